@@ -1,0 +1,227 @@
+# ruff: noqa: N818 - each class is named after the fault, as a caller would say it
+"""What can go wrong, by who is at fault, with status, type and code on the class.
+
+Raise the class that names the fault; nobody matches on texts. Messages begin with "cannot" and say what to do; they
+hold no token and nothing a client wrote in a message, because they reach logs.
+
+Source of the shape: OpenAI's ``ErrorResponse`` (``{"error": {"message", "type", "param", "code"}}``, all four present).
+"""
+
+import json
+from math import ceil
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """An answer other than success. Not raised itself: raise the subclass that says whose fault it is.
+
+    ``param`` is the path of the field at fault (``messages[1].content[0].type``); ``retry_after`` is in seconds.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: str | None = None
+    param: str | None = None
+    retry_after: float | None = None
+    # True where asking again cannot help until a person has acted. The official SDKs are told; else they retry 429, 5xx.
+    hopeless: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if param is not None:
+            self.param = param
+        if code is not None:
+            self.code = code
+        if retry_after is not None:
+            self.retry_after = retry_after
+
+    def body(self) -> bytes:
+        """The JSON body in OpenAI's envelope. Plain ASCII, so that no text of ours can fail to encode."""
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        return json.dumps({"error": error}).encode("ascii")
+
+    def headers(self) -> dict[str, str]:
+        """Response headers that go with this error, beside the usual ones. Names are lower case."""
+        headers: dict[str, str] = {}
+        if self.retry_after is not None:
+            # Whole seconds, never 0: "retry-after: 0" makes clients hammer.
+            headers["retry-after"] = str(max(1, ceil(self.retry_after)))
+            # Read before retry-after by the official SDKs, and finer.
+            headers["retry-after-ms"] = str(max(1, ceil(self.retry_after * 1000)))
+        if self.hopeless:
+            headers["x-should-retry"] = "false"
+        return headers
+
+
+class CallerError(GatewayError):
+    """The request is at fault; sending it again unchanged gives the same answer (429 apart)."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_value"
+
+
+class InvalidRequest(CallerError):
+    """A body or field that cannot be read as what it should be."""
+
+
+class UnsupportedParameter(CallerError):
+    """A known parameter that we cannot honour, and whose absence the caller would notice."""
+
+    code = "unsupported_parameter"
+
+
+class ContextLengthExceeded(CallerError):
+    """The prompt does not fit the model. Agents compact their history when they read this code."""
+
+    code = "context_length_exceeded"
+    param = "messages"
+
+
+class AuthenticationFailed(CallerError):
+    """No client key, or one we do not know. Never echo it."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class PermissionDenied(CallerError):
+    """A known client that may not do this."""
+
+    status = 403
+    code = "permission_denied"
+
+
+class NotFound(CallerError):
+    """No such route or object."""
+
+    status = 404
+    code = "not_found"
+
+
+class ModelNotFound(NotFound):
+    """A model that is not offered (to this client)."""
+
+    code = "model_not_found"
+    param = "model"
+
+
+class MethodNotAllowed(CallerError):
+    """The route exists, with other methods."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class BodyTooLarge(CallerError):
+    """More bytes than ``server.max_body_bytes``."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(CallerError):
+    """Not ``application/json``, or a compressed body."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class RateLimitExceeded(CallerError):
+    """The client's own limit. Give ``retry_after``: when its next request will pass."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    retry_after = 1.0
+
+
+class UpstreamError(GatewayError):
+    """What is behind the CLI is at fault."""
+
+    status = 503
+    type = "upstream_error"
+
+
+class CredentialsExhausted(UpstreamError):
+    """Every upstream key was refused. Not 401: the caller's own key is fine."""
+
+    status = 502
+    code = "upstream_credentials_exhausted"
+    hopeless = True
+
+
+class QuotaExhausted(UpstreamError):
+    """Every upstream key has spent its credit."""
+
+    status = 429
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    retry_after = 600.0
+    hopeless = True
+
+
+class UpstreamRateLimited(UpstreamError):
+    """Every upstream key is cooling. Give ``retry_after``: the soonest of them."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    retry_after = 60.0
+
+
+class UpstreamUnavailable(UpstreamError):
+    """The upstream answers 5xx or 529, or cannot be reached."""
+
+    status = 503
+    code = "upstream_unavailable"
+    retry_after = 5.0
+
+
+class UpstreamTimeout(UpstreamError):
+    """The upstream fell silent."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class CliError(GatewayError):
+    """The Claude Code CLI crashed, could not be started, or wrote what cannot be understood."""
+
+    status = 500
+    code = "claude_cli_failed"
+
+
+class ServerError(GatewayError):
+    """We are at fault."""
+
+
+class Overloaded(ServerError):
+    """More requests than places and queue."""
+
+    status = 503
+    code = "overloaded"
+    retry_after = 1.0
+
+
+class ShuttingDown(ServerError):
+    """SIGTERM was seen: nothing new is taken."""
+
+    status = 503
+    code = "shutting_down"
+    retry_after = 5.0
+
+
+class InternalError(ServerError):
+    """A fault of ours that nobody foresaw; the log has it under the request's id."""
+
+    status = 500
+    code = "internal_error"
