@@ -23,7 +23,7 @@ class GatewayError(Exception):
     code: str | None = None
     param: str | None = None
     retry_after: float | None = None
-    # True where asking again cannot help until a person has acted. The official SDKs are told; else they retry 429, 5xx.
+    # True where asking again cannot help until a person has acted. The official SDKs are told: they retry 429 and 5xx.
     hopeless: ClassVar[bool] = False
 
     def __init__(
