@@ -1,0 +1,238 @@
+"""What an upstream failure means: for the key, for the next attempt, and for the caller when nothing is left.
+
+The table is data (``FAILURES``); the ring and the turn read it and decide nothing of this kind themselves. Evidence is
+the CLI's structured fields only: its texts are written for people and change from version to version.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, unique
+from types import MappingProxyType
+from typing import Final
+
+from claudegwd.openai_api.errors import (
+    CliError,
+    ContextLengthExceeded,
+    CredentialsExhausted,
+    GatewayError,
+    InvalidRequest,
+    ModelNotFound,
+    QuotaExhausted,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+
+
+@unique
+class FailureKind(Enum):
+    """The classes of failure that are told apart. The values appear in logs, in the status and in metrics."""
+
+    AUTHENTICATION = "authentication"
+    BILLING = "billing"
+    RATE_LIMIT = "rate_limit"
+    MODEL_FORBIDDEN = "model_forbidden"
+    UNAVAILABLE = "unavailable"
+    BAD_REQUEST = "bad_request"
+    TOO_LONG = "too_long"
+    CLI = "cli"  # it crashed or wrote what cannot be understood
+    SILENT = "silent"  # it lives and says nothing, which the caller sees as 504, not as 500
+
+
+@unique
+class KeyEffect(Enum):
+    """What a failure makes of the key that it happened under."""
+
+    UNCHANGED = "unchanged"
+    INVALID = "invalid"
+    EXHAUSTED = "exhausted"
+    COOLING = "cooling"
+    MODEL_FORBIDDEN = "model_forbidden"
+
+
+@unique
+class RetryRule(Enum):
+    """Where the same question may be asked again. Never once a token has gone out, whatever stands here."""
+
+    NEVER = "never"
+    NEXT_KEY = "next_key"
+    SAME_KEY_BACKOFF = "same_key_backoff"
+    OTHER_PROCESS = "other_process"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRule:
+    """One row of the table. ``retries`` is how often beyond the first attempt; None: as long as there are keys."""
+
+    effect: KeyEffect
+    retry: RetryRule
+    retries: int | None
+    error: type[GatewayError]
+    message: str
+
+
+# An overload of the upstream is usually over within seconds; a client that waits longer has given up itself (the
+# official SDKs retry twice on their own).
+UNAVAILABLE_RETRIES: Final = 3
+# A fault that shows itself on two processes in a row is in the question, not in the process.
+PROCESS_RETRIES: Final = 1
+
+FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
+    {
+        FailureKind.AUTHENTICATION: FailureRule(
+            KeyEffect.INVALID,
+            RetryRule.NEXT_KEY,
+            None,
+            CredentialsExhausted,
+            "cannot reach the model: the upstream refused every key of this gateway; its operator has to look at "
+            "`claudegwctl keys list`",
+        ),
+        FailureKind.BILLING: FailureRule(
+            KeyEffect.EXHAUSTED,
+            RetryRule.NEXT_KEY,
+            None,
+            QuotaExhausted,
+            "cannot answer: the credit of every upstream key is spent; its operator has to add credit or a key",
+        ),
+        FailureKind.RATE_LIMIT: FailureRule(
+            KeyEffect.COOLING,
+            RetryRule.NEXT_KEY,
+            None,
+            UpstreamRateLimited,
+            "cannot answer now: the upstream limits the rate of every key; ask again after the time in retry-after",
+        ),
+        FailureKind.MODEL_FORBIDDEN: FailureRule(
+            KeyEffect.MODEL_FORBIDDEN,
+            RetryRule.NEXT_KEY,
+            None,
+            ModelNotFound,
+            "cannot use this model: no upstream key has access to it; GET /v1/models lists others",
+        ),
+        FailureKind.UNAVAILABLE: FailureRule(
+            KeyEffect.UNCHANGED,
+            RetryRule.SAME_KEY_BACKOFF,
+            UNAVAILABLE_RETRIES,
+            UpstreamUnavailable,
+            "cannot reach the model: the upstream is overloaded or not reachable; ask again in a moment",
+        ),
+        FailureKind.BAD_REQUEST: FailureRule(
+            KeyEffect.UNCHANGED,
+            RetryRule.NEVER,
+            0,
+            InvalidRequest,
+            "cannot answer: the upstream refused this request as invalid; check messages, tools and parameters",
+        ),
+        FailureKind.TOO_LONG: FailureRule(
+            KeyEffect.UNCHANGED,
+            RetryRule.NEVER,
+            0,
+            ContextLengthExceeded,
+            "cannot answer: the messages are longer than the model's context; shorten or summarise them",
+        ),
+        FailureKind.CLI: FailureRule(
+            KeyEffect.UNCHANGED,
+            RetryRule.OTHER_PROCESS,
+            PROCESS_RETRIES,
+            CliError,
+            "cannot answer: the Claude Code CLI failed; ask again, and if that does not help ask the operator to run "
+            "`claudegwctl doctor`",
+        ),
+        FailureKind.SILENT: FailureRule(
+            KeyEffect.UNCHANGED,
+            RetryRule.OTHER_PROCESS,
+            PROCESS_RETRIES,
+            UpstreamTimeout,
+            "cannot answer in time: the upstream fell silent; ask again",
+        ),
+    }
+)
+
+BACKOFF_FIRST_SECONDS: Final = 0.5
+BACKOFF_MAX_SECONDS: Final = 8.0  # the SDKs' own bound: longer waits belong to the client
+
+# A quota that is used up may come dressed as 400 or 429, and an overload as 429: these types say it for sure, so they
+# are asked before the status.
+_SURE_TYPES: Final[Mapping[str, FailureKind]] = MappingProxyType(
+    {
+        "billing_error": FailureKind.BILLING,
+        "insufficient_quota": FailureKind.BILLING,  # an OpenAI-shaped relay behind base_url
+        "overloaded_error": FailureKind.UNAVAILABLE,
+        "request_too_large": FailureKind.TOO_LONG,  # 32 MB: what agents do about it is the same, they compact
+    }
+)
+_STATUSES: Final[Mapping[int, FailureKind]] = MappingProxyType(
+    {
+        401: FailureKind.AUTHENTICATION,
+        402: FailureKind.BILLING,
+        403: FailureKind.MODEL_FORBIDDEN,  # the CLI calls this authentication_failed: the status is finer
+        404: FailureKind.MODEL_FORBIDDEN,
+        408: FailureKind.UNAVAILABLE,
+        409: FailureKind.UNAVAILABLE,
+        413: FailureKind.TOO_LONG,
+        425: FailureKind.UNAVAILABLE,
+        429: FailureKind.RATE_LIMIT,
+    }
+)
+# Without a status: an error event inside a stream that began with 200.
+_TYPES: Final[Mapping[str, FailureKind]] = MappingProxyType(
+    {
+        "authentication_error": FailureKind.AUTHENTICATION,
+        "permission_error": FailureKind.MODEL_FORBIDDEN,
+        "not_found_error": FailureKind.MODEL_FORBIDDEN,
+        "rate_limit_error": FailureKind.RATE_LIMIT,
+        "invalid_request_error": FailureKind.BAD_REQUEST,
+        "api_error": FailureKind.UNAVAILABLE,
+        "timeout_error": FailureKind.UNAVAILABLE,
+    }
+)
+# The CLI's own word, the enumeration of 2.1.330. No status and no type: it failed before a request, or the network did.
+_ERRORS: Final[Mapping[str, FailureKind]] = MappingProxyType(
+    {
+        "authentication_failed": FailureKind.AUTHENTICATION,  # with no status: "Not logged in"
+        "oauth_org_not_allowed": FailureKind.AUTHENTICATION,
+        "account_on_hold": FailureKind.AUTHENTICATION,
+        "verification_required": FailureKind.AUTHENTICATION,
+        "cloud_credential_error": FailureKind.AUTHENTICATION,
+        "rate_limit": FailureKind.RATE_LIMIT,
+        "overloaded": FailureKind.UNAVAILABLE,
+        "server_error": FailureKind.UNAVAILABLE,  # also a refused connection
+        "unknown": FailureKind.UNAVAILABLE,  # also an answer of 200 that is no answer
+        "model_not_found": FailureKind.MODEL_FORBIDDEN,
+        "invalid_request": FailureKind.BAD_REQUEST,
+    }
+)
+
+
+def classify(
+    status: int | None, error: str | None, error_type: str | None, terminal_reason: str | None = None
+) -> FailureKind:
+    """The kind of a failed turn, from ``api_error_status``, ``error`` and ``api_error_type`` of its assistant line.
+
+    ``terminal_reason`` of the result line is the only field that tells a prompt that is too long from other bad
+    requests. Order: quota before rate limit, then the finest evidence first. Nothing known at all is the CLI's fault.
+    """
+    if error == "billing_error":
+        return FailureKind.BILLING
+    if terminal_reason == "prompt_too_long":
+        return FailureKind.TOO_LONG
+    sure = _SURE_TYPES.get(error_type or "")
+    if sure is not None:
+        return sure
+    if status is not None and status >= 400:
+        return _STATUSES.get(status, FailureKind.UNAVAILABLE if status >= 500 else FailureKind.BAD_REQUEST)
+    return _TYPES.get(error_type or "") or _ERRORS.get(error or "", FailureKind.CLI)
+
+
+def error_for(kind: FailureKind, *, retry_after: float | None = None) -> GatewayError:
+    """What the caller is told when nothing is left to try. ``retry_after``: seconds until the soonest key is free."""
+    rule = FAILURES[kind]
+    return rule.error(rule.message, retry_after=retry_after)
+
+
+def backoff_seconds(attempt: int, chance: float) -> float:
+    """How long to wait before retry ``attempt`` (0 is the first retry); ``chance`` in 0..1 is the jitter.
+
+    Between half and the whole of the doubled time, so that requests which failed together do not come back together.
+    """
+    full = min(BACKOFF_MAX_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(attempt, 16))
+    return full * (0.5 + 0.5 * chance)
