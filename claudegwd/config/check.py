@@ -1,0 +1,203 @@
+"""From plain values to a `Config`: types and ranges key by key, then what several keys say together. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from claudegwd.config.fields import FIELDS, KEYS, Field, nearest, shown
+from claudegwd.config.problems import ConfigError
+from claudegwd.config.schema import Config
+
+MAX_PORT: Final = 65_535
+
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
+_PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
+
+
+def flatten(data: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """The tables of a config.toml as {"section.name": value}; a key or section we do not know is an error."""
+    flat: dict[str, Any] = {}
+    for section, table in data.items():
+        if section not in FIELDS:
+            raise ConfigError(file, section, _unknown_section(section, table))
+        if not isinstance(table, dict):
+            raise ConfigError(file, section, f"is a section: write [{section}] on a line of its own, its keys below")
+        for name, value in table.items():
+            if name not in FIELDS[section]:
+                raise ConfigError(file, f"{section}.{name}", _unknown_key(section, name))
+            flat[f"{section}.{name}"] = value
+    return flat
+
+
+def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]]) -> Config:
+    """Check every value and put them together. `origin` says of a key which file and name an error is to name."""
+    parts: dict[str, dict[str, Any]] = {section: {} for section in FIELDS}
+    for key, value in values.items():
+        target = KEYS[key]
+        parts[target.section][target.name] = _convert(target, value, origin)
+    config = Config(**{section: msgspec.convert(table, _struct(section)) for section, table in parts.items()})
+    for check in (_check_binds, _check_names, _check_auth, _check_workers):
+        found = check(config)
+        if found is not None:
+            file, name = origin(found[0])
+            raise ConfigError(file, name, found[1])
+    return config
+
+
+def split_bind(bind: str) -> tuple[str, int]:
+    """Host (an address or a name, IPv6 without its brackets) and port of a bind. ValueError if it is none."""
+    host, colon, port = bind.rpartition(":")
+    if not colon or not _PORT.fullmatch(port) or int(port) > MAX_PORT:
+        raise ValueError(bind)
+    if host.startswith("[") and host.endswith("]"):
+        return str(ipaddress.IPv6Address(host[1:-1])), int(port)
+    if not _HOST_NAME.fullmatch(host):
+        raise ValueError(bind)
+    if re.fullmatch(r"[0-9.]+", host):
+        host = str(ipaddress.IPv4Address(host))
+    return host, int(port)
+
+
+def is_loopback(bind: str) -> bool:
+    """Whether only this machine can reach a bind. A name other than localhost counts as reachable from outside."""
+    host, _ = split_bind(bind)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def auth_required(config: Config) -> bool:
+    """What `auth.required` comes to: `auto` asks for a key unless every bind is loopback."""
+    if config.auth.required == "auto":
+        return not all(is_loopback(bind) for bind in config.server.bind)
+    return config.auth.required
+
+
+def _struct(section: str) -> Any:
+    return type(getattr(_DEFAULTS, section))
+
+
+_DEFAULTS: Final = Config()
+
+
+def _convert(target: Field, value: Any, origin: Callable[[str], tuple[str, str]]) -> Any:
+    try:
+        converted = msgspec.convert(value, target.type)
+    except msgspec.ValidationError:
+        converted = None
+    # TOML has nan, which no comparison refuses.
+    if converted is None or converted != converted:
+        file, name = origin(target.key)
+        raise ConfigError(file, name, f"must be {target.allowed}, not {_culprit(target, value)}")
+    return converted
+
+
+def _culprit(target: Field, value: Any) -> str:
+    """The part of a list or table that does not fit, else the whole value."""
+    if target.kind is tuple and isinstance(value, list):
+        for item in value:
+            if not _fits([item], target):
+                return f"a list with {shown(item)}"
+    if target.kind is dict and isinstance(value, dict):
+        for name, item in value.items():
+            if not _fits({name: item}, target):
+                return f"a table with {shown(name)} = {shown(item)}"
+    return shown(value)
+
+
+def _fits(value: Any, target: Field) -> bool:
+    try:
+        msgspec.convert(value, target.type)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _unknown_section(section: str, table: object) -> str:
+    if not isinstance(table, dict):
+        for key, target in KEYS.items():
+            if target.name == section:
+                return f"stands outside of a section: write it below [{target.section}] ({key})"
+    near = nearest(section, FIELDS)
+    known = f"the nearest is [{near}]" if near else "known are " + ", ".join(f"[{name}]" for name in FIELDS)
+    return f"is no section of the configuration: {known}"
+
+
+def _unknown_key(section: str, name: str) -> str:
+    near = nearest(name, FIELDS[section])
+    if near:
+        return f"is no key of the configuration: the nearest is {section}.{near}"
+    elsewhere = nearest(name, [target.name for target in KEYS.values()])
+    for key, target in KEYS.items():
+        if target.name == elsewhere:
+            return f"is no key of the configuration: the nearest is {key}"
+    return f"is no key of the configuration: [{section}] has " + ", ".join(FIELDS[section])
+
+
+def _check_binds(config: Config) -> tuple[str, str] | None:
+    seen: set[tuple[str, int]] = set()
+    for bind in config.server.bind:
+        try:
+            address = split_bind(bind)
+        except ValueError:
+            return "server.bind", (
+                f'cannot hold {shown(bind)}: write an address with a port, such as "127.0.0.1:8000" or "[::1]:8000"'
+            )
+        # Port 0 lets the system choose, so two of them are two different ports.
+        if address in seen and address[1] != 0:
+            return "server.bind", f"names {shown(bind)} twice: remove one"
+        seen.add(address)
+    return None
+
+
+def _check_names(config: Config) -> tuple[str, str] | None:
+    for host in config.server.allowed_hosts:
+        if not _HOST_NAME.fullmatch(host):
+            return "server.allowed_hosts", f'cannot hold {shown(host)}: write a bare host name such as "gateway.lan"'
+    for origin in config.server.cors_origins:
+        if origin != "*" and not _is_origin(origin):
+            return "server.cors_origins", (
+                f'cannot hold {shown(origin)}: write scheme and host without a path, such as "https://chat.lan"'
+            )
+    for alias, model in config.claude.aliases.items():
+        if model in config.claude.aliases:
+            return "claude.aliases", f"leads from {shown(alias)} to another alias: name the model itself"
+    return None
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    rebuilt = f"{parts.scheme}://{parts.netloc}"
+    return bool(parts.scheme and host and "@" not in parts.netloc and rebuilt == text and (port is None or port > 0))
+
+
+def _check_auth(config: Config) -> tuple[str, str] | None:
+    if config.auth.required is not False:
+        return None
+    for bind in config.server.bind:
+        if not is_loopback(bind):
+            return "auth.required", (
+                f"cannot be false while server.bind holds {shown(bind)}, which other machines can reach: write true "
+                "(`claudegwctl clients create NAME` prints a key), or bind to 127.0.0.1 only"
+            )
+    return None
+
+
+def _check_workers(config: Config) -> tuple[str, str] | None:
+    if config.workers.spares > config.workers.max:
+        return "workers.spares", (
+            f"cannot be {config.workers.spares} while workers.max is {config.workers.max}: spares count among them"
+        )
+    return None

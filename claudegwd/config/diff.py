@@ -1,0 +1,48 @@
+"""What a reload changes, and what of it waits for a restart. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from claudegwd.config.fields import KEYS, value_of
+from claudegwd.config.schema import Config
+
+# These belong to listeners that are already open, and systemd may hold them: only a new start opens others.
+NEEDS_RESTART: Final = frozenset({"server.bind", "control.socket", "control.group"})
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key with another value than before."""
+
+    key: str
+    old: Any
+    new: Any
+
+    @property
+    def needs_restart(self) -> bool:
+        return self.key in NEEDS_RESTART
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"key": self.key, "old": self.old, "new": self.new, "needs_restart": self.needs_restart}
+
+
+def diff(old: Config, new: Config) -> tuple[Change, ...]:
+    """The keys whose values differ, in the order of config.toml."""
+    pairs = ((key, value_of(old, key), value_of(new, key)) for key in KEYS)
+    return tuple(Change(key, before, after) for key, before, after in pairs if before != after)
+
+
+def in_effect(old: Config, new: Config) -> Config:
+    """`new` with the keys that need a restart as they are in `old`: what a running daemon then truly does."""
+    replaced: dict[str, dict[str, Any]] = {}
+    for key in NEEDS_RESTART:
+        section, name = key.split(".")
+        replaced.setdefault(section, {})[name] = value_of(old, key)
+    sections = {
+        section: msgspec.structs.replace(getattr(new, section), **values) for section, values in replaced.items()
+    }
+    return msgspec.structs.replace(new, **sections)

@@ -1,0 +1,187 @@
+"""Settings from environment variables: CLAUDEGWD_<SECTION>__<KEY> and the names of the older gateway. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Union
+
+from claudegwd.config.fields import FIELDS, Field, is_choice, nearest
+from claudegwd.config.problems import ConfigError
+
+PREFIX: Final = "CLAUDEGWD_"
+ENVIRONMENT: Final = "the environment"
+
+# Variables with our prefix that are no keys of config.toml.
+NO_SETTINGS: Final = frozenset({"CLAUDEGWD_CONFIG", "CLAUDEGWD_SOCKET"})
+
+# Names of the older gateway that mean the same here.
+OLDER_NAMES: Final[Mapping[str, str]] = {
+    "REQUIRE_AUTH": "auth.required",
+    "RATE_LIMIT_REQUESTS_PER_MINUTE": "limits.requests_per_minute",
+    "CLAUDE_BINARY_PATH": "claude.binary",
+}
+
+# Its other names are told what to set instead: they are either too general to be meant for us, or without a twin.
+OLDER_NAMES_NOT_READ: Final[Mapping[str, str]] = {
+    "HOST": 'write bind = ["HOST:PORT"] under [server]',
+    "PORT": 'write bind = ["127.0.0.1:PORT"] under [server]',
+    "DEFAULT_MODEL": "write default_model under [claude]",
+    "LOG_LEVEL": "write level under [log]",
+    "ALLOWED_ORIGINS": "write cors_origins under [server]",
+    "MAX_CONCURRENT_SESSIONS": "write max under [workers]",
+    "SESSION_TIMEOUT_MINUTES": "write idle_seconds under [workers]",
+    "STREAMING_TIMEOUT_SECONDS": "write request_seconds under [limits]",
+    "RATE_LIMIT_BURST": "the burst is requests_per_minute under [limits]",
+    "CLAUDE_AUTO_ROTATE": "keys always rotate by themselves",
+    "PROJECT_ROOT": "there are no project directories to place",
+    "DATABASE_URL": "the state is kept in the state directory",
+}
+
+# 128 bits, the least that cannot be guessed, are 22 characters of base64.
+SHORT_CLIENT_KEY: Final = 22
+
+_WORDS: Final = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the environment gave that nobody may see: kept apart from the configuration, which may be shown.
+
+    `api_keys` are clients' keys (API_KEYS); `claude_api_keys` is the JSON text of upstream keys (CLAUDE_API_KEYS).
+    """
+
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    claude_api_keys: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Override:
+    """One value from the environment, still to be checked like one from the file."""
+
+    variable: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class FromEnvironment:
+    overrides: Mapping[str, Override]
+    secrets: Secrets
+    warnings: tuple[str, ...]
+
+
+def read_environment(env: Mapping[str, str]) -> FromEnvironment:
+    """All settings that `env` holds, by "section.name". Our own names win over the older ones."""
+    overrides: dict[str, Override] = {}
+    warnings: list[str] = []
+    for variable, key in OLDER_NAMES.items():
+        # The older gateway took an empty variable for one that is not set.
+        if env.get(variable):
+            section, name = key.split(".")
+            overrides[key] = Override(variable, _parse(FIELDS[section][name], env[variable], variable))
+    for variable in sorted(env):
+        if variable in OLDER_NAMES_NOT_READ:
+            warnings.append(f"{variable} is set but not read: {OLDER_NAMES_NOT_READ[variable]}")
+        if not variable.startswith(PREFIX) or variable in NO_SETTINGS:
+            continue
+        if "__" not in variable:
+            warnings.append(f"{variable} is set but not read: {_nearest_variable(variable)}")
+            continue
+        target = _field_of(variable)
+        overrides[target.key] = Override(variable, _parse(target, env[variable], variable))
+    secrets, notes = _secrets(env)
+    return FromEnvironment(overrides, secrets, (*warnings, *notes))
+
+
+def variable_of(target: Field) -> str:
+    """The environment variable of a key."""
+    return f"{PREFIX}{target.section}__{target.name}".upper()
+
+
+def _field_of(variable: str) -> Field:
+    section, _, name = variable.removeprefix(PREFIX).lower().partition("__")
+    known = FIELDS.get(section, {}).get(name)
+    if known is None:
+        raise ConfigError(ENVIRONMENT, variable, f"is no setting of claudegwd: {_nearest_variable(variable)}")
+    return known
+
+
+def _nearest_variable(variable: str) -> str:
+    known = {variable_of(target).lower(): variable_of(target) for part in FIELDS.values() for target in part.values()}
+    near = nearest(variable, known)
+    return f"the nearest known one is {known[near]}" if near else "settings are named CLAUDEGWD_<SECTION>__<KEY>"
+
+
+def _parse(target: Field, text: str, variable: str) -> Any:
+    """A variable's text as the value that the same key would have in config.toml."""
+    kind = target.kind
+    stripped = text.strip()
+    if kind is tuple:
+        return _list(stripped, variable)
+    if kind is dict:
+        return _table(stripped, variable)
+    if kind is bool or kind is Union:
+        return _WORDS.get(stripped.lower(), stripped.lower())
+    if kind is int or kind is float:
+        return _number(stripped)
+    return stripped.lower() if is_choice(target) else stripped
+
+
+def _number(text: str) -> int | float | str:
+    for form in (int, float):
+        try:
+            return form(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _list(text: str, variable: str) -> list[Any]:
+    if not text.startswith("["):
+        return [item.strip() for item in text.split(",") if item.strip()]
+    value = _json(text, variable)
+    return value if isinstance(value, list) else [value]
+
+
+def _table(text: str, variable: str) -> Any:
+    if text.startswith("{"):
+        return _json(text, variable)
+    pairs: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(ENVIRONMENT, variable, "must hold pairs: write for example gpt-4o=sonnet,gpt-4=opus")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _json(text: str, variable: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        # Only the place: the text itself may be a secret that stands in the wrong variable.
+        place = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ConfigError(ENVIRONMENT, variable, f"is not valid JSON{place}") from None
+
+
+def _secrets(env: Mapping[str, str]) -> tuple[Secrets, tuple[str, ...]]:
+    keys = _list(env.get("API_KEYS", "").strip(), "API_KEYS")
+    if not all(isinstance(key, str) and key for key in keys):
+        raise ConfigError(ENVIRONMENT, "API_KEYS", "must be a comma list or a JSON list of keys")
+    short = sum(len(key) < SHORT_CLIENT_KEY for key in keys)
+    warnings: tuple[str, ...] = ()
+    if short:
+        subject = "a key in API_KEYS is" if short == 1 else f"{short} keys in API_KEYS are"
+        mend = "`claudegwctl clients create NAME` makes a strong one"
+        warnings = (f"{subject} shorter than {SHORT_CLIENT_KEY} characters and may be guessed: {mend}",)
+    return Secrets(tuple(keys), env.get("CLAUDE_API_KEYS") or None), warnings

@@ -1,0 +1,87 @@
+"""Reading the configuration: the file, then the environment over it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from claudegwd import contract
+from claudegwd.config.check import build, flatten
+from claudegwd.config.environment import ENVIRONMENT, FromEnvironment, Secrets, read_environment
+from claudegwd.config.problems import ConfigError
+from claudegwd.config.schema import Config
+
+# A real configuration has some hundred bytes; this keeps /dev/zero or a log file from filling the memory.
+MAX_FILE_BYTES: Final = 1_048_576
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration and where it came from.
+
+    `path` is where config.toml lies or would lie; `exists` says which. `sources` names, for each key that is not at
+    its default, "file" or the environment variable. `warnings` are lines for the log, without secrets.
+    """
+
+    config: Config
+    path: Path
+    exists: bool
+    sources: Mapping[str, str]
+    secrets: Secrets
+    warnings: tuple[str, ...]
+
+
+def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
+    """Read and check config.toml and the environment. Raises `ConfigError`.
+
+    `path` is the option `--config`; without it CLAUDEGWD_CONFIG and the usual place are asked. A file that somebody
+    named has to exist; at the usual place none is needed.
+    """
+    usual, named = contract.config_path(env)
+    file = path.expanduser().absolute() if path is not None else usual
+    text = _read(file, must_exist=named or path is not None)
+    values = flatten(_parse(text, file), str(file)) if text is not None else {}
+    given = read_environment(env)
+    sources = dict.fromkeys(values, "file") | {key: found.variable for key, found in given.overrides.items()}
+    merged = values | {key: found.value for key, found in given.overrides.items()}
+    config = build(merged, lambda key: _origin(key, file, given))
+    return Loaded(config, file, text is not None, sources, given.secrets, given.warnings)
+
+
+def _origin(key: str, file: Path, given: FromEnvironment) -> tuple[str, str]:
+    if key in given.overrides:
+        return ENVIRONMENT, given.overrides[key].variable
+    return str(file), key
+
+
+def _read(file: Path, *, must_exist: bool) -> bytes | None:
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(MAX_FILE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        if must_exist:
+            raise ConfigError(str(file), "", "because there is no such file: create it, or name another") from None
+        return None
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise ConfigError(str(file), "", f"because of its state ({reason}): let the daemon's user read it") from None
+    if len(text) > MAX_FILE_BYTES:
+        raise ConfigError(str(file), "", f"because it is larger than {MAX_FILE_BYTES} bytes: is it the right file?")
+    return text
+
+
+def _parse(text: bytes, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.decode())
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise ConfigError(str(file), "", f"because line {line} is not UTF-8: save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        # The parser's message names line and column, and may quote a character, never a whole value.
+        raise ConfigError(str(file), "", f"because it is not valid TOML: {error}") from None
+    except (ValueError, RecursionError):
+        # Numbers of thousands of digits, and lists in lists in lists.
+        raise ConfigError(str(file), "", "because of a value that no key needs: too long or too deep") from None

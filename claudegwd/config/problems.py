@@ -1,0 +1,16 @@
+"""The one error of a bad configuration. The daemon answers it with exit status 78."""
+
+from __future__ import annotations
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used: which file (or "the environment"), which key, and what to write instead.
+
+    `key` is "section.name", the name of an environment variable, or "" when the file as a whole is at fault.
+    """
+
+    def __init__(self, file: str, key: str, message: str) -> None:
+        self.file = file
+        self.key = key
+        self.message = message
+        super().__init__(f"cannot use {file}: {key + ' ' if key else ''}{message}")

@@ -1,0 +1,125 @@
+"""config.toml as values: every section, key, default, and the sentence that says what may be written there.
+
+The descriptions are for people: they complete "must be …" in error texts. Times are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+# One request of 1 GiB is already more than the CLI's memory takes; below 1 KiB no chat request fits.
+_BODY = Meta(ge=1024, le=2**30, description="a number of bytes from 1024 to 1073741824")
+# A million a minute is far above what one machine answers (about 30 a second): above it, 0 is meant.
+_RATE = Meta(ge=0, le=1_000_000, description="a whole number from 0 (no limit) to 1000000")
+# A model's context alone may be a million tokens, so tokens need more room than requests.
+_TOKENS = Meta(ge=0, le=10**10, description="a whole number from 0 (no limit) to 10000000000")
+# Each waiting request holds its body in memory.
+_QUEUE = Meta(ge=0, le=100_000, description="a whole number from 0 to 100000")
+_UP_TO_AN_HOUR = Meta(ge=0, le=3600, description="a number of seconds from 0 to 3600")
+_UP_TO_A_DAY = Meta(ge=1, le=86_400, description="a number of seconds from 1 to 86400")
+# A CLI process needs about 90 MB of its own: 1024 are 90 GB.
+_WORKERS = Meta(ge=1, le=1024, description="a whole number from 1 to 1024")
+_SPARES = Meta(ge=0, le=1024, description="a whole number from 0 to workers.max")
+# Never a leading "-": a name must not be readable as an option. Brackets are the CLI's own, as in "sonnet[1m]".
+_MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$"
+_MODEL = Meta(pattern=_MODEL_PATTERN, description='a model name such as "sonnet"')
+_PATH = Meta(pattern=r"^[^\x00\n]*$", description="a path")
+
+ModelName = Annotated[str, _MODEL]
+FilePath = Annotated[str, _PATH]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "console", "json", "journal"]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections: frozen, so that a running request keeps the values it began with."""
+
+
+class ServerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[server]`: the public face."""
+
+    bind: Annotated[tuple[str, ...], Meta(min_length=1, description='a list such as ["127.0.0.1:8000"]')] = (
+        "127.0.0.1:8000",
+    )
+    max_body_bytes: Annotated[int, _BODY] = 33_554_432
+    allowed_hosts: Annotated[tuple[str, ...], Meta(description='a list of host names such as ["gateway.lan"]')] = ()
+    cors_origins: Annotated[tuple[str, ...], Meta(description='a list of origins such as ["https://chat.lan"]')] = ()
+
+
+class ControlConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[control]`: the Unix socket; "" means the usual place and the daemon's own group."""
+
+    socket: FilePath = ""
+    group: Annotated[str, Meta(pattern=r"^[^\s:]*$", description="the name of a group")] = ""
+
+
+class AuthConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[auth]`: `auto` asks for a client key unless every bind is loopback."""
+
+    required: Annotated[bool | Literal["auto"], Meta(description='true, false or "auto"')] = "auto"
+
+
+class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[limits]`: the first three count per client; the queue is one for all."""
+
+    requests_per_minute: Annotated[int, _RATE] = 100
+    tokens_per_minute: Annotated[int, _TOKENS] = 0
+    concurrent_requests: Annotated[int, _RATE] = 0
+    queue: Annotated[int, _QUEUE] = 64
+    queue_seconds: Annotated[float, _UP_TO_AN_HOUR] = 30
+    request_seconds: Annotated[float, _UP_TO_A_DAY] = 600
+
+
+class ClaudeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[claude]`: which CLI, and which names of models."""
+
+    binary: Annotated[
+        str, Meta(min_length=1, pattern=r"^[^\x00\n]+$", description='"auto" or the path of the Claude Code CLI')
+    ] = "auto"
+    default_model: ModelName = "sonnet"
+    models: Annotated[tuple[ModelName, ...], Meta(description='a list of model names such as ["claude-x"]')] = ()
+    aliases: Annotated[
+        dict[ModelName, ModelName], Meta(description='a table of model names such as { "gpt-4o" = "sonnet" }')
+    ] = msgspec.field(default_factory=dict)
+
+
+class WorkersConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[workers]`: how many CLI processes are kept, and how long."""
+
+    spares: Annotated[int, _SPARES] = 1
+    max: Annotated[int, _WORKERS] = 8
+    idle_seconds: Annotated[float, _UP_TO_A_DAY] = 600
+    parked_seconds: Annotated[float, _UP_TO_A_DAY] = 900
+    recycle: Annotated[bool, Meta(description="true or false")] = False
+
+
+class KeysConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[keys]`: the upstream keys; file "" means keys.json beside config.toml."""
+
+    file: FilePath = ""
+    cooldown_seconds: Annotated[float, _UP_TO_A_DAY] = 60
+    hold_seconds: Annotated[float, _UP_TO_AN_HOUR] = 20
+    shell_files: Annotated[tuple[FilePath, ...], Meta(description='a list of paths such as ["~/.bashrc"]')] = ()
+
+
+class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[log]`: what goes to stderr."""
+
+    level: Annotated[LogLevel, Meta(description='"debug", "info", "warning" or "error"')] = "info"
+    format: Annotated[LogFormat, Meta(description='"auto", "console", "json" or "journal"')] = "auto"
+
+
+class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of config.toml."""
+
+    server: ServerConfig = ServerConfig()
+    control: ControlConfig = ControlConfig()
+    auth: AuthConfig = AuthConfig()
+    limits: LimitsConfig = LimitsConfig()
+    claude: ClaudeConfig = ClaudeConfig()
+    workers: WorkersConfig = WorkersConfig()
+    keys: KeysConfig = KeysConfig()
+    log: LogConfig = LogConfig()

@@ -1,0 +1,108 @@
+"""What the daemon and its control CLI agree on: exit codes and where things lie.
+
+Imported by `claudegwctl`, which has to start at once: only the standard library up here, and platformdirs
+(8 ms) inside the functions that need it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+APP: Final = "claudegwd"
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_NOT_RUNNING: Final = 3
+# sysexits.h EX_CONFIG; the systemd unit never restarts on it, so nothing but a bad configuration may use it.
+EXIT_CONFIG: Final = 78
+
+CONFIG_NAME: Final = "config.toml"
+KEYS_NAME: Final = "keys.json"
+SOCKET_NAME: Final = "control.sock"
+SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
+SYSTEM_CONFIG: Final = Path("/etc/claudegwd/config.toml")
+
+# sun_path holds 108 bytes on Linux, 104 on macOS and the BSDs, the closing NUL included: the smaller one, everywhere.
+MAX_SOCKET_PATH_BYTES: Final = 103
+
+
+def config_path(env: Mapping[str, str]) -> tuple[Path, bool]:
+    """Where config.toml lies, and whether somebody asked for that very file (then it has to exist)."""
+    if named := env.get("CLAUDEGWD_CONFIG"):
+        return Path(named).expanduser().absolute(), True
+    return config_directory(env) / CONFIG_NAME, False
+
+
+def config_directory(env: Mapping[str, str]) -> Path:
+    """Of config.toml and keys.json; systemd's CONFIGURATION_DIRECTORY wins."""
+    if given := _systemd_directory(env, "CONFIGURATION_DIRECTORY"):
+        return given
+    import platformdirs
+
+    return platformdirs.user_config_path(APP)
+
+
+def state_directory(env: Mapping[str, str]) -> Path:
+    """Of the SQLite file; systemd's STATE_DIRECTORY wins."""
+    if given := _systemd_directory(env, "STATE_DIRECTORY"):
+        return given
+    import platformdirs
+
+    return platformdirs.user_state_path(APP)
+
+
+def keys_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> Path:
+    """Where the upstream keys lie: the setting `keys.file`, else systemd's credential, else beside config.toml.
+
+    A credential is a read-only copy: whoever writes keys has to refuse with the name of the true file.
+    """
+    if setting:
+        return config_file.parent / Path(setting).expanduser()
+    if directory := env.get("CREDENTIALS_DIRECTORY"):
+        credential = Path(directory) / KEYS_NAME
+        if credential.exists():
+            return credential
+    return config_file.parent / KEYS_NAME
+
+
+def daemon_socket_path(env: Mapping[str, str], setting: str = "") -> Path:
+    """Where the daemon opens its control socket: CLAUDEGWD_SOCKET, `control.socket`, then its runtime directory.
+
+    OSError when no directory for it can be had.
+    """
+    if named := env.get("CLAUDEGWD_SOCKET") or setting:
+        return Path(named).expanduser().absolute()
+    return _runtime_directory(env) / SOCKET_NAME
+
+
+def client_socket_path(env: Mapping[str, str], option: str | None = None) -> Path:
+    """Where the control CLI looks: `--socket`, CLAUDEGWD_SOCKET, the user's own daemon, then the system's."""
+    if named := option or env.get("CLAUDEGWD_SOCKET"):
+        return Path(named).expanduser().absolute()
+    try:
+        own = _runtime_directory(env) / SOCKET_NAME
+    except OSError:
+        return SYSTEM_SOCKET
+    return SYSTEM_SOCKET if not own.exists() and SYSTEM_SOCKET.exists() else own
+
+
+def _runtime_directory(env: Mapping[str, str]) -> Path:
+    """OSError when another user already holds the directory that platformdirs would take."""
+    if given := _systemd_directory(env, "RUNTIME_DIRECTORY"):
+        return given
+    import platformdirs
+
+    # Without XDG_RUNTIME_DIR platformdirs warns that it takes /tmp/runtime-UID: daemon and CLI both do, so it works.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return platformdirs.user_runtime_path(APP)
+
+
+def _systemd_directory(env: Mapping[str, str], name: str) -> Path | None:
+    """systemd gives a list with colons when a unit names several; the first is the unit's main one."""
+    first = env.get(name, "").split(":")[0]
+    return Path(first) if first else None

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from claudegwd.config.check import auth_required, build, flatten, is_loopback, split_bind
+from claudegwd.config.problems import ConfigError
+from claudegwd.config.schema import AuthConfig, Config, ServerConfig
+
+
+def made(values: dict[str, Any]) -> Config:
+    return build(values, lambda key: ("config.toml", key))
+
+
+def refusal(values: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        made(values)
+    return str(caught.value).removeprefix("cannot use config.toml: ")
+
+
+def flat_refusal(data: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        flatten(data, "config.toml")
+    return str(caught.value).removeprefix("cannot use config.toml: ")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"sever": {}}, "sever is no section of the configuration: the nearest is [server]"),
+        ({"zzz": {}}, "zzz is no section of the configuration: known are [server], [control]"),
+        ({"server": {"bnd": 1}}, "server.bnd is no key of the configuration: the nearest is server.bind"),
+        (
+            {"control": {"idle_second": 1}},
+            "control.idle_second is no key of the configuration: the nearest is workers.",
+        ),
+        ({"log": {"zzz": 1}}, "log.zzz is no key of the configuration: [log] has level, format"),
+        ({"bind": ["x"]}, "bind stands outside of a section: write it below [server]"),
+        ({"server": "127.0.0.1:8000"}, "server is a section: write [server] on a line of its own"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_nearest(data: dict[str, Any], said: str) -> None:
+    assert flat_refusal(data).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("limits.queue", "many", 'a whole number from 0 to 100000, not "many"'),
+        ("limits.queue", -1, "not -1"),
+        ("limits.queue", True, "not true"),
+        ("limits.queue", 1.5, "not 1.5"),
+        ("limits.queue", 10**300, "not a number of 301 digits"),
+        ("limits.queue_seconds", float("nan"), "a number of seconds from 0 to 3600, not nan"),
+        ("limits.queue_seconds", float("inf"), "not inf"),
+        ("limits.request_seconds", 0, "a number of seconds from 1 to 86400, not 0"),
+        ("auth.required", "maybe", 'true, false or "auto", not "maybe"'),
+        ("log.level", "LOUD", '"debug", "info", "warning" or "error", not "LOUD"'),
+        ("server.bind", "x:1", 'a list such as ["127.0.0.1:8000"], not "x:1"'),
+        ("server.bind", [], "not an empty list"),
+        ("server.bind", ["x:1", 2], "not a list with 2"),
+        ("claude.models", ["good", "--bad"], 'not a list with "--bad"'),
+        ("claude.aliases", {"good": "x", "bad one": "y"}, 'not a table with "bad one" = "y"'),
+        ("claude.binary", "", 'not ""'),
+        ("control.group", "two words", 'the name of a group, not "two words"'),
+        ("workers.recycle", "yes", 'true or false, not "yes"'),
+    ],
+)
+def test_a_wrong_value_is_told_what_to_write(key: str, value: object, said: str) -> None:
+    text = refusal({key: value})
+    assert text.startswith(f"{key} must be ")
+    assert text.endswith(said)
+
+
+def test_a_token_in_the_wrong_place_is_not_shown() -> None:
+    assert "sk-false" not in refusal({"log.level": "sk-false-0123456789"})
+    assert "sk-false" not in refusal({"server.bind": ["sk-false-0123456789"]})
+
+
+@pytest.mark.parametrize(
+    ("bind", "split"),
+    [
+        ("127.0.0.1:8000", ("127.0.0.1", 8000)),
+        ("[::1]:80", ("::1", 80)),
+        ("[0:0::1]:80", ("::1", 80)),
+        ("localhost:0", ("localhost", 0)),
+        ("gateway.lan:65535", ("gateway.lan", 65535)),
+    ],
+)
+def test_binds(bind: str, split: tuple[str, int]) -> None:
+    assert split_bind(bind) == split
+
+
+@pytest.mark.parametrize(
+    "bind",
+    ["", "8000", ":8000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80",
+     "[::1]", "[::g]:1", "999.0.0.1:1", "unix:/run/x", "http://x:1", "a b:1", "-x:1", "127.0.0.1:٣", "x:1\n"],
+)  # fmt: skip
+def test_no_binds(bind: str) -> None:
+    assert refusal({"server.bind": [bind]}).startswith("server.bind cannot hold ")
+
+
+@pytest.mark.parametrize(
+    ("bind", "loopback"),
+    [
+        ("127.0.0.1:1", True),
+        ("127.9.9.9:1", True),
+        ("[::1]:1", True),
+        ("LOCALHOST:1", True),
+        ("0.0.0.0:1", False),
+        ("[::]:1", False),
+        ("192.168.0.1:1", False),
+        ("gateway.lan:1", False),
+    ],
+)
+def test_who_can_reach_a_bind(bind: str, loopback: bool) -> None:
+    assert is_loopback(bind) is loopback
+
+
+def test_the_same_bind_twice() -> None:
+    assert refusal({"server.bind": ["[::1]:8000", "[0::1]:8000"]}).startswith("server.bind names ")
+    made({"server.bind": ["127.0.0.1:0", "127.0.0.1:0"]})
+
+
+@pytest.mark.parametrize("origin", ["chat.lan", "https://chat.lan/", "https://a@b", "https://", "https://x:0", "*.lan"])
+def test_no_origins(origin: str) -> None:
+    assert refusal({"server.cors_origins": [origin]}).startswith("server.cors_origins cannot hold ")
+
+
+def test_origins_and_hosts() -> None:
+    made({"server.cors_origins": ["*", "https://chat.lan", "http://localhost:3000", "app://obsidian.md"]})
+    made({"server.allowed_hosts": ["gateway.lan", "10.0.0.1"]})
+    assert refusal({"server.allowed_hosts": ["http://gateway.lan"]}).startswith("server.allowed_hosts cannot hold ")
+
+
+def test_an_alias_of_an_alias() -> None:
+    assert "another alias" in refusal({"claude.aliases": {"a": "b", "b": "sonnet"}})
+
+
+def test_more_spares_than_workers() -> None:
+    assert refusal({"workers.spares": 9}).startswith("workers.spares cannot be 9 while workers.max is 8")
+
+
+def test_authentication_cannot_be_off_where_others_can_reach_us() -> None:
+    text = refusal({"auth.required": False, "server.bind": ["127.0.0.1:1", "0.0.0.0:8000"]})
+    assert text.startswith('auth.required cannot be false while server.bind holds "0.0.0.0:8000"')
+    assert "claudegwctl clients create" in text
+    made({"auth.required": False, "server.bind": ["127.0.0.1:1", "[::1]:1", "localhost:1"]})
+
+
+@pytest.mark.parametrize(
+    ("required", "bind", "asked"),
+    [
+        ("auto", ("127.0.0.1:1",), False),
+        ("auto", ("127.0.0.1:1", "0.0.0.0:1"), True),
+        (True, ("127.0.0.1:1",), True),
+        (False, ("127.0.0.1:1",), False),
+    ],
+)
+def test_whether_a_key_is_asked_for(required: Any, bind: tuple[str, ...], asked: bool) -> None:
+    config = msgspec.structs.replace(Config(), server=ServerConfig(bind=bind), auth=AuthConfig(required=required))
+    assert auth_required(config) is asked

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from claudegwd.config import ConfigError, load
+from claudegwd.config.fields import KEYS
+
+# Every key with a value other than its default, as it stands in the manual.
+WHOLE = """
+[server]
+bind = ["127.0.0.1:9000", "[::1]:9000"]
+max_body_bytes = 2048
+allowed_hosts = ["gateway.lan"]
+cors_origins = ["https://chat.lan", "http://localhost:3000"]
+[control]
+socket = "/run/x/control.sock"
+group = "clients"
+[auth]
+required = true
+[limits]
+requests_per_minute = 5
+tokens_per_minute = 6
+concurrent_requests = 7
+queue = 8
+queue_seconds = 9.5
+request_seconds = 10
+[claude]
+binary = "/opt/claude"
+default_model = "opus"
+models = ["claude-x"]
+aliases = { "gpt-4o" = "sonnet" }
+[workers]
+spares = 2
+max = 3
+idle_seconds = 4
+parked_seconds = 5
+recycle = true
+[keys]
+file = "other.json"
+cooldown_seconds = 11
+hold_seconds = 12
+shell_files = ["~/.bashrc"]
+[log]
+level = "debug"
+format = "json"
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def problem(file: Path, text: str, env: dict[str, str] | None = None) -> ConfigError:
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file, env or {})
+    return caught.value
+
+
+def test_every_key_can_be_set_in_the_file(config_file: Path) -> None:
+    config_file.write_text(WHOLE)
+    loaded = load(config_file, {})
+    assert loaded.exists
+    assert loaded.path == config_file
+    assert set(loaded.sources.values()) == {"file"}
+    assert len(loaded.sources) == len(KEYS)
+    config = loaded.config
+    assert config.server.bind == ("127.0.0.1:9000", "[::1]:9000")
+    assert config.limits.queue_seconds == 9.5
+    assert config.auth.required is True
+    assert config.claude.aliases == {"gpt-4o": "sonnet"}
+    assert config.workers.recycle is True
+
+
+def test_an_empty_file_gives_the_defaults(config_file: Path) -> None:
+    config_file.write_text("")
+    config = load(config_file, {}).config
+    assert config.server.bind == ("127.0.0.1:8000",)
+    assert config.server.max_body_bytes == 33_554_432
+    assert config.auth.required == "auto"
+    assert (config.limits.requests_per_minute, config.limits.queue, config.limits.request_seconds) == (100, 64, 600)
+    assert (config.claude.binary, config.claude.default_model) == ("auto", "sonnet")
+    assert (config.workers.spares, config.workers.max, config.workers.parked_seconds) == (1, 8, 900)
+    assert (config.keys.cooldown_seconds, config.keys.hold_seconds) == (60, 20)
+    assert (config.log.level, config.log.format) == ("info", "auto")
+
+
+def test_no_file_at_the_usual_place_is_fine(tmp_path: Path) -> None:
+    loaded = load(None, {"CONFIGURATION_DIRECTORY": str(tmp_path)})
+    assert not loaded.exists
+    assert loaded.path == tmp_path / "config.toml"
+
+
+def test_a_named_file_has_to_exist(config_file: Path) -> None:
+    for path, env in ((config_file, {}), (None, {"CLAUDEGWD_CONFIG": str(config_file)})):
+        with pytest.raises(ConfigError, match=f"cannot use {config_file}: because there is no such file"):
+            load(path, env)
+
+
+def test_the_option_wins_over_the_variable(config_file: Path, tmp_path: Path) -> None:
+    config_file.write_text("[workers]\nmax = 3\n")
+    loaded = load(config_file, {"CLAUDEGWD_CONFIG": str(tmp_path / "absent.toml")})
+    assert loaded.config.workers.max == 3
+
+
+def test_the_environment_wins_over_the_file(config_file: Path) -> None:
+    config_file.write_text("[workers]\nmax = 3\n[limits]\nrequests_per_minute = 1\n")
+    env = {"CLAUDEGWD_WORKERS__MAX": "5", "RATE_LIMIT_REQUESTS_PER_MINUTE": "7"}
+    loaded = load(config_file, env)
+    assert loaded.config.workers.max == 5
+    assert loaded.config.limits.requests_per_minute == 7
+    assert loaded.sources == {
+        "workers.max": "CLAUDEGWD_WORKERS__MAX",
+        "limits.requests_per_minute": "RATE_LIMIT_REQUESTS_PER_MINUTE",
+    }
+
+
+def test_an_error_names_the_file_and_the_key(config_file: Path) -> None:
+    error = problem(config_file, "[limits]\nqueue = 'many'\n")
+    assert (error.file, error.key) == (str(config_file), "limits.queue")
+    assert str(error).startswith(f"cannot use {config_file}: limits.queue must be ")
+
+
+def test_an_error_of_a_variable_names_the_variable(config_file: Path) -> None:
+    error = problem(config_file, "[limits]\nqueue = 1\n", {"CLAUDEGWD_LIMITS__QUEUE": "many"})
+    assert (error.file, error.key) == ("the environment", "CLAUDEGWD_LIMITS__QUEUE")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[server\n", "not valid TOML"),
+        ("x = " + "[" * 5000, "too long or too deep"),
+        ("x = " + "9" * 5000, "too long or too deep"),
+        ("# " + "x" * 1_048_576, "larger than 1048576 bytes"),
+    ],
+    ids=["syntax", "depth", "digits", "size"],
+)
+def test_a_file_that_is_no_configuration(config_file: Path, text: str, said: str) -> None:
+    assert said in str(problem(config_file, text))
+
+
+def test_a_syntax_error_says_line_and_column(config_file: Path) -> None:
+    assert "line 3, column 8" in str(problem(config_file, "[workers]\nmax = 1\nidle = \n"))
+
+
+def test_bytes_that_are_not_utf8(config_file: Path) -> None:
+    config_file.write_bytes(b"[workers]\n# \xff\n")
+    with pytest.raises(ConfigError, match="line 2 is not UTF-8"):
+        load(config_file, {})
+
+
+def test_a_directory_instead_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(tmp_path, {})
+
+
+def test_secrets_are_in_no_repr(config_file: Path) -> None:
+    config_file.write_text("")
+    env = {"API_KEYS": "sk-false-client-1,sk-false-client-2", "CLAUDE_API_KEYS": '[{"token": "sk-false-upstream-1"}]'}
+    loaded = load(config_file, env)
+    assert loaded.secrets.api_keys == ("sk-false-client-1", "sk-false-client-2")
+    assert loaded.secrets.claude_api_keys == env["CLAUDE_API_KEYS"]
+    assert "sk-false" not in repr(loaded)
+    assert "sk-false" not in " ".join(loaded.warnings)

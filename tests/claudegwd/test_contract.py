@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from claudegwd import contract
+
+
+def test_the_configuration(tmp_path: Path) -> None:
+    env = {"CONFIGURATION_DIRECTORY": f"{tmp_path}:/etc/other"}
+    assert contract.config_path(env) == (tmp_path / "config.toml", False)
+    assert contract.config_path(env | {"CLAUDEGWD_CONFIG": "/etc/mine.toml"}) == (Path("/etc/mine.toml"), True)
+    assert contract.config_path({})[0].parts[-2:] == ("claudegwd", "config.toml")
+
+
+def test_the_state(tmp_path: Path) -> None:
+    assert contract.state_directory({"STATE_DIRECTORY": str(tmp_path)}) == tmp_path
+    assert contract.state_directory({}).name == "claudegwd"
+
+
+def test_the_upstream_keys(tmp_path: Path) -> None:
+    config = tmp_path / "etc" / "config.toml"
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    env = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    assert contract.keys_path(env, config) == config.parent / "keys.json"
+    (credentials / "keys.json").touch()
+    assert contract.keys_path(env, config) == credentials / "keys.json"
+    assert contract.keys_path(env, config, "other.json") == config.parent / "other.json"
+    assert contract.keys_path(env, config, "/srv/k.json") == Path("/srv/k.json")
+
+
+def test_where_the_daemon_listens(tmp_path: Path) -> None:
+    assert contract.daemon_socket_path({}).parts[-2:] == ("claudegwd", "control.sock")
+    runtime = {"RUNTIME_DIRECTORY": str(tmp_path)}
+    assert contract.daemon_socket_path(runtime) == tmp_path / "control.sock"
+    assert contract.daemon_socket_path(runtime, "/run/x.sock") == Path("/run/x.sock")
+    named = runtime | {"CLAUDEGWD_SOCKET": "/run/y.sock"}
+    assert contract.daemon_socket_path(named, "/run/x.sock") == Path("/run/y.sock")
+
+
+def test_where_the_control_cli_looks(tmp_path: Path) -> None:
+    runtime = {"RUNTIME_DIRECTORY": str(tmp_path)}
+    # Without a socket of its own it answers the user's place, unless the system's daemon is there.
+    expected = contract.SYSTEM_SOCKET if contract.SYSTEM_SOCKET.exists() else tmp_path / "control.sock"
+    assert contract.client_socket_path(runtime) == expected
+    (tmp_path / "control.sock").touch()
+    assert contract.client_socket_path(runtime) == tmp_path / "control.sock"
+    named = runtime | {"CLAUDEGWD_SOCKET": "/run/y.sock"}
+    assert contract.client_socket_path(named) == Path("/run/y.sock")
+    assert contract.client_socket_path(named, "/run/z.sock") == Path("/run/z.sock")
+
+
+def test_it_loads_nothing_heavy() -> None:
+    code = "import sys, claudegwd.contract; print('platformdirs' in sys.modules, 'msgspec' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
