@@ -1,0 +1,57 @@
+"""What the ring answers, besides keys: values instead of a key, and its refusals."""
+
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+
+from claudegwd.keys.failures import FailureKind
+
+# Stands for "no key" where a name is wanted. Parentheses are refused in names, so no key can be called so.
+ENVIRONMENT: Final = "(environment)"
+
+
+@dataclass(frozen=True, slots=True)
+class NoKeys:
+    """Use the credentials of the daemon's own environment, or the CLI's own login: no keys are configured."""
+
+    name: str = ENVIRONMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """No key now; the soonest is back at ``until`` (seconds since the epoch). ``kind``: what to say until then."""
+
+    until: float
+    kind: FailureKind
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """No key, and waiting does not help. ``kind``: what to say."""
+
+    kind: FailureKind
+
+
+@unique
+class RingChange(Enum):
+    """What a listener has to make durable: a state at once, counters when convenient."""
+
+    STATE = "state"
+    COUNTERS = "counters"
+
+
+@dataclass(frozen=True, slots=True)
+class KeysDiff:
+    """What ``KeyRing.replace`` changed, names in file order. ``changed``: another token, host, kind or status."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+class UnknownKey(LookupError):  # noqa: N818 - it names the fault
+    """No key of this name."""
+
+
+class CannotRotate(Exception):  # noqa: N818 - it names the fault
+    """Rotation was asked for and there is nothing to rotate to; the text says why and what to do."""

@@ -1,0 +1,225 @@
+"""One key of the ring with what has happened to it: its state, its times, its counters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
+from claudegwd.keys.key import KeyStatus, UpstreamKey
+from claudegwd.keys.states import TIMED, USABLE, KeyEvent, KeyState, step
+
+# Without a reset named by the upstream, each limit in a row doubles the wait up to this: Anthropic's per-minute limits
+# are over long before, and asking four times an hour costs a subscription's long limit nothing.
+COOLDOWN_MAX_SECONDS: Final = 900.0
+COOLDOWN_MIN_SECONDS: Final = 1.0  # also with cooldown_seconds = 0: a key that was limited is not asked in a loop
+# Credit comes back when a person pays. One request an hour finds that out without anybody's help.
+EXHAUSTED_SECONDS: Final = 3600.0
+# The longest limit known is the weekly one of subscriptions. A later reset is milliseconds taken for seconds, or a
+# clock that was set back.
+RESET_MAX_SECONDS: Final = 8 * 86400.0
+# Access to a model is granted by a person elsewhere, who expects it to work soon afterwards without telling us.
+FORBIDDEN_SECONDS: Final = 3600.0
+# Models come from the known list, so this is never reached in practice; it bounds the row in the store.
+FORBIDDEN_MAX: Final = 64
+LAST_ERROR_MAX: Final = 120  # characters: a class and a status, not a text
+
+_EFFECT_EVENTS: Final[Mapping[KeyEffect, KeyEvent]] = {
+    KeyEffect.INVALID: KeyEvent.REFUSED,
+    KeyEffect.EXHAUSTED: KeyEvent.SPENT,
+    KeyEffect.COOLING: KeyEvent.LIMITED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedKey:
+    """What the store keeps of a key. Times are seconds since the epoch; ``digest`` is UpstreamKey.digest."""
+
+    name: str
+    digest: str
+    state: KeyState
+    until: float = 0.0
+    repeats: int = 0
+    requests: int = 0
+    failures: int = 0
+    tokens: int = 0
+    last_error: str | None = None
+    last_error_at: float | None = None
+    last_used: float | None = None
+    forbidden: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class KeyEntry:
+    """Mutable, and owned by the ring alone."""
+
+    key: UpstreamKey
+    state: KeyState
+    until: float = 0.0
+    repeats: int = 0
+    requests: int = 0
+    failures: int = 0
+    tokens: int = 0
+    last_error: str | None = None
+    last_error_at: float | None = None
+    last_used: float | None = None
+    forbidden: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, key: UpstreamKey) -> "KeyEntry":
+        """An entry without a past."""
+        return cls(key, KeyState.DISABLED if key.status is KeyStatus.DISABLED else KeyState.READY)
+
+    @property
+    def usable(self) -> bool:
+        """Whether requests may go out under it."""
+        return self.state in USABLE
+
+    def allows(self, model: str | None, now: float) -> bool:
+        """Whether the upstream has not refused ``model`` to it lately."""
+        return model is None or self.forbidden.get(model, 0.0) <= now
+
+    def fire(self, event: KeyEvent) -> None:
+        """Take one event; ImpossibleTransition if it cannot happen now."""
+        self.state = step(self.state, event)
+        if self.state not in TIMED:
+            self.until = 0.0
+
+    def succeed(self, now: float, tokens: int) -> None:
+        """An answer came under it. A late one does not lift a limit that came meanwhile."""
+        self.requests += 1
+        self.tokens += tokens
+        self.last_used = now
+        if self.usable:
+            self.repeats = 0
+
+    def fail(
+        self, kind: FailureKind, now: float, *, cooldown: float, model: str | None, reset_at: float | None, error: str
+    ) -> bool:
+        """Take one failure; whether anything but a counter changed.
+
+        A failure that is not the key's fault counts as a request and leaves no mark.
+        """
+        self.requests += 1
+        self.last_used = now
+        effect = FAILURES[kind].effect
+        if effect is KeyEffect.UNCHANGED:
+            return False
+        self.failures += 1
+        self.last_error = (error or kind.value)[:LAST_ERROR_MAX]
+        self.last_error_at = now
+        if effect is KeyEffect.MODEL_FORBIDDEN:
+            return model is not None and self._forbid(model, now)
+        before = (self.state, self.until)
+        self.fire(_EFFECT_EVENTS[effect])
+        self._set_time(before[0], now, cooldown, named_reset(reset_at, now))
+        return (self.state, self.until) != before
+
+    def _forbid(self, model: str, now: float) -> bool:
+        self.forbidden.pop(model, None)
+        while len(self.forbidden) >= FORBIDDEN_MAX:
+            del self.forbidden[next(iter(self.forbidden))]
+        self.forbidden[model] = now + FORBIDDEN_SECONDS
+        return True
+
+    def _set_time(self, before: KeyState, now: float, cooldown: float, named: float | None) -> None:
+        if self.state not in TIMED:
+            return
+        if self.state is before:
+            # One of many requests that failed together: only a later reset is news. Counting each would turn a burst
+            # of 200 requests into the longest cooldown.
+            self.until = max(self.until, named or 0.0)
+        elif self.state is KeyState.EXHAUSTED:
+            self.until = named or now + EXHAUSTED_SECONDS
+        else:
+            self.repeats += 1
+            self.until = named or now + cooldown_after(self.repeats, cooldown)
+
+    def recover(self, now: float) -> bool:
+        """Leave a timed state whose time is over; whether it did."""
+        if self.state in TIMED and self.until <= now:
+            self.fire(KeyEvent.RECOVERED)
+            return True
+        return False
+
+    def clear(self) -> None:
+        """Forget every mark against it: a person or a test says it works."""
+        self.fire(KeyEvent.CLEARED)
+        self.repeats = 0
+        self.forbidden.clear()
+        self.last_error = self.last_error_at = None
+
+    def become(self, key: UpstreamKey) -> None:
+        """Take the newly configured form of the same name: state kept for the same token, begun anew for another."""
+        if key.digest != self.key.digest:
+            self.fire(KeyEvent.REPLACED)
+            self.repeats = 0
+            self.forbidden.clear()
+            self.last_error = self.last_error_at = None
+        self.key = key
+        disabled = key.status is KeyStatus.DISABLED
+        if disabled and self.state is not KeyState.DISABLED:
+            self.fire(KeyEvent.DISABLED)
+        elif not disabled and self.state is KeyState.DISABLED:
+            self.fire(KeyEvent.ENABLED)
+
+    def remembered(self) -> RememberedKey:
+        """The row for the store."""
+        return RememberedKey(
+            self.key.name,
+            self.key.digest,
+            self.state,
+            self.until,
+            self.repeats,
+            self.requests,
+            self.failures,
+            self.tokens,
+            self.last_error,
+            self.last_error_at,
+            self.last_used,
+            dict(self.forbidden),
+        )
+
+    def remember(self, row: RememberedKey, now: float) -> None:
+        """Take up where the last run stopped. Counters go with the name, the state only with the same token."""
+        self.requests, self.failures, self.tokens = row.requests, row.failures, row.tokens
+        self.last_used = row.last_used
+        if row.digest != self.key.digest:
+            return
+        self.last_error, self.last_error_at, self.repeats = row.last_error, row.last_error_at, row.repeats
+        self.forbidden = {model: min(until, now + FORBIDDEN_SECONDS) for model, until in row.forbidden.items()}
+        events = {KeyState.INVALID: KeyEvent.REFUSED, KeyState.EXHAUSTED: KeyEvent.SPENT}
+        if row.state is KeyState.INVALID or (row.state in TIMED and row.until > now):
+            self.fire(events.get(row.state, KeyEvent.LIMITED))
+            if self.state in TIMED:
+                self.until = min(row.until, now + RESET_MAX_SECONDS)
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """For the status: no token, only its last four characters. Times are seconds since the epoch or None."""
+        return {
+            "name": self.key.name,
+            "state": self.state.value,
+            "kind": self.key.kind.value,
+            "base_url": self.key.base_url,
+            "last_four": self.key.tail,
+            "cooling_until": self.until if self.state in TIMED else None,
+            "last_error": self.last_error,
+            "last_error_at": self.last_error_at,
+            "last_used": self.last_used,
+            "requests": self.requests,
+            "failures": self.failures,
+            "tokens": self.tokens,
+            "forbidden_models": sorted(model for model, until in self.forbidden.items() if until > now),
+        }
+
+
+def cooldown_after(repeats: int, cooldown: float) -> float:
+    """Seconds of the ``repeats``-th cooldown in a row (1 is the first)."""
+    first = max(COOLDOWN_MIN_SECONDS, cooldown)
+    return min(max(first, COOLDOWN_MAX_SECONDS), first * 2.0 ** min(repeats - 1, 32))
+
+
+def named_reset(reset_at: float | None, now: float) -> float | None:
+    """The reset that the upstream named, if it lies ahead; bounded."""
+    if reset_at is None or not reset_at > now:
+        return None
+    return min(reset_at, now + RESET_MAX_SECONDS)

@@ -1,0 +1,65 @@
+"""An upstream key as the operator configured it, and the environment variables that it stands for."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, unique
+from types import MappingProxyType
+from typing import Final
+
+
+@unique
+class KeyKind(Enum):
+    """How the token is sent. The values are those of ``kind`` in keys.json."""
+
+    AUTH_TOKEN = "auth_token"  # noqa: S105 - a name, not a token; ANTHROPIC_AUTH_TOKEN, as a Bearer
+    API_KEY = "api_key"  # ANTHROPIC_API_KEY, as x-api-key
+
+
+@unique
+class KeyStatus(Enum):
+    """What the operator wants of a key. The values are those of ``status`` in keys.json."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+VARIABLES: Final[Mapping[KeyKind, str]] = MappingProxyType(
+    {KeyKind.AUTH_TOKEN: "ANTHROPIC_AUTH_TOKEN", KeyKind.API_KEY: "ANTHROPIC_API_KEY"}
+)
+BASE_URL_VARIABLE: Final = "ANTHROPIC_BASE_URL"
+
+# Four characters tell two keys apart; of a token shorter than this they would be too large a part of it.
+_SHOW_TAIL_FROM: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamKey:
+    """One entry of keys.json. The token is in no repr, so that no traceback or log can show it."""
+
+    name: str
+    token: str = field(repr=False)
+    base_url: str | None = None
+    kind: KeyKind = KeyKind.AUTH_TOKEN
+    status: KeyStatus = KeyStatus.ACTIVE
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of token, kind and host: what the store knows a key by. Another host is another key."""
+        text = "\n".join((self.kind.value, self.base_url or "", self.token))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def tail(self) -> str:
+        """The last four characters, for people; empty for a token so short that this would give it away."""
+        return self.token[-4:] if len(self.token) >= _SHOW_TAIL_FROM else ""
+
+    def environment(self) -> dict[str, str]:
+        """The CLI's credentials, always all three: one left out would keep the value of the key before.
+
+        ``""`` unsets; for the base URL that means Anthropic's own host.
+        """
+        env = dict.fromkeys((*VARIABLES.values(), BASE_URL_VARIABLE), "")
+        env[VARIABLES[self.kind]] = self.token
+        env[BASE_URL_VARIABLE] = self.base_url or ""
+        return env

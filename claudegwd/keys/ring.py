@@ -1,0 +1,269 @@
+"""The key ring: which upstream key the next request goes out under, and what each outcome does to a key.
+
+Pure: the clock is an argument everywhere (``now``: wall clock, seconds since the epoch, as resets are named in it and
+states outlive the process). Not for use from several threads.
+
+An empty ring is legal: no keys are configured, and ``choose`` answers ``NoKeys``, meaning that the credentials of the
+daemon's own environment, or the CLI's own login, are used. Report outcomes under ``NoKeys.name`` just as under a key's
+name; then failures end in ``Wait`` or ``Dead`` there as well.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final
+
+from claudegwd.keys.answers import ENVIRONMENT, CannotRotate, Dead, KeysDiff, NoKeys, RingChange, UnknownKey, Wait
+from claudegwd.keys.entry import KeyEntry, RememberedKey
+from claudegwd.keys.environment import EnvironmentLogin
+from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.states import TIMED, KeyEvent, KeyState
+
+__all__ = [
+    "ENVIRONMENT",
+    "CannotRotate",
+    "Dead",
+    "KeyRing",
+    "KeysDiff",
+    "NoKeys",
+    "RingChange",
+    "UnknownKey",
+    "UpstreamKey",
+    "Wait",
+]
+
+# A key that this very request has tried is live again (cleared by a person meanwhile, or a reset that was over at
+# once): the request may come back to it, but not in a loop.
+TRIED_AGAIN_SECONDS: Final = 1.0
+
+
+class KeyRing:
+    """Keys in file order, at most one of them active.
+
+    ``cooldown_seconds``: the first wait after a rate limit for which the upstream names no reset.
+    ``on_change``: called after each change; must be quick and must not call the ring.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[UpstreamKey],
+        *,
+        cooldown_seconds: float,
+        on_change: Callable[[RingChange], None] = lambda _: None,
+    ) -> None:
+        _refuse_duplicates(keys)
+        self.cooldown_seconds = cooldown_seconds
+        self.on_change = on_change
+        self._entries: dict[str, KeyEntry] = {key.name: KeyEntry.new(key) for key in keys}
+        self._login = EnvironmentLogin()
+        self._turn: str | None = None  # the last active key: rotation goes on from its place
+        self._activate_next()
+
+    # -- asking
+
+    def choose(
+        self, now: float, *, model: str | None, prefer: str | None = None, tried: Collection[str] = ()
+    ) -> UpstreamKey | NoKeys | Wait | Dead:
+        """The key for the next attempt of one request.
+
+        ``prefer``: the key of the conversation so far (its prompt cache is there), kept while it lives. ``tried``: the
+        names this request has failed under; empty it after a Wait. Then the active key, then the next ready one in
+        file order. Wait: none now, but one is back at ``until``. Dead: only a person can help.
+        """
+        self.settle(now)
+        if not self._entries:
+            return self._login.choose(now, tried)
+        for entry in self._in_turn(prefer):
+            if entry.usable and entry.key.name not in tried and entry.allows(model, now):
+                return entry.key
+        return self._nothing_left(now, model)
+
+    def _nothing_left(self, now: float, model: str | None) -> Wait | Dead:
+        waits = []
+        forbidden = False
+        for entry in self._entries.values():
+            if not entry.usable and entry.state not in TIMED:
+                continue
+            if not entry.allows(model, now):
+                forbidden = True
+            elif entry.usable:
+                waits.append(Wait(now + TRIED_AGAIN_SECONDS, FailureKind.UNAVAILABLE))
+            else:
+                spent = entry.state is KeyState.EXHAUSTED
+                waits.append(Wait(entry.until, FailureKind.BILLING if spent else FailureKind.RATE_LIMIT))
+        if waits:
+            return min(waits, key=lambda wait: wait.until)
+        return Dead(FailureKind.MODEL_FORBIDDEN if forbidden else FailureKind.AUTHENTICATION)
+
+    def _in_turn(self, prefer: str | None = None) -> Iterable[KeyEntry]:
+        """The preferred key, the active one, then file order going on behind it and around."""
+        if prefer is not None and prefer in self._entries:
+            yield self._entries[prefer]
+        names = list(self._entries)
+        start = names.index(self._turn) if self._turn in self._entries else 0
+        for name in names[start:] + names[:start]:
+            yield self._entries[name]
+
+    @property
+    def active(self) -> UpstreamKey | None:
+        """The key for new conversations, as of the last call with a clock."""
+        entry = self._active_entry()
+        return entry.key if entry else None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    # -- telling
+
+    def succeeded(self, name: str, now: float, tokens: int) -> None:
+        """An answer came under key ``name``, costing ``tokens``. A name that was removed meanwhile is ignored."""
+        if name == ENVIRONMENT:
+            self._login.succeeded()
+        elif (entry := self._entries.get(name)) is not None:
+            entry.succeed(now, tokens)
+            self.on_change(RingChange.COUNTERS)
+
+    def failed(
+        self,
+        name: str,
+        kind: FailureKind,
+        now: float,
+        *,
+        model: str | None = None,
+        reset_at: float | None = None,
+        error: str = "",
+        digest: str | None = None,
+    ) -> None:
+        """A request under key ``name`` failed.
+
+        ``model``: what was asked for, for MODEL_FORBIDDEN. ``reset_at``: when the upstream says the limit ends, seconds
+        since the epoch. ``error``: a class and status for the status page, never a text of the upstream's.
+        ``digest``: UpstreamKey.digest of the key used; a failure of a token that was replaced meanwhile is ignored, as
+        is that of a name that was removed.
+        """
+        if name == ENVIRONMENT:
+            self._login.failed(kind, now, reset_at, self.cooldown_seconds)
+            return
+        entry = self._entries.get(name)
+        if entry is None or (digest is not None and digest != entry.key.digest):
+            return
+        changed = entry.fail(kind, now, cooldown=self.cooldown_seconds, model=model, reset_at=reset_at, error=error)
+        self._activate_next()
+        self.on_change(RingChange.STATE if changed else RingChange.COUNTERS)
+
+    def settle(self, now: float) -> None:
+        """Take back keys whose time is over, and see that a ready one is active. Every other call does it first."""
+        recovered = [entry for entry in self._entries.values() if entry.recover(now)]
+        if self._activate_next() or recovered:
+            self.on_change(RingChange.STATE)
+
+    # -- what people do
+
+    def rotate(self, now: float, to: str | None = None) -> str:
+        """Make ``to``, or the next ready key, the active one; its name. UnknownKey, CannotRotate.
+
+        Conversations under way stay where they are; disable a key to take them off it.
+        """
+        self.settle(now)
+        if to is None:
+            ready = (entry for entry in self._in_turn() if entry.state is KeyState.READY)
+            entry = next(ready, None)
+            if entry is None:
+                raise CannotRotate(_why_not(len(self._entries)))
+        else:
+            entry = self._entry(to)
+        if not entry.usable:
+            raise CannotRotate(
+                f"cannot rotate to key {entry.key.name!r}: it is {entry.state.value}; "
+                f"`claudegwctl keys test {entry.key.name}` or `claudegwctl keys enable {entry.key.name}` may help"
+            )
+        self._activate(entry)
+        self.on_change(RingChange.STATE)
+        return entry.key.name
+
+    def clear(self, name: str) -> None:
+        """A person or a test says that the key works. UnknownKey. A disabled key stays disabled."""
+        self._entry(name).clear()
+        self._activate_next()
+        self.on_change(RingChange.STATE)
+
+    def replace(self, keys: Sequence[UpstreamKey], now: float) -> KeysDiff:
+        """Take a new list of keys. What a key has lived through stays with it while its token and host do."""
+        _refuse_duplicates(keys)
+        old = self._entries
+        changed = tuple(key.name for key in keys if key.name in old and old[key.name].key != key)
+        removed = tuple(name for name in old if name not in {key.name for key in keys})
+        added = tuple(key.name for key in keys if key.name not in old)
+        if self._turn in removed:
+            # Go on behind the place of the removed one, not at the head of the file.
+            behind = (entry.key.name for entry in self._in_turn() if entry.key.name not in removed)
+            self._turn = next(behind, None)
+        self._entries = {key.name: old.get(key.name) or KeyEntry.new(key) for key in keys}
+        for key in keys:
+            self._entries[key.name].become(key)
+        self._login = EnvironmentLogin()
+        self.settle(now)
+        self.on_change(RingChange.STATE)
+        return KeysDiff(added, removed, changed)
+
+    # -- for the status and the store
+
+    def snapshot(self, now: float) -> list[dict[str, Any]]:
+        """One dict per key in file order (KeyEntry.snapshot). Never a token."""
+        self.settle(now)
+        return [entry.snapshot(now) for entry in self._entries.values()]
+
+    def remembered(self) -> list[RememberedKey]:
+        """What has to outlive the process."""
+        return [entry.remembered() for entry in self._entries.values()]
+
+    def remember(self, rows: Iterable[RememberedKey], now: float) -> None:
+        """Take up what ``remembered`` gave to an earlier run. Call it once, before the first request."""
+        for row in rows:
+            entry = self._entries.get(row.name)
+            if entry is None:
+                continue
+            entry.remember(row, now)
+            if row.state is KeyState.ACTIVE and entry.usable:
+                self._activate(entry)
+        self._activate_next()
+
+    # -- inside
+
+    def _entry(self, name: str) -> KeyEntry:
+        if name not in self._entries:
+            raise UnknownKey(f"cannot find key {name!r}; `claudegwctl keys list` shows the names")
+        return self._entries[name]
+
+    def _active_entry(self) -> KeyEntry | None:
+        return next((entry for entry in self._entries.values() if entry.state is KeyState.ACTIVE), None)
+
+    def _activate(self, entry: KeyEntry) -> None:
+        current = self._active_entry()
+        if current is entry:
+            return
+        if current is not None:
+            current.fire(KeyEvent.PASSED_ON)
+        entry.fire(KeyEvent.ACTIVATED)
+        self._turn = entry.key.name
+
+    def _activate_next(self) -> bool:
+        """See that a ready key is active if there is one; whether that changed anything."""
+        if self._active_entry() is not None:
+            return False
+        entry = next((entry for entry in self._in_turn() if entry.state is KeyState.READY), None)
+        if entry is None:
+            return False
+        self._activate(entry)
+        return True
+
+
+def _refuse_duplicates(keys: Sequence[UpstreamKey]) -> None:
+    names = [key.name for key in keys]
+    if len(set(names)) != len(names):
+        raise ValueError("cannot build a key ring: two keys have the same name")
+
+
+def _why_not(count: int) -> str:
+    if count == 0:
+        return "cannot rotate: no keys are configured; add one with `claudegwctl keys add NAME`"
+    return "cannot rotate: no other key is ready; `claudegwctl keys list` shows their states"

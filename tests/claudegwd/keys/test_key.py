@@ -1,0 +1,40 @@
+"""What an upstream key shows of itself, and what it hands to the CLI."""
+
+from claudegwd.keys.key import KeyKind, UpstreamKey
+
+
+def test_the_token_is_in_no_repr() -> None:
+    key = UpstreamKey("primary", "sk-false-1-abcdefgh")
+    assert "sk-false" not in repr(key)
+    assert "sk-false" not in f"{[key]} {key!s}"
+
+
+def test_all_three_variables_are_always_set() -> None:
+    token = UpstreamKey("a", "sk-false-1", "https://relay.example/x")
+    key = UpstreamKey("b", "sk-false-2", kind=KeyKind.API_KEY)
+    assert token.environment() == {
+        "ANTHROPIC_AUTH_TOKEN": "sk-false-1",
+        "ANTHROPIC_API_KEY": "",
+        "ANTHROPIC_BASE_URL": "https://relay.example/x",
+    }
+    assert key.environment() == {
+        "ANTHROPIC_AUTH_TOKEN": "",
+        "ANTHROPIC_API_KEY": "sk-false-2",
+        "ANTHROPIC_BASE_URL": "",
+    }
+
+
+def test_another_host_or_kind_is_another_digest() -> None:
+    digests = {
+        UpstreamKey("a", "sk-false-1").digest,
+        UpstreamKey("a", "sk-false-2").digest,
+        UpstreamKey("a", "sk-false-1", "https://relay.example").digest,
+        UpstreamKey("a", "sk-false-1", kind=KeyKind.API_KEY).digest,
+    }
+    assert len(digests) == 4
+    assert UpstreamKey("a", "sk-false-1").digest == UpstreamKey("b", "sk-false-1").digest
+
+
+def test_the_tail_of_a_short_token_is_not_shown() -> None:
+    assert UpstreamKey("a", "sk-false-1").tail == ""
+    assert UpstreamKey("a", "sk-false-0123456789").tail == "6789"

@@ -1,0 +1,421 @@
+"""The key ring, row by row of the failure table, and what people do to it."""
+
+import pytest
+
+from claudegwd.keys.entry import (
+    COOLDOWN_MAX_SECONDS,
+    EXHAUSTED_SECONDS,
+    FORBIDDEN_MAX,
+    FORBIDDEN_SECONDS,
+    RESET_MAX_SECONDS,
+)
+from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
+from claudegwd.keys.key import KeyStatus, UpstreamKey
+from claudegwd.keys.ring import ENVIRONMENT, CannotRotate, Dead, KeyRing, KeysDiff, NoKeys, RingChange, UnknownKey, Wait
+
+NOW = 1_700_000_000.0
+NAMES = ("a", "b", "c")
+
+
+def keys(*names: str) -> list[UpstreamKey]:
+    return [UpstreamKey(name, f"sk-false-{name}") for name in names or NAMES]
+
+
+def ring(*names: str, cooldown: float = 60.0) -> KeyRing:
+    return KeyRing(keys(*names), cooldown_seconds=cooldown)
+
+
+def chosen(subject: KeyRing, now: float = NOW, *, model: str = "sonnet", prefer: str | None = None) -> str:
+    choice = subject.choose(now, model=model, prefer=prefer, tried=())
+    assert isinstance(choice, UpstreamKey)
+    return choice.name
+
+
+def states(subject: KeyRing, now: float = NOW) -> dict[str, str]:
+    return {row["name"]: row["state"] for row in subject.snapshot(now)}
+
+
+def test_the_first_key_is_active_and_the_others_ready() -> None:
+    assert states(ring()) == {"a": "active", "b": "ready", "c": "ready"}
+    assert chosen(ring()) == "a"
+
+
+def test_401_makes_invalid_until_cleared() -> None:
+    subject = ring()
+    subject.failed("a", FailureKind.AUTHENTICATION, NOW)
+    assert states(subject, NOW + 10 * RESET_MAX_SECONDS) == {"a": "invalid", "b": "active", "c": "ready"}
+    subject.clear("a")
+    assert states(subject) == {"a": "ready", "b": "active", "c": "ready"}
+
+
+def test_spent_credit_exhausts_for_long() -> None:
+    subject = ring()
+    subject.failed("a", FailureKind.BILLING, NOW)
+    assert states(subject, NOW + EXHAUSTED_SECONDS - 1)["a"] == "exhausted"
+    assert states(subject, NOW + EXHAUSTED_SECONDS)["a"] == "ready"
+
+
+def test_a_rate_limit_cools_until_the_named_reset() -> None:
+    subject = ring()
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 5)
+    assert subject.snapshot(NOW)[0]["cooling_until"] == NOW + 5
+    assert states(subject, NOW + 4.9)["a"] == "cooling"
+    assert states(subject, NOW + 5)["a"] == "ready"
+
+
+def test_without_a_named_reset_the_wait_grows_with_repeats_up_to_a_bound() -> None:
+    subject, now, waits = ring("a"), NOW, []
+    for _ in range(8):
+        subject.failed("a", FailureKind.RATE_LIMIT, now)
+        until = subject.snapshot(now)[0]["cooling_until"]
+        waits.append(until - now)
+        now = until
+        subject.settle(now)
+    assert waits == [60, 120, 240, 480, COOLDOWN_MAX_SECONDS, 900, 900, 900]
+
+
+def test_a_success_ends_the_growth() -> None:
+    subject = ring("a")
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW)
+    subject.settle(NOW + 60)
+    subject.succeeded("a", NOW + 61, 10)
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW + 62)
+    assert subject.snapshot(NOW + 62)[0]["cooling_until"] == NOW + 122
+
+
+def test_a_burst_that_fails_together_counts_once() -> None:
+    subject = ring()
+    for _ in range(200):
+        subject.failed("a", FailureKind.RATE_LIMIT, NOW)
+    row = subject.snapshot(NOW)[0]
+    assert (row["cooling_until"], row["requests"], row["failures"]) == (NOW + 60, 200, 200)
+
+
+@pytest.mark.parametrize("reset_at", [NOW - 5, NOW, float("nan")])
+def test_a_reset_that_is_over_or_nonsense_is_as_none(reset_at: float) -> None:
+    subject = ring()
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=reset_at)
+    assert subject.snapshot(NOW)[0]["cooling_until"] == NOW + 60
+
+
+def test_a_reset_in_milliseconds_is_bounded() -> None:
+    subject = ring()
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=NOW * 1000)
+    assert subject.snapshot(NOW)[0]["cooling_until"] == NOW + RESET_MAX_SECONDS
+
+
+def test_a_cooldown_of_zero_still_waits() -> None:
+    subject = ring(cooldown=0)
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW)
+    assert subject.snapshot(NOW)[0]["cooling_until"] == NOW + 1
+
+
+@pytest.mark.parametrize("kind", [k for k in FailureKind if FAILURES[k].effect is KeyEffect.UNCHANGED])
+def test_what_is_not_the_keys_fault_leaves_no_mark(kind: FailureKind) -> None:
+    subject = ring()
+    for _ in range(100):
+        subject.failed("a", kind, NOW, reset_at=NOW + 100)
+    row = subject.snapshot(NOW)[0]
+    assert (row["state"], row["last_error"], row["failures"], row["requests"]) == ("active", None, 0, 100)
+
+
+def test_403_is_for_that_key_and_that_model() -> None:
+    subject = ring("a", "b")
+    subject.failed("a", FailureKind.MODEL_FORBIDDEN, NOW, model="opus")
+    assert states(subject)["a"] == "active"
+    assert (chosen(subject, model="opus"), chosen(subject, model="sonnet")) == ("b", "a")
+    subject.failed("b", FailureKind.MODEL_FORBIDDEN, NOW, model="opus")
+    assert subject.choose(NOW, model="opus", prefer=None, tried=()) == Dead(FailureKind.MODEL_FORBIDDEN)
+    assert subject.snapshot(NOW)[0]["forbidden_models"] == ["opus"]
+    assert chosen(subject, NOW + FORBIDDEN_SECONDS, model="opus") == "a"
+
+
+def test_forbidden_models_are_bounded() -> None:
+    subject = ring("a")
+    for n in range(FORBIDDEN_MAX + 5):
+        subject.failed("a", FailureKind.MODEL_FORBIDDEN, NOW, model=f"m{n}")
+    assert len(subject.snapshot(NOW)[0]["forbidden_models"]) == FORBIDDEN_MAX
+
+
+def test_a_conversation_stays_on_its_key_while_it_lives() -> None:
+    subject = ring()
+    assert chosen(subject, prefer="b") == "b"
+    assert states(subject)["a"] == "active"
+    subject.failed("b", FailureKind.RATE_LIMIT, NOW)
+    assert chosen(subject, prefer="b") == "a"
+    assert chosen(subject, NOW + 60, prefer="b") == "b"
+
+
+def test_a_preference_for_a_removed_key_is_no_fault() -> None:
+    assert chosen(ring(), prefer="gone") == "a"
+
+
+def test_revoked_spent_limited_good() -> None:
+    subject = ring("revoked", "spent", "limited", "good")
+    tried: list[str] = []
+    for kind in (FailureKind.AUTHENTICATION, FailureKind.BILLING, FailureKind.RATE_LIMIT):
+        choice = subject.choose(NOW, model="sonnet", prefer=None, tried=tried)
+        assert isinstance(choice, UpstreamKey)
+        subject.failed(choice.name, kind, NOW)
+        tried.append(choice.name)
+    assert tried == ["revoked", "spent", "limited"]
+    assert chosen(subject) == "good"
+    assert states(subject) == {"revoked": "invalid", "spent": "exhausted", "limited": "cooling", "good": "active"}
+
+
+def test_all_dead() -> None:
+    subject = ring()
+    for name in NAMES:
+        subject.failed(name, FailureKind.AUTHENTICATION, NOW)
+    assert subject.choose(NOW, model="sonnet") == Dead(FailureKind.AUTHENTICATION)
+    assert subject.active is None
+
+
+def test_all_cooling_names_the_soonest() -> None:
+    subject = ring()
+    for name, wait in zip(NAMES, (30, 10, 20), strict=True):
+        subject.failed(name, FailureKind.RATE_LIMIT, NOW, reset_at=NOW + wait)
+    assert subject.choose(NOW, model="sonnet") == Wait(NOW + 10, FailureKind.RATE_LIMIT)
+    assert chosen(subject, NOW + 10) == "b"
+
+
+def test_all_spent_or_refused_is_a_matter_of_credit() -> None:
+    subject = ring("a", "b")
+    subject.failed("a", FailureKind.AUTHENTICATION, NOW)
+    subject.failed("b", FailureKind.BILLING, NOW)
+    assert subject.choose(NOW, model="sonnet") == Wait(NOW + EXHAUSTED_SECONDS, FailureKind.BILLING)
+
+
+def test_a_key_that_this_request_tried_is_not_chosen_again_at_once() -> None:
+    subject = ring("a")
+    assert subject.choose(NOW, model="sonnet", tried=["a"]) == Wait(NOW + 1, FailureKind.UNAVAILABLE)
+
+
+def test_rotation_goes_on_in_file_order_and_does_not_fall_back() -> None:
+    subject = ring()
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 5)
+    assert chosen(subject, NOW + 10) == "b"
+    subject.failed("b", FailureKind.RATE_LIMIT, NOW + 10)
+    assert chosen(subject, NOW + 10) == "c"
+
+
+def test_a_failure_under_a_token_that_was_replaced_is_ignored() -> None:
+    subject = ring("a")
+    old = keys("a")[0]
+    subject.replace([UpstreamKey("a", "sk-false-new")], NOW)
+    subject.failed("a", FailureKind.AUTHENTICATION, NOW, digest=old.digest)
+    assert states(subject) == {"a": "active"}
+
+
+def test_news_of_a_removed_key_is_ignored() -> None:
+    subject = ring("a")
+    subject.succeeded("gone", NOW, 5)
+    subject.failed("gone", FailureKind.AUTHENTICATION, NOW)
+    assert states(subject) == {"a": "active"}
+
+
+def test_counters() -> None:
+    subject = ring("a")
+    subject.succeeded("a", NOW, 10)
+    subject.succeeded("a", NOW + 1, 5)
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW + 2, error="rate_limit 429")
+    row = subject.snapshot(NOW + 2)[0]
+    assert (row["requests"], row["tokens"], row["last_used"]) == (3, 15, NOW + 2)
+    assert (row["last_error"], row["last_error_at"], row["failures"]) == ("rate_limit 429", NOW + 2, 1)
+
+
+# -- people
+
+
+def test_rotate_to_the_next_and_to_a_name() -> None:
+    subject = ring()
+    assert subject.rotate(NOW) == "b"
+    assert subject.rotate(NOW, "a") == "a"
+    assert subject.rotate(NOW, "a") == "a"
+    assert subject.rotate(NOW) == "b"
+    assert subject.rotate(NOW) == "c"
+    assert subject.rotate(NOW) == "a"
+    assert states(subject) == {"a": "active", "b": "ready", "c": "ready"}
+
+
+def test_rotate_refuses_by_name_and_says_what_to_do() -> None:
+    with pytest.raises(CannotRotate, match=r"^cannot rotate: no keys are configured; .*keys add"):
+        KeyRing([], cooldown_seconds=60).rotate(NOW)
+    with pytest.raises(CannotRotate, match=r"^cannot rotate: no other key is ready"):
+        ring("a").rotate(NOW)
+    with pytest.raises(UnknownKey, match="'gone'"):
+        ring("a").rotate(NOW, "gone")
+    subject = ring("a", "b")
+    subject.failed("b", FailureKind.AUTHENTICATION, NOW)
+    with pytest.raises(CannotRotate, match=r"'b': it is invalid; `claudegwctl keys test b`"):
+        subject.rotate(NOW, "b")
+
+
+def test_disabled_keys_are_never_chosen() -> None:
+    subject = KeyRing([UpstreamKey("a", "sk-false-a", status=KeyStatus.DISABLED), *keys("b")], cooldown_seconds=60)
+    assert states(subject) == {"a": "disabled", "b": "active"}
+    subject.clear("a")
+    subject.failed("b", FailureKind.AUTHENTICATION, NOW)
+    assert subject.choose(NOW, model="sonnet", prefer="a") == Dead(FailureKind.AUTHENTICATION)
+
+
+def test_replace_keeps_what_a_key_has_lived_through() -> None:
+    subject = ring()
+    subject.failed("a", FailureKind.AUTHENTICATION, NOW)
+    subject.failed("b", FailureKind.RATE_LIMIT, NOW)
+    diff = subject.replace(keys("d", "b", "a"), NOW)
+    assert diff == KeysDiff(added=("d",), removed=("c",), changed=())
+    assert states(subject) == {"d": "active", "b": "cooling", "a": "invalid"}
+
+
+def test_replace_begins_anew_for_another_token() -> None:
+    subject = ring("a", "b")
+    subject.failed("a", FailureKind.AUTHENTICATION, NOW)
+    diff = subject.replace([UpstreamKey("a", "sk-false-other"), *keys("b")], NOW)
+    assert diff == KeysDiff(changed=("a",))
+    assert states(subject) == {"a": "ready", "b": "active"}
+    assert subject.snapshot(NOW)[0]["last_error"] is None
+
+
+def test_replace_disables_and_enables() -> None:
+    subject = ring("a", "b")
+    off = [UpstreamKey("a", "sk-false-a", status=KeyStatus.DISABLED), *keys("b")]
+    assert subject.replace(off, NOW) == KeysDiff(changed=("a",))
+    assert states(subject) == {"a": "disabled", "b": "active"}
+    subject.replace(keys("a", "b"), NOW)
+    assert states(subject) == {"a": "ready", "b": "active"}
+
+
+def test_the_active_key_stays_active_over_a_reload() -> None:
+    subject = ring()
+    subject.rotate(NOW, "b")
+    subject.replace([*keys("a"), UpstreamKey("b", "sk-false-other"), *keys("c")], NOW)
+    assert states(subject) == {"a": "ready", "b": "active", "c": "ready"}
+
+
+def test_when_the_active_key_is_removed_the_one_behind_it_follows() -> None:
+    subject = ring()
+    subject.rotate(NOW, "b")
+    subject.replace(keys("a", "c"), NOW)
+    assert chosen(subject) == "c"
+
+
+def test_duplicate_names_are_a_fault_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="same name"):
+        ring("a", "a")
+    with pytest.raises(ValueError, match="same name"):
+        ring("a").replace(keys("b", "b"), NOW)
+
+
+# -- no keys
+
+
+def test_an_empty_ring_means_the_environments_own_login() -> None:
+    subject = KeyRing([], cooldown_seconds=60)
+    assert subject.choose(NOW, model="sonnet") == NoKeys()
+    assert subject.snapshot(NOW) == []
+    assert (len(subject), subject.active) == (0, None)
+
+
+@pytest.mark.parametrize("kind", [FailureKind.AUTHENTICATION, FailureKind.BILLING, FailureKind.MODEL_FORBIDDEN])
+def test_a_failure_of_the_login_is_final_for_one_request_only(kind: FailureKind) -> None:
+    subject = KeyRing([], cooldown_seconds=60)
+    subject.failed(ENVIRONMENT, kind, NOW, model="opus")
+    assert subject.choose(NOW, model="opus", tried=[ENVIRONMENT]) == Dead(kind)
+    assert subject.choose(NOW, model="opus", tried=[]) == NoKeys()
+
+
+def test_a_limit_of_the_login_is_waited_for() -> None:
+    subject = KeyRing([], cooldown_seconds=60)
+    subject.failed(ENVIRONMENT, FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 30)
+    assert subject.choose(NOW, model="x", tried=[ENVIRONMENT]) == Wait(NOW + 30, FailureKind.RATE_LIMIT)
+    assert subject.choose(NOW + 30, model="x") == NoKeys()
+    subject.failed(ENVIRONMENT, FailureKind.RATE_LIMIT, NOW + 30)
+    assert subject.choose(NOW + 31, model="x") == Wait(NOW + 150, FailureKind.RATE_LIMIT)
+    subject.succeeded(ENVIRONMENT, NOW + 40, 5)
+    assert subject.choose(NOW + 41, model="x") == NoKeys()
+
+
+def test_a_ring_that_gets_its_first_keys_uses_them() -> None:
+    subject = KeyRing([], cooldown_seconds=60)
+    subject.replace(keys("a"), NOW)
+    assert chosen(subject) == "a"
+
+
+# -- memory
+
+
+def test_states_outlive_the_process() -> None:
+    subject = ring("revoked", "spent", "limited", "good")
+    subject.failed("revoked", FailureKind.AUTHENTICATION, NOW)
+    subject.failed("spent", FailureKind.BILLING, NOW)
+    subject.failed("limited", FailureKind.RATE_LIMIT, NOW)
+    subject.failed("good", FailureKind.MODEL_FORBIDDEN, NOW, model="opus")
+    subject.succeeded("good", NOW, 7)
+    after = ring("revoked", "spent", "limited", "good")
+    after.remember(subject.remembered(), NOW + 1)
+    assert after.snapshot(NOW + 1) == subject.snapshot(NOW + 1)
+    assert chosen(after, NOW + 1) == "good"
+
+
+def test_the_state_goes_with_the_token_and_the_counters_with_the_name() -> None:
+    subject = ring("a")
+    subject.succeeded("a", NOW, 7)
+    subject.failed("a", FailureKind.AUTHENTICATION, NOW)
+    after = KeyRing([UpstreamKey("a", "sk-false-other")], cooldown_seconds=60)
+    after.remember(subject.remembered(), NOW)
+    row = after.snapshot(NOW)[0]
+    assert (row["state"], row["tokens"], row["requests"], row["last_error"]) == ("active", 7, 2, None)
+
+
+def test_a_time_that_is_over_is_not_remembered() -> None:
+    subject = ring("a", "b")
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW)
+    after = ring("a", "b")
+    after.remember(subject.remembered(), NOW + 60)
+    assert states(after, NOW + 60) == {"a": "ready", "b": "active"}
+
+
+def test_the_file_decides_what_is_disabled() -> None:
+    subject = KeyRing([UpstreamKey("a", "sk-false-a", status=KeyStatus.DISABLED)], cooldown_seconds=60)
+    after = ring("a")
+    after.remember(subject.remembered(), NOW)
+    assert states(after) == {"a": "active"}
+    subject.remember(ring("a").remembered(), NOW)
+    assert states(subject) == {"a": "disabled"}
+
+
+def test_a_clock_set_back_does_not_lock_a_key_up() -> None:
+    subject = ring("a")
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW)
+    after = ring("a")
+    after.remember(subject.remembered(), NOW - 365 * 86400)
+    assert after.snapshot(NOW - 365 * 86400)[0]["cooling_until"] == NOW - 365 * 86400 + RESET_MAX_SECONDS
+
+
+# -- listeners
+
+
+def test_changes_of_state_are_told_apart_from_counters() -> None:
+    seen: list[RingChange] = []
+    subject = KeyRing(keys(), cooldown_seconds=60, on_change=seen.append)
+    subject.succeeded("a", NOW, 1)
+    subject.failed("a", FailureKind.UNAVAILABLE, NOW)
+    subject.choose(NOW, model="x")
+    assert seen == [RingChange.COUNTERS, RingChange.COUNTERS]
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW)
+    assert seen[2:] == [RingChange.STATE]
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW)
+    assert seen[3:] == [RingChange.COUNTERS]
+    subject.settle(NOW + 60)
+    subject.settle(NOW + 60)
+    assert seen[4:] == [RingChange.STATE]
+    subject.rotate(NOW + 60)
+    subject.clear("a")
+    subject.replace(keys("a"), NOW)
+    assert seen[5:].count(RingChange.STATE) >= 3
+
+
+def test_no_token_in_snapshot_or_memory() -> None:
+    subject = ring()
+    assert "sk-false" not in f"{subject.snapshot(NOW)} {subject.remembered()}"
