@@ -1,0 +1,103 @@
+"""Where the log goes: stderr in one of four formats, and the ring. One handler makes each entry once for both."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Final, TextIO
+
+from claudegwd.config.schema import LogConfig
+from claudegwd.logs.entry import Entry, entry_of, number_of
+from claudegwd.logs.event import log
+from claudegwd.logs.formats import console_line, journal_datagram, json_line, prefixed_line
+from claudegwd.logs.journal import Journal, is_our_stderr
+from claudegwd.logs.ring import LogRing
+from claudegwd.redact import redact
+
+# What libraries say below a warning is of no use to whoever runs the gateway.
+LIBRARY_LEVEL: Final = logging.WARNING
+
+
+class LogHandler(logging.Handler):
+    """Writes every record to `stream` (or the journal) and to `ring`.
+
+    Counts in `lost` what neither the journal nor stderr took; logging itself never raises.
+    """
+
+    def __init__(self, ring: LogRing, stream: TextIO, env: Mapping[str, str], journal: Callable[[], Journal]) -> None:
+        super().__init__()
+        self.ring = ring
+        self.lost = 0
+        self._stream = stream
+        self._env = env
+        self._open_journal = journal
+        self._journal: Journal | None = None
+        self._form: Callable[[Entry], str] = console_line
+
+    def configure(self, config: LogConfig) -> None:
+        """Take the level and the format; safe at any time, so a reload needs no restart."""
+        log.setLevel(number_of(config.level))
+        by_journal = config.format == "journal" or (config.format == "auto" and self._on_journal_stream())
+        self.acquire()
+        try:
+            if by_journal and self._journal is None:
+                self._journal = self._open_journal()
+            elif not by_journal and self._journal is not None:
+                self._journal.close()
+                self._journal = None
+            self._form = self._line_form(config.format, by_journal=by_journal)
+        finally:
+            self.release()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            entry = entry_of(record, redact)
+            self.ring.append(entry)
+            if self._journal is not None and self._journal.send(journal_datagram(entry, os.getpid())):
+                return
+            self._stream.write(self._form(entry) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            # stderr is closed or its disk is full: nobody can be told.
+            self.lost += 1
+
+    def _on_journal_stream(self) -> bool:
+        try:
+            return is_our_stderr(self._env, self._stream.fileno())
+        except (OSError, ValueError):
+            return False
+
+    def _line_form(self, name: str, *, by_journal: bool) -> Callable[[Entry], str]:
+        if name == "json":
+            return json_line
+        if by_journal:
+            # Only for what the native protocol did not take.
+            return prefixed_line
+        if self._stream.isatty() and not self._env.get("NO_COLOR"):
+            return lambda entry: console_line(entry, colour=True)
+        return console_line
+
+
+def setup(
+    config: LogConfig,
+    env: Mapping[str, str],
+    ring: LogRing,
+    *,
+    stream: TextIO | None = None,
+    journal: Callable[[], Journal] = Journal,
+) -> LogHandler:
+    """Send all logging of this process to stderr and `ring`. Call once; later, `configure` on what it answers.
+
+    The root logger gets the only handler, so nothing is written twice and no library writes past the redaction.
+    """
+    handler = LogHandler(ring, stream if stream is not None else sys.stderr, env, journal)
+    handler.configure(config)
+    root = logging.getLogger()
+    for other in list(root.handlers):
+        root.removeHandler(other)
+    root.addHandler(handler)
+    root.setLevel(LIBRARY_LEVEL)
+    logging.captureWarnings(capture=True)
+    return handler
