@@ -1,0 +1,130 @@
+"""Reading the fields of a JSON object, each with its type checked and its path in the error.
+
+In OpenAI's API null and absent are the same for every optional field: each reader here gives None for both.
+"""
+
+from collections.abc import Collection
+from typing import Any, NoReturn
+
+from claudegwd.openai_api.errors import InvalidRequest, UnsupportedParameter
+
+
+def refuse(path: str, why: str) -> NoReturn:
+    """Raise the 400 for a field with a wrong value; `why` says what it must be."""
+    raise InvalidRequest(f"cannot read {path}: {why}", param=path)
+
+
+def cannot_honour(path: str, why: str) -> NoReturn:
+    """Raise the 400 for a field that OpenAI has and we cannot do; `why` says what to do instead."""
+    raise UnsupportedParameter(f"cannot honour {path}: {why}", param=path)
+
+
+class Fields:
+    """One JSON object of a request, at a path ("" for the body itself)."""
+
+    __slots__ = ("path", "values")
+
+    def __init__(self, values: dict[str, Any], path: str = "") -> None:
+        self.values = values
+        self.path = path
+
+    def at(self, name: str) -> str:
+        """The path of a field of this object."""
+        return f"{self.path}.{name}" if self.path else name
+
+    def get(self, name: str) -> Any:
+        """The value as it came; None if absent or null."""
+        return self.values.get(name)
+
+    def text(self, name: str, *, longest: int | None = None) -> str | None:
+        """A string of at most `longest` characters."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            refuse(self.at(name), "it must be a string")
+        if longest is not None and len(value) > longest:
+            refuse(self.at(name), f"it must be at most {longest} characters long")
+        return value
+
+    def needed_text(self, name: str, *, longest: int | None = None) -> str:
+        """A string that must be there and not be empty."""
+        value = self.text(name, longest=longest)
+        if not value:
+            refuse(self.at(name), "it is missing; give a string")
+        return value
+
+    def one_of(self, name: str, known: Collection[str]) -> str | None:
+        """A string out of a few."""
+        value = self.text(name)
+        if value is not None and value not in known:
+            refuse(self.at(name), "it must be one of " + ", ".join(known))
+        return value
+
+    def flag(self, name: str) -> bool | None:
+        """True or false; never a number or a string that looks like it."""
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, bool):
+            refuse(self.at(name), "it must be true or false")
+        return value
+
+    def whole(self, name: str, low: int, high: int) -> int | None:
+        """An integer between two bounds. 3.0 is one, as JSON Schema has it (JavaScript knows no other numbers)."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            refuse(self.at(name), "it must be an integer")
+        if not low <= value <= high:
+            refuse(self.at(name), f"it must be between {low} and {high}")
+        return value
+
+    def number(self, name: str, low: float, high: float) -> float | None:
+        """A number between two bounds."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            refuse(self.at(name), "it must be a number")
+        if not low <= value <= high:
+            refuse(self.at(name), f"it must be between {low:g} and {high:g}")
+        return float(value)
+
+    def object(self, name: str) -> "Fields | None":
+        """An object, to be read on."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            refuse(self.at(name), "it must be an object")
+        return Fields(value, self.at(name))
+
+    def needed_object(self, name: str) -> "Fields":
+        """An object that must be there."""
+        fields = self.object(name)
+        if fields is None:
+            refuse(self.at(name), "it is missing; give an object")
+        return fields
+
+    def array(self, name: str, *, longest: int) -> list[Any] | None:
+        """A list of at most `longest` values, to be read on."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            refuse(self.at(name), "it must be a list")
+        if len(value) > longest:
+            refuse(self.at(name), f"it must hold at most {longest} values")
+        return value
+
+    def objects(self, name: str, *, longest: int) -> "list[Fields]":
+        """A list of objects, each to be read on; absent is empty."""
+        found = []
+        for index, value in enumerate(self.array(name, longest=longest) or ()):
+            path = f"{self.at(name)}[{index}]"
+            if not isinstance(value, dict):
+                refuse(path, "it must be an object")
+            found.append(Fields(value, path))
+        return found

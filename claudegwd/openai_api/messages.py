@@ -1,0 +1,175 @@
+"""The messages of a chat request: what they are, and how they are read."""
+
+from typing import Any, Literal, TypeAlias, get_args
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
+from claudegwd.openai_api.json_body import nests_deeper_than
+
+Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+_ROLES: tuple[str, ...] = get_args(Role)
+_IMAGE_DETAILS = ("auto", "low", "high", "original")
+# Which parts each side may send. Images in tool results are an extension of ours: agents send screenshots so.
+_PARTS_OF: dict[str, tuple[str, ...]] = {
+    "system": ("text",),
+    "developer": ("text",),
+    "user": ("text", "image_url", "file"),
+    "assistant": ("text", "refusal"),
+    "tool": ("text", "image_url", "file"),
+    "function": ("text", "image_url", "file"),
+}
+
+
+class TextPart(msgspec.Struct, frozen=True, tag="text"):
+    """Text, never empty."""
+
+    text: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag="image"):
+    """An image by data: or http(s) URL. Nothing has been decoded or fetched."""
+
+    url: str
+    detail: str | None = None
+
+
+class FilePart(msgspec.Struct, frozen=True, tag="file"):
+    """A file's content (data: URL or bare base64, not decoded yet), or the id of an uploaded one: one of the two."""
+
+    file_data: str | None = None
+    filename: str | None = None
+    file_id: str | None = None
+
+
+Part: TypeAlias = TextPart | ImagePart | FilePart
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call that an assistant made. `arguments` is text as it came: a model's slip in a history need not be JSON."""
+
+    id: str
+    name: str
+    arguments: str = "{}"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message. A tool's result names its call in `tool_call_id`; so does a legacy function's, once paired."""
+
+    role: Role
+    content: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+
+def read_messages(body: Fields, bounds: Bounds) -> tuple[Message, ...]:
+    """Read `messages`; unknown fields of a message are accepted, since clients send back all that they were sent."""
+    found = body.objects("messages", longest=bounds.max_messages)
+    if not found:
+        if body.get("messages") is None and body.get("input") is not None:
+            refuse("messages", "it is missing, and `input` is given: send such bodies to /v1/responses")
+        refuse("messages", "it must hold at least one message")
+    return tuple(_message(fields, bounds) for fields in found)
+
+
+def _message(fields: Fields, bounds: Bounds) -> Message:
+    role: Any = fields.one_of("role", _ROLES)
+    if role is None:
+        refuse(fields.at("role"), "it is missing; give one of " + ", ".join(_ROLES))
+    name = fields.text("name", longest=bounds.max_id_chars)
+    content = _content(fields, role, bounds)
+    if role == "assistant":
+        return Message(role=role, content=content, tool_calls=_calls(fields, bounds), name=name)
+    if role == "tool":
+        call_id = fields.needed_text("tool_call_id", longest=bounds.max_id_chars)
+        return Message(role=role, content=content, tool_call_id=call_id, name=name)
+    if role == "function" and not name:
+        refuse(fields.at("name"), "it is missing; name the function that this is the result of")
+    return Message(role=role, content=content, name=name)
+
+
+def _content(fields: Fields, role: str, bounds: Bounds) -> tuple[Part, ...]:
+    value = fields.get("content")
+    if isinstance(value, str):
+        return (TextPart(value),) if value else ()
+    if value is None:
+        if role in ("system", "developer", "user"):
+            refuse(fields.at("content"), "it is missing; give a string or a list of parts")
+        # A refusal is sent back as a field of its own, beside a content of null.
+        refusal = fields.text("refusal") if role == "assistant" else None
+        return (TextPart(refusal),) if refusal else ()
+    if not isinstance(value, list):
+        refuse(fields.at("content"), "it must be a string or a list of parts")
+    parts = []
+    for part_fields in fields.objects("content", longest=bounds.max_parts):
+        part = _part(part_fields, role, bounds)
+        if not isinstance(part, TextPart) or part.text:
+            parts.append(part)
+    return tuple(parts)
+
+
+def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
+    kind = fields.text("type")
+    if kind == "input_audio":
+        cannot_honour(fields.at("type"), "the model does not hear; send text")
+    if kind not in _PARTS_OF[role]:
+        refuse(fields.at("type"), f"a part of a {role} message must be one of " + ", ".join(_PARTS_OF[role]))
+    if kind == "image_url":
+        return _image(fields, bounds)
+    if kind == "file":
+        return _file(fields.needed_object("file"), bounds)
+    text = fields.text(kind)
+    if text is None:
+        refuse(fields.at(kind), "it is missing; give a string")
+    return TextPart(text)
+
+
+def _image(fields: Fields, bounds: Bounds) -> ImagePart:
+    # A bare string in the place of the object is what several clients send, and all other servers take.
+    image = fields if isinstance(fields.get("image_url"), str) else fields.needed_object("image_url")
+    name = "image_url" if image is fields else "url"
+    url = image.needed_text(name)
+    scheme = url[:8].lower()
+    if scheme.startswith(("http://", "https://")):
+        if len(url) > bounds.max_url_chars:
+            refuse(image.at(name), f"an address must be at most {bounds.max_url_chars} characters long")
+    elif not scheme.startswith("data:"):
+        refuse(image.at(name), "it must be a data: URL")
+    return ImagePart(url, image.one_of("detail", _IMAGE_DETAILS))
+
+
+def _file(fields: Fields, bounds: Bounds) -> FilePart:
+    data = fields.text("file_data")
+    file_id = fields.text("file_id", longest=bounds.max_id_chars)
+    if not data and not file_id:
+        refuse(fields.at("file_data"), "it is missing; give a data: URL")
+    return FilePart(data or None, fields.text("filename", longest=bounds.max_id_chars), file_id)
+
+
+def _calls(fields: Fields, bounds: Bounds) -> tuple[ToolCall, ...]:
+    legacy = fields.object("function_call")
+    calls = fields.objects("tool_calls", longest=bounds.max_tools)
+    if legacy is not None and not calls:
+        return (_call("", legacy, bounds),)
+    return tuple(_tool_call(call, bounds) for call in calls)
+
+
+def _tool_call(fields: Fields, bounds: Bounds) -> ToolCall:
+    kind = fields.text("type")
+    if kind == "custom":
+        cannot_honour(fields.at("type"), "custom tools are not offered; use function tools")
+    # Several clients leave the type out in their histories.
+    if kind not in (None, "function"):
+        refuse(fields.at("type"), "it must be function")
+    call_id = fields.needed_text("id", longest=bounds.max_id_chars)
+    return _call(call_id, fields.needed_object("function"), bounds)
+
+
+def _call(call_id: str, fields: Fields, bounds: Bounds) -> ToolCall:
+    name = fields.needed_text("name", longest=bounds.max_id_chars)
+    arguments = fields.text("arguments", longest=bounds.max_arguments_chars) or "{}"
+    if nests_deeper_than(bounds.max_depth, arguments):
+        refuse(fields.at("arguments"), f"it must not be nested deeper than {bounds.max_depth}")
+    return ToolCall(call_id, name, arguments)

@@ -1,0 +1,159 @@
+"""What becomes of each parameter that OpenAI knows: honoured (read elsewhere), refused here, or ignored and named."""
+
+import re
+from collections.abc import Callable, Collection
+from typing import Any
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
+
+# More than any model writes, and small enough for every parser of numbers on the way.
+MAX_TOKENS = 2**31 - 1
+MAX_STOPS = 4  # OpenAI's own
+MAX_STOP_CHARS = 1_000  # stops are a few characters; this only keeps the search for them short
+REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+VERBOSITIES = ("low", "medium", "high")
+
+# Names go into a response header: only what can stand there, and not without end.
+_HEADER_SAFE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MAX_NAMED = 32
+
+
+def read_max_tokens(body: Fields) -> int | None:
+    """The newer name wins where both are given; the older one must be sound all the same."""
+    older = body.whole("max_tokens", 1, MAX_TOKENS)
+    newer = body.whole("max_completion_tokens", 1, MAX_TOKENS)
+    return older if newer is None else newer
+
+
+def read_stop(body: Fields) -> tuple[str, ...]:
+    """One string or up to four."""
+    value = body.get("stop")
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value, paths = [value], ["stop"]
+    elif isinstance(value, list):
+        if len(value) > MAX_STOPS:
+            refuse("stop", f"it must hold at most {MAX_STOPS} strings")
+        paths = [f"stop[{index}]" for index in range(len(value))]
+    else:
+        refuse("stop", f"it must be a string or a list of up to {MAX_STOPS}")
+    for stop, path in zip(value, paths, strict=True):
+        if not isinstance(stop, str):
+            refuse(path, "it must be a string")
+        if not 0 < len(stop) <= MAX_STOP_CHARS:
+            refuse(path, f"it must have 1 to {MAX_STOP_CHARS} characters")
+    # The same stop twice is one stop.
+    return tuple(dict.fromkeys(value))
+
+
+def read_include_usage(body: Fields) -> bool:
+    """stream_options.include_usage; whatever stands there without `stream` has no effect."""
+    options = body.object("stream_options")
+    return options is not None and bool(options.flag("include_usage")) and bool(body.flag("stream"))
+
+
+def read_n(body: Fields, bounds: Bounds) -> int:
+    """How many choices; absent is one."""
+    n = body.whole("n", 1, bounds.max_n)
+    return 1 if n is None else n
+
+
+# Each parameter below is known to OpenAI and not to what is behind us. A reader says whether the value asks for
+# anything: False for what is OpenAI's default anyway, so that clients which send every default are not told of each.
+Asks = Callable[[Fields, str], bool]
+
+
+def _some_text(body: Fields, name: str) -> bool:
+    return bool(body.text(name))
+
+
+def _true(body: Fields, name: str) -> bool:
+    return body.flag(name) is True
+
+
+def _penalty(body: Fields, name: str) -> bool:
+    return bool(body.number(name, -2, 2))
+
+
+def _integer(body: Fields, name: str) -> bool:
+    return body.whole(name, -(2**63), 2**63) is not None
+
+
+def _some_object(body: Fields, name: str) -> bool:
+    fields = body.object(name)
+    return fields is not None and bool(fields.values)
+
+
+def _positive(body: Fields, name: str) -> bool:
+    return bool(body.whole(name, 0, 20))
+
+
+def _not_default(*defaults: str) -> Asks:
+    return lambda body, name: body.text(name) not in (None, *defaults)
+
+
+def _verbosity(body: Fields, name: str) -> bool:
+    return body.one_of(name, VERBOSITIES) not in (None, "medium")
+
+
+def _more_than_text(body: Fields, name: str) -> bool:
+    return any(kind != "text" for kind in body.array(name, longest=10) or ())
+
+
+# Harmless: the answer is a right answer without them.
+IGNORED: dict[str, Asks] = {
+    "seed": _integer,
+    "user": _some_text,
+    "safety_identifier": _some_text,
+    "metadata": _some_object,
+    "store": _true,
+    "service_tier": _not_default("auto", "default"),
+    "frequency_penalty": _penalty,
+    "presence_penalty": _penalty,
+    "verbosity": _verbosity,
+    "prompt_cache_retention": _not_default(),
+    "prompt_cache_options": _some_object,
+}
+# Not harmless: the caller would wait for what never comes. Each with what to do instead.
+REFUSED: dict[str, tuple[Asks, str]] = {
+    "logprobs": (_true, "the model gives no log probabilities; leave it out"),
+    "top_logprobs": (_positive, "the model gives no log probabilities; leave it out"),
+    "logit_bias": (_some_object, "the model's tokens cannot be weighted; leave it out"),
+    "audio": (_some_object, "the model does not speak; leave it out"),
+    "modalities": (_more_than_text, "the model answers in text only; leave it out or give text"),
+    "prediction": (_some_object, "predicted outputs are not offered; leave it out"),
+    "web_search_options": (lambda body, name: body.object(name) is not None, "web search is not offered; leave it out"),
+    "moderation": (lambda body, name: body.object(name) is not None, "moderation is not offered; leave it out"),
+}
+
+
+def refuse_what_cannot_be_honoured(body: Fields, refused: dict[str, tuple[Asks, str]]) -> None:
+    """Raise UnsupportedParameter for the first parameter that asks for what we cannot do."""
+    for name, (asks, instead) in refused.items():
+        if asks(body, name):
+            cannot_honour(name, instead)
+
+
+def name_what_is_ignored(body: Fields, ignored: dict[str, Asks], known: Collection[str]) -> tuple[str, ...]:
+    """The names for x-claudegw-ignored: parameters without effect, then those nobody knows, as far as a header goes.
+
+    `known` are the names that have been read, or would have been refused.
+    """
+    names = [name for name, asks in ignored.items() if asks(body, name)]
+    options = body.object("stream_options")
+    if options is not None:
+        if not body.flag("stream"):
+            names.append("stream_options")
+        elif options.flag("include_obfuscation"):
+            names.append("stream_options.include_obfuscation")
+    for name, value in body.values.items():
+        if name not in known and name not in ignored and not _is_empty(value) and _HEADER_SAFE.fullmatch(name):
+            names.append(name)
+    return tuple(names[:_MAX_NAMED])
+
+
+def _is_empty(value: Any) -> bool:
+    """Nothing was asked for: null, an empty list or object (`include: []`)."""
+    return value is None or value in ([], {})

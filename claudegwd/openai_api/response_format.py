@@ -1,0 +1,54 @@
+"""The shape that the answer must have: response_format."""
+
+import re
+from typing import Any, TypeAlias
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.fields import Fields, refuse
+from claudegwd.openai_api.json_schema import check_schema
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # OpenAI's rule
+
+
+class JsonObject(msgspec.Struct, frozen=True, tag="json_object"):
+    """Any JSON object."""
+
+
+class JsonSchema(msgspec.Struct, frozen=True, tag="json_schema"):
+    """JSON that satisfies a schema. `strict` is OpenAI's word for "always"; without it, the model does its best."""
+
+    name: str
+    schema: dict[str, Any]
+    strict: bool = False
+    description: str | None = None
+
+
+ResponseFormat: TypeAlias = JsonObject | JsonSchema
+
+
+def read_response_format(body: Fields, bounds: Bounds) -> ResponseFormat | None:
+    """Read `response_format`; None is text."""
+    fields = body.object("response_format")
+    if fields is None:
+        return None
+    kind = fields.one_of("type", ("text", "json_object", "json_schema"))
+    if kind is None:
+        refuse(fields.at("type"), "it is missing; give text, json_object or json_schema")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return JsonObject()
+    inner = fields.needed_object("json_schema")
+    name = inner.needed_text("name")
+    if not _NAME.fullmatch(name):
+        refuse(inner.at("name"), "it must be 1 to 64 letters, digits, _ or -")
+    schema = inner.object("schema")
+    if schema is None:
+        # OpenAI's description has it optional: any object then.
+        values: dict[str, Any] = {"type": "object"}
+    else:
+        values = schema.values
+        check_schema(values, schema.path, bounds)
+    return JsonSchema(name, values, inner.flag("strict") or False, inner.text("description"))

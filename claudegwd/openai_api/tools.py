@@ -1,0 +1,158 @@
+"""The tools of a chat request, and which of them the model may or must call."""
+
+import re
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
+from claudegwd.openai_api.json_schema import check_schema
+
+# OpenAI's rule (letters, digits, _ and -, 64 at most) and MCP's (dots too, 128 at most) together, since agents hand MCP
+# names on as they are.
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_NAME_RULE = "it must be 1 to 128 letters, digits, dots, _ or -"
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function that the client offers. `parameters` is its JSON Schema whole; None means no parameters."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool = False
+
+
+class NamedTool(msgspec.Struct, frozen=True):
+    """The model must call this one."""
+
+    name: str
+
+
+ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedTool
+
+
+class ToolUse(msgspec.Struct, frozen=True):
+    """What the request says about tools, its modern and its legacy fields brought together."""
+
+    tools: tuple[Tool, ...] = ()
+    choice: ToolChoice | None = None
+    parallel: bool | None = None
+    legacy: bool = False
+
+
+def read_tool_use(body: Fields, bounds: Bounds) -> ToolUse:
+    """Read tools, tool_choice and parallel_tool_calls, or the legacy functions and function_call in their place."""
+    functions = body.objects("functions", longest=bounds.max_tools)
+    offered = body.objects("tools", longest=bounds.max_tools)
+    if functions and offered:
+        refuse("functions", "tools are given too; give tools only")
+    parallel = body.flag("parallel_tool_calls")
+    if functions:
+        tools = _distinct([(_function(fields, bounds), fields.at("name")) for fields in functions])
+        if body.get("tool_choice") is not None:
+            refuse("tool_choice", "it goes with tools; give function_call with functions")
+        choice = _legacy_choice(body, tools)
+        # A legacy answer has room for one call.
+        return ToolUse(tools, choice, parallel=False, legacy=True)
+    # "none" and "auto" say nothing without functions; naming one would.
+    _legacy_choice(body, ())
+    tools = _distinct([_tool(fields, bounds) for fields in offered])
+    tools, choice = _choice(body, tools, bounds)
+    return ToolUse(tools, choice, parallel)
+
+
+def _distinct(found: list[tuple[Tool, str]]) -> tuple[Tool, ...]:
+    names: set[str] = set()
+    for tool, path in found:
+        if tool.name in names:
+            refuse(path, "another tool has the same name; give each its own")
+        names.add(tool.name)
+    return tuple(tool for tool, _ in found)
+
+
+def _tool(fields: Fields, bounds: Bounds) -> tuple[Tool, str]:
+    kind = fields.text("type")
+    if kind == "custom":
+        cannot_honour(fields.at("type"), "custom tools are not offered; describe it as a function")
+    if kind != "function":
+        refuse(fields.at("type"), "it must be function")
+    # Shaped as in the Responses API, without the inner object: Cursor sends it so.
+    inner = fields if fields.get("function") is None and fields.get("name") else fields.needed_object("function")
+    return _function(inner, bounds), inner.at("name")
+
+
+def _function(fields: Fields, bounds: Bounds) -> Tool:
+    name = _name(fields)
+    parameters = fields.object("parameters")
+    if parameters is not None:
+        # {} is a function without parameters; a type of null is what some generators write for it.
+        if parameters.get("type") not in (None, "object"):
+            refuse(parameters.at("type"), "the parameters of a function must be of type object")
+        values = {key: value for key, value in parameters.values.items() if key != "type" or value is not None}
+        check_schema(values, parameters.path, bounds)
+        return Tool(name, fields.text("description"), values, strict=fields.flag("strict") or False)
+    return Tool(name, fields.text("description"), strict=fields.flag("strict") or False)
+
+
+def _name(fields: Fields) -> str:
+    name = fields.needed_text("name")
+    if not _NAME.fullmatch(name):
+        refuse(fields.at("name"), _NAME_RULE)
+    return name
+
+
+def _choice(body: Fields, tools: tuple[Tool, ...], bounds: Bounds) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    value = body.get("tool_choice")
+    if isinstance(value, dict):
+        return _object_choice(Fields(value, "tool_choice"), tools, bounds)
+    return tools, _mode(body, "tool_choice", tools)
+
+
+def _mode(fields: Fields, name: str, tools: tuple[Tool, ...]) -> ToolChoice | None:
+    value: Any = fields.one_of(name, ("none", "auto", "required"))
+    if not tools:
+        if value == "required":
+            refuse(fields.at(name), "no tools are given, so none can be required; give tools")
+        # With "none" and "auto" there is nothing to choose; agents send them on their calls without tools.
+        return None
+    choice: ToolChoice | None = value
+    return choice
+
+
+def _object_choice(
+    choice: Fields, tools: tuple[Tool, ...], bounds: Bounds
+) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    kind = choice.text("type")
+    if kind == "custom":
+        cannot_honour(choice.at("type"), "custom tools are not offered; name a function")
+    if kind == "allowed_tools":
+        # The model can call no other tool if it knows no other.
+        allowed = choice.needed_object("allowed_tools")
+        named = [_known(one, tools) for one in allowed.objects("tools", longest=bounds.max_tools)]
+        tools = tuple(tool for tool in tools if tool.name in named)
+        return tools, _mode(allowed, "mode", tools)
+    if kind != "function":
+        refuse(choice.at("type"), "it must be function or allowed_tools")
+    return tools, NamedTool(_known(choice, tools))
+
+
+def _known(choice: Fields, tools: tuple[Tool, ...]) -> str:
+    inner = choice if choice.get("function") is None and choice.get("name") else choice.needed_object("function")
+    name = inner.needed_text("name")
+    if name not in {tool.name for tool in tools}:
+        refuse(inner.at("name"), "no tool of this name is given; name one of tools")
+    return name
+
+
+def _legacy_choice(body: Fields, tools: tuple[Tool, ...]) -> ToolChoice | None:
+    value = body.get("function_call")
+    if isinstance(value, dict):
+        fields = Fields(value, "function_call")
+        name = fields.needed_text("name")
+        if name not in {tool.name for tool in tools}:
+            refuse(fields.at("name"), "no function of this name is given; name one of functions")
+        return NamedTool(name)
+    choice: Any = body.one_of("function_call", ("none", "auto"))
+    return choice  # type: ignore[no-any-return]  # one_of gives str; these two are of ToolChoice

@@ -1,0 +1,44 @@
+"""OpenAI's own description of its API as validators, for whatever test has a body or a chunk at hand."""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+VARIABLE = "OPENAI_OPENAPI"
+
+
+@cache
+def _description() -> dict[str, Any]:
+    description: dict[str, Any] = json.loads(Path(os.environ[VARIABLE]).read_text("utf-8"))
+    _widen(description)
+    return description
+
+
+def _widen(node: Any) -> None:
+    """`nullable` is OpenAPI 3.0's and means nothing to JSON Schema: say in its words that null is fine too."""
+    if isinstance(node, list):
+        for item in node:
+            _widen(item)
+    elif isinstance(node, dict):
+        for item in node.values():
+            _widen(item)
+        if node.pop("nullable", False) is True:
+            inner = dict(node)
+            node.clear()
+            node["anyOf"] = [inner, {"type": "null"}]
+
+
+def validator(schema_name: str) -> Draft202012Validator:
+    """A validator of one of the description's schemas (`CreateChatCompletionResponse`). Skips the test without it."""
+    if not os.environ.get(VARIABLE):
+        pytest.skip(
+            f"{VARIABLE} is not set: give it the path of OpenAI's description as JSON "
+            "(openapi.yaml of github.com/openai/openai-openapi, converted)"
+        )
+    schemas = _description()["components"]
+    return Draft202012Validator({"$ref": f"#/components/schemas/{schema_name}", "components": schemas})
