@@ -1,0 +1,227 @@
+"""keys.json as text: into keys and back, with errors that name the place and never show a token. Pure.
+
+Shape: ``{"claude_api_keys": [{"name", "token", "base_url"?, "kind"?, "status"?, …}], …}``, or only the list, which is
+what the older gateway's CLAUDE_API_KEYS holds. Fields that are not ours are kept.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from claudegwd.keys.key import KeyKind, KeyStatus, UpstreamKey
+
+LIST_FIELD: Final = "claude_api_keys"
+NAME_MAX: Final = 64  # characters; a column of `keys list`
+TOKEN_MAX: Final = 8192  # characters; an HTTP header has to hold it, and servers stop at 8 to 16 KB
+URL_MAX: Final = 2048
+KEYS_MAX: Final = 1000  # a ring is walked from end to end; nobody has so many accounts
+
+# Not in names: what would need quoting in a URL's path or a shell, or could pass for an option or for no key at all.
+_NAME_REFUSED: Final = re.compile(r"""^[-.]|^\s|\s$|[/\\"'`()<>|;&$*?#%\x00-\x1f\x7f]""")
+# Visible ASCII without quotes: what a header value and a line of shell can both hold. A line break here is a header or
+# a shell command of somebody's choosing.
+_TOKEN_REFUSED: Final = re.compile(r"""[^!-~]|["'`]""")
+_URL_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\<>{}|^]""")
+
+_E = TypeVar("_E", bound=Enum)
+
+
+class KeysError(Exception):
+    """Keys that cannot be read or written. ``origin``: the file or variable. The text has all of it, and no token."""
+
+    def __init__(
+        self, message: str, *, origin: str, line: int | None = None, column: int | None = None, key: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.origin = origin
+        self.line = line
+        self.column = column
+        self.key = key
+
+
+@dataclass(slots=True)
+class KeysDocument:
+    """The parsed JSON, to be changed in place and written again. ``entries`` is the list inside ``root``."""
+
+    root: Any
+    entries: list[Any]
+    indent: int | str | None = 2
+
+    def entry(self, name: str) -> dict[str, Any] | None:
+        """The entry called ``name``."""
+        return next((entry for entry in self.entries if isinstance(entry, dict) and entry.get("name") == name), None)
+
+
+def empty_document() -> KeysDocument:
+    """What a file that does not exist yet stands for."""
+    entries: list[Any] = []
+    return KeysDocument({LIST_FIELD: entries}, entries)
+
+
+def parse_document(data: bytes, origin: str) -> KeysDocument:
+    """JSON to a document. KeysError with line and column (both from 1)."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        raise _at("it is not UTF-8", origin, line, column) from None
+    try:
+        root = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, origin))
+    except json.JSONDecodeError as error:
+        raise _at(_lower_first(error.msg), origin, error.lineno, error.colno) from None
+    except RecursionError:
+        raise KeysError(f"cannot read {origin}: it is nested too deep", origin=origin) from None
+    entries = root.get(LIST_FIELD, []) if isinstance(root, dict) else root
+    if not isinstance(entries, list):
+        where = f"{LIST_FIELD} is not a list" if isinstance(root, dict) else "it is neither an object nor a list"
+        raise KeysError(
+            f'cannot read {origin}: {where}; write {{"{LIST_FIELD}": [{{"name": …, "token": …}}]}}', origin=origin
+        )
+    if isinstance(root, dict):
+        root[LIST_FIELD] = entries
+    indented = re.search(r"\n([ \t]+)\S", text)
+    return KeysDocument(root, entries, indented[1] if indented else (2 if not text.strip() else None))
+
+
+def document_keys(document: KeysDocument, origin: str) -> tuple[UpstreamKey, ...]:
+    """The document's entries, validated. KeysError names the entry."""
+    if len(document.entries) > KEYS_MAX:
+        raise KeysError(f"cannot use {origin}: it holds more than {KEYS_MAX} keys", origin=origin)
+    keys: dict[str, UpstreamKey] = {}
+    for number, entry in enumerate(document.entries, 1):
+        key = _key(entry, number, origin)
+        if key.name in keys:
+            raise _refuse(key.name, "stands there twice; give each key a name of its own", origin)
+        keys[key.name] = key
+    return tuple(keys.values())
+
+
+def dump_document(document: KeysDocument) -> bytes:
+    """The document as UTF-8 JSON in the indentation that it was read with."""
+    text = json.dumps(document.root, indent=document.indent, ensure_ascii=False) + "\n"
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate in somebody's own field: only the escaped form can hold it
+        return (json.dumps(document.root, indent=document.indent) + "\n").encode()
+
+
+def key_entry(key: UpstreamKey) -> dict[str, str]:
+    """A new entry for ``key``, with what differs from the defaults."""
+    entry = {"name": key.name, "token": key.token}
+    if key.base_url:
+        entry["base_url"] = key.base_url
+    if key.kind is not KeyKind.AUTH_TOKEN:
+        entry["kind"] = key.kind.value
+    if key.status is not KeyStatus.ACTIVE:
+        entry["status"] = key.status.value
+    return entry
+
+
+def check_key(key: UpstreamKey, origin: str) -> UpstreamKey:
+    """A key from elsewhere (a prompt, the control socket), under the rules of the file. KeysError."""
+    return _key(key_entry(key), 1, origin)
+
+
+def with_status(key: UpstreamKey, status: KeyStatus) -> UpstreamKey:
+    """``key`` switched on or off."""
+    return replace(key, status=status)
+
+
+def _key(entry: object, number: int, origin: str) -> UpstreamKey:
+    if not isinstance(entry, dict):
+        raise KeysError(
+            f'cannot use {origin}: entry {number} is not an object; write {{"name": …, "token": …}}', origin=origin
+        )
+    name = _name(entry.get("name"), number, origin)
+    return UpstreamKey(
+        name,
+        _token(entry.get("token"), name, origin),
+        _base_url(entry.get("base_url"), name, origin),
+        _choice(KeyKind, entry.get("kind"), KeyKind.AUTH_TOKEN, "kind", name, origin),
+        _choice(KeyStatus, entry.get("status"), KeyStatus.ACTIVE, "status", name, origin),
+    )
+
+
+def _name(value: object, number: int, origin: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise KeysError(f"cannot use {origin}: entry {number} has no name; give it one", origin=origin)
+    if len(value) > NAME_MAX or not value.isprintable() or _NAME_REFUSED.search(value):
+        raise KeysError(
+            f"cannot use {origin}: the name of entry {number} is not 1 to {NAME_MAX} printable characters, "
+            "without slashes, quotes, brackets and what a shell or a URL reads, beginning with neither '-' nor '.'",
+            origin=origin,
+        )
+    return value
+
+
+def _token(value: object, name: str, origin: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _refuse(name, "has no token", origin)
+    if len(value) > TOKEN_MAX:
+        raise _refuse(name, f"has a token longer than {TOKEN_MAX} characters", origin)
+    if _TOKEN_REFUSED.search(value):
+        raise _refuse(
+            name,
+            "has a token with a space, line break, quote or other character that no token holds; copy it again",
+            origin,
+        )
+    return value
+
+
+def _base_url(value: object, name: str, origin: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > URL_MAX or _URL_REFUSED.search(value) or not _is_url(value):
+        raise _refuse(
+            name,
+            "has a base_url that is not of the form https://host[:port][/path], without user, query or fragment",
+            origin,
+        )
+    return value
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts: SplitResult = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    bare = not (parts.query or parts.fragment or "?" in value or "#" in value or "@" in parts.netloc)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and bare
+
+
+def _choice(kind: type[_E], value: object, default: _E, field: str, name: str, origin: str) -> _E:
+    if value is None:
+        return default
+    for member in kind:
+        if member.value == value:
+            return member
+    known: Iterable[str] = (repr(member.value) for member in kind)
+    raise _refuse(name, f"has an unknown {field}; write {' or '.join(known)}", origin)
+
+
+def _object(pairs: list[tuple[str, Any]], origin: str) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        # Writing the file again would lose one of the two.
+        raise KeysError(f"cannot read {origin}: an object in it has the same field twice", origin=origin)
+    return result
+
+
+def _at(what: str, origin: str, line: int, column: int) -> KeysError:
+    message = f"cannot read {origin}: line {line}, column {column}: {what}; correct the JSON there"
+    return KeysError(message, origin=origin, line=line, column=column)
+
+
+def _refuse(name: str, what: str, origin: str) -> KeysError:
+    return KeysError(f"cannot use {origin}: key {name!r} {what}", origin=origin, key=name)
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
