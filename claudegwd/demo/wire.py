@@ -6,10 +6,9 @@ Source: the streaming chapter of Anthropic's Messages API, and what the CLI acce
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-import msgspec
 
 from claudegwd.demo.script import (
     Block,
@@ -30,7 +29,12 @@ from claudegwd.demo.script import (
 Frame = bytes | Pause | Wait | Drop
 JsonObject = Mapping[str, Any]
 
-_encode = msgspec.json.Encoder().encode
+_dumps = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _encode(value: object) -> bytes:
+    # Not msgspec: a lone surrogate that the CLI sent as an escape must be able to go back as one.
+    return _dumps(value).encode()
 
 
 def sse(name: str, data: JsonObject) -> bytes:

@@ -53,7 +53,6 @@ async def test_remembers_the_request(endpoint: ScriptedEndpoint, client: httpx.A
     assert request.headers["x-odd"] == "Yes"
     assert request.body == question()
     assert not request.disconnected.is_set()
-    assert "sk-false-1" not in repr(request).replace(repr(request.headers), "")
 
 
 async def test_takes_the_key_from_either_header(endpoint: ScriptedEndpoint) -> None:
