@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -73,10 +73,17 @@ def is_loopback(bind: str) -> bool:
         return host.lower() == "localhost"
 
 
-def auth_required(config: Config) -> bool:
-    """What `auth.required` comes to: `auto` asks for a key unless every bind is loopback."""
+def auth_required(config: Config, binds: Sequence[str] | None = None) -> bool:
+    """What `auth.required` comes to: `auto` asks for a key unless every bind is loopback.
+
+    `binds` are the addresses truly listened on, if they are not those of the configuration (a .socket unit may hand
+    over others). Then too authentication cannot be off where others can reach us: ConfigError.
+    """
+    where = config.server.bind if binds is None else binds
     if config.auth.required == "auto":
-        return not all(is_loopback(bind) for bind in config.server.bind)
+        return not all(is_loopback(bind) for bind in where)
+    if not config.auth.required and (refusal := _open_to_others(where)):
+        raise ConfigError("the configuration", "auth.required", refusal)
     return config.auth.required
 
 
@@ -186,9 +193,14 @@ def _is_origin(text: str) -> bool:
 def _check_auth(config: Config) -> tuple[str, str] | None:
     if config.auth.required is not False:
         return None
-    for bind in config.server.bind:
+    refusal = _open_to_others(config.server.bind)
+    return ("auth.required", refusal) if refusal else None
+
+
+def _open_to_others(binds: Sequence[str]) -> str | None:
+    for bind in binds:
         if not is_loopback(bind):
-            return "auth.required", (
+            return (
                 f"cannot be false while server.bind holds {shown(bind)}, which other machines can reach: write true "
                 "(`claudegwctl clients create NAME` prints a key), or bind to 127.0.0.1 only"
             )

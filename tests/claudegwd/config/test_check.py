@@ -162,3 +162,10 @@ def test_authentication_cannot_be_off_where_others_can_reach_us() -> None:
 def test_whether_a_key_is_asked_for(required: Any, bind: tuple[str, ...], asked: bool) -> None:
     config = msgspec.structs.replace(Config(), server=ServerConfig(bind=bind), auth=AuthConfig(required=required))
     assert auth_required(config) is asked
+
+
+def test_sockets_from_outside_count_as_well() -> None:
+    outside = ["0.0.0.0:80"]
+    assert auth_required(Config(), outside)
+    with pytest.raises(ConfigError, match=r"auth\.required cannot be false"):
+        auth_required(Config(auth=AuthConfig(required=False)), outside)

@@ -1,0 +1,218 @@
+"""The control socket: never taken from a daemon that lives, always taken from one that died.
+
+In this order: the directory is ours alone to write; a lock file tells two starting daemons apart; a connection tells
+whether somebody answers; the new socket is bound under another name with its final mode and group, listens, and is
+renamed over the old one. So the path never leads nowhere, and is never open to more than it should be.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import grp
+import os
+import socket
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Final, Self
+
+from claudegwd.config import ConfigError
+from claudegwd.contract import MAX_SOCKET_PATH_BYTES
+from claudegwd.sockets.adopted import adopted
+from claudegwd.sockets.problems import SocketError
+from claudegwd.systemd import Inherited
+
+# People and a monitor or two.
+BACKLOG: Final = 64
+# A daemon that lives answers a connection in the kernel; this is for one whose queue is full.
+CONNECT_SECONDS: Final = 1.0
+# 0666 without others and without x: 0660.
+SOCKET_UMASK: Final = 0o117
+DIRECTORY_MODE: Final = 0o700
+GROUP_DIRECTORY_MODE: Final = 0o710
+
+
+class ControlSocket:
+    """The open socket. Closing it removes the path if it is still ours, and then lets the lock go."""
+
+    def __init__(self, sock: socket.socket, path: Path, lock: int | None) -> None:
+        self.socket = sock
+        self.path = path
+        self._lock = lock
+        # A socket unit's path is the manager's to remove.
+        self._inode = _inode(path) if lock is not None else None
+
+    def close(self) -> None:
+        if self._inode is not None and _inode(self.path) == self._inode:
+            with suppress(OSError):
+                self.path.unlink()
+        self.socket.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_control(path: Path, group: str = "", inherited: Sequence[Inherited] = ()) -> ControlSocket:
+    """Open the control socket at `path` for the members of `group` ("" means the process's own group).
+
+    Raises SocketError, also when another daemon answers there, and ConfigError for a group that does not exist.
+    A listening Unix socket in `inherited` is used instead: then a .socket unit says where it lies.
+    """
+    given = _from_socket_unit(inherited)
+    if given is not None:
+        return given
+    group_id = _group_id(group) if group else -1
+    temporary = path.with_name(f".{os.getpid()}.sock")
+    for each in (path, temporary):
+        if len(os.fsencode(each)) > MAX_SOCKET_PATH_BYTES:
+            raise SocketError(
+                f"cannot open the control socket {path}: the path may have {MAX_SOCKET_PATH_BYTES} bytes; "
+                "write a shorter one under control.socket"
+            )
+    _prepare_directory(path.parent, group_id)
+    with ExitStack() as undo:
+        lock = _take_lock(path)
+        undo.callback(os.close, lock)
+        try:
+            _refuse_if_alive(path)
+            sock = _bind(temporary, group, group_id, undo)
+            temporary.rename(path)
+        except OSError as error:
+            raise SocketError(f"cannot open the control socket {path}: {error.strerror or 'refused'}") from None
+        undo.pop_all()
+    return ControlSocket(sock, path, lock)
+
+
+def _prepare_directory(directory: Path, group_id: int) -> None:
+    try:
+        if not directory.is_dir():
+            directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            if group_id != -1:
+                # Its members may go through to the socket, and see nothing else.
+                os.chown(directory, -1, group_id)
+                directory.chmod(GROUP_DIRECTORY_MODE)
+        found = directory.stat()
+    except OSError as error:
+        reason = error.strerror or "refused"
+        raise SocketError(
+            f"cannot make {directory} for the control socket: {reason}; write another place under control.socket"
+        ) from None
+    if found.st_uid not in {os.geteuid(), 0} or stat.S_IMODE(found.st_mode) & 0o022:
+        raise SocketError(
+            f"cannot open the control socket in {directory}: others may write there; "
+            "name a directory of your own (mode 0755 or less) under control.socket"
+        )
+
+
+def _take_lock(path: Path) -> int:
+    """The lock stays with the process, so it needs no cleaning up; its file stays too, else two could hold a lock."""
+    name = path.with_name(path.name + ".lock")
+    try:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise SocketError(
+            f"cannot make {name}: {error.strerror or 'refused'}; write another place under control.socket"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+        os.close(lock)
+        who = f"process {holder}" if holder.isdigit() else "another process"
+        raise SocketError(_already_running(path, who)) from None
+    with suppress(OSError):
+        # Only for the sentence above; a full disk is no reason not to start.
+        os.truncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock
+
+
+def _already_running(path: Path, who: str) -> str:
+    return (
+        f"cannot start on the control socket {path}: {who} is already running there; "
+        "stop it, or write another path under control.socket"
+    )
+
+
+def _refuse_if_alive(path: Path) -> None:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise SocketError(
+                f"cannot open the control socket {path}: something else lies there; "
+                "move it away, or write another path under control.socket"
+            )
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(CONNECT_SECONDS)
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return
+        except (BlockingIOError, TimeoutError):
+            # Nobody accepts, yet somebody listens: a daemon under load or in its debugger.
+            pass
+    raise SocketError(_already_running(path, "another claudegwd"))
+
+
+def _bind(temporary: Path, group: str, group_id: int, undo: ExitStack) -> socket.socket:
+    # Only a process of the same number could have left it, and that one is gone.
+    temporary.unlink(missing_ok=True)
+    sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    undo.callback(temporary.unlink, missing_ok=True)
+    with _umask(SOCKET_UMASK):
+        sock.bind(str(temporary))
+    if group_id != -1:
+        _give_to_group(temporary, group, group_id)
+    sock.listen(BACKLOG)
+    sock.settimeout(0)
+    return sock
+
+
+def _give_to_group(path: Path, group: str, group_id: int) -> None:
+    try:
+        os.chown(path, -1, group_id)
+    except PermissionError:
+        raise SocketError(
+            f'cannot give the control socket to the group "{group}": the daemon\'s user is no member of it; '
+            f"add it (`usermod -aG {group} USER`) or empty control.group"
+        ) from None
+
+
+def _group_id(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        mend = "create it (`groupadd --system NAME`) or name another"
+        raise ConfigError("the configuration", "control.group", f"names a group that does not exist: {mend}") from None
+
+
+def _from_socket_unit(inherited: Sequence[Inherited]) -> ControlSocket | None:
+    for _, sock in adopted(inherited, (socket.AF_UNIX,)):
+        return ControlSocket(sock, Path(os.fsdecode(sock.getsockname())), None)
+    return None
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    # Of the whole process: the socket is opened at the start, before there are other threads.
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
