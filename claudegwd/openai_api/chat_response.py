@@ -1,0 +1,164 @@
+"""The answers of POST /v1/chat/completions: one body, or a stream of chunks.
+
+Source: OpenAI's ``CreateChatCompletionResponse`` and ``CreateChatCompletionStreamResponse``, and what the official SDKs
+read back. `reasoning_content` is no field of OpenAI's; it is what open models' servers and their clients agreed on.
+
+A stream is written in the hot path, once for each few characters of the model. So a chunk of text is three pieces of
+bytes joined: what stands before and after is made once for each choice, and the text between them is the JSON string
+literal as the CLI wrote it, never decoded.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.errors import GatewayError
+from claudegwd.openai_api.messages import ToolCall
+from claudegwd.openai_api.sse import DONE as DONE
+from claudegwd.openai_api.sse import KEEP_ALIVE as KEEP_ALIVE
+from claudegwd.openai_api.sse import error_event
+from claudegwd.openai_api.usage import Usage as Usage
+
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+
+_USAGE_LATER = b',"usage":null'
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One whole answer. `content` is None where there is none, as with tool calls alone."""
+
+    index: int
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: FinishReason = "stop"
+
+
+def completion_body(
+    ident: str,
+    created: int,
+    model: str,
+    choices: Sequence[Choice],
+    usage: Usage,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    legacy_functions: bool = False,
+) -> bytes:
+    """The body of an answer that is not streamed. `created` is in seconds since 1970.
+
+    `extra` are further fields of the body (the older gateway's session_id, project_id). `legacy_functions` answers a
+    request that spoke of functions: `function_call` with the first call in place of `tool_calls`.
+    """
+    body = {
+        "id": ident,
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [_choice(choice, legacy_functions=legacy_functions) for choice in choices],
+        "usage": usage.shape(),
+        **(extra or {}),
+    }
+    return encode(body)
+
+
+def _choice(choice: Choice, *, legacy_functions: bool) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": choice.content, "refusal": choice.refusal}
+    if choice.reasoning_content:
+        message["reasoning_content"] = choice.reasoning_content
+    if choice.tool_calls and legacy_functions:
+        message["function_call"] = _function(choice.tool_calls[0])
+    elif choice.tool_calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": _function(call)} for call in choice.tool_calls
+        ]
+    reason = _finish_reason(choice.finish_reason, legacy_functions=legacy_functions)
+    return {"index": choice.index, "message": message, "logprobs": None, "finish_reason": reason}
+
+
+def _function(call: ToolCall) -> dict[str, str]:
+    return {"name": call.name, "arguments": call.arguments or "{}"}
+
+
+def _finish_reason(reason: FinishReason, *, legacy_functions: bool) -> str:
+    return "function_call" if legacy_functions and reason == "tool_calls" else reason
+
+
+class ChatStream:
+    """Writes the chunks of one answer; each method gives the bytes of one server-sent event, to be sent in one write.
+
+    The caller's duties: for each choice `role` first and once, then anything, then `finish` once; after the finishes
+    `usage`, if `include_usage`; last DONE. After `error` only DONE. `raw` is a JSON string literal with its quotes, as
+    bytes or msgspec.Raw, exactly as it was read: it goes out as it is.
+    """
+
+    __slots__ = ("_head", "_legacy", "_tail", "_texts", "include_usage")
+
+    def __init__(
+        self, ident: str, created: int, model: str, include_usage: bool = False, *, legacy_functions: bool = False
+    ) -> None:
+        shared = {"id": ident, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._head = b"data: " + encode(shared)[:-1] + b',"choices":['
+        # With include_usage every chunk but the one with the usage says that it comes later.
+        self._tail = b"]" + (_USAGE_LATER if include_usage else b"") + b"}\n\n"
+        self._legacy = legacy_functions
+        self._texts: dict[int, tuple[bytes, bytes]] = {}
+        self.include_usage = include_usage
+
+    def role(self, index: int) -> bytes:
+        """The first chunk of a choice. Its empty content is what clients wait for to show that an answer began."""
+        return self._chunk(index, b'{"role":"assistant","content":"","refusal":null}')
+
+    def text(self, index: int, raw: bytes | msgspec.Raw) -> bytes:
+        """A piece of the answer."""
+        try:
+            before, after = self._texts[index]
+        except KeyError:
+            before, after = self._texts[index] = self._frame(index)
+        return b"".join((before, raw, after))
+
+    def reasoning(self, index: int, raw: bytes | msgspec.Raw) -> bytes:
+        """A piece of the model's thinking."""
+        return self._chunk(index, b"".join((b'{"reasoning_content":', raw, b"}")))
+
+    def refusal(self, index: int, raw: bytes | msgspec.Raw) -> bytes:
+        """A piece of the words with which the model declines."""
+        return self._chunk(index, b"".join((b'{"refusal":', raw, b"}")))
+
+    def tool_start(self, index: int, call_index: int, ident: str, name: str) -> bytes:
+        """A call begins: the only chunk with its id and name, since clients concatenate what is repeated."""
+        function = {"name": name, "arguments": ""}
+        if self._legacy:
+            return self._chunk(index, encode({"function_call": function}))
+        call = {"index": call_index, "id": ident, "type": "function", "function": function}
+        return self._chunk(index, encode({"tool_calls": [call]}))
+
+    def tool_arguments(self, index: int, call_index: int, raw: bytes | msgspec.Raw) -> bytes:
+        """A piece of a call's arguments. For a call without any, send one piece, `"{}"`."""
+        if self._legacy:
+            return self._chunk(index, b"".join((b'{"function_call":{"arguments":', raw, b"}}")))
+        before = b'{"tool_calls":[{"index":%d,"function":{"arguments":' % call_index
+        return self._chunk(index, b"".join((before, raw, b"}}]}")))
+
+    def finish(self, index: int, reason: FinishReason) -> bytes:
+        """The last chunk of a choice."""
+        return self._chunk(index, b"{}", encode(_finish_reason(reason, legacy_functions=self._legacy)))
+
+    def usage(self, usage: Usage) -> bytes:
+        """The chunk with the usage, after every finish; only where `include_usage` is true. No other has no choices."""
+        return b'%b],"usage":%b}\n\n' % (self._head, encode(usage.shape()))
+
+    def error(self, error: GatewayError) -> bytes:
+        """An error after the stream has begun. No finish may follow, which would call the answer whole."""
+        return error_event(error)
+
+    def _chunk(self, index: int, delta: bytes, reason: bytes = b"null") -> bytes:
+        chunk = b'%b{"index":%d,"delta":%b,"logprobs":null,"finish_reason":%b}%b'
+        return chunk % (self._head, index, delta, reason, self._tail)
+
+    def _frame(self, index: int) -> tuple[bytes, bytes]:
+        """What stands before and after the text in every text chunk of a choice."""
+        before, after = self._chunk(index, b'{"content":\0}').split(b"\0")
+        return before, after
