@@ -22,9 +22,9 @@ KEYS_MAX: Final = 1000  # a ring is walked from end to end; nobody has so many a
 
 # Not in names: what would need quoting in a URL's path or a shell, or could pass for an option or for no key at all.
 _NAME_REFUSED: Final = re.compile(r"""^[-.]|^\s|\s$|[/\\"'`()<>|;&$*?#%\x00-\x1f\x7f]""")
-# Visible ASCII without quotes: what a header value and a line of shell can both hold. A line break here is a header or
-# a shell command of somebody's choosing.
-_TOKEN_REFUSED: Final = re.compile(r"""[^!-~]|["'`]""")
+# Visible ASCII without quotes and backslash: what a header and a line of any shell can hold alike. A line break would
+# be a header or a shell command of somebody's choosing.
+_TOKEN_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\]""")
 _URL_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\<>{}|^]""")
 
 _E = TypeVar("_E", bound=Enum)
