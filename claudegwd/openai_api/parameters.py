@@ -65,7 +65,8 @@ def read_n(body: Fields, bounds: Bounds) -> int:
 Asks = Callable[[Fields, str], bool]
 
 
-def _some_text(body: Fields, name: str) -> bool:
+def some_text(body: Fields, name: str) -> bool:
+    """A string that is not empty."""
     return bool(body.text(name))
 
 
@@ -81,7 +82,8 @@ def _integer(body: Fields, name: str) -> bool:
     return body.whole(name, -(2**63), 2**63) is not None
 
 
-def _some_object(body: Fields, name: str) -> bool:
+def some_object(body: Fields, name: str) -> bool:
+    """An object that is not empty."""
     fields = body.object(name)
     return fields is not None and bool(fields.values)
 
@@ -105,25 +107,25 @@ def _more_than_text(body: Fields, name: str) -> bool:
 # Harmless: the answer is a right answer without them.
 IGNORED: dict[str, Asks] = {
     "seed": _integer,
-    "user": _some_text,
-    "safety_identifier": _some_text,
-    "metadata": _some_object,
+    "user": some_text,
+    "safety_identifier": some_text,
+    "metadata": some_object,
     "store": _true,
     "service_tier": _not_default("auto", "default"),
     "frequency_penalty": _penalty,
     "presence_penalty": _penalty,
     "verbosity": _verbosity,
     "prompt_cache_retention": _not_default(),
-    "prompt_cache_options": _some_object,
+    "prompt_cache_options": some_object,
 }
 # Not harmless: the caller would wait for what never comes. Each with what to do instead.
 REFUSED: dict[str, tuple[Asks, str]] = {
     "logprobs": (_true, "the model gives no log probabilities; leave it out"),
     "top_logprobs": (_positive, "the model gives no log probabilities; leave it out"),
-    "logit_bias": (_some_object, "the model's tokens cannot be weighted; leave it out"),
-    "audio": (_some_object, "the model does not speak; leave it out"),
+    "logit_bias": (some_object, "the model's tokens cannot be weighted; leave it out"),
+    "audio": (some_object, "the model does not speak; leave it out"),
     "modalities": (_more_than_text, "the model answers in text only; leave it out or give text"),
-    "prediction": (_some_object, "predicted outputs are not offered; leave it out"),
+    "prediction": (some_object, "predicted outputs are not offered; leave it out"),
     "web_search_options": (lambda body, name: body.object(name) is not None, "web search is not offered; leave it out"),
     "moderation": (lambda body, name: body.object(name) is not None, "moderation is not offered; leave it out"),
 }
