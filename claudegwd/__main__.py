@@ -1,0 +1,5 @@
+"""`python -m claudegwd`."""
+
+from claudegwd.main import main
+
+main()

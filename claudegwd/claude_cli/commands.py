@@ -1,0 +1,118 @@
+"""Commands to the CLI as lines, each ending in a newline. Sources: docs/claude-cli-notes.md, observed on CLI 2.1.330."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+
+# The MCP protocol version that CLI 2.1.330 asks for. A manifest of another version is set aside by the CLI, which then
+# does the handshake over control requests; the worker answers that too, so a newer CLI costs a round trip, no more.
+MCP_PROTOCOL_VERSION = "2025-11-25"
+
+Content = str | Sequence[Mapping[str, Any]]
+
+
+def _line(value: object) -> bytes:
+    return _encode(value) + b"\n"
+
+
+def _control(request_id: str, request: Mapping[str, Any]) -> bytes:
+    return _line({"type": "control_request", "request_id": request_id, "request": request})
+
+
+def initialize(
+    request_id: str,
+    *,
+    system: str,
+    server: str | None = None,
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> bytes:
+    """Set system prompt and tools; possible once in a process. `system` "" means none (left out, the CLI adds its own)."""
+    request: dict[str, Any] = {"subtype": "initialize", "systemPrompt": [system], "systemPromptSnapshot": False}
+    if server is not None:
+        request["sdkMcpServers"] = [server]
+        manifest = {"initializeResult": mcp_initialize_result(server), "toolsListResult": {"tools": list(tools)}}
+        request["sdkMcpServerManifests"] = {server: manifest}
+    return _control(request_id, request)
+
+
+def mcp_initialize_result(server: str, version: str = MCP_PROTOCOL_VERSION) -> dict[str, Any]:
+    """The MCP server's answer to `initialize`, for the manifest and for the live handshake."""
+    return {
+        "protocolVersion": version,
+        "capabilities": {"tools": {}},
+        "serverInfo": {"name": server, "version": "1"},
+    }
+
+
+def binary_version(request_id: str) -> bytes:
+    """Ask for the CLI's version: answered before `initialize` too, so the answer says that the process is ready."""
+    return _control(request_id, {"subtype": "get_binary_version"})
+
+
+def settings(request_id: str, values: Mapping[str, Any]) -> bytes:
+    """Change settings in the live process: `model`, `effortLevel`, `env` (merged and sticky; "" unsets a variable)."""
+    return _control(request_id, {"subtype": "apply_flag_settings", "settings": values})
+
+
+def thinking_tokens(request_id: str, tokens: int | None) -> bytes:
+    """Set the thinking budget: 0 turns thinking off where the model allows it, None resets."""
+    return _control(request_id, {"subtype": "set_max_thinking_tokens", "max_thinking_tokens": tokens})
+
+
+def interrupt(request_id: str) -> bytes:
+    """End the turn under way."""
+    return _control(request_id, {"subtype": "interrupt"})
+
+
+def ask(content: Content) -> bytes:
+    """A user message that is a question. Empty content asks again with the transcript as it is."""
+    return _line(_user(content))
+
+
+def append_user(content: Content) -> bytes:
+    """A user message appended without asking; the CLI acknowledges it with a `result` of no turns."""
+    return _line({**_user(content), "shouldQuery": False})
+
+
+def append_assistant(blocks: Sequence[Mapping[str, Any]]) -> bytes:
+    """An assistant message appended to the transcript. It takes effect at once and is not acknowledged."""
+    message = {"role": "assistant", "content": list(blocks)}
+    return _line({"type": "assistant", "message": message, "parent_tool_use_id": None, "session_id": ""})
+
+
+def clear() -> bytes:
+    """The CLI's own /clear: a new session in the same process. The one user line that is not a client's text."""
+    return _line(
+        {"type": "user", "message": {"role": "user", "content": "/clear"}, "parent_tool_use_id": None, "session_id": ""}
+    )
+
+
+def mcp_answer(request_id: str, message: Mapping[str, Any]) -> bytes:
+    """Answer a control request `mcp_message` with a JSON-RPC message."""
+    return _success(request_id, {"mcp_response": message})
+
+
+def refuse(request_id: str, reason: str) -> bytes:
+    """Answer a control request that we do not serve, so that the CLI does not wait for it."""
+    response = {"subtype": "error", "request_id": request_id, "error": reason}
+    return _line({"type": "control_response", "response": response})
+
+
+def _success(request_id: str, response: Mapping[str, Any]) -> bytes:
+    body = {"subtype": "success", "request_id": request_id, "response": response}
+    return _line({"type": "control_response", "response": body})
+
+
+def _user(content: Content) -> dict[str, Any]:
+    # client_composed: without it the CLI replaces @path by the file's content and runs /commands (observed, in every
+    # mode), and any client could read the files of this machine.
+    return {
+        "type": "user",
+        "message": {"role": "user", "content": content if isinstance(content, str) else list(content)},
+        "parent_tool_use_id": None,
+        "session_id": "",
+        "client_composed": True,
+    }

@@ -1,0 +1,71 @@
+"""The command line and environment that make the CLI a plain model endpoint. Pure: nothing is read or started here."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+# Prefix of the client's tools inside the CLI: they reach the model as mcp__gw__NAME. Short, because the model's API
+# limits the length of a whole name.
+TOOL_SERVER = "gw"
+
+# Settings that keep one question one upstream request. Each was seen to matter on CLI 2.1.330.
+_QUIET: Mapping[str, str] = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_MAX_RETRIES": "0",  # report failures at once: the key ring decides what is tried next
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # else a lost connection costs a second whole answer
+    "DISABLE_COMPACT": "1",  # else a prompt that is too long is summarised upstream, and the history is replaced
+    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",  # else newer models get an extra `system` message in each request
+    "ENABLE_TOOL_SEARCH": "false",  # all client tools are always loaded
+    "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "10000000",  # tool descriptions reach the model whole
+    "MAX_MCP_OUTPUT_TOKENS": "10000000",  # tool results too, up to the CLI's fixed 500,000 characters
+}
+
+# What of the daemon's own environment the CLI may see. An allow-list: anything else could hold a secret of the daemon.
+_PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
+           "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
+
+# Credentials of the daemon's own environment, passed on only where no keys are configured.
+CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN")
+
+
+def uses_bare(*, keys_configured: bool, env: Mapping[str, str]) -> bool:
+    """Whether `--bare` fits: it adds nothing to the prompt, but never reads the CLI's own login or an OAuth token."""
+    return keys_configured or bool(env.get("ANTHROPIC_AUTH_TOKEN") or env.get("ANTHROPIC_API_KEY"))
+
+
+def argv(binary: PurePath, *, bare: bool) -> list[str]:
+    """The command line. Prompts never go in it: they would be visible in `ps` and are limited in length."""
+    line = [
+        str(binary), "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
+        "--include-partial-messages", "--tools", "", "--strict-mcp-config", "--setting-sources", "",
+        "--no-session-persistence", "--allowedTools", f"mcp__{TOOL_SERVER}",
+    ]  # fmt: skip
+    return [*line, "--bare"] if bare else line
+
+
+def environment(
+    env: Mapping[str, str],
+    *,
+    home: PurePath,
+    keys_configured: bool,
+    tool_seconds: float,
+    extra: Sequence[tuple[str, str]] = (),
+) -> dict[str, str]:
+    """The CLI's whole environment, built from an allow-list.
+
+    `home` is the scratch directory of the workers; where no keys are configured and the CLI's own login is to serve,
+    CLAUDE_CONFIG_DIR keeps pointing at the user's configuration, and nothing else of the user's home is seen.
+    `tool_seconds` is how long the CLI waits for a tool result; above the time that we let a client take.
+    """
+    built = {name: env[name] for name in _PASSED if name in env}
+    built.update(_QUIET)
+    built["HOME"] = str(home)
+    built["MCP_TOOL_TIMEOUT"] = str(int(tool_seconds * 1000))
+    if not keys_configured:
+        built.update({name: env[name] for name in CREDENTIALS if env.get(name)})
+        if not uses_bare(keys_configured=False, env=env) and not env.get("CLAUDE_CODE_OAUTH_TOKEN"):
+            config = env.get("CLAUDE_CONFIG_DIR") or (f"{env['HOME']}/.claude" if env.get("HOME") else "")
+            if config:
+                built["CLAUDE_CONFIG_DIR"] = config
+    built.update(extra)
+    return built

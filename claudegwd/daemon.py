@@ -1,0 +1,164 @@
+"""The daemon: its nursery tree, and the order in which it starts and stops."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from claudegwd import contract
+from claudegwd.config.load import Loaded
+from claudegwd.control.app import control_app
+from claudegwd.demo.demo import demo
+from claudegwd.demo.endpoint import ScriptedEndpoint
+from claudegwd.gateway import Gateway
+from claudegwd.keys.file import KeysSource, load_keys
+from claudegwd.keys.key import UpstreamKey
+from claudegwd.logs import LogHandler, LogRing, log
+from claudegwd.logs import event as log_event
+from claudegwd.public.app import public_app
+from claudegwd.redact import know_tokens
+from claudegwd.serving import Server
+from claudegwd.sockets.control import open_control
+from claudegwd.sockets.public import open_public
+from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_interval
+
+# How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
+DRAIN_SECONDS = 60.0
+# What is left then: connections are closed, processes ended by the kill ladder (7 s at most).
+END_SECONDS = 10.0
+# systemd is asked for this much more time, again and again, while answers are running.
+EXTEND_SECONDS = 15.0
+STATUS_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the configuration."""
+
+    config: Path | None = None
+    demo: bool = False
+
+
+async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRing, env: Mapping[str, str]) -> None:
+    """Run until SIGTERM or SIGINT and drained. Raises what prevents the start: SocketError, KeysError, NoCliError, CliError."""
+    notifier = Notifier()
+    passed = inherited(os.environ, os.getpid())
+    forget_inherited(os.environ)
+    with ExitStack() as stack:
+        public = open_public(loaded.config.server.bind, passed)
+        stack.callback(public.close)
+        control = stack.enter_context(
+            open_control(
+                contract.daemon_socket_path(env, loaded.config.control.socket), loaded.config.control.group, passed
+            )
+        )
+        async with trio.open_nursery() as nursery:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+                keys = await _demo_keys(nursery) if options.demo else await _keys(loaded, env)
+                know_tokens(key.token for key in keys.keys)
+                gateway = Gateway(loaded, keys, logs, handler, env, options.config)
+                gateway.binds = public.binds
+                await nursery.start(gateway.run)
+                servers = [
+                    Server(public_app(gateway), [listener.socket for listener in public.listeners]),
+                    Server(control_app(gateway), [control.socket]),
+                ]
+                for server in servers:
+                    await nursery.start(server.serve)
+                for name in public.stale:
+                    notifier.forget(name)
+                for listener in public.listeners:
+                    notifier.keep(listener.name, listener.socket)
+                notifier.ready(_status_line(gateway))
+                nursery.start_soon(_report, gateway, notifier, watchdog_interval(os.environ, os.getpid()))
+                _announce(gateway, options)
+                await _until_stopped(signals, gateway)
+                await _drain(gateway, servers, notifier)
+                nursery.cancel_scope.cancel()
+    log_event(log, logging.INFO, "stopped")
+
+
+async def _keys(loaded: Loaded, env: Mapping[str, str]) -> KeysSource:
+    setting = loaded.config.keys.file
+    path = contract.keys_path(env, loaded.path, setting)
+    return await trio.to_thread.run_sync(lambda: load_keys(path, env, required=bool(setting)))
+
+
+async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
+    endpoint = ScriptedEndpoint(demo)
+    base_url = await nursery.start(endpoint.serve)
+    return KeysSource((UpstreamKey("demo", "sk-false-demo-key", base_url),), "the demo", writable=False)
+
+
+async def _until_stopped(signals: object, gateway: Gateway) -> None:
+    async for number in signals:  # type: ignore[attr-defined]
+        if number != signal.SIGHUP:
+            log_event(log, logging.INFO, "stopping", signal=signal.Signals(number).name)
+            return
+        try:
+            await gateway.reload()
+        except Exception as error:  # noqa: BLE001 - a boundary: a bad configuration must not end the daemon
+            log_event(log, logging.ERROR, "the configuration was not reloaded", problem=str(error))
+
+
+async def _drain(gateway: Gateway, servers: list[Server], notifier: Notifier) -> None:
+    """Readiness goes first, then the listeners, then the answers as they end; then everything is cut off."""
+    gateway.state = "draining"
+    notifier.stopping(_status_line(gateway))
+    gateway.pool.drain()
+    with trio.move_on_after(DRAIN_SECONDS):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_ask_for_time, notifier)
+            async with trio.open_nursery() as stopping:
+                for server in servers:
+                    stopping.start_soon(server.stop, DRAIN_SECONDS)
+            nursery.cancel_scope.cancel()
+    for server in servers:
+        await server.stop(0)
+
+
+async def _ask_for_time(notifier: Notifier) -> None:
+    while True:
+        notifier.extend(EXTEND_SECONDS)
+        await trio.sleep(EXTEND_SECONDS / 3)
+
+
+async def _report(gateway: Gateway, notifier: Notifier, watchdog: float | None) -> None:
+    """The watchdog's sign of life and the status line. It runs on the loop that it vouches for."""
+    every = min(STATUS_SECONDS, watchdog or STATUS_SECONDS)
+    shown = ""
+    while True:
+        if watchdog is not None and gateway.pool.is_alive():
+            notifier.alive()
+        line = _status_line(gateway)
+        if line != shown:
+            notifier.status(line)
+            shown = line
+        await trio.sleep(every)
+
+
+def _status_line(gateway: Gateway) -> str:
+    counts = gateway.pool.counts()
+    keys = len(gateway.ring)
+    return (
+        f"{gateway.state}: {gateway.active} requests, {gateway.pool.queued} queued; workers {counts['busy']} busy, "
+        f"{counts['idle']} idle, {counts['parked']} parked, {counts['spare']} spare; {keys or 'no'} keys"
+    )
+
+
+def _announce(gateway: Gateway, options: Options) -> None:
+    log_event(log, logging.INFO, "ready", version=gateway.version, bind=", ".join(gateway.binds))
+    if options.demo:
+        address = gateway.binds[0].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
+        sys.stdout.write(
+            "The demo gateway answers. Try:\n\n"
+            f"  curl -N http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n"
+            """    -d '{"model": "sonnet", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'\n\n"""
+        )
+        sys.stdout.flush()

@@ -1,0 +1,109 @@
+"""`claudegwd`: the command line of the daemon."""
+
+import os
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import trio
+import typer
+
+from claudegwd import contract
+from claudegwd.config.load import Loaded, load
+from claudegwd.config.problems import ConfigError
+from claudegwd.gateway import own_version
+from claudegwd.keys.file import KeysError, load_keys
+from claudegwd.logs import LogRing, setup
+from claudegwd.openai_api.errors import CliError
+from claudegwd.sockets.problems import SocketError
+from claudegwd.workers.binary import NoCliError, find_binary
+
+app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="claudegwd")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"claudegwd {own_version()}")
+        raise typer.Exit
+
+
+@app.command()
+def claudegwd(
+    config: Annotated[Path | None, typer.Option(help="Read this config.toml.", metavar="FILE")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Check configuration, keys and CLI, then exit.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Answer from a scripted endpoint on this machine: no account, no network.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Serve the OpenAI API on a local port by driving the Claude Code CLI.
+
+    Runs in the foreground and logs to stderr; SIGTERM stops it once running answers have ended, SIGHUP reloads.
+    Exit status: 0 stopped, 1 cannot start, 78 bad configuration. Example: claudegwd --demo
+    """
+    raise typer.Exit(_run(config, check=check, demo=demo))
+
+
+def _run(config: Path | None, *, check: bool, demo: bool) -> int:
+    env = dict(os.environ)
+    if demo:
+        # The demo leaves no trace in the state of a real gateway.
+        env["STATE_DIRECTORY"] = tempfile.mkdtemp(prefix="claudegwd-demo-")
+    try:
+        loaded = load(config, env)
+        if check:
+            return _check(loaded, env)
+        return _serve(loaded, config, env, demo=demo)
+    except (ConfigError, KeysError, NoCliError) as error:
+        return _say(error, contract.EXIT_CONFIG)
+    except (SocketError, CliError, OSError) as error:
+        return _say(error, contract.EXIT_FAILED)
+
+
+def _check(loaded: Loaded, env: dict[str, str]) -> int:
+    setting = loaded.config.keys.file
+    keys = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
+    binary = find_binary(loaded.config.claude.binary, env)
+    typer.echo(
+        f"ok: {loaded.path}{'' if loaded.exists else ' (absent: defaults)'}, {len(keys.keys)} keys, CLI {binary}"
+    )
+    return contract.EXIT_OK
+
+
+def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bool) -> int:
+    from claudegwd.daemon import Options, run
+
+    _raise_descriptor_limit()
+    with LogRing() as logs:
+        handler = setup(loaded.config.log, env, logs)
+        try:
+            trio.run(run, loaded, Options(config, demo), handler, logs, env, strict_exception_groups=False)
+        except KeyboardInterrupt:
+            return 130
+    return contract.EXIT_OK
+
+
+def _raise_descriptor_limit() -> None:
+    """Each connection and worker takes descriptors; the soft limit of 1024 (256 on macOS) is for select(2)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _say(error: Exception, status: int) -> int:
+    sys.stderr.write(f"claudegwd: {error}\n")
+    return status
+
+
+if __name__ == "__main__":
+    main()

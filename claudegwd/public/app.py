@@ -1,0 +1,136 @@
+"""The public face: its routes, and what holds for every answer."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from quart import Response, g, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, RequestTimeout
+
+from claudegwd.gateway import Gateway
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.openai_api.errors import (
+    BodyTooLarge,
+    CallerError,
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    UnsupportedMediaType,
+)
+from claudegwd.public import chat, health, models
+from claudegwd.public.doors import check_doors
+from claudegwd.public.requests import Connection, at_end, milliseconds_since, request_id
+
+Handler = Callable[..., Awaitable[Any]]
+
+# A client that sends its body slower than this is cut off: 32 MiB in 60 s is 4 Mbit/s.
+BODY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`open`: answered without a client key. Closed unless it says so here, and nowhere else."""
+
+    method: str
+    path: str
+    handler: Handler
+    open: bool = False
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", health.index, open=True),
+    Route("GET", "/health", health.health, open=True),
+    Route("GET", "/livez", health.livez, open=True),
+    Route("GET", "/readyz", health.readyz, open=True),
+    Route("POST", "/v1/chat/completions", chat.chat_completions),
+    Route("GET", "/v1/models", models.list_models),
+    Route("GET", "/v1/models/capabilities", models.capabilities),
+    Route("GET", "/v1/models/<path:ident>", models.show_model),
+)
+
+_OPEN = frozenset(route.handler.__name__ for route in ROUTES if route.open)
+
+# The older gateway had these on TCP. A control route is never reachable there; say where it went.
+_MOVED = {"/v1/keys/status": "claudegwctl keys list", "/v1/keys/rotate": "claudegwctl rotate"}
+
+
+def public_app(gateway: Gateway) -> QuartTrio:
+    """The application, for Hypercorn."""
+    app = QuartTrio("claudegwd.public", static_folder=None)
+    app.asgi_http_class = Connection
+    app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes, BODY_TIMEOUT=BODY_SECONDS)
+    app.url_map.strict_slashes = False
+    for route in ROUTES:
+        app.add_url_rule(route.path, endpoint=route.handler.__name__, view_func=route.handler, methods=[route.method])
+
+    @app.before_request
+    async def begin() -> None:
+        g.gateway = gateway
+        g.started = trio.current_time()
+        g.request_id = request_id(request.headers)
+        at_end(gateway.begin_request())
+        g.client = check_doors(gateway, request, is_open=request.endpoint in _OPEN)
+
+    @app.after_request
+    async def finish(response: Response) -> Response:
+        response.headers["x-request-id"] = g.get("request_id") or request_id(request.headers)
+        response.headers["openai-processing-ms"] = str(milliseconds_since(g.get("started", trio.current_time())))
+        return response
+
+    app.register_error_handler(GatewayError, _answer_error)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_unforeseen)
+    return app
+
+
+async def _answer_error(error: GatewayError) -> Response:
+    gateway: Gateway = g.gateway
+    gateway.refused(error)
+    return _error_response(error)
+
+
+async def _answer_http_error(error: HTTPException) -> Response:
+    return await _answer_error(_in_our_terms(error))
+
+
+async def _answer_unforeseen(error: Exception) -> Response:
+    # The boundary of a request: it ends here, is logged once, and the next one is served.
+    log_event(log, logging.ERROR, "a request failed unforeseen", cause=error, request_id=g.get("request_id", ""))
+    return await _answer_error(
+        InternalError("cannot answer: an error of the gateway's own; its log has the request id")
+    )
+
+
+def _in_our_terms(error: HTTPException) -> GatewayError:
+    moved = _MOVED.get(request.path)
+    match error.code:
+        case 404 if moved:
+            return NotFound(f"cannot serve this over TCP: use `{moved}` on the gateway's machine")
+        case 404:
+            return NotFound(f"cannot find {request.method} {_printable(request.path)}: see GET /openapi.json")
+        case 405:
+            return MethodNotAllowed(f"cannot {request.method} here: see GET /openapi.json for the methods")
+        case 413:
+            return BodyTooLarge("cannot take a body of this size: the bound is server.max_body_bytes")
+        case 415:
+            return UnsupportedMediaType("cannot read this body: send application/json")
+    if isinstance(error, RequestTimeout):
+        return InvalidRequest("cannot read the body: it came too slowly or was cut off")
+    return InvalidRequest("cannot read this request") if (error.code or 500) < 500 else InternalError("cannot answer")
+
+
+def _error_response(error: GatewayError) -> Response:
+    response = Response(error.body(), status=error.status, content_type="application/json", headers=error.headers())
+    if isinstance(error, CallerError) and error.status in (413, 415):
+        response.headers["connection"] = "close"  # the rest of the body is not read
+    return response
+
+
+def _printable(path: str) -> str:
+    return path[:128].encode("ascii", "replace").decode()

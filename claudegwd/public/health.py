@@ -1,0 +1,46 @@
+"""/, /health, /livez and /readyz: open to all, and so with nothing secret in them."""
+
+from quart import Response, g, jsonify
+
+from claudegwd.gateway import Gateway
+
+
+async def index() -> Response:
+    """What this is, for somebody who opens the port in a browser."""
+    gateway: Gateway = g.gateway
+    return jsonify(
+        {
+            "name": "claudegwd",
+            "version": gateway.version,
+            "description": "OpenAI API on the Claude Code CLI",
+            "endpoints": {"chat": "/v1/chat/completions", "models": "/v1/models", "health": "/health"},
+            "docs": "/openapi.json",
+            "health": "/health",
+        }
+    )
+
+
+async def health() -> tuple[Response, int]:
+    """The older gateway's health: 503 with an error while no request could be answered."""
+    gateway: Gateway = g.gateway
+    problem = gateway.problem()
+    body = {
+        "status": "unhealthy" if problem else "healthy",
+        "version": gateway.version,
+        "claude_version": gateway.claude_version,
+        "active_sessions": gateway.active_sessions(),
+    }
+    return jsonify({**body, "error": problem} if problem else body), 503 if problem else 200
+
+
+async def livez() -> Response:
+    """The process answers."""
+    return Response("ok\n", content_type="text/plain; charset=utf-8")
+
+
+async def readyz() -> tuple[Response, int]:
+    """A request would be taken now."""
+    gateway: Gateway = g.gateway
+    problem = gateway.problem()
+    text = Response("ok\n" if not problem else f"{problem}\n", content_type="text/plain; charset=utf-8")
+    return text, 503 if problem else 200

@@ -1,0 +1,84 @@
+"""Serving an ASGI application on open sockets with Hypercorn's connections, and an end that no client can delay.
+
+Hypercorn's own `serve` waits for a connection whose client has stopped reading, because it shields its writes. So the
+accepting is ours, and what is left open when the time is over is closed under it.
+"""
+
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState, LifespanState
+
+# Idle keep-alive connections, and ones that have not sent a whole request head: above the idle time of common clients
+# (5 to 60 s), so that it is they who close and no request meets a closing connection.
+KEEP_ALIVE_SECONDS = 65
+MAX_HEAD_BYTES = 64 * 1024  # of request line and headers
+# Each takes some 20 kB; beyond it a new connection is closed at once, and those that are open go on.
+MAX_CONNECTIONS = 4096
+
+
+class Server:
+    """Serves until told to stop. `open` are the connections, for the bound at the end."""
+
+    def __init__(self, app: Any, listeners: Sequence[socket.socket]) -> None:
+        self._app = ASGIWrapper(app)
+        self._listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in listeners]
+        self._config = HypercornConfig()
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
+        self._config.h11_max_incomplete_size = MAX_HEAD_BYTES
+        self._config.alpn_protocols = ["http/1.1"]
+        self._config.accesslog = None
+        self._config.errorlog = None
+        self._context = WorkerContext(None)
+        self._accepting = trio.CancelScope()
+        self._open: set[trio.SocketStream] = set()
+        self._gone = trio.Event()
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Accept until `stop`; return when the last connection has ended."""
+        async with trio.open_nursery() as connections:
+            with self._accepting:
+                handler: Callable[..., Any] = self._connection
+                await trio.serve_listeners(
+                    handler, self._listeners, handler_nursery=connections, task_status=_Started(task_status)
+                )
+
+    async def stop(self, seconds: float) -> None:
+        """Take no new connections; idle ones end now, those with a request when it is answered, at most in `seconds`."""
+        self._accepting.cancel()
+        await self._context.terminated.set()
+        with trio.move_on_after(seconds):
+            while self._open:
+                self._gone = trio.Event()
+                await self._gone.wait()
+        for stream in list(self._open):
+            stream.socket.close()
+
+    async def _connection(self, stream: trio.SocketStream) -> None:
+        if len(self._open) >= MAX_CONNECTIONS:
+            await trio.aclose_forcefully(stream)
+            return
+        self._open.add(stream)
+        try:
+            state = ConnectionState(LifespanState({}))
+            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
+        finally:
+            self._open.discard(stream)
+            self._gone.set()
+
+
+class _Started(trio.TaskStatus[list[Any]]):
+    """Reports started without the listeners, which are the caller's already."""
+
+    def __init__(self, outer: trio.TaskStatus[None]) -> None:
+        self._outer = outer
+
+    def started(self, value: object = None) -> None:
+        self._outer.started()

@@ -1,0 +1,323 @@
+"""One question, from its plan to the last token: the worker, the key, the retries before the first token.
+
+A task in the gateway's nursery prepares the answer up to its first token, where everything can still be tried again;
+from then on the request's own task reads the worker's channel directly, and nothing is retried.
+"""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from claudegwd.claude_cli import commands
+from claudegwd.config.schema import LimitsConfig
+from claudegwd.keys.answers import ENVIRONMENT, NoKeys, Wait
+from claudegwd.keys.failures import FAILURES, FailureKind, RetryRule, backoff_seconds, error_for
+from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.ring import KeyRing
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
+from claudegwd.translate.answer import Answer
+from claudegwd.translate.plan import Plan
+from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
+from claudegwd.workers.pool import Lease, Pool
+from claudegwd.workers.recycling import recycle
+from claudegwd.workers.worker import Batch, WorkerLost
+
+# The longest silences that are taken for work: before the first event (a long prompt on a busy upstream), and between
+# two (a model that thinks without showing it; the upstream's own pings come every few seconds).
+FIRST_EVENT_SECONDS = 120.0
+BETWEEN_EVENTS_SECONDS = 180.0
+
+# A bound on attempts beside those of the failure table: more keys than this in one request are a loop.
+MAX_ATTEMPTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Bounds on one question, in seconds."""
+
+    hold: float
+    request: float
+    first_event: float = FIRST_EVENT_SECONDS
+    between_events: float = BETWEEN_EVENTS_SECONDS
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What one question has tried so far."""
+
+    tried: set[str] = field(default_factory=set)
+    spent: dict[FailureKind, int] = field(default_factory=dict)
+    count: int = 0
+
+
+class Asking:
+    """A question under way. Start it with `Desk.ask`; read it with `first` and `next`; always `close` it."""
+
+    def __init__(self, desk: "Desk", plan: Plan, request_id: str) -> None:
+        self.plan = plan
+        self.request_id = request_id
+        self.how = ""
+        self.key: str | None = None
+        self.attempts = Attempts()
+        self.error: GatewayError | None = None
+        self._desk = desk
+        self._lease: Lease | None = None
+        self._receive: trio.MemoryReceiveChannel[Batch] | None = None
+        self._first: list[Output] = []
+        self._ready = trio.Event()
+        self._scope = trio.CancelScope()
+        self._closed = False
+        self._deadline = trio.current_time() + desk.timing.request
+
+    # -- for the request ----------------------------------------------------------------------------------------------
+
+    async def first(self) -> Sequence[Output]:
+        """The outputs up to and including the first token. Raises the GatewayError if it never came.
+
+        May be cancelled and called again.
+        """
+        await self._ready.wait()
+        if self.error is not None:
+            raise self.error
+        return self._first
+
+    async def next(self, seconds: float) -> Batch | None:
+        """The next outputs; () when `seconds` pass in silence, None at the end. Raises GatewayError if it breaks off."""
+        assert self._receive is not None, "call first() first"
+        with trio.move_on_after(seconds):
+            try:
+                batch = await self._receive.receive()
+            except trio.EndOfChannel:
+                return None
+            last = batch[-1]
+            if isinstance(last, Failed):
+                self._report(last)
+                raise error_for(last.kind)
+            return batch
+        if self._closed:
+            return None
+        if trio.current_time() > self._deadline or self._silent(self._desk.timing.between_events):
+            raise UpstreamTimeout("cannot go on: the upstream fell silent; ask again")
+        return ()
+
+    @property
+    def answer(self) -> Answer:
+        """All that was said so far."""
+        return self._lease.worker.answer if self._lease is not None else Answer()
+
+    def close(self) -> None:
+        """Give everything back; a turn under way is ended at once. Never waits, may be called twice."""
+        self._closed = True
+        self._scope.cancel()
+        if self._lease is not None:
+            self._desk.pool.give_back(self._lease)
+
+    def spawn(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        """Run a task beside the request, in the nursery that owns all questions."""
+        self._desk.nursery.start_soon(task, *arguments)
+
+    # -- the preparing task -------------------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Bring the question to its first token, on whatever worker and key that takes."""
+        try:
+            with self._scope, self._desk.pool.waiting_for_first_token():
+                with trio.fail_at(self._deadline):
+                    await self._until_first_token()
+        except GatewayError as error:
+            self.error = error
+        except trio.TooSlowError:
+            self.error = UpstreamTimeout("cannot answer in time: nothing came within limits.request_seconds")
+        except Exception as error:  # noqa: BLE001 - the boundary of a turn: log once, answer 500
+            log_event(
+                log, logging.ERROR, "a turn failed unforeseen", request_id=self.request_id, error=type(error).__name__
+            )
+            log.debug("traceback of an unforeseen failure", exc_info=error)
+            self.error = InternalError(
+                "cannot answer: an error of the gateway's own; its log has it under the request id"
+            )
+        finally:
+            if self.error is not None or self._scope.cancelled_caught or self._closed:
+                self.error = self.error or InternalError("cannot answer: the request was closed")
+                self.close()
+            self._ready.set()
+
+    async def _until_first_token(self) -> None:
+        again = False
+        while True:
+            failed = await self._attempt(again=again)
+            if failed is None:
+                return
+            self._report(failed)
+            again = await self._next_step(failed)
+
+    async def _attempt(self, *, again: bool) -> Failed | None:
+        """One attempt; None once a token is there. `again`: in the same process, with its transcript as it is."""
+        self.attempts.count += 1
+        try:
+            key = await self._choose_key()
+            if self._lease is None:
+                self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.count > 1)
+                self.how = self._lease.how
+            with self._first_event_bound() as bound:
+                await (self._ask_again(key) if again else self._ask(key))
+                failed = await self._read_first()
+            if not bound.cancelled_caught:
+                return failed
+            return self._lost(FailureKind.SILENT, "first event")
+        except WorkerLost as error:
+            return self._lost(FailureKind.CLI, str(error))
+
+    def _first_event_bound(self) -> trio.CancelScope:
+        return trio.move_on_after(self._desk.timing.first_event)
+
+    def _lost(self, kind: FailureKind, error: str) -> Failed:
+        return Failed(kind, None, error, None, streamed=False)
+
+    async def _ask(self, key: UpstreamKey | NoKeys) -> None:
+        assert self._lease is not None
+        lease, plan = self._lease, self.plan
+        worker = lease.worker
+        if lease.how in ("spare", "cold"):
+            worker.initialize(plan.system, plan.tools.manifest)
+        elif lease.how == "recycled":
+            await recycle(worker)
+        self._use_key(key)
+        turn = Turn(plan.tools)
+        entries = plan.entries[lease.held :]
+        if lease.how == "parked":
+            texts = [block for block in entries[0].blocks if block["text"]]
+            # Before the results: so it goes into the same request as they, in the CLI's own words for a message that
+            # comes in mid-turn.
+            line = commands.ask(texts) if texts else b""
+            self._receive = worker.ask(turn, line, entries[0].results)
+            return
+        lines = b""
+        for entry in entries[:-1]:
+            if entry.role == "assistant":
+                lines += commands.append_assistant(entry.blocks)
+            else:
+                await worker.append(lines + commands.append_user(entry.content()))
+                lines = b""
+        if plan.is_prefill:
+            question = commands.append_assistant(entries[-1].blocks) + commands.ask([])
+        else:
+            question = commands.ask(entries[-1].content())
+        self._receive = worker.ask(turn, lines + question)
+
+    async def _ask_again(self, key: UpstreamKey | NoKeys) -> None:
+        assert self._lease is not None
+        self._use_key(key)
+        self._receive = self._lease.worker.ask(Turn(self.plan.tools), commands.ask([]))
+
+    def _use_key(self, key: UpstreamKey | NoKeys) -> None:
+        assert self._lease is not None
+        self.key = key.name
+        credentials = key.environment() if isinstance(key, UpstreamKey) else {}
+        self._lease.worker.set(self.plan.settings.values(credentials), key.name)
+
+    async def _read_first(self) -> Failed | None:
+        assert self._receive is not None
+        first: list[Output] = []
+        async for batch in self._receive:
+            if isinstance(batch[-1], Failed) and not _has_token([*first, *batch[:-1]]):
+                return batch[-1]
+            first.extend(batch)
+            if _has_token(first):
+                self._first = first
+                return None
+        return self._lost(FailureKind.CLI, "the CLI ended")
+
+    # -- what a failure leads to --------------------------------------------------------------------------------------
+
+    def _report(self, failed: Failed) -> None:
+        now = self._desk.clock()
+        name = self.key or ENVIRONMENT
+        log_event(
+            log, logging.WARNING, "an attempt failed", request_id=self.request_id, key=name, reason=failed.kind.value,
+            status=failed.status, attempt=self.attempts.count,
+        )  # fmt: skip
+        self._desk.failures[failed.kind.value] = self._desk.failures.get(failed.kind.value, 0) + 1
+        self._desk.ring.failed(
+            name, failed.kind, now, model=self.plan.model.cli_name, reset_at=failed.reset_at,
+            error=f"{failed.kind.value} {failed.status or ''}".strip(),
+        )  # fmt: skip
+
+    async def _next_step(self, failed: Failed) -> bool:
+        """Prepare the next attempt; whether it goes to the same process. Raises the error when nothing is left."""
+        rule = FAILURES[failed.kind]
+        spent = self.attempts.spent.get(failed.kind, 0)
+        self.attempts.spent[failed.kind] = spent + 1
+        over = rule.retries is not None and spent >= rule.retries
+        if rule.retry is RetryRule.NEVER or over or self.attempts.count >= MAX_ATTEMPTS:
+            raise error_for(failed.kind)
+        self.attempts.tried.add(self.key or ENVIRONMENT) if rule.retry is RetryRule.NEXT_KEY else None
+        if rule.retry is RetryRule.OTHER_PROCESS:
+            self._drop_worker()
+            return False
+        if rule.retry is RetryRule.SAME_KEY_BACKOFF:
+            await trio.sleep(backoff_seconds(spent, random.random()))  # noqa: S311 - jitter, not a secret
+        return self._lease is not None
+
+    def _drop_worker(self) -> None:
+        if self._lease is not None:
+            self._lease.worker.close(now=True)
+            self._desk.pool.give_back(self._lease)
+            self._lease = None
+
+    async def _choose_key(self) -> UpstreamKey | NoKeys:
+        """The key for the next attempt; holds the request while one comes back within `hold_seconds`."""
+        held_until = self._desk.clock() + self._desk.timing.hold
+        while True:
+            now = self._desk.clock()
+            prefer = self._lease.worker.key if self._lease is not None else self._desk.pool.key_of(self.plan)
+            choice = self._desk.ring.choose(
+                now, model=self.plan.model.cli_name, prefer=prefer, tried=self.attempts.tried
+            )
+            if isinstance(choice, UpstreamKey | NoKeys):
+                return choice
+            if not isinstance(choice, Wait):
+                raise error_for(choice.kind)
+            if choice.until > held_until:
+                raise error_for(choice.kind, retry_after=choice.until - now)
+            await trio.sleep(max(0.01, choice.until - now))
+            self.attempts.tried.clear()
+
+    def _silent(self, seconds: float) -> bool:
+        return self._lease is not None and self._lease.worker.silent_for() > seconds
+
+
+def _has_token(outputs: Sequence[Output]) -> bool:
+    return any(not isinstance(output, Started | Failed) for output in outputs)
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where questions are asked: the pool, the ring and the bounds. `clock` is the wall clock, which resets are named in."""
+
+    pool: Pool
+    ring: KeyRing
+    timing: Timing
+    clock: Callable[[], float]
+    nursery: trio.Nursery
+    failures: dict[str, int] = field(default_factory=dict)
+
+    def ask(self, plan: Plan, request_id: str) -> Asking:
+        """Begin; the caller reads the answer and closes it."""
+        asking = Asking(self, plan, request_id)
+        self.nursery.start_soon(asking.prepare)
+        return asking
+
+    def configure(self, limits: LimitsConfig, hold_seconds: float) -> None:
+        """New bounds, for the questions that come."""
+        self.timing = Timing(hold=hold_seconds, request=limits.request_seconds)
+
+    def answered(self, asking: Asking, finished: Finished) -> None:
+        """Count a finished answer to its key."""
+        usage = finished.usage
+        self.ring.succeeded(asking.key or ENVIRONMENT, self.clock(), usage.prompt + usage.completion)

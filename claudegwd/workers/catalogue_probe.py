@@ -1,0 +1,76 @@
+"""The CLI's catalogue of models, asked of a process of its own and remembered between starts.
+
+`initialize` can be said once in a process, so a spare cannot be asked. The answer depends on the CLI and on how it is
+started; it is kept in the state directory, so that only the first start of a version waits for it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import trio
+
+from claudegwd.openai_api.errors import CliError
+from claudegwd.translate.catalogue import CatalogueEntry, Initialized
+from claudegwd.workers.process import Launch
+from claudegwd.workers.worker import Worker, WorkerLost
+
+PROBE_SECONDS = 30.0  # seen: 0.6; a first start from a cold disk reads 370 MB
+
+
+class _Kept(msgspec.Struct):
+    identity: str
+    version: str
+    models: tuple[CatalogueEntry, ...]
+
+
+def identity(launch: Launch) -> str:
+    """Changes when the program or the way it is started does."""
+    binary = Path(launch.argv[0])
+    try:
+        stat = binary.stat()
+    except OSError:
+        return ""
+    facts = "\0".join([*launch.argv, str(stat.st_mtime_ns), str(stat.st_size)])
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def read_kept(path: Path, launch: Launch) -> Initialized | None:
+    """What an earlier start learned of the same CLI, or None."""
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if kept.identity != identity(launch) or not kept.models:
+        return None
+    return Initialized(models=kept.models, claude_code_version=kept.version)
+
+
+def keep(path: Path, launch: Launch, found: Initialized) -> None:
+    """Remember it; a state directory that cannot be written costs the next start half a second, no more."""
+    kept = _Kept(identity(launch), found.claude_code_version, found.models)
+    temporary = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(msgspec.json.encode(kept))
+        temporary.replace(path)
+    except OSError:
+        return
+
+
+async def probe(launch: Launch, clock: Callable[[], float]) -> Initialized:
+    """Ask a new process. Raises CliError, with what to do, when the CLI does not answer."""
+    worker = Worker(launch, clock)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(worker.run)
+        try:
+            with trio.fail_after(PROBE_SECONDS):
+                worker.initialize("", ())
+                return await worker.initialized_answer()
+        except trio.TooSlowError:
+            raise CliError(f"cannot start the Claude Code CLI: no answer in {PROBE_SECONDS:.0f} s") from None
+        except WorkerLost as error:
+            raise CliError(f"cannot start the Claude Code CLI: {error}; run `claudegwctl doctor`") from None
+        finally:
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,212 @@
+"""One CLI process: started in a session of its own, pumped, and ended with everything that it started."""
+
+import logging
+import os
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
+
+import trio
+
+from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+
+READ_BYTES = 65536  # a Linux pipe's size: one read takes all that is there
+
+# What may wait for a CLI that does not read: above the largest request (server.max_body_bytes, base64 and JSON
+# escapes included) so that an honest one always fits.
+MAX_UNWRITTEN_BYTES = 128 * 1024 * 1024
+
+# The steps of the kill ladder, in seconds. An idle CLI ends 30 ms after its stdin closes and 20 ms after SIGTERM.
+EOF_SECONDS = 0.5
+TERM_SECONDS = 1.0
+REAP_SECONDS = 5.0
+
+# A CLI in trouble can write a stack trace in a loop: so much of its stderr goes to the log, the rest is counted.
+MAX_STDERR_LINES = 50
+MAX_STDERR_LINE_BYTES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a process is started. The environment holds no key when keys are configured: they go in by settings."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+
+
+class CliProcess:
+    """Owns one process for the length of `run`. `on_lines` gets whole lines, in order, from the pump's task.
+
+    While it waits nothing is read, so that a CLI whose reader is behind waits as well.
+    """
+
+    def __init__(self, launch: Launch, on_lines: Callable[[Sequence[bytes]], Awaitable[None]]) -> None:
+        self._launch = launch
+        self._on_lines = on_lines
+        self._process: trio.Process | None = None
+        self._unwritten: deque[bytes] = deque()
+        self._unwritten_bytes = 0
+        self._writable = trio.Event()
+        self._writing = False
+        self._ending = trio.Event()
+        self._stderr_lines = 0
+        self.exit_status: int | None = None
+        self.fault: str | None = None  # why the stream was given up, if it was
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def run(self) -> None:
+        """Start the process and stay with it until it is reaped, its group included.
+
+        Raises OSError when it cannot be started. Returns when it ended by itself, or after `end` or cancellation.
+        """
+        launch = self._launch
+        # A session of its own: signals go to the group, so that nothing which the CLI started outlives it.
+        self._process = await trio.lowlevel.open_process(
+            list(launch.argv), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=dict(launch.env), cwd=launch.cwd, start_new_session=True
+        )  # fmt: skip
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._drain_stderr, self._process)
+                nursery.start_soon(self._write, self._process)
+                nursery.start_soon(self._end_when_asked, nursery.cancel_scope)
+                await self._pump(self._process)
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._reap(self._process)
+
+    @property
+    def was_asked_to_end(self) -> bool:
+        return self._ending.is_set()
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes for the CLI's stdin; never blocks. What fits the pipe is written at once."""
+        if self._process is None or self._process.stdin is None or self._ending.is_set():
+            self._unwritten.append(data)
+            self._unwritten_bytes += len(data)
+            return
+        if not self._writing and not self._unwritten:
+            try:
+                written = os.write(self._process.stdin.fileno(), data)  # type: ignore[attr-defined]
+            except BlockingIOError:
+                written = 0
+            except OSError:
+                return  # its end of the pipe is closed: the pump sees the end of its output
+            data = data[written:]
+            if not data:
+                return
+        self._unwritten.append(data)
+        self._unwritten_bytes += len(data)
+        if self._unwritten_bytes > MAX_UNWRITTEN_BYTES:
+            self.fault = "it does not read its input"
+            self.end()
+            return
+        self._writable.set()
+
+    def end(self) -> None:
+        """Ask for the kill ladder: stdin EOF, SIGTERM, SIGKILL. Returns at once."""
+        self._ending.set()
+
+    def kill(self) -> None:
+        """SIGKILL to the group, in this moment: before the CLI can send its next upstream request."""
+        self._signal(signal.SIGKILL)
+        self.end()
+
+    async def _pump(self, process: trio.Process) -> None:
+        assert process.stdout is not None
+        decoder = LineDecoder()
+        try:
+            while data := await process.stdout.receive_some(READ_BYTES):
+                lines = decoder.feed(data)
+                if lines:
+                    await self._on_lines(lines)
+        except LineTooLongError as error:
+            self.fault = str(error)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        if decoder.unfinished and self.fault is None and not self._ending.is_set():
+            self.fault = "its output ended inside a line"
+
+    async def _write(self, process: trio.Process) -> None:
+        assert process.stdin is not None
+        self._flush_early()
+        try:
+            while True:
+                await self._writable.wait()
+                self._writable = trio.Event()
+                while self._unwritten:
+                    data = b"".join(self._unwritten)
+                    self._unwritten.clear()
+                    self._unwritten_bytes = 0
+                    self._writing = True
+                    await process.stdin.send_all(data)
+                    self._writing = False
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await trio.sleep_forever()  # the pump sees the end; this task only must not end the nursery first
+
+    def _flush_early(self) -> None:
+        if self._unwritten:
+            self._writable.set()
+
+    async def _end_when_asked(self, scope: trio.CancelScope) -> None:
+        await self._ending.wait()
+        scope.cancel()
+
+    async def _drain_stderr(self, process: trio.Process) -> None:
+        assert process.stderr is not None
+        rest = b""
+        try:
+            while data := await process.stderr.receive_some(READ_BYTES):
+                *lines, rest = (rest + data).split(b"\n")
+                rest = rest[:MAX_STDERR_LINE_BYTES]
+                for line in lines:
+                    self._log_stderr(line)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+
+    def _log_stderr(self, line: bytes) -> None:
+        self._stderr_lines += 1
+        if self._stderr_lines > MAX_STDERR_LINES or not line.strip():
+            return
+        # Its length only: a text of the CLI may quote what a client wrote.
+        log_event(log, logging.DEBUG, "the CLI wrote to stderr", pid=self.pid, bytes=len(line))
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            try:
+                os.killpg(self._process.pid, number)
+            except ProcessLookupError:
+                pass
+
+    async def _reap(self, process: trio.Process) -> None:
+        """The kill ladder. Runs shielded, each step bounded; whatever of the group is left at the end gets SIGKILL."""
+        if process.stdin is not None:
+            await process.stdin.aclose()
+        with trio.move_on_after(EOF_SECONDS):
+            await process.wait()
+        if process.returncode is None:
+            self._signal(signal.SIGTERM)
+            with trio.move_on_after(TERM_SECONDS):
+                await process.wait()
+        if process.returncode is None:
+            self._signal(signal.SIGKILL)
+            with trio.move_on_after(REAP_SECONDS):
+                await process.wait()
+        # The leader is gone; a grandchild may not be. The group's number stays taken while a member lives.
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                await stream.aclose()
+        self.exit_status = process.returncode

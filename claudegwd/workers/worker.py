@@ -1,0 +1,340 @@
+"""A worker: one CLI process and the conversation in it. The pool owns it; a request only borrows it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import msgspec
+import trio
+
+from claudegwd.claude_cli import commands
+from claudegwd.claude_cli import events as e
+from claudegwd.claude_cli.launch import TOOL_SERVER
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.translate.answer import Answer
+from claudegwd.translate.catalogue import Initialized, read_initialized
+from claudegwd.translate.history import Result
+from claudegwd.translate.turn import After, Finished, Output, Turn, TurnError
+from claudegwd.workers.process import CliProcess, Launch
+from claudegwd.workers.states import WorkerEvent, WorkerState, after
+
+# Batches of outputs that a slow client may leave unread before the CLI is made to wait. A batch is what one read of the
+# pipe held, so this is at most a few hundred kilobytes.
+MAX_UNREAD_BATCHES = 64
+
+Batch = Sequence[Output]
+_numbers = count(1)
+
+
+class WorkerLost(Exception):  # noqa: N818 - named after what happened
+    """The process ended, spoke nonsense or refused a command."""
+
+
+class Worker:
+    """Fields that others read: state, client, base and digest of its conversation, when it was last used, uses."""
+
+    def __init__(self, launch: Launch, clock: Callable[[], float]) -> None:
+        self.number = next(_numbers)
+        self.launch = launch
+        self.state = WorkerState.STARTING
+        self.process = CliProcess(launch, self._on_lines)
+        self.client: str | None = None
+        self.base: bytes | None = None  # the digest of what `initialize` fixed, and of the client
+        self.digest: bytes | None = None  # of the conversation that it holds
+        self.settings: dict[str, Any] | None = None  # what was last written, credentials included
+        self.key: str | None = None
+        self.uses = 0
+        self.started_at = clock()
+        self.used_at = self.started_at
+        self.heard_at = self.started_at
+        self.initialized: Initialized | None = None
+        self.session_id = ""
+        self.settled = trio.Event()
+        self.ended = trio.Event()
+        self.on_change: Callable[[Worker], None] = lambda _: None
+        self.on_answer: Callable[[Worker], None] = lambda _: None  # the answer is complete, or the turn failed
+        self.on_settled: Callable[[Worker], None] = lambda _: None  # the CLI has ended the turn on its side
+        self._clock = clock
+        self._ids = count(1)
+        self._heard = False
+        self._ready_id = ""
+        self._initialize_id = ""
+        self._turn: Turn | None = None
+        self._answer = Answer()
+        self._batches: trio.MemorySendChannel[Batch] | None = None
+        self._replies: dict[str, trio.Event] = {}
+        self._refused: str | None = None
+        self._ack: trio.Event | None = None
+        self._tools: Sequence[Any] = ()
+        self._calls: dict[str, e.ControlRequest] = {}  # the CLI's open calls, by the id of the model's call
+        self._results: dict[str, Result] = {}  # results that came before the CLI asked for them
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Live until the process is reaped. The caller (the pool's nursery) is the owner."""
+        ready = self._next_id()
+        self._replies[ready] = trio.Event()
+        self._ready_id = ready
+        self.process.send(commands.binary_version(ready))
+        try:
+            await self.process.run()
+        except OSError as error:
+            self.process.fault = f"it cannot be started: {error.strerror}"
+        finally:
+            self._lose()
+            self.ended.set()
+
+    def change(self, event: WorkerEvent) -> None:
+        """Take an event of the state table."""
+        self.state = after(self.state, event)
+        self.on_change(self)
+
+    def close(self, *, now: bool = False) -> None:
+        """End the process: by the ladder, or at once where a turn is under way. Returns without waiting."""
+        if self.state is not WorkerState.CLOSING:
+            self.change(WorkerEvent.ENDED)
+        if now:
+            self.process.kill()
+        else:
+            self.process.end()
+
+    # -- what a request does with it ----------------------------------------------------------------------------------
+
+    def initialize(self, system: str, tools: Sequence[Any]) -> None:
+        """Write system prompt and tools; once in a worker's life."""
+        self._tools = tools
+        server = TOOL_SERVER if tools else None
+        self._initialize_id = self._command(commands.initialize, system=system, server=server, tools=tools)
+
+    def set(self, values: dict[str, Any], key: str | None) -> None:
+        """Write settings, unless they are what was last written."""
+        if values != self.settings:
+            self._command(commands.settings, values=values)
+            self.settings = values
+        self.key = key
+
+    async def append(self, lines: bytes) -> None:
+        """Write lines of which the last appends a user message, and wait for the acknowledgement.
+
+        Without the wait the next assistant message would overtake it (observed).
+        """
+        self._ack = trio.Event()
+        self.process.send(lines)
+        await self._ack.wait()
+        self._ack = None
+        self._check()
+
+    async def initialized_answer(self) -> Initialized:
+        """Wait for the answer to `initialize`, which holds the catalogue. For the start-up probe."""
+        reply = self._replies.get(self._initialize_id)
+        if reply is not None:
+            await reply.wait()
+        self._check()
+        if self.initialized is None:
+            raise WorkerLost("the CLI's answer to initialize cannot be read")
+        return self.initialized
+
+    def ask(self, turn: Turn, lines: bytes, results: Sequence[Result] = ()) -> trio.MemoryReceiveChannel[Batch]:
+        """Write the question, or the results that a parked turn waits for.
+
+        The outputs come on the channel, which ends after the terminal one.
+        """
+        self._turn = turn
+        self._answer = Answer()
+        self.settled = trio.Event()
+        self._batches, receive = trio.open_memory_channel[Batch](MAX_UNREAD_BATCHES)
+        self.heard_at = self._clock()
+        if lines:
+            self.process.send(lines)
+        self._give_results(results)
+        return receive
+
+    def _give_results(self, results: Sequence[Result]) -> None:
+        """Hand over tool results; a call that the CLI has not asked about yet is answered when it does."""
+        for result in results:
+            self._results[result.call_id] = result
+        for ident in [ident for ident in self._calls if ident in self._results]:
+            self._answer_call(ident)
+
+    @property
+    def answer(self) -> Answer:
+        """What the turn under way, or the last one, has said so far."""
+        return self._answer
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether the answer is complete and only the CLI's own end of the turn is awaited."""
+        return self.state is WorkerState.BUSY and self._turn is not None and self._turn.over
+
+    @property
+    def failed_to_start(self) -> bool:
+        """Whether the process ended by itself without a word."""
+        return not self._heard and not self.process.was_asked_to_end
+
+    def silent_for(self) -> float:
+        """Seconds since the CLI last wrote a line."""
+        return self._clock() - self.heard_at
+
+    # -- what the CLI says --------------------------------------------------------------------------------------------
+
+    async def _on_lines(self, lines: Sequence[bytes]) -> None:
+        self._heard = True
+        self.heard_at = self._clock()
+        outputs: list[Output] = []
+        try:
+            for line in lines:
+                self._on_event(e.decode_event(line), outputs)
+        except (e.EventError, TurnError) as error:
+            self.process.fault = str(error)
+            if self._turn is not None:
+                outputs.extend(self._turn.lost())
+            self.close(now=True)
+        if outputs:
+            await self._deliver(outputs)
+
+    def _on_event(self, event: e.AnyEvent, outputs: list[Output]) -> None:
+        match event:
+            case e.StreamEvent() | e.AssistantLine() | e.RateLimit():
+                self._feed(event, outputs)
+            case e.ControlResponse(response=body):
+                self._on_reply(body)
+            case e.ControlRequest():
+                self._on_request(event)
+            case e.Result():
+                self._on_result(event, outputs)
+            case e.System(subtype="init", session_id=session):
+                self.session_id = session
+
+    def _feed(self, event: e.AnyEvent, outputs: list[Output]) -> None:
+        if self._turn is None:
+            return
+        if self._turn.over:
+            if isinstance(event, e.StreamEvent) and isinstance(event.event, e.MessageStart):
+                # The CLI goes on by itself, for example because it answered a call that it took for invalid.
+                self.close(now=True)
+            return
+        for output in self._turn.feed(event):
+            outputs.append(output)
+            if isinstance(output, Finished) and output.after is After.KILL:
+                # In this very moment: about 10 ms later the CLI's next request would be on its way (observed), and an
+                # interrupt is read too late to stop it.
+                self.close(now=True)
+
+    def _on_result(self, event: e.Result, outputs: list[Output]) -> None:
+        if self._ack is not None and event.num_turns == 0 and not event.is_error:
+            self._ack.set()
+            return
+        self._feed(event, outputs)
+        if self._turn is not None and self._turn.over and not self.settled.is_set():
+            self.on_settled(self)
+            self.settled.set()
+
+    def _on_reply(self, body: e.ResponseBody) -> None:
+        reply = self._replies.pop(body.request_id, None)
+        if body.request_id == self._ready_id:
+            if self.state is WorkerState.STARTING:
+                self.change(WorkerEvent.READY)
+        elif body.subtype != "success":
+            self._refused = body.error or "no reason"
+            log_event(log, logging.WARNING, "the CLI refused a command", pid=self.process.pid)
+            self.close(now=True)
+        elif body.request_id == self._initialize_id:
+            try:
+                self.initialized = read_initialized(body.response)
+            except msgspec.ValidationError:
+                log_event(log, logging.WARNING, "the CLI's catalogue cannot be read", pid=self.process.pid)
+        if reply is not None:
+            reply.set()
+
+    def _on_request(self, event: e.ControlRequest) -> None:
+        message = event.request.message
+        if event.request.subtype != "mcp_message" or message is None:
+            self.process.send(commands.refuse(event.request_id, "this host does not serve such requests"))
+            return
+        match message.get("method"):
+            case "tools/call":
+                meta = message.get("params", {}).get("_meta", {})
+                ident = str(meta.get("claudecode/toolUseId", ""))
+                self._calls[ident] = event
+                if ident in self._results:
+                    self._answer_call(ident)
+            case "initialize":
+                version = str(message.get("params", {}).get("protocolVersion", commands.MCP_PROTOCOL_VERSION))
+                self._reply_mcp(event, commands.mcp_initialize_result(TOOL_SERVER, version))
+            case "tools/list":
+                self._reply_mcp(event, {"tools": list(self._tools)})
+            case _:
+                self._reply_mcp(event, {})
+
+    def _answer_call(self, ident: str) -> None:
+        result = self._results.pop(ident)
+        content = [_mcp_block(block) for block in result.blocks]
+        self._reply_mcp(self._calls.pop(ident), {"content": content, "isError": result.is_error})
+
+    def _reply_mcp(self, event: e.ControlRequest, result: dict[str, Any]) -> None:
+        ident = (event.request.message or {}).get("id", 0)
+        self.process.send(commands.mcp_answer(event.request_id, {"jsonrpc": "2.0", "id": ident, "result": result}))
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, outputs: Sequence[Output]) -> None:
+        batches = self._batches
+        if batches is None:
+            return
+        self._answer.add(outputs)
+        over = self._answer.finished is not None or self._answer.failed is not None
+        if over:
+            self._batches = None
+            self.on_answer(self)
+        try:
+            batches.send_nowait(outputs)
+        except trio.WouldBlock:
+            # The reader is behind: wait, and with that let the CLI wait. Ending the process cancels this.
+            with suppress(trio.BrokenResourceError):
+                await batches.send(outputs)
+        except trio.BrokenResourceError:
+            pass  # whoever borrowed the worker is gone and has closed it
+        if over:
+            batches.close()
+
+    def _lose(self) -> None:
+        """The process is gone: end the turn under way, and let go whoever waits."""
+        if self.state is not WorkerState.CLOSING:
+            self.change(WorkerEvent.ENDED)
+        batches, self._batches = self._batches, None
+        if self._turn is not None and batches is not None:
+            outputs = self._turn.lost()
+            self._answer.add(outputs)
+            with suppress(trio.WouldBlock, trio.BrokenResourceError):
+                batches.send_nowait(outputs)
+            batches.close()
+        self.settled.set()
+        if self._ack is not None:
+            self._ack.set()
+        for reply in self._replies.values():
+            reply.set()
+
+    def _check(self) -> None:
+        if self.state is WorkerState.CLOSING:
+            raise WorkerLost(self._refused or self.process.fault or "the CLI ended")
+
+    def _command(self, make: Callable[..., bytes], **arguments: Any) -> str:
+        ident = self._next_id()
+        self._replies[ident] = trio.Event()
+        self.process.send(make(ident, **arguments))
+        return ident
+
+    def _next_id(self) -> str:
+        return f"gw{next(self._ids)}"
+
+
+def _mcp_block(block: dict[str, Any]) -> dict[str, Any]:
+    """A content block of the Messages API as MCP writes it."""
+    if block["type"] == "image":
+        source = block["source"]
+        return {"type": "image", "data": source["data"], "mimeType": source["media_type"]}
+    return {"type": "text", "text": block.get("text", "")}
