@@ -33,12 +33,31 @@ def _widen(node: Any) -> None:
             node["anyOf"] = [inner, {"type": "null"}]
 
 
+def properties(schema_name: str) -> set[str]:
+    """The names of the fields of one of the description's schemas, with those it takes over from others."""
+    _need()
+    schemas = _description()["components"]["schemas"]
+    found: set[str] = set()
+    waiting = [schemas[schema_name]]
+    while waiting:
+        schema = waiting.pop()
+        found |= schema.get("properties", {}).keys()
+        waiting += schema.get("allOf", [])
+        if "$ref" in schema:
+            waiting.append(schemas[schema["$ref"].rpartition("/")[2]])
+    return found
+
+
 def validator(schema_name: str) -> Draft202012Validator:
     """A validator of one of the description's schemas (`CreateChatCompletionResponse`). Skips the test without it."""
+    _need()
+    schemas = _description()["components"]
+    return Draft202012Validator({"$ref": f"#/components/schemas/{schema_name}", "components": schemas})
+
+
+def _need() -> None:
     if not os.environ.get(VARIABLE):
         pytest.skip(
             f"{VARIABLE} is not set: give it the path of OpenAI's description as JSON "
             "(openapi.yaml of github.com/openai/openai-openapi, converted)"
         )
-    schemas = _description()["components"]
-    return Draft202012Validator({"$ref": f"#/components/schemas/{schema_name}", "components": schemas})

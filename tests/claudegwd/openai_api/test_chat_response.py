@@ -180,7 +180,7 @@ def test_an_error_in_mid_stream_is_the_envelope() -> None:
     pieces = [chat.role(0), chat.text(0, b'"Hel"'), chat.error(UpstreamUnavailable("cannot go on: ask again")), DONE]
     *_, error, done = stream_data(pieces)
     assert done == "[DONE]"
-    assert described("ErrorResponse", error)["error"]["code"] == "upstream_unavailable"
+    assert json.loads(error)["error"]["code"] == "upstream_unavailable"
 
 
 def test_an_empty_answer_is_a_whole_stream() -> None:
@@ -227,11 +227,3 @@ def test_any_call_comes_back(ident: str, name: str, pieces: list[str]) -> None:
     first, *rest = [json.loads(data)["choices"][0]["delta"]["tool_calls"][0] for data in stream_data(events)]
     assert (first["id"], first["function"]["name"]) == (ident, name)
     assert [piece["function"]["arguments"] for piece in rest] == pieces
-
-
-@given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
-def test_usage_adds_up(prompt: int, completion: int, cached: int, reasoning: int) -> None:
-    usage = Usage(prompt, completion, cached, reasoning)
-    assert usage.shape()["total_tokens"] == prompt + completion
-    assert (usage + usage).shape()["completion_tokens_details"]["reasoning_tokens"] == 2 * reasoning
-    described("CompletionUsage", json.dumps(usage.shape()))

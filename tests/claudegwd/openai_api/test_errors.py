@@ -7,6 +7,7 @@ import pytest
 
 from claudegwd.openai_api import errors
 from claudegwd.openai_api.errors import GatewayError
+from tests.openai_client import described
 
 
 def every_class(root: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
@@ -74,3 +75,8 @@ def test_asking_again_is_forbidden_where_it_cannot_help() -> None:
 
 def test_a_text_that_utf8_cannot_hold_still_makes_a_body() -> None:
     assert json.loads(errors.InvalidRequest("cannot \ud800").body())["error"]["message"] == "cannot \ud800"
+
+
+@pytest.mark.parametrize("kind", list(every_class()), ids=lambda kind: kind.__name__)
+def test_the_description_is_satisfied(kind: type[GatewayError]) -> None:
+    described("ErrorResponse", kind("cannot do it").body())
