@@ -1,0 +1,184 @@
+"""One SQLite file for what has to outlive the process. Survives ``kill -9``; a broken file is set aside.
+
+The connection is used by one thread at a time, off the event loop: ``await database.run(function, …)``.
+"""
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+import trio
+
+from claudegwd.logs import event, log
+from claudegwd.store.schema import STEPS, VERSION
+
+FILE_NAME: Final = "state.db"
+# Another daemon on the same file (a restart that overlaps) holds the lock for one small transaction.
+BUSY_SECONDS: Final = 2.0
+# 256 MB of 4 KiB pages. Rows are bounded where they are inserted; this is the bound for what we did not think of.
+MAX_PAGES: Final = 65_536
+WAL_KEEP_BYTES: Final = 4 << 20  # what a checkpoint leaves of the log file
+SET_ASIDE_KEEP: Final = 3  # broken files kept for somebody to look at
+
+_BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class StateError(Exception):
+    """The state cannot be used. The text says what to do."""
+
+
+class Database:
+    """An open state file. ``path`` None: in memory, for a daemon that has nowhere to write."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open or create it; blocking. StateError if there is no way to."""
+        self.path = path
+        self.generation = 0  # counts the files that were set aside: what was written before is written no more
+        self._one = trio.CapacityLimiter(1)
+        self._connection = self._open()
+
+    async def run(
+        self, function: Callable[Concatenate[sqlite3.Connection, _P], _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """``function(connection, …)`` as one transaction, in a thread. sqlite3.Error, and what ``function`` raises.
+
+        Cancelling waits for the transaction. A file found broken is set aside and the function called again on the
+        new, empty one: ``function`` must not have effects elsewhere.
+        """
+        return await trio.to_thread.run_sync(
+            lambda: self.run_blocking(function, *args, **kwargs), limiter=self._one, abandon_on_cancel=False
+        )
+
+    def run_blocking(
+        self, function: Callable[Concatenate[sqlite3.Connection, _P], _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """As ``run``, for before the event loop begins and after it has ended."""
+        try:
+            return self._transaction(lambda connection: function(connection, *args, **kwargs))
+        except sqlite3.DatabaseError as error:
+            if not _is_broken(error):
+                raise
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._set_aside()
+            self._connection = self._open()
+            return self._transaction(lambda connection: function(connection, *args, **kwargs))
+
+    def close(self) -> None:
+        """Close the file; blocking. Nothing is lost without it."""
+        self._connection.close()
+
+    def _transaction(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = function(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        if self.path is None:
+            return _connect(":memory:")
+        _prepare(self.path)
+        try:
+            return _connect(str(self.path))
+        except sqlite3.DatabaseError as error:
+            if not _is_broken(error):
+                raise StateError(f"cannot use the state file {self.path}: {error}") from None
+        self._set_aside()
+        return _connect(str(self.path))
+
+    def _set_aside(self) -> None:
+        """Rename the broken file, with its log files, and say so."""
+        if self.path is None:
+            return
+        aside = self.path.with_name(f"{self.path.name}.broken-{time.time_ns()}")
+        try:
+            _rename(self.path, aside)
+            for old in sorted(self.path.parent.glob(f"{self.path.name}.broken-*[0-9]"))[:-SET_ASIDE_KEEP]:
+                _rename(old, None)
+        except OSError as error:
+            raise StateError(
+                f"cannot set the broken state file {self.path} aside: {error.strerror}; move it away"
+            ) from None
+        event(
+            log,
+            logging.ERROR,
+            "the state file is broken; it was set aside and a new one begun. Client keys that were only in it have to "
+            "be created again, states of upstream keys are learnt again",
+            file=str(aside),
+        )
+        self.generation += 1
+        _prepare(self.path)
+
+
+def _prepare(path: Path) -> None:
+    """Make the file before SQLite does: for us alone. SQLite gives its mode to the log files beside it."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StateError(f"cannot use the state file {path}: {error.strerror}; check its owner") from None
+
+
+def _rename(path: Path, to: Path | None) -> None:
+    """Rename, or remove, a database with the log files that belong to it."""
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            if to is None:
+                Path(f"{path}{suffix}").unlink()
+            else:
+                Path(f"{path}{suffix}").rename(f"{to}{suffix}")
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # Each commit reaches the disk: a revoked client must not come back with a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_KEEP_BYTES}")
+        connection.execute(f"PRAGMA max_page_count = {MAX_PAGES}")
+        _check(connection)
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer != ("ok",):
+        broken = sqlite3.DatabaseError(f"quick_check: {answer}")
+        broken.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise broken
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if not 0 <= version <= VERSION:
+        raise StateError(
+            f"cannot use the state file {path}: a newer claudegwd wrote it (version {version}, known: {VERSION}); "
+            "install that one, or move the file away"
+        )
+    for number, step in enumerate(STEPS[version:], version + 1):
+        # One script, so that a kill in the middle leaves the version before, whole.
+        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
+
+
+def _is_broken(error: sqlite3.DatabaseError) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _BROKEN  # the low byte: extended codes refine it

@@ -1,0 +1,73 @@
+"""The tables, as steps from one version to the next. ``PRAGMA user_version`` counts the steps that were taken.
+
+A step is never changed once released: add another.
+"""
+
+from typing import Final
+
+# Times are seconds since the epoch (REAL). No column holds a token: keys and clients are known by name and SHA-256.
+STEPS: Final[tuple[str, ...]] = (
+    """
+    CREATE TABLE keys (
+        name TEXT PRIMARY KEY,
+        digest TEXT NOT NULL,
+        state TEXT NOT NULL,
+        until REAL NOT NULL,
+        repeats INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        last_error TEXT,
+        last_error_at REAL,
+        last_used REAL,
+        forbidden TEXT NOT NULL,  -- JSON object: model -> until
+        written REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE clients (
+        name TEXT PRIMARY KEY,
+        digest BLOB NOT NULL UNIQUE,
+        models TEXT NOT NULL,  -- JSON list; empty: all
+        requests_per_minute INTEGER,  -- NULL: as the configuration says; 0: no limit
+        tokens_per_minute INTEGER,
+        concurrent_requests INTEGER,
+        created REAL NOT NULL,
+        expires REAL,
+        revoked REAL,
+        last_used REAL,
+        requests INTEGER NOT NULL,
+        tokens INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE projects (
+        id TEXT PRIMARY KEY,
+        client TEXT NOT NULL,  -- whose it is; '' without authentication
+        name TEXT NOT NULL,
+        description TEXT,
+        path TEXT,
+        created_at REAL NOT NULL,
+        updated_at REAL NOT NULL,
+        is_active INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX projects_by_time ON projects (client, created_at);
+
+    CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        client TEXT NOT NULL,
+        project_id TEXT,
+        title TEXT,
+        model TEXT,
+        system_prompt TEXT,
+        created_at REAL NOT NULL,
+        updated_at REAL NOT NULL,
+        is_active INTEGER NOT NULL,
+        total_tokens INTEGER NOT NULL,
+        total_cost REAL NOT NULL,
+        message_count INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_by_time ON sessions (client, created_at);
+    CREATE INDEX sessions_by_use ON sessions (updated_at);
+    """,
+)
+
+VERSION: Final = len(STEPS)
