@@ -63,10 +63,13 @@ def _run(config: Path | None, *, check: bool, demo: bool) -> int:
         if check:
             return _check(loaded, env)
         return _serve(loaded, config, env, demo=demo)
-    except (ConfigError, KeysError, NoCliError) as error:
-        return _say(error, contract.EXIT_CONFIG)
-    except (SocketError, CliError, OSError) as error:
-        return _say(error, contract.EXIT_FAILED)
+    except Exception as error:
+        fault = _only(error)
+        if isinstance(fault, ConfigError | KeysError | NoCliError):
+            return _say(fault, contract.EXIT_CONFIG)
+        if isinstance(fault, SocketError | CliError | OSError):
+            return _say(fault, contract.EXIT_FAILED)
+        raise
 
 
 def _check(loaded: Loaded, env: dict[str, str]) -> int:
@@ -86,7 +89,7 @@ def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bo
     with LogRing() as logs:
         handler = setup(loaded.config.log, env, logs)
         try:
-            trio.run(run, loaded, Options(config, demo), handler, logs, env, strict_exception_groups=False)
+            trio.run(run, loaded, Options(config, demo), handler, logs, env)
         except KeyboardInterrupt:
             return 130
     return contract.EXIT_OK
@@ -100,7 +103,14 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _say(error: Exception, status: int) -> int:
+def _only(error: BaseException) -> BaseException:
+    """What was raised, out of the groups that nurseries wrap it in."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _say(error: BaseException, status: int) -> int:
     sys.stderr.write(f"claudegwd: {error}\n")
     return status
 

@@ -5,7 +5,7 @@ accepting is ours, and what is left open when the time is over is closed under i
 """
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import trio
@@ -23,11 +23,15 @@ MAX_HEAD_BYTES = 64 * 1024  # of request line and headers
 MAX_CONNECTIONS = 4096
 
 
+# A written answer leaves our side of the socket at once; this is for the last events of streams that just ended.
+FLUSH_SECONDS = 0.1
+
+
 class Server:
-    """Serves until told to stop. `open` are the connections, for the bound at the end."""
+    """Serves until told to stop. Counts requests rather than connections, so that idle ones hold up nothing."""
 
     def __init__(self, app: Any, listeners: Sequence[socket.socket]) -> None:
-        self._app = ASGIWrapper(app)
+        self._app = app
         self._listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in listeners]
         self._config = HypercornConfig()
         self._config.include_server_header = False
@@ -38,28 +42,44 @@ class Server:
         self._config.errorlog = None
         self._context = WorkerContext(None)
         self._accepting = trio.CancelScope()
+        self._connections = trio.CancelScope()
         self._open: set[trio.SocketStream] = set()
-        self._gone = trio.Event()
+        self._requests = 0
+        self._idle = trio.Event()
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Accept until `stop`; return when the last connection has ended."""
-        async with trio.open_nursery() as connections:
-            with self._accepting:
-                handler: Callable[..., Any] = self._connection
-                await trio.serve_listeners(
-                    handler, self._listeners, handler_nursery=connections, task_status=_Started(task_status)
-                )
+        with self._connections:
+            async with trio.open_nursery() as connections:
+                with self._accepting:
+                    await trio.serve_listeners(
+                        self._connection,
+                        self._listeners,
+                        handler_nursery=connections,
+                        task_status=_Started(task_status),
+                    )
 
     async def stop(self, seconds: float) -> None:
-        """Take no new connections; idle ones end now, those with a request when it is answered, at most in `seconds`."""
+        """Take no new connections, wait at most `seconds` for requests under way, then close what is left."""
         self._accepting.cancel()
-        await self._context.terminated.set()
+        await self._context.terminated.set()  # connections end with the answer that is under way
         with trio.move_on_after(seconds):
-            while self._open:
-                self._gone = trio.Event()
-                await self._gone.wait()
+            while self._requests:
+                self._idle = trio.Event()
+                await self._idle.wait()
+            await trio.sleep(FLUSH_SECONDS)
+        self._connections.cancel()
         for stream in list(self._open):
-            stream.socket.close()
+            stream.socket.close()  # also ends a write to a client that does not read, which Hypercorn shields
+
+    async def _request(self, scope: Any, receive: Any, send: Any) -> None:
+        self._requests += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._requests -= 1
+            if self._requests == 0:
+                self._idle.set()
 
     async def _connection(self, stream: trio.SocketStream) -> None:
         if len(self._open) >= MAX_CONNECTIONS:
@@ -68,10 +88,9 @@ class Server:
         self._open.add(stream)
         try:
             state = ConnectionState(LifespanState({}))
-            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
+            await TCPServer(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]
         finally:
             self._open.discard(stream)
-            self._gone.set()
 
 
 class _Started(trio.TaskStatus[list[Any]]):

@@ -13,6 +13,7 @@ _QUIET: Mapping[str, str] = {
     "DISABLE_AUTOUPDATER": "1",
     "CLAUDE_CODE_MAX_RETRIES": "0",  # report failures at once: the key ring decides what is tried next
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # else a lost connection costs a second whole answer
+    "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",  # else a refusal costs a second request
     "DISABLE_COMPACT": "1",  # else a prompt that is too long is summarised upstream, and the history is replaced
     "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",  # else newer models get an extra `system` message in each request
     "ENABLE_TOOL_SEARCH": "false",  # all client tools are always loaded

@@ -165,9 +165,12 @@ class Turn:
             case e.BlockStop(index=index) if self._empty_call and self._calls and self._calls[-1][0] == index:
                 self._empty_call = False
                 return (ToolArguments(len(self._calls) - 1, b'"{}"'),)
-            case e.MessageDelta():
+            case e.MessageDelta(delta=delta) if delta.stop_reason is not None:
                 self._expect(State.STREAMING, "a stop reason")
-                return self._stopped(part)
+                return self._stopped(part, delta.stop_reason)
+            case e.MessageStop() if self.state is State.STREAMING and self._error is None:
+                # Without a stop reason the answer broke off. After its first whole block the CLI would now ask again.
+                return (self._fail(FailureKind.UNAVAILABLE, None, "broken_off"),)
         return ()
 
     def _delta(self, delta: e.Delta) -> Sequence[Output]:
@@ -192,9 +195,8 @@ class Turn:
         self._empty_call = True
         return (ToolStart(len(self._calls) - 1, block.id, name or block.name.removeprefix(PREFIX)),)
 
-    def _stopped(self, part: e.MessageDelta) -> Sequence[Output]:
+    def _stopped(self, part: e.MessageDelta, stop: str) -> Sequence[Output]:
         self.state = State.STOPPED
-        stop = part.delta.stop_reason or "end_turn"
         after = After.KILL
         if stop == "tool_use" and self._calls and not self._strange_call:
             after = After.PARK

@@ -25,6 +25,7 @@ from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
 from claudegwd.workers.pool import Lease, Pool
 from claudegwd.workers.recycling import recycle
+from claudegwd.workers.states import WorkerState
 from claudegwd.workers.worker import Batch, WorkerLost
 
 # The longest silences that are taken for work: before the first event (a long prompt on a busy upstream), and between
@@ -262,6 +263,8 @@ class Asking:
             return False
         if rule.retry is RetryRule.SAME_KEY_BACKOFF:
             await trio.sleep(backoff_seconds(spent, random.random()))  # noqa: S311 - jitter, not a secret
+        if self._lease is not None and self._lease.worker.state is WorkerState.CLOSING:
+            self._drop_worker()
         return self._lease is not None
 
     def _drop_worker(self) -> None:

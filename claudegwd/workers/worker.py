@@ -17,7 +17,7 @@ from claudegwd.logs import log
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.catalogue import Initialized, read_initialized
 from claudegwd.translate.history import Result
-from claudegwd.translate.turn import After, Finished, Output, Turn, TurnError
+from claudegwd.translate.turn import After, Failed, Finished, Output, Turn, TurnError
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.states import WorkerEvent, WorkerState, after
 
@@ -219,7 +219,7 @@ class Worker:
             return
         for output in self._turn.feed(event):
             outputs.append(output)
-            if isinstance(output, Finished) and output.after is After.KILL:
+            if _would_go_on(output, event):
                 # In this very moment: about 10 ms later the CLI's next request would be on its way (observed), and an
                 # interrupt is read too late to stop it.
                 self.close(now=True)
@@ -338,3 +338,10 @@ def _mcp_block(block: dict[str, Any]) -> dict[str, Any]:
         source = block["source"]
         return {"type": "image", "data": source["data"], "mimeType": source["media_type"]}
     return {"type": "text", "text": block.get("text", "")}
+
+
+def _would_go_on(output: Output, event: e.AnyEvent) -> bool:
+    """Whether the CLI, left alone, would now ask upstream again by itself. After its `result` line it never does."""
+    if isinstance(output, Finished):
+        return output.after is After.KILL
+    return isinstance(output, Failed) and not isinstance(event, e.Result)
