@@ -1,0 +1,82 @@
+"""The control face as an ASGI application: from HTTP to `Ask`, from `Answer` to HTTP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+import msgspec
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from claudegwd.control.ask import Ask, Lines
+from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.problems import Refused, error_body, refusal_of
+from claudegwd.control.routes import ROUTES, Route
+from claudegwd.logs import event, log
+
+# Some thousand keys at once, as keys.json itself may hold.
+MAX_BODY_BYTES: Final = 1_048_576
+# The asker is on this machine; a body that takes longer was given up.
+BODY_SECONDS: Final = 10
+
+_CODES: Final = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}
+_TEXTS: Final = {
+    404: "cannot find this route: GET /v1 lists them",
+    405: "cannot do this with that method: GET /v1 lists the routes",
+    413: f"cannot take a body above {MAX_BODY_BYTES} bytes",
+}
+
+
+def control_app(gateway: Gateway) -> QuartTrio:
+    """The application for `serve_control`. It must never be served on a TCP port: it asks nobody who he is."""
+    app = QuartTrio("claudegwd.control", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, BODY_TIMEOUT=BODY_SECONDS)
+    app.url_map.strict_slashes = False
+    for route in ROUTES:
+        app.add_url_rule(
+            route.path,
+            endpoint=f"{route.method} {route.path}",
+            view_func=_view(gateway, route),
+            methods=[route.method],
+            provide_automatic_options=False,
+        )
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(Exception, _of_error)
+    return app
+
+
+def _view(gateway: Gateway, route: Route) -> Callable[..., Awaitable[Response]]:
+    async def view(**path: str) -> Response:
+        body = cast(bytes, await request.get_data(cache=False))
+        peer = request.scope.get("state", {}).get("peer")
+        answer = await route.handler(gateway, Ask(path, request.args.to_dict(), body, peer))
+        if isinstance(answer, Lines):
+            response = Response(answer.source, content_type="application/x-ndjson")
+            # Quart ends a response after a minute; whoever follows the log stays longer.
+            response.timeout = None
+            return response
+        return _json(answer.body, answer.status)
+
+    return view
+
+
+def _json(body: Any, status: int) -> Response:
+    return Response(msgspec.json.encode(body) + b"\n", status=status, content_type="application/json")
+
+
+async def _of_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    text = _TEXTS.get(status, "cannot read this request")
+    return _json(error_body(Refused(status, _CODES.get(status, "invalid_request"), text)), status)
+
+
+async def _of_error(error: Exception) -> Response:
+    refused = refusal_of(error)
+    if refused is None:
+        # The boundary of a control request: logged once, and the next one is served.
+        event(log, logging.ERROR, "a control request failed unforeseen", cause=error, route=request.path)
+        refused = Refused(500, "internal_error", "cannot do this: the daemon failed; `claudegwctl logs` says where")
+    return _json(error_body(refused), refused.status)

@@ -1,0 +1,91 @@
+"""A request to the control face as values, and what a handler answers. Handlers see nothing of HTTP but this."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.peer import Peer
+from claudegwd.control.problems import BadRequest
+from claudegwd.logs import event, log
+from claudegwd.logs.event import Value
+
+_FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request. `path` holds the parts of the path that a route names; the body may hold a token, so no repr."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    peer: Peer | None = None
+
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object; {} if there is none."""
+        if not self.body.strip():
+            return {}
+        try:
+            found = msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, RecursionError):
+            raise BadRequest("cannot read the body: it is not valid JSON") from None
+        if not isinstance(found, dict):
+            raise BadRequest("cannot read the body: send a JSON object")
+        return found
+
+    def only(self, *allowed: str) -> dict[str, Any]:
+        """The body's object, with no other fields than these."""
+        found = self.object()
+        unknown = sorted(found.keys() - set(allowed))
+        if unknown:
+            raise BadRequest(f'cannot take the field "{unknown[0][:40]}": known are {", ".join(allowed) or "none"}')
+        return found
+
+    def number(self, name: str, default: int, highest: int) -> int:
+        """A whole number from 0 to `highest` in the query."""
+        text = self.query.get(name, str(default))
+        if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) > highest:
+            raise BadRequest(f"cannot take {name}: write a whole number from 0 to {highest}")
+        return int(text)
+
+    def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
+        text = self.query.get(name, default)
+        if text not in allowed:
+            raise BadRequest(f"cannot take {name}: write one of {', '.join(allowed)}")
+        return text
+
+    def flag(self, name: str) -> bool:
+        text = self.query.get(name, "0").lower()
+        if text not in _FLAGS:
+            raise BadRequest(f"cannot take {name}: write 0 or 1")
+        return _FLAGS[text]
+
+    def changed(self, text: str, **fields: Value) -> None:
+        """Log a change with who made it. The caller names what it changed in `fields`."""
+        uid, pid = (self.peer.uid, self.peer.pid) if self.peer else (None, None)
+        event(log, logging.INFO, text, cause=None, uid=uid, pid=pid, **fields)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A JSON object, and its status."""
+
+    body: Mapping[str, Any]
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A stream of JSON objects, each with its newline, sent as they come. It ends when the asker leaves."""
+
+    source: AsyncIterator[bytes]
+
+
+Handler = Callable[[Gateway, Ask], Awaitable[Answer | Lines]]

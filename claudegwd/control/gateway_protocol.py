@@ -1,0 +1,102 @@
+"""What the control face needs of the gateway, and nothing more: handlers cannot reach further than this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from claudegwd.config import Config, Loaded
+from claudegwd.keys.answers import KeysDiff
+from claudegwd.keys.file import KeysSource
+from claudegwd.keys.ring import KeyRing
+from claudegwd.logs import LogRing
+
+
+class Clients(Protocol):
+    """The client keys. Texts of errors begin "cannot …" and go to whoever asked; none holds a key."""
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """A dict for each client: name, created, last_used, requests, tokens, limits, models, expires. Never a key."""
+        ...
+
+    async def create(
+        self,
+        name: str,
+        *,
+        models: Sequence[str],
+        requests_per_minute: int | None,
+        tokens_per_minute: int | None,
+        concurrent_requests: int | None,
+        expires: float | None,
+    ) -> str:
+        """Make a client; the new key, shown this one time. None means as [limits] says. `expires` is in seconds since
+        the epoch. ValueError for a name that is taken or no name."""
+        ...
+
+    async def revoke(self, name: str) -> None:
+        """End a client at once, also its streams under way. LookupError if there is none."""
+        ...
+
+
+class Gateway(Protocol):
+    """The running gateway. All calls are made on trio's thread."""
+
+    @property
+    def config(self) -> Config:
+        """What is in effect."""
+        ...
+
+    @property
+    def loaded(self) -> Loaded:
+        """What was read last; it differs from `config` in what waits for a restart."""
+        ...
+
+    @property
+    def logs(self) -> LogRing: ...
+
+    @property
+    def ring(self) -> KeyRing: ...
+
+    @property
+    def keys_source(self) -> KeysSource:
+        """Where the keys of the ring come from."""
+        ...
+
+    @property
+    def clients(self) -> Clients | None:
+        """None while there are no client keys to manage."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """How many configurations have been in effect; 1 after the start."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """The fields of `GET /v1/status`, without tokens."""
+        ...
+
+    def workers(self) -> list[dict[str, Any]]:
+        """A dict for each CLI process."""
+        ...
+
+    async def models(self) -> list[dict[str, Any]]:
+        """A dict for each model that is offered."""
+        ...
+
+    async def check(self) -> Mapping[str, Any]:
+        """What `reload` would answer, changing nothing. ConfigError, KeysError."""
+        ...
+
+    async def reload(self) -> Mapping[str, Any]:
+        """Read configuration and keys again; what changed. ConfigError, KeysError: all is as it was."""
+        ...
+
+    async def reload_keys(self) -> KeysDiff:
+        """Read only the keys again, and take them at once. KeysError: all is as it was."""
+        ...
+
+    async def test_key(self, name: str) -> Mapping[str, Any]:
+        """Ask one cheap question under this key; `name`, `ok`, `state`, `error` and `seconds`. A key that answers is
+        cleared of its marks. UnknownKey."""
+        ...

@@ -1,0 +1,55 @@
+"""What the control face answers when it does not do as asked: status, code, and a text that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from claudegwd.config import ConfigError
+from claudegwd.keys.answers import CannotRotate, UnknownKey
+from claudegwd.keys.parse import KeysError
+from claudegwd.openai_api.errors import GatewayError
+from claudegwd.redact import redact
+
+
+class Refused(Exception):  # noqa: N818 - it names what was done
+    """A refusal of the control face's own. `message` begins "cannot …"."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class BadRequest(Refused):
+    """The request itself is wrong."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "invalid_request", message)
+
+
+# Errors of lower layers that tell the asker what to do.
+KNOWN: Final[Mapping[type[Exception], tuple[int, str]]] = {
+    ConfigError: (422, "invalid_configuration"),
+    KeysError: (422, "invalid_keys"),
+    UnknownKey: (404, "not_found"),
+    CannotRotate: (409, "cannot_rotate"),
+}
+
+
+def refusal_of(error: Exception) -> Refused | None:
+    """The refusal that an error stands for; None if nobody foresaw it."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, GatewayError):
+        return Refused(error.status, error.code or "refused", error.message)
+    for kind, (status, code) in KNOWN.items():
+        if isinstance(error, kind):
+            # LookupErrors quote their text when they are made a str.
+            return Refused(status, code, str(error.args[0]) if error.args else str(error))
+    return None
+
+
+def error_body(refused: Refused) -> dict[str, Any]:
+    return {"error": {"message": redact(refused.message), "code": refused.code}}

@@ -1,0 +1,49 @@
+"""Everything that can be asked of a running daemon, to be read aloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from claudegwd.control import clients, config, env, keys, logs, models, reload, rotate, status, workers
+from claudegwd.control.ask import Answer, Ask, Handler
+from claudegwd.control.gateway_protocol import Gateway
+
+
+@dataclass(frozen=True)
+class Route:
+    """`says` completes "this …" for whoever lists them."""
+
+    method: str
+    path: str
+    handler: Handler
+    says: str
+
+
+async def index(_gateway: Gateway, _ask: Ask) -> Answer:
+    """GET /v1: for whoever explores with curl."""
+    return Answer({"routes": [{"method": each.method, "path": each.path, "says": each.says} for each in ROUTES]})
+
+
+ROUTES: Final = (
+    Route("GET", "/v1", index, "lists what can be asked"),
+    Route("GET", "/v1/status", status.show, "shows how the daemon is"),
+    Route("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
+    Route("POST", "/v1/reload", reload.reload, "reads configuration and keys again"),
+    Route("GET", "/v1/logs", logs.read, "shows the log: ?lines=N&follow=0|1&level=L"),
+    Route("GET", "/v1/keys", keys.rows, "lists the upstream keys"),
+    Route("POST", "/v1/keys", keys.add, "adds an upstream key"),
+    Route("POST", "/v1/keys/import", keys.bring_in, "adds those of several keys that are not there yet"),
+    Route("GET", "/v1/keys/<name>", keys.one, "shows an upstream key"),
+    Route("PATCH", "/v1/keys/<name>", keys.change, 'enables or disables a key: {"status": "active"|"disabled"}'),
+    Route("DELETE", "/v1/keys/<name>", keys.remove, "removes an upstream key"),
+    Route("POST", "/v1/keys/<name>/test", keys.test, "asks one cheap question under a key"),
+    Route("GET", "/v1/clients", clients.rows, "lists who may use the gateway"),
+    Route("POST", "/v1/clients", clients.create, "makes a client and answers its key, once"),
+    Route("DELETE", "/v1/clients/<name>", clients.revoke, "ends a client"),
+    Route("GET", "/v1/workers", workers.rows, "lists the CLI processes"),
+    Route("GET", "/v1/models", models.rows, "lists the models"),
+    Route("GET", "/v1/config", config.show, "shows the configuration in effect"),
+    Route("POST", "/v1/config/check", config.check, "says what a reload would change"),
+    Route("GET", "/v1/env", env.lines, "gives a shell the current key: ?shell=bash|zsh|fish"),
+)

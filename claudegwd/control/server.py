@@ -1,0 +1,106 @@
+"""Serving the control face: Hypercorn's connections on a socket that is already open.
+
+Hypercorn's own `serve` hides the accepted socket, and with it who is asking, and does not return while a reader has
+stopped reading. So its connection class is used, and the accepting and the ending are ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from functools import partial
+from typing import Any, Final, cast
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.events import Event, RawData
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from quart_trio import QuartTrio
+
+from claudegwd.control.peer import peer_of
+from claudegwd.logs import event, log
+
+# Answers take milliseconds, but for the test of a key; who follows the log is cut off.
+GRACE_SECONDS: Final = 2.0
+KEEP_ALIVE_SECONDS: Final = 60
+# Setting a timer or closing a socket takes no time; this only bounds the shield.
+FOLLOW_UP_SECONDS: Final = 1.0
+
+
+async def serve_control(
+    app: QuartTrio,
+    listener: socket.socket,
+    *,
+    shutdown: trio.Event,
+    grace: float = GRACE_SECONDS,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` on a listening Unix socket until `shutdown`; then at most `grace` seconds more, whatever the
+    clients do. The caller keeps the socket and closes it. Started when connections are accepted."""
+    server = _Server(app)
+    async with trio.open_nursery() as connections:
+        async with trio.open_nursery() as accepting:
+            # A copy of the descriptor: trio closes what it serves, and the path is the caller's to remove.
+            mine = trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))
+            serve = partial(trio.serve_listeners, server.connection, [mine], handler_nursery=connections)
+            accepting.start_soon(serve)
+            task_status.started()
+            await shutdown.wait()
+            accepting.cancel_scope.cancel()
+        await server.finish_idle()
+        connections.start_soon(server.cut_off, grace, connections.cancel_scope)
+
+
+class _Connection(TCPServer):
+    """Quart-Trio cancels a request's tasks once its response is out. Hypercorn 0.18 runs in them what follows, so the
+    idle timer was never set, and a connection that kept alive never ended."""
+
+    async def protocol_send(self, sent: Event) -> None:
+        if isinstance(sent, RawData):
+            await super().protocol_send(sent)
+            return
+        with trio.move_on_after(FOLLOW_UP_SECONDS, shield=True):
+            await super().protocol_send(sent)
+
+
+class _Server:
+    def __init__(self, app: QuartTrio) -> None:
+        self._app = ASGIWrapper(cast(Any, app))
+        self._context = WorkerContext(None)
+        self._streams: set[trio.SocketStream] = set()
+        self._empty = trio.Event()
+        self._config = Config()
+        self._config.accesslog = None
+        self._config.errorlog = logging.getLogger("claudegwd.control")
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
+
+    async def connection(self, stream: trio.SocketStream) -> None:
+        self._streams.add(stream)
+        try:
+            # ASGI's "state" is per connection and reaches every request's scope.
+            state = ConnectionState(cast(Any, {"peer": peer_of(stream.socket)}))
+            await _Connection(self._app, self._config, self._context, cast(Any, state), cast(Any, stream)).run()
+        except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others go on
+            event(log, logging.ERROR, "a control connection failed unforeseen", cause=error)
+        finally:
+            self._streams.discard(stream)
+            if not self._streams:
+                self._empty.set()
+
+    async def finish_idle(self) -> None:
+        """Connections without a request under way end at once."""
+        await self._context.terminated.set()
+
+    async def cut_off(self, grace: float, scope: trio.CancelScope) -> None:
+        with trio.move_on_after(grace):
+            while self._streams:
+                self._empty = trio.Event()
+                await self._empty.wait()
+        for stream in list(self._streams):
+            # Hypercorn shields its writes: one to a reader who reads no more ends only when the socket does.
+            stream.socket.close()
+        scope.cancel()

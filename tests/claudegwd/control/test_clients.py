@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.small_gateway import SmallGateway
+
+
+async def test_create_list_revoke(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    answer = await client.post("/v1/clients", json={"name": "laptop", "models": ["sonnet"], "requests_per_minute": 5})
+    assert (answer.status_code, answer.json()) == (201, {"name": "laptop", "key": "cgw-false-key-of-laptop"})
+    listed = await client.get("/v1/clients")
+    (row,) = listed.json()["clients"]
+    assert (row["name"], row["models"], row["requests_per_minute"]) == ("laptop", ["sonnet"], 5)
+    assert "cgw-" not in listed.text
+    assert (await client.delete("/v1/clients/laptop")).json() == {"revoked": "laptop"}
+    assert (await client.get("/v1/clients")).json() == {"clients": []}
+    entries = gateway.logs.tail(10)
+    assert [(entry.text, entry.fields["client"]) for entry in entries] == [
+        ("client created", "laptop"),
+        ("client revoked", "laptop"),
+    ]
+    assert "cgw-" not in repr(entries)
+
+
+async def test_a_name_twice(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/clients", json={"name": "laptop"})
+    answer = await client.post("/v1/clients", json={"name": "laptop"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+
+
+async def test_nobody_to_revoke(client: httpx.AsyncClient) -> None:
+    answer = await client.delete("/v1/clients/laptop")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"name": 5}, {"name": "x", "models": "sonnet"}, {"name": "x", "requests_per_minute": -1},
+     {"name": "x", "tokens_per_minute": 10**11}, {"name": "x", "expires": 5}, {"name": "x", "extra": 1}],
+)  # fmt: skip
+async def test_what_cannot_be_made(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    answer = await client.post("/v1/clients", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert answer.json()["error"]["message"].startswith("cannot create the client: ")
+
+
+async def test_a_daemon_without_client_keys(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    gateway.clients = None
+    answer = await client.get("/v1/clients")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_available")
