@@ -1,0 +1,45 @@
+"""The scripted endpoint as a process of its own, so that it does not share the client's event loop.
+
+Writes its port on stdout and serves until its stdin ends. Keys that contain "revoked" or "limited" fail; the others get
+`deltas` parts of text, or their own words back where the question begins with "echo ".
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import trio
+
+from claudegwd.demo.endpoint import ScriptedEndpoint
+from claudegwd.demo.replies import last_user_text, obey, say
+from claudegwd.demo.script import Answer, RecordedRequest, limited, revoked
+
+
+async def serve(deltas: int, gap: float) -> None:
+    parts = tuple(f"word{n:03d} " for n in range(deltas))
+
+    def script(request: RecordedRequest) -> Answer:
+        key = request.key or ""
+        if "revoked" in key:
+            return revoked()
+        if "limited" in key:
+            return limited(retry_after=1)
+        said = last_user_text(request)
+        return obey(request, said, gap=gap) if said.startswith("echo ") else say(*parts, gap=gap)
+
+    async with trio.open_nursery() as nursery:
+        endpoint = ScriptedEndpoint(script)
+        await nursery.start(endpoint.serve)
+        sys.stdout.write(f"{endpoint.port}\n")
+        sys.stdout.flush()
+        await trio.to_thread.run_sync(sys.stdin.read, abandon_on_cancel=True)
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--deltas", type=int, default=8)
+    parser.add_argument("--gap", type=float, default=0.0)
+    arguments = parser.parse_args()
+    trio.run(serve, arguments.deltas, arguments.gap)
