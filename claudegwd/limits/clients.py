@@ -1,0 +1,240 @@
+"""Client keys: who may call, with which models and limits. Pure: clock and randomness are arguments.
+
+A key is 256 bits of randomness. Kept of it is its SHA-256 only: of such a key it gives nothing away, and there is
+nothing to guess that a slow hash would have to slow down.
+"""
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from claudegwd.limits.meter import Limits, Meter
+from claudegwd.openai_api.errors import AuthenticationFailed
+
+PREFIX: Final = "cgw-"  # tells people, secret scanners and our redaction what it is
+TOKEN_BYTES: Final = 32
+# A header of 8 KB holds no longer token, and hashing one of a megabyte would be work for a stranger.
+TOKEN_MAX: Final = 8192
+CONFIGURED_NAME: Final = "api-key-"  # and its place in API_KEYS
+CLIENTS_MAX: Final = 20_000  # about 10 MB of memory
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+
+
+class ClientRefused(ValueError):  # noqa: N818 - it names the fault
+    """A client that cannot be created; the text says why and what to do."""
+
+
+class UnknownClient(LookupError):  # noqa: N818 - it names the fault
+    """No client of this name that could be changed here; the text says where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One client key. Times are seconds since the epoch. ``models`` empty: all. A limit of None: the configured one."""
+
+    name: str
+    digest: bytes = field(repr=False)
+    models: tuple[str, ...] = ()
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
+    created: float = 0.0
+    expires: float | None = None
+    revoked: float | None = None
+    configured: bool = False  # from API_KEYS: not in the store, and gone when it is taken out there
+
+    def allows(self, model: str) -> bool:
+        """Whether it may use ``model``: the name that clients write."""
+        return not self.models or model in self.models
+
+    def limits(self, default: Limits) -> Limits:
+        """Its limits, with ``default`` where it has none of its own."""
+        return Limits(
+            default.requests_per_minute if self.requests_per_minute is None else self.requests_per_minute,
+            default.tokens_per_minute if self.tokens_per_minute is None else self.tokens_per_minute,
+            default.concurrent_requests if self.concurrent_requests is None else self.concurrent_requests,
+        )
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a client has used since it was created. ``last_used``: seconds since the epoch."""
+
+    requests: int = 0
+    tokens: int = 0
+    last_used: float | None = None
+
+
+# Who calls where no key is asked for. Not in the book's list, but with a meter like everybody else.
+ANONYMOUS: Final = Client("", b"")
+
+
+def client_token(randomness: bytes) -> str:
+    """A new key from TOKEN_BYTES bytes of the system's randomness."""
+    if len(randomness) != TOKEN_BYTES:
+        raise ValueError(f"cannot make a key: {TOKEN_BYTES} random bytes are needed")
+    return PREFIX + urlsafe_b64encode(randomness).rstrip(b"=").decode()
+
+
+def token_digest(token: str) -> bytes:
+    """What is kept of a key, and what it is found by."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+
+
+def check_name(name: str) -> str:
+    """``name`` if a client may be called so, else ClientRefused. It stands in logs, in URLs and on command lines."""
+    if not _NAME.fullmatch(name):
+        raise ClientRefused(
+            "cannot use this name: write 1 to 64 letters, digits, '.', '_', '@' or '-', a letter or digit first"
+        )
+    return name
+
+
+def configured_clients(tokens: Sequence[str]) -> list[Client]:
+    """The older gateway's API_KEYS as clients without limits of their own, named by their place in the list."""
+    distinct = dict.fromkeys(token for token in tokens if token)
+    return [
+        Client(f"{CONFIGURED_NAME}{number}", token_digest(token), configured=True)
+        for number, token in enumerate(distinct, 1)
+    ]
+
+
+class ClientBook:
+    """All clients, found by key. Holds the meters too, so that limits outlive a reload."""
+
+    def __init__(self, clients: Iterable[tuple[Client, Usage]] = (), *, default: Limits) -> None:
+        self.default = default
+        self._clients: dict[str, Client] = {}
+        self._usage: dict[str, Usage] = {}
+        self._by_digest: dict[bytes, str] = {}
+        self._meters: dict[str, Meter] = {}
+        self._under_way: dict[str, set[Callable[[], None]]] = {}
+        self._changed: set[str] = set()
+        for client, usage in clients:
+            self._put(client, usage)
+
+    def authenticate(self, token: str, now: float) -> Client:
+        """The client with this key. Raises AuthenticationFailed, which does not say what the key was.
+
+        Constant time over all clients: the dict is searched by the SHA-256 of the whole key. How long that takes may
+        depend on the digest's leading bits, but those nobody can choose: finding a key whose digest shares n bits with
+        a stored one takes 2**n hashes, and knowing the whole digest would still not give the key. The one candidate is
+        compared by compare_digest, so that no early exit of bytes.__eq__ remains.
+        """
+        digest = token_digest(token[:TOKEN_MAX])
+        client = self._clients.get(self._by_digest.get(digest, ""))
+        if client is None or not hmac.compare_digest(client.digest, digest):
+            raise AuthenticationFailed("cannot accept this API key: it is not known; check it, or ask the operator")
+        if client.revoked is not None:
+            raise AuthenticationFailed("cannot accept this API key: it was revoked; ask the operator for a new one")
+        if client.expires is not None and client.expires <= now:
+            raise AuthenticationFailed("cannot accept this API key: it has expired; ask the operator for a new one")
+        return client
+
+    def create(self, client: Client) -> None:
+        """Add a new client. ClientRefused: the name is taken (also by a revoked one, whose record it would blur)."""
+        check_name(client.name)
+        if client.name in self._clients:
+            raise ClientRefused(f"cannot create client {client.name!r}: there is one of that name; choose another")
+        if len(self._clients) >= CLIENTS_MAX:
+            raise ClientRefused(f"cannot create client {client.name!r}: there are {CLIENTS_MAX}; remove some first")
+        if client.digest in self._by_digest:
+            raise ClientRefused(f"cannot create client {client.name!r}: another one has the same key")
+        self._put(client, Usage())
+
+    def revoke(self, name: str, now: float) -> Client:
+        """Refuse its key from now on and end what it has under way; the revoked client. UnknownClient."""
+        client = self.get(name)
+        if client.configured:
+            raise UnknownClient(f"cannot revoke {name!r}: it is one of API_KEYS; take it out there and reload")
+        if client.revoked is None:
+            client = replace(client, revoked=now)
+            self._clients[name] = client
+        self._end(name)
+        return client
+
+    def remove(self, name: str) -> None:
+        """Forget a client and its totals, after ending what it has under way. UnknownClient."""
+        self.revoke(name, 0.0)
+        self._drop(name)
+
+    def configure(self, clients: Sequence[Client], default: Limits) -> None:
+        """Take the clients of API_KEYS and the limits of a configuration; on each reload. Used limits are kept."""
+        self.default = default
+        kept = {client.digest for client in clients}
+        for name in [name for name, client in self._clients.items() if client.configured]:
+            if self._clients[name].digest not in kept:
+                self._end(name)
+            self._drop(name, meter=name not in {client.name for client in clients})
+        for client in clients:
+            # One that was created by hand under the same key or name stays what it is.
+            if client.digest not in self._by_digest and client.name not in self._clients:
+                self._put(client, Usage())
+
+    def get(self, name: str) -> Client:
+        """The client of that name. UnknownClient."""
+        if name not in self._clients:
+            raise UnknownClient(f"cannot find client {name!r}; `claudegwctl clients list` shows the names")
+        return self._clients[name]
+
+    def rows(self) -> list[tuple[Client, Usage]]:
+        """All of them by name, revoked ones and API_KEYS too."""
+        return [(self._clients[name], self._usage[name]) for name in sorted(self._clients)]
+
+    def meter(self, client: Client, now: float) -> Meter:
+        """The client's meter, at the limits that hold now. ``now``: monotonic seconds."""
+        limits = client.limits(self.default)
+        meter = self._meters.get(client.name)
+        if meter is None:
+            meter = self._meters[client.name] = Meter(limits, now)
+        meter.change(limits, now)
+        return meter
+
+    @contextmanager
+    def under_way(self, client: Client, end: Callable[[], None]) -> Iterator[None]:
+        """While this lasts, revoking ``client`` calls ``end``, which must end the request at once and not raise."""
+        ends = self._under_way.setdefault(client.name, set())
+        ends.add(end)
+        try:
+            yield
+        finally:
+            ends.discard(end)
+            if not ends and self._under_way.get(client.name) is ends:
+                del self._under_way[client.name]
+
+    def used(self, client: Client, tokens: int, now: float) -> None:
+        """Count one request. ``now``: seconds since the epoch."""
+        usage = self._usage.get(client.name)
+        if usage is not None:  # else it was removed while its request ran
+            usage.requests += 1
+            usage.tokens += tokens
+            usage.last_used = now
+            self._changed.add(client.name)
+
+    def take_changed(self) -> list[tuple[str, Usage]]:
+        """Totals that changed since the last call, for the store."""
+        changed, self._changed = self._changed, set()
+        stored = [name for name in sorted(changed) if not self._clients[name].configured]
+        return [(name, replace(self._usage[name])) for name in stored]
+
+    def _end(self, name: str) -> None:
+        for end in tuple(self._under_way.get(name, ())):
+            end()
+
+    def _drop(self, name: str, *, meter: bool = True) -> None:
+        del self._by_digest[self._clients.pop(name).digest]
+        del self._usage[name]
+        self._changed.discard(name)
+        if meter:
+            self._meters.pop(name, None)
+
+    def _put(self, client: Client, usage: Usage) -> None:
+        self._clients[client.name] = client
+        self._usage[client.name] = usage
+        self._by_digest[client.digest] = client.name
