@@ -1,0 +1,59 @@
+"""Client keys on disk: names, SHA-256 of the keys, limits, times, totals. Blocking functions for ``Database.run``."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Final
+
+from claudegwd.limits.clients import Client, Usage
+
+_COLUMNS: Final = (
+    "name, digest, models, requests_per_minute, tokens_per_minute, concurrent_requests, created, expires, revoked, "
+    "last_used, requests, tokens"
+)
+
+
+def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, Usage]]:
+    """All clients, revoked ones too."""
+    return [_row(columns) for columns in connection.execute(f"SELECT {_COLUMNS} FROM clients ORDER BY name")]  # noqa: S608 - a constant
+
+
+def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, Usage]]) -> None:
+    """New clients. sqlite3.IntegrityError if a name or key is there already (ClientBook.create says it better)."""
+    connection.executemany(
+        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        [
+            (
+                client.name, client.digest, json.dumps(client.models), client.requests_per_minute,
+                client.tokens_per_minute, client.concurrent_requests, client.created, client.expires, client.revoked,
+                usage.last_used, usage.requests, usage.tokens,
+            )
+            for client, usage in rows
+        ],
+    )  # fmt: skip
+
+
+def revoke_client(connection: sqlite3.Connection, name: str, now: float) -> None:
+    """Mark a client as revoked; the first time stands."""
+    connection.execute("UPDATE clients SET revoked = coalesce(revoked, ?) WHERE name = ?", (now, name))
+
+
+def delete_client(connection: sqlite3.Connection, name: str) -> None:
+    """Forget a client and its totals."""
+    connection.execute("DELETE FROM clients WHERE name = ?", (name,))
+
+
+def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, Usage]]) -> None:
+    """Write what clients have used in all. One that was deleted meanwhile stays deleted."""
+    connection.executemany(
+        "UPDATE clients SET requests = ?, tokens = ?, last_used = ? WHERE name = ?",
+        [(usage.requests, usage.tokens, usage.last_used, name) for name, usage in totals],
+    )
+
+
+def _row(columns: tuple[Any, ...]) -> tuple[Client, Usage]:
+    name, digest, models, rpm, tpm, concurrent, created, expires, revoked, last_used, requests, tokens = columns
+    client = Client(
+        name, digest, tuple(json.loads(models)), rpm, tpm, concurrent, created=created, expires=expires, revoked=revoked
+    )
+    return client, Usage(requests, tokens, last_used)

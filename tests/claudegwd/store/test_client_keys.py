@@ -1,0 +1,133 @@
+"""Creating and revoking clients so that it lasts."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from claudegwd.limits.clients import ClientRefused, UnknownClient
+from claudegwd.limits.meter import Limits
+from claudegwd.openai_api.errors import AuthenticationFailed
+from claudegwd.store.client_keys import TOTALS_SECONDS, ClientKeys
+from claudegwd.store.database import Database, StateError
+
+NOW = 1_700_000_000.0
+DEFAULT = Limits(requests_per_minute=100)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    database = Database(path)
+    yield database
+    database.close()
+
+
+async def reloaded(path: Path) -> ClientKeys:
+    return await ClientKeys.load(Database(path), DEFAULT)
+
+
+async def test_a_new_client_comes_in_also_after_a_restart(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    token = await keys.create("a", models=["sonnet"], tokens_per_minute=50)
+    for each in (keys, await reloaded(path)):
+        client = each.book.authenticate(token, NOW)
+        assert (client.name, client.models, client.limits(DEFAULT)) == ("a", ("sonnet",), Limits(100, 50, 0))
+
+
+async def test_the_key_is_on_no_disk_and_in_no_row(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    token = await keys.create("a")
+    assert all(token.encode() not in file.read_bytes() for file in path.parent.iterdir())
+    (row,) = await keys.rows()
+    assert token not in str(row)
+    assert (row["name"], row["requests_per_minute"], row["source"]) == ("a", 100, "clients")
+
+
+async def test_revoked_stays_revoked(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    token = await keys.create("a")
+    ended = []
+    with keys.book.under_way(keys.book.get("a"), lambda: ended.append("a")):
+        await keys.revoke("a")
+    assert ended == ["a"]
+    for each in (keys, await reloaded(path)):
+        with pytest.raises(AuthenticationFailed, match="revoked"):
+            each.book.authenticate(token, NOW)
+
+
+async def test_refusals_are_what_the_control_face_expects(database: Database) -> None:
+    keys = await ClientKeys.load(database, DEFAULT, ["sk-false-1"])
+    await keys.create("a")
+    with pytest.raises(ClientRefused):
+        await keys.create("a")
+    with pytest.raises(ClientRefused):
+        await keys.create("no name")
+    for name in ("gone", "api-key-1"):
+        with pytest.raises(UnknownClient):
+            await keys.revoke(name)
+    assert [row["source"] for row in await keys.rows()] == ["clients", "API_KEYS"]
+
+
+async def test_totals_are_written_every_few_seconds_and_at_the_end(
+    database: Database, path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    keys = await ClientKeys.load(database, DEFAULT, ["sk-false-1"])
+    await keys.create("a")
+
+    async def tokens_on_disk() -> int:
+        return (await reloaded(path)).book.rows()[0][1].tokens
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keys.run)
+        keys.book.used(keys.book.get("a"), 10, NOW)
+        keys.book.used(keys.book.get("api-key-1"), 10, NOW)
+        await trio.sleep(TOTALS_SECONDS + 1)
+        while await tokens_on_disk() != 10:
+            await trio.lowlevel.checkpoint()
+        keys.book.used(keys.book.get("a"), 5, NOW)
+        nursery.cancel_scope.cancel()
+    assert await tokens_on_disk() == 15
+
+
+async def test_a_disk_that_fails(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    token = await keys.create("a")
+    await database.run(lambda c: c.execute("ALTER TABLE clients RENAME TO away").rowcount)
+    with pytest.raises(StateError, match="cannot create client 'b'"):
+        await keys.create("b")
+    with pytest.raises(StateError, match="it is until a restart"):
+        await keys.revoke("a")
+    with pytest.raises(AuthenticationFailed, match="revoked"):
+        keys.book.authenticate(token, NOW)
+    keys.book.used(keys.book.get("a"), 1, NOW)
+    await keys.flush()
+    assert len(caplog.records) == 1
+    await database.run(lambda c: c.execute("ALTER TABLE away RENAME TO clients").rowcount)
+    await keys.create("b")
+
+
+async def test_a_new_file_gets_every_client(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT, ["sk-false-1"])
+    token = await keys.create("a")
+    calls = []
+
+    def break_once(connection: sqlite3.Connection) -> None:
+        calls.append(connection)
+        if len(calls) == 1:
+            error = sqlite3.DatabaseError("database disk image is malformed")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+
+    await database.run(break_once)
+    await keys.create("b")
+    after = await reloaded(path)
+    assert [client.name for client, _ in after.book.rows()] == ["a", "b"]
+    assert after.book.authenticate(token, NOW).name == "a"
