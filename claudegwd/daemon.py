@@ -5,18 +5,21 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
 
 from claudegwd import contract
+from claudegwd.changes import RunningGateway
 from claudegwd.config.load import Loaded
 from claudegwd.control.app import control_app
+from claudegwd.control.server import serve_control
 from claudegwd.demo.demo import demo
 from claudegwd.demo.endpoint import ScriptedEndpoint
-from claudegwd.gateway import Gateway
+from claudegwd.gateway import open_database
 from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import LogHandler, LogRing, log
@@ -30,8 +33,6 @@ from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_in
 
 # How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
 DRAIN_SECONDS = 60.0
-# What is left then: connections are closed, processes ended by the kill ladder (7 s at most).
-END_SECONDS = 10.0
 # systemd is asked for this much more time, again and again, while answers are running.
 EXTEND_SECONDS = 15.0
 STATUS_SECONDS = 5.0
@@ -46,7 +47,7 @@ class Options:
 
 
 async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRing, env: Mapping[str, str]) -> None:
-    """Run until SIGTERM or SIGINT and drained. Raises what prevents the start: SocketError, KeysError, NoCliError, CliError."""
+    """Run until SIGTERM or SIGINT and drained. Raises what prevents the start (SocketError, KeysError, NoCliError…)."""
     notifier = Notifier()
     passed = inherited(os.environ, os.getpid())
     forget_inherited(os.environ)
@@ -58,28 +59,33 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 contract.daemon_socket_path(env, loaded.config.control.socket), loaded.config.control.group, passed
             )
         )
+        database = stack.enter_context(closing(open_database(env)))
         async with trio.open_nursery() as nursery:
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
                 keys = await _demo_keys(nursery) if options.demo else await _keys(loaded, env)
-                know_tokens(key.token for key in keys.keys)
-                gateway = Gateway(loaded, keys, logs, handler, env, options.config)
+                know_tokens([*(key.token for key in keys.keys), *loaded.secrets.api_keys])
+                gateway = RunningGateway(loaded, keys, database, logs, env)
+                gateway.handler = handler
+                gateway.config_option = options.config
+                gateway.fixed_keys = keys if options.demo else None
                 gateway.binds = public.binds
                 await nursery.start(gateway.run)
-                servers = [
-                    Server(public_app(gateway), [listener.socket for listener in public.listeners]),
-                    Server(control_app(gateway), [control.socket]),
-                ]
-                for server in servers:
-                    await nursery.start(server.serve)
+                server = Server(public_app(gateway), [listener.socket for listener in public.listeners])
+                await nursery.start(server.serve)
+                control_ends = trio.Event()
+                serve_it = partial(serve_control, control_app(gateway), control.socket, shutdown=control_ends)
+                await nursery.start(serve_it)
                 for name in public.stale:
                     notifier.forget(name)
                 for listener in public.listeners:
                     notifier.keep(listener.name, listener.socket)
-                notifier.ready(_status_line(gateway))
+                nursery.start_soon(gateway.keep_shell_files)
                 nursery.start_soon(_report, gateway, notifier, watchdog_interval(os.environ, os.getpid()))
+                notifier.ready(_status_line(gateway))
                 _announce(gateway, options)
                 await _until_stopped(signals, gateway)
-                await _drain(gateway, servers, notifier)
+                await _drain(gateway, server, notifier)
+                control_ends.set()
                 nursery.cancel_scope.cancel()
     log_event(log, logging.INFO, "stopped")
 
@@ -96,7 +102,7 @@ async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
     return KeysSource((UpstreamKey("demo", "sk-false-demo-key", base_url),), "the demo", writable=False)
 
 
-async def _until_stopped(signals: object, gateway: Gateway) -> None:
+async def _until_stopped(signals: object, gateway: RunningGateway) -> None:
     async for number in signals:  # type: ignore[attr-defined]
         if number != signal.SIGHUP:
             log_event(log, logging.INFO, "stopping", signal=signal.Signals(number).name)
@@ -107,20 +113,15 @@ async def _until_stopped(signals: object, gateway: Gateway) -> None:
             log_event(log, logging.ERROR, "the configuration was not reloaded", problem=str(error))
 
 
-async def _drain(gateway: Gateway, servers: list[Server], notifier: Notifier) -> None:
+async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier) -> None:
     """Readiness goes first, then the listeners, then the answers as they end; then everything is cut off."""
     gateway.state = "draining"
     notifier.stopping(_status_line(gateway))
     gateway.pool.drain()
-    with trio.move_on_after(DRAIN_SECONDS):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_ask_for_time, notifier)
-            async with trio.open_nursery() as stopping:
-                for server in servers:
-                    stopping.start_soon(server.stop, DRAIN_SECONDS)
-            nursery.cancel_scope.cancel()
-    for server in servers:
-        await server.stop(0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_ask_for_time, notifier)
+        await server.stop(DRAIN_SECONDS)
+        nursery.cancel_scope.cancel()
 
 
 async def _ask_for_time(notifier: Notifier) -> None:
@@ -129,7 +130,7 @@ async def _ask_for_time(notifier: Notifier) -> None:
         await trio.sleep(EXTEND_SECONDS / 3)
 
 
-async def _report(gateway: Gateway, notifier: Notifier, watchdog: float | None) -> None:
+async def _report(gateway: RunningGateway, notifier: Notifier, watchdog: float | None) -> None:
     """The watchdog's sign of life and the status line. It runs on the loop that it vouches for."""
     every = min(STATUS_SECONDS, watchdog or STATUS_SECONDS)
     shown = ""
@@ -143,7 +144,7 @@ async def _report(gateway: Gateway, notifier: Notifier, watchdog: float | None) 
         await trio.sleep(every)
 
 
-def _status_line(gateway: Gateway) -> str:
+def _status_line(gateway: RunningGateway) -> str:
     counts = gateway.pool.counts()
     keys = len(gateway.ring)
     return (
@@ -152,7 +153,7 @@ def _status_line(gateway: Gateway) -> str:
     )
 
 
-def _announce(gateway: Gateway, options: Options) -> None:
+def _announce(gateway: RunningGateway, options: Options) -> None:
     log_event(log, logging.INFO, "ready", version=gateway.version, bind=", ".join(gateway.binds))
     if options.demo:
         address = gateway.binds[0].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound

@@ -5,28 +5,33 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import trio
 
 from claudegwd import contract
 from claudegwd.claude_cli import launch as cli_launch
-from claudegwd.config.diff import diff, in_effect
-from claudegwd.config.load import Loaded, load
+from claudegwd.client_keys import ClientKeys
+from claudegwd.config.check import auth_required
+from claudegwd.config.load import Loaded
 from claudegwd.config.schema import Config
-from claudegwd.keys.file import KeysSource, load_keys
+from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
-from claudegwd.logs import LogHandler, LogRing, log
+from claudegwd.limits.clients import Client
+from claudegwd.limits.meter import Limits
+from claudegwd.logs import LogRing, log
 from claudegwd.logs import event as log_event
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
-from claudegwd.openai_api.errors import GatewayError, ModelNotFound
+from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
+from claudegwd.store.clients import keep_totals
+from claudegwd.store.database import FILE_NAME, Database, StateError
+from claudegwd.store.keys import KeyMemory
 from claudegwd.translate.catalogue import Initialized, Model, offered
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.asking import Asking, Desk, Timing
-from claudegwd.workers.binary import find_binary
+from claudegwd.workers.binary import HOW_TO_INSTALL, find_binary
 from claudegwd.workers.catalogue_probe import keep, probe, read_kept
 from claudegwd.workers.pool import MAX_FAILED_STARTS, Pool
 from claudegwd.workers.process import Launch
@@ -34,6 +39,10 @@ from claudegwd.workers.scratch import Scratch
 
 # Above parked_seconds, so that the CLI never gives up a tool call before we do.
 TOOL_GRACE_SECONDS = 60.0
+
+# The first version with all that this gateway relies on, and the one it was tested with: an older one may not know
+# `client_composed`, and would let clients read this machine's files.
+OLDEST_CLI = (2, 1, 330)
 
 
 def own_version() -> str:
@@ -44,22 +53,37 @@ def own_version() -> str:
         return "0+unknown"
 
 
+def limits_of(config: Config) -> Limits:
+    """What a client may do that has no limits of its own."""
+    limits = config.limits
+    return Limits(limits.requests_per_minute, limits.tokens_per_minute, limits.concurrent_requests)
+
+
+def open_database(env: Mapping[str, str]) -> Database:
+    """The state file, or one in memory where there is nowhere to write. Blocking."""
+    path = contract.state_directory(env) / FILE_NAME
+    try:
+        return Database(path)
+    except StateError as error:
+        log_event(log, logging.ERROR, "the state is kept in memory only", problem=str(error))
+        return Database(None)
+
+
 class Gateway:
-    """One daemon's state. Made by the daemon; `run` it in a nursery, then hand it to the two faces."""
+    """One daemon's state. Made by the daemon; `run` it in a nursery, then hand it to the two faces.
+
+    `config` is in effect; `loaded` was read last, and differs in what waits for a restart.
+    """
 
     def __init__(
-        self,
-        loaded: Loaded,
-        keys: KeysSource,
-        logs: LogRing,
-        handler: LogHandler,
-        env: Mapping[str, str],
-        reload_from: Path | None,
+        self, loaded: Loaded, keys: KeysSource, database: Database, logs: LogRing, env: Mapping[str, str]
     ) -> None:
         self.loaded = loaded
         self.config = loaded.config
         self.keys_source = keys
+        self.database = database
         self.logs = logs
+        self.env = env
         self.version = own_version()
         self.claude_version = ""
         self.generation = 1
@@ -68,7 +92,6 @@ class Gateway:
         self.state = "starting"
         self.binds: list[str] = []
         self.bounds = Bounds()
-        self.env = env
         self.active = 0
         self.total = 0
         self.failed: dict[str, int] = {}
@@ -77,18 +100,25 @@ class Gateway:
         self.binary = find_binary(self.config.claude.binary, env)
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.desk: Desk
-        self._handler = handler
-        self._reload_from = reload_from
+        self.clients: ClientKeys
         self._initialized = Initialized()
         self._models: dict[str, Model] = {}
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own the workers and the questions. Reports started when a request could be answered; raises CliError before
-        that when the CLI does not start."""
+        """Own the workers and the questions until cancelled.
+
+        Started when a request could be answered. Raises CliError before that when the CLI does not start or is too old.
+        """
+        memory = KeyMemory(self.database, self.ring)
+        await memory.load()
+        self.ring.on_change = memory.note
+        self.clients = await ClientKeys.load(self.database, self.loaded.secrets.api_keys, limits_of(self.config))
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(memory.run)
+                nursery.start_soon(keep_totals, self.database, self.clients.book)
                 await nursery.start(self.pool.run)
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
                 self.desk = Desk(self.pool, self.ring, timing, time.time, nursery)
@@ -115,15 +145,21 @@ class Gateway:
         if found is None:
             found = await probe(launch, trio.current_time)
             await trio.to_thread.run_sync(keep, path, launch, found)
+        refuse_old(found.claude_code_version)
         self._initialized = found
         self.claude_version = found.claude_code_version
-        self._offer()
+        self.offer_models()
 
-    def _offer(self) -> None:
+    def offer_models(self) -> None:
+        """List the CLI's models and the configured ones."""
         claude = self.config.claude
         self._models = offered(self._initialized.models, (*claude.models, claude.default_model), claude.aliases)
 
     # -- requests -----------------------------------------------------------------------------------------------------
+
+    def needs_key(self) -> bool:
+        """Whether requests have to bring a client key."""
+        return auth_required(self.config, self.binds)
 
     def begin_request(self) -> Callable[[], None]:
         """Count a request; call what it returns at its end."""
@@ -140,36 +176,40 @@ class Gateway:
         code = error.code or "error"
         self.failed[code] = self.failed.get(code, 0) + 1
 
-    def plan(self, wanted: ChatRequest, client: str) -> Plan:
+    def plan(self, wanted: ChatRequest, client: Client) -> Plan:
         """Plan a chat request of this client. Raises ModelNotFound and the CallerErrors of the translation."""
-        return make_plan(wanted, self.model(wanted.model), client)
+        return make_plan(wanted, self.model(wanted.model, client), client.name)
 
-    def model(self, name: str) -> Model:
-        """The model of this name; "default" and "" mean the configured one. Raises ModelNotFound."""
+    def model(self, name: str, client: Client) -> Model:
+        """The model of this name. Raises ModelNotFound, also for one that this client may not use."""
         model = self._models.get(name)
-        if model is None:
+        if model is None or not client.allows(name):
             raise ModelNotFound("cannot find this model: GET /v1/models lists those that are offered")
         return model
 
     def answered(self, asking: Asking) -> None:
-        """Count a complete answer."""
+        """Count a complete answer to its key."""
         finished = asking.answer.finished
         if finished is not None:
             self.desk.answered(asking, finished)
 
-    def model_infos(self, client: str) -> list[ModelInfo]:
+    def model_infos(self, client: Client) -> list[ModelInfo]:
         """The models that this client may use, in the order in which they are listed."""
-        return [self._info(model) for model in self._models.values()]
+        return [self._info(model) for model in self._models.values() if client.allows(model.id)]
 
-    def model_info(self, name: str, client: str) -> ModelInfo:
+    def model_info(self, name: str, client: Client) -> ModelInfo:
         """One of them. Raises ModelNotFound."""
-        return self._info(self.model(name))
+        return self._info(self.model(name, client))
 
     def _info(self, model: Model) -> ModelInfo:
         return ModelInfo(
-            id=model.id, created=model.created, owned_by=f"anthropic-claude-{self.claude_version}",
-            display_name=model.display_name, description=model.description, effort_levels=model.efforts,
-        )  # fmt: skip
+            id=model.id,
+            created=model.created,
+            owned_by=f"anthropic-claude-{self.claude_version}",
+            display_name=model.display_name,
+            description=model.description,
+            effort_levels=model.efforts,
+        )
 
     # -- status -------------------------------------------------------------------------------------------------------
 
@@ -221,6 +261,7 @@ class Gateway:
                 "cli_name": model.cli_name,
                 "display_name": model.display_name,
                 "efforts": list(model.efforts),
+                "default": model.id == self.config.claude.default_model,
             }
             for model in self._models.values()
         ]
@@ -229,33 +270,12 @@ class Gateway:
         """For the control face: a dict for each worker."""
         return self.pool.describe()
 
-    # -- change -------------------------------------------------------------------------------------------------------
 
-    async def reload(self) -> dict[str, Any]:
-        """Read the configuration and the keys again and take what is new at once. Raises ConfigError or KeysError, and
-        then nothing has changed. Answers what changed, and what needs a restart."""
-        loaded = await trio.to_thread.run_sync(load, self._reload_from, self.env)
-        path = contract.keys_path(self.env, loaded.path, loaded.config.keys.file)
-        keys = await trio.to_thread.run_sync(lambda: load_keys(path, self.env))
-        changes = diff(self.config, loaded.config)
-        self._take(in_effect(self.config, loaded.config), keys)
-        self.loaded = loaded
-        self.generation += 1
-        self.last_reload = {"at": time.time(), "ok": True, "changes": [change.as_dict() for change in changes]}
-        log_event(log, logging.INFO, "the configuration was reloaded", generation=self.generation, changed=len(changes))
-        return {"generation": self.generation, "changes": [change.as_dict() for change in changes]}
-
-    def _take(self, config: Config, keys: KeysSource) -> None:
-        had_keys = len(self.ring) > 0
-        self.config = config
-        self.keys_source = keys
-        self.ring.cooldown_seconds = config.keys.cooldown_seconds
-        self.ring.replace(keys.keys, time.time())
-        self.pool.configure(config.workers, config.limits)
-        self.desk.configure(config.limits, config.keys.hold_seconds)
-        self._handler.configure(config.log)
-        binary = find_binary(config.claude.binary, self.env)
-        if binary != self.binary or had_keys != (len(self.ring) > 0):
-            self.binary = binary
-            self.pool.renew()
-        self._offer()
+def refuse_old(found: str) -> None:
+    """Raises CliError for a CLI that is older than what we rely on."""
+    numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
+    if numbers < OLDEST_CLI:
+        oldest = ".".join(map(str, OLDEST_CLI))
+        raise CliError(
+            f"cannot use Claude Code CLI {found or 'of unknown version'}: {oldest} or later is needed; {HOW_TO_INSTALL}"
+        )

@@ -99,5 +99,5 @@ class _Started(trio.TaskStatus[list[Any]]):
     def __init__(self, outer: trio.TaskStatus[None]) -> None:
         self._outer = outer
 
-    def started(self, value: object = None) -> None:
+    def started(self, value: object = None) -> None:  # noqa: ARG002 - trio's signature
         self._outer.started()

@@ -11,6 +11,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from claudegwd.gateway import Gateway
+from claudegwd.limits.clients import ANONYMOUS
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import (
@@ -23,8 +24,7 @@ from claudegwd.openai_api.errors import (
     NotFound,
     UnsupportedMediaType,
 )
-from claudegwd.public import chat, health, models
-from claudegwd.public.doors import check_doors
+from claudegwd.public import chat, doors, health, models
 from claudegwd.public.requests import Connection, at_end, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
@@ -56,6 +56,13 @@ ROUTES: tuple[Route, ...] = (
 
 _OPEN = frozenset(route.handler.__name__ for route in ROUTES if route.open)
 
+# What a browser may send after asking; answered before authentication, since a preflight cannot carry a key.
+_PREFLIGHT = {
+    "access-control-allow-methods": "GET, POST, DELETE",
+    "access-control-allow-headers": "authorization, content-type, x-api-key, x-request-id, openai-organization",
+    "access-control-max-age": "600",
+}
+
 # The older gateway had these on TCP. A control route is never reachable there; say where it went.
 _MOVED = {"/v1/keys/status": "claudegwctl keys list", "/v1/keys/rotate": "claudegwctl rotate"}
 
@@ -70,23 +77,53 @@ def public_app(gateway: Gateway) -> QuartTrio:
         app.add_url_rule(route.path, endpoint=route.handler.__name__, view_func=route.handler, methods=[route.method])
 
     @app.before_request
-    async def begin() -> None:
-        g.gateway = gateway
-        g.started = trio.current_time()
-        g.request_id = request_id(request.headers)
-        at_end(gateway.begin_request())
-        g.client = check_doors(gateway, request, is_open=request.endpoint in _OPEN)
+    async def begin() -> Response | None:
+        return _begin(gateway)
 
     @app.after_request
     async def finish(response: Response) -> Response:
-        response.headers["x-request-id"] = g.get("request_id") or request_id(request.headers)
-        response.headers["openai-processing-ms"] = str(milliseconds_since(g.get("started", trio.current_time())))
-        return response
+        return _finish(response)
 
     app.register_error_handler(GatewayError, _answer_error)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unforeseen)
     return app
+
+
+def _begin(gateway: Gateway) -> Response | None:
+    """Doors, in order: host, origin, preflight, key, limits. What this returns is the answer."""
+    g.gateway = gateway
+    g.started = trio.current_time()
+    g.request_id = request_id(request.headers)
+    at_end(gateway.begin_request())
+    doors.check_host(gateway, request.host)
+    origin = request.headers.get("origin")
+    doors.check_origin(gateway, origin)
+    if request.method == "OPTIONS":
+        return Response(status=204, headers=_PREFLIGHT)
+    g.client = ANONYMOUS
+    if request.endpoint in _OPEN:
+        return None
+    g.client = doors.authenticate(gateway, request.headers)
+    if request.method == "POST" and request.endpoint is not None:
+        doors.check_body_type(request.headers)
+        g.admission = doors.admit(gateway, g.client, request.content_length or 0)
+    return None
+
+
+def _finish(response: Response) -> Response:
+    gateway: Gateway = g.gateway
+    headers = response.headers
+    headers["x-request-id"] = g.request_id
+    headers["openai-processing-ms"] = str(milliseconds_since(g.started))
+    if g.get("admission") is not None:
+        headers.update(doors.limit_headers(gateway, g.client))
+    origin = request.headers.get("origin")
+    if origin in gateway.config.server.cors_origins:
+        headers["access-control-allow-origin"] = origin
+        headers["access-control-expose-headers"] = "*"
+        headers["vary"] = "origin"
+    return response
 
 
 async def _answer_error(error: GatewayError) -> Response:

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: a thin handler. The request is planned, asked, and its outputs are written as they come."""
+"""POST /v1/chat/completions: the request is planned and asked, and its outputs are written as they come."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -6,15 +6,17 @@ from secrets import token_hex
 from typing import Any
 
 import trio
-from quart import Response, g, request
+from quart import Response, g
 
 from claudegwd.gateway import Gateway
+from claudegwd.limits.clients import Client
+from claudegwd.limits.meter import Admission
 from claudegwd.openai_api.chat_request import ChatRequest, ToolCall, parse_chat_request
 from claudegwd.openai_api.chat_response import DONE, KEEP_ALIVE, ChatStream, Choice, Usage, completion_body
 from claudegwd.openai_api.errors import GatewayError, InternalError
 from claudegwd.openai_api.sse import CONTENT_TYPE
 from claudegwd.public.choices import Choices
-from claudegwd.public.requests import at_end
+from claudegwd.public.requests import at_end, during, read_body
 from claudegwd.translate.turn import Finished, Output, Reasoning, Text, TokenCount, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking
 
@@ -31,11 +33,12 @@ _STREAM_HEADERS = {
 async def chat_completions() -> Response:
     """Answer one chat request, streaming or not."""
     gateway: Gateway = g.gateway
-    wanted = parse_chat_request(await request.get_data(), gateway.bounds)
+    wanted = parse_chat_request(await read_body(), gateway.bounds)
     plan = gateway.plan(wanted, g.client)
     askings = [gateway.desk.ask(plan, g.request_id) for _ in range(wanted.n)]
     for asking in askings:
         at_end(asking.close)
+        during(gateway.clients.book.under_way(g.client, asking.close))
     choices = Choices(askings)
     if wanted.stream:
         return await _stream(gateway, wanted, choices)
@@ -52,6 +55,7 @@ async def _whole(gateway: Gateway, wanted: ChatRequest, choices: Choices) -> Res
         usage += _usage(_finished(asking).usage)
         answers.append(_choice(index, asking))
         gateway.answered(asking)
+    _settle(gateway, usage, g.client, g.admission)
     head = choices.askings[0]
     body = completion_body(
         _new_id(), int(time.time()), head.answer.model or head.plan.model.id, answers, usage, _older_fields(wanted),
@@ -75,16 +79,19 @@ def _choice(index: int, asking: Asking) -> Choice:
 
 
 async def _stream(gateway: Gateway, wanted: ChatRequest, choices: Choices) -> Response:
-    """Wait for the first token, so that a failure before it is a real status; past the heartbeat, begin all the same."""
+    """Wait for the first token, so that a failure before it is a real status; but no longer than a heartbeat."""
     with trio.move_on_after(HEARTBEAT_SECONDS):
         await choices.first()
     head = choices.askings[0]
-    response = Response(_events(gateway, wanted, choices), headers={**_STREAM_HEADERS, **_headers(wanted, head)})
+    events = _events(gateway, wanted, choices, g.client, g.admission)
+    response = Response(events, headers={**_STREAM_HEADERS, **_headers(wanted, head)})
     response.timeout = None  # Quart's default would cut the stream after 60 s
     return response
 
 
-async def _events(gateway: Gateway, wanted: ChatRequest, choices: Choices) -> AsyncIterator[bytes]:
+async def _events(
+    gateway: Gateway, wanted: ChatRequest, choices: Choices, client: Client, admission: Admission
+) -> AsyncIterator[bytes]:
     head = choices.askings[0]
     model = head.answer.model or head.plan.model.id
     stream = ChatStream(
@@ -109,9 +116,17 @@ async def _events(gateway: Gateway, wanted: ChatRequest, choices: Choices) -> As
         gateway.refused(error)
         yield stream.error(error)
     else:
+        _settle(gateway, usage, client, admission)
         if wanted.include_usage:
             yield stream.usage(usage)
     yield DONE
+
+
+def _settle(gateway: Gateway, usage: Usage, client: Client, admission: Admission) -> None:
+    """Count what the request used to its client."""
+    tokens = usage.prompt_tokens + usage.completion_tokens
+    admission.settle(tokens, trio.current_time())
+    gateway.clients.book.used(client, tokens, time.time())
 
 
 def _event(stream: ChatStream, index: int, output: Output) -> bytes | None:
@@ -146,10 +161,8 @@ def _headers(wanted: ChatRequest, asking: Asking) -> dict[str, str]:
     ignored: Sequence[str] = (*wanted.ignored, *asking.plan.settings.ignored)
     if ignored:
         headers["x-claudegw-ignored"] = ", ".join(dict.fromkeys(ignored))
-    for name, value in (("x-session-id", wanted.session_id), ("x-project-id", wanted.project_id)):
-        if value and value.isascii() and value.isprintable():
-            headers[name] = value
-    return headers
+    older = {"x-session-id": wanted.session_id, "x-project-id": wanted.project_id}
+    return headers | {name: value for name, value in older.items() if value and value.isascii() and value.isprintable()}
 
 
 def _older_fields(wanted: ChatRequest) -> dict[str, str]:

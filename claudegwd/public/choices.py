@@ -26,8 +26,8 @@ class Choices:
     async def outputs(self, seconds: float) -> AsyncIterator[tuple[int, Sequence[Output]]]:
         """Pairs of choice and outputs until all have ended; outputs are empty after `seconds` of silence."""
         if len(self.askings) == 1:
-            async for batch in _of_one(self.askings[0], seconds):
-                yield 0, batch
+            async for outputs in _of_one(self.askings[0], seconds):
+                yield 0, outputs
             return
         send, receive = trio.open_memory_channel[tuple[int, Sequence[Output] | Exception]](MIXED_BATCHES)
         async with send:

@@ -1,23 +1,90 @@
-"""Who may come in: checked before anything is done for a request."""
+"""Who may come in: checked before anything is done for a request, in an order that tells a stranger the least."""
 
-from quart import Request
+import time
 
+import trio
+from werkzeug.datastructures import Headers
+
+from claudegwd.config.check import is_loopback, split_bind
 from claudegwd.gateway import Gateway
-from claudegwd.openai_api.errors import UnsupportedMediaType
+from claudegwd.limits.clients import ANONYMOUS, Client
+from claudegwd.limits.meter import Admission
+from claudegwd.openai_api.errors import AuthenticationFailed, PermissionDenied, UnsupportedMediaType
+from claudegwd.public.requests import at_end
 
-# The client of a gateway that asks for no keys.
-ANONYMOUS = "anonymous"
-
-
-def check_doors(gateway: Gateway, request: Request, *, is_open: bool) -> str:
-    """The name of the client. Raises the CallerError that says what is missing."""
-    if request.method == "POST":
-        _check_body_type(request)
-    return ANONYMOUS
+# Names of this machine that no DNS answer can point elsewhere.
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb: a reservation, settled by the true count
 
 
-def _check_body_type(request: Request) -> None:
-    if request.mimetype != "application/json":
+def check_host(gateway: Gateway, host: str) -> None:
+    """Refuse a Host that is not ours: a web page may have pointed its own name at this address (DNS rebinding)."""
+    name = _name_of(host)
+    if name in _LOCAL_NAMES or name in gateway.config.server.allowed_hosts:
+        return
+    bound = [split_bind(bind)[0] for bind in gateway.binds]
+    if name in bound or (any(each in ("0.0.0.0", "::") for each in bound) and _is_address(name)):  # noqa: S104 - compared
+        return
+    raise PermissionDenied(
+        "cannot serve this Host: add it to server.allowed_hosts if it is a name of this machine",
+        code="host_not_allowed",
+    )
+
+
+def check_origin(gateway: Gateway, origin: str | None) -> None:
+    """Refuse a web page of another origin. Programs send no Origin."""
+    if origin is not None and origin not in gateway.config.server.cors_origins:
+        raise PermissionDenied(
+            "cannot serve this web page: add its origin to server.cors_origins", code="origin_not_allowed"
+        )
+
+
+def check_body_type(headers: Headers) -> None:
+    """JSON only: a form or a text could be sent by any web page without asking first."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("cannot read this body: send it with content-type application/json")
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("cannot read a compressed body: send it without content-encoding")
+
+
+def authenticate(gateway: Gateway, headers: Headers) -> Client:
+    """The client of the key in Authorization or x-api-key. Raises AuthenticationFailed."""
+    token = _token(headers)
+    if not gateway.needs_key():
+        return ANONYMOUS
+    if not token:
+        raise AuthenticationFailed(
+            "cannot serve without an API key: send `Authorization: Bearer KEY`; "
+            "`claudegwctl clients create NAME` makes one"
+        )
+    return gateway.clients.book.authenticate(token, time.time())
+
+
+def admit(gateway: Gateway, client: Client, body_bytes: int) -> Admission:
+    """Let one request in under the client's limits, until the request ends. Raises RateLimitExceeded."""
+    meter = gateway.clients.book.meter(client, trio.current_time())
+    admission = meter.admit(body_bytes // _CHARACTERS_PER_TOKEN, trio.current_time())
+    at_end(admission.end)
+    return admission
+
+
+def limit_headers(gateway: Gateway, client: Client) -> dict[str, str]:
+    """`x-ratelimit-*` as they stand now."""
+    now = trio.current_time()
+    return gateway.clients.book.meter(client, now).headers(now)
+
+
+def _token(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+
+
+def _name_of(host: str) -> str:
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host
+
+
+def _is_address(name: str) -> bool:
+    return is_loopback(f"{name}:1") or name.replace(".", "").isdigit() or ":" in name

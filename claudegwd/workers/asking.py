@@ -88,11 +88,10 @@ class Asking:
         return self._first
 
     async def next(self, seconds: float) -> Batch | None:
-        """The next outputs; () when `seconds` pass in silence, None at the end. Raises GatewayError if it breaks off."""
-        assert self._receive is not None, "call first() first"
+        """The next outputs; () after `seconds` of silence, None at the end. Raises GatewayError if it breaks off."""
         with trio.move_on_after(seconds):
             try:
-                batch = await self._receive.receive()
+                batch = await self._channel().receive()
             except trio.EndOfChannel:
                 return None
             last = batch[-1]
@@ -181,8 +180,7 @@ class Asking:
         return Failed(kind, None, error, None, streamed=False)
 
     async def _ask(self, key: UpstreamKey | NoKeys) -> None:
-        assert self._lease is not None
-        lease, plan = self._lease, self.plan
+        lease, plan = self._held(), self.plan
         worker = lease.worker
         if lease.how in ("spare", "cold"):
             worker.initialize(plan.system, plan.tools.manifest)
@@ -212,20 +210,17 @@ class Asking:
         self._receive = worker.ask(turn, lines + question)
 
     async def _ask_again(self, key: UpstreamKey | NoKeys) -> None:
-        assert self._lease is not None
         self._use_key(key)
-        self._receive = self._lease.worker.ask(Turn(self.plan.tools), commands.ask([]))
+        self._receive = self._held().worker.ask(Turn(self.plan.tools), commands.ask([]))
 
     def _use_key(self, key: UpstreamKey | NoKeys) -> None:
-        assert self._lease is not None
         self.key = key.name
         credentials = key.environment() if isinstance(key, UpstreamKey) else {}
-        self._lease.worker.set(self.plan.settings.values(credentials), key.name)
+        self._held().worker.set(self.plan.settings.values(credentials), key.name)
 
     async def _read_first(self) -> Failed | None:
-        assert self._receive is not None
         first: list[Output] = []
-        async for batch in self._receive:
+        async for batch in self._channel():
             if isinstance(batch[-1], Failed) and not _has_token([*first, *batch[:-1]]):
                 return batch[-1]
             first.extend(batch)
@@ -291,6 +286,16 @@ class Asking:
             await trio.sleep(max(0.01, choice.until - now))
             self.attempts.tried.clear()
 
+    def _held(self) -> Lease:
+        if self._lease is None:
+            raise WorkerLost("no worker was acquired")
+        return self._lease
+
+    def _channel(self) -> trio.MemoryReceiveChannel[Batch]:
+        if self._receive is None:
+            raise InternalError("cannot read an answer before its question was asked")
+        return self._receive
+
     def _silent(self, seconds: float) -> bool:
         return self._lease is not None and self._lease.worker.silent_for() > seconds
 
@@ -301,7 +306,7 @@ def _has_token(outputs: Sequence[Output]) -> bool:
 
 @dataclass(slots=True)
 class Desk:
-    """Where questions are asked: the pool, the ring and the bounds. `clock` is the wall clock, which resets are named in."""
+    """Where questions are asked. `clock` is the wall clock: resets are named in it."""
 
     pool: Pool
     ring: KeyRing

@@ -43,7 +43,7 @@ class Conversations:
 
 
 def fits_parked(worker: Worker, plan: Plan, held: int) -> bool:
-    """Whether a parked worker can take what this plan brings: results within the CLI's limits and texts, nothing else."""
+    """Whether a parked worker can take what this plan brings: results within the CLI's limits, and texts."""
     new = plan.entries[held:]
     return worker.state is WorkerState.PARKED and len(new) == 1 and _is_plain(new[0])
 

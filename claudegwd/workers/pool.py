@@ -269,7 +269,8 @@ class Pool:
     # -- workers come and go ------------------------------------------------------------------------------------------
 
     def _start(self) -> Worker:
-        assert self._nursery is not None, "run the pool first"
+        if self._nursery is None:
+            raise CliError("cannot start a worker: the pool does not run")
         worker = Worker(self._launch(), self._clock)
         worker.on_change = self._on_change
         worker.on_answer = self._on_answer

@@ -5,6 +5,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
@@ -70,19 +71,27 @@ class CliProcess:
         """
         launch = self._launch
         # A session of its own: signals go to the group, so that nothing which the CLI started outlives it.
-        self._process = await trio.lowlevel.open_process(
-            list(launch.argv), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=dict(launch.env), cwd=launch.cwd, start_new_session=True
-        )  # fmt: skip
+        self._process = process = await trio.lowlevel.open_process(
+            list(launch.argv),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=dict(launch.env),
+            cwd=launch.cwd,
+            start_new_session=True,
+        )
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise OSError("cannot talk to the CLI: it has no pipes")
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._drain_stderr, self._process)
-                nursery.start_soon(self._write, self._process)
+                nursery.start_soon(self._drain_stderr, process.stderr)
+                nursery.start_soon(self._write, process.stdin)
                 nursery.start_soon(self._end_when_asked, nursery.cancel_scope)
-                await self._pump(self._process)
+                await self._pump(process.stdout)
                 nursery.cancel_scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
-                await self._reap(self._process)
+                await self._reap(process)
 
     @property
     def was_asked_to_end(self) -> bool:
@@ -121,12 +130,11 @@ class CliProcess:
         self._signal(signal.SIGKILL)
         self.end()
 
-    async def _pump(self, process: trio.Process) -> None:
-        assert process.stdout is not None
+    async def _pump(self, stdout: trio.abc.ReceiveStream) -> None:
         decoder = LineDecoder()
         try:
-            while data := await process.stdout.receive_some(READ_BYTES):
-                lines = decoder.feed(data)
+            while data := await stdout.receive_some(READ_BYTES):
+                lines = decoder.feed(bytes(data))
                 if lines:
                     await self._on_lines(lines)
         except LineTooLongError as error:
@@ -136,8 +144,7 @@ class CliProcess:
         if decoder.unfinished and self.fault is None and not self._ending.is_set():
             self.fault = "its output ended inside a line"
 
-    async def _write(self, process: trio.Process) -> None:
-        assert process.stdin is not None
+    async def _write(self, stdin: trio.abc.SendStream) -> None:
         self._flush_early()
         try:
             while True:
@@ -148,7 +155,7 @@ class CliProcess:
                     self._unwritten.clear()
                     self._unwritten_bytes = 0
                     self._writing = True
-                    await process.stdin.send_all(data)
+                    await stdin.send_all(data)
                     self._writing = False
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             await trio.sleep_forever()  # the pump sees the end; this task only must not end the nursery first
@@ -161,11 +168,10 @@ class CliProcess:
         await self._ending.wait()
         scope.cancel()
 
-    async def _drain_stderr(self, process: trio.Process) -> None:
-        assert process.stderr is not None
+    async def _drain_stderr(self, stderr: trio.abc.ReceiveStream) -> None:
         rest = b""
         try:
-            while data := await process.stderr.receive_some(READ_BYTES):
+            while data := await stderr.receive_some(READ_BYTES):
                 *lines, rest = (rest + data).split(b"\n")
                 rest = rest[:MAX_STDERR_LINE_BYTES]
                 for line in lines:
@@ -182,10 +188,8 @@ class CliProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                pass
 
     async def _reap(self, process: trio.Process) -> None:
         """The kill ladder. Runs shielded, each step bounded; whatever of the group is left at the end gets SIGKILL."""
@@ -202,10 +206,8 @@ class CliProcess:
             with trio.move_on_after(REAP_SECONDS):
                 await process.wait()
         # The leader is gone; a grandchild may not be. The group's number stays taken while a member lives.
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 await stream.aclose()

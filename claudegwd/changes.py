@@ -1,0 +1,191 @@
+"""Changes of a running gateway: configuration, keys, shell files. Checked whole before anything is taken."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from claudegwd import contract
+from claudegwd.config.diff import diff, in_effect
+from claudegwd.config.load import Loaded, load
+from claudegwd.gateway import Gateway, limits_of
+from claudegwd.keys.answers import KeysDiff, UnknownKey
+from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.file import KeysSource, load_keys
+from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.ring import KeyRing
+from claudegwd.keys.shell_files import apply_shell_files
+from claudegwd.limits.clients import ANONYMOUS
+from claudegwd.logs import LogHandler, log
+from claudegwd.logs import event as log_event
+from claudegwd.openai_api.chat_request import parse_chat_request
+from claudegwd.openai_api.errors import GatewayError
+from claudegwd.redact import know_tokens
+from claudegwd.workers.asking import Asking, Desk
+from claudegwd.workers.binary import find_binary
+
+# The cheapest question that shows whether a key works.
+_TEST_BODY = b'{"model":"%s","max_tokens":16,"messages":[{"role":"user","content":"Say OK."}]}'
+
+# How often the file of the current key is brought up to date after the ring has moved on.
+SHELL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    loaded: Loaded
+    keys: KeysSource
+    binary: Path
+
+
+class RunningGateway(Gateway):
+    """The gateway with what the control face may change of it."""
+
+    handler: LogHandler
+    config_option: Path | None = None  # --config, to read the same file again
+    fixed_keys: KeysSource | None = None  # the demo's, which come from no file
+
+    async def check(self) -> Mapping[str, Any]:
+        """What `reload` would answer, changing nothing. Raises ConfigError, KeysError or NoCliError."""
+        read = await trio.to_thread.run_sync(self._read)
+        return self._answer(read, _keys_diff(self.keys_source, read.keys))
+
+    async def reload(self) -> Mapping[str, Any]:
+        """Read configuration and keys again and take them at once; what changed. On an error all is as it was."""
+        try:
+            read = await trio.to_thread.run_sync(self._read)
+        except Exception as error:
+            self.last_reload = {"at": time.time(), "ok": False, "error": str(error)}
+            raise
+        answer = self._answer(read, _keys_diff(self.keys_source, read.keys))
+        self._take(read)
+        self.generation += 1
+        self.last_reload = {"at": time.time(), "ok": True}
+        log_event(
+            log,
+            logging.INFO,
+            "the configuration was reloaded",
+            generation=self.generation,
+            changed=len(answer["changes"]),
+        )
+        await self.write_shell_files()
+        return {**answer, "generation": self.generation}
+
+    async def reload_keys(self) -> KeysDiff:
+        """Read only the keys again, and take them at once. Raises KeysError, and then all is as it was."""
+        keys = await trio.to_thread.run_sync(self._read_keys, self.loaded)
+        changed = self._take_keys(keys)
+        await self.write_shell_files()
+        return changed
+
+    async def test_key(self, name: str) -> Mapping[str, Any]:
+        """Ask one cheap question under this key; an answer clears what stood against it. Raises UnknownKey."""
+        key = next((key for key in self.keys_source.keys if key.name == name), None)
+        if key is None:
+            raise UnknownKey(f"cannot find key {name!r}; `claudegwctl keys list` shows the names")
+        started = time.monotonic()
+        error = await self._ask_under(key)
+        if error is None:
+            self.ring.clear(name)
+        rows = {row["name"]: row["state"] for row in self.ring.snapshot(time.time())}
+        seconds = round(time.monotonic() - started, 3)
+        return {"name": name, "ok": error is None, "state": rows.get(name), "error": error, "seconds": seconds}
+
+    async def write_shell_files(self) -> None:
+        """Bring env.sh and the shell files to the current key. A file that cannot be written is logged."""
+        directory = self.loaded.path.parent
+        files = self.config.keys.shell_files
+        try:
+            reports = await trio.to_thread.run_sync(apply_shell_files, directory / "env.sh", files, self.ring.active)
+        except OSError as error:
+            log_event(log, logging.ERROR, "the shell file of the current key cannot be written", problem=str(error))
+            return
+        for report in reports:
+            if report.error:
+                log_event(log, logging.WARNING, "a shell file was left alone", problem=report.error)
+            elif report.changed:
+                log_event(
+                    log, logging.INFO, "a shell file was changed", file=str(report.path), count=len(report.commented)
+                )
+
+    async def keep_shell_files(self) -> None:
+        """Follow the ring: new shells get the key that requests go out under."""
+        shown: UpstreamKey | None = None
+        while True:
+            if self.config.keys.shell_files and self.ring.active != shown:
+                shown = self.ring.active
+                await self.write_shell_files()
+            await trio.sleep(SHELL_SECONDS)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _read(self) -> _Read:
+        loaded = load(self.config_option, self.env)
+        return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude.binary, self.env))
+
+    def _read_keys(self, loaded: Loaded) -> KeysSource:
+        if self.fixed_keys is not None:
+            return self.fixed_keys
+        setting = loaded.config.keys.file
+        return load_keys(contract.keys_path(self.env, loaded.path, setting), self.env, required=bool(setting))
+
+    def _answer(self, read: _Read, keys: KeysDiff) -> dict[str, Any]:
+        changes = [change.as_dict() for change in diff(self.config, read.loaded.config)]
+        return {
+            "generation": self.generation,
+            "changes": changes,
+            "keys": {"added": keys.added, "removed": keys.removed, "changed": keys.changed},
+            "warnings": list(read.loaded.warnings),
+        }
+
+    def _take(self, read: _Read) -> None:
+        config = in_effect(self.config, read.loaded.config)
+        self.loaded = read.loaded
+        self.config = config
+        self.ring.cooldown_seconds = config.keys.cooldown_seconds
+        self.pool.configure(config.workers, config.limits)
+        self.desk.configure(config.limits, config.keys.hold_seconds)
+        self.clients.configure(read.loaded.secrets.api_keys, limits_of(config))
+        self.handler.configure(config.log)
+        if read.binary != self.binary:
+            self.binary = read.binary
+            self.pool.renew()
+        self.offer_models()
+        self._take_keys(read.keys)
+
+    def _take_keys(self, keys: KeysSource) -> KeysDiff:
+        know_tokens(key.token for key in keys.keys)
+        had = len(self.ring) > 0
+        self.keys_source = keys
+        changed = self.ring.replace(keys.keys, time.time())
+        if had != (len(self.ring) > 0):
+            self.pool.renew()  # with keys the CLI is started another way than with its own login
+        return changed
+
+    async def _ask_under(self, key: UpstreamKey) -> str | None:
+        ring = KeyRing([key], cooldown_seconds=self.config.keys.cooldown_seconds)
+        desk = Desk(self.pool, ring, self.desk.timing, time.time, self.desk.nursery)
+        wanted = parse_chat_request(_TEST_BODY % self.config.claude.default_model.encode(), self.bounds)
+        asking: Asking = desk.ask(self.plan(wanted, ANONYMOUS), f"test-{key.name}")
+        try:
+            await asking.first()
+        except GatewayError as error:
+            kinds = list(desk.failures)
+            return ", ".join(kinds) or error.code or FailureKind.CLI.value
+        finally:
+            asking.close()
+        return None
+
+
+def _keys_diff(old: KeysSource, new: KeysSource) -> KeysDiff:
+    before = {key.name: key for key in old.keys}
+    after = {key.name: key for key in new.keys}
+    return KeysDiff(
+        tuple(name for name in after if name not in before),
+        tuple(name for name in before if name not in after),
+        tuple(name for name in after if name in before and after[name] != before[name]),
+    )
