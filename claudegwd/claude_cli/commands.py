@@ -1,4 +1,4 @@
-"""Commands to the CLI as lines, each ending in a newline. Sources: docs/claude-cli-notes.md, observed on CLI 2.1.330."""
+"""Commands to the CLI as lines, each ending in a newline. Observed on CLI 2.1.330 (docs/claude-cli-notes.md)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def initialize(
     server: str | None = None,
     tools: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
-    """Set system prompt and tools; possible once in a process. `system` "" means none (left out, the CLI adds its own)."""
+    """Set system prompt and tools; possible once in a process. `system` "" is none; left out, the CLI adds its own."""
     request: dict[str, Any] = {"subtype": "initialize", "systemPrompt": [system], "systemPromptSnapshot": False}
     if server is not None:
         request["sdkMcpServers"] = [server]

@@ -35,7 +35,7 @@ Delta = TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta
 
 
 class ContentBlock(msgspec.Struct):
-    """The opening of a block; which fields are filled depends on `type` (text, thinking, redacted_thinking, tool_use)."""
+    """The opening of a block; which fields are filled depends on `type`."""
 
     type: str
     id: str = ""
@@ -174,7 +174,7 @@ class RateLimitInfo(msgspec.Struct):
 
 
 class RateLimit(msgspec.Struct, tag="rate_limit_event"):
-    """What upstream said about limits; `allowed_warning` is a warning, `rejected` a limit with its reset (unix seconds)."""
+    """What upstream said about limits: `rejected` is one, with its reset in Unix seconds; `allowed_warning` is none."""
 
     rate_limit_info: RateLimitInfo = msgspec.field(default_factory=RateLimitInfo)
 
@@ -188,7 +188,7 @@ class Unknown(msgspec.Struct):
 Event = StreamEvent | AssistantLine | Result | System | ControlResponse | ControlRequest | RateLimit
 AnyEvent = Event | Unknown
 
-_known = msgspec.json.Decoder(Event)
+_known: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class _Typed(msgspec.Struct):

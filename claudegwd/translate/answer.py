@@ -1,4 +1,4 @@
-"""The answer of a turn, gathered: for a reply in one piece, and for the digest of the conversation that it continues."""
+"""The answer of a turn, gathered: for a reply in one piece, and for the digest of its conversation."""
 
 import json
 from collections.abc import Sequence
@@ -54,11 +54,11 @@ class Answer:
         for output in outputs:
             match output:
                 case Text(raw=raw):
-                    self._text.append(raw)  # type: ignore[arg-type] # a Raw is a buffer, which is all that `joined` needs
+                    self._text.append(raw)
                 case Reasoning(raw=raw):
-                    self._reasoning.append(raw)  # type: ignore[arg-type] # the same
+                    self._reasoning.append(raw)
                 case ToolArguments(index=index, raw=raw):
-                    self.calls[index].pieces.append(raw)  # type: ignore[arg-type] # the same
+                    self.calls[index].pieces.append(raw)
                 case ToolStart(id=ident, name=name):
                     self.calls.append(GatheredCall(ident, name))
                 case Started(model=model):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-# The six ids that the older gateway listed. The CLI still takes them and asks for their successors where they are retired.
+# The six ids that the older gateway listed. The CLI takes them, and asks for the successors of those that are retired.
 OLDER_IDS = (
     "claude-opus-4-1-20250805",
     "claude-opus-4-20250514",

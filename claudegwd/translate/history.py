@@ -62,23 +62,25 @@ class Entry:
 
 
 def system_text(messages: Sequence[Message], extra: str | None = None) -> str:
-    """The system prompt: every system and developer message, in order, and the older gateway's `system_prompt` first."""
+    """The system prompt: `extra` (the older gateway's `system_prompt`), then system and developer messages, in order."""
     texts = [extra] if extra else []
-    for message in messages:
-        if message.role in ("system", "developer"):
-            texts.append("".join(getattr(part, "text", "") for part in message.content))
+    texts += [
+        "".join(getattr(part, "text", "") for part in message.content)
+        for message in messages
+        if message.role in ("system", "developer")
+    ]
     return "\n\n".join(text for text in texts if text)
 
 
 def call_id(client_id: str) -> str:
-    """A tool call's id as the Messages API takes it: the client's own, or a digest of it where it has other characters."""
+    """A tool call's id as the Messages API takes it: the client's own, or a digest of one with other characters."""
     if _PLAIN_ID.fullmatch(client_id):
         return client_id
     return "call_" + sha256(client_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def base_digest(*facts: object) -> bytes:
-    """Where a conversation's chain begins: all that must be equal beside the messages (client, model, system, tools)."""
+    """Where a conversation's chain begins: what must be equal beside the messages (client, model, system, tools)."""
     return blake2b(_sorted(facts), digest_size=16).digest()
 
 
@@ -88,7 +90,7 @@ def chain(digest: bytes, canonical: object) -> bytes:
 
 
 def canonical_answer(text: str, calls: Iterable[tuple[str, str, str]]) -> object:
-    """What counts of an assistant entry: its text without outer white space, and its calls (id, client's name, arguments)."""
+    """What counts of an assistant entry: its text without outer white space, and its calls (id, name, arguments)."""
     return [
         "a",
         text.strip(),
@@ -188,7 +190,7 @@ def _brief(block: Block) -> object:
 
 
 def _arguments(text: str) -> Mapping[str, Any]:
-    """A call's arguments as an object. What is no object (a model's slip that came back in a history) is kept as a text."""
+    """A call's arguments as an object. What is none (a model's slip that came back in a history) is kept as a text."""
     try:
         value = _json.decode(text or "{}")
     except (msgspec.DecodeError, RecursionError):

@@ -53,7 +53,7 @@ def turn_settings(request: ChatRequest, model: Model) -> TurnSettings:
     if choice is not None:
         body["tool_choice"] = choice
     effort = _thinking(request, model, body, forced=choice is not None and choice["type"] in ("any", "tool"))
-    _sampling(request, model, body, ignored)
+    _sampling(request, body, ignored)
     if request.response_format is not None:
         _structured(request.response_format, body)
     limit = str(request.max_tokens) if request.max_tokens is not None else ""
@@ -99,8 +99,8 @@ def _thinking(request: ChatRequest, model: Model, body: dict[str, Any], *, force
         # Newer models leave the thinking text out unless it is asked for.
         body["thinking"] = {"type": "adaptive", "display": "summarized"}
         return _effort_level(effort, model)
-    # Older models: the CLI would switch thinking on with a budget of 31,999 tokens, which forbids a temperature, a forced
-    # tool and a small max_tokens. A client that did not ask for reasoning gets the API's own default: none.
+    # Older models: the CLI would switch thinking on with a budget of 31,999 tokens, which forbids a temperature, a
+    # forced tool and a small max_tokens. A client that did not ask for reasoning gets the API's own default: none.
     room = (request.max_tokens or DEFAULT_MAX_TOKENS) - 1
     if effort in (None, "none") or forced or room < MIN_BUDGET:
         body["thinking"] = {"type": "disabled"}
@@ -121,7 +121,7 @@ def _effort_level(effort: str | None, model: Model) -> str | None:
     return level
 
 
-def _sampling(request: ChatRequest, model: Model, body: dict[str, Any], ignored: list[str]) -> None:
+def _sampling(request: ChatRequest, body: dict[str, Any], ignored: list[str]) -> None:
     thinking = body.get("thinking", {}).get("type") in ("adaptive", "enabled")
     for name, value in (("temperature", request.temperature), ("top_p", request.top_p)):
         if value is None:

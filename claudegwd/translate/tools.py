@@ -33,7 +33,7 @@ def cli_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """The tools of one request. `manifest` is what `initialize` declares; `names` maps the model's names to the client's."""
+    """The tools of one request: `manifest` is what `initialize` declares; `names` maps model's names to client's."""
 
     manifest: tuple[Mapping[str, Any], ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class ToolSet:
 
 
 def tool_set(tools: Sequence[Tool]) -> ToolSet:
-    """Declare each tool whole. `readOnlyHint` makes parallel calls reach us together; without it they come one by one."""
+    """Declare each tool whole. Without `readOnlyHint` parallel calls would reach us one by one."""
     manifest = []
     names = {}
     for tool in tools:

@@ -1,8 +1,8 @@
 """The events of one upstream message to outputs: the state table of a turn, seen from the client's side.
 
-A turn ends for us at the first upstream message. The CLI goes on by itself where an API would stop (after `max_tokens`,
-after an empty answer, after a call of a tool that it does not know), and each time that is another upstream request; the
-outputs therefore say at the earliest event whether the process may go on (`After`).
+A turn ends for us at the first upstream message. The CLI goes on by itself where an API would stop (after
+`max_tokens`, after an empty answer, after a call of a tool that it does not know), and each time that is another
+upstream request; the outputs therefore say at the earliest event whether the process may go on (`After`).
 """
 
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The turn failed. `status` is the upstream's, `error` the CLI's word for it; `streamed` whether a token went out."""
+    """The turn failed. `status` is the upstream's, `error` the CLI's word; `streamed`: whether a token went out."""
 
     kind: FailureKind
     status: int | None
