@@ -19,7 +19,7 @@ from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.keys.ring import KeyRing
 from claudegwd.keys.shell_files import apply_shell_files
-from claudegwd.limits.clients import ANONYMOUS
+from claudegwd.limits.clients import ANONYMOUS, configured_clients
 from claudegwd.logs import LogHandler, log
 from claudegwd.logs import event as log_event
 from claudegwd.openai_api.chat_request import parse_chat_request
@@ -149,7 +149,7 @@ class RunningGateway(Gateway):
         self.ring.cooldown_seconds = config.keys.cooldown_seconds
         self.pool.configure(config.workers, config.limits)
         self.desk.configure(config.limits, config.keys.hold_seconds)
-        self.clients.configure(read.loaded.secrets.api_keys, limits_of(config))
+        self.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
         self.handler.configure(config.log)
         if read.binary != self.binary:
             self.binary = read.binary

@@ -11,7 +11,6 @@ import trio
 
 from claudegwd import contract
 from claudegwd.claude_cli import launch as cli_launch
-from claudegwd.client_keys import ClientKeys
 from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.config.schema import Config
@@ -25,7 +24,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
 from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
-from claudegwd.store.clients import keep_totals
+from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import FILE_NAME, Database, StateError
 from claudegwd.store.keys import KeyMemory
 from claudegwd.translate.catalogue import Initialized, Model, offered
@@ -114,11 +113,11 @@ class Gateway:
         memory = KeyMemory(self.database, self.ring)
         await memory.load()
         self.ring.on_change = memory.note
-        self.clients = await ClientKeys.load(self.database, self.loaded.secrets.api_keys, limits_of(self.config))
+        self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(memory.run)
-                nursery.start_soon(keep_totals, self.database, self.clients.book)
+                nursery.start_soon(self.clients.run)
                 await nursery.start(self.pool.run)
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
                 self.desk = Desk(self.pool, self.ring, timing, time.time, nursery)
