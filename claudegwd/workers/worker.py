@@ -190,8 +190,7 @@ class Worker:
                 self._on_event(e.decode_event(line), outputs)
         except (e.EventError, TurnError) as error:
             self.process.fault = str(error)
-            if self._turn is not None:
-                outputs.extend(self._turn.lost())
+            outputs.extend(self._lost())
             self.close(now=True)
         if outputs:
             await self._deliver(outputs)
@@ -217,12 +216,18 @@ class Worker:
                 # The CLI goes on by itself, for example because it answered a call that it took for invalid.
                 self.close(now=True)
             return
-        for output in self._turn.feed(event):
-            outputs.append(output)
-            if _would_go_on(output, event):
+        new = self._turn.feed(event)
+        if not new:
+            return
+        outputs.extend(new)
+        self._answer.add(new)
+        if self._turn.over:
+            if _would_go_on(new[-1], event):
                 # In this very moment: about 10 ms later the CLI's next request would be on its way (observed), and an
                 # interrupt is read too late to stop it.
                 self.close(now=True)
+            # Before the next line is looked at, which may be the `result` that settles the turn.
+            self.on_answer(self)
 
     def _on_result(self, event: e.Result, outputs: list[Output]) -> None:
         if self._ack is not None and event.num_turns == 0 and not event.is_error:
@@ -285,11 +290,9 @@ class Worker:
         batches = self._batches
         if batches is None:
             return
-        self._answer.add(outputs)
         over = self._answer.finished is not None or self._answer.failed is not None
         if over:
             self._batches = None
-            self.on_answer(self)
         try:
             batches.send_nowait(outputs)
         except trio.WouldBlock:
@@ -307,8 +310,7 @@ class Worker:
             self.change(WorkerEvent.ENDED)
         batches, self._batches = self._batches, None
         if self._turn is not None and batches is not None:
-            outputs = self._turn.lost()
-            self._answer.add(outputs)
+            outputs = self._lost()
             with suppress(trio.WouldBlock, trio.BrokenResourceError):
                 batches.send_nowait(outputs)
             batches.close()
@@ -317,6 +319,12 @@ class Worker:
             self._ack.set()
         for reply in self._replies.values():
             reply.set()
+
+    def _lost(self) -> Sequence[Output]:
+        """End the turn under way as one whose process is gone."""
+        outputs = self._turn.lost() if self._turn is not None else ()
+        self._answer.add(outputs)
+        return outputs
 
     def _check(self) -> None:
         if self.state is WorkerState.CLOSING:
