@@ -16,7 +16,8 @@ from claudegwd.gateway import Gateway, limits_of
 from claudegwd.keys.answers import KeysDiff, UnknownKey
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.file import KeysSource, load_keys
-from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.key import KeyStatus, UpstreamKey
+from claudegwd.keys.parse import KeysError, with_status
 from claudegwd.keys.ring import KeyRing
 from claudegwd.keys.shell_files import apply_shell_files
 from claudegwd.limits.clients import ANONYMOUS, configured_clients
@@ -31,8 +32,8 @@ from claudegwd.workers.binary import find_binary
 # The cheapest question that shows whether a key works.
 _TEST_BODY = b'{"model":"%s","max_tokens":16,"messages":[{"role":"user","content":"Say OK."}]}'
 
-# How often the file of the current key is brought up to date after the ring has moved on.
-SHELL_SECONDS = 1.0
+# How often the ring is looked at for a new current key, and with keys.watch the keys file for a change.
+FOLLOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class RunningGateway(Gateway):
 
     async def write_shell_files(self) -> None:
         """Bring env.sh and the shell files to the current key. A file that cannot be written is logged."""
+        if len(self.ring) and self.ring.active is None:
+            return  # every key is down: new shells keep the last one rather than none
         directory = self.loaded.path.parent
         files = self.config.keys.shell_files
         try:
@@ -112,14 +115,34 @@ class RunningGateway(Gateway):
                     log, logging.INFO, "a shell file was changed", file=str(report.path), count=len(report.commented)
                 )
 
-    async def keep_shell_files(self) -> None:
-        """Follow the ring: new shells get the key that requests go out under."""
-        shown: UpstreamKey | None = None
+    async def follow_keys(self) -> None:
+        """For ever: new shells get the key that requests go out under; with keys.watch, keys.json is read on change."""
+        shown, stamp = self.ring.active, self._keys_stamp()
+        await self.write_shell_files()  # also takes out what a setting removed while we were stopped has left
         while True:
-            if self.config.keys.shell_files and self.ring.active != shown:
+            await trio.sleep(FOLLOW_SECONDS)
+            if self.ring.active != shown:
                 shown = self.ring.active
                 await self.write_shell_files()
-            await trio.sleep(SHELL_SECONDS)
+            if self.config.keys.watch and self._keys_stamp() != stamp:
+                stamp = self._keys_stamp()
+                await self._reload_changed_keys()
+
+    async def _reload_changed_keys(self) -> None:
+        try:
+            changed = await self.reload_keys()
+        except KeysError as error:
+            log_event(log, logging.ERROR, "the changed keys file was not taken", problem=str(error))
+        else:
+            count = len(changed.added) + len(changed.removed) + len(changed.changed)
+            log_event(log, logging.INFO, "the changed keys file was taken", changed=count)
+
+    def _keys_stamp(self) -> tuple[int, int, int] | None:
+        try:
+            stat = Path(self.keys_source.origin).stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
     # -- within -------------------------------------------------------------------------------------------------------
 
@@ -159,6 +182,8 @@ class RunningGateway(Gateway):
 
     def _take_keys(self, keys: KeysSource) -> KeysDiff:
         know_tokens(key.token for key in keys.keys)
+        for note in keys.notes:
+            log_event(log, logging.WARNING, "a note on the keys", problem=note)
         had = len(self.ring) > 0
         self.keys_source = keys
         changed = self.ring.replace(keys.keys, time.time())
@@ -167,7 +192,7 @@ class RunningGateway(Gateway):
         return changed
 
     async def _ask_under(self, key: UpstreamKey) -> str | None:
-        ring = KeyRing([key], cooldown_seconds=self.config.keys.cooldown_seconds)
+        ring = KeyRing([with_status(key, KeyStatus.ACTIVE)], cooldown_seconds=self.config.keys.cooldown_seconds)
         desk = Desk(self.pool, ring, self.desk.timing, time.time, self.desk.nursery)
         wanted = parse_chat_request(_TEST_BODY % self.config.claude.default_model.encode(), self.bounds)
         asking: Asking = desk.ask(self.plan(wanted, ANONYMOUS), f"test-{key.name}")

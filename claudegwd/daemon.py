@@ -32,7 +32,7 @@ from claudegwd.sockets.public import open_public
 from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_interval
 
 # How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
-DRAIN_SECONDS = 60.0
+DRAIN_SECONDS = 30.0
 # systemd is asked for this much more time, again and again, while answers are running.
 EXTEND_SECONDS = 15.0
 STATUS_SECONDS = 5.0
@@ -64,6 +64,8 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
                 keys = await _demo_keys(nursery) if options.demo else await _keys(loaded, env)
                 know_tokens([*(key.token for key in keys.keys), *loaded.secrets.api_keys])
+                for note in (*loaded.warnings, *keys.notes):
+                    log_event(log, logging.WARNING, "a note on the configuration", problem=note)
                 gateway = RunningGateway(loaded, keys, database, logs, env)
                 gateway.handler = handler
                 gateway.config_option = options.config
@@ -79,7 +81,7 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                     notifier.forget(name)
                 for listener in public.listeners:
                     notifier.keep(listener.name, listener.socket)
-                nursery.start_soon(gateway.keep_shell_files)
+                nursery.start_soon(gateway.follow_keys)
                 nursery.start_soon(_report, gateway, notifier, watchdog_interval(os.environ, os.getpid()))
                 notifier.ready(_status_line(gateway))
                 _announce(gateway, options)

@@ -102,6 +102,7 @@ class KeysConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
     file: FilePath = ""
     cooldown_seconds: Annotated[float, _UP_TO_A_DAY] = 60
     hold_seconds: Annotated[float, _UP_TO_AN_HOUR] = 20
+    watch: Annotated[bool, Meta(description="true or false")] = False
     shell_files: Annotated[tuple[FilePath, ...], Meta(description='a list of paths such as ["~/.bashrc"]')] = ()
 
 

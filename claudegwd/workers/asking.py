@@ -64,6 +64,7 @@ class Asking:
         self.request_id = request_id
         self.how = ""
         self.key: str | None = None
+        self._key_digest: str | None = None
         self.attempts = Attempts()
         self.error: GatewayError | None = None
         self._desk = desk
@@ -215,6 +216,8 @@ class Asking:
 
     def _use_key(self, key: UpstreamKey | NoKeys) -> None:
         self.key = key.name
+        # A late failure of a token that was replaced meanwhile must not mark the new one.
+        self._key_digest = key.digest if isinstance(key, UpstreamKey) else None
         credentials = key.environment() if isinstance(key, UpstreamKey) else {}
         self._held().worker.set(self.plan.settings.values(credentials), key.name)
 
@@ -242,6 +245,7 @@ class Asking:
         self._desk.ring.failed(
             name, failed.kind, now, model=self.plan.model.cli_name, reset_at=failed.reset_at,
             error=f"{failed.kind.value} {failed.status or ''}".strip(),
+            digest=self._key_digest,
         )  # fmt: skip
 
     async def _next_step(self, failed: Failed) -> bool:
