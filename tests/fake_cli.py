@@ -198,7 +198,8 @@ class FakeCli:
         text = self.said if self.setting("echo") == "1" else "".join(f"{n:{size}d}" for n in range(count))
         body = json.loads(self.env.get("CLAUDE_CODE_EXTRA_BODY") or "{}")
         limit = CHARACTERS_PER_TOKEN * int(body.get("max_tokens") or len(text) or 1)
-        parts = [text[i : i + size] for i in range(0, min(limit, len(text)), size)]
+        kept = text[:limit]
+        parts = [kept[i : i + size] for i in range(0, len(kept), size)]
         return parts, "max_tokens" if limit < len(text) else "end_turn"
 
     # --- the loop: lines that have come are read before the turn takes its next step ---

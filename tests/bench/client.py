@@ -62,6 +62,10 @@ class Answer:
         return str(self.json()["choices"][0]["message"]["content"])
 
     @property
+    def model(self) -> str:
+        return str(json.loads(self.events[0][1] if self.events else self.body).get("model", ""))
+
+    @property
     def complete(self) -> bool:
         """A 200 that is whole and holds no error."""
         if self.status != 200:

@@ -41,6 +41,10 @@ async def upstream(*, deltas: int = 8, gap: float = 0.0) -> AsyncIterator[str]:
         process.wait()
 
 
+class Refused(RuntimeError):
+    """The control face did not do it."""
+
+
 class Gateway:
     """A running daemon."""
 
@@ -49,18 +53,19 @@ class Gateway:
         self.process = process
         self.port = port
         self.ready_seconds = ready_seconds
+        self._control: Client | None = None
+        self._one_control = trio.Lock()
 
     async def client(self) -> Client:
         return await Client.tcp(self.port)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
-        client = await Client.unix(self.directory / "control.sock")
-        try:
-            answer = await client.request(method, path, body)
-        finally:
-            await client.aclose()
+        if self._control is None:
+            self._control = await Client.unix(self.directory / "control.sock")
+        async with self._one_control:
+            answer = await self._control.request(method, path, body)
         if answer.status >= 300:
-            raise RuntimeError(f"cannot {method} {path}: {answer.status} {answer.body[:300]!r}")
+            raise Refused(f"cannot {method} {path}: {answer.status} {answer.body[:300]!r}")
         return answer.json()
 
     async def status(self) -> Any:
@@ -124,8 +129,10 @@ async def gateway(
     models: tuple[str, ...] = (),
     workers: str = "",
     limits: str = "queue = 1024",
+    keys: str = "",
 ) -> AsyncIterator[Gateway]:
-    """Start `python -m claudegwd` with a scratch home; `workers` and `limits` are lines of those sections."""
+    """Start `python -m claudegwd` with a scratch home; `workers`, `limits` and `keys` are lines of those
+    sections."""
     with tempfile.TemporaryDirectory(prefix="claudegwd-bench-") as scratch:
         directory = Path(scratch)
         with socket.socket() as probe:
@@ -134,7 +141,8 @@ async def gateway(
         config = directory / "config.toml"
         config.write_text(
             f'[server]\nbind = ["127.0.0.1:{port}"]\n[claude]\nbinary = "{binary}"\nmodels = {json.dumps(models)}\n'
-            f'[workers]\n{workers}\n[limits]\nrequests_per_minute = 0\n{limits}\n[log]\nlevel = "warning"\n'
+            f"[workers]\n{workers}\n[limits]\nrequests_per_minute = 0\n{limits}\n[keys]\n{keys}\n"
+            '[log]\nlevel = "warning"\n'
         )
         write_keys(directory, base_url, tokens or {"first": "sk-false-1"})
         environment = {

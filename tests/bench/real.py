@@ -51,7 +51,9 @@ class Field:
 async def field(cli: Path, report: Report, scale: Scale) -> AsyncIterator[Field]:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(upstream())
-        usual = await stack.enter_async_context(gateway(cli, base_url=url))
+        # Conversations of earlier samples make room for the spare.
+        room = "max = 16\nidle_seconds = 5"
+        usual = await stack.enter_async_context(gateway(cli, base_url=url, workers=room))
         recycling = await stack.enter_async_context(gateway(cli, base_url=url, workers="recycle = true"))
         cold = await stack.enter_async_context(gateway(cli, base_url=url, workers="spares = 0"))
         for server in (usual, recycling, cold):
