@@ -17,7 +17,7 @@ from typing import Any
 
 import trio
 
-from tests.bench.client import Client
+from tests.bench.client import Client, Cut
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -41,7 +41,7 @@ async def upstream(*, deltas: int = 8, gap: float = 0.0) -> AsyncIterator[str]:
         process.wait()
 
 
-class Refused(RuntimeError):
+class RefusedError(RuntimeError):
     """The control face did not do it."""
 
 
@@ -60,13 +60,21 @@ class Gateway:
         return await Client.tcp(self.port)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the control face, on one connection. Raises RefusedError for what it does not do."""
+        async with self._one_control:
+            try:
+                answer = await (await self._controller()).request(method, path, body)
+            except (Cut, OSError):  # idle for long, it was closed: once more on a new one
+                self._control = None
+                answer = await (await self._controller()).request(method, path, body)
+        if answer.status >= 300:
+            raise RefusedError(f"cannot {method} {path}: {answer.status} {answer.body[:300]!r}")
+        return answer.json()
+
+    async def _controller(self) -> Client:
         if self._control is None:
             self._control = await Client.unix(self.directory / "control.sock")
-        async with self._one_control:
-            answer = await self._control.request(method, path, body)
-        if answer.status >= 300:
-            raise Refused(f"cannot {method} {path}: {answer.status} {answer.body[:300]!r}")
-        return answer.json()
+        return self._control
 
     async def status(self) -> Any:
         return await self.control("GET", "/v1/status")

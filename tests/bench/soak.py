@@ -20,7 +20,7 @@ from typing import Any
 
 import trio
 
-from tests.bench.programs import Gateway, Refused, gateway, write_keys
+from tests.bench.programs import Gateway, RefusedError, gateway, write_keys
 from tests.bench.visitors import MODELS, Tally, Visitor
 from tests.fake_binary import write_fake_cli
 
@@ -99,7 +99,7 @@ async def _rotate(server: Gateway, tally: Tally) -> None:
     try:
         await server.control("POST", "/v1/rotate", {"to": None})
         tally.outcomes["rotated"] += 1
-    except Refused:
+    except RefusedError:
         tally.outcomes["not rotated: no other key"] += 1
 
 
