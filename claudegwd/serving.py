@@ -4,6 +4,7 @@ Hypercorn's own `serve` waits for a connection whose client has stopped reading,
 accepting is ours, and what is left open when the time is over is closed under it.
 """
 
+import os
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
+from hypercorn.events import Event, RawData
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
@@ -88,9 +90,43 @@ class Server:
         self._open.add(stream)
         try:
             state = ConnectionState(LifespanState({}))
-            await TCPServer(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]
+            await _Connection(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]
         finally:
             self._open.discard(stream)
+
+
+class _Connection(TCPServer):
+    """Hypercorn's connection with fewer system calls, which are most of what a small answer costs.
+
+    The head of a response goes out with what follows it, and what the socket takes at once is written without the lock
+    and the cancel scope of the long way.
+    """
+
+    _head = b""
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, RawData):
+            data = self._head + event.data
+            self._head = b""
+            if event.data.startswith(b"HTTP/1.1 ") and not event.data.startswith(b"HTTP/1.1 1"):
+                self._head = data  # a body, an empty piece or the end of the response follows at once
+                return
+            if data and not self._write_now(data):
+                await super().protocol_send(RawData(data=data[self._written :], address=event.address))
+            return
+        if self._head:
+            await self.protocol_send(RawData(data=b""))
+        await super().protocol_send(event)
+
+    def _write_now(self, data: bytes) -> bool:
+        """Write what the socket takes; whether that was all. `_written` says how much."""
+        self._written = 0
+        if not self.send_lock.locked():
+            try:
+                self._written = os.write(self.stream.socket.fileno(), data)
+            except OSError:
+                return False  # it is full, or closed: the long way waits, or finds out
+        return self._written == len(data)
 
 
 class _Started(trio.TaskStatus[list[Any]]):
