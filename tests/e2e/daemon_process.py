@@ -1,0 +1,242 @@
+"""The real daemon as a child process in a home of its own, and what must hold once it has stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.cli_binary import find_cli
+
+ROOT = Path(__file__).parents[2]
+GOOD_KEY = "sk-false-good-key-0001"
+# Begins every message that must leave no trace outside the conversation.
+MARKER = "SECRET-CONTENT"
+# The only files that may hold a token.
+TOKEN_FILES = frozenset({"keys.json", "env.sh"})
+# On a machine that eight others use at the same time; alone it takes 0.6 s.
+START_SECONDS = 30.0
+# Above the longest kill ladder of a worker, below the bound on running answers: a test that needs more says so.
+STOP_SECONDS = 15.0
+POLL_SECONDS = 0.02
+
+# Rate limits and the log's level are not what most tests are about; a test's own config wins.
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "server": {"bind": ["127.0.0.1:0"]},
+    "limits": {"requests_per_minute": 0},
+    "workers": {"max": 4},
+    "log": {"level": "debug"},
+}
+# What a daemon learned of the CLI's models, given to the next one: it saves each start a CLI of its own.
+_catalogue: dict[str, bytes] = {}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Daemon:
+    """`start` and `stop` it; `home` holds all its files. Blocking: from trio, in a thread."""
+
+    def __init__(
+        self,
+        upstream: str,
+        keys: Sequence[str | Mapping[str, str]] = (GOOD_KEY,),
+        config: str = "",
+        env: Mapping[str, str] | None = None,
+        cli: Path | None = None,
+    ) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="cgw"))  # short: it holds a Unix socket
+        self.upstream = upstream
+        self.cli = cli or find_cli()
+        self.secrets: set[str] = {MARKER}
+        self.config_file = self.home / "config.toml"
+        self.keys_file = self.home / "keys.json"
+        self.socket = self.home / "control.sock"
+        self.log_file = self.home / "daemon.log"
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self._env = dict(env or {})
+        self._config = config
+        (self.home / "tmp").mkdir()
+        self.write_config(config)
+        self.write_keys(keys)
+
+    # -- its files ----------------------------------------------------------------------------------------------------
+
+    def write_config(self, text: str) -> None:
+        """config.toml of this text over DEFAULTS; the port, once the daemon has one, stays."""
+        self._config = text
+        merged: dict[str, dict[str, Any]] = {name: dict(section) for name, section in DEFAULTS.items()}
+        merged.setdefault("claude", {})["binary"] = str(self.cli)
+        for name, section in tomllib.loads(text).items():
+            merged.setdefault(name, {}).update(section)
+        if self.port and merged["server"]["bind"] == ["127.0.0.1:0"]:
+            merged["server"]["bind"] = [f"127.0.0.1:{self.port}"]
+        lines = []
+        for name, section in merged.items():
+            lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.items())]
+        self.config_file.write_text("\n".join(lines) + "\n")
+
+    def write_keys(self, keys: Sequence[str | Mapping[str, str]]) -> None:
+        """keys.json: a bare token becomes key k0, k1, …; the scripted endpoint is the base URL where none is given."""
+        rows = []
+        for number, key in enumerate(keys):
+            given = {"token": key} if isinstance(key, str) else dict(key)
+            row = {"name": f"k{number}", "base_url": self.upstream, **given}
+            self.secrets.add(row["token"])
+            rows.append(row)
+        new = self.keys_file.with_suffix(".new")
+        new.touch(0o600)
+        new.write_text(json.dumps({"claude_api_keys": rows}))
+        new.replace(self.keys_file)
+        if not rows:
+            self.keys_file.unlink()
+
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    # -- its life -----------------------------------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def environment(self) -> dict[str, str]:
+        """What the daemon and `claudegwctl` are started with."""
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
+        return {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home / "tmp"),  # the workers' directories; it also tells our processes from others
+            "STATE_DIRECTORY": str(self.home / "state"),
+            "CLAUDEGWD_SOCKET": str(self.socket),
+            **self._env,
+        }
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the process and do not wait for it."""
+        self.write_config(self._config)
+        state = self.home / "state"
+        if _catalogue and not state.exists():
+            state.mkdir()
+            (state / "catalogue.json").write_bytes(_catalogue["kept"])
+        command = [sys.executable, "-m", "claudegwd", "--config", str(self.config_file)]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, cwd=self.home)
+        return self.process
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        process = self.spawn()
+        until = time.monotonic() + START_SECONDS
+        while (status := self._status()) is None or status["state"] != "ready":
+            assert process.poll() is None, f"the daemon ended with {process.returncode}: {self.log()}"
+            assert time.monotonic() < until, f"the daemon is not ready: {self.log()}"
+            time.sleep(POLL_SECONDS)
+        self.port = int(status["binds"][0].rpartition(":")[2])
+        kept = self.home / "state" / "catalogue.json"
+        if kept.exists():
+            _catalogue["kept"] = kept.read_bytes()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """SIGTERM; it must end with 0 in time, and leave nothing. Called again, it only looks at what is left."""
+        assert self.process is not None
+        try:
+            if self.process.poll() is None:
+                self.check_secrets()
+                self.process.send_signal(signal.SIGTERM)
+            assert self._ended(seconds) == 0, self.log()[-2000:]
+            left = list(self.processes())
+            assert not left, f"left behind: {left}"
+            self.check_secrets()
+        finally:
+            self.remove()
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would end it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def remove(self) -> None:
+        """End whatever is left and remove the home."""
+        for pid, _ in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _ended(self, seconds: float) -> int | None:
+        assert self.process is not None
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _status(self) -> dict[str, Any] | None:
+        try:
+            with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket))) as client:
+                status: dict[str, Any] = client.get("http://control/v1/status").json()
+                return status
+        except (httpx.TransportError, ValueError):
+            return None
+
+    # -- what it may not leave ----------------------------------------------------------------------------------------
+
+    def processes(self) -> Iterator[tuple[int, str]]:
+        """Process id and command line of all that live with this home in their environment."""
+        home = str(self.home).encode()
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                if home in (entry / "environ").read_bytes():
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    if command:  # a zombie has none: it has ended, and its parent is about to reap it
+                        yield int(entry.name), command
+            except OSError:
+                continue  # it ended just now, or is another user's
+
+    def descriptors(self) -> int:
+        """How many the daemon has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def check_secrets(self) -> None:
+        """No token and no message in any file, and in no process list."""
+        for secret in self.secrets:
+            for path in self.home.rglob("*"):
+                if path.name not in TOKEN_FILES and path.is_file():
+                    assert secret.encode() not in _read(path), f"{path} holds a secret"
+            for _, command in self.processes():
+                assert secret not in command, "a command line holds a secret"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # a worker's file, gone with its worker
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+    return json.dumps(value)  # strings, numbers, booleans and lists of them are written alike
