@@ -25,7 +25,7 @@ from claudegwd.openai_api.errors import (
     UnsupportedMediaType,
 )
 from claudegwd.public import chat, doors, health, models
-from claudegwd.public.requests import Connection, at_end, milliseconds_since, request_id
+from claudegwd.public.requests import Connection, Record, at_end, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -95,6 +95,9 @@ def _begin(gateway: Gateway) -> Response | None:
     g.gateway = gateway
     g.started = trio.current_time()
     g.request_id = request_id(request.headers)
+    route = request.url_rule.rule if request.url_rule else "unknown"
+    g.record = Record(g.request_id, request.method, route, g.started)
+    at_end(g.record.write)
     at_end(gateway.begin_request())
     doors.check_host(gateway, request.host)
     origin = request.headers.get("origin")
@@ -105,7 +108,9 @@ def _begin(gateway: Gateway) -> Response | None:
     if request.endpoint in _OPEN:
         return None
     g.client = doors.authenticate(gateway, request.headers)
+    g.record.client = g.client.name
     if request.method == "POST" and request.endpoint is not None:
+        g.limited = True
         doors.check_body_type(request.headers)
         g.admission = doors.admit(gateway, g.client, request.content_length or 0)
     return None
@@ -116,7 +121,8 @@ def _finish(response: Response) -> Response:
     headers = response.headers
     headers["x-request-id"] = g.request_id
     headers["openai-processing-ms"] = str(milliseconds_since(g.started))
-    if g.get("admission") is not None:
+    g.record.status = response.status_code
+    if g.get("limited"):
         headers.update(doors.limit_headers(gateway, g.client))
     origin = request.headers.get("origin")
     if origin in gateway.config.server.cors_origins:
@@ -129,6 +135,7 @@ def _finish(response: Response) -> Response:
 async def _answer_error(error: GatewayError) -> Response:
     gateway: Gateway = g.gateway
     gateway.refused(error)
+    g.record.code = error.code
     return _error_response(error)
 
 

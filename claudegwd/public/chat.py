@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
@@ -16,7 +17,7 @@ from claudegwd.openai_api.chat_response import DONE, KEEP_ALIVE, ChatStream, Cho
 from claudegwd.openai_api.errors import GatewayError, InternalError
 from claudegwd.openai_api.sse import CONTENT_TYPE
 from claudegwd.public.choices import Choices
-from claudegwd.public.requests import at_end, during, read_body
+from claudegwd.public.requests import Record, at_end, during, read_body
 from claudegwd.translate.turn import Finished, Output, Reasoning, Text, TokenCount, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking
 
@@ -35,6 +36,7 @@ async def chat_completions() -> Response:
     gateway: Gateway = g.gateway
     wanted = parse_chat_request(await read_body(), gateway.bounds)
     plan = gateway.plan(wanted, g.client)
+    g.record.model = plan.model.id
     askings = [gateway.desk.ask(plan, g.request_id) for _ in range(wanted.n)]
     for asking in askings:
         at_end(asking.close)
@@ -55,7 +57,7 @@ async def _whole(gateway: Gateway, wanted: ChatRequest, choices: Choices) -> Res
         usage += _usage(_finished(asking).usage)
         answers.append(_choice(index, asking))
         gateway.answered(asking)
-    _settle(gateway, usage, g.client, g.admission)
+    Account(g.client, g.admission, g.record).settle(gateway, usage, choices.askings[0])
     head = choices.askings[0]
     body = completion_body(
         _new_id(), int(time.time()), head.answer.model or head.plan.model.id, answers, usage, _older_fields(wanted),
@@ -83,15 +85,13 @@ async def _stream(gateway: Gateway, wanted: ChatRequest, choices: Choices) -> Re
     with trio.move_on_after(HEARTBEAT_SECONDS):
         await choices.first()
     head = choices.askings[0]
-    events = _events(gateway, wanted, choices, g.client, g.admission)
+    events = _events(gateway, wanted, choices, Account(g.client, g.admission, g.record))
     response = Response(events, headers={**_STREAM_HEADERS, **_headers(wanted, head)})
     response.timeout = None  # Quart's default would cut the stream after 60 s
     return response
 
 
-async def _events(
-    gateway: Gateway, wanted: ChatRequest, choices: Choices, client: Client, admission: Admission
-) -> AsyncIterator[bytes]:
+async def _events(gateway: Gateway, wanted: ChatRequest, choices: Choices, account: "Account") -> AsyncIterator[bytes]:
     head = choices.askings[0]
     model = head.answer.model or head.plan.model.id
     stream = ChatStream(
@@ -114,19 +114,30 @@ async def _events(
                     gateway.answered(choices.askings[index])
     except GatewayError as error:
         gateway.refused(error)
+        account.record.code = error.code
         yield stream.error(error)
     else:
-        _settle(gateway, usage, client, admission)
+        account.settle(gateway, usage, head)
         if wanted.include_usage:
             yield stream.usage(usage)
     yield DONE
 
 
-def _settle(gateway: Gateway, usage: Usage, client: Client, admission: Admission) -> None:
-    """Count what the request used to its client."""
-    tokens = usage.prompt_tokens + usage.completion_tokens
-    admission.settle(tokens, trio.current_time())
-    gateway.clients.book.used(client, tokens, time.time())
+@dataclass(frozen=True, slots=True)
+class Account:
+    """To whom a request is counted, and where it is written down."""
+
+    client: Client
+    admission: Admission
+    record: Record
+
+    def settle(self, gateway: Gateway, usage: Usage, asking: Asking) -> None:
+        """Count what an answered request has used."""
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        self.admission.settle(tokens, trio.current_time())
+        gateway.clients.book.used(self.client, tokens, time.time())
+        self.record.prompt_tokens, self.record.completion_tokens = usage.prompt_tokens, usage.completion_tokens
+        self.record.key, self.record.how = asking.key, asking.how
 
 
 def _event(stream: ChatStream, index: int, output: Output) -> bytes | None:

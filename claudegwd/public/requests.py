@@ -1,9 +1,11 @@
 """What every public request has: an id, a clock, and things to close when it ends, however it ends."""
 
+import logging
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from contextvars import ContextVar
+from dataclasses import dataclass
 from secrets import token_hex
 
 import trio
@@ -12,8 +14,39 @@ from quart import request
 from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
 
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+
 _CLIENTS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_LOGGED = (
+    "request_id", "method", "route", "status", "code", "client", "model", "key", "how", "prompt_tokens",
+    "completion_tokens",
+)  # fmt: skip
 _at_end: ContextVar[ExitStack] = ContextVar("at_end")
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of a request when it ends, for its one line in the log. Nothing of its content."""
+
+    request_id: str
+    method: str
+    route: str
+    started: float
+    client: str = ""
+    status: int = 0  # 0: the client went away before there was one
+    code: str | None = None
+    model: str | None = None
+    key: str | None = None
+    how: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+    def write(self) -> None:
+        """Log it: work at info, looks at health and the like at debug."""
+        fields = {name: value for name in _LOGGED if (value := getattr(self, name)) is not None}
+        level = logging.INFO if self.method != "GET" else logging.DEBUG
+        log_event(log, level, "request", milliseconds=milliseconds_since(self.started), **fields)
 
 
 class Connection(TrioASGIHTTPConnection):
