@@ -46,6 +46,9 @@ class ServerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     )
     max_body_bytes: Annotated[int, _BODY] = 33_554_432
     allowed_hosts: Annotated[tuple[str, ...], Meta(description='a list of host names such as ["gateway.lan"]')] = ()
+    fetch_hosts: Annotated[
+        tuple[str, ...], Meta(description='a list of host names such as ["images.example.org"]')
+    ] = ()
     cors_origins: Annotated[tuple[str, ...], Meta(description='a list of origins such as ["https://chat.lan"]')] = ()
 
 

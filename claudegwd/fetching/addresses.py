@@ -1,0 +1,61 @@
+"""Which addresses may be fetched from. Pure."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from claudegwd.openai_api.errors import InvalidRequest
+
+ANY_HOST = "*"
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one request goes. `host` is what the URL says; the address is chosen and checked at connect."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+
+def target_of(url: str, hosts: Sequence[str], param: str) -> Target:
+    """Read a URL and check it against the allow-list. Raises InvalidRequest with `param`.
+
+    An entry of `hosts` is a host name, ".example.org" for all below it, or "*".
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise InvalidRequest("cannot fetch this: its URL is broken", param=param) from None
+    host = (parts.hostname or "").lower()
+    if parts.scheme not in _PORTS or not host or parts.username is not None:
+        raise InvalidRequest("cannot fetch this: give a data: URL, or an http(s) URL without a password", param=param)
+    if not any(_matches(host, entry.lower()) for entry in hosts):
+        raise InvalidRequest(
+            "cannot fetch from this host: give the content as a data: URL, or add the host to server.fetch_hosts",
+            param=param,
+        )
+    if port is not None and port != _PORTS[parts.scheme]:
+        raise InvalidRequest("cannot fetch from this port: only 80 and 443", param=param)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, host, port or _PORTS[parts.scheme], path)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the internet's, and not of this machine or its networks."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
+    if mapped is not None:
+        return is_public(str(mapped))
+    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
+
+
+def _matches(host: str, entry: str) -> bool:
+    return entry in (ANY_HOST, host) or (entry.startswith(".") and host.endswith(entry))

@@ -1,0 +1,111 @@
+"""Fetching an image from an allowed host: bounded in size, time and redirects, and never from inside.
+
+The name is resolved once and the checked address is connected to, so that an answer which changes in between (DNS
+rebinding) cannot lead inside. Every redirect is checked as if it had been asked for.
+"""
+
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import h11
+import trio
+
+from claudegwd.fetching.addresses import Target, is_public, target_of
+from claudegwd.openai_api.errors import InvalidRequest
+
+MAX_FETCH_BYTES = 10 * 1024 * 1024  # the Messages API's own limit for one image
+FETCH_SECONDS = 10.0  # all redirects together; a client waits for it before its first token
+MAX_REDIRECTS = 3
+_READ_BYTES = 65536
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came: the media type that the server named, without its parameters, and the bytes."""
+
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """`hosts` is the allow-list; `allowed` says which addresses may be connected to (a test's own server is none)."""
+
+    hosts: Sequence[str]
+    allowed: Callable[[str], bool] = is_public
+    context: ssl.SSLContext | None = None
+
+    async def fetch(self, url: str, param: str) -> Fetched:
+        """The content behind `url`. Raises InvalidRequest with `param` for whatever goes wrong."""
+        try:
+            with trio.fail_after(FETCH_SECONDS):
+                for _ in range(MAX_REDIRECTS + 1):
+                    target = target_of(url, self.hosts, param)
+                    answer = await self._get(target, param)
+                    if isinstance(answer, Fetched):
+                        return answer
+                    url = urljoin(url, answer)
+        except trio.TooSlowError:
+            raise InvalidRequest(f"cannot fetch this: it took over {FETCH_SECONDS:.0f} s", param=param) from None
+        except (OSError, trio.BrokenResourceError, h11.ProtocolError, ssl.SSLError):
+            raise InvalidRequest("cannot fetch this: its server does not answer as it should", param=param) from None
+        raise InvalidRequest(f"cannot fetch this: it redirects over {MAX_REDIRECTS} times", param=param)
+
+    async def _get(self, target: Target, param: str) -> Fetched | str:
+        """One request; a str is where it redirects to."""
+        async with await self._connect(target, param) as stream:
+            connection = h11.Connection(h11.CLIENT)
+            headers = [
+                ("host", target.host),
+                ("accept", "image/*"),
+                ("user-agent", "claudegwd"),
+                ("connection", "close"),
+            ]
+            request = h11.Request(method="GET", target=target.path, headers=headers)
+            await stream.send_all((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+            return await _read(connection, stream, param)
+
+    async def _connect(self, target: Target, param: str) -> trio.abc.Stream:
+        found = await trio.socket.getaddrinfo(target.host, target.port, type=trio.socket.SOCK_STREAM)
+        addresses = [(family, address) for family, _, _, _, address in found]
+        if not addresses or not all(self.allowed(str(address[0])) for _, address in addresses):
+            raise InvalidRequest("cannot fetch this: its host is not on the public internet", param=param)
+        family, address = addresses[0]
+        sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
+        try:
+            await sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        stream = trio.SocketStream(sock)
+        if target.scheme == "http":
+            return stream
+        context = self.context or ssl.create_default_context()
+        return trio.SSLStream(stream, context, server_hostname=target.host, https_compatible=True)
+
+
+async def _read(connection: h11.Connection, stream: trio.abc.Stream, param: str) -> Fetched | str:
+    response: h11.Response | None = None
+    data = bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
+        elif isinstance(event, h11.Response):
+            response = event
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+            if event.status_code in _REDIRECTS and "location" in headers:
+                return headers["location"]
+            if event.status_code != 200:
+                raise InvalidRequest(f"cannot fetch this: its server answered {event.status_code}", param=param)
+        elif isinstance(event, h11.Data):
+            data += event.data
+            if len(data) > MAX_FETCH_BYTES:
+                raise InvalidRequest(f"cannot fetch this: it has over {MAX_FETCH_BYTES} bytes", param=param)
+        elif isinstance(event, h11.EndOfMessage) and response is not None:
+            return Fetched(headers.get("content-type", "").partition(";")[0].strip().lower(), bytes(data))
+        elif isinstance(event, h11.ConnectionClosed):
+            raise InvalidRequest("cannot fetch this: its server hung up", param=param)

@@ -1,0 +1,60 @@
+"""Images that a request names by address: fetched from allowed hosts before the request is planned."""
+
+import base64
+
+import msgspec
+import trio
+
+from claudegwd.fetching.fetch import Fetcher
+from claudegwd.gateway import Gateway
+from claudegwd.openai_api.chat_request import ChatRequest, ImagePart, Message
+from claudegwd.openai_api.errors import InvalidRequest
+
+# At once and in all: each fetch is a connection and up to 10 MB, and the client waits for the slowest.
+MAX_FETCHES = 20
+
+
+async def with_fetched_images(gateway: Gateway, wanted: ChatRequest) -> ChatRequest:
+    """The request with `data:` URLs in place of addresses. Raises InvalidRequest for one that may not be fetched.
+
+    Without server.fetch_hosts nothing is fetched, and the translation refuses addresses with the place and the reason.
+    """
+    hosts = gateway.config.server.fetch_hosts
+    found = [
+        (number, index, part.url)
+        for number, message in enumerate(wanted.messages)
+        for index, part in enumerate(message.content)
+        if isinstance(part, ImagePart) and not part.url.startswith("data:")
+    ]
+    if not hosts or not found:
+        return wanted
+    if len(found) > MAX_FETCHES:
+        raise InvalidRequest(f"cannot fetch over {MAX_FETCHES} images: give data: URLs", param="messages")
+    fetcher = Fetcher(hosts)
+    urls: dict[tuple[int, int], str] = {}
+    errors: list[InvalidRequest] = []
+
+    async def fetch(number: int, index: int, url: str) -> None:
+        try:
+            got = await fetcher.fetch(url, f"messages[{number}].content[{index}].image_url.url")
+        except InvalidRequest as error:
+            errors.append(error)
+            nursery.cancel_scope.cancel()
+        else:
+            urls[number, index] = f"data:{got.media_type};base64,{base64.b64encode(got.data).decode()}"
+
+    async with trio.open_nursery() as nursery:
+        for place in found:
+            nursery.start_soon(fetch, *place)
+    if errors:
+        raise errors[0]
+    messages = tuple(_replaced(message, number, urls) for number, message in enumerate(wanted.messages))
+    return msgspec.structs.replace(wanted, messages=messages)
+
+
+def _replaced(message: Message, number: int, urls: dict[tuple[int, int], str]) -> Message:
+    parts = tuple(
+        msgspec.structs.replace(part, url=urls[number, index]) if (number, index) in urls else part
+        for index, part in enumerate(message.content)
+    )
+    return msgspec.structs.replace(message, content=parts)

@@ -1,0 +1,104 @@
+"""Fetching from a real server on loopback, which the test allows; and from nowhere else."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from claudegwd.fetching import addresses, fetch
+from claudegwd.fetching.fetch import Fetched, Fetcher
+from claudegwd.openai_api.errors import InvalidRequest
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/png; q=1\r\nContent-Length: %d\r\n\r\n%b" % (len(PNG), PNG)
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[bytes]]:
+    """A server on a free port, which the test lets stand for port 80; gives the request heads that came."""
+    heads: list[bytes] = []
+
+    async def handle(stream: trio.SocketStream) -> None:
+        heads.append(bytes(await stream.receive_some(65536)))
+        await stream.send_all(answer(heads[-1]))
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(lambda **kw: trio.serve_tcp(handle, 0, host="127.0.0.1", **kw))
+        port = listeners[0].socket.getsockname()[1]
+        monkeypatch.setitem(addresses._PORTS, "http", port)
+        yield heads
+        nursery.cancel_scope.cancel()
+
+
+def inside(_: str) -> bool:
+    return True
+
+
+async def test_an_image_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(lambda _: OK, monkeypatch) as heads:
+        got = await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a.png?x=1", "p")
+    assert got == Fetched("image/png", PNG)
+    assert heads[0].startswith(b"GET /a.png?x=1 HTTP/1.1\r\n")
+
+
+async def test_an_inner_address_is_refused_though_its_host_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(lambda _: OK, monkeypatch) as heads:
+        with pytest.raises(InvalidRequest, match="not on the public internet"):
+            await Fetcher(["*"]).fetch("http://localhost/a.png", "p")
+    assert heads == []
+
+
+async def test_a_redirect_is_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/a\r\nContent-Length: 0\r\n\r\n"
+    async with serving(lambda _: away, monkeypatch):
+        with pytest.raises(InvalidRequest, match="from this host"):
+            await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a.png", "p")
+
+
+async def test_redirects_are_followed_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = b"HTTP/1.1 307 T\r\nLocation: /b.png\r\nContent-Length: 0\r\n\r\n"
+
+    def answer(head: bytes) -> bytes:
+        return OK if head.startswith(b"GET /b.png") else once
+
+    async with serving(answer, monkeypatch):
+        assert (await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a", "p")).data == PNG
+    async with serving(lambda _: once, monkeypatch) as heads:
+        with pytest.raises(InvalidRequest, match="redirects"):
+            await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a", "p")
+    assert len(heads) == fetch.MAX_REDIRECTS + 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "answered 404"),
+        (b"nonsense\r\n\r\n", "not answer as it should"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf", "not answer as it should"),
+        (b"", "hung up|not answer as it should"),
+    ],
+)
+async def test_what_a_server_does_wrong_is_said(answer: bytes, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(lambda _: answer, monkeypatch):
+        with pytest.raises(InvalidRequest, match=text) as caught:
+            await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a", "messages[0]")
+    assert caught.value.param == "messages[0]"
+
+
+async def test_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "MAX_FETCH_BYTES", 50)
+    async with serving(lambda _: OK, monkeypatch):
+        with pytest.raises(InvalidRequest, match="over 50 bytes"):
+            await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a", "p")
+
+
+async def test_a_silent_server_is_given_up(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")  # the kernel connects; nobody ever answers
+    monkeypatch.setitem(addresses._PORTS, "http", listeners[0].socket.getsockname()[1])
+    started = trio.current_time()
+    with pytest.raises(InvalidRequest, match="took over"):
+        await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a", "p")
+    assert trio.current_time() - started == pytest.approx(fetch.FETCH_SECONDS)
+    await listeners[0].aclose()
