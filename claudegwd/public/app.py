@@ -24,7 +24,7 @@ from claudegwd.openai_api.errors import (
     NotFound,
     UnsupportedMediaType,
 )
-from claudegwd.public import chat, doors, health, models
+from claudegwd.public import chat, completions, doors, health, models
 from claudegwd.public.requests import Connection, Record, at_end, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
@@ -49,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/livez", health.livez, open=True),
     Route("GET", "/readyz", health.readyz, open=True),
     Route("POST", "/v1/chat/completions", chat.chat_completions),
+    Route("POST", "/v1/completions", completions.completions),
     Route("GET", "/v1/models", models.list_models),
     Route("GET", "/v1/models/capabilities", models.capabilities),
     Route("GET", "/v1/models/<path:ident>", models.show_model),

@@ -1,0 +1,169 @@
+"""Answering one request: its questions are asked, what they say is read, and what they used is counted.
+
+Shared by every route that asks a model; each of them brings the words of its own protocol.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Protocol
+
+import trio
+from quart import Response, g
+
+from claudegwd.gateway import Gateway
+from claudegwd.limits.clients import Client
+from claudegwd.limits.meter import Admission
+from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
+from claudegwd.openai_api.sse import CONTENT_TYPE, DONE, KEEP_ALIVE
+from claudegwd.openai_api.usage import Usage
+from claudegwd.public.choices import Choices
+from claudegwd.public.requests import Record, at_end, during
+from claudegwd.translate.plan import Plan
+from claudegwd.translate.turn import Finished, Output, TokenCount
+from claudegwd.workers.asking import Asking
+
+# Proxies and clients give up on a silent connection after 30 to 60 s.
+HEARTBEAT_SECONDS = 15.0
+
+_STREAM_HEADERS = {
+    "content-type": CONTENT_TYPE,
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+}
+
+
+class Stream(Protocol):
+    """What writes the events of one protocol: bytes of one event each."""
+
+    include_usage: bool
+
+    def usage(self, usage: Usage) -> bytes: ...
+
+    def error(self, error: GatewayError) -> bytes: ...
+
+
+class Answering:
+    """One question for each plan. Make it in a request's handler: it ends with the request, however that ends."""
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self._gateway: Gateway = g.gateway
+        self._client: Client = g.client
+        self._admission: Admission = g.admission
+        self._record: Record = g.record
+        self._stopped: GatewayError | None = None
+        self.usage = Usage()
+        self.askings = [self._gateway.desk.ask(plan, g.request_id) for plan in plans]
+        self._choices = Choices(self.askings)
+        self._record.model = plans[0].model.id
+        for asking in self.askings:
+            at_end(asking.close)
+        during(self._gateway.clients.book.under_way(self._client, self._revoked))
+
+    @property
+    def model(self) -> str:
+        """The model that answers, once that is known, else the one that was asked for."""
+        head: Asking = self.askings[0]
+        return head.answer.model or head.plan.model.id
+
+    def stop(self, error: GatewayError) -> None:
+        """End it now; its reader is told `error`. Never waits."""
+        self._stopped = self._stopped or error
+        for asking in self.askings:
+            asking.close()
+
+    async def whole(self) -> None:
+        """Read every answer to its end. Raises the GatewayError of the first that has none."""
+        try:
+            for asking in self.askings:
+                await asking.first()
+                while await asking.next(HEARTBEAT_SECONDS) is not None:
+                    pass
+                self._count(asking)
+        except GatewayError as error:
+            raise self._told(error) from None
+        self._settle()
+
+    async def stream(
+        self,
+        make: Callable[[str], tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]],
+        headers: Callable[[Asking], dict[str, str]],
+    ) -> Response:
+        """The streamed response. `make`, given the model, answers the stream, its first events, and what writes one.
+
+        Waits for the first token, so that a failure before it is a real status; but no longer than a heartbeat.
+        """
+        with trio.move_on_after(HEARTBEAT_SECONDS):
+            try:
+                await self._choices.first()
+            except GatewayError as error:
+                raise self._told(error) from None
+        events = self._events(*make(self.model))
+        response = Response(events, headers={**_STREAM_HEADERS, **headers(self.askings[0])})
+        response.timeout = None  # Quart's default would cut the stream after 60 s
+        return response
+
+    async def _events(
+        self, stream: Stream, opening: Iterable[bytes], write: Callable[[int, Output], bytes | None]
+    ) -> AsyncIterator[bytes]:
+        for event in opening:
+            yield event
+        try:
+            async for index, outputs in self._choices.outputs(HEARTBEAT_SECONDS):
+                if not outputs:
+                    yield KEEP_ALIVE
+                for output in outputs:
+                    written = write(index, output)
+                    if written is not None:
+                        yield written
+                    if isinstance(output, Finished):
+                        self._count(self.askings[index])
+        except GatewayError as error:
+            told = self._told(error)
+            self._gateway.refused(told)
+            self._record.code = told.code
+            yield stream.error(told)
+        else:
+            self._settle()
+            if stream.include_usage:
+                yield stream.usage(self.usage)
+        yield DONE
+
+    def _count(self, asking: Asking) -> None:
+        """Count a complete answer to its key and to this request."""
+        self.usage += _usage(finished(asking).usage)
+        self._gateway.answered(asking)
+
+    def _settle(self) -> None:
+        """Count what the request used to its client."""
+        tokens = self.usage.prompt_tokens + self.usage.completion_tokens
+        self._admission.settle(tokens, trio.current_time())
+        self._gateway.clients.book.used(self._client, tokens, time.time())
+        record, head = self._record, self.askings[0]
+        record.prompt_tokens, record.completion_tokens = self.usage.prompt_tokens, self.usage.completion_tokens
+        record.key, record.how = head.key, head.how
+
+    def _told(self, error: GatewayError) -> GatewayError:
+        """The error as the client is told it: who stopped an answer knows better why it broke off."""
+        return self._stopped or error
+
+    def _revoked(self) -> None:
+        self.stop(AuthenticationFailed("cannot go on: this API key was revoked; ask the operator for a new one"))
+
+
+def finished(asking: Asking) -> Finished:
+    """How the answer ended. Raises InternalError for one that did not."""
+    end = asking.answer.finished
+    if end is None:
+        raise InternalError("cannot answer: the turn ended without an answer")
+    return end
+
+
+def worker_headers(asking: Asking, ignored: Sequence[str]) -> dict[str, str]:
+    """How the worker was had, and which parameters have no effect."""
+    headers = {"x-claudegw-worker": asking.how} if asking.how else {}
+    names = (*ignored, *asking.plan.settings.ignored)
+    return headers | ({"x-claudegw-ignored": ", ".join(dict.fromkeys(names))} if names else {})
+
+
+def _usage(count: TokenCount) -> Usage:
+    return Usage(count.prompt, count.completion, count.cached, count.reasoning)

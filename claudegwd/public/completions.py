@@ -1,0 +1,71 @@
+"""POST /v1/completions: each prompt is asked as a chat of its own, and its text alone is answered."""
+
+import time
+from collections.abc import Callable, Iterable
+from secrets import token_hex
+from typing import Any
+
+from quart import Response, g
+
+from claudegwd.gateway import Gateway
+from claudegwd.openai_api.completions_request import CompletionsRequest, parse_completions_request
+from claudegwd.openai_api.completions_response import CompletionStream, FinishReason, TextChoice, text_completion_body
+from claudegwd.openai_api.encode import encode
+from claudegwd.public.answering import Answering, Stream, finished, worker_headers
+from claudegwd.public.requests import read_body
+from claudegwd.translate.turn import Finished, Output, Text
+from claudegwd.workers.asking import Asking
+
+
+async def completions() -> Response:
+    """Answer one request, streaming or not: `n` choices for each prompt, those of the first prompt first."""
+    gateway: Gateway = g.gateway
+    wanted = parse_completions_request(await read_body(), gateway.bounds)
+    plans = [gateway.plan(chat, g.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
+    answering = Answering(plans)
+
+    def headers(asking: Asking) -> dict[str, str]:
+        return worker_headers(asking, wanted.ignored)
+
+    if wanted.stream:
+        return await answering.stream(lambda model: _stream(wanted, model), headers)
+    await answering.whole()
+    choices = [_choice(wanted, *each) for each in enumerate(answering.askings)]
+    body = text_completion_body(_new_id(), int(time.time()), answering.model, choices, answering.usage)
+    return Response(body, content_type="application/json", headers=headers(answering.askings[0]))
+
+
+def _choice(wanted: CompletionsRequest, index: int, asking: Asking) -> TextChoice:
+    text = (wanted.prompts[index // wanted.n] if wanted.echo else "") + asking.answer.text
+    return TextChoice(index=index, text=text, finish_reason=_reason(finished(asking)))
+
+
+def _stream(
+    wanted: CompletionsRequest, model: str
+) -> tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]:
+    stream = CompletionStream(_new_id(), int(time.time()), model, include_usage=wanted.include_usage)
+
+    def write(index: int, output: Output) -> bytes | None:
+        match output:
+            case Text(raw=raw):
+                return stream.text(index, raw)
+            case Finished():
+                return stream.finish(index, _reason(output))
+        return None  # this protocol has no place for what the model thinks
+
+    echoed = wanted.prompts if wanted.echo else ()
+    opening = [
+        stream.text(prompt * wanted.n + choice, encode(text))
+        for prompt, text in enumerate(echoed)
+        for choice in range(wanted.n)
+    ]
+    return stream, opening, write
+
+
+def _reason(end: Finished) -> FinishReason:
+    reason: Any = end.reason  # without tools it is never that of a tool call
+    return reason  # type: ignore[no-any-return]
+
+
+def _new_id() -> str:
+    return f"cmpl-{token_hex(12)}"
