@@ -1,0 +1,158 @@
+"""Streams: chunks as the official client reads them, and the bytes that carry them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import trio
+
+from claudegwd.demo.replies import refusal, say
+from claudegwd.demo.script import Drop, Event, Reply, Text, Wait, overloaded, server_error
+from tests.e2e.harness import MODEL, Running, as_messages, secret
+
+pytestmark = pytest.mark.cli
+
+PARTS = tuple(f"part {n} " for n in range(20))
+
+
+@asynccontextmanager
+async def raw_stream(gateway: Running, text: str, **more: Any) -> AsyncIterator[httpx.Response]:
+    body = {"model": MODEL, "messages": as_messages(text), "stream": True, **more}
+    async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as response:
+        yield response
+
+
+async def events(response: httpx.Response) -> list[str]:
+    """The data of each event; each must be one line and a blank one."""
+    whole = (await response.aread()).decode()
+    assert whole.endswith("\n\n")
+    blocks = whole[:-2].split("\n\n")
+    assert all(block.startswith(("data: ", ": ")) and "\n" not in block for block in blocks)
+    return [block.removeprefix("data: ") for block in blocks if not block.startswith(":")]
+
+
+async def test_one_chunk_for_each_delta_and_the_frame_around_them(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say(*PARTS)
+    chunks = await gateway.stream(secret("Stream."))
+    assert len({(c.id, c.created, c.model) for c in chunks}) == 1
+    assert all(len(c.choices) == 1 and c.choices[0].index == 0 for c in chunks)
+    first, *inner, last = chunks
+    assert (first.choices[0].delta.role, first.choices[0].delta.content) == ("assistant", "")
+    assert [c.choices[0].delta.content for c in inner] == list(PARTS)
+    assert all(c.choices[0].delta.role is None and c.choices[0].finish_reason is None for c in inner)
+    assert last.choices[0].finish_reason == "stop"
+    assert last.choices[0].delta.model_dump(exclude_none=True) == {}
+    assert all(c.usage is None for c in chunks)
+
+
+async def test_deltas_come_as_upstream_sends_them(gateway: Running) -> None:
+    gates = [trio.Event() for _ in range(3)]
+    steps = [step for n, gate in enumerate(gates) for step in (Text((f"piece {n}",)), Wait(gate))]
+    gateway.endpoint.script = lambda _: Reply(tuple(steps))
+    said = []
+    with trio.fail_after(20):
+        wanted: Any = {"model": MODEL, "messages": as_messages("Slowly.")}
+        async for chunk in await gateway.client.chat.completions.create(**wanted, stream=True):
+            if chunk.choices[0].delta.content:
+                said.append(chunk.choices[0].delta.content)
+                gates[len(said) - 1].set()  # only now upstream goes on: nothing may be gathered on the way
+    assert said == ["piece 0", "piece 1", "piece 2"]
+
+
+async def test_the_stream_says_what_the_whole_answer_says(gateway: Running) -> None:
+    parts = ("The ", 'quoted "', "\\ back", "slash\n", "ünï ", "👩‍👩‍👧", "\u2028\x00 end")
+    gateway.endpoint.script = lambda _: say(*parts)
+    chunks = await gateway.stream("Same?")
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == (await gateway.ask("Same?")).text
+
+
+async def test_headers_keep_proxies_from_gathering(gateway: Running) -> None:
+    async with raw_stream(gateway, "Headers.") as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert response.headers["cache-control"] == "no-cache, no-transform"
+        assert response.headers["x-accel-buffering"] == "no"
+        assert "content-encoding" not in response.headers
+        assert response.headers["x-claudegw-worker"] in ("spare", "cold")
+        assert response.headers["x-request-id"]
+        assert (await events(response))[-1] == "[DONE]"
+
+
+async def test_usage_comes_last_and_only_if_asked_for(gateway: Running) -> None:
+    async with raw_stream(gateway, "Usage.", stream_options={"include_usage": True}) as response:
+        *chunks, usage, done = await events(response)
+    assert done == "[DONE]"
+    found = json.loads(usage)
+    assert found["choices"] == []
+    assert found["usage"]["total_tokens"] == found["usage"]["prompt_tokens"] + found["usage"]["completion_tokens"] > 0
+    assert all(json.loads(chunk)["usage"] is None and json.loads(chunk)["choices"] for chunk in chunks)
+    assert json.loads(chunks[-1])["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_no_text_at_all_still_has_role_finish_and_done(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: refusal()
+    chunks = await gateway.stream("Nothing.")
+    assert [c.choices[0].delta.role for c in chunks] == ["assistant", None]
+    assert chunks[-1].choices[0].finish_reason == "content_filter"
+
+
+async def test_several_choices_in_one_stream(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say("a", "b")
+    chunks = await gateway.stream("Twice.", n=2)
+    for index in (0, 1):
+        own = [c.choices[0] for c in chunks if c.choices[0].index == index]
+        assert own[0].delta.role == "assistant"
+        assert "".join(c.delta.content or "" for c in own) == "ab"
+        assert [c.finish_reason for c in own] == [None] * (len(own) - 1) + ["stop"]
+
+
+@pytest.mark.parametrize(("failure", "status"), [(overloaded(), 503), (server_error(), 503)])
+async def test_a_failure_before_the_first_token_is_a_real_status(gateway: Running, failure: Any, status: int) -> None:
+    gateway.endpoint.script = lambda _: failure
+    with pytest.raises(openai.APIStatusError) as caught:
+        await gateway.stream("Fail early.")
+    assert caught.value.status_code == status
+    assert float(caught.value.response.headers["retry-after"]) > 0
+
+
+BROKEN = {
+    "cut in the first block": (Text(("begun ",)), Drop()),
+    "an error event": (
+        Text(("begun ",)),
+        Event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_failure_after_the_first_token_ends_the_stream_with_an_error(gateway: Running, name: str) -> None:
+    gateway.endpoint.script = lambda _: Reply(BROKEN[name])
+    async with raw_stream(gateway, "Fail late.") as response:
+        assert response.status_code == 200
+        *chunks, error, done = await events(response)
+    assert done == "[DONE]"
+    assert set(json.loads(error)["error"]) == {"message", "type", "param", "code"}
+    assert json.loads(chunks[1])["choices"][0]["delta"]["content"] == "begun "
+    assert all(json.loads(chunk)["choices"][0]["finish_reason"] is None for chunk in chunks)
+    assert gateway.endpoint.count == 1
+
+
+async def test_the_official_client_raises_what_broke_off(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: Reply(BROKEN["cut in the first block"])
+    with pytest.raises(openai.APIError):
+        await gateway.stream("Break.")
+
+
+async def test_the_official_accumulator_reads_the_stream(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say(*PARTS)
+    wanted: Any = {"model": MODEL, "messages": as_messages("Accumulate.")}
+    async with gateway.client.chat.completions.stream(**wanted, stream_options={"include_usage": True}) as stream:
+        final = await stream.get_final_completion()
+    assert final.choices[0].message.content == "".join(PARTS)
+    assert final.usage is not None
