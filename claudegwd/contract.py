@@ -20,6 +20,9 @@ EXIT_NOT_RUNNING: Final = 3
 # sysexits.h EX_CONFIG; the systemd unit never restarts on it, so nothing but a bad configuration may use it.
 EXIT_CONFIG: Final = 78
 
+# The first CLI that was seen to do all that the daemon relies on.
+OLDEST_CLI: Final = (2, 1, 330)
+
 CONFIG_NAME: Final = "config.toml"
 KEYS_NAME: Final = "keys.json"
 SOCKET_NAME: Final = "control.sock"

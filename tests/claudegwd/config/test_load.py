@@ -42,6 +42,7 @@ file = "other.json"
 cooldown_seconds = 11
 hold_seconds = 12
 shell_files = ["~/.bashrc"]
+watch = true
 [log]
 level = "debug"
 format = "json"
