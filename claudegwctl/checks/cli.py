@@ -1,0 +1,67 @@
+"""Whether there is a Claude Code CLI, and which."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from claudegwctl.checks.finding import OK, PROBLEM, Finding, Scene
+from claudegwd.contract import OLDEST_CLI
+
+INSTALL: Final = 'install it: `pip install "claudegwd[cli]"`, or put `claude` on PATH, or name it under claude.binary'
+# It starts in half a second; on a machine that swaps, later.
+VERSION_SECONDS: Final = 20
+
+
+def check(scene: Scene) -> Iterator[Finding]:
+    binary = find(scene)
+    if binary is None:
+        yield Finding("claude", PROBLEM, "there is no Claude Code CLI", INSTALL)
+        return
+    try:
+        done = subprocess.run(  # noqa: S603 - the CLI that the daemon would start as well
+            [binary, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError as error:
+        yield Finding("claude", PROBLEM, f"{binary} does not start: {error.strerror}", INSTALL)
+        return
+    except subprocess.TimeoutExpired:
+        yield Finding("claude", PROBLEM, f"{binary} --version does not end", INSTALL)
+        return
+    yield judged(binary, done.stdout)
+
+
+def find(scene: Scene) -> Path | None:
+    """As the daemon finds it: its own word, the setting, the bundled one, PATH."""
+    if scene.status is not None and scene.status.get("claude_binary"):
+        return Path(scene.status["claude_binary"])
+    setting = str(scene.settings.get("claude.binary", "auto"))
+    if setting != "auto":
+        return Path(setting).expanduser()
+    # Located, never imported.
+    spec = find_spec("claude_agent_sdk")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        bundled = Path(place) / "_bundled" / "claude"
+        if os.access(bundled, os.X_OK):
+            return bundled
+    found = shutil.which("claude", path=scene.env.get("PATH"))
+    return Path(found) if found else None
+
+
+def judged(binary: Path, output: str) -> Finding:
+    """`output` is what --version printed, such as "2.1.330 (Claude Code)"."""
+    match = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", output)
+    if match is None:
+        return Finding("claude", PROBLEM, f"{binary} does not tell a version: is it the Claude Code CLI?", INSTALL)
+    version = ".".join(match.groups())
+    if tuple(map(int, match.groups())) < OLDEST_CLI:
+        oldest = ".".join(map(str, OLDEST_CLI))
+        return Finding("claude", PROBLEM, f"{binary} is {version}, older than {oldest}", INSTALL)
+    return Finding("claude", OK, f"{version} ({binary})")

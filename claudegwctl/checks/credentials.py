@@ -1,0 +1,62 @@
+"""Whether there is anything to authenticate with. Files with secrets are looked at from outside, never read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
+from claudegwd.contract import keys_path
+
+_VARIABLES: Final = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
+_ADD: Final = (
+    "add a key (`claudegwctl keys add NAME`), or log the CLI in (`claude`, then /login), or `claude setup-token`"
+)
+_MENDS: Final = {
+    "invalid": "the upstream refuses it: replace it, or try it with `claudegwctl keys test {}`",
+    "exhausted": "its credit is spent: pay, then `claudegwctl keys test {}`",
+}
+
+
+def check(scene: Scene) -> Iterator[Finding]:
+    if scene.status is not None:
+        keys = scene.status.get("keys") or []
+        yield from _of_keys(keys) if keys else _of_login(scene)
+        return
+    path = keys_path(scene.env, scene.config_file, str(scene.settings.get("keys.file", "")))
+    if path.exists():
+        yield Finding("keys", OK, f"{path} is there")
+    elif scene.env.get("CLAUDE_API_KEYS"):
+        yield Finding("keys", OK, "CLAUDE_API_KEYS is set")
+    else:
+        yield from _of_login(scene)
+
+
+def _of_keys(keys: list[Mapping[str, Any]]) -> Iterator[Finding]:
+    usable = [key["name"] for key in keys if key["state"] in {"active", "ready"}]
+    for key in keys:
+        if mend := _MENDS.get(key["state"]):
+            level = NOTE if usable else PROBLEM
+            yield Finding("keys", level, f"{key['name']} is {key['state']}", mend.format(key["name"]))
+    if usable:
+        yield Finding("keys", OK, f"{len(usable)} of {len(keys)} can be used: {', '.join(usable)}")
+    elif any(key["state"] == "cooling" for key in keys):
+        yield Finding("keys", NOTE, "all are cooling down", "wait, or add another with `claudegwctl keys add NAME`")
+    else:
+        yield Finding("keys", PROBLEM, f"none of {len(keys)} can be used", _ADD)
+
+
+def _of_login(scene: Scene) -> Iterator[Finding]:
+    found = [name for name in _VARIABLES if scene.env.get(name)]
+    if found:
+        yield Finding("login", OK, f"no keys, but {found[0]} is set here; the daemon needs it in its own environment")
+        return
+    home = Path(scene.env.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+    if (home / ".credentials.json").exists():
+        yield Finding("login", OK, f"no keys; the CLI has a login in {home}, for a daemon of this user")
+    elif sys.platform == "darwin":
+        yield Finding("login", NOTE, "no keys; a login may be in the keychain, which is not looked into", _ADD)
+    else:
+        yield Finding("login", PROBLEM, "no keys, and no login of the CLI for this user", _ADD)

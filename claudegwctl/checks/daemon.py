@@ -1,0 +1,98 @@
+"""Whether the daemon runs, can be reached, and is well."""
+
+from __future__ import annotations
+
+import grp
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
+from claudegwctl.client import Daemon
+from claudegwctl.problems import NotRunning, Problem
+
+# `claudegwd --check` starts Python and reads three files.
+CHECK_SECONDS: Final = 30
+
+
+def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
+    """Fills in what the daemon says of itself, for the checks that follow."""
+    try:
+        scene.status = daemon.get("/v1/status")
+    except NotRunning:
+        yield _not_running(scene.socket)
+    except Problem as problem:
+        yield Finding("daemon", PROBLEM, str(problem), _group_mend(scene.socket))
+    if scene.status is None:
+        yield from _check_by_program(scene)
+        return
+    state = str(scene.status.get("state"))
+    trouble = scene.status.get("problem")
+    says = f"claudegwd {scene.status.get('version')} is {state} at {scene.socket}"
+    if trouble:
+        yield Finding("daemon", PROBLEM, f"{says}: {trouble}", "`claudegwctl logs` says more")
+    else:
+        yield Finding("daemon", OK if state == "ready" else NOTE, says)
+    yield from _check_by_daemon(scene, daemon)
+
+
+def _not_running(socket: Path) -> Finding:
+    says = f"nobody answers at {socket}"
+    if socket.exists():
+        says += "; what lies there is left from a daemon that died, and the next one replaces it"
+    return Finding("daemon", PROBLEM, says, "start it: `systemctl start claudegwd`, or `claudegwd` in a terminal")
+
+
+def _group_mend(socket: Path) -> str:
+    try:
+        found = socket.stat()
+        name = grp.getgrgid(found.st_gid).gr_name
+    except (OSError, KeyError):
+        return "ask who runs the daemon for access to its socket"
+    if stat.S_IMODE(found.st_mode) & 0o060 and found.st_gid not in {os.getegid(), *os.getgroups()}:
+        return f"join its group: `sudo usermod -aG {name} $USER`, then log in anew"
+    return "ask who runs the daemon for access to its socket"
+
+
+def _check_by_daemon(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
+    try:
+        config = daemon.get("/v1/config")
+        scene.settings = {row["key"]: row["value"] for row in config["settings"]}
+        scene.config_file = Path(config["path"])
+        daemon.ask("POST", "/v1/config/check")
+    except (Problem, KeyError) as problem:
+        yield Finding("configuration", PROBLEM, str(problem), "correct it; until then the one before is in effect")
+        return
+    where = str(scene.config_file) + ("" if config["exists"] else " (no such file: all is at its default)")
+    waiting = [change["key"] for change in config.get("waiting_for_restart", [])]
+    if waiting:
+        says = f"{where}: {', '.join(waiting)} changed but not yet in effect"
+        yield Finding("configuration", NOTE, says, "restart: `systemctl restart claudegwd`")
+    else:
+        yield Finding("configuration", OK, where)
+    for warning in config.get("warnings", []):
+        yield Finding("configuration", NOTE, warning)
+
+
+def _check_by_program(scene: Scene) -> Iterator[Finding]:
+    """Of a daemon that does not run: what it would say to its configuration if this user started it."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "claudegwd", "--check"],
+            capture_output=True, text=True, timeout=CHECK_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        says = "`claudegwd --check` did not run"
+        yield Finding(
+            "configuration", PROBLEM, says, "install the package anew: `pip install --force-reinstall claudegwd`"
+        )
+        return
+    if done.returncode == 0:
+        yield Finding("configuration", OK, str(scene.config_file))
+    else:
+        lines = done.stderr.strip().splitlines() or ["it gave no reason"]
+        yield Finding("configuration", PROBLEM, lines[-1], "correct that, then `claudegwd --check`")

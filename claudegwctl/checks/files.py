@@ -1,0 +1,52 @@
+"""Whether files lie open to more people than they should."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene, is_mine
+from claudegwd.contract import keys_path
+
+
+def check(scene: Scene) -> Iterator[Finding]:
+    keys = keys_path(scene.env, scene.config_file, str(scene.settings.get("keys.file", "")))
+    found = [
+        *_mode(scene.config_file, 0o022, "others may change it", "chmod go-w"),
+        *_mode(scene.config_file.parent, 0o022, "others may put files into it", "chmod go-w"),
+        *_mode(keys, 0o177, "others may read the tokens in it", "chmod 600"),
+        *_mode(scene.config_file.with_name("env.sh"), 0o177, "others may read the token in it", "chmod 600"),
+        *_socket(scene.socket),
+    ]
+    yield from found
+    if not found:
+        yield Finding("files", OK, "nothing lies open that should not")
+
+
+def _mode(path: Path, forbidden: int, why: str, mend: str) -> Iterator[Finding]:
+    try:
+        info = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        # Another user's: then it is not open to us either.
+        yield Finding("files", NOTE, f"{path} cannot be looked at: {error.strerror}", "look as its owner, or with sudo")
+        return
+    mode = stat.S_IMODE(info.st_mode)
+    if mode & forbidden:
+        yield Finding("files", PROBLEM, f"{path} has mode {mode:04o}: {why}", f"`{mend} {path}`")
+
+
+def _socket(path: Path) -> Iterator[Finding]:
+    try:
+        info, directory = path.stat(), path.parent.stat()
+    except OSError:
+        return
+    mode = stat.S_IMODE(info.st_mode)
+    if mode & 0o007:
+        says = f"{path} has mode {mode:04o}: everybody may control the daemon"
+        yield Finding("files", PROBLEM, says, f"`chmod o= {path}`; in a socket unit: SocketMode=0660")
+    if stat.S_IMODE(directory.st_mode) & 0o022 or not (is_mine(directory.st_uid) or directory.st_uid == info.st_uid):
+        says = f"{path.parent} can be written by others, who could put their own socket there"
+        yield Finding("files", PROBLEM, says, f"`chmod go-w {path.parent}`")

@@ -1,0 +1,74 @@
+"""What a check found, and what the checks go by."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+OK: Final = "ok"
+NOTE: Final = "note"
+PROBLEM: Final = "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: what was looked at, how it is, and, unless it is well, how to mend it."""
+
+    about: str
+    level: str
+    says: str
+    mend: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return {"about": self.about, "level": self.level, "says": self.says, "mend": self.mend}
+
+
+@dataclass
+class Scene:
+    """What the checks go by. `status` and `settings` are the daemon's own while it runs; else `status` is None and the
+    settings are what the file and the environment say, unchecked."""
+
+    env: Mapping[str, str]
+    socket: Path
+    config_file: Path
+    status: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def binds(self) -> list[str]:
+        if self.status is not None:
+            return list(self.status.get("binds") or [])
+        found = self.settings.get("server.bind", ["127.0.0.1:8000"])
+        return [str(each) for each in found] if isinstance(found, list) else []
+
+
+def read_settings(file: Path, env: Mapping[str, str]) -> dict[str, Any]:
+    """The settings by "section.name", as far as they can be read. Whether they are right is the daemon's to say."""
+    flat: dict[str, Any] = {}
+    try:
+        with file.open("rb") as stream:
+            data = tomllib.load(stream)
+    except (OSError, ValueError):
+        data = {}
+    for section, keys in data.items():
+        if isinstance(keys, dict):
+            flat |= {f"{section}.{name}": value for name, value in keys.items()}
+    flat |= dict(_from_environment(env))
+    return flat
+
+
+def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    if binary := env.get("CLAUDEGWD_CLAUDE__BINARY") or env.get("CLAUDE_BINARY_PATH"):
+        yield "claude.binary", binary
+    if file := env.get("CLAUDEGWD_KEYS__FILE"):
+        yield "keys.file", file
+    if (bind := env.get("CLAUDEGWD_SERVER__BIND")) and not bind.startswith("["):
+        yield "server.bind", [each.strip() for each in bind.split(",")]
+
+
+def is_mine(uid: int) -> bool:
+    return uid in {os.geteuid(), 0}

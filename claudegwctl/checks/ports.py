@@ -1,0 +1,55 @@
+"""Whether the ports are ours: they answer while the daemon runs, and are free while it does not."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
+
+CONNECT_SECONDS: Final = 2.0
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a bind may say, turned into what can be reached
+
+
+def check(scene: Scene) -> Iterator[Finding]:
+    for bind in scene.binds:
+        host, _, port = bind.rpartition(":")
+        host = host.strip("[]")
+        if not port.isdigit():
+            # `claudegwd --check` has said what is wrong with it.
+            continue
+        if scene.status is not None:
+            yield _answering(bind, _ANY.get(host, host), int(port))
+        elif int(port):
+            yield _free(bind, host, int(port))
+
+
+def _answering(bind: str, host: str, port: int) -> Finding:
+    try:
+        with socket.create_connection((host, port), timeout=CONNECT_SECONDS):
+            return Finding("port", OK, f"{bind} takes connections")
+    except OSError as error:
+        reason = error.strerror or "no answer"
+        return Finding("port", PROBLEM, f"{bind} takes no connection: {reason}", "look for a firewall, then at the log")
+
+
+def _free(bind: str, host: str, port: int) -> Finding:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+    except OSError as error:
+        return Finding("port", *_refusal(bind, port, error))
+    return Finding("port", OK, f"{bind} is free")
+
+
+def _refusal(bind: str, port: int, error: OSError) -> tuple[str, str, str]:
+    if error.errno == errno.EADDRINUSE:
+        mend = f"stop that program (`ss -ltnp 'sport = :{port}'` names it), or write another port under server.bind"
+        return PROBLEM, f"{bind} is taken by another program", mend
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return NOTE, f"this user may not take {bind}", "write a port above 1023, or use a systemd socket unit"
+    return PROBLEM, f"{bind} is no address of this machine", "correct server.bind"

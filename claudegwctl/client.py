@@ -1,0 +1,165 @@
+"""Talking to the daemon: HTTP/1.1 over its Unix socket.
+
+Written by hand because it has to start at once: http.client alone takes 30 ms to import, for which there is no use
+here. The other side is our own daemon, and each connection carries one request.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Final
+
+from claudegwctl.problems import NotRunning, Problem, Refused
+
+# A reload may wait for a busy disk; answers otherwise take milliseconds.
+ANSWER_SECONDS: Final = 30.0
+# Testing a key asks a model, after a CLI has started.
+SLOW_SECONDS: Final = 120.0
+_MAX_LINE: Final = 65_536
+
+
+class Daemon:
+    """The daemon behind a control socket. Raises NotRunning, Refused, or Problem when it cannot be understood."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def get(self, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
+        return self.ask("GET", path + _query(query))
+
+    def ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, seconds: float = ANSWER_SECONDS
+    ) -> dict[str, Any]:
+        """One request and its answer, a JSON object. `path` has its parts quoted (see `quoted`)."""
+        with self._exchange(method, path, body, seconds) as stream:
+            return _json(b"".join(stream))
+
+    def lines(self, path: str, query: Mapping[str, object], *, follow: bool) -> Iterator[dict[str, Any]]:
+        """JSON objects, one a line, as they come. With `follow` they end only with the daemon: NotRunning."""
+        with self._exchange("GET", path + _query(query), None, None if follow else ANSWER_SECONDS) as stream:
+            rest = b""
+            for piece in _until_it_stops(stream) if follow else stream:
+                *whole, rest = (rest + piece).split(b"\n")
+                for line in whole:
+                    yield _json(line)
+
+    @contextmanager
+    def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float | None
+    ) -> Iterator[Iterator[bytes]]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(ANSWER_SECONDS)
+            self._connect(sock)
+            sock.settimeout(seconds)
+            try:
+                sock.sendall(_head(method, path, body))
+                with sock.makefile("rb") as file:
+                    status, headers = _read_head(file)
+                    stream = _body(file, headers)
+                    if status >= 400:
+                        raise _refusal(status, b"".join(stream))
+                    yield stream
+            except TimeoutError:
+                raise Problem(f"cannot wait longer than {seconds:g} s for claudegwd: see `claudegwctl logs`") from None
+            except (OSError, EOFError, ValueError):
+                raise Problem("cannot read the answer: claudegwd broke it off; see its log") from None
+
+    def _connect(self, sock: socket.socket) -> None:
+        try:
+            sock.connect(str(self.path))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            raise NotRunning(
+                f"cannot reach claudegwd at {self.path}: it is not running; "
+                "start it (`systemctl start claudegwd`, or `claudegwd`), or name its socket with --socket"
+            ) from None
+        except PermissionError:
+            raise Problem(
+                f"cannot open {self.path}: permission denied; become a member of its group (`ls -l` names it) "
+                "and log in anew, or use sudo"
+            ) from None
+        except OSError as error:
+            raise Problem(f"cannot reach claudegwd at {self.path}: {error.strerror or 'no answer'}") from None
+
+
+def _until_it_stops(stream: Iterator[bytes]) -> Iterator[bytes]:
+    with suppress(OSError, EOFError):
+        yield from stream
+    raise NotRunning("cannot follow any longer: claudegwd has stopped")
+
+
+def quoted(name: str) -> str:
+    """A name as a part of a path."""
+    from urllib.parse import quote
+
+    return quote(name, safe="")
+
+
+def _query(query: Mapping[str, object] | None) -> str:
+    if not query:
+        return ""
+    return "?" + "&".join(f"{name}={quoted(str(value))}" for name, value in query.items())
+
+
+def _head(method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
+    data = b"" if body is None else json.dumps(body).encode()
+    lines = [f"{method} {path} HTTP/1.1", "Host: claudegwd", "Connection: close"]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]
+    elif method != "GET":
+        lines.append("Content-Length: 0")
+    return "\r\n".join([*lines, "", ""]).encode() + data
+
+
+def _read_head(file: IO[bytes]) -> tuple[int, dict[str, str]]:
+    first = _line(file).split(" ")
+    headers: dict[str, str] = {}
+    while line := _line(file):
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return int(first[1] if len(first) > 1 else ""), headers
+
+
+def _line(file: IO[bytes]) -> str:
+    line = file.readline(_MAX_LINE)
+    if not line.endswith(b"\n"):
+        raise EOFError
+    return line.rstrip(b"\r\n").decode("latin-1")
+
+
+def _body(file: IO[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        while size := int(_line(file), 16):
+            yield _exactly(file, size)
+            _line(file)
+    elif "content-length" in headers:
+        yield _exactly(file, int(headers["content-length"]))
+    else:
+        # HTTP/1.1 allows an answer that ends with the connection.
+        while piece := file.read1(_MAX_LINE):  # type: ignore[attr-defined]
+            yield piece
+
+
+def _exactly(file: IO[bytes], size: int) -> bytes:
+    data = file.read(size)
+    if len(data) != size:
+        raise EOFError
+    return data
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    found = json.loads(data)
+    if not isinstance(found, dict):
+        raise ValueError("no object")  # noqa: TRY004 - one kind of error for all that is not an answer
+    return found
+
+
+def _refusal(status: int, data: bytes) -> Refused:
+    try:
+        error = _json(data)["error"]
+        return Refused(str(error["message"]), str(error["code"]))
+    except (ValueError, KeyError, TypeError):
+        return Refused(f"cannot do this: claudegwd answered with status {status}; see its log", "unknown")

@@ -1,0 +1,106 @@
+"""claudegwctl clients …"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from claudegwctl.client import quoted
+from claudegwctl.options import AsJson, daemon_of, names_of_clients, new_app, wants_json
+from claudegwctl.output import ago, duration, note, say, say_json, table
+from claudegwctl.problems import Problem
+
+app = new_app("The clients, and the keys under which they use this gateway.")
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+@app.command("create", epilog="Example: claudegwctl clients create laptop --rpm 60 --expires 90d")
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A name of your choice.")],
+    models: Annotated[str | None, typer.Option(help="The only models it may use, with commas between.")] = None,
+    rpm: Annotated[int | None, typer.Option(min=0, help="Requests per minute; 0: no limit.")] = None,
+    tpm: Annotated[int | None, typer.Option(min=0, help="Tokens per minute; 0: no limit.")] = None,
+    concurrent: Annotated[int | None, typer.Option(min=0, help="Requests at once; 0: no limit.")] = None,
+    expires: Annotated[str | None, typer.Option(help="When it ends: 30d, 12h, or 2027-01-31.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Make a client and print its key, this one time. What is not said here is as the configuration's [limits] says."""
+    body: dict[str, Any] = {
+        "name": name,
+        "models": [model.strip() for model in (models or "").split(",") if model.strip()],
+        "requests_per_minute": rpm,
+        "tokens_per_minute": tpm,
+        "concurrent_requests": concurrent,
+        "expires": None if expires is None else moment(expires, time.time()),
+    }
+    made = daemon_of(ctx).ask("POST", "/v1/clients", body)
+    if wants_json(ctx, json):
+        say_json(made)
+        return
+    note(f"the key of {name}, shown only now:")
+    say(made["key"])
+
+
+@app.command("list", epilog="Example: claudegwctl clients list")
+def rows(ctx: typer.Context, json: AsJson = False) -> None:
+    """List the clients with their limits and what they used."""
+    found = daemon_of(ctx).get("/v1/clients")
+    if wants_json(ctx, json):
+        say_json(found)
+        return
+    if not found["clients"]:
+        say("no clients: `claudegwctl clients create NAME` makes one")
+        return
+    heads = ("name", "last used", "requests", "tokens", "expires", "limits")
+    for line in table(heads, map(_row, found["clients"])):
+        say(line)
+
+
+@app.command("revoke", epilog="Example: claudegwctl clients revoke laptop")
+def revoke(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)],
+    json: AsJson = False,
+) -> None:
+    """End a client at once, also its answers under way."""
+    done = daemon_of(ctx).ask("DELETE", f"/v1/clients/{quoted(name)}")
+    if wants_json(ctx, json):
+        say_json(done)
+    else:
+        say(f"revoked {name}")
+
+
+def moment(text: str, now: float) -> float:
+    """A time span from `now`, or a date, as seconds since the epoch."""
+    if span := re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip().lower(), re.ASCII):
+        return now + int(span[1]) * _UNITS[span[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
+    except (ValueError, OverflowError):
+        raise Problem(f"cannot read the time {text!r}: write for example 30d, 12h, or 2027-01-31") from None
+
+
+def _row(client: dict[str, Any]) -> tuple[object, ...]:
+    expires = client.get("expires")
+    return (
+        client["name"],
+        ago(client.get("last_used")),
+        client.get("requests"),
+        client.get("tokens"),
+        "never" if expires is None else f"in {duration(expires - time.time())}",
+        ", ".join(_limits(client)) or "none",
+    )
+
+
+def _limits(client: dict[str, Any]) -> list[str]:
+    limits = [f"{client[name]} {short}" for name, short in _SHORT.items() if client.get(name)]
+    return limits + ([f"only {' '.join(client['models'])}"] if client.get("models") else [])
+
+
+_SHORT: Final = {"requests_per_minute": "rpm", "tokens_per_minute": "tpm", "concurrent_requests": "at once"}

@@ -1,0 +1,61 @@
+"""claudegwctl doctor"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, socket_path, wants_json
+from claudegwctl.output import coloured, say, say_json
+
+if TYPE_CHECKING:
+    from claudegwctl.checks.finding import Finding
+
+app = new_app()
+
+_MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
+
+
+@app.command(epilog="Example: claudegwctl doctor")
+def doctor(ctx: typer.Context, json: AsJson = False) -> None:
+    """Look for what is wrong, and say how to mend it.
+
+    Works also while the daemon does not run.
+    Looks at the daemon, its configuration, the Claude Code CLI, keys or login, ports, file modes and the service.
+    Exit status 1 if there is a problem.
+    """
+    as_json = wants_json(ctx, json)
+    found: list[Finding] = []
+    for finding in _findings(ctx):
+        found.append(finding)
+        if not as_json:
+            _show(finding)
+    problems = sum(finding.level == "problem" for finding in found)
+    if as_json:
+        say_json({"problems": problems, "findings": [finding.as_dict() for finding in found]})
+    else:
+        say("no problems" if not problems else f"{problems} problem{'s' if problems > 1 else ''}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _findings(ctx: typer.Context) -> Iterator[Finding]:
+    from claudegwctl.checks import cli, credentials, daemon, files, ports, service
+    from claudegwctl.checks.finding import Scene, read_settings
+    from claudegwd.contract import config_path
+
+    config_file, _ = config_path(os.environ)
+    scene = Scene(os.environ, socket_path(ctx), config_file, settings=read_settings(config_file, os.environ))
+    yield from daemon.check(scene, daemon_of(ctx))
+    for check in (cli.check, credentials.check, ports.check, files.check, service.check):
+        yield from check(scene)
+
+
+def _show(finding: Finding) -> None:
+    mark, colour = _MARKS[finding.level]
+    say(f"{coloured(f'{mark:<8}', colour)}{finding.about:<14}{finding.says}")
+    if finding.mend:
+        say(f"{'':<22}{coloured('mend:', 'bold')} {finding.mend}")

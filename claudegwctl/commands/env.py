@@ -1,0 +1,46 @@
+"""claudegwctl env"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import PurePath
+from typing import Annotated
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say, say_json
+
+app = new_app()
+
+
+class Shell(StrEnum):
+    """Shells whose syntax differs."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+@app.command(epilog='Example: eval "$(claudegwctl env)"')
+def env(
+    ctx: typer.Context,
+    shell: Annotated[Shell | None, typer.Option(help="For this shell; without it yours, by $SHELL.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Print lines that give a shell the current key.
+
+    For eval; they name a file and hold no token. Needs keys.shell_files in the configuration."""
+    wanted = shell.value if shell else usual_shell(os.environ.get("SHELL", ""))
+    found = daemon_of(ctx).get("/v1/env", {"shell": wanted})
+    if wants_json(ctx, json):
+        say_json(found)
+    else:
+        say(found["lines"].rstrip("\n"))
+
+
+def usual_shell(path: str) -> str:
+    """The shell of $SHELL if its syntax is known, else bash's, which all others of its family read."""
+    name = PurePath(path).name
+    return name if name in {each.value for each in Shell} else Shell.BASH.value

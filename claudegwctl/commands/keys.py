@@ -1,0 +1,167 @@
+"""claudegwctl keys …"""
+
+from __future__ import annotations
+
+import sys
+import time
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from claudegwctl.client import SLOW_SECONDS, quoted
+from claudegwctl.options import AsJson, daemon_of, names_of_keys, new_app, wants_json
+from claudegwctl.output import ago, duration, say, say_json, table
+from claudegwctl.problems import Problem
+
+app = new_app("The upstream keys, under which requests go to Anthropic.")
+
+KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
+
+
+class Kind(StrEnum):
+    """How the token is sent."""
+
+    AUTH_TOKEN = "auth_token"  # noqa: S105 - a name, not a token
+    API_KEY = "api_key"
+
+
+@app.command("list", epilog="Example: claudegwctl keys list")
+def rows(ctx: typer.Context, json: AsJson = False) -> None:
+    """List the upstream keys with their states. Of a token only the last four characters are known."""
+    found = daemon_of(ctx).get("/v1/keys")
+    if wants_json(ctx, json):
+        say_json(found)
+        return
+    if not found["keys"]:
+        say("no keys: the login of the Claude CLI is used; `claudegwctl keys add NAME` adds one")
+        return
+    now = time.time()
+    heads = ("name", "state", "token", "requests", "last used", "last error")
+    for line in table(heads, (_row(key, now) for key in found["keys"])):
+        say(line)
+
+
+def _row(key: dict[str, Any], now: float) -> tuple[object, ...]:
+    state = key["state"]
+    if key.get("cooling_until") is not None:
+        state += f", {duration(key['cooling_until'] - now)}"
+    tail = f"…{key['last_four']}" if key.get("last_four") else "…"
+    return key["name"], state, tail, key.get("requests"), ago(key.get("last_used")), key.get("last_error")
+
+
+@app.command("add", epilog="Example: claudegwctl keys add second < token.txt")
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A name of your choice.")],
+    base_url: Annotated[str | None, typer.Option(help="The upstream's address, if it is not Anthropic's.")] = None,
+    kind: Annotated[Kind, typer.Option(help="How it is sent: as a Bearer token, or as x-api-key.")] = Kind.AUTH_TOKEN,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Add it without using it yet.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a key of this name.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Add an upstream key. The token is asked for, or read from standard input; it is never an argument."""
+    body: dict[str, Any] = {"name": name, "token": _token(name), "kind": kind.value, "replace": replace}
+    if base_url is not None:
+        body["base_url"] = base_url
+    if disabled:
+        body["status"] = "disabled"
+    added = daemon_of(ctx).ask("POST", "/v1/keys", body)
+    if wants_json(ctx, json):
+        say_json(added)
+    else:
+        say(f"added {added['name']} ({added['state']}); `claudegwctl keys test {added['name']}` tries it")
+
+
+@app.command("remove", epilog="Example: claudegwctl keys remove second")
+def remove(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
+    """Remove an upstream key from keys.json. Answers under way with it end in peace."""
+    done = daemon_of(ctx).ask("DELETE", f"/v1/keys/{quoted(name)}")
+    _tell(ctx, json, done, f"removed {name}")
+
+
+@app.command("enable", epilog="Example: claudegwctl keys enable second")
+def enable(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
+    """Use a disabled key again."""
+    _change(ctx, json, name, "active")
+
+
+@app.command("disable", epilog="Example: claudegwctl keys disable second")
+def disable(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
+    """Keep a key, but send nothing under it."""
+    _change(ctx, json, name, "disabled")
+
+
+@app.command("test", epilog="Example: claudegwctl keys test second")
+def try_out(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
+    """Ask one cheap question under a key. If it answers, what stood against the key is forgotten."""
+    result = daemon_of(ctx).ask("POST", f"/v1/keys/{quoted(name)}/test", seconds=SLOW_SECONDS)
+    if not result["ok"]:
+        if wants_json(ctx, json):
+            say_json(result)
+        raise Problem(f"cannot use key {name}: {result.get('error') or 'no answer'}; see `claudegwctl logs`")
+    _tell(ctx, json, result, f"{name} works ({duration_of(result)})")
+
+
+@app.command("import", epilog="Example: claudegwctl keys import ~/older-gateway/.env")
+def bring_in(
+    ctx: typer.Context,
+    file: Annotated[typer.FileText, typer.Argument(help="keys.json or .env of an older gateway; - is stdin.")],
+    json: AsJson = False,
+) -> None:
+    """Add the keys of a file whose names are not there yet."""
+    done = daemon_of(ctx).ask("POST", "/v1/keys/import", {"keys": entries(file.read())})
+    if wants_json(ctx, json):
+        say_json(done)
+        return
+    say(f"added: {', '.join(done['added']) or 'none'}")
+    if done["skipped"]:
+        say(f"already there: {', '.join(done['skipped'])}")
+
+
+def entries(text: str) -> list[Any]:
+    """The entries in keys.json, in a bare list, or in the line CLAUDE_API_KEYS=… of an .env file."""
+    import json
+
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and name.strip() == "CLAUDE_API_KEYS":
+            text = value.strip().strip("'")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        found = found.get("claude_api_keys")
+    if not isinstance(found, list):
+        raise Problem('cannot import: the file is not keys.json ({"claude_api_keys": […]}), a list, or an .env with it')
+    return found
+
+
+def duration_of(result: dict[str, Any]) -> str:
+    return f"{result.get('seconds', 0):.1f} s"
+
+
+def _change(ctx: typer.Context, json: bool, name: str, status: str) -> None:
+    done = daemon_of(ctx).ask("PATCH", f"/v1/keys/{quoted(name)}", {"status": status})
+    _tell(ctx, json, done, f"{name} is {done['state']}")
+
+
+def _tell(ctx: typer.Context, json: bool, done: dict[str, Any], text: str) -> None:
+    if wants_json(ctx, json):
+        say_json(done)
+    else:
+        say(text)
+
+
+def _token(name: str) -> str:
+    if sys.stdin.isatty():
+        import getpass
+
+        token = getpass.getpass(f"Token of {name} (not shown): ")
+    else:
+        token = sys.stdin.readline()
+    token = token.strip()
+    if not token:
+        raise Problem(f"cannot add {name}: no token was given; type it, or pipe it in: `… < FILE`")
+    return token

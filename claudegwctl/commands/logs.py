@@ -1,0 +1,64 @@
+"""claudegwctl logs"""
+
+from __future__ import annotations
+
+import json as to_json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import coloured, say
+
+app = new_app()
+
+# What the daemon keeps in memory.
+MAX_LINES: Final = 2000
+_COLOURS: Final = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red"}
+
+
+class Level(StrEnum):
+    """Of the log, the least first."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@app.command(epilog="Example: claudegwctl logs -f --level warning")
+def logs(
+    ctx: typer.Context,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=MAX_LINES, help="How many of the last.")] = 50,
+    level: Annotated[Level, typer.Option("--level", "-l", help="The least level to show.")] = Level.DEBUG,
+    json: AsJson = False,
+) -> None:
+    """Show the last records of the log.
+
+    They are kept in memory; the journal has the older ones."""
+    as_json = wants_json(ctx, json)
+    query = {"lines": lines, "follow": int(follow), "level": level.value}
+    try:
+        for record in daemon_of(ctx).lines("/v1/logs", query, follow=follow):
+            say(to_json.dumps(record, ensure_ascii=False) if as_json else line(record))
+    except KeyboardInterrupt:
+        # The way to end it.
+        return
+
+
+def line(record: Mapping[str, Any]) -> str:
+    """A record for people: time, level, text, fields."""
+    fields = {name: value for name, value in record.items() if name not in {"time", "level", "message"}}
+    level = str(record.get("level", ""))
+    parts = [str(record.get("time", "")), coloured(f"{level:<7}", _COLOURS.get(level, "bold"))]
+    parts.append(str(record.get("message", "")))
+    parts += [f"{name}={_text(value)}" for name, value in fields.items() if value is not None]
+    return " ".join(parts)
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else to_json.dumps(value)
+    return to_json.dumps(text, ensure_ascii=False) if not text or set(' "=') & set(text) else text

@@ -1,0 +1,43 @@
+"""claudegwctl reload"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import plain, say, say_json
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl reload")
+def reload(ctx: typer.Context, json: AsJson = False) -> None:
+    """Read configuration and keys again.
+
+    It is done when this returns. If they are wrong, all stays as it was, and the exit status is 1."""
+    done = daemon_of(ctx).ask("POST", "/v1/reload")
+    if wants_json(ctx, json):
+        say_json(done)
+        return
+    for line in changes(done):
+        say(line)
+
+
+def changes(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What a reload changed, or would change, for people."""
+    found = False
+    for change in answer.get("changes", []):
+        found = True
+        later = "  (after a restart)" if change.get("needs_restart") else ""
+        yield f"{change['key']}: {plain(change['old'])} -> {plain(change['new'])}{later}"
+    for word, names in (answer.get("keys") or {}).items():
+        if names:
+            found = True
+            yield f"keys {word}: {', '.join(names)}"
+    for warning in answer.get("warnings", []):
+        yield f"warning: {warning}"
+    if not found:
+        yield "nothing changed"

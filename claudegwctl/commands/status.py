@@ -1,0 +1,106 @@
+"""claudegwctl status"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import ago, coloured, duration, say, say_json
+
+app = new_app()
+
+_CLEAR: Final = "\x1b[H\x1b[2J"
+_STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "draining": "yellow"}
+_KEY_COLOURS: Final = {
+    "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
+}  # fmt: skip
+
+
+@app.command(epilog="Example: claudegwctl status --watch")
+def status(
+    ctx: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --watch.")] = 2.0,
+    json: AsJson = False,
+) -> None:
+    """Show how the daemon is.
+
+    State and versions, where it listens, requests, workers, and each upstream key with its state."""
+    daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
+    try:
+        while True:
+            found = daemon.get("/v1/status")
+            if as_json:
+                say_json(found)
+            else:
+                say((_CLEAR if watch and sys.stdout.isatty() else "") + "\n".join(lines(found, time.time())))
+            if not watch:
+                return
+            time.sleep(interval)
+    except KeyboardInterrupt:
+        # The way to end it.
+        return
+
+
+def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
+    """The answer of GET /v1/status for people. `now` is seconds since the epoch."""
+    state = str(status.get("state", "unknown"))
+    shown = coloured(state, _STATE_COLOURS.get(state, "red"))
+    uptime = duration(status.get("uptime_seconds", 0))
+    yield f"claudegwd {status.get('version')}: {shown}, up {uptime}, pid {status.get('pid')}"
+    if problem := status.get("problem"):
+        yield f"{'problem':<14}{coloured(str(problem), 'red')}"
+    yield f"{'claude':<14}{_claude(status)}"
+    yield f"{'listening':<14}{', '.join(status.get('binds') or ['nowhere yet'])}"
+    yield f"{'requests':<14}{_counts(status.get('requests', {}))}"
+    yield f"{'workers':<14}{_counts(status.get('workers', {}))}"
+    yield f"{'configuration':<14}generation {status.get('config_generation')}, {_reload(status.get('last_reload'))}"
+    yield from _keys(status, now)
+
+
+def _claude(status: Mapping[str, Any]) -> str:
+    version = status.get("claude_version") or "not known yet"
+    binary = status.get("claude_binary")
+    return f"{version} ({binary})" if binary else str(version)
+
+
+def _counts(counts: Mapping[str, Any]) -> str:
+    numbers = {name: count for name, count in counts.items() if isinstance(count, int)}
+    shown = [f"{count} {name}" for name, count in numbers.items() if count or name in {"active", "total"}]
+    return ", ".join(shown) or "none"
+
+
+def _reload(last: Mapping[str, Any] | None) -> str:
+    if not last:
+        return "not reloaded"
+    if last.get("ok", True):
+        return f"reloaded {ago(last.get('at'))}"
+    refused = coloured("the last reload was refused", "yellow")
+    return f"{refused} {ago(last.get('at'))}: {last.get('error', 'see the log')}"
+
+
+def _keys(status: Mapping[str, Any], now: float) -> Iterator[str]:
+    keys = status.get("keys", [])
+    if not keys:
+        yield f"{'keys':<14}none: the login of the Claude CLI is used"
+        return
+    origin = f" from {status['keys_origin']}" if status.get("keys_origin") else ""
+    yield f"{'keys':<14}{len(keys)}{origin}"
+    width = max(len(key["name"]) for key in keys)
+    for key in keys:
+        mark = "*" if key["state"] == "active" else " "
+        state = coloured(f"{key['state']:<9}", _KEY_COLOURS.get(key["state"], "bold"))
+        yield f"  {mark} {key['name']:<{width}}  {state}  {'  '.join(_details(key, now))}".rstrip()
+
+
+def _details(key: Mapping[str, Any], now: float) -> Iterator[str]:
+    yield f"{key.get('requests', 0)} requests"
+    if key.get("cooling_until") is not None:
+        yield f"back in {duration(key['cooling_until'] - now)}"
+    if key.get("last_error"):
+        yield f"last error: {key['last_error']}"

@@ -1,0 +1,74 @@
+"""What all commands share: the global options, and where the daemon is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from claudegwctl.client import Daemon
+from claudegwctl.problems import Problem
+from claudegwd.contract import client_socket_path
+
+# `claudegwctl --json status` and `claudegwctl status --json` are the same.
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
+
+
+def new_app(help_text: str | None = None) -> typer.Typer:
+    """An application of one command module."""
+    return typer.Typer(
+        help=help_text,
+        # It alone takes longer to import than all the rest, and a traceback shall look like one.
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=help_text is not None,
+        add_completion=False,
+        context_settings=HELP_NAMES,
+    )
+
+
+@dataclass
+class Options:
+    """The options before the command."""
+
+    socket: str | None = None
+    json: bool = False
+
+
+def options_of(ctx: typer.Context) -> Options:
+    found = ctx.find_object(Options)
+    return found if found is not None else Options()
+
+
+def wants_json(ctx: typer.Context, here: bool) -> bool:
+    return here or options_of(ctx).json
+
+
+def daemon_of(ctx: typer.Context) -> Daemon:
+    return Daemon(client_socket_path(os.environ, options_of(ctx).socket))
+
+
+def names_of_keys(ctx: typer.Context, incomplete: str) -> list[str]:
+    """For the shell's completion: asked of the daemon, and nothing if it does not answer."""
+    return _names(ctx, "/v1/keys", "keys", incomplete)
+
+
+def names_of_clients(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _names(ctx, "/v1/clients", "clients", incomplete)
+
+
+def _names(ctx: typer.Context, path: str, field: str, incomplete: str) -> list[str]:
+    try:
+        rows = daemon_of(ctx).get(path)[field]
+    except (Problem, KeyError, OSError):
+        return []
+    return [row["name"] for row in rows if row["name"].startswith(incomplete)]
+
+
+def socket_path(ctx: typer.Context) -> Path:
+    return daemon_of(ctx).path

@@ -1,0 +1,93 @@
+"""What people see: plain text, aligned, without colour unless on a terminal that wants it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+
+_COLOURS: Final = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+
+
+def say(text: str = "") -> None:
+    """A line on stdout, at once: somebody may be reading it through a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """A line for people beside the output, on stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def say_json(value: Any) -> None:
+    """For programs: indented on a terminal, else one line."""
+    say(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def coloured(text: str, colour: str) -> str:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Aligned columns under small heads; the last one is not padded."""
+    texts = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(row[place]) for row in [list(heads), *texts]) for place in range(len(heads))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+    return [coloured(line([head.upper() for head in heads]), "dim"), *map(line, texts)]
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: 5 s, 3 min 20 s, 2 h 5 min, 1 d 2 h."""
+    whole = max(0, round(seconds))
+    for size, name, smaller, smaller_name in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
+    return f"{whole} s"
+
+
+def ago(moment: float | None) -> str:
+    """How long ago a moment (seconds since the epoch) was."""
+    return "never" if moment is None else f"{duration(time.time() - moment)} ago"
+
+
+def megabytes(count: int | None) -> str:
+    return "" if count is None else f"{count / 1e6:.0f} MB"
+
+
+def plain(value: Any) -> str:
+    """A setting's value as config.toml writes it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return "[" + ", ".join(map(plain, value)) + "]"
+        case dict():
+            inside = ", ".join(f"{plain(key)} = {plain(item)}" for key, item in value.items())
+            return f"{{ {inside} }}" if inside else "{}"
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claudegwctl.checks.credentials import check
+from claudegwctl.checks.finding import Scene
+
+
+def findings(tmp_path: Path, env: dict[str, str] | None = None, keys: list[dict[str, Any]] | None = None) -> list[str]:
+    status = None if keys is None else {"keys": keys}
+    home = {"CLAUDE_CONFIG_DIR": str(tmp_path / "home")}
+    scene = Scene({**home, **(env or {})}, tmp_path / "s", tmp_path / "config.toml", status)
+    return [f"{found.level} {found.about}: {found.says}" for found in check(scene)]
+
+
+def key(name: str, state: str) -> dict[str, Any]:
+    return {"name": name, "state": state}
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (["active", "ready"], ["ok keys: 2 of 2 can be used: k0, k1"]),
+        (["active", "invalid"], ["note keys: k1 is invalid", "ok keys: 1 of 2 can be used: k0"]),
+        (["invalid", "exhausted"], ["problem keys: k0 is invalid", "problem keys: k1 is exhausted",
+                                    "problem keys: none of 2 can be used"]),
+        (["cooling", "cooling"], ["note keys: all are cooling down"]),
+        (["disabled"], ["problem keys: none of 1 can be used"]),
+    ],
+)  # fmt: skip
+def test_keys_of_a_daemon(tmp_path: Path, states: list[str], said: list[str]) -> None:
+    assert findings(tmp_path, keys=[key(f"k{number}", state) for number, state in enumerate(states)]) == said
+
+
+def test_without_a_daemon_the_file_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("secret")
+    assert findings(tmp_path) == [f"ok keys: {tmp_path / 'keys.json'} is there"]
+
+
+def test_variables(tmp_path: Path) -> None:
+    assert findings(tmp_path, {"CLAUDE_API_KEYS": "[]"}) == ["ok keys: CLAUDE_API_KEYS is set"]
+    (said,) = findings(tmp_path, {"ANTHROPIC_API_KEY": "sk-false-1"})
+    assert said.startswith("ok login: no keys, but ANTHROPIC_API_KEY is set here")
+    assert "sk-false" not in said
+
+
+def test_a_login_of_the_cli(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".credentials.json").write_text("secret")
+    (said,) = findings(tmp_path, keys=[])
+    assert said == f"ok login: no keys; the CLI has a login in {home}, for a daemon of this user"
+
+
+def test_nothing_at_all(tmp_path: Path) -> None:
+    (said,) = findings(tmp_path)
+    assert said in {
+        "problem login: no keys, and no login of the CLI for this user",
+        "note login: no keys; a login may be in the keychain, which is not looked into",
+    }

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from claudegwctl.checks.daemon import check
+from claudegwctl.checks.finding import Finding, Scene
+from claudegwctl.client import Daemon
+from tests.small_gateway import SmallGateway
+
+
+async def findings(scene: Scene) -> list[Finding]:
+    return await trio.to_thread.run_sync(lambda: list(check(scene, Daemon(scene.socket))))
+
+
+async def test_the_daemon_tells_of_itself(gateway: SmallGateway, socket: Path) -> None:
+    gateway.config_file.write_text('[server]\nbind = ["127.0.0.1:9"]\n')
+    await gateway.reload()
+    scene = Scene({}, socket, Path("/elsewhere/config.toml"))
+    daemon, configuration = await findings(scene)
+    assert (daemon.level, configuration.level) == ("ok", "note")
+    assert configuration.says == f"{gateway.config_file}: server.bind changed but not yet in effect"
+    assert scene.config_file == gateway.config_file
+    assert scene.settings["server.bind"] == ["127.0.0.1:8000"]
+    assert scene.status is not None
+
+
+async def test_a_file_that_would_be_refused(gateway: SmallGateway, socket: Path) -> None:
+    gateway.config_file.write_text("[x]\n")
+    _, configuration = await findings(Scene({}, socket, Path("/c")))
+    assert configuration.level == "problem"
+    assert "x is no section" in configuration.says
+
+
+async def test_a_socket_that_was_left_behind(nowhere: Path) -> None:
+    nowhere.touch()
+    daemon, *_ = await findings(Scene({}, nowhere, Path("/c")))
+    assert daemon.level == "problem"
+    assert "left from a daemon that died" in daemon.says

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.control_cli import ctl
+from tests.small_gateway import TOKENS, SmallGateway
+
+
+async def test_a_daemon_that_runs(gateway: SmallGateway, socket: Path) -> None:
+    done = await ctl(socket, "doctor", "--json")
+    found = {finding["about"]: finding for finding in done.json["findings"]}
+    assert found["daemon"]["says"] == f"claudegwd 1.2.3 is ready at {socket}"
+    assert found["configuration"]["says"] == str(gateway.config_file)
+    # The small gateway names a CLI and a port that are not there, and that is found.
+    assert found["claude"]["level"] == "problem"
+    assert found["claude"]["mend"].startswith("install it: ")
+    assert found["port"]["says"].startswith("127.0.0.1:8000 takes ")
+    assert found["keys"] == {
+        "about": "keys", "level": "ok", "says": "2 of 3 can be used: primary, second", "mend": "",
+    }  # fmt: skip
+    assert done.status == 1
+    assert done.json["problems"] >= 1
+    assert not any(token in done.out for token in TOKENS)
+
+
+async def test_no_daemon(nowhere: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[workers]\nmx = 1\n")
+    done = await ctl(nowhere, "doctor", CONFIGURATION_DIRECTORY=str(tmp_path))
+    assert done.status == 1
+    assert f"PROBLEM daemon        nobody answers at {nowhere}" in done.out
+    assert "PROBLEM configuration " in done.out
+    assert "the nearest is workers.max" in done.out
+    assert "mend: " in done.out
+    assert done.out.splitlines()[-1].endswith(" problems")

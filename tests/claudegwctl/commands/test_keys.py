@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from claudegwctl.commands.keys import entries
+from claudegwctl.problems import Problem
+from tests.control_cli import ctl, environment
+from tests.small_gateway import TOKENS, SmallGateway
+
+NEW_TOKEN = "sk-false-third-0003"
+
+
+def saved(gateway: SmallGateway) -> dict[str, dict[str, str]]:
+    return {key["name"]: key for key in json.loads(gateway.keys_file.read_text())["claude_api_keys"]}
+
+
+async def test_listing(gateway: SmallGateway, socket: Path) -> None:
+    done = await ctl(socket, "keys", "list")
+    heads, *rows = done.out.splitlines()
+    assert heads.split() == ["NAME", "STATE", "TOKEN", "REQUESTS", "LAST", "USED", "LAST", "ERROR"]
+    assert [row.split()[:3] for row in rows] == [
+        ["primary", "active", "…0001"],
+        ["second", "ready", "…0002"],
+        ["off", "disabled", "…0003"],
+    ]
+    assert not any(token in done.out for token in TOKENS)
+    assert (await ctl(socket, "keys", "list", "--json")).json["origin"] == str(gateway.keys_file)
+
+
+async def test_no_keys(gateway: SmallGateway, socket: Path) -> None:
+    gateway.keys_file.write_text('{"claude_api_keys": []}')
+    await gateway.reload_keys()
+    assert (await ctl(socket, "keys", "list")).out.startswith("no keys: the login of the Claude CLI is used")
+
+
+async def test_the_token_comes_from_standard_input(gateway: SmallGateway, socket: Path) -> None:
+    done = await ctl(
+        socket, "keys", "add", "third", "--base-url", "https://three.invalid", "--kind", "api_key", "--disabled",
+        stdin=NEW_TOKEN + "\n",
+    )  # fmt: skip
+    assert done.out == "added third (disabled); `claudegwctl keys test third` tries it\n"
+    assert saved(gateway)["third"] == {
+        "name": "third", "token": NEW_TOKEN, "base_url": "https://three.invalid", "kind": "api_key",
+        "status": "disabled",
+    }  # fmt: skip
+
+
+async def test_the_token_is_asked_for_without_echo(gateway: SmallGateway, socket: Path) -> None:
+    leader, follower = pty.openpty()
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "claudegwctl", "--socket", str(socket), "keys", "add", "third"],
+        stdin=follower, stdout=follower, stderr=follower, env=environment(), start_new_session=True,
+        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(follower)
+    screen = b""
+    terminal = trio.lowlevel.FdStream(leader)
+    while b"not shown" not in screen:
+        screen += await terminal.receive_some()
+    await terminal.send_all(NEW_TOKEN.encode() + b"\n")
+    while b"added third" not in screen:
+        screen += await terminal.receive_some()
+    assert await process.wait() == 0
+    await terminal.aclose()
+    assert NEW_TOKEN.encode() not in screen
+    assert saved(gateway)["third"]["token"] == NEW_TOKEN
+
+
+async def test_no_token(socket: Path) -> None:
+    done = await ctl(socket, "keys", "add", "third")
+    assert done.status == 1
+    assert done.err.startswith("cannot add third: no token was given")
+
+
+async def test_a_name_that_is_taken(gateway: SmallGateway, socket: Path) -> None:
+    done = await ctl(socket, "keys", "add", "primary", stdin=NEW_TOKEN)
+    assert done.status == 1
+    assert done.err.startswith("cannot add key 'primary': there is one of that name")
+    assert (await ctl(socket, "keys", "add", "primary", "--replace", stdin=NEW_TOKEN)).status == 0
+    assert saved(gateway)["primary"]["token"] == NEW_TOKEN
+
+
+async def test_disable_enable_remove(gateway: SmallGateway, socket: Path) -> None:
+    assert (await ctl(socket, "keys", "disable", "primary")).out == "primary is disabled\n"
+    assert (await ctl(socket, "keys", "enable", "primary")).out == "primary is ready\n"
+    assert (await ctl(socket, "keys", "remove", "primary", "--json")).json == {"removed": "primary"}
+    assert list(saved(gateway)) == ["second", "off"]
+    done = await ctl(socket, "keys", "remove", "primary")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("cannot find a key named 'primary'")
+
+
+async def test_testing(socket: Path) -> None:
+    assert (await ctl(socket, "keys", "test", "second")).out == "second works (0.2 s)\n"
+    done = await ctl(socket, "keys", "test", "primary")
+    assert (done.status, done.out) == (1, "")
+    assert done.err == "cannot use key primary: authentication (401); see `claudegwctl logs`\n"
+    done = await ctl(socket, "keys", "test", "primary", "--json")
+    assert (done.status, done.json["ok"]) == (1, False)
+
+
+async def test_importing(gateway: SmallGateway, socket: Path, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    keys = [{"name": "third", "token": NEW_TOKEN}, {"name": "primary", "token": NEW_TOKEN}]
+    file.write_text(f"HOST=x\nCLAUDE_API_KEYS='{json.dumps(keys)}'\n")
+    assert (await ctl(socket, "keys", "import", str(file))).out == "added: third\nalready there: primary\n"
+    assert saved(gateway)["third"]["token"] == NEW_TOKEN
+    assert (await ctl(socket, "keys", "import", "-", "--json", stdin=json.dumps(keys))).json == {
+        "added": [],
+        "skipped": ["third", "primary"],
+    }
+    assert (await ctl(socket, "keys", "import", str(tmp_path / "absent"))).status == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"name": "a"}]',
+        '{"claude_api_keys": [{"name": "a"}]}',
+        'CLAUDE_API_KEYS=[{"name": "a"}]',
+        '# old\nexport CLAUDE_API_KEYS=\'[{"name": "a"}]\'\nX=1\n',
+    ],
+)
+def test_files_that_hold_keys(text: str) -> None:
+    assert entries(text) == [{"name": "a"}]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "5", "sk-false-1", "CLAUDE_API_KEYS=x"])
+def test_files_that_do_not(text: str) -> None:
+    with pytest.raises(Problem, match=r"cannot import: the file is not keys\.json") as caught:
+        entries(text)
+    assert "sk-false" not in str(caught.value)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from claudegwctl.commands.status import lines
+from tests.control_cli import ctl, environment
+from tests.small_gateway import TOKENS, SmallGateway
+
+STATUS = {
+    "version": "1.2.3", "claude_version": "2.1.330", "claude_binary": "/opt/claude", "pid": 42,
+    "uptime_seconds": 93784, "state": "ready", "problem": "", "binds": ["127.0.0.1:8000", "[::1]:8000"],
+    "config_generation": 2, "keys_origin": "/etc/claudegwd/keys.json",
+    "requests": {"active": 2, "queued": 0, "total": 117, "failed": 3, "failed_by_code": {"x": 3}},
+    "workers": {"spare": 1, "busy": 2, "idle": 0},
+    "keys": [
+        {"name": "primary", "state": "active", "requests": 100, "cooling_until": None, "last_error": None},
+        {"name": "second", "state": "cooling", "requests": 17, "cooling_until": 1200.0, "last_error": "rate_limit"},
+    ],
+}  # fmt: skip
+
+
+def test_for_people() -> None:
+    assert list(lines(STATUS, 1000.0)) == [
+        "claudegwd 1.2.3: ready, up 1 d 2 h, pid 42",
+        "claude        2.1.330 (/opt/claude)",
+        "listening     127.0.0.1:8000, [::1]:8000",
+        "requests      2 active, 117 total, 3 failed",
+        "workers       1 spare, 2 busy",
+        "configuration generation 2, not reloaded",
+        "keys          2 from /etc/claudegwd/keys.json",
+        "  * primary  active     100 requests",
+        "    second   cooling    17 requests  back in 3 min 20 s  last error: rate_limit",
+    ]
+
+
+def test_a_daemon_that_has_just_started() -> None:
+    said = list(lines({"version": "1.2.3", "state": "starting", "problem": "starting", "pid": 1}, 0))
+    assert said[0] == "claudegwd 1.2.3: starting, up 0 s, pid 1"
+    assert said[1] == "problem       starting"
+    assert said[2] == "claude        not known yet"
+    assert said[-1] == "keys          none: the login of the Claude CLI is used"
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ({"at": 0, "ok": True}, "generation 2, reloaded "),
+        ({"at": 0, "ok": False, "error": "cannot use x"}, "generation 2, the last reload was refused "),
+    ],
+)
+def test_the_last_reload(last: object, said: str) -> None:
+    (line,) = [line for line in lines({**STATUS, "last_reload": last}, 0) if line.startswith("configuration")]
+    assert said in line
+    assert line.endswith("cannot use x" if "refused" in said else " ago")
+
+
+async def test_the_real_one(socket: Path) -> None:
+    done = await ctl(socket, "status")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("claudegwd 1.2.3: ready, up 1 d 2 h, pid 4242\n")
+    assert "  * primary  active" in done.out
+    assert not any(token in done.out for token in TOKENS)
+
+
+async def test_json_is_the_daemons_answer(gateway: SmallGateway, socket: Path) -> None:
+    assert (await ctl(socket, "status", "--json")).json == gateway.status()
+
+
+async def test_watching_until_it_is_ended(socket: Path) -> None:
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "claudegwctl", "--socket", str(socket), "status", "--watch", "--interval", "0.1",
+         "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    seen = b""
+    while seen.count(b"\n") < 3:
+        seen += await process.stdout.receive_some()
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0
+    assert await process.stderr.receive_some() == b""

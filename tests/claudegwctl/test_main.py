@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from claudegwctl.main import COMMANDS
+from tests.control_cli import ROOT, ctl, ctl_without_daemon, environment
+
+GROUPS = {
+    "keys": ("list", "add", "remove", "enable", "disable", "test", "import"),
+    "clients": ("create", "list", "revoke"),
+    "config": ("show", "check", "path"),
+}
+ALL = [(name,) for name in COMMANDS if name not in GROUPS] + [
+    (group, name) for group in GROUPS for name in GROUPS[group]
+]
+
+# One that is started with each command, and what it must not load: each takes longer than all of the rest.
+HEAVY = ("trio", "quart", "hypercorn", "msgspec", "pydantic", "rich", "http.client", "importlib.metadata", "asyncio")
+
+
+def test_every_module_is_a_command() -> None:
+    modules = {path.stem for path in (ROOT / "claudegwctl" / "commands").glob("*.py")} - {"__init__"}
+    assert modules == set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_help_with_an_example_and_json(words: tuple[str, ...]) -> None:
+    done = ctl_without_daemon(*words, "--help")
+    assert done.status == 0
+    assert "Example: " in done.out
+    assert f"claudegwctl {' '.join(words)}" in done.out
+    assert "--json" in done.out
+
+
+def test_the_help_lists_them_in_order() -> None:
+    out = ctl_without_daemon("-h").out
+    places = [out.index(f"\n  {name} ") for name in COMMANDS]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["statu"], "Did you mean 'status'?"),
+        (["keys", "ad"], "Did you mean 'add'?"),
+        (["status", "--wach"], "--watch"),
+        (["logs", "-n", "many"], "-n"),
+        (["logs", "--level", "loud"], "level"),
+        (["keys", "remove"], "Missing argument"),
+    ],
+)
+def test_wrong_usage_is_2(words: list[str], said: str) -> None:
+    done = ctl_without_daemon(*words)
+    assert (done.status, done.out) == (2, "")
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["status", "rotate x", "reload", "logs -f", "keys list", "clients list", "workers", "models", "config show", "env"],
+)
+async def test_a_daemon_that_does_not_run_is_3(nowhere: Path, words: str) -> None:
+    done = await ctl(nowhere, *words.split())
+    assert (done.status, done.out) == (3, "")
+    (line,) = done.err.splitlines()
+    assert line.startswith(f"cannot reach claudegwd at {nowhere}: it is not running; start it")
+
+
+def test_the_socket_of_the_environment(nowhere: Path) -> None:
+    assert str(nowhere) in ctl_without_daemon("status", CLAUDEGWD_SOCKET=str(nowhere)).err
+
+
+def test_it_loads_nothing_slow_and_nothing_of_the_daemon(nowhere: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['claudegwctl', '--socket', sys.argv[1], 'status']\n"
+        "from claudegwctl.main import main\n"
+        "try: main()\n"
+        "except SystemExit as left: print(left.code)\n"
+        "print(*sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(nowhere)], env=environment(), capture_output=True, text=True, check=True
+    )
+    status, modules = done.stdout.splitlines()
+    loaded = set(modules.split())
+    assert status == "3"
+    assert {name for name in loaded if name.split(".")[0] == "claudegwd"} == {"claudegwd", "claudegwd.contract"}
+    assert not loaded & set(HEAVY)
+
+
+def test_no_module_of_it_names_more_of_the_daemon_than_the_contract() -> None:
+    for path in (ROOT / "claudegwctl").rglob("*.py"):
+        for line in path.read_text().splitlines():
+            if "import" in line and "claudegwd" in line.replace("claudegwctl", ""):
+                assert "claudegwd.contract" in line, f"{path.name}: {line}"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    complete = {"bash": {"COMP_WORDS": "claudegwctl ke", "COMP_CWORD": "1"}}.get(
+        shell, {"_TYPER_COMPLETE_ARGS": "claudegwctl ke", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    )
+    done = ctl_without_daemon(_CLAUDEGWCTL_COMPLETE=f"complete_{shell}", **complete)
+    assert "keys" in done.out
+
+
+async def test_names_of_keys_are_completed(socket: Path) -> None:
+    done = await ctl(
+        socket, _CLAUDEGWCTL_COMPLETE="complete_bash", COMP_WORDS="claudegwctl keys remove s", COMP_CWORD="3",
+        CLAUDEGWD_SOCKET=str(socket),
+    )  # fmt: skip
+    assert done.out.split() == ["second"]
+
+
+async def test_output_into_a_closed_pipe_is_no_traceback(socket: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m claudegwctl --help | head -c 1", shell=True, env=environment(), capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
