@@ -67,6 +67,9 @@ class Asking:
         self._key_digest: str | None = None
         self.attempts = Attempts()
         self.error: GatewayError | None = None
+        self.waited = 0.0  # seconds in the queue
+        self.asked_at: float | None = None  # trio's clock: the question was written to the CLI, the first time
+        self.first_at: float | None = None  # the first token came from it
         self._desk = desk
         self._lease: Lease | None = None
         self._receive: trio.MemoryReceiveChannel[Batch] | None = None
@@ -97,7 +100,8 @@ class Asking:
                 return None
             last = batch[-1]
             if isinstance(last, Failed):
-                self._report(last)
+                if not self._closed:  # else it was stopped by us
+                    self._report(last)
                 raise error_for(last.kind)
             return batch
         if self._closed:
@@ -165,8 +169,10 @@ class Asking:
             if self._lease is None:
                 self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.count > 1)
                 self.how = self._lease.how
+                self.waited += self._lease.waited
             with self._first_event_bound() as bound:
                 await (self._ask_again(key) if again else self._ask(key))
+                self.asked_at = self.asked_at or trio.current_time()
                 failed = await self._read_first()
             if not bound.cancelled_caught:
                 return failed
@@ -229,6 +235,7 @@ class Asking:
             first.extend(batch)
             if _has_token(first):
                 self._first = first
+                self.first_at = trio.current_time()
                 return None
         return self._lost(FailureKind.CLI, "the CLI ended")
 

@@ -17,7 +17,7 @@ class NoCliError(Exception):
     """There is no CLI that could be run; the text says what to do."""
 
 
-def find_binary(setting: str, env: Mapping[str, str]) -> Path:
+def find_binary(setting: str, env: Mapping[str, str], bundled: str = BUNDLED) -> Path:
     """The CLI's path. Raises NoCliError. The package that bundles it is located, never imported."""
     if setting != "auto":
         path = Path(setting).expanduser()
@@ -26,7 +26,7 @@ def find_binary(setting: str, env: Mapping[str, str]) -> Path:
                 f'cannot run {path} (setting claude.binary): give the path of the Claude Code CLI, or "auto"'
             )
         return path
-    spec = find_spec(BUNDLED)
+    spec = find_spec(bundled)
     for place in spec.submodule_search_locations or () if spec else ():
         path = Path(place) / "_bundled" / "claude"
         if _runs(path):

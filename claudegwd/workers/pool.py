@@ -55,6 +55,7 @@ class Lease:
     held: int = 0
     plan: Plan | None = None
     until: float = math.inf  # on the pool's clock; past it the sweep ends the worker, whatever the borrower does
+    waited: float = 0.0  # seconds in the queue
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +76,8 @@ class Pool:
         self.starts_failed = 0  # in a row
         self.exits: dict[str, int] = {}  # how processes ended, counted
         self.had: dict[str, int] = {}  # how workers were had, counted
+        self.orphans = 0  # processes that had left others behind
+        self.on_waited: Callable[[float], None] = lambda _: None  # seconds that a request was in the queue
         self._launch = launch
         self._clock = clock
         self._workers: set[Worker] = set()
@@ -213,6 +216,7 @@ class Pool:
             raise Overloaded("cannot take a request: the queue is full; ask again in a moment", retry_after=1.0)
         waiter = _Waiter(plan)
         self._queue.put(plan.client, waiter)
+        began = self._clock()
         try:
             with trio.move_on_after(self.limits.queue_seconds):
                 await waiter.given.wait()
@@ -222,7 +226,9 @@ class Pool:
             raise
         finally:
             self._queue.discard(plan.client, waiter)
+            self.on_waited(self._clock() - began)
         if waiter.lease is not None:
+            waiter.lease.waited = self._clock() - began
             return waiter.lease
         if self._draining:
             raise ShuttingDown("cannot take a request: the gateway is shutting down; ask again in a moment")
@@ -297,6 +303,7 @@ class Pool:
         self.starts_failed += unprepared
         kind = "fault" if fault else "start" if unprepared else "ended"
         self.exits[kind] = self.exits.get(kind, 0) + 1
+        self.orphans += worker.process.left_others
         if fault or unprepared:
             log_event(
                 log,

@@ -59,6 +59,7 @@ class CliProcess:
         self._stderr_lines = 0
         self.exit_status: int | None = None
         self.fault: str | None = None  # why the stream was given up, if it was
+        self.left_others = False  # processes of its own were still there when it had ended
 
     @property
     def pid(self) -> int | None:
@@ -208,6 +209,7 @@ class CliProcess:
         # The leader is gone; a grandchild may not be. The group's number stays taken while a member lives.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
+            self.left_others = True
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 await stream.aclose()

@@ -33,6 +33,8 @@ class FairQueue(Generic[T]):
 
     def pop(self) -> T:
         """Take the head; its client goes behind the others. Raises LookupError when nobody waits."""
+        if not self._lines:
+            raise LookupError("nobody waits")
         client, line = next(iter(self._lines.items()))
         item = line.popleft()
         self._length -= 1

@@ -1,0 +1,257 @@
+"""The pool over the fake CLI: how workers are had, kept, shared, given up and replaced."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from claudegwd.claude_cli import launch as cli_launch
+from claudegwd.config.schema import LimitsConfig, WorkersConfig
+from claudegwd.keys.ring import KeyRing
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.chat_request import parse_chat_request
+from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, ShuttingDown
+from claudegwd.translate.catalogue import offered
+from claudegwd.translate.plan import Plan, make_plan
+from claudegwd.workers.asking import Asking, Desk, Timing
+from claudegwd.workers.pool import Pool
+from claudegwd.workers.process import Launch
+from claudegwd.workers.scratch import Scratch
+from tests.fake_binary import write_fake_cli
+
+MODEL = "claude-sonnet-4-20250514"
+MODELS = offered((), (), {})
+
+
+def plan(*texts: str, client: str = "a", **more: object) -> Plan:
+    """A conversation: user and assistant take turns, the user first."""
+    roles = ("user", "assistant")
+    messages = [{"role": roles[number % 2], "content": text} for number, text in enumerate(texts)]
+    body = msgspec.json.encode({"model": MODEL, "messages": messages, **more})
+    return make_plan(parse_chat_request(body, Bounds()), MODELS[MODEL], client)
+
+
+class Shop:
+    """A pool and a desk on the fake CLI."""
+
+    def __init__(self, pool: Pool, desk: Desk) -> None:
+        self.pool = pool
+        self.desk = desk
+
+    async def ask(self, wanted: Plan) -> Asking:
+        """Ask and read to the end; the answer's worker is given back."""
+        asking = self.desk.ask(wanted, "req")
+        try:
+            with trio.fail_after(20):
+                await asking.first()
+                await read_to_the_end(asking)
+        finally:
+            asking.close()
+        return asking
+
+    async def until(self, state: str, count: int) -> None:
+        with trio.fail_after(20):
+            while self.pool.counts()[state] != count:
+                await trio.sleep(0.005)
+
+
+async def read_to_the_end(asking: Asking) -> None:
+    while await asking.next(1.0) is not None:
+        pass
+
+
+@asynccontextmanager
+async def shop(
+    tmp_path: Path,
+    *,
+    limits: LimitsConfig | None = None,
+    timing: Timing | None = None,
+    workers: dict[str, object] | None = None,
+    **fake: str | float,
+) -> AsyncIterator[Shop]:
+    binary = write_fake_cli(tmp_path, **{"deltas": 3, **fake})
+    scratch = Scratch.make(tmp_path)
+
+    def launch() -> Launch:
+        home = scratch.next()
+        env = cli_launch.environment({"PATH": "/usr/bin:/bin"}, home=home, keys_configured=False, tool_seconds=60)
+        return Launch(cli_launch.argv(binary, bare=True), env, home)
+
+    config = msgspec.structs.replace(WorkersConfig(), **{"spares": 0, **(workers or {})})
+    limits = limits or LimitsConfig()
+    pool = Pool(launch, config, limits, trio.current_time)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(pool.run)
+        desk = Desk(pool, KeyRing([], cooldown_seconds=1), timing or Timing(hold=1, request=30), time.time, nursery)
+        yield Shop(pool, desk)
+        nursery.cancel_scope.cancel()
+    assert pool.counts() == dict.fromkeys(pool.counts(), 0)
+    assert list(scratch.root.glob("worker-*")) == []
+
+
+async def test_a_conversation_goes_on_in_its_worker(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        first = await at.ask(plan("hello"))
+        said = first.answer.text
+        assert said
+        second = await at.ask(plan("hello", said, "and?"))
+        assert (first.how, second.how) == ("cold", "continued")
+        assert at.pool.counts()["idle"] == 1
+
+
+async def test_an_edited_history_gets_another_worker(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        assert (await at.ask(plan("hello", said + "!", "and?"))).how == "cold"
+        assert (await at.ask(plan("HELLO", said, "and?"))).how == "cold"
+
+
+async def test_two_clients_never_share(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"recycle": True}) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        assert (await at.ask(plan("hello", said, "and?", client="b"))).how == "cold"
+        assert (await at.ask(plan("something else", client="c"))).how == "cold"
+
+
+async def test_a_spare_is_made_ready_and_used(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 1}) as at:
+        at.pool.configure(at.pool.workers_config, at.pool.limits)
+        await at.until("spare", 1)
+        assert (await at.ask(plan("hello"))).how == "spare"
+        await at.until("spare", 1)
+
+
+async def test_recycling_serves_the_same_client_and_setup_only(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"recycle": True}) as at:
+        await at.ask(plan("one"))
+        await at.until("idle", 1)
+        assert (await at.ask(plan("two"))).how == "recycled"
+        await at.until("idle", 1)
+        system = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "three"}]
+        assert (await at.ask(plan("", messages=system))).how == "cold"
+
+
+async def test_the_idle_one_used_longest_ago_makes_room(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"max": 2}) as at:
+        old = await at.ask(plan("old"))
+        new = await at.ask(plan("new"))
+        await at.until("idle", 2)
+        await at.ask(plan("third"))
+        assert (await at.ask(plan("new", new.answer.text, "go on"))).how == "continued"
+        assert (await at.ask(plan("old", old.answer.text, "go on"))).how == "cold"
+
+
+async def test_who_waits_is_served_and_too_many_are_refused(tmp_path: Path) -> None:
+    limits = LimitsConfig(queue=1, queue_seconds=20)
+    async with shop(tmp_path, limits=limits, workers={"max": 1}, gap=100, deltas=5) as at:
+        done: list[str] = []
+
+        async def one(name: str) -> None:
+            await at.ask(plan(name))
+            done.append(name)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one, "first")
+            await at.until("busy", 1)
+            nursery.start_soon(one, "second")
+            with trio.fail_after(10):
+                while not at.pool.queued:
+                    await trio.sleep(0.005)
+            with pytest.raises(Overloaded, match="queue is full") as caught:
+                await at.ask(plan("third"))
+            assert caught.value.retry_after
+        assert done == ["first", "second"]
+
+
+async def test_waiting_too_long_is_refused(tmp_path: Path) -> None:
+    limits = LimitsConfig(queue=5, queue_seconds=0.1)
+    async with shop(tmp_path, limits=limits, workers={"max": 1}, hang="streaming") as at:
+        held = at.desk.ask(plan("first"), "req")
+        await held.first()
+        with pytest.raises(Overloaded, match="all workers are busy"):
+            await at.ask(plan("second"))
+        held.close()
+        await at.until("busy", 0)
+
+
+async def test_draining_tells_who_waits_and_who_comes(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"max": 1}, hang="streaming") as at:
+        held = at.desk.ask(plan("first"), "req")
+        await held.first()
+        waiting = at.desk.ask(plan("second"), "req")
+        with trio.fail_after(10):
+            while not at.pool.queued:
+                await trio.sleep(0.005)
+        at.pool.drain()
+        with pytest.raises(ShuttingDown):
+            await waiting.first()
+        with pytest.raises(ShuttingDown):
+            await at.ask(plan("third"))
+        held.close()
+
+
+@pytest.mark.parametrize("fault", ["crash", "nonsense", "huge"])
+@pytest.mark.parametrize("state", ["initialize", "settings", "ask", "message"])
+async def test_a_fault_before_the_first_token_is_tried_once_more(tmp_path: Path, fault: str, state: str) -> None:
+    marker = tmp_path / "once"
+    async with shop(tmp_path, **{fault: state, "once": str(marker)}) as at:
+        asking = await at.ask(plan("hello"))
+        assert asking.answer.finished is not None
+        assert asking.attempts.count == 2
+
+
+async def test_a_fault_that_stays_is_an_error_after_two_tries(tmp_path: Path) -> None:
+    async with shop(tmp_path, crash="ask") as at:
+        with pytest.raises(CliError):
+            await at.ask(plan("hello"))
+        assert sum(at.pool.exits.values()) >= 1
+
+
+async def test_nothing_is_tried_again_after_the_first_token(tmp_path: Path) -> None:
+    async with shop(tmp_path, crash="streaming") as at:
+        asking = at.desk.ask(plan("hello"), "req")
+        await asking.first()
+        with trio.fail_after(10), pytest.raises(GatewayError):
+            await read_to_the_end(asking)
+        assert asking.attempts.count == 1
+        asking.close()
+
+
+async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
+    timing = Timing(hold=1, request=30, first_event=0.5)
+    async with shop(tmp_path, timing=timing, hang="ask") as at:
+        with pytest.raises(GatewayError) as caught:
+            await at.ask(plan("hello"))
+        assert caught.value.status == 504
+
+
+async def test_processes_that_do_not_start_are_not_started_in_a_loop(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 2, "max": 4}, crash="start") as at:
+        at.pool.configure(at.pool.workers_config, at.pool.limits)
+        with trio.fail_after(20):
+            while at.pool.starts_failed < 3:
+                await trio.sleep(0.01)
+        with pytest.raises(CliError, match="does not start"):
+            await at.ask(plan("hello"))
+        assert at.pool.starts_failed < 10
+
+
+async def test_one_whose_client_is_gone_is_freed_at_once(tmp_path: Path) -> None:
+    async with shop(tmp_path, deltas=1000, gap=50) as at:
+        asking = at.desk.ask(plan("hello"), "req")
+        await asking.first()
+        asking.close()
+        with trio.fail_after(1):
+            while at.pool.counts()["busy"]:
+                await trio.sleep(0.005)
+        asking.close()
+
+
+async def test_idle_time_ends(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"idle_seconds": 0.1}) as at:
+        await at.ask(plan("hello"))
+        await at.until("idle", 0)
