@@ -165,13 +165,14 @@ def _check_binds(config: Config) -> tuple[str, str] | None:
 
 
 def _check_names(config: Config) -> tuple[str, str] | None:
-    for key, hosts in (
-        ("server.allowed_hosts", config.server.allowed_hosts),
-        ("server.fetch_hosts", config.server.fetch_hosts),
-    ):
-        for host in hosts:
-            if not _HOST_NAME.fullmatch(host):
-                return key, f'cannot hold {shown(host)}: write a bare host name such as "gateway.lan"'
+    for host in config.server.allowed_hosts:
+        if not _HOST_NAME.fullmatch(host):
+            return "server.allowed_hosts", f'cannot hold {shown(host)}: write a bare host name such as "gateway.lan"'
+    for host in config.server.fetch_hosts:
+        if host != "*" and not _HOST_NAME.fullmatch(host.removeprefix(".")):
+            return "server.fetch_hosts", (
+                f'cannot hold {shown(host)}: write a bare host name, ".example.org" for all below it, or "*"'
+            )
     for origin in config.server.cors_origins:
         if origin != "*" and not _is_origin(origin):
             return "server.cors_origins", (

@@ -132,8 +132,14 @@ def test_no_origins(origin: str) -> None:
 def test_origins_and_hosts() -> None:
     made({"server.cors_origins": ["*", "https://chat.lan", "http://localhost:3000", "app://obsidian.md"]})
     made({"server.allowed_hosts": ["gateway.lan", "10.0.0.1"]})
-    for key in ("server.allowed_hosts", "server.fetch_hosts"):
-        assert refusal({key: ["http://gateway.lan"]}).startswith(f"{key} cannot hold ")
+    assert refusal({"server.allowed_hosts": ["http://gateway.lan"]}).startswith("server.allowed_hosts cannot hold ")
+    assert refusal({"server.allowed_hosts": ["*"]}).startswith("server.allowed_hosts cannot hold ")
+
+
+def test_hosts_to_fetch_from() -> None:
+    made({"server.fetch_hosts": ["images.example.org", ".example.org", "*"]})
+    for host in ("https://example.org", "*.example.org", "..example.org", ""):
+        assert refusal({"server.fetch_hosts": [host]}).startswith("server.fetch_hosts cannot hold ")
 
 
 def test_an_alias_of_an_alias() -> None:
