@@ -100,6 +100,7 @@ class Pool:
             self._nursery = nursery
             nursery.start_soon(self._keep_spares)
             nursery.start_soon(self._sweep)
+            self._refill.set()
             task_status.started()
             await trio.sleep_forever()
 

@@ -119,7 +119,6 @@ async def test_two_clients_never_share(tmp_path: Path) -> None:
 
 async def test_a_spare_is_made_ready_and_used(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"spares": 1}) as at:
-        at.pool.configure(at.pool.workers_config, at.pool.limits)
         await at.until("spare", 1)
         assert (await at.ask(plan("hello"))).how == "spare"
         await at.until("spare", 1)
@@ -231,7 +230,6 @@ async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
 
 async def test_processes_that_do_not_start_are_not_started_in_a_loop(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"spares": 2, "max": 4}, crash="start") as at:
-        at.pool.configure(at.pool.workers_config, at.pool.limits)
         with trio.fail_after(20):
             while at.pool.starts_failed < 3:
                 await trio.sleep(0.01)
