@@ -77,9 +77,15 @@ def append_user(content: Content) -> bytes:
     return _line({**_user(content), "shouldQuery": False})
 
 
-def append_assistant(blocks: Sequence[Mapping[str, Any]]) -> bytes:
-    """An assistant message appended to the transcript. It takes effect at once and is not acknowledged."""
-    message = {"role": "assistant", "content": list(blocks)}
+def append_assistant(blocks: Sequence[Mapping[str, Any]], *, model: str = "", ident: str = "") -> bytes:
+    """An assistant message appended to the transcript. It takes effect at once and is not acknowledged.
+
+    Thinking blocks pass only in a message with the name of the model that wrote them and an id of its own (observed:
+    without these the CLI drops them in silence).
+    """
+    message: dict[str, Any] = {"role": "assistant", "content": list(blocks)}
+    if model:
+        message |= {"type": "message", "id": ident, "model": model}
     return _line({"type": "assistant", "message": message, "parent_tool_use_id": None, "session_id": ""})
 
 

@@ -4,7 +4,7 @@ Shapes observed on CLI 2.1.330 (docs/claude-cli-notes.md). A line of an unknown 
 one, becomes `Unknown`: the CLI gains types with every release, and none of the new ones may stop a turn.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -35,15 +35,16 @@ Delta = TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta
 
 
 class ContentBlock(msgspec.Struct):
-    """The opening of a block; which fields are filled depends on `type`."""
+    """The opening of a block; which fields are filled depends on `type`. Raw ones are JSON as it came."""
 
     type: str
     id: str = ""
     name: str = ""
-    text: str = ""
-    thinking: str = ""
+    text: Raw = Raw(b'""')
+    thinking: Raw = Raw(b'""')
+    signature: str = ""
     data: str = ""
-    input: dict[str, Any] | None = None
+    input: Raw = Raw(b"{}")
 
 
 class Usage(msgspec.Struct):
@@ -59,7 +60,7 @@ class Usage(msgspec.Struct):
 class MessageHead(msgspec.Struct):
     id: str = ""
     model: str = ""
-    usage: Usage = msgspec.field(default_factory=Usage)
+    usage: Usage | None = None
 
 
 class StopDetails(msgspec.Struct):
@@ -87,7 +88,7 @@ class BlockStop(msgspec.Struct, tag="content_block_stop"):
 
 class MessageDelta(msgspec.Struct, tag="message_delta"):
     delta: StopDetails
-    usage: Usage = msgspec.field(default_factory=Usage)
+    usage: Usage | None = None
 
 
 class MessageStop(msgspec.Struct, tag="message_stop"):
@@ -103,16 +104,8 @@ class StreamEvent(msgspec.Struct, tag="stream_event"):
     event: StreamPart
 
 
-class ApiError(msgspec.Struct):
-    """The `assistant` line of a failed turn. Its text is for people and never read."""
-
-    error: str | None
-    api_error_status: int | None
-    api_error_type: str | None
-
-
 class AssistantLine(msgspec.Struct, tag="assistant"):
-    """A whole assistant block, after its deltas; of use only when it reports an error."""
+    """A whole assistant block, after its deltas. Of use only when it reports an error, whose text is never read."""
 
     is_api_error_message: bool = False
     error: str | None = None
@@ -191,20 +184,29 @@ AnyEvent = Event | Unknown
 _known: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
-class _Typed(msgspec.Struct):
+class _Inner(msgspec.Struct):
+    type: str = ""
+
+
+class _Part(msgspec.Struct):
+    type: str = ""
+    delta: _Inner = msgspec.field(default_factory=_Inner)
+    content_block: _Inner = msgspec.field(default_factory=_Inner)
+
+
+class _Line(msgspec.Struct):
     type: str
+    event: _Part = msgspec.field(default_factory=_Part)
 
 
-_typed = msgspec.json.Decoder(_Typed)
+_line = msgspec.json.Decoder(_Line)
 
-# The kinds of a stream event that carry part of the answer. If one of these does not decode, going on would lose text
-# in silence, so it is an error and not an Unknown.
-_ESSENTIAL: tuple[Literal[b"text_delta", b"input_json_delta", b"message_delta", b"message_start"], ...] = (
-    b"text_delta",
-    b"input_json_delta",
-    b"message_delta",
-    b"message_start",
-)
+# Lines and kinds that a turn cannot do without. If one of these does not decode, to go on would be to lose text or to
+# wait for ever, so it is an error and not an Unknown.
+_VITAL_LINES = frozenset({"result", "control_response", "control_request"})
+_VITAL_PARTS = frozenset({"message_start", "content_block_stop", "message_delta", "message_stop"})
+_VITAL_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+_VITAL_DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "input_json_delta"})
 
 
 def decode_event(line: bytes) -> AnyEvent:
@@ -215,16 +217,26 @@ def decode_event(line: bytes) -> AnyEvent:
     try:
         return _known.decode(line)
     except msgspec.ValidationError:
-        pass
-    except (msgspec.DecodeError, RecursionError) as error:
+        return _unknown(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventError("cannot read a line from the CLI: not JSON") from error
+
+
+def _unknown(line: bytes) -> Unknown:
+    """What does not decode: something new, or something known that is broken."""
     try:
-        kind = _typed.decode(line).type
-    except (msgspec.DecodeError, RecursionError) as error:
+        found = _line.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventError("cannot read a line from the CLI: no type in it") from error
-    if kind in _CLI_TYPES and any(b'"type":"' + name + b'"' in line[:256] for name in _ESSENTIAL):
-        raise EventError(f"cannot read a {kind} line from the CLI: its parts are not those of a known version")
-    return Unknown(kind)
+    if found.type in _VITAL_LINES or (found.type == "stream_event" and _is_vital(found.event)):
+        raise EventError(f"cannot read a {found.type} line from the CLI: its parts are not those of a known version")
+    return Unknown(found.type)
 
 
-_CLI_TYPES = ("stream_event",)
+def _is_vital(part: _Part) -> bool:
+    match part.type:
+        case "content_block_start":
+            return part.content_block.type in _VITAL_BLOCKS
+        case "content_block_delta":
+            return part.delta.type in _VITAL_DELTAS
+    return part.type in _VITAL_PARTS

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-# Prefix of the client's tools inside the CLI: they reach the model as mcp__gw__NAME. Short, because the model's API
-# limits the length of a whole name.
+# The MCP server, of our own making, that offers the client's tools inside the CLI.
 TOOL_SERVER = "gw"
 
 # Settings that keep one question one upstream request. Each was seen to matter on CLI 2.1.330.
@@ -16,6 +15,9 @@ _QUIET: Mapping[str, str] = {
     "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",  # else a refusal costs a second request
     "DISABLE_COMPACT": "1",  # else a prompt that is too long is summarised upstream, and the history is replaced
     "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",  # else newer models get an extra `system` message in each request
+    # Tools reach the model under the client's own names, as its prompts call them, and not as mcp__gw__NAME. Names of
+    # the CLI's own tools (Bash, Read, Task) work too, since it starts without any.
+    "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
     "ENABLE_TOOL_SEARCH": "false",  # all client tools are always loaded
     "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "10000000",  # tool descriptions reach the model whole
     "MAX_MCP_OUTPUT_TOKENS": "10000000",  # tool results too, up to the CLI's fixed 500,000 characters
