@@ -1,41 +1,23 @@
 """The answer of a turn, gathered: for a reply in one piece, and for the digest of its conversation."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
-from claudegwd.translate.turn import (
-    Failed,
-    Finished,
-    Output,
-    Reasoning,
-    Started,
-    Text,
-    ToolArguments,
-    ToolStart,
-)
-
-
-def joined(pieces: Sequence[bytes]) -> str:
-    """The text of JSON string literals written one after the other."""
-    literal = b'"' + b"".join(bytes(piece)[1:-1] for piece in pieces) + b'"'
-    try:
-        return msgspec.json.decode(literal, type=str)
-    except msgspec.DecodeError:
-        # Half of a surrogate pair, which the standard library lets pass and UTF-8 does not.
-        return str(json.loads(literal)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+from claudegwd.translate.literals import joined as joined
+from claudegwd.translate.outputs import Failed, Finished, Output, Reasoning, Started, Text, ToolArguments, ToolStart
 
 
 @dataclass(slots=True)
 class GatheredCall:
+    """A call of the client's tool."""
+
     id: str
     name: str
     pieces: list[bytes] = field(default_factory=list)
 
     @property
     def arguments(self) -> str:
+        """As the model wrote them, which need not be JSON."""
         return joined(self.pieces)
 
 
@@ -51,6 +33,7 @@ class Answer:
     _reasoning: list[bytes] = field(default_factory=list)
 
     def add(self, outputs: Sequence[Output]) -> None:
+        """Take outputs in the order in which the turn gave them."""
         for output in outputs:
             match output:
                 case Text(raw=raw):
@@ -70,8 +53,10 @@ class Answer:
 
     @property
     def text(self) -> str:
+        """The same text that a stream gives, piece after piece."""
         return joined(self._text)
 
     @property
     def reasoning(self) -> str:
+        """The model's thinking, or its summary."""
         return joined(self._reasoning)

@@ -1,7 +1,8 @@
 """Which models are offered, and what each can do."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,6 +16,15 @@ OLDER_IDS = (
     "claude-3-5-sonnet-20241022",
     "claude-3-5-haiku-20241022",
 )
+
+# Of these the CLI 2.1.330 asks for the successor instead, which is the model behind its alias: what that can do counts.
+_RETIRED = {"claude-opus-4-1-20250805": "opus", "claude-opus-4-20250514": "opus"}
+
+# Generations by what the Messages API lets them do. A name of no known generation is taken for a new one.
+_WITHOUT_THINKING = re.compile(r"claude-3-(?!7-)")
+_WITH_BUDGET = re.compile(r"claude-(3-7-|(opus|sonnet|haiku)-4(-[015])?(-2|$|@|\[))")
+_WITHOUT_STRUCTURE = re.compile(r"claude-(3-|(opus|sonnet)-4(-0)?(-2|$|@|\[))")
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 # The CLI's "default" is a choice that depends on the account, and as a model name it would say nothing.
 _LEFT_OUT = frozenset({"default"})
@@ -46,7 +56,11 @@ class Initialized(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model as we offer it. `cli_name` is what the CLI is told; `thinking` is "adaptive", "budget" or "none"."""
+    """A model as we offer it. `cli_name` is what the CLI is told.
+
+    `thinking` is "adaptive", "budget" or "none"; `thinking_off`: whether it can be turned off; `structured`: whether
+    the model has structured output (`output_config.format`).
+    """
 
     id: str
     cli_name: str
@@ -56,6 +70,7 @@ class Model:
     thinking: str
     thinking_off: bool
     created: int
+    structured: bool = True
 
 
 def read_initialized(raw: bytes | msgspec.Raw) -> Initialized:
@@ -78,11 +93,9 @@ def offered(
             if name:
                 models.setdefault(name, _from_entry(name, entry))
     for name in (*OLDER_IDS, *configured):
-        models.setdefault(name, _older(name))
+        models.setdefault(name, _unlisted(name, models))
     for name, target in aliases.items():
-        known = models.get(target) or _older(target)
-        models[name] = Model(name, target, known.display_name, known.description, known.efforts, known.thinking,
-                             known.thinking_off, known.created)  # fmt: skip
+        models[name] = replace(models.get(target) or _unlisted(target, models), id=name)
     return models
 
 
@@ -99,9 +112,23 @@ def _from_entry(name: str, entry: CatalogueEntry) -> Model:
     )
 
 
-def _older(name: str) -> Model:
-    thinking = "none" if name.startswith("claude-3-5-") else "budget"
-    return Model(name, name, name, "", (), thinking, thinking_off=True, created=_created(name))
+def _unlisted(name: str, listed: Mapping[str, Model]) -> Model:
+    successor = listed.get(_RETIRED.get(name, ""))
+    if successor is not None:
+        return replace(successor, id=name, cli_name=name, display_name=name, created=_created(name))
+    thinking = "none" if _WITHOUT_THINKING.match(name) else "budget" if _WITH_BUDGET.match(name) else "adaptive"
+    return Model(
+        id=name,
+        cli_name=name,
+        display_name=name,
+        description="",
+        efforts=_EFFORTS if thinking == "adaptive" else (),
+        thinking=thinking,
+        thinking_off=True,
+        created=_created(name),
+        # Names of other makers' models come from relays, which know nothing of it.
+        structured=name.startswith("claude-") and not _WITHOUT_STRUCTURE.match(name),
+    )
 
 
 def _created(name: str) -> int:

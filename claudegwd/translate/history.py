@@ -6,25 +6,30 @@ reasoning, re-serialises the JSON of a tool call or gives content as parts still
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import Any, Literal
 
-import msgspec
-
-from claudegwd.openai_api.chat_request import Message, ToolCall
+from claudegwd.openai_api.chat_request import Message, TextPart, ToolCall
 from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.translate.arguments import as_object, canonical, same_numbers
 from claudegwd.translate.parts import Block, blocks_of
-from claudegwd.translate.tools import PREFIX, cli_name
+from claudegwd.translate.tools import cli_name
 
-_sorted = msgspec.json.Encoder(order="deterministic").encode
-_json = msgspec.json.Decoder()
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 # OpenAI's own API refuses a call without a result; agents that abandon a call and go on exist all the same, and the
 # Messages API wants a result for each call.
 NO_RESULT = "No result was given for this call."
+
+# A result that comes when the conversation has gone on without it. The Messages API takes results only right after
+# their calls, where NO_RESULT stands now; as a text it reaches the model at the moment at which it came.
+LATE_RESULT = "Result of an earlier call of {name}:"
+
+# The Messages API wants the user to begin. Chat programs open with a greeting of the assistant's, or send nothing but a
+# system message.
+OPENING = "Begin the conversation."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Result:
     is_error: bool = False
 
     def block(self) -> Block:
+        """As the Messages API has it."""
         made: dict[str, Any] = {"type": "tool_result", "tool_use_id": self.call_id}
         if self.blocks:
             made["content"] = list(self.blocks)
@@ -45,31 +51,38 @@ class Result:
 
     @property
     def chars(self) -> int:
+        """Of its texts."""
         return sum(len(block.get("text", "")) for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One side's turn: `results` (user side only) come before `blocks`. `digest` covers the conversation up to here."""
+    """One side's turn: `results` (user side only) come before `blocks`. `digest` covers the conversation up to here.
+
+    `model`: which one said it, where the blocks are its very own (signatures.py); else "".
+    """
 
     role: Literal["user", "assistant"]
     blocks: tuple[Block, ...]
     results: tuple[Result, ...]
     digest: bytes
+    model: str = ""
 
     def content(self) -> list[Block]:
+        """All blocks, in the order that the Messages API wants."""
         return [*(result.block() for result in self.results), *self.blocks]
+
+    @property
+    def ident(self) -> str:
+        """An id for the message, the same for the same conversation."""
+        return f"msg_{self.digest.hex()}"
 
 
 def system_text(messages: Sequence[Message], extra: str | None = None) -> str:
-    """The system prompt: `extra` (the older gateway's `system_prompt`), then system and developer messages, in order."""
-    texts = [extra] if extra else []
-    texts += [
-        "".join(getattr(part, "text", "") for part in message.content)
-        for message in messages
-        if message.role in ("system", "developer")
-    ]
-    return "\n\n".join(text for text in texts if text)
+    """The system prompt: `extra` (the older gateway's), then system and developer messages. "" if there is no word."""
+    texts = [extra or ""]
+    texts += [_text(message) for message in messages if message.role in ("system", "developer")]
+    return "\n\n".join(text for text in texts if text.strip())
 
 
 def call_id(client_id: str) -> str:
@@ -80,13 +93,17 @@ def call_id(client_id: str) -> str:
 
 
 def base_digest(*facts: object) -> bytes:
-    """Where a conversation's chain begins: what must be equal beside the messages (client, model, system, tools)."""
-    return blake2b(_sorted(facts), digest_size=16).digest()
+    """Where a conversation's chain begins: what must be equal beside the messages (client, model, system, tools).
+
+    The model too: a CLI that is told another one in mid-conversation tells the model of it (observed: `/model` and its
+    output in the next user message).
+    """
+    return blake2b(canonical(facts), digest_size=16).digest()
 
 
-def chain(digest: bytes, canonical: object) -> bytes:
-    """The digest after one more entry."""
-    return blake2b(digest + _sorted(canonical), digest_size=16).digest()
+def chain(digest: bytes, entry: object) -> bytes:
+    """The digest after one more entry, given in canonical form."""
+    return blake2b(digest + canonical(entry), digest_size=16).digest()
 
 
 def canonical_answer(text: str, calls: Iterable[tuple[str, str, str]]) -> object:
@@ -94,43 +111,42 @@ def canonical_answer(text: str, calls: Iterable[tuple[str, str, str]]) -> object
     return [
         "a",
         text.strip(),
-        [[call_id(ident), name, _same_numbers(_arguments(arguments))] for ident, name, arguments in calls],
+        [[call_id(ident), name, same_numbers(as_object(arguments))] for ident, name, arguments in calls],
     ]
 
 
 def entries_of(messages: Sequence[Message], base: bytes) -> tuple[Entry, ...]:
-    """Turn the messages (system ones left aside) into alternating entries.
+    """Turn the messages (system ones left aside) into alternating entries, of which the first is the user's.
 
     Raises InvalidRequest where nothing can be asked: no message with content, or a last message that waits for results.
     """
     entries: list[Entry] = []
-    digest = base
-    for role, group in _groups(messages):
-        if role == "assistant":
-            entry = _assistant(group, digest)
-        else:
-            entry = _user(group, digest, entries[-1] if entries else None)
-        entries.append(entry)
-        digest = entry.digest
-    if not entries:
-        raise InvalidRequest("cannot ask without a message: give at least one with content", param="messages")
-    if any(block["type"] == "tool_use" for block in entries[-1].blocks):
-        raise InvalidRequest(
-            "cannot go on from a tool call without its result: add a tool message for each call", param="messages"
-        )
+    groups = _groups(messages)
+    if not groups or groups[0][0] == "assistant":
+        if not groups and not system_text(messages):
+            raise InvalidRequest("cannot ask without a message: give at least one with content", param="messages")
+        entries.append(_opening(base))
+    for role, group in groups:
+        before = entries[-1] if entries else None
+        digest = before.digest if before else base
+        entries.append(_assistant(group, digest) if role == "assistant" else _user(group, digest, before))
+    if entries[-1].role == "assistant":
+        entries[-1] = _prefill(entries[-1])
     return tuple(entries)
 
 
-def _groups(messages: Sequence[Message]) -> list[tuple[str, list[tuple[int, Message]]]]:
-    groups: list[tuple[str, list[tuple[int, Message]]]] = []
+Group = list[tuple[int, Message]]
+
+
+def _groups(messages: Sequence[Message]) -> list[tuple[str, Group]]:
+    """Messages by side. Left out are those that say nothing: the Messages API refuses an empty turn."""
+    groups: list[tuple[str, Group]] = []
     for index, message in enumerate(messages):
         if message.role in ("system", "developer"):
             continue
-        role = "assistant" if message.role == "assistant" else "user"
-        if role == "assistant" and not message.tool_calls and not _has_text(message):
-            continue  # the Messages API refuses an empty turn, and it says nothing
-        if message.role == "user" and not message.content:
+        if message.role in ("user", "assistant") and not message.tool_calls and not _says_something(message):
             continue
+        role = "assistant" if message.role == "assistant" else "user"
         if groups and groups[-1][0] == role:
             groups[-1][1].append((index, message))
         else:
@@ -138,73 +154,69 @@ def _groups(messages: Sequence[Message]) -> list[tuple[str, list[tuple[int, Mess
     return groups
 
 
-def _has_text(message: Message) -> bool:
-    return any(getattr(part, "text", "").strip() for part in message.content)
+def _says_something(message: Message) -> bool:
+    return any(not isinstance(part, TextPart) or part.text.strip() for part in message.content)
 
 
-def _assistant(group: Sequence[tuple[int, Message]], digest: bytes) -> Entry:
+def _text(message: Message) -> str:
+    return "".join(part.text for part in message.content if isinstance(part, TextPart))
+
+
+def _opening(base: bytes) -> Entry:
+    return Entry("user", ({"type": "text", "text": OPENING},), (), chain(base, ["u", ["t" + OPENING], []]))
+
+
+def _assistant(group: Group, digest: bytes) -> Entry:
     blocks: list[Block] = []
-    text: list[str] = []
     calls: list[ToolCall] = []
-    for _, message in group:
-        for part in message.content:
-            words = getattr(part, "text", "")
-            if words.strip():
-                blocks.append({"type": "text", "text": words})
-                text.append(words)
-        calls.extend(message.tool_calls)
+    for index, message in group:
+        blocks += blocks_of(message.content, f"messages[{index}].content")
+        calls += message.tool_calls
     for call in calls:
-        arguments = _arguments(call.arguments)
-        name = PREFIX + cli_name(call.name)
+        name, arguments = cli_name(call.name), as_object(call.arguments)
         blocks.append({"type": "tool_use", "id": call_id(call.id), "name": name, "input": arguments})
-    canonical = canonical_answer("".join(text), [(call.id, call.name, call.arguments) for call in calls])
-    return Entry("assistant", tuple(blocks), (), chain(digest, canonical))
+    text = "".join(_text(message) for _, message in group)
+    canonical_form = canonical_answer(text, [(call.id, call.name, call.arguments) for call in calls])
+    return Entry("assistant", tuple(blocks), (), chain(digest, canonical_form))
 
 
-def _user(group: Sequence[tuple[int, Message]], digest: bytes, before: Entry | None) -> Entry:
+def _prefill(entry: Entry) -> Entry:
+    """The last entry, from which the model goes on."""
+    last = entry.blocks[-1]
+    if last["type"] == "tool_use":
+        raise InvalidRequest(
+            "cannot go on from a tool call without its result: add a tool message for each call", param="messages"
+        )
+    # The Messages API refuses white space at the end of such a text.
+    blocks = (*entry.blocks[:-1], {**last, "text": last["text"].rstrip()})
+    return Entry("assistant", blocks, (), entry.digest)
+
+
+def _user(group: Group, digest: bytes, before: Entry | None) -> Entry:
     blocks: list[Block] = []
     results: dict[str, Result] = {}
+    waiting = [block["id"] for block in (before.blocks if before else ()) if block["type"] == "tool_use"]
     for index, message in group:
         made = blocks_of(message.content, f"messages[{index}].content")
-        if message.role in ("tool", "function"):
-            ident = call_id(message.tool_call_id or "")
+        if message.role == "user":
+            blocks += made
+            continue
+        ident = call_id(message.tool_call_id or "")
+        if ident in waiting:
             results[ident] = Result(ident, tuple(made))
         else:
-            blocks.extend(made)
-    for block in before.blocks if before else ():
-        if block["type"] == "tool_use" and block["id"] not in results:
-            missing = ({"type": "text", "text": NO_RESULT},)
-            results[block["id"]] = Result(block["id"], missing, is_error=True)
-    canonical = [
+            blocks += [{"type": "text", "text": LATE_RESULT.format(name=message.name or "a tool")}, *made]
+    for ident in waiting:
+        if ident not in results:
+            results[ident] = Result(ident, ({"type": "text", "text": NO_RESULT},), is_error=True)
+    canonical_form = [
         "u",
         [_brief(block) for block in blocks],
-        sorted([r.call_id, *map(_brief, r.blocks)] for r in results.values()),
+        sorted([result.call_id, *map(_brief, result.blocks)] for result in results.values()),
     ]
-    return Entry("user", tuple(blocks), tuple(results.values()), chain(digest, canonical))
+    return Entry("user", tuple(blocks), tuple(results.values()), chain(digest, canonical_form))
 
 
-def _brief(block: Block) -> object:
-    if block["type"] == "text":
-        return block["text"]
-    return sha256(_sorted(block)).hexdigest()
-
-
-def _arguments(text: str) -> Mapping[str, Any]:
-    """A call's arguments as an object. What is none (a model's slip that came back in a history) is kept as a text."""
-    try:
-        value = _json.decode(text or "{}")
-    except (msgspec.DecodeError, RecursionError):
-        value = None
-    return value if isinstance(value, dict) else {"arguments": text}
-
-
-def _same_numbers(value: object) -> object:
-    """1.0 and 1 are one number to JavaScript, which writes back the second when it read the first."""
-    match value:
-        case float() if value.is_integer():
-            return int(value)
-        case list():
-            return [_same_numbers(item) for item in value]
-        case dict():
-            return {key: _same_numbers(item) for key, item in value.items()}
-    return value
+def _brief(block: Block) -> str:
+    """A block in a few bytes, texts apart. No text looks like the digest of an image."""
+    return "t" + block["text"] if block["type"] == "text" else "b" + sha256(canonical(block)).hexdigest()

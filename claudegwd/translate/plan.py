@@ -1,12 +1,17 @@
 """A request to the plan of a turn: all that a worker needs to serve it, whatever worker that is."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from claudegwd.openai_api.chat_request import ChatRequest
+from claudegwd.openai_api.errors import UpstreamUnavailable
+from claudegwd.translate.answer import Answer
+from claudegwd.translate.answer_format import AnswerFormat, answer_format
 from claudegwd.translate.catalogue import Model
 from claudegwd.translate.history import Entry, base_digest, entries_of, system_text
 from claudegwd.translate.parameters import TurnSettings, turn_settings
-from claudegwd.translate.tools import ToolSet, tool_set
+from claudegwd.translate.text_filters import FilterChain, ObjectFilter, StopsFilter
+from claudegwd.translate.tools import ToolSet, tool_set, tools_of_history
+from claudegwd.translate.turn import TextFilter, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +25,39 @@ class Plan:
     entries: tuple[Entry, ...]
     base: bytes
     settings: TurnSettings
-    forced_json: bool = field(default=False)
+    format: AnswerFormat | None = None
+    own_stops: tuple[str, ...] = ()  # stop sequences that the upstream does not take
 
     @property
     def is_prefill(self) -> bool:
         """Whether the model is to go on from a last message of its own."""
         return self.entries[-1].role == "assistant"
+
+    def turn(self) -> Turn:
+        """A new turn, for one attempt at this question."""
+        filters: list[TextFilter] = []
+        if self.format is not None and self.format.output is None:
+            filters.append(ObjectFilter())
+        if self.own_stops:
+            filters.append(StopsFilter(self.own_stops))
+        if len(filters) > 1:
+            return Turn(self.tools, FilterChain(filters))
+        return Turn(self.tools, filters[0] if filters else None)
+
+    def check(self, answer: Answer) -> None:
+        """Call with the whole answer, before the client is told that it is finished.
+
+        Raises UpstreamUnavailable, which clients take for a reason to ask again, when it was to be JSON and is not. One
+        that was cut says so itself, by its finish reason.
+        """
+        if self.format is None or answer.calls or answer.finished is None or answer.finished.reason != "stop":
+            return
+        if not self.format.accepts(answer.text):
+            raise UpstreamUnavailable(
+                "cannot answer in the response_format: the model wrote something else; ask again",
+                code="invalid_model_output",
+                retry_after=1.0,
+            )
 
 
 def make_plan(request: ChatRequest, model: Model, client: str) -> Plan:
@@ -33,16 +65,28 @@ def make_plan(request: ChatRequest, model: Model, client: str) -> Plan:
 
     Raises the CallerError that names the field at fault.
     """
-    tools = tool_set(request.tools)
+    wanted = answer_format(request.response_format, structured=model.structured)
+    declared = request.tools or tools_of_history(request.messages)
+    tools = tool_set(declared)
     system = system_text(request.messages, request.system_prompt)
+    if wanted is not None and wanted.instruction:
+        system = f"{system}\n\n{wanted.instruction}" if system else wanted.instruction
     base = base_digest(client, model.cli_name, system, tools.manifest, request.project_id, request.session_id)
+    entries = entries_of(request.messages, base)
     return Plan(
         client=client,
         model=model,
         system=system,
         tools=tools,
-        entries=entries_of(request.messages, base),
+        entries=entries,
         base=base,
-        settings=turn_settings(request, model),
-        forced_json=request.response_format is not None,
+        settings=turn_settings(
+            request,
+            model,
+            output=wanted.output if wanted else None,
+            prefill=entries[-1].role == "assistant",
+            no_calls=bool(declared) and not request.tools,
+        ),
+        format=wanted,
+        own_stops=tuple(stop for stop in request.stop if not stop.strip()),
     )

@@ -7,14 +7,16 @@ from hashlib import sha256
 from typing import Any
 
 from claudegwd.claude_cli.launch import TOOL_SERVER
-from claudegwd.openai_api.chat_request import Tool
+from claudegwd.openai_api.chat_request import Message, Tool
+from claudegwd.openai_api.errors import InvalidRequest
 
+# What a CLI that knows no CLAUDE_AGENT_SDK_MCP_NO_PREFIX puts before the names that the model sees.
 PREFIX = f"mcp__{TOOL_SERVER}__"
 
-# The Messages API takes names of up to 128 such characters, our prefix included.
-MAX_NAME = 128 - len(PREFIX)
+MAX_NAME = 128  # the Messages API's rule for names, and the CLI's: so many letters, digits, _ and -
 _PLAIN = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}")
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
+_MARK_CHARS = 8
 
 # What the CLI replaces by a note and a file instead of passing on (seen on 2.1.330). Larger results go by replay.
 MAX_LIVE_RESULT_CHARS = 500_000
@@ -23,12 +25,11 @@ _EMPTY_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 
 def cli_name(name: str) -> str:
-    """The name under which a tool goes to the CLI's server: itself where the CLI and the API take it."""
-    # A double underscore is the CLI's own separator: a name that holds one could be read as another server's.
-    if _PLAIN.fullmatch(name) and "__" not in name:
+    """The name under which the model sees a tool: the client's own where the API takes it, else always the same one."""
+    if _PLAIN.fullmatch(name):
         return name
-    mark = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{_ODD.sub('_', name).replace('__', '_')[: MAX_NAME - 9]}_{mark}".replace("__", "_")
+    mark = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK_CHARS]
+    return f"{_ODD.sub('_', name)[: MAX_NAME - _MARK_CHARS - 1]}_{mark}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,25 @@ class ToolSet:
 
     def client_name(self, model_name: str) -> str | None:
         """The client's name of a tool that the model called, or None if the client declared no such tool."""
-        return self.names.get(model_name)
+        name = self.names.get(model_name)
+        return name if name is not None else self.names.get(model_name.removeprefix(PREFIX))
 
 
 def tool_set(tools: Sequence[Tool]) -> ToolSet:
-    """Declare each tool whole. Without `readOnlyHint` parallel calls would reach us one by one."""
+    """Declare each tool whole. Without `readOnlyHint` parallel calls would reach us one by one.
+
+    Raises InvalidRequest where two tools would have one name.
+    """
     manifest = []
-    names = {}
-    for tool in tools:
+    names: dict[str, str] = {}
+    for index, tool in enumerate(tools):
         name = cli_name(tool.name)
-        names[PREFIX + name] = tool.name
+        if name in names:
+            raise InvalidRequest(
+                "cannot tell this tool from another: give it a name of letters, digits, _ and -",
+                param=f"tools[{index}].function.name",
+            )
+        names[name] = tool.name
         manifest.append(
             {
                 "name": name,
@@ -62,7 +72,15 @@ def tool_set(tools: Sequence[Tool]) -> ToolSet:
     return ToolSet(tuple(manifest), names)
 
 
+def tools_of_history(messages: Sequence[Message]) -> tuple[Tool, ...]:
+    """A declaration of each tool that the history calls, for a request without tools.
+
+    Agents drop their tools for a closing summary; the Messages API refuses calls and results where no tools are given.
+    """
+    names = dict.fromkeys(call.name for message in messages for call in message.tool_calls)
+    return tuple(Tool(name, "A tool of an earlier part of this conversation.") for name in names)
+
+
 def _schema(tool: Tool) -> Mapping[str, Any]:
-    schema = tool.parameters or {}
     # MCP takes object schemas only; OpenAI's clients leave `type` out for tools without parameters.
-    return {**_EMPTY_SCHEMA, **schema} if schema.get("type", "object") == "object" else _EMPTY_SCHEMA
+    return {**_EMPTY_SCHEMA, **(tool.parameters or {})}

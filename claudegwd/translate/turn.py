@@ -1,4 +1,4 @@
-"""The events of one upstream message to outputs: the state table of a turn, seen from the client's side.
+"""The events of one upstream message to outputs.
 
 A turn ends for us at the first upstream message. The CLI goes on by itself where an API would stop (after
 `max_tokens`, after an empty answer, after a call of a tool that it does not know), and each time that is another
@@ -7,129 +7,81 @@ upstream request; the outputs therefore say at the earliest event whether the pr
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from typing import Protocol
 
 from claudegwd.claude_cli import events as e
 from claudegwd.keys.failures import FailureKind, classify
-from claudegwd.translate.tools import PREFIX, ToolSet
+from claudegwd.translate.blocks import OpenBlock, said
+from claudegwd.translate.counts import count_cut, count_tokens
+from claudegwd.translate.literals import is_blank, joined, literal_of
+from claudegwd.translate.outputs import After as After
+from claudegwd.translate.outputs import Failed as Failed
+from claudegwd.translate.outputs import Finished as Finished
+from claudegwd.translate.outputs import Output as Output
+from claudegwd.translate.outputs import Reasoning as Reasoning
+from claudegwd.translate.outputs import Started as Started
+from claudegwd.translate.outputs import Text as Text
+from claudegwd.translate.outputs import TokenCount as TokenCount
+from claudegwd.translate.outputs import ToolArguments as ToolArguments
+from claudegwd.translate.outputs import ToolStart as ToolStart
+from claudegwd.translate.tools import ToolSet
+from claudegwd.translate.turn_states import TurnError as TurnError
+from claudegwd.translate.turn_states import TurnEvent, TurnState, after, is_over
 
 _FINISH = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "tool_use": "tool_calls",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
 }
-_EMPTY_STRING = b'""'
+_EMPTY = b'""'
 
 
-class State(Enum):
-    ASKED = "asked"  # no upstream message yet: a failure may still be passed on to another key
-    STREAMING = "streaming"
-    STOPPED = "stopped"  # the stop reason is known; what follows is the CLI settling
-    FAILED = "failed"
+class TextFilter(Protocol):
+    """Something that the answer's text passes through, where what the upstream can do is not enough."""
 
+    def feed(self, text: str) -> str:
+        """Take a piece; give what can go out."""
 
-class After(Enum):
-    """What becomes of the process once the answer is complete."""
+    def end(self) -> str:
+        """The answer has ended: give what was held back."""
 
-    KEEP = "keep"  # it settles with its `result` line and can take the next turn
-    PARK = "park"  # it waits for the results of the client's tools
-    KILL = "kill"  # it would go on by itself: end it before its next request leaves
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The upstream message began. `model` is the one that answers, which may not be the one asked for."""
-
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    raw: e.Raw | bytes  # a JSON string literal
-
-
-@dataclass(frozen=True, slots=True)
-class Reasoning:
-    raw: e.Raw | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ToolStart:
-    index: int
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolArguments:
-    index: int
-    raw: e.Raw | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCount:
-    """OpenAI's counts: the prompt's includes what the cache read and wrote."""
-
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    reasoning: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The answer is complete. `reason` is OpenAI's finish reason."""
-
-    reason: str
-    usage: TokenCount
-    after: After
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The turn failed. `status` is the upstream's, `error` the CLI's word; `streamed`: whether a token went out."""
-
-    kind: FailureKind
-    status: int | None
-    error: str | None
-    reset_at: float | None
-    streamed: bool
-
-
-Output = Started | Text | Reasoning | ToolStart | ToolArguments | Finished | Failed
-
-
-class TurnError(Exception):
-    """An event that has no place in the state: the process is not one that can be relied on."""
+    @property
+    def stopped(self) -> bool:
+        """Whether the answer ends here, whatever the model still has to say."""
 
 
 @dataclass(slots=True)
 class Turn:
-    """Feed it the events of a turn, in order; it gives the outputs, exactly one of them Finished or Failed."""
+    """Feed it the events of a turn, in order. Of its outputs exactly one is Finished or Failed: the last."""
 
     tools: ToolSet
-    state: State = State.ASKED
-    _calls: list[tuple[int, str]] = field(default_factory=list)  # block index and id of each call, in order
-    _empty_call: bool = False
+    filter: TextFilter | None = None
+    state: TurnState = TurnState.ASKED
+    _blocks: dict[int, OpenBlock] = field(default_factory=dict)  # by the upstream's index
+    _calls: list[str] = field(default_factory=list)  # ids
     _strange_call: bool = False
-    _spoke: bool = False
+    _spoke: bool = False  # said more than white space
+    _streamed: bool = False
+    _text_bytes: int = 0
     _head: e.Usage = field(default_factory=e.Usage)
     _error: e.AssistantLine | None = None
     _reset_at: float | None = None
 
     @property
     def over(self) -> bool:
-        return self.state in (State.STOPPED, State.FAILED)
+        """Whether the terminal output has been given."""
+        return is_over(self.state)
 
     @property
     def call_ids(self) -> Sequence[str]:
-        return [ident for _, ident in self._calls]
+        """The model's ids of its calls, in order."""
+        return self._calls
 
     def feed(self, event: e.AnyEvent) -> Sequence[Output]:
-        """Take one event. Events after the end are the CLI settling and give nothing."""
+        """Take one event. Events after the end are the CLI settling and give nothing.
+
+        Raises TurnError for an event that has no place here.
+        """
         if self.over:
             return ()
         match event:
@@ -139,7 +91,7 @@ class Turn:
                 self._error = event
             case e.RateLimit(rate_limit_info=info) if info.status == "rejected":
                 self._reset_at = info.resetsAt
-            case e.Result() if event.num_turns or event.is_error or self.state is State.STREAMING:
+            case e.Result() if event.num_turns or event.is_error or self.state is TurnState.STREAMING:
                 return (self._failed(event),)
         return ()
 
@@ -151,58 +103,120 @@ class Turn:
 
     def _stream(self, part: e.StreamPart) -> Sequence[Output]:
         match part:
-            case e.BlockDelta(delta=delta):
-                self._expect(State.STREAMING, "a delta")
-                return self._delta(delta)
+            case e.BlockDelta(delta=delta, index=index):
+                self._take(TurnEvent.PART)
+                return self._delta(index, delta)
+            case e.BlockStart(content_block=block, index=index):
+                self._take(TurnEvent.PART)
+                return self._start(index, block)
+            case e.BlockStop(index=index):
+                self._take(TurnEvent.PART)
+                return self._arguments_of(self._blocks.get(index))
             case e.MessageStart(message=message):
-                self._expect(State.ASKED, "a message start")
-                self.state = State.STREAMING
-                self._head = message.usage
+                self._take(TurnEvent.BEGAN)
+                self._head = message.usage or self._head
                 return (Started(message.model),)
-            case e.BlockStart(content_block=block, index=index) if block.type == "tool_use":
-                self._expect(State.STREAMING, "a block")
-                return self._tool_start(index, block)
-            case e.BlockStop(index=index) if self._empty_call and self._calls and self._calls[-1][0] == index:
-                self._empty_call = False
-                return (ToolArguments(len(self._calls) - 1, b'"{}"'),)
             case e.MessageDelta(delta=delta) if delta.stop_reason is not None:
-                self._expect(State.STREAMING, "a stop reason")
+                self._take(TurnEvent.ENDED)
                 return self._stopped(part, delta.stop_reason)
-            case e.MessageStop() if self.state is State.STREAMING and self._error is None:
-                # Without a stop reason the answer broke off. After its first whole block the CLI would now ask again.
-                return (self._fail(FailureKind.UNAVAILABLE, None, "broken_off"),)
+            case e.MessageDelta():
+                self._take(TurnEvent.PART)  # the CLI closes a broken answer so; the result line says more
+            case e.MessageStop() if self.state is not TurnState.STREAMING:
+                self._take(TurnEvent.CLOSED)
+            case e.MessageStop() if self._error is None:
+                return (self._fail(FailureKind.UNAVAILABLE, None, "broken_off", TurnEvent.CLOSED),)
         return ()
 
-    def _delta(self, delta: e.Delta) -> Sequence[Output]:
+    def _start(self, index: int, block: e.ContentBlock) -> Sequence[Output]:
+        opened = self._blocks[index] = OpenBlock(block)
+        match block.type:
+            case "text":
+                return self._text(opened, bytes(block.text))
+            case "thinking":
+                return self._reasoning(opened, bytes(block.thinking))
+            case "tool_use":
+                name = self.tools.client_name(block.name)
+                # A tool nobody declared: the CLI would answer the call itself and ask upstream again.
+                self._strange_call = self._strange_call or name is None
+                opened.call = len(self._calls)
+                self._calls.append(block.id)
+                self._streamed = True
+                return (ToolStart(opened.call, block.id, name or block.name),)
+        return ()
+
+    def _delta(self, index: int, delta: e.Delta) -> Sequence[Output]:
+        block = self._blocks.get(index)
         match delta:
             case e.TextDelta(text=raw):
-                if bytes(raw) == _EMPTY_STRING:
-                    return ()
-                self._spoke = True
-                return (Text(raw),)
+                return self._text(block, bytes(raw))
             case e.ThinkingDelta(thinking=raw):
-                return () if bytes(raw) == _EMPTY_STRING else (Reasoning(raw),)
-            case e.InputJsonDelta(partial_json=raw) if self._calls and bytes(raw) != _EMPTY_STRING:
-                self._empty_call = False
-                return (ToolArguments(len(self._calls) - 1, raw),)
+                return self._reasoning(block, bytes(raw))
+            case e.SignatureDelta(signature=signature) if block is not None:
+                block.signature += signature
+            # The calls of server tools have such deltas too: only the client's own are of interest.
+            case e.InputJsonDelta(partial_json=raw) if block is not None and block.call is not None:
+                piece = _checked(bytes(raw))
+                if piece != _EMPTY:
+                    block.pieces.append(piece)
+                    return (ToolArguments(block.call, piece),)
         return ()
 
-    def _tool_start(self, index: int, block: e.ContentBlock) -> Sequence[Output]:
-        name = self.tools.client_name(block.name)
-        # A tool nobody declared: the CLI would answer the call itself and go on, which is another upstream request.
-        self._strange_call = self._strange_call or name is None
-        self._calls.append((index, block.id))
-        self._empty_call = True
-        return (ToolStart(len(self._calls) - 1, block.id, name or block.name.removeprefix(PREFIX)),)
+    def _text(self, block: OpenBlock | None, raw: bytes) -> Sequence[Output]:
+        if _checked(raw) == _EMPTY:
+            return ()
+        if block is not None:
+            block.pieces.append(raw)
+        self._spoke = self._spoke or not is_blank(raw)
+        self._text_bytes += len(raw) - 2
+        if self.filter is None:
+            self._streamed = True
+            return (Text(raw),)
+        outputs: list[Output] = self._filtered(self.filter.feed(joined([raw])))
+        if self.filter.stopped:
+            self._take(TurnEvent.ENDED)
+            outputs.append(Finished("stop", count_cut(self._head, self._text_bytes), After.KILL))
+        return outputs
+
+    def _filtered(self, text: str) -> list[Output]:
+        self._streamed = self._streamed or bool(text)
+        return [Text(literal_of(text))] if text else []
+
+    def _reasoning(self, block: OpenBlock | None, raw: bytes) -> Sequence[Output]:
+        if _checked(raw) == _EMPTY:
+            return ()
+        if block is not None:
+            block.pieces.append(raw)
+        self._streamed = True
+        return (Reasoning(raw),)
+
+    def _arguments_of(self, block: OpenBlock | None) -> Sequence[Output]:
+        """For a call whose arguments did not come in pieces: all of them, which mostly means none."""
+        if block is None or block.call is None or block.pieces:
+            return ()
+        whole = bytes(block.start.input).decode("utf-8", "replace")
+        block.pieces.append(literal_of(whole if whole.startswith("{") else "{}"))
+        return (ToolArguments(block.call, block.pieces[0]),)
 
     def _stopped(self, part: e.MessageDelta, stop: str) -> Sequence[Output]:
-        self.state = State.STOPPED
-        after = After.KILL
+        outputs: list[Output] = []
+        for block in self._blocks.values():
+            outputs += self._arguments_of(block)
+        if self.filter is not None:
+            outputs += self._filtered(self.filter.end())
+        usage = count_tokens(self._head, part.usage or e.Usage())
+        outputs.append(Finished(self._reason(stop), usage, self._after(stop), said(self._blocks)))
+        return outputs
+
+    def _reason(self, stop: str) -> str:
+        # By what there is rather than by the word: a client that reads tool_calls looks for calls, and the other way.
+        return _FINISH.get(stop) or ("tool_calls" if self._calls else "stop")
+
+    def _after(self, stop: str) -> After:
         if stop == "tool_use" and self._calls and not self._strange_call:
-            after = After.PARK
-        elif stop in ("end_turn", "stop_sequence") and self._spoke and not self._calls:
-            after = After.KEEP
-        return (Finished(_FINISH.get(stop, "stop"), _count(self._head, part.usage), after),)
+            return After.PARK
+        if stop in ("end_turn", "stop_sequence") and self._spoke and not self._calls:
+            return After.KEEP
+        return After.KILL
 
     def _failed(self, result: e.Result) -> Failed:
         error = self._error or e.AssistantLine()
@@ -211,27 +225,18 @@ class Turn:
         kind = classify(status, error.error, kind_of_error, result.terminal_reason)
         return self._fail(kind, status, error.error or kind_of_error or result.terminal_reason)
 
-    def _fail(self, kind: FailureKind, status: int | None, error: str | None) -> Failed:
-        streamed = self.state is State.STREAMING
-        self.state = State.FAILED
-        return Failed(kind, status, error, self._reset_at, streamed)
+    def _fail(
+        self, kind: FailureKind, status: int | None, error: str | None, event: TurnEvent = TurnEvent.BROKE
+    ) -> Failed:
+        self._take(event)
+        return Failed(kind, status, error, self._reset_at, self._streamed)
 
-    def _expect(self, state: State, what: str) -> None:
-        if self.state is not state:
-            raise TurnError(f"cannot take {what} in state {self.state.value}")
+    def _take(self, event: TurnEvent) -> None:
+        self.state = after(self.state, event)
 
 
-def _count(head: e.Usage, last: e.Usage) -> TokenCount:
-    def of(name: str) -> int:
-        value = getattr(last, name)
-        return int(value if value is not None else getattr(head, name) or 0)
-
-    cached = of("cache_read_input_tokens")
-    details = last.output_tokens_details or {}
-    reasoning = details.get("thinking_tokens")
-    return TokenCount(
-        prompt=of("input_tokens") + cached + of("cache_creation_input_tokens"),
-        completion=of("output_tokens"),
-        cached=cached,
-        reasoning=reasoning if isinstance(reasoning, int) else 0,
-    )
+def _checked(raw: bytes) -> bytes:
+    """A piece as it came. It is spliced into our stream, so it must be a string and nothing else."""
+    if raw[:1] != b'"':
+        raise TurnError("cannot take a piece of an answer that is no text")
+    return raw

@@ -1,0 +1,65 @@
+"""response_format: how the model is brought to answer in it, and whether it did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from claudegwd.openai_api.chat_request import JsonObject, JsonSchema
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.translate.json_check import is_valid
+from claudegwd.translate.json_format import output_schema
+
+_ONLY_JSON = (
+    "Unless you call a tool, answer with one JSON object and nothing else: no words before or after it, no code fence."
+)
+_SCHEMA = "The object must satisfy this JSON Schema:"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """One of two ways: the upstream's own structured output (`output`), or a word to the model (`instruction`)."""
+
+    output: Mapping[str, Any] | None
+    instruction: str
+    schema: Mapping[str, Any] | None  # which the answer is checked against; None: any object
+
+    def accepts(self, text: str) -> bool:
+        """Whether this is an answer in the format."""
+        try:
+            value = msgspec.json.decode(text)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return False
+        return isinstance(value, dict) and (self.schema is None or is_valid(value, self.schema))
+
+
+def answer_format(wanted: JsonObject | JsonSchema | None, *, structured: bool) -> AnswerFormat | None:
+    """How to get what is wanted; `structured`: whether the model has structured output.
+
+    It has no form for an object of any shape, nor for some schemas: these are asked for in words. Raises InvalidRequest
+    for a schema that is not of an object.
+    """
+    if wanted is None:
+        return None
+    if isinstance(wanted, JsonObject):
+        return AnswerFormat(None, _ONLY_JSON, None)
+    schema = wanted.schema
+    _check_root(schema)
+    checked = schema if wanted.strict else None
+    output = output_schema(schema) if structured else None
+    if output is not None:
+        return AnswerFormat({"type": "json_schema", "schema": output}, "", checked)
+    words = (_ONLY_JSON, _SCHEMA, encode(schema).decode())
+    return AnswerFormat(None, "\n".join(words), checked)
+
+
+def _check_root(schema: Mapping[str, Any]) -> None:
+    # OpenAI's own rule too: the root is an object, and no choice between several.
+    kind = schema.get("type", "object")
+    if kind != "object" or "anyOf" in schema or "oneOf" in schema:
+        raise InvalidRequest(
+            "cannot use this schema: its root must be of type object; put anything else into a property of one",
+            param="response_format.json_schema.schema",
+        )

@@ -1,0 +1,43 @@
+"""The arguments of a tool call: a text in OpenAI's protocol, an object in the Messages API."""
+
+import json
+from typing import Any
+
+import msgspec
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+# Above this a float has no digits after the point to lose, and an integer of that size is not every encoder's.
+_MAX_WHOLE = 2.0**53
+
+
+def as_object(text: str) -> dict[str, Any]:
+    """A call's arguments as an object. What is none (a model's slip that came back in a history) is kept as a text."""
+    try:
+        value = _decode(text or "{}")
+        _encode(value)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        value = None
+    return value if isinstance(value, dict) else {"arguments": text}
+
+
+def same_numbers(value: object) -> object:
+    """The value with 1.0 as 1: one number to JavaScript, which writes back the second when it read the first."""
+    match value:
+        case float() if value.is_integer() and abs(value) <= _MAX_WHOLE:
+            return int(value)
+        case list():
+            return [same_numbers(item) for item in value]
+        case dict():
+            return {key: same_numbers(item) for key, item in value.items()}
+    return value
+
+
+def canonical(value: object) -> bytes:
+    """Bytes that are the same for equal values, whatever the order of keys."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, in what a model said. Escaped; a client cannot send it back anyhow.
+        return json.dumps(value, sort_keys=True).encode("ascii")

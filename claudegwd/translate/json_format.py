@@ -1,0 +1,150 @@
+"""A client's JSON Schema as the Messages API's structured output takes it.
+
+That takes a part of JSON Schema: objects name their properties and allow no others, and bounds on numbers and lengths
+are refused. These go into the description, where the model reads them, as Anthropic's own SDKs do it.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+_FORMATS = frozenset(
+    ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
+)  # fmt: skip
+# What means nothing to a validator, or has been dealt with.
+_SAID = frozenset(
+    ("type", "title", "description", "enum", "const", "default", "$schema", "$id", "$comment", "$defs", "definitions")
+)  # fmt: skip
+_PRIMITIVES = frozenset(("boolean", "integer", "null", "number"))
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "null": (type(None),),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "object": (dict,),
+    "array": (list,),
+}
+
+
+class _CannotSayError(Exception):
+    """The schema says something for which structured output has no form."""
+
+
+def output_schema(schema: Schema) -> dict[str, Any] | None:
+    """The schema for `output_config.format`; None where it cannot be said so: open objects, tuples, recursion."""
+    definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
+    try:
+        if _is_recursive(definitions):
+            return None
+        made = _converted(schema)
+        if definitions:
+            made["$defs"] = {name: _converted(one) for name, one in definitions.items()}
+    except _CannotSayError:
+        return None
+    return made
+
+
+def _converted(schema: object) -> dict[str, Any]:
+    if not isinstance(schema, dict):
+        raise _CannotSayError  # true or false
+    kind = schema.get("type") or ("object" if "properties" in schema else None)
+    said: set[str] = set()
+    if "$ref" in schema:
+        return {"$ref": f"#/$defs/{_definition(schema['$ref'])}"}
+    if isinstance(kind, list):
+        # OpenAI's strict mode writes ["string", "null"] for what may be missing.
+        return {"anyOf": [_converted({**schema, "type": one}) for one in kind]}
+    made = {key: schema[key] for key in ("title", "const", "default") if key in schema}
+    if "enum" in schema:
+        made["enum"] = [value for value in schema["enum"] if kind is None or _is_of(value, kind)]
+    if kind is not None:
+        made["type"] = kind
+        made |= _of_kind(kind, schema, said)
+    else:
+        made |= _combined(schema, said)
+    told = _told(schema, said)
+    return {**made, "description": told} if told else made
+
+
+def _of_kind(kind: str, schema: Schema, said: set[str]) -> dict[str, Any]:
+    match kind:
+        case "object":
+            said |= {"properties", "required", "additionalProperties"}
+            return _object(schema)
+        case "array":
+            said |= {"items", "minItems"} if schema.get("minItems", 0) in (0, 1) else {"items"}
+            least = {"minItems": schema["minItems"]} if "minItems" in schema and "minItems" in said else {}
+            return {"items": _converted(schema.get("items")), **least}
+        case "string":
+            if schema.get("format") in _FORMATS:
+                said.add("format")
+                return {"format": schema["format"]}
+            return {}
+    if kind not in _PRIMITIVES:
+        raise _CannotSayError
+    return {}
+
+
+def _object(schema: Schema) -> dict[str, Any]:
+    others = schema.get("additionalProperties", True)
+    properties = schema.get("properties", {})
+    if "patternProperties" in schema or isinstance(others, dict) or (not properties and others is not False):
+        raise _CannotSayError  # a map: its names are for the model to choose
+    made = {name: _converted(one) for name, one in properties.items()}
+    required = {"required": schema["required"]} if "required" in schema else {}
+    return {"properties": made, **required, "additionalProperties": False}
+
+
+def _combined(schema: Schema, said: set[str]) -> dict[str, Any]:
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        if keyword in schema:
+            said.add(keyword)
+            # oneOf as anyOf: what is both at once is rare.
+            return {"allOf" if keyword == "allOf" else "anyOf": [_converted(one) for one in schema[keyword]]}
+    if "enum" in schema or "const" in schema:
+        return {}
+    raise _CannotSayError  # anything at all
+
+
+def _told(schema: Schema, said: Collection[str]) -> str:
+    """The description, with what else the schema demands."""
+    left = {key: value for key, value in schema.items() if key not in _SAID and key not in said}
+    words = [schema.get("description") or "", json.dumps(left) if left else ""]
+    return "\n".join(word for word in words if word)
+
+
+def _is_of(value: object, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, _JSON_TYPES.get(kind, ()))
+
+
+def _definition(reference: object) -> str:
+    for prefix in ("#/$defs/", "#/definitions/"):
+        if isinstance(reference, str) and reference.startswith(prefix) and "/" not in reference[len(prefix) :]:
+            return reference[len(prefix) :]
+    raise _CannotSayError
+
+
+def _is_recursive(definitions: Schema) -> bool:
+    uses = {name: set(_references(one)) for name, one in definitions.items()}
+    # A definition that uses only finished ones is finished; what is never finished goes round in a circle.
+    finished: set[str] = set()
+    while ready := {name for name, used in uses.items() if name not in finished and used & uses.keys() <= finished}:
+        finished |= ready
+    return len(finished) < len(uses)
+
+
+def _references(schema: object) -> Iterator[str]:
+    waiting = [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "$ref" in value:
+                yield _definition(value["$ref"])
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)

@@ -1,0 +1,91 @@
+"""What a turn gives, in the order in which it comes: the inner protocol's answer in the outer one's terms."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+from claudegwd.keys.failures import FailureKind
+
+
+class After(Enum):
+    """What becomes of the process once the answer is complete."""
+
+    KEEP = "keep"  # it settles with its `result` line and can take the next turn
+    PARK = "park"  # it waits for the results of the client's tools
+    KILL = "kill"  # it would go on by itself: end it before its next request leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The upstream message began. `model` is the one that answers, which may not be the one asked for."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer: a JSON string literal, quotes included, never `""`."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A piece of the model's thinking, likewise."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStart:
+    """Call number `index` (from 0) begins. `name` is the client's own."""
+
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArguments:
+    """A piece of that call's arguments, a JSON string literal. Each call has at least one."""
+
+    index: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """OpenAI's counts: the prompt's includes what the cache read and wrote."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is complete. `reason` is OpenAI's finish reason.
+
+    `said`: the answer as blocks of the Messages API, where some of them are signed thinking, which a replay has to give
+    back unchanged; else empty.
+    """
+
+    reason: str
+    usage: TokenCount
+    after: After
+    said: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The turn failed. `status` is the upstream's, `error` the CLI's word; `streamed`: whether a token went out."""
+
+    kind: FailureKind
+    status: int | None
+    error: str | None
+    reset_at: float | None
+    streamed: bool
+
+
+Output: TypeAlias = Started | Text | Reasoning | ToolStart | ToolArguments | Finished | Failed

@@ -1,0 +1,95 @@
+"""Answers with signed thinking, kept so that a replay can give them back.
+
+OpenAI's protocol has no place for signatures, so no client sends them back. A kept conversation has them in its
+process; on another process the Messages API misses the thinking before a tool call, and refuses the request or turns
+thinking off.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from claudegwd.translate.arguments import canonical
+from claudegwd.translate.history import Entry
+from claudegwd.translate.outputs import Finished
+from claudegwd.translate.plan import Plan
+
+# Of all clients together: an answer with its thinking is about 10 kB, so these are some thousand tool calls back.
+MAX_BYTES = 32 * 1024 * 1024
+
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    model: str
+    blocks: tuple[dict[str, Any], ...]
+    size: int
+
+
+class Signatures:
+    """A bounded store; what has not been used for longest goes first.
+
+    Keys are digests of conversations, which begin with the client's name: nobody is given another one's thinking.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def remember(self, digest: bytes, model: str, finished: Finished) -> None:
+        """Keep an answer, if it has signed thinking. `digest`: of the conversation with it; `model`: which gave it."""
+        if not finished.said or not model:
+            return
+        size = len(canonical(finished.said))
+        if size > self._max:
+            return
+        self._drop(digest)
+        self._kept[digest] = _Kept(model, finished.said, size)
+        self._bytes += size
+        while self._bytes > self._max:
+            self._drop(next(iter(self._kept)))
+
+    def restored(self, plan: Plan, held: int) -> Plan:
+        """The plan for a worker that holds `held` of its entries already: the others get their thinking back.
+
+        Where the Messages API would refuse what is missing, thinking is turned off for this question.
+        """
+        entries = plan.entries[:held] + tuple(self._entry(entry) for entry in plan.entries[held:])
+        settings = plan.settings
+        if _misses_thinking(entries, held) and settings.body.get("thinking", {}).get("type") == "enabled":
+            settings = settings.without_thinking()
+        return replace(plan, entries=entries, settings=settings)
+
+    def _entry(self, entry: Entry) -> Entry:
+        kept = self._kept.get(entry.digest)
+        if kept is None or entry.role != "assistant":
+            return entry
+        self._kept.move_to_end(entry.digest)
+        return replace(entry, blocks=kept.blocks, model=kept.model)
+
+    def _drop(self, digest: bytes) -> None:
+        kept = self._kept.pop(digest, None)
+        if kept is not None:
+            self._bytes -= kept.size
+
+
+def _misses_thinking(entries: Sequence[Entry], held: int) -> bool:
+    """Whether a round of tools is under way that did not begin with thinking, as far as the model can see.
+
+    For the Messages API all answers since the last question are one turn: with a thinking budget it has to begin with
+    thinking. Adaptive thinking has no such rule.
+    """
+    for index in range(len(entries) - 1, -1, -1):
+        entry = entries[index]
+        if entry.role == "user" and not entry.results:
+            first = index + 1
+            return held <= first < len(entries) and entries[first].blocks[0]["type"] not in _THINKING
+    return False
+
+
+_THINKING = ("thinking", "redacted_thinking")

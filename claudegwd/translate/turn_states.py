@@ -1,0 +1,57 @@
+"""The states of a turn, seen from the client's side, as a table."""
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+
+class TurnState(Enum):
+    """Where a turn is. In the last two it is over: what still comes is the CLI settling, and gives nothing."""
+
+    ASKED = "asked"  # no upstream message yet: a failure may still be passed on to another key
+    STREAMING = "streaming"
+    STOPPED = "stopped"  # the stop reason is known
+    FAILED = "failed"
+
+
+class TurnEvent(Enum):
+    """What can happen to it."""
+
+    BEGAN = "the start of a message"
+    PART = "a part of a message"
+    ENDED = "a stop reason"
+    CLOSED = "the end of a message"  # without a stop reason before it
+    BROKE = "a failure"  # a result line of an error, or the loss of the process
+
+
+class TurnError(Exception):
+    """An event that has no place in the state: the process is not one that can be relied on."""
+
+
+_TABLE: Final[Mapping[tuple[TurnState, TurnEvent], TurnState]] = MappingProxyType(
+    {
+        (TurnState.ASKED, TurnEvent.BEGAN): TurnState.STREAMING,
+        (TurnState.ASKED, TurnEvent.BROKE): TurnState.FAILED,
+        # Of the message before: results of tools may be handed in before the CLI has written its last line.
+        (TurnState.ASKED, TurnEvent.CLOSED): TurnState.ASKED,
+        (TurnState.STREAMING, TurnEvent.PART): TurnState.STREAMING,
+        (TurnState.STREAMING, TurnEvent.ENDED): TurnState.STOPPED,
+        # The answer broke off. After its first whole block the CLI would now ask again.
+        (TurnState.STREAMING, TurnEvent.CLOSED): TurnState.FAILED,
+        (TurnState.STREAMING, TurnEvent.BROKE): TurnState.FAILED,
+    }
+)
+
+
+def after(state: TurnState, event: TurnEvent) -> TurnState:
+    """The next state. Raises TurnError for a pair that is not in the table."""
+    try:
+        return _TABLE[state, event]
+    except KeyError:
+        raise TurnError(f"cannot take {event.value} in state {state.value}") from None
+
+
+def is_over(state: TurnState) -> bool:
+    """Whether the turn has had its one terminal output."""
+    return state in (TurnState.STOPPED, TurnState.FAILED)
