@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import refusal, say
-from claudegwd.demo.script import Drop, Event, Reply, Text, Wait, overloaded, server_error
+from claudegwd.demo.script import Drop, Event, Pause, Reply, Text, Wait, overloaded, server_error
 from tests.e2e.harness import MODEL, Running, as_messages, secret
 
 pytestmark = pytest.mark.cli
@@ -121,8 +121,9 @@ async def test_a_failure_before_the_first_token_is_a_real_status(gateway: Runnin
     assert float(caught.value.response.headers["retry-after"]) > 0
 
 
+# The pause lets the text reach the CLI before the end that may swallow it.
 BROKEN = {
-    "cut in the first block": (Text(("begun ",)), Drop()),
+    "a cut": (Text(("begun ",)), Pause(0.05), Drop()),
     "an error event": (
         Text(("begun ",)),
         Event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}),
@@ -144,7 +145,7 @@ async def test_a_failure_after_the_first_token_ends_the_stream_with_an_error(gat
 
 
 async def test_the_official_client_raises_what_broke_off(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply(BROKEN["cut in the first block"])
+    gateway.endpoint.script = lambda _: Reply(BROKEN["a cut"])
     with pytest.raises(openai.APIError):
         await gateway.stream("Break.")
 
