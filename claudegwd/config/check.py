@@ -166,17 +166,20 @@ def _check_binds(config: Config) -> tuple[str, str] | None:
 
 def _check_names(config: Config) -> tuple[str, str] | None:
     for host in config.server.allowed_hosts:
-        if not _HOST_NAME.fullmatch(host):
-            return "server.allowed_hosts", f'cannot hold {shown(host)}: write a bare host name such as "gateway.lan"'
+        if not _HOST_NAME.fullmatch(host) or host != host.lower():
+            return "server.allowed_hosts", (
+                f'cannot hold {shown(host)}: write a bare host name in small letters, such as "gateway.lan"'
+            )
     for host in config.server.fetch_hosts:
         if host != "*" and not _HOST_NAME.fullmatch(host.removeprefix(".")):
             return "server.fetch_hosts", (
                 f'cannot hold {shown(host)}: write a bare host name, ".example.org" for all below it, or "*"'
             )
     for origin in config.server.cors_origins:
-        if origin != "*" and not _is_origin(origin):
+        if not _is_origin(origin):
             return "server.cors_origins", (
-                f'cannot hold {shown(origin)}: write scheme and host without a path, such as "https://chat.lan"'
+                f"cannot hold {shown(origin)}: write each origin as scheme and host in small letters, without a path, "
+                'such as "https://chat.lan"'
             )
     for alias, model in config.claude.aliases.items():
         if model in config.claude.aliases:
@@ -185,6 +188,7 @@ def _check_names(config: Config) -> tuple[str, str] | None:
 
 
 def _is_origin(text: str) -> bool:
+    """As a browser writes it. No "*": any web page could then spend the account's money."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -192,7 +196,14 @@ def _is_origin(text: str) -> bool:
         return False
     host = parts.hostname or ""
     rebuilt = f"{parts.scheme}://{parts.netloc}"
-    return bool(parts.scheme and host and "@" not in parts.netloc and rebuilt == text and (port is None or port > 0))
+    return bool(
+        parts.scheme
+        and host
+        and text == text.lower()
+        and "@" not in parts.netloc
+        and rebuilt == text
+        and (port is None or port > 0)
+    )
 
 
 def _check_auth(config: Config) -> tuple[str, str] | None:
