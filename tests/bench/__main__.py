@@ -22,6 +22,9 @@ from tests.bench import own, real
 from tests.bench.measures import Report, table
 from tests.cli_binary import find_cli
 
+# Above it something else takes a good part of a core.
+QUIET_LOAD = 0.5
+
 
 def machine() -> dict[str, object]:
     """What one must know to compare two runs."""
@@ -69,6 +72,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure here")
     arguments = parser.parse_args()
     report = Report(machine())
+    if os.getloadavg()[0] > QUIET_LOAD:
+        sys.stderr.write("the machine is busy: the figures will tell of that, not of the gateway\n")
     scale = real.Scale(arguments.samples, arguments.seconds)
     try:
         trio.run(run, arguments.only, report, scale, arguments.requests)

@@ -22,6 +22,9 @@ SHORT = "fake-deltas-1"
 USUAL = "fake-deltas-20"
 LONG = "fake-deltas-420"
 PACED = "fake-deltas-100-gap-20-stamp-1"
+PACED_SECONDS = 2.0  # the length of one such answer; the streams begin evenly spread over it
+PACED_TURNS = 2
+PACED_ROUNDS = 2
 STREAMS = 32
 CLIENTS = (1, 8, 32, 128)
 # A conversation is left after so many turns, so that its length does not become what is measured.
@@ -137,19 +140,6 @@ async def _cpu(bench: Bench, model: str, number: int, *, stream: bool) -> float:
     return spent / (number // loops * loops)
 
 
-async def paced_streams(bench: Bench) -> None:
-    """Many streams at the pace of a model. Each delta holds the moment at which the CLI wrote it."""
-    direct = await _paced_directly(bench)
-    through = await _paced_through(bench)
-    section = f"Own cost: {STREAMS} streams, an event every 20 ms in each"
-    first = [bench.report.durations(section, f"{name}: first token", s.first) for name, s in (direct, through)]
-    late = [bench.report.durations(section, f"{name}: event under way", s.late) for name, s in (direct, through)]
-    gaps = [bench.report.durations(section, f"{name}: gap off by", s.off) for name, s in (direct, through)]
-    bench.report.target("added first token, p99", (first[1].p99 - first[0].p99) * 1000, 5, "ms")
-    bench.report.target("added event gap, p99", (gaps[1].p99 - gaps[0].p99) * 1000, 1, "ms")
-    bench.report.figure(section, "added to an event, median", (late[1].median - late[0].median) * 1000, "ms")
-
-
 @dataclass(slots=True)
 class Paced:
     """Of all streams: first tokens, how long events were under way, how far gaps were off. Seconds."""
@@ -157,6 +147,7 @@ class Paced:
     first: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
     off: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)  # the share of a core that the daemon took
 
     def add(self, first: float, arrivals: list[tuple[int, int]]) -> None:
         """`arrivals`: when each delta came and when it was written, in nanoseconds."""
@@ -166,8 +157,26 @@ class Paced:
         self.off += [abs((b[0] - a[0]) - (b[1] - a[1])) / 1e9 for a, b in steps]
 
 
-async def _paced_directly(bench: Bench) -> tuple[str, Paced]:
-    found = Paced()
+async def paced_streams(bench: Bench) -> None:
+    """Many streams at the pace of a model, always so many. Each delta holds the moment at which the CLI wrote it."""
+    direct, through = Paced(), Paced()
+    for _ in range(PACED_ROUNDS):
+        await _paced_directly(bench, direct)
+        await _paced_through(bench, through)
+    bench.note_rss(f"after {STREAMS} streams")
+    section = f"Own cost: {STREAMS} streams, an event every 20 ms in each"
+    named = (("fake CLIs alone", direct), ("gateway", through))
+    first = [bench.report.durations(section, f"{name}: first token", paced.first) for name, paced in named]
+    late = [bench.report.durations(section, f"{name}: event under way", paced.late) for name, paced in named]
+    gaps = [bench.report.durations(section, f"{name}: gap off by", paced.off) for name, paced in named]
+    busy = sum(through.busy) / len(through.busy) * 100
+    bench.report.figure(section, "share of a core that the daemon took", busy, "%")
+    bench.report.figure(section, "added to an event, median", (late[1].median - late[0].median) * 1000, "ms")
+    bench.report.target("added first token, p99", (first[1].p99 - first[0].p99) * 1000, 5, "ms")
+    bench.report.target("added event gap, p99", (gaps[1].p99 - gaps[0].p99) * 1000, 1, "ms")
+
+
+async def _paced_directly(bench: Bench, found: Paced) -> None:
     async with AsyncExitStack() as stack:
         clis = []
         for _ in range(STREAMS):
@@ -177,42 +186,48 @@ async def _paced_directly(bench: Bench) -> tuple[str, Paced]:
         turns: list[Turn] = []
 
         async def ask(number: int) -> None:
-            await trio.sleep(number * 0.02 / STREAMS)
-            turns.append(await clis[number].ask("Question?"))
+            await trio.sleep(number * PACED_SECONDS / STREAMS)
+            for _ in range(PACED_TURNS):
+                turn = await clis[number].ask("Question?")
+                turns.append(turn)
 
         async with trio.open_nursery() as nursery:
             for number in range(STREAMS):
                 nursery.start_soon(ask, number)
     for turn in turns:
         found.add(turn.first_token, [(at, _stamp(line)) for at, line in turn.deltas])
-    return "fake CLIs alone", found
 
 
 def _stamp(line: bytes) -> int:
     return int(line.split(b'"text":"', 1)[1].split(b" ", 1)[0])
 
 
-async def _paced_through(bench: Bench) -> tuple[str, Paced]:
-    found = Paced()
+async def _paced_through(bench: Bench, found: Paced) -> None:
     clients = [await bench.gateway.client() for _ in range(STREAMS)]
-    talkers = [Talker(client, PACED) for client in clients]
     answers: list[Answer] = []
+    # Everyone has a worker before the first stream begins.
+    talkers = [Talker(client, PACED) for client in clients]
+    async with trio.open_nursery() as nursery:
+        for talker in talkers:
+            nursery.start_soon(talker.turn)
 
-    async def ask(number: int, kept: list[Answer]) -> None:
-        await trio.sleep(number * 0.02 / STREAMS)
-        kept.append(await talkers[number].turn())
+    async def ask(number: int) -> None:
+        await trio.sleep(number * PACED_SECONDS / STREAMS)
+        for _ in range(PACED_TURNS):
+            answer = await talkers[number].turn()
+            answers.append(answer)
 
-    for kept in ([], answers):  # the first round brings the workers
-        async with trio.open_nursery() as nursery:
-            for number in range(STREAMS):
-                nursery.start_soon(ask, number, kept)
+    cpu, began = bench.gateway.cpu(), trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for number in range(STREAMS):
+            nursery.start_soon(ask, number)
+    found.busy.append((bench.gateway.cpu() - cpu) / (trio.current_time() - began))
     for client in clients:
         await client.aclose()
     for answer in answers:
-        stamps = [(at, int(part)) for at, text in answer.deltas() for part in text.split()]
-        found.add(answer.first_token, stamps)
-    bench.note_rss(f"after {STREAMS} streams")
-    return "gateway", found
+        if answer.how == "continued":
+            stamps = [(at, int(part)) for at, text in answer.deltas() for part in text.split()]
+            found.add(answer.first_token, stamps)
 
 
 async def many_clients(bench: Bench) -> None:

@@ -153,7 +153,7 @@ async def histories(field: Field) -> None:
 async def throughput(field: Field) -> None:
     """New conversations in closed loops: processes cleared and used again, by us and by the gateway; and one each."""
     seconds = field.scale.seconds
-    done: dict[str, int] = dict.fromkeys(("ceiling", "recycled", "spare", "cold"), 0)
+    done: dict[str, list[float]] = {name: [] for name in ("ceiling", "recycled", "spare", "cold")}
     hows: list[str] = []
     rounds = 3
     async with AsyncExitStack() as stack:
@@ -168,7 +168,7 @@ async def throughput(field: Field) -> None:
                 await clis[loop].ask("Question?")
                 await clis[loop].clear()
 
-            done["ceiling"] += await _loops(cleared, seconds)
+            done["ceiling"].append(await _loops(cleared, seconds))
             for name, server in (("recycled", field.recycling), ("spare", field.gateway), ("cold", field.cold)):
 
                 async def asked(loop: int, server: Gateway = server, name: str = name) -> None:
@@ -176,9 +176,9 @@ async def throughput(field: Field) -> None:
                     if name == "recycled":
                         hows.append(answer.how)
 
-                done[name] += await _loops(asked, seconds)
+                done[name].append(await _loops(asked, seconds))
     section = f"Throughput of new conversations, {LOOPS} at once"
-    rates = {name: number / (seconds * rounds) for name, number in done.items()}
+    rates = {name: sum(found) / rounds for name, found in done.items()}
     titles = {
         "ceiling": "CLIs cleared by /clear, no gateway",
         "recycled": "gateway, recycle = true",
@@ -223,21 +223,22 @@ async def _one(server: Gateway, messages: list[dict[str, Any]]) -> Answer:
     return answer
 
 
-async def _loops(step: Callable[[int], Awaitable[None]], seconds: float) -> int:
-    """Run the step in LOOPS closed loops for so long; how many were completed in that time."""
-    done = 0
-    end = trio.current_time() + seconds
+async def _loops(step: Callable[[int], Awaitable[None]], seconds: float) -> float:
+    """Run the step in LOOPS closed loops for about so long; completed steps a second, of every loop its own."""
+    rates: list[float] = []
+    began = trio.current_time()
 
     async def loop(number: int) -> None:
-        nonlocal done
-        while trio.current_time() < end:
+        done = 0
+        while trio.current_time() < began + seconds:
             await step(number)
-            done += trio.current_time() < end
+            done += 1
+        rates.append(done / (trio.current_time() - began))
 
     async with trio.open_nursery() as nursery:
         for number in range(LOOPS):
             nursery.start_soon(loop, number)
-    return done
+    return sum(rates)
 
 
 async def _wait_until_idle(until: Callable[[bytes], Awaitable[bytes]]) -> None:
