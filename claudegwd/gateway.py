@@ -20,6 +20,7 @@ from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Limits
 from claudegwd.logs import LogRing, log
 from claudegwd.logs import event as log_event
+from claudegwd.metrics import Metrics
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
 from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
@@ -97,7 +98,9 @@ class Gateway:
         self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
         self.scratch = Scratch.make()
         self.binary = find_binary(self.config.claude.binary, env)
+        self.metrics = Metrics()
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
+        self.pool.on_waited = self.metrics.waited
         self.desk: Desk
         self.clients: ClientKeys
         self._initialized = Initialized()
@@ -118,6 +121,7 @@ class Gateway:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(memory.run)
                 nursery.start_soon(self.clients.run)
+                nursery.start_soon(self.metrics.watch_loop)
                 await nursery.start(self.pool.run)
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
                 self.desk = Desk(self.pool, self.ring, timing, time.time, nursery)

@@ -8,6 +8,7 @@ daemon's own environment, or the CLI's own login, are used. Report outcomes unde
 name; then failures end in ``Wait`` or ``Dead`` there as well.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
@@ -53,10 +54,11 @@ class KeyRing:
         _refuse_duplicates(keys)
         self.cooldown_seconds = cooldown_seconds
         self.on_change = on_change
+        self.rotations: Counter[str] = Counter()  # changes of the active key, by reason
         self._entries: dict[str, KeyEntry] = {key.name: KeyEntry.new(key) for key in keys}
         self._login = EnvironmentLogin()
         self._turn: str | None = None  # the last active key: rotation goes on from its place
-        self._activate_next()
+        self._activate_next(None)
 
     # -- asking
 
@@ -147,13 +149,13 @@ class KeyRing:
         if entry is None or (digest is not None and digest != entry.key.digest):
             return
         changed = entry.fail(kind, now, cooldown=self.cooldown_seconds, model=model, reset_at=reset_at, error=error)
-        self._activate_next()
+        self._activate_next(kind.value)
         self.on_change(RingChange.STATE if changed else RingChange.COUNTERS)
 
     def settle(self, now: float) -> None:
         """Take back keys whose time is over, and see that a ready one is active. Every other call does it first."""
         recovered = [entry for entry in self._entries.values() if entry.recover(now)]
-        if self._activate_next() or recovered:
+        if self._activate_next("recovered") or recovered:
             self.on_change(RingChange.STATE)
 
     # -- what people do
@@ -176,14 +178,14 @@ class KeyRing:
                 f"cannot rotate to key {entry.key.name!r}: it is {entry.state.value}; "
                 f"`claudegwctl keys test {entry.key.name}` or `claudegwctl keys enable {entry.key.name}` may help"
             )
-        self._activate(entry)
+        self._activate(entry, "asked")
         self.on_change(RingChange.STATE)
         return entry.key.name
 
     def clear(self, name: str) -> None:
         """A person or a test says that the key works. UnknownKey. A disabled key stays disabled."""
         self._entry(name).clear()
-        self._activate_next()
+        self._activate_next("recovered")
         self.on_change(RingChange.STATE)
 
     def replace(self, keys: Sequence[UpstreamKey], now: float) -> KeysDiff:
@@ -194,12 +196,14 @@ class KeyRing:
         removed = tuple(name for name in old if name not in {key.name for key in keys})
         added = tuple(key.name for key in keys if key.name not in old)
         if self._turn in removed:
+            self.rotations["changed"] += 1
             # Go on behind the place of the removed one, not at the head of the file.
             behind = (entry.key.name for entry in self._in_turn() if entry.key.name not in removed)
             self._turn = next(behind, None)
         self._entries = {key.name: old.get(key.name) or KeyEntry.new(key) for key in keys}
         for key in keys:
             self._entries[key.name].become(key)
+        self._activate_next("changed")
         self._login = EnvironmentLogin()
         self.settle(now)
         self.on_change(RingChange.STATE)
@@ -224,8 +228,8 @@ class KeyRing:
                 continue
             entry.remember(row, now)
             if row.state is KeyState.ACTIVE and entry.usable:
-                self._activate(entry)
-        self._activate_next()
+                self._activate(entry, None)
+        self._activate_next(None)
 
     # -- inside
 
@@ -237,23 +241,26 @@ class KeyRing:
     def _active_entry(self) -> KeyEntry | None:
         return next((entry for entry in self._entries.values() if entry.state is KeyState.ACTIVE), None)
 
-    def _activate(self, entry: KeyEntry) -> None:
+    def _activate(self, entry: KeyEntry, reason: str | None) -> None:
+        """Make it the active one; a rotation for this reason, if another was so before (None: no rotation)."""
         current = self._active_entry()
         if current is entry:
             return
         if current is not None:
             current.fire(KeyEvent.PASSED_ON)
         entry.fire(KeyEvent.ACTIVATED)
+        if reason is not None and self._turn not in (None, entry.key.name):
+            self.rotations[reason] += 1
         self._turn = entry.key.name
 
-    def _activate_next(self) -> bool:
+    def _activate_next(self, reason: str | None) -> bool:
         """See that a ready key is active if there is one; whether that changed anything."""
         if self._active_entry() is not None:
             return False
         entry = next((entry for entry in self._in_turn() if entry.state is KeyState.READY), None)
         if entry is None:
             return False
-        self._activate(entry)
+        self._activate(entry, reason)
         return True
 
 

@@ -13,6 +13,7 @@ from quart import Response, g
 from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
+from claudegwd.metrics import Asked
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
 from claudegwd.openai_api.sse import CONTENT_TYPE, DONE, KEEP_ALIVE
 from claudegwd.openai_api.usage import Usage
@@ -45,11 +46,16 @@ class Stream(Protocol):
 class Answering:
     """One question for each plan. Make it in a request's handler: it ends with the request, however that ends."""
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    def __init__(self, plans: Sequence[Plan], operation: str) -> None:
+        """`operation` is OpenTelemetry's name of what is done: "chat", "text_completion"."""
         self._gateway: Gateway = g.gateway
         self._client: Client = g.client
         self._admission: Admission = g.admission
         self._record: Record = g.record
+        self._operation = operation
+        self._body_at: float = g.body_at
+        self._handed_on: float | None = None
+        self._answered = False
         self._stopped: GatewayError | None = None
         self.usage = Usage()
         self.askings = [self._gateway.desk.ask(plan, g.request_id) for plan in plans]
@@ -57,6 +63,7 @@ class Answering:
         self._record.model = plans[0].model.id
         for asking in self.askings:
             at_end(asking.close)
+        at_end(self._observe)
         during(self._gateway.clients.book.under_way(self._client, self._revoked))
 
     @property
@@ -76,8 +83,9 @@ class Answering:
         try:
             for asking in self.askings:
                 await asking.first()
-                while await asking.next(HEARTBEAT_SECONDS) is not None:
+                while await asking.next() is not None:
                     pass
+                asking.plan.check(asking.answer)
                 self._count(asking)
         except GatewayError as error:
             raise self._told(error) from None
@@ -97,6 +105,8 @@ class Answering:
                 await self._choices.first()
             except GatewayError as error:
                 raise self._told(error) from None
+            first_at = self.askings[-1].first_at
+            self._handed_on = trio.current_time() - first_at if first_at is not None else None
         events = self._events(*make(self.model))
         response = Response(events, headers={**_STREAM_HEADERS, **headers(self.askings[0])})
         response.timeout = None  # Quart's default would cut the stream after 60 s
@@ -112,6 +122,8 @@ class Answering:
                 if not outputs:
                     yield KEEP_ALIVE
                 for output in outputs:
+                    if isinstance(output, Finished):
+                        self.askings[index].plan.check(self.askings[index].answer)
                     written = write(index, output)
                     if written is not None:
                         yield written
@@ -138,6 +150,7 @@ class Answering:
         tokens = self.usage.prompt_tokens + self.usage.completion_tokens
         self._admission.settle(tokens, trio.current_time())
         self._gateway.clients.book.used(self._client, tokens, time.time())
+        self._answered = True
         record, head = self._record, self.askings[0]
         record.prompt_tokens, record.completion_tokens = self.usage.prompt_tokens, self.usage.completion_tokens
         record.key, record.how = head.key, head.how
@@ -145,6 +158,22 @@ class Answering:
     def _told(self, error: GatewayError) -> GatewayError:
         """The error as the client is told it: who stopped an answer knows better why it broke off."""
         return self._stopped or error
+
+    def _observe(self) -> None:
+        """Tell the metrics, once the request is over."""
+        head, started = self.askings[0], self._record.started
+        self._gateway.metrics.asked(
+            Asked(
+                operation=self._operation,
+                model=head.plan.model.id,
+                error="" if self._answered else self._record.code or "client_gone",
+                duration=trio.current_time() - started,
+                first_token=head.first_at - started if head.first_at is not None else None,
+                usage=self.usage if self._answered else None,
+                own=head.asked_at - self._body_at - head.waited if head.asked_at is not None else None,
+                handed_on=self._handed_on,
+            )
+        )
 
     def _revoked(self) -> None:
         self.stop(AuthenticationFailed("cannot go on: this API key was revoked; ask the operator for a new one"))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import trio
@@ -24,7 +25,7 @@ from claudegwd.openai_api.errors import (
     NotFound,
     UnsupportedMediaType,
 )
-from claudegwd.public import chat, completions, doors, health, models
+from claudegwd.public import chat, completions, doors, health, metrics, models, openapi
 from claudegwd.public.requests import Connection, Record, at_end, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
@@ -48,6 +49,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/health", health.health, open=True),
     Route("GET", "/livez", health.livez, open=True),
     Route("GET", "/readyz", health.readyz, open=True),
+    Route("GET", "/openapi.json", openapi.openapi, open=True),
+    Route("GET", "/metrics", metrics.metrics),
     Route("POST", "/v1/chat/completions", chat.chat_completions),
     Route("POST", "/v1/completions", completions.completions),
     Route("GET", "/v1/models", models.list_models),
@@ -73,6 +76,7 @@ def public_app(gateway: Gateway) -> QuartTrio:
     app = QuartTrio("claudegwd.public", static_folder=None)
     app.asgi_http_class = Connection
     app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes, BODY_TIMEOUT=BODY_SECONDS)
+    app.config[openapi.ROUTES_KEY] = tuple((route.method, route.path, route.open) for route in ROUTES)
     app.url_map.strict_slashes = False
     for route in ROUTES:
         app.add_url_rule(route.path, endpoint=route.handler.__name__, view_func=route.handler, methods=[route.method])
@@ -98,7 +102,7 @@ def _begin(gateway: Gateway) -> Response | None:
     g.request_id = request_id(request.headers)
     route = request.url_rule.rule if request.url_rule else "unknown"
     g.record = Record(g.request_id, request.method, route, g.started)
-    at_end(g.record.write)
+    at_end(partial(_over, gateway, g.record))
     at_end(gateway.begin_request())
     doors.check_host(gateway, request.host)
     origin = request.headers.get("origin")
@@ -115,6 +119,11 @@ def _begin(gateway: Gateway) -> Response | None:
         doors.check_body_type(request.headers)
         g.admission = doors.admit(gateway, g.client, request.content_length or 0)
     return None
+
+
+def _over(gateway: Gateway, record: Record) -> None:
+    record.write()
+    gateway.metrics.responded(record.method, record.route, record.status)
 
 
 def _finish(response: Response) -> Response:

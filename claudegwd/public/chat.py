@@ -21,7 +21,7 @@ async def chat_completions() -> Response:
     """Answer one chat request, streaming or not."""
     gateway: Gateway = g.gateway
     wanted = await with_fetched_images(gateway, parse_chat_request(await read_body(), gateway.bounds))
-    answering = Answering([gateway.plan(wanted, g.client)] * wanted.n)
+    answering = Answering([gateway.plan(wanted, g.client)] * wanted.n, "chat")
 
     def headers(asking: Asking) -> dict[str, str]:
         return worker_headers(asking, wanted.ignored) | _older_headers(wanted)

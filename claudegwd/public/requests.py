@@ -10,7 +10,7 @@ from secrets import token_hex
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
-from quart import request
+from quart import g, request
 from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
 
@@ -77,6 +77,7 @@ def request_id(headers: Headers) -> str:
 async def read_body() -> bytes:
     """The whole body, within the bounds of size and time that the application has set."""
     data = await request.get_data(cache=False)
+    g.body_at = trio.current_time()
     return data if isinstance(data, bytes) else data.encode()
 
 

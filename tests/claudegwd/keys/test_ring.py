@@ -419,3 +419,33 @@ def test_changes_of_state_are_told_apart_from_counters() -> None:
 def test_no_token_in_snapshot_or_memory() -> None:
     subject = ring()
     assert "sk-false" not in f"{subject.snapshot(NOW)} {subject.remembered()}"
+
+
+def test_rotations_are_counted_by_reason() -> None:
+    subject = ring()
+    assert subject.rotations == {}
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 5)
+    subject.rotate(NOW)
+    assert subject.rotations == {"rate_limit": 1, "asked": 1}
+    subject.rotate(NOW, "c")  # which it is
+    subject.failed("b", FailureKind.AUTHENTICATION, NOW)  # which is not the active one
+    assert subject.rotations == {"rate_limit": 1, "asked": 1}
+    subject.replace(keys("a", "b"), NOW)
+    subject.settle(NOW + 5)
+    assert subject.rotations == {"rate_limit": 1, "asked": 1, "changed": 1}
+
+
+def test_a_key_that_comes_back_to_itself_is_no_rotation() -> None:
+    subject = ring("a")
+    subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 5)
+    subject.settle(NOW + 5)
+    assert states(subject, NOW + 5) == {"a": "active"}
+    assert subject.rotations == {}
+
+
+def test_what_is_remembered_is_no_rotation() -> None:
+    first, second = ring(), ring()
+    first.rotate(NOW)
+    second.remember(first.remembered(), NOW)
+    assert states(second)["b"] == "active"
+    assert second.rotations == {}

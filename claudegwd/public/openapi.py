@@ -1,0 +1,25 @@
+"""GET /openapi.json: what this gateway serves, made from its own route table."""
+
+from functools import cache
+
+from quart import Response, current_app, g
+
+from claudegwd.gateway import Gateway
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.openapi import describe
+
+# Where public_app leaves its routes: (method, path, open) each.
+ROUTES_KEY = "PUBLIC_ROUTES"
+
+
+async def openapi() -> Response:
+    """The description; it holds nothing that is not in the source."""
+    gateway: Gateway = g.gateway
+    routes: tuple[tuple[str, str, bool], ...] = current_app.config[ROUTES_KEY]
+    return Response(_described(gateway.version, routes, gateway.bounds), content_type="application/json")
+
+
+@cache
+def _described(version: str, routes: tuple[tuple[str, str, bool], ...], bounds: Bounds) -> bytes:
+    return encode(describe(version, routes, bounds))
