@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import trio
 
 from claudegwd import contract
@@ -28,7 +29,7 @@ from claudegwd.public.app import public_app
 from claudegwd.redact import know_tokens
 from claudegwd.serving import Server
 from claudegwd.sockets.control import open_control
-from claudegwd.sockets.public import open_public
+from claudegwd.sockets.public import KEPT_PREFIX, open_public
 from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_interval
 
 # How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
@@ -80,7 +81,8 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 for name in public.stale:
                     notifier.forget(name)
                 for listener in public.listeners:
-                    notifier.keep(listener.name, listener.socket)
+                    if listener.name.startswith(KEPT_PREFIX):  # a socket unit keeps its own
+                        notifier.keep(listener.name, listener.socket)
                 nursery.start_soon(gateway.follow_keys)
                 nursery.start_soon(_report, gateway, notifier, watchdog_interval(os.environ, os.getpid()))
                 notifier.ready(_status_line(gateway))
@@ -116,13 +118,21 @@ async def _until_stopped(signals: object, gateway: RunningGateway) -> None:
 
 
 async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier) -> None:
-    """Readiness goes first, then the listeners, then the answers as they end; then everything is cut off."""
+    """Readiness goes first; then the answers end, and with them the connections; then everything is cut off.
+
+    Where the manager keeps our listeners, who connects now waits there for the next daemon, and whoever is connected
+    is answered, so a restart loses nothing. Elsewhere new requests are refused with the word to ask again.
+    """
     gateway.state = "draining"
     notifier.stopping(_status_line(gateway))
-    gateway.pool.drain()
+    if notifier.listens:
+        without_spares = msgspec.structs.replace(gateway.config.workers, spares=0)
+        gateway.pool.configure(without_spares, gateway.config.limits)
+    else:
+        gateway.pool.drain()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_ask_for_time, notifier)
-        await server.stop(DRAIN_SECONDS)
+        await server.stop(DRAIN_SECONDS, kept=notifier.listens)
         nursery.cancel_scope.cancel()
 
 

@@ -23,10 +23,13 @@ KEEP_ALIVE_SECONDS = 65
 MAX_HEAD_BYTES = 64 * 1024  # of request line and headers
 # Each takes some 20 kB; beyond it a new connection is closed at once, and those that are open go on.
 MAX_CONNECTIONS = 4096
-
-
 # A written answer leaves our side of the socket at once; this is for the last events of streams that just ended.
 FLUSH_SECONDS = 0.1
+# At a restart: how long an idle connection stays open for a request that is on its way. A client that asks again and
+# again gets its next answer, and with it the word to connect anew; one that is slower most likely sends nothing now.
+LINGER_SECONDS = 1.0
+# Setting a timer or closing a socket takes no time; this only bounds the shield.
+FOLLOW_UP_SECONDS = 1.0
 
 
 class Server:
@@ -47,7 +50,7 @@ class Server:
         self._connections = trio.CancelScope()
         self._open: set[trio.SocketStream] = set()
         self._requests = 0
-        self._idle = trio.Event()
+        self._ended = trio.Event()
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Accept until `stop`; return when the last connection has ended."""
@@ -61,18 +64,38 @@ class Server:
                         task_status=_Started(task_status),
                     )
 
-    async def stop(self, seconds: float) -> None:
-        """Take no new connections, wait at most `seconds` for requests under way, then close what is left."""
-        self._accepting.cancel()
-        await self._context.terminated.set()  # connections end with the answer that is under way
+    async def stop(self, seconds: float, *, kept: bool = False) -> None:
+        """Wait at most `seconds` for requests under way, each the last on its connection; then close what is left.
+
+        `kept`: somebody else holds the listeners open too, so a new connection waits there for the next daemon, and
+        what still comes on an open one is answered. Otherwise new ones are taken for as long as answers are running,
+        so that the application can refuse them in words.
+        """
+        self._config.keep_alive_max_requests = 0  # every answer says "connection: close"
         with trio.move_on_after(seconds):
-            while self._requests:
-                self._idle = trio.Event()
-                await self._idle.wait()
+            if kept:
+                self._accepting.cancel()
+                with trio.move_on_after(LINGER_SECONDS):
+                    while self._open:
+                        await self._next_end()
+            else:
+                await self._all_answered()
+                self._accepting.cancel()
+            await self._context.terminated.set()  # idle connections end
+            await self._all_answered()
             await trio.sleep(FLUSH_SECONDS)
         self._connections.cancel()
         for stream in list(self._open):
             stream.socket.close()  # also ends a write to a client that does not read, which Hypercorn shields
+
+    async def _all_answered(self) -> None:
+        while self._requests:
+            await self._next_end()
+
+    async def _next_end(self) -> None:
+        """Until a request or a connection ends."""
+        self._ended = trio.Event()
+        await self._ended.wait()
 
     async def _request(self, scope: Any, receive: Any, send: Any) -> None:
         self._requests += 1
@@ -80,8 +103,7 @@ class Server:
             await self._app(scope, receive, send)
         finally:
             self._requests -= 1
-            if self._requests == 0:
-                self._idle.set()
+            self._ended.set()
 
     async def _connection(self, stream: trio.SocketStream) -> None:
         if len(self._open) >= MAX_CONNECTIONS:
@@ -93,6 +115,7 @@ class Server:
             await _Connection(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]
         finally:
             self._open.discard(stream)
+            self._ended.set()
 
 
 class _Connection(TCPServer):
@@ -116,7 +139,10 @@ class _Connection(TCPServer):
             return
         if self._head:
             await self.protocol_send(RawData(data=b""))
-        await super().protocol_send(event)
+        # Quart-Trio cancels a request's tasks once its response is out, and Hypercorn 0.18 runs in them what follows:
+        # without the shield no idle timer is set, and a connection that said "close" stays open.
+        with trio.move_on_after(FOLLOW_UP_SECONDS, shield=True):
+            await super().protocol_send(event)
 
     def _write_now(self, data: bytes) -> bool:
         """Write what the socket takes; whether that was all. `_written` says how much."""

@@ -1,0 +1,135 @@
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from claudegwd.serving import LINGER_SECONDS, Server
+
+PATIENCE = 10.0  # far beyond what any step takes; only bounds a test that hangs
+
+
+@dataclass
+class Small:
+    """An application whose answer to /slow waits for the test."""
+
+    begun: trio.Event = field(default_factory=trio.Event)
+    finish: trio.Event = field(default_factory=trio.Event)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            self.begun.set()
+            await self.finish.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+@dataclass
+class Running:
+    app: Small
+    server: Server
+    port: int
+    nursery: trio.Nursery
+
+    async def connect(self) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.port)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Running]:
+    app = Small()
+    with socket.create_server(("127.0.0.1", 0)) as listener, trio.fail_after(PATIENCE):
+        listener.settimeout(0)
+        server = Server(app, [listener.dup()])
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve)
+            yield Running(app, server, listener.getsockname()[1], nursery)
+
+
+async def ask(stream: trio.SocketStream, path: str = "/", *headers: str) -> str:
+    lines = [f"GET {path} HTTP/1.1", "host: here", *headers]
+    await stream.send_all("\r\n".join([*lines, "", ""]).encode())
+    got = b""
+    while not got.endswith(b"ok"):
+        piece = await stream.receive_some()
+        assert piece, "the connection ended without an answer"
+        got += piece
+    return got.decode().lower()
+
+
+async def test_a_connection_that_asked_to_be_closed_is_closed() -> None:
+    async with running() as here:
+        stream = await here.connect()
+        await ask(stream, "/", "connection: close")
+        assert await stream.receive_some() == b""
+        await here.server.stop(PATIENCE)
+
+
+async def test_a_kept_connection_takes_the_next_request() -> None:
+    async with running() as here:
+        stream = await here.connect()
+        assert "connection: close" not in await ask(stream)
+        assert "connection: close" not in await ask(stream)
+        await here.server.stop(PATIENCE)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_an_answer_under_way_is_given_whole(kept: bool) -> None:
+    async with running() as here:
+        answers: list[str] = []
+
+        async def client() -> None:
+            answers.append(await ask(await here.connect(), "/slow"))
+
+        here.nursery.start_soon(client)
+        await here.app.begun.wait()
+        async with trio.open_nursery() as stopping:
+            stopping.start_soon(lambda: here.server.stop(PATIENCE, kept=kept))
+            await trio.testing.wait_all_tasks_blocked()
+            here.app.finish.set()
+        assert "connection: close" in answers[0]
+
+
+async def test_while_listeners_are_kept_a_request_on_an_open_connection_is_the_last_there() -> None:
+    async with running() as here:
+        stream = await here.connect()
+        await ask(stream)
+        async with trio.open_nursery() as stopping:
+            stopping.start_soon(lambda: here.server.stop(PATIENCE, kept=True))
+            await trio.testing.wait_all_tasks_blocked()
+            assert "connection: close" in await ask(stream)
+            assert await stream.receive_some() == b""
+
+
+async def test_while_listeners_are_kept_an_idle_connection_is_closed_after_a_moment() -> None:
+    async with running() as here:
+        stream = await here.connect()
+        await ask(stream)
+        started = trio.current_time()
+        await here.server.stop(PATIENCE, kept=True)
+        assert trio.current_time() - started >= LINGER_SECONDS
+        assert await stream.receive_some() == b""
+
+
+async def test_without_a_keeper_a_new_connection_is_answered_until_the_last_answer_is_out() -> None:
+    async with running() as here:
+        here.nursery.start_soon(ask, await here.connect(), "/slow")
+        await here.app.begun.wait()
+        async with trio.open_nursery() as stopping:
+            stopping.start_soon(here.server.stop, PATIENCE)
+            await trio.testing.wait_all_tasks_blocked()
+            assert "connection: close" in await ask(await here.connect())
+            here.app.finish.set()
+
+
+async def test_a_client_that_never_gets_its_answer_does_not_delay_the_end() -> None:
+    async with running() as here:
+        stream = await here.connect()
+        await stream.send_all(b"GET /slow HTTP/1.1\r\nhost: here\r\n\r\n")
+        await here.app.begun.wait()
+        await here.server.stop(0.1)
+        assert await stream.receive_some() == b""
