@@ -34,16 +34,16 @@ class Choices:
             for index, asking in enumerate(self.askings):
                 asking.spawn(_feed, index, asking, seconds, send.clone())
         while True:
+            index = 0
+            batch: Sequence[Output] | Exception = ()
             with trio.move_on_after(seconds):
                 try:
                     index, batch = await receive.receive()
                 except trio.EndOfChannel:
                     return
-                if isinstance(batch, Exception):
-                    raise batch
-                yield index, batch
-                continue
-            yield 0, ()
+            if isinstance(batch, Exception):
+                raise batch
+            yield index, batch
 
 
 async def _of_one(asking: Asking, seconds: float) -> AsyncIterator[Sequence[Output]]:
@@ -53,7 +53,7 @@ async def _of_one(asking: Asking, seconds: float) -> AsyncIterator[Sequence[Outp
             break
         yield ()
     yield first
-    while (batch := await asking.next(seconds)) is not None:
+    while (batch := await asking.next()) is not None:
         yield batch
 
 

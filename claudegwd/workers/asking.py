@@ -22,16 +22,14 @@ from claudegwd.logs import log
 from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
+from claudegwd.translate.turn import Failed, Finished, Output, Started
 from claudegwd.workers.pool import Lease, Pool
 from claudegwd.workers.recycling import recycle
 from claudegwd.workers.states import WorkerState
 from claudegwd.workers.worker import Batch, WorkerLost
 
-# The longest silences that are taken for work: before the first event (a long prompt on a busy upstream), and between
-# two (a model that thinks without showing it; the upstream's own pings come every few seconds).
+# The longest silence before the first event that is taken for work: a long prompt on a busy upstream.
 FIRST_EVENT_SECONDS = 120.0
-BETWEEN_EVENTS_SECONDS = 180.0
 
 # A bound on attempts beside those of the failure table: more keys than this in one request are a loop.
 MAX_ATTEMPTS = 64
@@ -44,7 +42,6 @@ class Timing:
     hold: float
     request: float
     first_event: float = FIRST_EVENT_SECONDS
-    between_events: float = BETWEEN_EVENTS_SECONDS
 
 
 @dataclass(slots=True)
@@ -91,24 +88,16 @@ class Asking:
             raise self.error
         return self._first
 
-    async def next(self, seconds: float) -> Batch | None:
-        """The next outputs; () after `seconds` of silence, None at the end. Raises GatewayError if it breaks off."""
-        with trio.move_on_after(seconds):
-            try:
-                batch = await self._channel().receive()
-            except trio.EndOfChannel:
-                return None
-            last = batch[-1]
-            if isinstance(last, Failed):
-                if not self._closed:  # else it was stopped by us
-                    self._report(last)
-                raise error_for(last.kind)
-            return batch
-        if self._closed:
+    async def next(self) -> Batch | None:
+        """The next outputs; () for each heartbeat of silence, None at the end. Raises GatewayError if it breaks off."""
+        try:
+            batch = await self._channel().receive()
+        except trio.EndOfChannel:
             return None
-        if trio.current_time() > self._deadline or self._silent(self._desk.timing.between_events):
-            raise UpstreamTimeout("cannot go on: the upstream fell silent; ask again")
-        return ()
+        if batch and isinstance(batch[-1], Failed):
+            self._report(batch[-1])
+            raise error_for(batch[-1].kind)
+        return batch
 
     @property
     def answer(self) -> Answer:
@@ -194,7 +183,7 @@ class Asking:
         elif lease.how == "recycled":
             await recycle(worker)
         self._use_key(key)
-        turn = Turn(plan.tools)
+        turn = plan.turn()
         entries = plan.entries[lease.held :]
         if lease.how == "parked":
             texts = [block for block in entries[0].blocks if block["text"]]
@@ -218,7 +207,7 @@ class Asking:
 
     async def _ask_again(self, key: UpstreamKey | NoKeys) -> None:
         self._use_key(key)
-        self._receive = self._held().worker.ask(Turn(self.plan.tools), commands.ask([]))
+        self._receive = self._held().worker.ask(self.plan.turn(), commands.ask([]))
 
     def _use_key(self, key: UpstreamKey | NoKeys) -> None:
         self.key = key.name
@@ -230,7 +219,7 @@ class Asking:
     async def _read_first(self) -> Failed | None:
         first: list[Output] = []
         async for batch in self._channel():
-            if isinstance(batch[-1], Failed) and not _has_token([*first, *batch[:-1]]):
+            if batch and isinstance(batch[-1], Failed) and not _has_token([*first, *batch[:-1]]):
                 return batch[-1]
             first.extend(batch)
             if _has_token(first):
@@ -306,9 +295,6 @@ class Asking:
         if self._receive is None:
             raise InternalError("cannot read an answer before its question was asked")
         return self._receive
-
-    def _silent(self, seconds: float) -> bool:
-        return self._lease is not None and self._lease.worker.silent_for() > seconds
 
 
 def _has_token(outputs: Sequence[Output]) -> bool:

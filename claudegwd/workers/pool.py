@@ -39,8 +39,9 @@ BACKOFF_LAST_SECONDS = 30.0
 MAX_RECYCLES = 50
 MAX_RECYCLE_RSS_BYTES = 400 * 1024 * 1024
 
-# A request ends itself at limits.request_seconds; only one whose client has stopped reading is found by the sweep.
-LEASE_GRACE_SECONDS = 5.0
+# The longest silence inside an answer that is taken for work: a model that thinks without showing it. The upstream's
+# own pings come every few seconds.
+BETWEEN_EVENTS_SECONDS = 180.0
 
 SWEEP_SECONDS = 1.0  # how often idle times and memory are looked at
 ALIVE_SECONDS = 10.0  # a sweep that is so late is stuck
@@ -190,7 +191,7 @@ class Pool:
             worker.change(WorkerEvent.TAKEN)
         self._conversations.drop(worker)
         lease.plan = plan
-        lease.until = self._clock() + self.limits.request_seconds + LEASE_GRACE_SECONDS
+        lease.until = self._clock() + self.limits.request_seconds
         worker.client = plan.client
         worker.base = plan.base
         worker.uses += 1
@@ -383,8 +384,11 @@ class Pool:
                 if stuck or now - worker.used_at > bounds.get(worker.state, math.inf):
                     worker.close(now=stuck or worker.state is WorkerState.PARKED)
             for worker, lease in list(self._leases.items()):
-                if now > lease.until and worker.state is WorkerState.BUSY:
-                    worker.close(now=True)
+                if worker.is_answering:
+                    if now > lease.until or worker.silent_for() > BETWEEN_EVENTS_SECONDS:
+                        worker.time_out()
+                    else:
+                        worker.tell_silence()
             while self._living() > config.max and self._evict():
                 pass
             if is_short():

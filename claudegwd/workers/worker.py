@@ -12,6 +12,7 @@ import trio
 from claudegwd.claude_cli import commands
 from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.launch import TOOL_SERVER
+from claudegwd.keys.failures import FailureKind
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.translate.answer import Answer
@@ -20,6 +21,10 @@ from claudegwd.translate.history import Result
 from claudegwd.translate.turn import After, Failed, Finished, Output, Turn, TurnError
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.states import WorkerEvent, WorkerState, after
+
+# How often a silent turn is told to its reader, who writes a comment: proxies and clients give up on a silent
+# connection after 30 to 60 s.
+HEARTBEAT_SECONDS = 15.0
 
 # Batches of outputs that a slow client may leave unread before the CLI is made to wait. A batch is what one read of the
 # pipe held, so this is at most a few hundred kilobytes.
@@ -60,6 +65,7 @@ class Worker:
         self._clock = clock
         self._ids = count(1)
         self._heard = False
+        self._told_at = self.started_at
         self._ready_id = ""
         self._initialize_id = ""
         self._turn: Turn | None = None
@@ -138,6 +144,11 @@ class Worker:
             raise WorkerLost("the CLI's answer to initialize cannot be read")
         return self.initialized
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether a turn is under way whose answer is not complete."""
+        return self._batches is not None
+
     def ask(self, turn: Turn, lines: bytes, results: Sequence[Result] = ()) -> trio.MemoryReceiveChannel[Batch]:
         """Write the question, or the results that a parked turn waits for.
 
@@ -159,6 +170,23 @@ class Worker:
             self._results[result.call_id] = result
         for ident in [ident for ident in self._calls if ident in self._results]:
             self._answer_call(ident)
+
+    def tell_silence(self) -> None:
+        """Give the reader an empty batch if the turn has been silent for a heartbeat. For the pool's sweep: one timer
+        for all streams costs less than one for each event."""
+        now = self._clock()
+        if self._batches is not None and now - max(self.heard_at, self._told_at) >= HEARTBEAT_SECONDS:
+            self._told_at = now
+            with suppress(trio.WouldBlock, trio.BrokenResourceError):
+                self._batches.send_nowait(())
+
+    def time_out(self) -> None:
+        """End the turn under way as one that took too long, and the process with it."""
+        if self._turn is not None and self._batches is not None:
+            outputs = self._lost(FailureKind.SILENT)
+            with suppress(trio.WouldBlock, trio.BrokenResourceError):
+                self._batches.send_nowait(outputs)
+        self.close(now=True)
 
     @property
     def answer(self) -> Answer:
@@ -312,7 +340,8 @@ class Worker:
         if self._turn is not None and batches is not None:
             outputs = self._lost()
             with suppress(trio.WouldBlock, trio.BrokenResourceError):
-                batches.send_nowait(outputs)
+                if outputs:
+                    batches.send_nowait(outputs)
             batches.close()
         self.settled.set()
         if self._ack is not None:
@@ -320,9 +349,9 @@ class Worker:
         for reply in self._replies.values():
             reply.set()
 
-    def _lost(self) -> Sequence[Output]:
+    def _lost(self, kind: FailureKind = FailureKind.CLI) -> Sequence[Output]:
         """End the turn under way as one whose process is gone."""
-        outputs = self._turn.lost() if self._turn is not None else ()
+        outputs = self._turn.lost(kind) if self._turn is not None else ()
         self._answer.add(outputs)
         return outputs
 

@@ -60,7 +60,7 @@ class Shop:
 
 
 async def read_to_the_end(asking: Asking) -> None:
-    while await asking.next(1.0) is not None:
+    while await asking.next() is not None:
         pass
 
 
