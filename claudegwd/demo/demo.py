@@ -15,7 +15,6 @@ from claudegwd.demo import replies
 from claudegwd.demo.instance import instance
 from claudegwd.demo.script import (
     Answer,
-    Fail,
     RecordedRequest,
     Reply,
     Step,
@@ -23,12 +22,8 @@ from claudegwd.demo.script import (
     Thinking,
     ToolUse,
     Usage,
-    forbidden,
-    limited,
     overloaded,
-    revoked,
     server_error,
-    spent,
     too_long,
 )
 
@@ -41,14 +36,12 @@ _TOOL_PREFIX = re.compile(r"^mcp__.+?__")
 _FAIL_REQUEST = re.compile(r"^\s*fail with (\w+)\W*$", re.IGNORECASE)
 _CALL_REQUEST = re.compile(r"\b(use|call|run|invoke)\b", re.IGNORECASE)
 
-_FAILURES: Mapping[str, Fail] = {
-    "401": revoked(),
-    "credit": spent(),
-    "403": forbidden(),
-    "429": limited(retry_after=20),
+# Only what is not the key's fault: the demo has one key, which a 401 would end and a 429 take away for a minute.
+_FAILURES: Mapping[str, Answer] = {
     "500": server_error(),
     "529": overloaded(),
     "context": too_long(),
+    "refusal": replies.refusal("I had better not say more about"),
 }
 
 _HELLO = (
@@ -57,7 +50,7 @@ _HELLO = (
 )
 _TRY = (
     'Things to try: declare a tool and write "use the tool NAME"; ask for a json_schema; attach an image; '
-    'write "think" to see reasoning, or "fail with 429" (401, 403, 500, 529, credit, context) to see an error; '
+    'write "think" to see reasoning, or "fail with 529" (or 500, context, refusal) to see how that looks; '
     "set stop or max_tokens."
 )
 

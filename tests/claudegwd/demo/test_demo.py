@@ -108,11 +108,16 @@ def test_thinks_when_asked_and_allowed() -> None:
 
 
 def test_fails_when_asked() -> None:
-    answer = demo(recorded("Fail with 429."))
+    answer = demo(recorded("Fail with 529."))
     assert isinstance(answer, Fail)
-    assert answer.status == 429
-    assert isinstance(demo(recorded("fail with 299")), Reply)
-    assert isinstance(demo(recorded("it may fail with 429 here")), Reply)
+    assert answer.status == 529
+    assert ask("fail with refusal").stop_reason == "refusal"
+    assert isinstance(demo(recorded("it may fail with 529 here")), Reply)
+
+
+@pytest.mark.parametrize("word", ["401", "403", "429", "credit"])
+def test_never_fails_in_a_way_that_costs_the_demo_its_only_key(word: str) -> None:
+    assert isinstance(demo(recorded(f"fail with {word}")), Reply)
 
 
 def test_obeys_stop_and_max_tokens() -> None:
