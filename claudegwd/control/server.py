@@ -39,19 +39,25 @@ async def serve_control(
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on a listening Unix socket until `shutdown`; then at most `grace` seconds more, whatever the
-    clients do. The caller keeps the socket and closes it. Started when connections are accepted."""
+    clients do; when cancelled, no more. The caller keeps the socket and closes it. Started when connections are
+    accepted."""
     server = _Server(app)
     async with trio.open_nursery() as connections:
-        async with trio.open_nursery() as accepting:
-            # A copy of the descriptor: trio closes what it serves, and the path is the caller's to remove.
-            mine = trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))
-            serve = partial(trio.serve_listeners, server.connection, [mine], handler_nursery=connections)
-            accepting.start_soon(serve)
-            task_status.started()
-            await shutdown.wait()
-            accepting.cancel_scope.cancel()
-        await server.finish_idle()
-        connections.start_soon(server.cut_off, grace, connections.cancel_scope)
+        try:
+            async with trio.open_nursery() as accepting:
+                # A copy of the descriptor: trio closes what it serves, and the path is the caller's to remove.
+                mine = trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))
+                serve = partial(trio.serve_listeners, server.connection, [mine], handler_nursery=connections)
+                accepting.start_soon(serve)
+                task_status.started()
+                await shutdown.wait()
+                accepting.cancel_scope.cancel()
+            with trio.move_on_after(grace):
+                await server.finish()
+        finally:
+            # Also when this task is cancelled, which alone would not end a write.
+            server.cut_off()
+            connections.cancel_scope.cancel()
 
 
 class _Connection(TCPServer):
@@ -91,16 +97,14 @@ class _Server:
             if not self._streams:
                 self._empty.set()
 
-    async def finish_idle(self) -> None:
-        """Connections without a request under way end at once."""
+    async def finish(self) -> None:
+        """Connections without a request under way end at once, the others after it."""
         await self._context.terminated.set()
+        while self._streams:
+            self._empty = trio.Event()
+            await self._empty.wait()
 
-    async def cut_off(self, grace: float, scope: trio.CancelScope) -> None:
-        with trio.move_on_after(grace):
-            while self._streams:
-                self._empty = trio.Event()
-                await self._empty.wait()
+    def cut_off(self) -> None:
+        """Hypercorn shields its writes: one to a reader who reads no more ends only when the socket does."""
         for stream in list(self._streams):
-            # Hypercorn shields its writes: one to a reader who reads no more ends only when the socket does.
             stream.socket.close()
-        scope.cancel()

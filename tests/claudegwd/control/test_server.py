@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import trio
 
-from claudegwd.control.server import GRACE_SECONDS
+from claudegwd.control.app import control_app
+from claudegwd.control.server import GRACE_SECONDS, serve_control
 from claudegwd.logs import Entry
+from claudegwd.sockets import open_control
 from tests.small_gateway import SmallGateway, client_of, running
 
 FOLLOW = b"GET /v1/logs?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -65,6 +68,19 @@ async def test_a_follower_who_stopped_reading_does_not_hold_the_end(gateway: Sma
             await stream.send_all(FOLLOW)
             await read_until(stream, b"\r\n\r\n")
             await fill(gateway, path)
+    await stream.aclose()
+
+
+async def test_being_cancelled_with_a_follower_who_stopped_reading(gateway: SmallGateway) -> None:
+    shutdown = trio.Event()
+    with open_control(gateway.directory / "control.sock") as control, trio.fail_after(GRACE_SECONDS + 10):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(serve_control, control_app(gateway), control.socket, shutdown=shutdown))
+            stream = await trio.open_unix_socket(control.path)
+            await stream.send_all(FOLLOW)
+            await read_until(stream, b"\r\n\r\n")
+            await fill(gateway, control.path)
+            nursery.cancel_scope.cancel()
     await stream.aclose()
 
 
