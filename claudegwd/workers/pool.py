@@ -196,6 +196,8 @@ class Pool:
         worker.base = plan.base
         worker.uses += 1
         self._leases[worker] = lease
+        if lease.how in ("spare", "cold"):
+            self._refill.set()
         self.had[lease.how] = self.had.get(lease.how, 0) + 1
         return lease
 
@@ -321,6 +323,7 @@ class Pool:
             self.starts_failed = 0
         if worker.state is WorkerState.CLOSING:
             self._conversations.drop(worker)
+            self._refill.set()
         self._serve_waiters_soon()
 
     def _on_answer(self, worker: Worker) -> None:
@@ -347,7 +350,6 @@ class Pool:
             worker.change(WorkerEvent.SETTLED)
 
     def _serve_waiters_soon(self) -> None:
-        self._refill.set()
         if not self._draining and self._nursery is not None and len(self._queue):
             self._serve_waiters()
 
