@@ -29,7 +29,7 @@ HISTORY: Messages = [
     {"role": "user", "content": "second"},
 ]
 # An answer of a real upstream takes longer than this; a quicker one can beat any signal to the CLI.
-BRIEF = Pause(0.05)
+BRIEF = Pause(0.1)
 STREAM_ERROR = Event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}})
 
 

@@ -123,7 +123,7 @@ async def test_a_failure_before_the_first_token_is_a_real_status(gateway: Runnin
 
 # The pause lets the text reach the CLI before the end that may swallow it.
 BROKEN = {
-    "a cut": (Text(("begun ",)), Pause(0.05), Drop()),
+    "a cut": (Text(("begun ",)), Pause(0.1), Drop()),
     "an error event": (
         Text(("begun ",)),
         Event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}),
