@@ -1,0 +1,239 @@
+"""What the documentation says about the code, taken from the code: one function for each table."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer.main
+
+from claudegwctl.main import app as control_app
+from claudegwd.config.environment import OLDER_NAMES, OLDER_NAMES_NOT_READ
+from claudegwd.config.fields import KEYS
+from claudegwd.control.routes import ROUTES as CONTROL_ROUTES
+from claudegwd.keys.failures import FAILURES, KeyEffect, RetryRule
+from claudegwd.keys.states import TRANSITIONS, KeyEvent, KeyState
+from claudegwd.openai_api import chat_request, completions_request, parameters
+from claudegwd.openai_api.errors import GatewayError
+from claudegwd.openai_api.openapi import OPERATIONS
+from claudegwd.public.app import _MOVED as MOVED_ROUTES
+from claudegwd.public.app import ROUTES as PUBLIC_ROUTES
+from claudegwd.workers.states import TABLE, WorkerEvent, WorkerState
+from tests.doc_bounds import bounds
+
+
+@dataclass(frozen=True)
+class Table:
+    """`rows` may be one cell shorter than `heads`: then the last column is a person's."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def code(text: object) -> str:
+    return f"`{text}`"
+
+
+def settings() -> Table:
+    rows = [(code(key), code(_toml(field.default)), field.allowed) for key, field in KEYS.items()]
+    return Table(("key", "default", "may be", "what it does"), rows)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value)
+
+
+def older_settings() -> Table:
+    rows = [(code(name), f"still read, as `{key}`") for name, key in OLDER_NAMES.items()]
+    rows += [
+        (code("API_KEYS"), "still read: client keys, separated by commas or as a JSON list"),
+        (code("CLAUDE_API_KEYS"), "still read: upstream keys, as the same JSON list"),
+    ]
+    rows += [(code(name), f"not read: {instead}") for name, instead in OLDER_NAMES_NOT_READ.items()]
+    return Table(("older setting", "now"), rows)
+
+
+# The routes of the older gateway, claude-code-api.
+_OLDER_ROUTES = (
+    "GET /",
+    "GET /health",
+    "POST /v1/chat/completions",
+    "GET /v1/chat/completions/{session_id}/status",
+    "POST /v1/chat/completions/debug",
+    "DELETE /v1/chat/completions/{session_id}",
+    "GET /v1/models",
+    "GET /v1/models/{id}",
+    "GET /v1/models/capabilities",
+    "GET /v1/projects",
+    "POST /v1/projects",
+    "GET /v1/projects/{id}",
+    "DELETE /v1/projects/{id}",
+    "GET /v1/sessions",
+    "POST /v1/sessions",
+    "GET /v1/sessions/{id}",
+    "DELETE /v1/sessions/{id}",
+    "GET /v1/sessions/stats",
+    "GET /v1/keys/status",
+    "POST /v1/keys/rotate",
+)
+
+
+def older_routes() -> Table:
+    served = {_nameless(f"{route.method} {_template(route.path)}") for route in PUBLIC_ROUTES}
+    rows = []
+    for route in _OLDER_ROUTES:
+        moved = MOVED_ROUTES.get(route.partition(" ")[2])
+        here = "served" if _nameless(route) in served else "404"
+        rows.append((code(route), f"404, which names `{moved}`" if moved else here))
+    return Table(("older route", "now", "what differs"), rows)
+
+
+def _nameless(route: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", route)
+
+
+def _template(path: str) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
+
+
+def chat_parameters() -> Table:
+    """Every top-level field that is known, and what becomes of it."""
+    return _parameters(chat_request.HONOURED, parameters.IGNORED, parameters.REFUSED)
+
+
+def completions_parameters() -> Table:
+    return _parameters(completions_request.HONOURED, parameters.IGNORED, completions_request.REFUSED)
+
+
+def _parameters(
+    honoured: frozenset[str], ignored: Mapping[str, object], refused: Mapping[str, tuple[object, str]]
+) -> Table:
+    rows: list[Sequence[str]] = [(code(name), "honoured") for name in sorted(honoured)]
+    named = "`x-claudegw-ignored` names it where it asks for something"
+    rows += [(code(name), "ignored", named) for name in sorted(ignored)]
+    rows += [(code(name), "refused", instead) for name, (_, instead) in sorted(refused.items())]
+    return Table(("parameter", "what happens", "how"), rows)
+
+
+def public_routes() -> Table:
+    rows = []
+    for route in PUBLIC_ROUTES:
+        path = _template(route.path)
+        words = OPERATIONS[route.method, path]["summary"]
+        rows.append((code(f"{route.method} {path}"), "open" if route.open else "client key", words))
+    return Table(("route", "for whom", "what it does"), rows)
+
+
+def errors() -> Table:
+    rows = []
+    for kind in _leaves(GatewayError):
+        words = (inspect.getdoc(kind) or "").split("\n")[0]
+        rows.append((str(kind.status), code(kind.type), code(kind.code), words))
+    return Table(("status", "type", "code", "when"), sorted(rows))
+
+
+def _leaves(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    for below in kind.__subclasses__():
+        if below.code is not None and below.__name__ != "CallerError":
+            yield below
+        yield from _leaves(below)
+
+
+_EFFECTS = {
+    KeyEffect.UNCHANGED: "unchanged",
+    KeyEffect.INVALID: "invalid, until a person or a test clears it",
+    KeyEffect.EXHAUSTED: "exhausted, looked at again after a long time",
+    KeyEffect.COOLING: "cooling, until the reset that the upstream names, else `keys.cooldown_seconds`, growing",
+    KeyEffect.MODEL_FORBIDDEN: "not used for that model for a while",
+}
+_RETRIES = {
+    RetryRule.NEVER: "no",
+    RetryRule.NEXT_KEY: "at once on the next key",
+    RetryRule.SAME_KEY_BACKOFF: "on the same key, after a growing pause",
+    RetryRule.OTHER_PROCESS: "on another process",
+}
+
+
+def failures() -> Table:
+    rows = []
+    for kind, rule in FAILURES.items():
+        retried = _RETRIES[rule.retry] + (f", up to {rule.retries} times" if (rule.retries or 0) > 1 else "")
+        left = f"{rule.error.status} `{rule.error.code}`"
+        rows.append((code(kind.value), _EFFECTS[rule.effect], retried, left))
+    return Table(("failure", "the key becomes", "asked again", "if nothing is left"), rows)
+
+
+def worker_states() -> Table:
+    heads = ("state", *(event.value for event in WorkerEvent))
+    rows = [
+        (code(state.value), *(TABLE[state, event].value if (state, event) in TABLE else "–" for event in WorkerEvent))
+        for state in WorkerState
+    ]
+    return Table(heads, rows)
+
+
+def key_states() -> Table:
+    heads = ("event", *(state.value for state in KeyState))
+    rows = [
+        (
+            code(event.value),
+            *(TRANSITIONS[state][event].value if event in TRANSITIONS[state] else "–" for state in KeyState),
+        )
+        for event in KeyEvent
+    ]
+    return Table(heads, rows)
+
+
+def control_commands() -> Table:
+    rows = [
+        (code(f"claudegwctl {name}"), first_line, code(example.removeprefix("Example: ")))
+        for name, first_line, example in commands()
+    ]
+    return Table(("command", "what it does", "example"), rows)
+
+
+def commands() -> Iterator[tuple[str, str, str]]:
+    """Name, what it says of itself, and its example, of each command of claudegwctl."""
+    yield from _commands(typer.main.get_command(control_app), "")
+
+
+def _commands(command: Any, before: str) -> Iterator[tuple[str, str, str]]:
+    if not hasattr(command, "list_commands"):
+        words = (command.help or "").strip().split("\n\n")[0]
+        yield before, " ".join(words.split()), command.epilog or ""
+        return
+    for name in command.list_commands(None):
+        yield from _commands(command.get_command(None, name), f"{before} {name}".strip())
+
+
+def control_routes() -> Table:
+    rows = [(code(f"{route.method} {route.path}"), route.says) for route in CONTROL_ROUTES]
+    return Table(("route", "what it does"), rows)
+
+
+def named_bounds() -> Table:
+    rows = [tuple(filter(None, (code(bound.name), bound.value, bound.reason))) for bound in bounds()]
+    return Table(("bound", "value", "why"), rows)
+
+
+TABLES: Mapping[str, Callable[[], Table]] = {
+    "settings": settings,
+    "older-settings": older_settings,
+    "older-routes": older_routes,
+    "chat-parameters": chat_parameters,
+    "completions-parameters": completions_parameters,
+    "public-routes": public_routes,
+    "errors": errors,
+    "failures": failures,
+    "worker-states": worker_states,
+    "key-states": key_states,
+    "control-commands": control_commands,
+    "control-routes": control_routes,
+    "bounds": named_bounds,
+}

@@ -1,0 +1,153 @@
+"""What the documentation says holds: its tables, settings, commands, links and paths."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+
+from claudegwd.config.check import build, flatten
+from claudegwd.config.environment import NO_SETTINGS, read_environment
+from claudegwd.config.fields import FIELDS, KEYS
+from tests.doc_sources import TABLES, commands
+from tests.doc_tables import DOCUMENTS, ROOT, empty_cells, written_anew
+
+TEXT = {path.relative_to(ROOT).as_posix(): path.read_text() for path in DOCUMENTS}
+ALL_TEXT = "\n".join(TEXT.values())
+each_document = pytest.mark.parametrize("name", TEXT)
+
+
+@each_document
+def test_tables_are_as_the_code_has_them(name: str) -> None:
+    assert TEXT[name] == written_anew(TEXT[name]), "run `python -m tests.doc_tables`"
+    assert empty_cells(TEXT[name]) == []
+
+
+def test_every_table_stands_somewhere() -> None:
+    assert {name for name in TABLES if f"<!-- table: {name} -->" not in ALL_TEXT} == set()
+
+
+def test_every_setting_is_documented() -> None:
+    assert [key for key in KEYS if f"| `{key}` |" not in TEXT["docs/configuration.md"]] == []
+
+
+@each_document
+def test_settings_that_are_named_exist(name: str) -> None:
+    named = re.findall(rf"`((?:{'|'.join(FIELDS)})\.[a-z_]+)\b(?!\()(?: = |`)", TEXT[name])
+    files = {"keys.json", "log.py"}
+    assert [key for key in named if key not in KEYS and key not in files] == []
+
+
+def _toml_blocks() -> Iterator[tuple[str, str]]:
+    for name, text in TEXT.items():
+        for block in re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            yield name, block
+
+
+@pytest.mark.parametrize(("name", "block"), list(_toml_blocks()))
+def test_examples_of_the_configuration_are_valid(name: str, block: str) -> None:
+    build(flatten(tomllib.loads(block), name), lambda key: (name, key))
+
+
+def test_variables_that_are_named_exist() -> None:
+    named = set(re.findall(r"\bCLAUDEGWD_[A-Z_]*[A-Z]\b", ALL_TEXT)) - NO_SETTINGS
+    assert named
+    for variable in named:
+        assert read_environment({variable: "1"}).warnings == ()
+
+
+def test_every_command_is_mentioned() -> None:
+    assert [name for name, _, _ in commands() if f"`claudegwctl {name}`" not in TEXT["docs/control.md"]] == []
+
+
+def test_commands_that_are_mentioned_exist() -> None:
+    known = {name for name, _, _ in commands()}
+    groups = {name.split()[0] for name in known}
+    for words in re.findall(r"(?:`|\$ |/)claudegwctl ((?:[a-z]+ ?){1,2})", ALL_TEXT):
+        first, *rest = words.split()
+        assert first in groups, words
+        assert first in known or not rest or f"{first} {rest[0]}" in known, words
+
+
+def _anchors(text: str) -> set[str]:
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@each_document
+def test_links_lead_somewhere(name: str) -> None:
+    here = ROOT / name
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXT[name]):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (here.parent / path).resolve() if path else here
+        assert there.exists(), target
+        assert not anchor or anchor in _anchors(there.read_text()), target
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    assert [name for name in TEXT if name != "README.md" and f"]({name}" not in TEXT["README.md"]] == []
+
+
+@each_document
+def test_files_that_are_named_exist(name: str) -> None:
+    for path in re.findall(r"`([a-z_.]+(?:/[a-z_.]+)*(?:\.py|/))`", TEXT[name]):
+        places = (ROOT / path, ROOT / "claudegwd" / path, ROOT / "claudegwctl" / path)
+        assert any(place.exists() for place in places), path
+
+
+def test_the_readmes_lines_use_what_is_there() -> None:
+    readme = TEXT["README.md"]
+    first, second = re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)[:2]
+    assert first.count("\n") == second.count("\n") == 1, "each is a single paste"
+    assert "--require-hashes -r constraints.txt" in first
+    assert second == "tests/run\n"
+    assert "\ntimeout " in (ci := (ROOT / ".ci/run").read_text()), ci
+    assert " tests/run " in ci
+    assert all((ROOT / script).stat().st_mode & 0o111 for script in ("tests/run", ".ci/run"))
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    """Every text of the project, the hidden folders of tools left aside."""
+    places = [ROOT / name for name in ("claudegwd", "claudegwctl", "docs", "packaging", "tests", ".ci")]
+    for path in [*ROOT.glob("*"), *(path for place in places for path in place.rglob("*"))]:
+        generated = {"__pycache__", "node_modules"} & set(path.parts)
+        if path.is_file() and not generated and path.suffix not in (".pyc", ".png", ".pdf"):
+            yield path.relative_to(ROOT).as_posix(), path.read_text(errors="replace")
+
+
+def test_nothing_names_the_place_where_it_was_made() -> None:
+    # In pieces, so that they do not find themselves.
+    folder = re.compile(r"(?<![\w}])/" + "work" + r"(?![a-z_])")
+    neighbour = "shared" + "/"
+    hosts = [
+        f"{name}.{end}" for name, end in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("crates", "io"))
+    ]
+    found = []
+    for name, text in _texts():
+        found += [f"{name}: {word}" for word in hosts if word in text]
+        found += [f"{name}: {match[0]}" for match in folder.finditer(text)]
+        if not name.startswith(".ci/") and re.search(rf"(?<![a-z]){neighbour}", text):
+            found.append(f"{name}: {neighbour}")
+    assert found == []
+
+
+def _pinned(file: str) -> dict[str, str]:
+    text = re.sub(r"\\\n\s+", "", (ROOT / file).read_text())
+    return {line.split("==")[0]: line for line in text.split("\n") if line and not line.startswith("#")}
+
+
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-dev.txt"])
+def test_all_that_is_needed_is_pinned_with_hashes(file: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["cli"]]
+    needed += [line for line in (ROOT / "constraints.in").read_text().split("\n") if line and line[0] != "#"]
+    if file == "constraints-dev.txt":
+        needed += project["dependency-groups"]["dev"]
+    pinned = _pinned(file)
+    names = {re.split(r"[^A-Za-z0-9-]", line)[0] for line in needed}
+    assert names <= pinned.keys()
+    assert [name for name, line in pinned.items() if "--hash=sha256:" not in line] == []
