@@ -75,6 +75,8 @@ def _answer_text(request: RecordedRequest, results: list[str]) -> str:
     schema = _schema(request)
     if schema is not None:
         return json.dumps(instance(schema), ensure_ascii=False)
+    if "json object" in _system_text(request).lower():  # how a response_format of json_object reaches a model
+        return json.dumps({"answer": "a JSON object, as you asked", "demo": True})
     if results:
         return "".join(f"The tool answered: {result[:RESULT_CHARACTERS]} " for result in results)
     images = _images(request)
@@ -145,6 +147,10 @@ def _schema(request: RecordedRequest) -> Mapping[str, Any] | None:
     form = config.get("format") if isinstance(config, Mapping) else None
     schema = form.get("schema") if isinstance(form, Mapping) and form.get("type") == "json_schema" else None
     return schema if isinstance(schema, Mapping) else None
+
+
+def _system_text(request: RecordedRequest) -> str:
+    return " ".join(replies.block_text(b) for b in replies.blocks({"content": request.body.get("system")}))
 
 
 def _objects(value: object) -> list[dict[str, Any]]:

@@ -95,6 +95,11 @@ def test_answers_with_an_instance_of_the_schema() -> None:
     assert json.loads(text_of(reply)) == {"n": 1}
 
 
+def test_answers_with_an_object_when_the_system_prompt_asks_for_one() -> None:
+    reply = ask(system=[{"type": "text", "text": "Answer with one JSON object and nothing else."}])
+    assert isinstance(json.loads(text_of(reply)), dict)
+
+
 def test_counts_images() -> None:
     assert "I see 2 images." in text_of(ask([IMAGE, {"type": "text", "text": "look"}, IMAGE]))
     assert "I see 1 image." in text_of(ask([IMAGE]))
@@ -130,7 +135,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ["messages", "tools", "tool_choice", "output_config", "thinking", "max_tokens", "stop_sequences", "model"]
+FIELDS = ["messages", "system", "tools", "tool_choice", "output_config", "thinking", "max_tokens", "stop_sequences", "model"]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), JSON)
