@@ -4,98 +4,33 @@ Shapes observed on CLI 2.1.330 (docs/claude-cli-notes.md). A line of an unknown 
 one, becomes `Unknown`: the CLI gains types with every release, and none of the new ones may stop a turn.
 """
 
+import json
 from typing import Any
 
 import msgspec
+
+from claudegwd.claude_cli.stream_parts import BlockDelta as BlockDelta
+from claudegwd.claude_cli.stream_parts import BlockStart as BlockStart
+from claudegwd.claude_cli.stream_parts import BlockStop as BlockStop
+from claudegwd.claude_cli.stream_parts import ContentBlock as ContentBlock
+from claudegwd.claude_cli.stream_parts import Delta as Delta
+from claudegwd.claude_cli.stream_parts import InputJsonDelta as InputJsonDelta
+from claudegwd.claude_cli.stream_parts import MessageDelta as MessageDelta
+from claudegwd.claude_cli.stream_parts import MessageHead as MessageHead
+from claudegwd.claude_cli.stream_parts import MessageStart as MessageStart
+from claudegwd.claude_cli.stream_parts import MessageStop as MessageStop
+from claudegwd.claude_cli.stream_parts import SignatureDelta as SignatureDelta
+from claudegwd.claude_cli.stream_parts import StopDetails as StopDetails
+from claudegwd.claude_cli.stream_parts import StreamPart as StreamPart
+from claudegwd.claude_cli.stream_parts import TextDelta as TextDelta
+from claudegwd.claude_cli.stream_parts import ThinkingDelta as ThinkingDelta
+from claudegwd.claude_cli.stream_parts import Usage as Usage
 
 Raw = msgspec.Raw
 
 
 class EventError(Exception):
     """A line that is not JSON, or not an object with a type: the process on the other end is not the CLI we know."""
-
-
-class TextDelta(msgspec.Struct, tag="text_delta"):
-    text: Raw  # the JSON string literal as it came, quotes included: spliced into our stream, never decoded there
-
-
-class ThinkingDelta(msgspec.Struct, tag="thinking_delta"):
-    thinking: Raw
-
-
-class SignatureDelta(msgspec.Struct, tag="signature_delta"):
-    signature: str
-
-
-class InputJsonDelta(msgspec.Struct, tag="input_json_delta"):
-    partial_json: Raw
-
-
-Delta = TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta
-
-
-class ContentBlock(msgspec.Struct):
-    """The opening of a block; which fields are filled depends on `type`. Raw ones are JSON as it came."""
-
-    type: str
-    id: str = ""
-    name: str = ""
-    text: Raw = Raw(b'""')
-    thinking: Raw = Raw(b'""')
-    signature: str = ""
-    data: str = ""
-    input: Raw = Raw(b"{}")
-
-
-class Usage(msgspec.Struct):
-    """Token counts as the Anthropic API gives them: input_tokens leaves out what the cache read or wrote."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    output_tokens_details: dict[str, Any] | None = None
-
-
-class MessageHead(msgspec.Struct):
-    id: str = ""
-    model: str = ""
-    usage: Usage | None = None
-
-
-class StopDetails(msgspec.Struct):
-    stop_reason: str | None = None
-    stop_sequence: str | None = None
-
-
-class MessageStart(msgspec.Struct, tag="message_start"):
-    message: MessageHead
-
-
-class BlockStart(msgspec.Struct, tag="content_block_start"):
-    index: int
-    content_block: ContentBlock
-
-
-class BlockDelta(msgspec.Struct, tag="content_block_delta"):
-    index: int
-    delta: Delta
-
-
-class BlockStop(msgspec.Struct, tag="content_block_stop"):
-    index: int
-
-
-class MessageDelta(msgspec.Struct, tag="message_delta"):
-    delta: StopDetails
-    usage: Usage | None = None
-
-
-class MessageStop(msgspec.Struct, tag="message_stop"):
-    pass
-
-
-StreamPart = MessageStart | BlockStart | BlockDelta | BlockStop | MessageDelta | MessageStop
 
 
 class StreamEvent(msgspec.Struct, tag="stream_event"):
@@ -218,15 +153,41 @@ def decode_event(line: bytes) -> AnyEvent:
         return _known.decode(line)
     except msgspec.ValidationError:
         return _unknown(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _with_halves(line)
+    except RecursionError as error:
+        raise EventError("cannot read a line from the CLI: nested too deep") from error
+
+
+# Where the texts of deltas are, by their type.
+_TEXT_OF = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+
+
+def _with_halves(line: bytes) -> AnyEvent:
+    """A line that holds half of a surrogate pair, which msgspec refuses: models write them, and pairs come in pieces.
+
+    The text of a delta stays as it came; everywhere else the half becomes a question mark.
+    """
+    try:
+        value = json.loads(line)
+        event = _known.decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except msgspec.ValidationError as error:
+        raise EventError("cannot read a line from the CLI: it holds half a character, and is not known") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise EventError("cannot read a line from the CLI: not JSON") from error
+    if isinstance(event, StreamEvent) and isinstance(event.event, BlockDelta):
+        delta = value["event"]["delta"]
+        name = _TEXT_OF.get(delta["type"])
+        if name is not None:
+            setattr(event.event.delta, name, Raw(json.dumps(delta[name]).encode("ascii")))
+    return event
 
 
 def _unknown(line: bytes) -> Unknown:
     """What does not decode: something new, or something known that is broken."""
     try:
         found = _line.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise EventError("cannot read a line from the CLI: no type in it") from error
     if found.type in _VITAL_LINES or (found.type == "stream_event" and _is_vital(found.event)):
         raise EventError(f"cannot read a {found.type} line from the CLI: its parts are not those of a known version")

@@ -1,0 +1,107 @@
+"""The command line and the environment: nothing that is not meant to be there."""
+
+from pathlib import PurePath
+
+import pytest
+
+from claudegwd.claude_cli import launch
+
+HOME = PurePath("/scratch/1")
+# What a daemon's environment may hold; each value is told by its name.
+DAEMONS = {
+    name: f"value of {name}"
+    for name in (
+        "PATH", "LANG", "TZ", "HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS",
+        "HOME", "USER", "SSH_AUTH_SOCK", "AWS_SECRET_ACCESS_KEY", "OPENAI_API_KEY", "NOTIFY_SOCKET", "LISTEN_FDS",
+        "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NODE_OPTIONS", "LD_PRELOAD", "CLAUDE_CONFIG_DIR", "CLAUDECODE",
+        "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN",
+        "ANTHROPIC_CUSTOM_HEADERS", "CLAUDE_CODE_EXTRA_BODY", "CLAUDE_CODE_USE_BEDROCK",
+    )
+}  # fmt: skip
+PASSED = {"PATH", "LANG", "TZ", "HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"}
+CREDENTIALS = {"ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN"}
+LOGIN = {"HOME": "/home/u"}
+
+
+def taken_over(env: dict[str, str], *, keys_configured: bool) -> set[str]:
+    built = launch.environment(env, home=HOME, keys_configured=keys_configured, tool_seconds=1)
+    return {name for name, value in built.items() if value == f"value of {name}"}
+
+
+def test_with_keys_no_secret_and_no_credential_of_the_daemon_passes() -> None:
+    assert taken_over(DAEMONS, keys_configured=True) == PASSED
+
+
+def test_without_keys_the_daemons_credentials_pass_and_nothing_else() -> None:
+    assert taken_over(DAEMONS, keys_configured=False) == PASSED | CREDENTIALS
+
+
+def test_the_scratch_home_always_wins() -> None:
+    for keys in (True, False):
+        assert launch.environment(DAEMONS, home=HOME, keys_configured=keys, tool_seconds=1)["HOME"] == "/scratch/1"
+
+
+@pytest.mark.parametrize(
+    ("env", "keys", "directory"),
+    [
+        (LOGIN, False, "/home/u/.claude"),
+        ({**LOGIN, "CLAUDE_CONFIG_DIR": "/c"}, False, "/c"),
+        ({}, False, None),
+        (LOGIN, True, None),
+        ({**LOGIN, "ANTHROPIC_API_KEY": "sk-false-1"}, False, None),
+        ({**LOGIN, "ANTHROPIC_AUTH_TOKEN": "sk-false-1"}, False, None),
+        ({**LOGIN, "CLAUDE_CODE_OAUTH_TOKEN": "sk-false-1"}, False, None),
+        ({**LOGIN, "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}, False, "/home/u/.claude"),
+    ],
+)
+def test_the_users_configuration_is_seen_for_the_login_only(
+    env: dict[str, str], keys: bool, directory: str | None
+) -> None:
+    built = launch.environment(env, home=HOME, keys_configured=keys, tool_seconds=1)
+    assert built.get("CLAUDE_CONFIG_DIR") == directory
+
+
+def test_an_empty_credential_is_none() -> None:
+    built = launch.environment({"ANTHROPIC_API_KEY": ""}, home=HOME, keys_configured=False, tool_seconds=1)
+    assert "ANTHROPIC_API_KEY" not in built
+
+
+def test_what_keeps_one_question_one_request() -> None:
+    built = launch.environment({}, home=HOME, keys_configured=True, tool_seconds=630.5)
+    assert built["MCP_TOOL_TIMEOUT"] == "630500"
+    for name in ("CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK", "CLAUDE_CODE_DISABLE_REFUSAL_RETRY", "DISABLE_COMPACT"):
+        assert built[name] == "1"
+    assert built["CLAUDE_CODE_MAX_RETRIES"] == "0"
+    assert built["CLAUDE_AGENT_SDK_MCP_NO_PREFIX"] == "1"
+
+
+def test_extra_variables_win() -> None:
+    extra = [("PATH", "/p"), ("NEW", "1")]
+    built = launch.environment({"PATH": "/q"}, home=HOME, keys_configured=True, tool_seconds=1, extra=extra)
+    assert (built["PATH"], built["NEW"]) == ("/p", "1")
+
+
+@pytest.mark.parametrize(
+    ("keys", "env", "bare"),
+    [
+        (True, {}, True),
+        (True, {"CLAUDE_CODE_OAUTH_TOKEN": "sk-false-1"}, True),
+        (False, {}, False),
+        (False, {"CLAUDE_CODE_OAUTH_TOKEN": "sk-false-1"}, False),  # --bare does not read it
+        (False, {"ANTHROPIC_API_KEY": "sk-false-1"}, True),
+        (False, {"ANTHROPIC_AUTH_TOKEN": "sk-false-1"}, True),
+        (False, {"ANTHROPIC_AUTH_TOKEN": ""}, False),
+    ],
+)
+def test_bare(keys: bool, env: dict[str, str], bare: bool) -> None:
+    assert launch.uses_bare(keys_configured=keys, env=env) is bare
+
+
+def test_the_command_line() -> None:
+    line = launch.argv(PurePath("/opt/claude"), bare=False)
+    assert line == [
+        "/opt/claude", "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
+        "--include-partial-messages", "--tools", "", "--strict-mcp-config", "--setting-sources", "",
+        "--no-session-persistence", "--allowedTools", "mcp__gw",
+    ]  # fmt: skip
+    assert launch.argv(PurePath("/opt/claude"), bare=True) == [*line, "--bare"]
