@@ -75,7 +75,7 @@ def _answer_text(request: RecordedRequest, results: list[str]) -> str:
     schema = _schema(request)
     if schema is not None:
         return json.dumps(instance(schema), ensure_ascii=False)
-    if "json object" in _system_text(request).lower():  # how a response_format of json_object reaches a model
+    if "JSON object" in _system_text(request):  # how a response_format of json_object reaches a model
         return json.dumps({"answer": "a JSON object, as you asked", "demo": True})
     if results:
         return "".join(f"The tool answered: {result[:RESULT_CHARACTERS]} " for result in results)
@@ -146,6 +146,16 @@ def _schema(request: RecordedRequest) -> Mapping[str, Any] | None:
     config = request.body.get("output_config")
     form = config.get("format") if isinstance(config, Mapping) else None
     schema = form.get("schema") if isinstance(form, Mapping) and form.get("type") == "json_schema" else None
+    return schema if isinstance(schema, Mapping) else _schema_in_words(_system_text(request))
+
+
+def _schema_in_words(system: str) -> Mapping[str, Any] | None:
+    """The schema that a system prompt asks for, for models without structured output."""
+    _, mark, rest = system.partition("JSON Schema:")
+    try:
+        schema, _ = json.JSONDecoder().raw_decode(rest.lstrip()) if mark else (None, 0)
+    except (ValueError, RecursionError):
+        return None
     return schema if isinstance(schema, Mapping) else None
 
 

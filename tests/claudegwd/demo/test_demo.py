@@ -100,6 +100,12 @@ def test_answers_with_an_object_when_the_system_prompt_asks_for_one() -> None:
     assert isinstance(json.loads(text_of(reply)), dict)
 
 
+@pytest.mark.parametrize(("rest", "answer"), [('{"const": {"a": 1}} and so on', {"a": 1}), ("{nonsense", None)])
+def test_answers_with_an_instance_of_a_schema_in_words(rest: str, answer: Any) -> None:
+    reply = ask(system=[{"type": "text", "text": f"The answer must satisfy this JSON Schema:\n{rest}"}])
+    assert (json.loads(text_of(reply)) if answer else None) == answer
+
+
 def test_counts_images() -> None:
     assert "I see 2 images." in text_of(ask([IMAGE, {"type": "text", "text": "look"}, IMAGE]))
     assert "I see 1 image." in text_of(ask([IMAGE]))
@@ -135,7 +141,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ["messages", "system", "tools", "tool_choice", "output_config", "thinking", "max_tokens", "stop_sequences", "model"]
+FIELDS = ["messages", "system", "tools", "tool_choice", "output_config", "thinking", "max_tokens", "stop_sequences"]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), JSON)
