@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claudegwd.demo.demo import demo
@@ -144,6 +144,7 @@ JSON = st.recursive(
 FIELDS = ["messages", "system", "tools", "tool_choice", "output_config", "thinking", "max_tokens", "stop_sequences"]
 
 
+@settings(deadline=None)  # a busy machine is no fault of a request
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), JSON)
 def test_answers_whatever_arrives(body: dict[str, Any], said: Any) -> None:
     answer = demo(recorded(said, **body))

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claudegwd.demo.instance import instance
+from claudegwd.demo.instance import MAX_VALUES, instance
 
 STATION = {
     "type": "object",
@@ -65,10 +64,8 @@ def test_texts_are_about_their_field() -> None:
 def test_a_schema_that_refers_to_itself_ends_soon() -> None:
     many = {"type": "array", "minItems": 5, "items": {"$ref": "#"}}
     schema = {"type": "object", "required": ["a", "b"], "properties": {"a": many, "b": many}}
-    start = time.perf_counter()
-    instance(schema)
-    instance({"$ref": "#"})
-    assert time.perf_counter() - start < 1
+    assert len(str(instance(schema))) < 10 * MAX_VALUES
+    assert instance({"$ref": "#"}) == {}
 
 
 SCHEMA_KEYS = st.sampled_from(
@@ -82,6 +79,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(deadline=None)  # a busy machine is no fault of a schema
 @given(ANYTHING)
 def test_no_schema_is_too_odd(schema: Any) -> None:
     instance(schema)
