@@ -25,6 +25,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
 from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
+from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import FILE_NAME, Database, StateError
 from claudegwd.store.keys import KeyMemory
@@ -39,11 +40,6 @@ from claudegwd.workers.scratch import Scratch
 
 # Above parked_seconds, so that the CLI never gives up a tool call before we do.
 TOOL_GRACE_SECONDS = 60.0
-
-# The first version with all that this gateway relies on, and the one it was tested with: an older one may not know
-# `client_composed`, and would let clients read this machine's files.
-OLDEST_CLI = (2, 1, 330)
-
 
 def own_version() -> str:
     """Of the installed package."""
@@ -99,6 +95,7 @@ class Gateway:
         self.scratch = Scratch.make()
         self.binary = find_binary(self.config.claude.binary, env)
         self.metrics = Metrics()
+        self.sessions = ChatSessions(database)
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.on_waited = self.metrics.waited
         self.desk: Desk
@@ -121,6 +118,7 @@ class Gateway:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(memory.run)
                 nursery.start_soon(self.clients.run)
+                nursery.start_soon(self.sessions.run)
                 nursery.start_soon(self.metrics.watch_loop)
                 await nursery.start(self.pool.run)
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
@@ -277,8 +275,8 @@ class Gateway:
 def refuse_old(found: str) -> None:
     """Raises CliError for a CLI that is older than what we rely on."""
     numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
-    if numbers < OLDEST_CLI:
-        oldest = ".".join(map(str, OLDEST_CLI))
+    if numbers < contract.OLDEST_CLI:
+        oldest = ".".join(map(str, contract.OLDEST_CLI))
         raise CliError(
             f"cannot use Claude Code CLI {found or 'of unknown version'}: {oldest} or later is needed; {HOW_TO_INSTALL}"
         )

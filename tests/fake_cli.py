@@ -197,7 +197,8 @@ class FakeCli:
         count, size = int(self.setting("deltas")), max(1, int(self.setting("size")))
         text = self.said if self.setting("echo") == "1" else "".join(f"{n:{size}d}" for n in range(count))
         body = json.loads(self.env.get("CLAUDE_CODE_EXTRA_BODY") or "{}")
-        limit = CHARACTERS_PER_TOKEN * int(body.get("max_tokens") or len(text) or 1)
+        most = self.env.get("CLAUDE_CODE_MAX_OUTPUT_TOKENS") or body.get("max_tokens") or len(text) or 1
+        limit = CHARACTERS_PER_TOKEN * int(most)
         kept = text[:limit]
         parts = [kept[i : i + size] for i in range(0, len(kept), size)]
         return parts, "max_tokens" if limit < len(text) else "end_turn"

@@ -22,7 +22,7 @@ def check_host(gateway: Gateway, host: str) -> None:
     name = _name_of(host)
     if name in _LOCAL_NAMES or name in gateway.config.server.allowed_hosts:
         return
-    bound = [split_bind(bind)[0] for bind in gateway.binds]
+    bound = [split_bind(bind)[0].strip("[]").lower() for bind in (*gateway.binds, *gateway.config.server.bind)]
     if name in bound or (any(each in ("0.0.0.0", "::") for each in bound) and _is_address(name)):  # noqa: S104 - compared
         return
     raise PermissionDenied(

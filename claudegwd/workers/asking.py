@@ -67,10 +67,12 @@ class Asking:
         self.waited = 0.0  # seconds in the queue
         self.asked_at: float | None = None  # trio's clock: the question was written to the CLI, the first time
         self.first_at: float | None = None  # the first token came from it
+        self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
         self._desk = desk
         self._lease: Lease | None = None
         self._receive: trio.MemoryReceiveChannel[Batch] | None = None
         self._first: list[Output] = []
+        self._broken: Failed | None = None  # the answer breaks off after what was handed out
         self._ready = trio.Event()
         self._scope = trio.CancelScope()
         self._closed = False
@@ -90,14 +92,20 @@ class Asking:
 
     async def next(self) -> Batch | None:
         """The next outputs; () for each heartbeat of silence, None at the end. Raises GatewayError if it breaks off."""
-        try:
-            batch = await self._channel().receive()
-        except trio.EndOfChannel:
-            return None
-        if batch and isinstance(batch[-1], Failed):
-            self._report(batch[-1])
-            raise error_for(batch[-1].kind)
-        return batch
+        broken, self._broken = self._broken, None
+        if broken is None:
+            try:
+                batch = await self._channel().receive()
+            except trio.EndOfChannel:
+                return None
+            if not batch or not isinstance(batch[-1], Failed):
+                return batch
+            if len(batch) > 1:
+                self._broken = batch[-1]
+                return batch[:-1]
+            broken = batch[-1]
+        self._report(broken)
+        raise error_for(broken.kind)
 
     @property
     def answer(self) -> Answer:
@@ -178,6 +186,7 @@ class Asking:
     async def _ask(self, key: UpstreamKey | NoKeys) -> None:
         lease, plan = self._held(), self.plan
         worker = lease.worker
+        worker.on_spent = self.on_spent
         if lease.how in ("spare", "cold"):
             worker.initialize(plan.system, plan.tools.manifest)
         elif lease.how == "recycled":
@@ -223,6 +232,8 @@ class Asking:
                 return batch[-1]
             first.extend(batch)
             if _has_token(first):
+                if isinstance(first[-1], Failed):
+                    self._broken = first.pop()  # in the same read as the first token: told when that has been
                 self._first = first
                 self.first_at = trio.current_time()
                 return None
@@ -231,6 +242,8 @@ class Asking:
     # -- what a failure leads to --------------------------------------------------------------------------------------
 
     def _report(self, failed: Failed) -> None:
+        if self._closed:
+            return  # it was stopped, which is nobody's failure
         now = self._desk.clock()
         name = self.key or ENVIRONMENT
         log_event(

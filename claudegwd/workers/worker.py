@@ -62,6 +62,8 @@ class Worker:
         self.on_change: Callable[[Worker], None] = lambda _: None
         self.on_answer: Callable[[Worker], None] = lambda _: None  # the answer is complete, or the turn failed
         self.on_settled: Callable[[Worker], None] = lambda _: None  # the CLI has ended the turn on its side
+        self.on_spent: Callable[[float], None] = lambda _: None  # US dollars that the last turns cost, by the CLI
+        self._spent = 0.0  # what the CLI says its conversation has cost in all
         self._clock = clock
         self._ids = count(1)
         self._heard = False
@@ -258,6 +260,7 @@ class Worker:
             self.on_answer(self)
 
     def _on_result(self, event: e.Result, outputs: list[Output]) -> None:
+        self._note_cost(event.total_cost_usd)
         if self._ack is not None and event.num_turns == 0 and not event.is_error:
             self._ack.set()
             return
@@ -265,6 +268,12 @@ class Worker:
         if self._turn is not None and self._turn.over and not self.settled.is_set():
             self.on_settled(self)
             self.settled.set()
+
+    def _note_cost(self, total: float) -> None:
+        # The CLI's sum begins anew with a cleared conversation.
+        new, self._spent = total - self._spent if total >= self._spent else total, total
+        if new > 0:
+            self.on_spent(new)
 
     def _on_reply(self, body: e.ResponseBody) -> None:
         reply = self._replies.pop(body.request_id, None)

@@ -6,8 +6,6 @@ import pytest
 
 from claudegwctl.checks.cli import check, find, judged
 from claudegwctl.checks.finding import Finding, Scene
-from claudegwd.contract import OLDEST_CLI
-from claudegwd.gateway import OLDEST_CLI as DAEMONS_OLDEST_CLI
 
 
 def scene(tmp_path: Path, setting: str = "auto", status: dict[str, str] | None = None) -> Scene:
@@ -23,10 +21,6 @@ def program(path: Path, body: str) -> Path:
 def checked(scene: Scene) -> Finding:
     (finding,) = check(scene)
     return finding
-
-
-def test_the_same_bound_as_the_daemons() -> None:
-    assert OLDEST_CLI == DAEMONS_OLDEST_CLI
 
 
 @pytest.mark.parametrize(
