@@ -1,0 +1,1 @@
+complete --command claudegwctl --no-files --arguments "(env _CLAUDEGWCTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) claudegwctl)" --condition "env _CLAUDEGWCTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) claudegwctl"

@@ -1,0 +1,1 @@
+complete --command claudegwd --no-files --arguments "(env _CLAUDEGWD_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) claudegwd)" --condition "env _CLAUDEGWD_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) claudegwd"

@@ -1,0 +1,22 @@
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_man_pages_and_completions_are_up_to_date() -> None:
+    """If this fails: `packaging/generate`, and commit what it wrote."""
+    done = subprocess.run([sys.executable, ROOT / "packaging" / "generate", "--check"], capture_output=True, text=True)
+    assert done.stdout + done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_every_setting_is_in_its_page() -> None:
+    from claudegwd.config.schema import Config
+
+    page = (ROOT / "packaging" / "man" / "claudegwd.toml.5").read_text()
+    for section in Config.__struct_fields__:
+        assert f".SH [{section}]" in page
+        for key in getattr(Config(), section).__struct_fields__:
+            assert rf"\fB{key} = " in page, f"{section}.{key}"
