@@ -221,19 +221,24 @@ class Daemon:
 
     def check_secrets(self) -> None:
         """No token and no message in any file, and in no process list."""
-        for secret in self.secrets:
-            for path in self.home.rglob("*"):
-                if path.name not in TOKEN_FILES and path.is_file():
-                    assert secret.encode() not in _read(path), f"{path} holds a secret"
-            for _, command in self.processes():
-                assert secret not in command, "a command line holds a secret"
+        for path in _files(self.home):
+            if path.name not in TOKEN_FILES:
+                found = _read(path)
+                assert not any(secret.encode() in found for secret in self.secrets), f"{path} holds a secret"
+        for _, command in self.processes():
+            assert not any(secret in command for secret in self.secrets), "a command line holds a secret"
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(directory):  # which passes over what is gone by now, with its worker
+        yield from (Path(folder) / name for name in names)
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
-        return b""  # a worker's file, gone with its worker
+        return b""  # a socket, or gone with its worker
 
 
 def _toml(value: object) -> str:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -157,6 +159,16 @@ class Running:
         """kill -9 the daemon and start it again on the same files and port."""
         await trio.to_thread.run_sync(self.daemon.kill)
         await trio.to_thread.run_sync(self.daemon.start)
+
+    async def kill(self, pid: int) -> None:
+        """kill -9 one of the daemon's workers and wait until it is gone."""
+        assert pid in [row["pid"] for row in await self.workers()]
+        os.kill(pid, signal.SIGKILL)
+
+        async def gone() -> bool:
+            return not Path(f"/proc/{pid}").exists()
+
+        await self.until(gone)
 
     async def stop(self, seconds: float = 15.0) -> None:
         """SIGTERM, and all that must hold then; the test's own end does the same."""

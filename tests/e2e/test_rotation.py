@@ -1,0 +1,192 @@
+"""Upstream keys: passed over inside the live process, remembered, and spent on nobody twice."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import openai
+import pytest
+import trio
+
+from claudegwd.demo.replies import by_key, echo, say
+from claudegwd.demo.script import (
+    Answer,
+    RecordedRequest,
+    Reply,
+    Script,
+    Text,
+    Wait,
+    forbidden,
+    limited,
+    overloaded,
+    revoked,
+    spent,
+)
+from tests.e2e.harness import MODEL, running, secret
+
+pytestmark = pytest.mark.cli
+
+REVOKED, SPENT, LIMITED, GOOD = KEYS = (
+    "sk-false-revoked-key-1", "sk-false-spent-key-2", "sk-false-limited-key-3", "sk-false-good-key-4",
+)  # fmt: skip
+FAILING: dict[str, Answer | Script] = {REVOKED: revoked(), SPENT: spent(), LIMITED: limited(), GOOD: echo()}
+
+
+def keys_of(requests: list[RecordedRequest]) -> list[str | None]:
+    return [request.key for request in requests]
+
+
+async def test_the_good_key_answers_as_if_nothing_were_wrong() -> None:
+    async with running(by_key(FAILING), keys=KEYS) as gateway:
+        conversation: list[dict[str, Any]] = [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "first"},
+            {"role": "assistant", "content": "one"},
+            {"role": "user", "content": secret("second")},
+        ]
+        answer = await gateway.ask(conversation)
+        assert answer.text == secret("second")
+        seen = gateway.upstream()
+        assert keys_of(seen) == list(KEYS)
+        # The identical conversation each time, nothing resent or added by the failures before.
+        assert all(request.body["messages"] == seen[0].body["messages"] for request in seen)
+        assert len({request.headers["x-claude-code-session-id"] for request in seen}) == 1  # one CLI process
+
+        states = {name: row["state"] for name, row in (await gateway.keys()).items()}
+        assert states == {"k0": "invalid", "k1": "exhausted", "k2": "cooling", "k3": "active"}
+
+        conversation += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": "third"}]
+        before = gateway.endpoint.count
+        assert (await gateway.ask(conversation)).how == "continued"
+        assert (await gateway.ask("another conversation")).text == "another conversation"
+        assert keys_of(gateway.upstream(before)) == [GOOD, GOOD]
+
+        before = gateway.endpoint.count
+        await gateway.crash_and_restart()
+        assert (await gateway.ask("after the crash")).text == "after the crash"
+        assert keys_of(gateway.upstream(before)) == [GOOD]
+        assert {name: row["state"] for name, row in (await gateway.keys()).items()} == states
+
+
+async def test_a_stream_is_passed_on_before_its_first_token() -> None:
+    async with running(by_key(FAILING), keys=KEYS) as gateway:
+        chunks = await gateway.stream("streamed")
+        assert "".join(c.choices[0].delta.content or "" for c in chunks) == "streamed"
+        assert keys_of(gateway.upstream()) == list(KEYS)
+
+
+async def test_all_dead_is_502_and_never_the_upstreams_own_401() -> None:
+    async with running(by_key({}), keys=KEYS[:2]) as gateway:
+        for _ in range(2):
+            error = await gateway.refused("Anybody?")
+            assert (error.status_code, error.code) == (502, "upstream_credentials_exhausted")
+        assert gateway.endpoint.count == 2  # the second request did not try dead keys again
+
+
+async def test_all_spent_is_429_insufficient_quota() -> None:
+    async with running(lambda _: spent(), keys=KEYS[:2]) as gateway:
+        error = await gateway.refused("Anybody?")
+        assert (error.status_code, error.code) == (429, "insufficient_quota")
+
+
+async def test_all_cooling_is_429_with_the_true_wait() -> None:
+    config = "[keys]\ncooldown_seconds = 100\nhold_seconds = 5"
+    async with running(lambda _: limited(), keys=KEYS[:2], config=config) as gateway:
+        first = await gateway.refused("Anybody?")
+        assert (first.status_code, first.code) == (429, "rate_limit_exceeded")
+        second = await gateway.refused("And now?")
+        soonest = min(row["cooling_until"] for row in (await gateway.keys()).values())
+        assert abs(float(second.response.headers["retry-after"]) - (soonest - time.time())) < 3
+        assert gateway.endpoint.count == 2
+
+
+async def test_a_request_is_held_for_a_key_that_is_back_soon() -> None:
+    answers = iter([limited(), say("here again")])
+    config = "[keys]\ncooldown_seconds = 1\nhold_seconds = 10"
+    async with running(lambda _: next(answers), keys=KEYS[:1], config=config) as gateway:
+        assert (await gateway.ask("Wait for it.")).text == "here again"
+
+
+async def test_an_overload_counts_against_no_key() -> None:
+    answers = iter([overloaded(), overloaded(), say("at last")])
+    async with running(lambda _: next(answers), keys=KEYS[:2]) as gateway:
+        assert (await gateway.ask("Busy?")).text == "at last"
+        assert set(keys_of(gateway.upstream())) == {KEYS[0]}
+        assert [row["state"] for row in (await gateway.keys()).values()] == ["active", "ready"]
+
+
+async def test_a_forbidden_model_is_that_keys_matter_only() -> None:
+    opus = "claude-opus-4-20250514"
+
+    def script(request: RecordedRequest) -> Answer:
+        return forbidden() if request.key == KEYS[0] and "opus" in request.model else say(str(request.key)[-1])
+
+    async with running(script, keys=KEYS[:2]) as gateway:
+        assert (await gateway.ask("Opus?", model=opus)).text == "2"
+        assert (await gateway.ask("Sonnet?")).text == "1"
+        assert (await gateway.ask("Opus again?", model=opus)).text == "2"
+        assert keys_of(gateway.upstream()) == [KEYS[0], KEYS[1], KEYS[0], KEYS[1]]
+
+
+async def test_nothing_is_passed_on_after_the_first_token() -> None:
+    gone = trio.Event()
+    steps = (Text(("begun",)), Wait(gone))
+    async with running(lambda _: Reply(steps), keys=KEYS[:2]) as gateway:
+        wanted: Any = {"model": MODEL, "messages": [{"role": "user", "content": "Break."}], "stream": True}
+        stream = await gateway.client.chat.completions.create(**wanted)
+        while not (await anext(stream)).choices[0].delta.content:
+            pass
+        [worker] = await gateway.workers("busy")
+        await gateway.kill(worker["pid"])
+        with pytest.raises(openai.APIError):
+            [chunk async for chunk in stream]
+        assert gateway.endpoint.count == 1
+
+
+async def test_a_conversation_keeps_its_key_while_the_key_lives() -> None:
+    async with running(echo(), keys=KEYS[:2]) as gateway:
+        conversation: list[dict[str, Any]] = [{"role": "user", "content": "one"}]
+        first = await gateway.ask(conversation)
+        assert (await gateway.control("POST", "/v1/rotate", {"to": "k1"})).status_code == 200
+        conversation += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "two"}]
+        assert (await gateway.ask(conversation)).how == "continued"
+        await gateway.ask("a new one")
+        assert keys_of(gateway.upstream()) == [KEYS[0], KEYS[0], KEYS[1]]
+
+
+async def test_key_and_kind_and_host_go_together() -> None:
+    """Nothing of the last key leaks into the next: each has its own kind of header."""
+    answers: dict[str, Answer | Script] = {"sk-false-bearer": revoked(), "sk-false-x-api-key": echo()}
+    keys = [{"token": "sk-false-bearer"}, {"token": "sk-false-x-api-key", "kind": "api_key"}]
+    async with running(by_key(answers), keys=keys) as gateway:
+        assert (await gateway.ask("Which header?")).text == "Which header?"
+        bearer, plain = gateway.upstream()
+        assert bearer.headers["authorization"] == "Bearer sk-false-bearer"
+        assert "x-api-key" not in bearer.headers
+        assert plain.headers["x-api-key"] == "sk-false-x-api-key"
+        assert "authorization" not in plain.headers
+
+
+async def test_keys_dying_under_many_requests_lose_none() -> None:
+    dying = {KEYS[0]: (5, revoked()), KEYS[1]: (9, spent()), KEYS[2]: (14, limited())}
+    count = 0
+
+    def script(request: RecordedRequest) -> Answer:
+        nonlocal count
+        count += 1
+        after, failure = dying.get(request.key or "", (1000, revoked()))
+        return failure if count > after else echo()(request)
+
+    async with running(script, keys=KEYS, config="[workers]\nmax = 4\nspares = 2") as gateway:
+        answered = []
+
+        async def one(number: int) -> None:
+            answered.append((await gateway.ask(f"number {number}")).text)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(30):
+                nursery.start_soon(one, number)
+        assert sorted(answered, key=lambda text: int(str(text)[7:])) == [f"number {n}" for n in range(30)]
+        states = [row["state"] for row in (await gateway.keys()).values()]
+        assert states == ["invalid", "exhausted", "cooling", "active"]
