@@ -83,6 +83,12 @@ def test_goes_on_after_max_tokens_unless_interrupted(tmp_path: Path) -> None:
         assert len([line for line in rest if message_delta(line)]) < 3
 
 
+def test_takes_the_limit_from_the_setting_too(tmp_path: Path) -> None:
+    with fake(tmp_path) as cli:
+        cli.send(settings(cli, "fake-size-3", CLAUDE_CODE_MAX_OUTPUT_TOKENS="2"), user("a"))
+        assert "".join(said(cli.until(message_delta))) == "  0  1  "
+
+
 def message_delta(line: Line) -> bool:
     return bool(line["type"] == "stream_event" and line["event"]["type"] == "message_delta")
 

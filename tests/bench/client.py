@@ -112,7 +112,10 @@ class Client:
         content = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(content)}\r\n"
         sent = time.monotonic_ns()
-        await self._stream.send_all(f"{head}content-type: application/json\r\n\r\n".encode() + content)
+        try:
+            await self._stream.send_all(f"{head}content-type: application/json\r\n\r\n".encode() + content)
+        except trio.BrokenResourceError as error:
+            raise Cut from error
         first, *rest = (await self._until(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         fields = (line.partition(":") for line in rest if line)
         headers = {name.strip().lower(): value.strip() for name, _, value in fields}

@@ -31,6 +31,9 @@ PATIENCE = "idle_seconds = 3\nparked_seconds = 3\nmax = 12\nrecycle = {recycle}"
 # What may differ from the level after the warm-up: allocator noise, and descriptors of what is cached once.
 MEMORY_GROWTH = 1.15
 DESCRIPTOR_GROWTH = 4
+# Connections may be kept for their keep-alive time; below so many descriptors none is left to wait for.
+LINGER_SECONDS = 75.0
+QUIET_DESCRIPTORS = 25
 # Named in the environment of every CLI of this run, and so a way to find those that were left behind.
 MARK = "FAKE_CLI_MARK"
 
@@ -117,6 +120,12 @@ def kill_one(mark: str, rng: random.Random, tally: Tally) -> None:
 async def _level(server: Gateway) -> dict[str, float]:
     """The daemon at rest: one spare worker and nothing else."""
     status: Any = await server.until(_at_rest, seconds=60)
+    began = trio.current_time()
+    lingering = server.descriptors()
+    while server.descriptors() > QUIET_DESCRIPTORS and trio.current_time() < began + LINGER_SECONDS:
+        await trio.sleep(0.5)
+    if (late := trio.current_time() - began) > 1:
+        _say(f"connections of clients that had gone stayed open for {late:.0f} s: {lingering} descriptors at first")
     children = [pid for pid in _processes() if _parent(pid) == server.process.pid]
     return {
         "processes": len(children),
