@@ -49,6 +49,11 @@ class Client:
     revoked: float | None = None
     configured: bool = False  # from API_KEYS: not in the store, and gone when it is taken out there
 
+    @property
+    def owner(self) -> str:
+        """Whose stored things are its own: one of API_KEYS is named by its place, which another may take."""
+        return f"key:{self.digest.hex()}" if self.configured else self.name
+
     def allows(self, model: str) -> bool:
         """Whether it may use ``model``: the name that clients write."""
         return not self.models or model in self.models

@@ -121,6 +121,13 @@ class MethodNotAllowed(CallerError):
     code = "method_not_allowed"
 
 
+class TooMany(CallerError):
+    """The client has as many of these as it may have."""
+
+    status = 409
+    code = "too_many"
+
+
 class BodyTooLarge(CallerError):
     """More bytes than ``server.max_body_bytes``."""
 

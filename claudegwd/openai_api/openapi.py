@@ -10,6 +10,7 @@ from typing import Any
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.openapi_answers import answer_schemas
+from claudegwd.openai_api.openapi_older import PAGE_PARAMETERS, PROJECT_PARAMETER, older_schemas
 from claudegwd.openai_api.openapi_requests import request_schemas
 from claudegwd.openai_api.openapi_schemas import TEXT, Schema, ref
 
@@ -23,6 +24,7 @@ _ERRORS = {
     401: "No client key, or a wrong one.",
     403: "This client may not do this.",
     404: "No such model or object.",
+    409: "There are too many of these; delete some.",
     413: "The body is too large.",
     415: "The body is no application/json, or compressed.",
     429: "A limit; `retry-after` says when to come back.",
@@ -32,7 +34,8 @@ _ERRORS = {
     504: "The upstream fell silent.",
 }
 _ASKING = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
-_LOOKING = (400, 401, 403, 404, 429, 503)
+_SENDING = (400, 401, 403, 404, 409, 413, 415, 429, 500, 503)
+_LOOKING = (400, 401, 403, 404, 429, 500, 503)
 
 
 def _json(schema: Schema) -> dict[str, Any]:
@@ -52,6 +55,15 @@ def _ask(name: str, summary: str, request: str, answer: str, chunk: str) -> Oper
         "requestBody": {"required": True, "content": _json(ref(request))},
         "responses": {"200": {"description": words, "content": content}, **_failures(_ASKING)},
     }
+
+
+def _send(name: str, summary: str, request: str, answer: str) -> Operation:
+    operation = _look(name, summary, _json(ref(answer)), _SENDING)
+    return {**operation, "requestBody": {"required": True, "content": _json(ref(request))}}
+
+
+def _page(name: str, summary: str, answer: str, *more: dict[str, Any]) -> Operation:
+    return {**_look(name, summary, _json(ref(answer))), "parameters": [*PAGE_PARAMETERS, *more]}
 
 
 def _look(name: str, summary: str, content: dict[str, Any], errors: Iterable[int] = _LOOKING) -> Operation:
@@ -85,6 +97,25 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/metrics"): _look("metrics", "Numbers for Prometheus", _PLAIN, (401, 429, 503)),
     ("GET", "/openapi.json"): _look("openapi", "This description", _json({"type": "object"}), ()),
     ("GET", "/"): _look("index", "What this is", _json(ref("Index")), ()),
+    # What the older gateway had beside OpenAI's API.
+    ("GET", "/v1/projects"): _page("listProjects", "The client's projects", "Projects"),
+    ("POST", "/v1/projects"): _send("createProject", "Make a project", "ProjectRequest", "Project"),
+    ("GET", "/v1/projects/{ident}"): _look("showProject", "One project", _json(ref("Project"))),
+    ("DELETE", "/v1/projects/{ident}"): _look("deleteProject", "Delete a project", _json(ref("ProjectDeleted"))),
+    ("GET", "/v1/sessions"): _page("listSessions", "The client's sessions", "Sessions", PROJECT_PARAMETER),
+    ("POST", "/v1/sessions"): _send("createSession", "Make a session", "SessionRequest", "Session"),
+    ("GET", "/v1/sessions/stats"): _look("sessionStats", "Sums over the sessions", _json(ref("SessionStats"))),
+    ("GET", "/v1/sessions/{ident}"): _look("showSession", "One session", _json(ref("Session"))),
+    ("DELETE", "/v1/sessions/{ident}"): _look("deleteSession", "Delete a session", _json(ref("SessionDeleted"))),
+    ("POST", "/v1/chat/completions/debug"): _send(
+        "checkChat", "Whether a chat request is sound, without asking", "Anything", "Checked"
+    ),
+    ("GET", "/v1/chat/completions/{ident}/status"): _look(
+        "sessionStatus", "How a session stands", _json(ref("SessionStatus"))
+    ),
+    ("DELETE", "/v1/chat/completions/{ident}"): _look(
+        "stopSession", "Stop the answer under way in a session", _json(ref("SessionStopped"))
+    ),
 }
 
 
@@ -109,7 +140,7 @@ def describe(version: str, routes: Iterable[tuple[str, str, bool]], bounds: Boun
         },
         "paths": paths,
         "components": {
-            "schemas": {**request_schemas(bounds), **answer_schemas()},
+            "schemas": {**request_schemas(bounds), **answer_schemas(), **older_schemas()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -121,10 +152,10 @@ def describe(version: str, routes: Iterable[tuple[str, str, bool]], bounds: Boun
 def _operation(method: str, template: str, *, is_open: bool) -> Operation:
     operation = dict(OPERATIONS[method, template])
     names = re.findall(r"\{(\w+)\}", template)
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-            for name in names
-        ]
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names
+    ]
+    if parameters := [*in_path, *operation.get("parameters", ())]:
+        operation["parameters"] = parameters
     operation["security"] = [] if is_open else [{"bearer": []}, {"header": []}]
     return operation

@@ -58,6 +58,7 @@ class Answering:
         self._answered = False
         self._stopped: GatewayError | None = None
         self.usage = Usage()
+        self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
         self.askings = [self._gateway.desk.ask(plan, g.request_id) for plan in plans]
         self._choices = Choices(self.askings)
         self._record.model = plans[0].model.id
@@ -151,6 +152,7 @@ class Answering:
         self._admission.settle(tokens, trio.current_time())
         self._gateway.clients.book.used(self._client, tokens, time.time())
         self._answered = True
+        self.on_settled(self.usage)
         record, head = self._record, self.askings[0]
         record.prompt_tokens, record.completion_tokens = self.usage.prompt_tokens, self.usage.completion_tokens
         record.key, record.how = head.key, head.how

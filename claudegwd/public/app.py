@@ -25,7 +25,7 @@ from claudegwd.openai_api.errors import (
     NotFound,
     UnsupportedMediaType,
 )
-from claudegwd.public import chat, completions, doors, health, metrics, models, openapi
+from claudegwd.public import chat, completions, doors, health, metrics, models, older_chat, openapi, projects, sessions
 from claudegwd.public.requests import Connection, Record, at_end, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
@@ -56,6 +56,19 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/models", models.list_models),
     Route("GET", "/v1/models/capabilities", models.capabilities),
     Route("GET", "/v1/models/<path:ident>", models.show_model),
+    # What the older gateway had beside OpenAI's API.
+    Route("POST", "/v1/chat/completions/debug", older_chat.chat_debug),
+    Route("GET", "/v1/chat/completions/<ident>/status", sessions.session_status),
+    Route("DELETE", "/v1/chat/completions/<ident>", sessions.session_stop),
+    Route("GET", "/v1/projects", projects.projects_list),
+    Route("POST", "/v1/projects", projects.projects_create),
+    Route("GET", "/v1/projects/<ident>", projects.projects_show),
+    Route("DELETE", "/v1/projects/<ident>", projects.projects_delete),
+    Route("GET", "/v1/sessions", sessions.sessions_list),
+    Route("POST", "/v1/sessions", sessions.sessions_create),
+    Route("GET", "/v1/sessions/stats", sessions.sessions_statistics),
+    Route("GET", "/v1/sessions/<ident>", sessions.sessions_show),
+    Route("DELETE", "/v1/sessions/<ident>", sessions.sessions_delete),
 )
 
 _OPEN = frozenset(route.handler.__name__ for route in ROUTES if route.open)

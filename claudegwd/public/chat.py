@@ -12,6 +12,7 @@ from claudegwd.openai_api.chat_request import ChatRequest, ToolCall, parse_chat_
 from claudegwd.openai_api.chat_response import ChatStream, Choice, completion_body
 from claudegwd.public.answering import Answering, Stream, finished, worker_headers
 from claudegwd.public.images import with_fetched_images
+from claudegwd.public.older_chat import follow, in_session
 from claudegwd.public.requests import read_body
 from claudegwd.translate.turn import Finished, Output, Reasoning, Text, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking
@@ -20,8 +21,10 @@ from claudegwd.workers.asking import Asking
 async def chat_completions() -> Response:
     """Answer one chat request, streaming or not."""
     gateway: Gateway = g.gateway
-    wanted = await with_fetched_images(gateway, parse_chat_request(await read_body(), gateway.bounds))
+    wanted = await in_session(parse_chat_request(await read_body(), gateway.bounds))
+    wanted = await with_fetched_images(gateway, wanted)
     answering = Answering([gateway.plan(wanted, g.client)] * wanted.n, "chat")
+    follow(answering, wanted)
 
     def headers(asking: Asking) -> dict[str, str]:
         return worker_headers(asking, wanted.ignored) | _older_headers(wanted)

@@ -52,7 +52,7 @@ STEPS: Final[tuple[str, ...]] = (
     CREATE INDEX projects_by_time ON projects (client, created_at);
 
     CREATE TABLE sessions (
-        id TEXT PRIMARY KEY,
+        id TEXT NOT NULL,  -- a client may choose it, and so two may choose the same
         client TEXT NOT NULL,
         project_id TEXT,
         title TEXT,
@@ -63,7 +63,8 @@ STEPS: Final[tuple[str, ...]] = (
         is_active INTEGER NOT NULL,
         total_tokens INTEGER NOT NULL,
         total_cost REAL NOT NULL,
-        message_count INTEGER NOT NULL
+        message_count INTEGER NOT NULL,
+        PRIMARY KEY (client, id)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX sessions_by_time ON sessions (client, created_at);
     CREATE INDEX sessions_by_use ON sessions (updated_at);

@@ -44,7 +44,7 @@ class SessionStats:
 
 
 def create_session(connection: sqlite3.Connection, client: str, session: Session) -> None:
-    """Insert it, and forget the least recently used above SESSIONS_MAX. sqlite3.IntegrityError: the id is there."""
+    """Insert it, and forget the least recently used above SESSIONS_MAX. sqlite3.IntegrityError: the client has it."""
     connection.execute(
         f"INSERT INTO sessions (client, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         (
@@ -54,7 +54,8 @@ def create_session(connection: sqlite3.Connection, client: str, session: Session
         ),
     )  # fmt: skip
     connection.execute(
-        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions ORDER BY updated_at DESC LIMIT -1 OFFSET ?)",
+        "DELETE FROM sessions WHERE (client, id) IN "
+        "(SELECT client, id FROM sessions ORDER BY updated_at DESC LIMIT -1 OFFSET ?)",
         (SESSIONS_MAX,),
     )
 
@@ -101,6 +102,13 @@ def use_session(
         (now, model, tokens, cost, messages, session_id, client),
     )
     return done.rowcount == 1
+
+
+def add_cost(connection: sqlite3.Connection, client: str, session_id: str, cost: float) -> None:
+    """Add what an answer has cost, as far as the session is still there."""
+    connection.execute(
+        "UPDATE sessions SET total_cost = total_cost + ? WHERE id = ? AND client = ?", (cost, session_id, client)
+    )
 
 
 def end_session(connection: sqlite3.Connection, client: str, session_id: str, now: float) -> bool:

@@ -40,10 +40,13 @@ def test_a_session_is_its_clients_own(database: Database) -> None:
     assert database.run_blocking(get_session, "a", "s1") is None
 
 
-def test_an_id_is_there_once(database: Database) -> None:
+def test_a_client_has_an_id_once_and_another_may_choose_the_same(database: Database) -> None:
     database.run_blocking(create_session, "a", session(1))
     with pytest.raises(sqlite3.IntegrityError):
-        database.run_blocking(create_session, "b", session(1))
+        database.run_blocking(create_session, "a", session(1))
+    database.run_blocking(create_session, "b", session(1, "p"))
+    assert database.run_blocking(get_session, "a", "s1") == session(1)
+    assert database.run_blocking(get_session, "b", "s1") == session(1, "p")
 
 
 def test_pages_of_a_project_begin_with_the_newest(database: Database) -> None:
