@@ -22,6 +22,8 @@ from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.openapi import OPERATIONS
 from claudegwd.public.app import _MOVED as MOVED_ROUTES
 from claudegwd.public.app import ROUTES as PUBLIC_ROUTES
+from claudegwd.translate.turn_states import _TABLE as TURN_TABLE
+from claudegwd.translate.turn_states import TurnEvent, TurnState
 from claudegwd.workers.states import TABLE, WorkerEvent, WorkerState
 from tests.doc_bounds import bounds
 
@@ -178,6 +180,15 @@ def worker_states() -> Table:
     return Table(heads, rows)
 
 
+def turn_states() -> Table:
+    heads = ("event", *(state.value for state in TurnState))
+    rows = []
+    for event in TurnEvent:
+        cells = [TURN_TABLE.get((state, event)) for state in TurnState]
+        rows.append((event.value, *(cell.value if cell else "–" for cell in cells)))
+    return Table(heads, rows)
+
+
 def key_states() -> Table:
     heads = ("event", *(state.value for state in KeyState))
     rows = [
@@ -232,6 +243,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "errors": errors,
     "failures": failures,
     "worker-states": worker_states,
+    "turn-states": turn_states,
     "key-states": key_states,
     "control-commands": control_commands,
     "control-routes": control_routes,
