@@ -33,6 +33,7 @@ MEMORY_GROWTH = 1.15
 DESCRIPTOR_GROWTH = 4
 # Connections may be kept for their keep-alive time; below so many descriptors none is left to wait for.
 LINGER_SECONDS = 75.0
+REST_SECONDS = 30.0
 QUIET_DESCRIPTORS = 25
 # Named in the environment of every CLI of this run, and so a way to find those that were left behind.
 MARK = "FAKE_CLI_MARK"
@@ -47,7 +48,7 @@ async def soak(minutes: float, seed: int, *, recycle: bool) -> Tally:
         keys = "cooldown_seconds = 1"
         async with gateway(cli, models=MODELS, workers=workers, keys=keys, limits="queue_seconds = 10") as server:
             await _visits(server, tally, WARM_SECONDS, seed)
-            before = await _level(server)
+            before = await _level(server, tally)
             _say(f"level after the warm-up: {before}")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_trouble, server, mark, random.Random(seed), tally)
@@ -56,7 +57,7 @@ async def soak(minutes: float, seed: int, *, recycle: bool) -> Tally:
             write_keys(server.directory, None, {"last": "sk-false-last"})
             await server.control("POST", "/v1/reload")
             await _visits(server, tally, 1.0, seed + 2)
-            _compare(before, await _level(server), tally)
+            _compare(before, await _level(server, tally), tally)
             status = await server.stop()
             if status != 0:
                 tally.problem(f"the daemon ended with {status} after SIGTERM")
@@ -117,9 +118,12 @@ def kill_one(mark: str, rng: random.Random, tally: Tally) -> None:
             return
 
 
-async def _level(server: Gateway) -> dict[str, float]:
+async def _level(server: Gateway, tally: Tally) -> dict[str, float]:
     """The daemon at rest: one spare worker and nothing else."""
-    status: Any = await server.until(_at_rest, seconds=60)
+    try:
+        await server.until(_at_rest, seconds=REST_SECONDS)
+    except RuntimeError:
+        tally.problem(f"not at rest after {REST_SECONDS:.0f} s: {(await server.status())['workers']}")
     began = trio.current_time()
     lingering = server.descriptors()
     while server.descriptors() > QUIET_DESCRIPTORS and trio.current_time() < began + LINGER_SECONDS:
@@ -131,7 +135,6 @@ async def _level(server: Gateway) -> dict[str, float]:
         "processes": len(children),
         "descriptors": server.descriptors(),
         "memory": server.rss() / 1e6,
-        "queued": status["requests"]["queued"],
     }
 
 
