@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.doc_sources import TABLES, Table
@@ -20,9 +20,12 @@ _MARK = re.compile(r"<!-- table: ([a-z-]+) -->")
 _CELL = re.compile(r"(?<!\\)\|")
 
 
-def written_anew(text: str) -> str:
+Makers = Mapping[str, Callable[[], Table]]
+
+
+def written_anew(text: str, makers: Makers = TABLES) -> str:
     """The document with its tables as the code has them now. KeyError for a table that nobody makes."""
-    return "\n".join(_lines(text.split("\n")))
+    return "\n".join(_lines(text.split("\n"), makers))
 
 
 def empty_cells(text: str) -> list[str]:
@@ -33,7 +36,7 @@ def empty_cells(text: str) -> list[str]:
     return found
 
 
-def _lines(lines: Sequence[str]) -> Iterator[str]:
+def _lines(lines: Sequence[str], makers: Makers) -> Iterator[str]:
     place = 0
     while place < len(lines):
         yield lines[place]
@@ -42,7 +45,7 @@ def _lines(lines: Sequence[str]) -> Iterator[str]:
         if mark is None:
             continue
         end = _end(lines, place)
-        yield from _table(TABLES[mark[1]](), [_cells(line) for line in lines[place + 2 : end]])
+        yield from _table(makers[mark[1]](), [_cells(line) for line in lines[place + 2 : end]])
         place = end
 
 
