@@ -8,7 +8,7 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from claudegwd.demo.replies import by_key, echo, say
-from claudegwd.demo.script import Usage
+from claudegwd.demo.script import Reply, Text, Usage, Wait
 from tests.e2e.harness import MODEL, Running, running, secret
 
 pytestmark = pytest.mark.cli
@@ -93,6 +93,23 @@ async def test_the_queue_is_counted() -> None:
         assert found["claudegwd_queue_wait_seconds_count",] == 1
         assert found["claudegwd_queue_wait_seconds_sum",] > 0.05
         assert found["claudegwd_queue_length",] == 0
+
+
+async def test_a_client_that_goes_away_is_counted_as_that(gateway: Running) -> None:
+    never = trio.Event()
+    gateway.endpoint.script = lambda _: Reply((Text(("begin",)), Wait(never)))
+    before = await scraped(gateway)
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Begin."}], "stream": True}
+    async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as response:
+        async for line in response.aiter_lines():
+            if "begin" in line:
+                break
+    gone = ("gen_ai_server_request_duration_seconds_count", "client_gone", "chat", "anthropic", MODEL)
+
+    async def counted() -> bool:
+        return (await scraped(gateway)).get(gone, 0) == before.get(gone, 0) + 1
+
+    await gateway.until(counted)
 
 
 async def test_it_needs_a_key_where_keys_are_needed() -> None:
