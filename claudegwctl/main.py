@@ -30,6 +30,8 @@ COMMANDS: Final = (
     "config",
     "doctor",
     "env",
+    "install",
+    "uninstall",
     "version",
 )
 

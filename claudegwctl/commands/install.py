@@ -1,0 +1,79 @@
+"""claudegwctl install"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from claudegwctl.options import AsJson, new_app, wants_json
+from claudegwctl.output import coloured, note, say, say_json
+from claudegwctl.problems import Problem
+
+if TYPE_CHECKING:
+    from claudegwctl.service.host import Host
+    from claudegwctl.service.plan import Taken
+
+app = new_app()
+
+OfUser = Annotated[bool, typer.Option("--user", help="A service of this user. The default without root.")]
+OfSystem = Annotated[bool, typer.Option("--system", help="A service of the machine. The default for root.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+@app.command(epilog="Example: claudegwctl install --dry-run")
+def install(
+    ctx: typer.Context, user: OfUser = False, system: OfSystem = False, dry_run: Dry = False, json: AsJson = False
+) -> None:
+    """Make a service of claudegwd: enabled, running, and there again after a reboot.
+
+    Under systemd or launchd. Each step is said, with how to undo it; what is in place already stays as it is, so it can
+    be called again, as after an upgrade. `claudegwctl uninstall` takes it back.
+    """
+    from claudegwctl.service.host import this_host
+    from claudegwctl.service.plan import go_through, install_steps, obstacle, wants_system
+
+    host = this_host()
+    of_system = wants_system(host, user=user, system=system)
+    obstacle_here = obstacle(host, system=of_system, installing=True)
+    if not dry_run:
+        if obstacle_here:
+            raise Problem(obstacle_here)
+        host.require_programs()
+    as_json = wants_json(ctx, json)
+    taken = told(go_through(install_steps(host, system=of_system), dry=dry_run), quiet=as_json)
+    if as_json:
+        say_json({"system": of_system, "dry_run": dry_run, "steps": [each.as_dict() for each in taken]})
+    elif not dry_run:
+        say()
+        for line in next_things(host, system=of_system):
+            say(line)
+    if obstacle_here:
+        note(obstacle_here)
+
+
+def told(steps: Iterable[Taken], *, quiet: bool) -> list[Taken]:
+    """Go through the steps and say each as it is done."""
+    taken = []
+    for each in steps:
+        taken.append(each)
+        if quiet:
+            continue
+        colour = "dim" if each.outcome == "as it was" else "green"
+        say(f"{coloured(f'{each.outcome:<10}', colour)}{each.step.does}")
+        if each.outcome != "as it was":
+            say(f"{'':<10}{coloured(f'undo: {each.step.undo}', 'dim')}")
+    return taken
+
+
+def next_things(host: Host, *, system: bool) -> Iterator[str]:
+    """What a person does after that."""
+    who = "sudo " if system else ""
+    yield f"Give it a key, unless it has one: {who}claudegwctl keys add NAME"
+    yield f"See whether all is well:          {who}claudegwctl doctor"
+    if host.manager == "systemd":
+        if system:
+            yield "Let somebody use claudegwctl:     sudo usermod -aG claudegwd NAME, who then logs in anew"
+        else:
+            yield f"Keep it running after a logout:   sudo loginctl enable-linger {host.user}"

@@ -1,0 +1,78 @@
+"""The machine and the user that a service is installed for."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from claudegwctl.problems import Problem
+
+PROGRAMS: Final = ("claudegwd", "claudegwctl")
+# What a service of the machine does not see (ProtectHome=, PrivateTmp=).
+HIDDEN: Final = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # noqa: S108 - compared only
+BOOTED: Final = Path("/run/systemd/system")  # sd_booted(3)
+
+
+@dataclass(frozen=True)
+class Host:
+    """`programs` is the directory of claudegwd and claudegwctl; `python` all that they need to run; `root` is "/"."""
+
+    manager: str  # "systemd", "launchd", or "" where there is neither
+    systemd_version: int
+    uid: int
+    user: str
+    home: Path
+    programs: Path
+    python: tuple[Path, ...]
+    root: Path = Path("/")
+
+    @property
+    def hidden(self) -> Path | None:
+        """What the programs need and a service of the machine would not see, if there is such a thing."""
+        needed = (self.programs / PROGRAMS[0], *self.python)
+        return next((path for path in needed if any(path.is_relative_to(place) for place in HIDDEN)), None)
+
+    def require_programs(self) -> None:
+        """Problem if the daemon is not installed beside us."""
+        for name in PROGRAMS:
+            if not os.access(self.programs / name, os.X_OK):
+                raise Problem(
+                    f"cannot find {name} in {self.programs}: install the package first (`pip install .` in a checkout)"
+                )
+
+
+def this_host() -> Host:
+    """As it is here and now."""
+    import getpass
+
+    return Host(
+        manager=_manager(),
+        systemd_version=_systemd_version(),
+        uid=os.geteuid(),
+        user=getpass.getuser(),
+        home=Path.home(),
+        programs=Path(sysconfig.get_path("scripts")),
+        python=(Path(sys.executable).resolve(), Path(sys.base_prefix).resolve(), Path(__file__).resolve()),
+    )
+
+
+def _manager() -> str:
+    if sys.platform == "darwin":
+        return "launchd"
+    return "systemd" if BOOTED.is_dir() else ""
+
+
+def _systemd_version() -> int:
+    """0 where there is no systemd."""
+    try:
+        done = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S607 - the system's own
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    found = re.match(r"systemd (\d+)", done.stdout)
+    return int(found[1]) if found else 0

@@ -1,0 +1,85 @@
+"""Which steps, for which service, and going through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import ModuleType
+
+from claudegwctl.problems import Problem
+from claudegwctl.service import launchd, systemd
+from claudegwctl.service.host import Host
+from claudegwctl.service.steps import Step
+
+
+class Outcome(StrEnum):
+    """What became of a step."""
+
+    DONE = "done"
+    AS_IT_WAS = "as it was"
+    WOULD = "would"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step and what became of it."""
+
+    step: Step
+    outcome: Outcome
+
+    def as_dict(self) -> dict[str, str]:
+        return {"does": self.step.does, "outcome": self.outcome.value, "undo": self.step.undo}
+
+
+def wants_system(host: Host, *, user: bool, system: bool) -> bool:
+    """The service of the machine or the user's: as asked for, else by who asks."""
+    if user and system:
+        raise Problem("cannot do both at once: choose --user or --system")
+    return system or (host.uid == 0 and not user)
+
+
+def obstacle(host: Host, *, system: bool, installing: bool) -> str:
+    """Why it cannot be carried out here; "" if it can."""
+    if not host.manager:
+        return (
+            "cannot manage a service: this machine runs neither systemd nor launchd (a container?); "
+            "have its own supervisor start `claudegwd`, and restart it unless its exit status is 78"
+        )
+    if system and host.uid != 0:
+        return "cannot manage the service of the machine without root: use sudo, or --user for a service of your own"
+    hidden = host.hidden
+    if installing and system and host.manager == "systemd" and hidden is not None:
+        return (
+            f"cannot install for the machine: the service does not see {hidden}; install the package elsewhere with "
+            "the system's Python (`/usr/bin/python3 -m venv /opt/claudegwd`, `/opt/claudegwd/bin/pip install .`), then "
+            "/opt/claudegwd/bin/claudegwctl install; or make a service of your own with --user"
+        )
+    return ""
+
+
+def install_steps(host: Host, *, system: bool) -> list[Step]:
+    steps: list[Step] = _manager(host).install_steps(host, system=system)
+    return steps
+
+
+def uninstall_steps(host: Host, *, system: bool) -> list[Step]:
+    steps: list[Step] = _manager(host).uninstall_steps(host, system=system)
+    return steps
+
+
+def go_through(steps: Sequence[Step], *, dry: bool) -> Iterator[Taken]:
+    """Do what is not done yet, in order; with `dry` only say it. Raises Problem at the first that cannot be done."""
+    for step in steps:
+        if step.is_done():
+            yield Taken(step, Outcome.AS_IT_WAS)
+        elif dry:
+            yield Taken(step, Outcome.WOULD)
+        else:
+            step.do()
+            yield Taken(step, Outcome.DONE)
+
+
+def _manager(host: Host) -> ModuleType:
+    # Where there is neither, a dry run shows what would be done under systemd.
+    return launchd if host.manager == "launchd" else systemd
