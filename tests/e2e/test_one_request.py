@@ -55,7 +55,7 @@ LAST_EVENTS: dict[str, Answer] = {
     "cut in the first block": unfinished("half"),
     "cut after the first block": Reply((Text(("whole",)), BRIEF, Drop())),
     "error event after the first block": Reply((Text(("whole",)), BRIEF, STREAM_ERROR)),
-    "a tool nobody declared": Reply((ToolUse("toolu_1", "mcp__gw__none", {}), BRIEF), stop_reason="tool_use"),
+    "a tool nobody declared": Reply((ToolUse("toolu_1", "none", {}), BRIEF), stop_reason="tool_use"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -102,14 +103,14 @@ async def test_all_cooling_is_429_with_the_true_wait() -> None:
 
 
 async def test_a_request_is_held_for_a_key_that_is_back_soon() -> None:
-    answers = iter([limited(), say("here again")])
+    answers: Iterator[Answer] = iter([limited(), say("here again")])
     config = "[keys]\ncooldown_seconds = 1\nhold_seconds = 10"
     async with running(lambda _: next(answers), keys=KEYS[:1], config=config) as gateway:
         assert (await gateway.ask("Wait for it.")).text == "here again"
 
 
 async def test_an_overload_counts_against_no_key() -> None:
-    answers = iter([overloaded(), overloaded(), say("at last")])
+    answers: Iterator[Answer] = iter([overloaded(), overloaded(), say("at last")])
     async with running(lambda _: next(answers), keys=KEYS[:2]) as gateway:
         assert (await gateway.ask("Busy?")).text == "at last"
         assert set(keys_of(gateway.upstream())) == {KEYS[0]}
