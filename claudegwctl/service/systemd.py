@@ -158,4 +158,4 @@ def _show(control: list[str], *properties: str) -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    return [found.get(name, "") for name in properties]
+    return [found[name] for name in properties] if found.keys() >= set(properties) else []
