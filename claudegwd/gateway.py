@@ -34,7 +34,7 @@ from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.asking import Asking, Desk, Timing
 from claudegwd.workers.binary import HOW_TO_INSTALL, find_binary
 from claudegwd.workers.catalogue_probe import keep, probe, read_kept
-from claudegwd.workers.pool import MAX_FAILED_STARTS, Pool
+from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
 from claudegwd.workers.scratch import Scratch
 
@@ -218,7 +218,7 @@ class Gateway:
         """Why a request could not be answered now, for /readyz; "" when it could."""
         if self.state != "ready":
             return self.state
-        if self.pool.starts_failed >= MAX_FAILED_STARTS:
+        if self.pool.roster.starts.hopeless(trio.current_time()):
             return "the Claude Code CLI does not start"
         return ""
 

@@ -44,13 +44,13 @@ def _workers(gateway: "Gateway") -> Iterator[Metric]:
     yield _counted("claudegwd_workers_had", "How the workers of requests were had.", "how", pool.had, _HAD)
     yield _counted(
         "claudegwd_cli_exits", "CLI processes that ended; fault: by a fault of theirs, start: before their first word.",
-        "kind", pool.exits, _EXITS,
+        "kind", pool.roster.exits, _EXITS,
     )  # fmt: skip
     yield GaugeMetricFamily(
-        "claudegwd_cli_starts_failed", "Starts of the CLI that failed, in a row until now.", value=pool.starts_failed
+        "claudegwd_cli_starts_failed", "Starts of the CLI that failed, in a row.", value=pool.roster.starts.failed
     )
     yield CounterMetricFamily(
-        "claudegwd_orphans_reaped", "CLI processes that had left others behind, which were ended.", value=pool.orphans
+        "claudegwd_orphans_reaped", "CLI processes whose own children were ended.", value=pool.roster.orphans
     )
     yield GaugeMetricFamily("claudegwd_queue_length", "Requests that wait for a worker.", value=pool.queued)
 

@@ -127,6 +127,11 @@ class _Connection(TCPServer):
 
     _head = b""
 
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        # The client is gone. Hypercorn 0.18 would now wait for the idle timer to run out before it lets go.
+        await self.idle_task.stop()
+
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, RawData):
             data = self._head + event.data

@@ -128,7 +128,7 @@ class Asking:
     async def prepare(self) -> None:
         """Bring the question to its first token, on whatever worker and key that takes."""
         try:
-            with self._scope, self._desk.pool.waiting_for_first_token():
+            with self._scope, self._desk.pool.spares.waiting_for_first_token():
                 with trio.fail_at(self._deadline):
                     await self._until_first_token()
         except GatewayError as error:
@@ -232,8 +232,10 @@ class Asking:
                 return batch[-1]
             first.extend(batch)
             if _has_token(first):
-                if isinstance(first[-1], Failed):
-                    self._broken = first.pop()  # in the same read as the first token: told when that has been
+                last = first[-1]
+                if isinstance(last, Failed):
+                    self._broken = last  # in the same read as the first token: told when that has been
+                    first.pop()
                 self._first = first
                 self.first_at = trio.current_time()
                 return None

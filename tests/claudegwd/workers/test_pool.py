@@ -207,7 +207,7 @@ async def test_a_fault_that_stays_is_an_error_after_two_tries(tmp_path: Path) ->
     async with shop(tmp_path, crash="ask") as at:
         with pytest.raises(CliError):
             await at.ask(plan("hello"))
-        assert sum(at.pool.exits.values()) >= 1
+        assert sum(at.pool.roster.exits.values()) >= 1
 
 
 async def test_nothing_is_tried_again_after_the_first_token(tmp_path: Path) -> None:
@@ -231,11 +231,11 @@ async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
 async def test_processes_that_do_not_start_are_not_started_in_a_loop(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"spares": 2, "max": 4}, crash="start") as at:
         with trio.fail_after(20):
-            while at.pool.starts_failed < 3:
+            while at.pool.roster.starts.failed < 3:
                 await trio.sleep(0.01)
         with pytest.raises(CliError, match="does not start"):
             await at.ask(plan("hello"))
-        assert at.pool.starts_failed < 10
+        assert at.pool.roster.starts.failed < 10
 
 
 async def test_one_whose_client_is_gone_is_freed_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""The roster: every worker from the start of its process until it is reaped, and how they ended."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import trio
+
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.openai_api.errors import CliError
+from claudegwd.workers.memory import rss_bytes
+from claudegwd.workers.process import Launch
+from claudegwd.workers.scratch import remove
+from claudegwd.workers.starts import Starts
+from claudegwd.workers.states import WorkerState
+from claudegwd.workers.worker import Worker
+
+
+class Roster:
+    """`hire` starts a worker in the nursery of `open`. `on_hired` may set its callbacks; `on_gone` says it was reaped."""
+
+    def __init__(
+        self,
+        launch: Callable[[], Launch],
+        clock: Callable[[], float],
+        on_hired: Callable[[Worker], None],
+        on_gone: Callable[[Worker], None],
+    ) -> None:
+        self.starts = Starts()
+        self.exits: dict[str, int] = {}  # how processes ended, counted
+        self.orphans = 0  # processes that had left others behind
+        self._launch = launch
+        self._clock = clock
+        self._on_hired = on_hired
+        self._on_gone = on_gone
+        self._workers: set[Worker] = set()
+        self._nursery: trio.Nursery | None = None
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(tuple(self._workers))
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """Take the nursery that owns the workers from now on."""
+        self._nursery = nursery
+
+    def hire(self) -> Worker:
+        """Start a worker; it may be taken at once. Raises CliError before `open`."""
+        if self._nursery is None:
+            raise CliError("cannot start a worker: the pool does not run")
+        worker = Worker(self._launch(), self._clock)
+        self._on_hired(worker)
+        self._workers.add(worker)
+        self._nursery.start_soon(self._own, worker)
+        return worker
+
+    def living(self) -> int:
+        """How many processes there are that are not being ended."""
+        return sum(1 for worker in self._workers if worker.state is not WorkerState.CLOSING)
+
+    def in_state(self, *states: WorkerState) -> list[Worker]:
+        """The workers in these states, the one that was used longest ago first."""
+        found = [worker for worker in self._workers if worker.state in states]
+        return sorted(found, key=lambda worker: worker.used_at) if len(found) > 1 else found
+
+    def give_up_one(self) -> bool:
+        """End the idle worker, else the parked one, that was used longest ago; whether there was one."""
+        for state in (WorkerState.IDLE, WorkerState.PARKED):
+            for worker in self.in_state(state):
+                worker.close(now=state is WorkerState.PARKED)
+                return True
+        return False
+
+    def counts(self) -> dict[str, int]:
+        """Workers by state."""
+        counts = {state.value: 0 for state in WorkerState}
+        for worker in self._workers:
+            counts[worker.state.value] += 1
+        return counts
+
+    def describe(self) -> list[dict[str, Any]]:
+        """A dict for each worker: nothing of its conversation."""
+        now = self._clock()
+        return [
+            {
+                "number": worker.number,
+                "pid": worker.process.pid,
+                "state": worker.state.value,
+                "client": worker.client,
+                "key": worker.key,
+                "uses": worker.uses,
+                "age_seconds": round(now - worker.started_at, 1),
+                "idle_seconds": round(now - worker.used_at, 1),
+                "rss_bytes": rss_bytes(worker.process.pid),
+            }
+            for worker in sorted(self._workers, key=lambda worker: worker.number)
+        ]
+
+    async def _own(self, worker: Worker) -> None:
+        try:
+            await worker.run()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(remove, worker.launch.cwd)
+            self._workers.discard(worker)
+            self._note_exit(worker)
+            self._on_gone(worker)
+
+    def _note_exit(self, worker: Worker) -> None:
+        fault = worker.process.fault
+        unprepared = worker.failed_to_start
+        if unprepared:
+            self.starts.fail(self._clock())
+        kind = "fault" if fault else "start" if unprepared else "ended"
+        self.exits[kind] = self.exits.get(kind, 0) + 1
+        self.orphans += worker.process.left_others
+        if fault or unprepared:
+            log_event(
+                log,
+                logging.WARNING,
+                "a CLI process failed",
+                pid=worker.process.pid,
+                exit_status=worker.process.exit_status,
+                reason=fault or "it ended before it was ready",
+            )

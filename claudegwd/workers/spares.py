@@ -1,0 +1,69 @@
+"""Keeping spares: refilled when one was taken or lost, but not while a request waits for its first token."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import trio
+
+from claudegwd.config.schema import WorkersConfig
+from claudegwd.workers.roster import Roster
+from claudegwd.workers.states import WorkerState
+
+# How long refilling stands back for requests that wait for their first token: then it goes on all the same, or a busy
+# gateway would never have a spare again.
+PATIENCE_SECONDS = 2.0
+
+
+class Spares:
+    """Run it beside the roster. `config` gives the settings as they are now."""
+
+    def __init__(self, roster: Roster, config: Callable[[], WorkersConfig], clock: Callable[[], float]) -> None:
+        self._roster = roster
+        self._config = config
+        self._clock = clock
+        self._missing = trio.Event()
+        self._missing.set()
+        self._before_first_token = 0
+        self._quiet = trio.Event()
+        self._stopped = False
+
+    async def run(self) -> None:
+        """Start spares for ever."""
+        while True:
+            await self._missing.wait()
+            self._missing = trio.Event()
+            while self._wanted():
+                await self._stand_back()
+                if self._wanted():
+                    self._roster.hire()
+
+    def look(self) -> None:
+        """A spare may be missing."""
+        self._missing.set()
+
+    def stop(self) -> None:
+        """Start none any more."""
+        self._stopped = True
+
+    @contextmanager
+    def waiting_for_first_token(self) -> Iterator[None]:
+        """While any request is inside, spares are not refilled: their start would slow its first token."""
+        self._before_first_token += 1
+        try:
+            yield
+        finally:
+            self._before_first_token -= 1
+            if self._before_first_token == 0:
+                self._quiet.set()
+
+    def _wanted(self) -> bool:
+        config = self._config()
+        unused = len(self._roster.in_state(WorkerState.STARTING, WorkerState.SPARE))
+        return not self._stopped and unused < config.spares and self._roster.living() < config.max
+
+    async def _stand_back(self) -> None:
+        await trio.sleep(self._roster.starts.pause(self._clock()))
+        if self._before_first_token:
+            self._quiet = trio.Event()
+            with trio.move_on_after(PATIENCE_SECONDS):
+                await self._quiet.wait()

@@ -1,0 +1,36 @@
+"""How starting processes goes: a pure record that says when to stand back, and when to try again."""
+
+from dataclasses import dataclass
+
+# Starts that fail in a row: the pause before the next doubles from the first to the last.
+BACKOFF_FIRST_SECONDS = 0.5
+BACKOFF_LAST_SECONDS = 30.0
+
+# So many failed starts in a row are no accident: requests are refused, but for one try after each pause.
+MAX_FAILED_STARTS = 3
+
+
+@dataclass(slots=True)
+class Starts:
+    """`failed` counts failures in a row; `failed_at` is the last one's time. The clock is an argument."""
+
+    failed: int = 0
+    failed_at: float = 0.0
+
+    def succeeded(self) -> None:
+        self.failed = 0
+
+    def fail(self, now: float) -> None:
+        self.failed += 1
+        self.failed_at = now
+
+    def pause(self, now: float) -> float:
+        """Seconds to wait before the next start; 0 when one may be made now."""
+        if not self.failed:
+            return 0.0
+        pause = min(BACKOFF_FIRST_SECONDS * 2.0 ** min(self.failed - 1, 10), BACKOFF_LAST_SECONDS)
+        return max(0.0, self.failed_at + pause - now)
+
+    def hopeless(self, now: float) -> bool:
+        """Whether a request would only wait for another failure."""
+        return self.failed >= MAX_FAILED_STARTS and self.pause(now) > 0
