@@ -1,0 +1,85 @@
+"""Every module with code has its test in the mirrored place: claudegwd/x/y.py -> tests/claudegwd/x/test_y.py.
+
+Exceptions are few, and each says where its code is tested instead.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+
+# Modules or whole packages, and the tests that fail when their code is broken.
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    # Thin handlers over the gateway: what they do shows in answers to real clients.
+    "claudegwd/public": (
+        "e2e/test_chat.py",
+        "e2e/test_streaming.py",
+        "e2e/test_completions.py",
+        "e2e/test_older_gateway.py",
+        "e2e/test_routes.py",
+        "e2e/test_bad_input.py",
+    ),
+    # What puts the parts together: right when a daemon started from them answers, reloads and stops.
+    "claudegwd/main.py": ("e2e/test_chat.py", "e2e/test_connections.py"),
+    "claudegwd/daemon.py": ("e2e/test_chat.py", "e2e/test_connections.py"),
+    "claudegwd/gateway.py": ("e2e/test_chat.py", "e2e/test_rotation.py"),
+    "claudegwd/changes.py": ("e2e/test_rotation.py", "e2e/test_revoking.py"),
+    "claudegwd/gauges.py": ("e2e/test_metrics.py",),
+    # Each is about what a real CLI process does next.
+    "claudegwd/workers/asking.py": ("e2e/test_rotation.py", "e2e/test_one_request.py"),
+    "claudegwd/workers/catalogue_probe.py": ("e2e/test_routes.py",),
+    "claudegwd/workers/conversations.py": ("e2e/test_tools.py", "e2e/test_chat.py"),
+    "claudegwd/workers/recycling.py": ("e2e/test_chat.py",),
+    "claudegwd/workers/roster.py": ("claudegwd/workers/test_pool.py", "e2e/test_metrics.py"),
+    "claudegwd/workers/spares.py": ("claudegwd/workers/test_pool.py",),
+    "claudegwd/workers/worker.py": ("e2e/test_tools.py", "e2e/test_one_request.py"),
+    # Parts of one thing, tested through it.
+    "claudegwd/keys/entry.py": ("claudegwd/keys/test_ring.py",),
+    "claudegwd/keys/environment.py": ("claudegwd/keys/test_ring.py",),
+    "claudegwd/keys/atomic.py": ("claudegwd/keys/test_file.py",),
+    "claudegwd/openai_api/openapi_older.py": ("claudegwd/openai_api/test_openapi.py",),
+    "claudegwctl/service/files.py": ("claudegwctl/service/test_plan.py",),
+    "claudegwctl/service/host.py": ("claudegwctl/service/test_plan.py",),
+    "claudegwctl/service/launchd.py": ("claudegwctl/service/test_plan.py",),
+    "claudegwctl/service/systemd.py": ("claudegwctl/service/test_plan.py",),
+}
+
+
+def modules() -> list[Path]:
+    """All modules that hold code, by their path from the root."""
+    found = [path for top in ("claudegwd", "claudegwctl") for path in (ROOT / top).rglob("*.py")]
+    return sorted(path.relative_to(ROOT) for path in found if _has_code(path))
+
+
+def _has_code(path: Path) -> bool:
+    # Types without a function are known by those that use them; a module's statements are run by every import.
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    return any(isinstance(node, functions) for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+def mirrored(module: Path) -> Path:
+    return TESTS / module.parent / f"test_{module.stem}.py"
+
+
+def exception_for(module: Path) -> str | None:
+    names = [module.as_posix(), *(parent.as_posix() for parent in module.parents)]
+    return next((name for name in names if name in ELSEWHERE), None)
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_every_module_has_its_test(module: Path) -> None:
+    if mirrored(module).exists():
+        assert module.as_posix() not in ELSEWHERE, "it has a test of its own now: take the exception out"
+        return
+    assert exception_for(module), f"write {mirrored(module).relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize(("name", "tests"), ELSEWHERE.items())
+def test_exceptions_speak_of_what_exists(name: str, tests: tuple[str, ...]) -> None:
+    assert (ROOT / name).exists()
+    assert tests
+    for test in tests:
+        assert (TESTS / test).exists(), test
