@@ -127,7 +127,8 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             RetryRule.NEVER,
             0,
             ContextLengthExceeded,
-            "cannot answer: the messages are longer than the model's context; shorten or summarise them",
+            # LiteLLM, and with it OpenHands and aider, and Cline know this error by such words, not by its code.
+            "cannot answer: the prompt is longer than the model's context length; shorten or summarise the messages",
         ),
         FailureKind.CLI: FailureRule(
             KeyEffect.UNCHANGED,
