@@ -64,7 +64,7 @@ class Asking:
         self._key_digest: str | None = None
         self.attempts = Attempts()
         self.error: GatewayError | None = None
-        self.waited = 0.0  # seconds in the queue
+        self.waited = 0.0  # seconds for a worker: in the queue, or for the CLI to end its last turn
         self.asked_at: float | None = None  # trio's clock: the question was written to the CLI, the first time
         self.first_at: float | None = None  # the first token came from it
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
@@ -164,9 +164,10 @@ class Asking:
         try:
             key = await self._choose_key()
             if self._lease is None:
+                began = trio.current_time()
                 self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.count > 1)
                 self.how = self._lease.how
-                self.waited += self._lease.waited
+                self.waited += trio.current_time() - began
             with self._first_event_bound() as bound:
                 await (self._ask_again(key) if again else self._ask(key))
                 self.asked_at = self.asked_at or trio.current_time()

@@ -45,7 +45,6 @@ class Lease:
     held: int = 0
     plan: Plan | None = None
     until: float = math.inf  # on the pool's clock; past it the sweep ends the worker, whatever the borrower does
-    waited: float = 0.0  # seconds in the queue
 
 
 @dataclass(slots=True, eq=False)
@@ -228,7 +227,6 @@ class Pool:
             self._queue.discard(plan.client, waiter)
             self.on_waited(self._clock() - began)
         if waiter.lease is not None:
-            waiter.lease.waited = self._clock() - began
             return waiter.lease
         if self._draining:
             raise _shutting_down()

@@ -100,6 +100,8 @@ class CliProcess:
 
     def send(self, data: bytes) -> None:
         """Queue bytes for the CLI's stdin; never blocks. What fits the pipe is written at once."""
+        if not data:
+            return
         if self._process is None or self._process.stdin is None or self._ending.is_set():
             self._unwritten.append(data)
             self._unwritten_bytes += len(data)

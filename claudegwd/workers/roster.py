@@ -18,7 +18,7 @@ from claudegwd.workers.worker import Worker
 
 
 class Roster:
-    """`hire` starts a worker in the nursery of `open`. `on_hired` may set its callbacks; `on_gone` says it was reaped."""
+    """`hire` starts a worker in the nursery of `open`. `on_hired` sets its callbacks; `on_gone` says it was reaped."""
 
     def __init__(
         self,

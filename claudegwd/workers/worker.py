@@ -19,6 +19,7 @@ from claudegwd.translate.answer import Answer
 from claudegwd.translate.catalogue import Initialized, read_initialized
 from claudegwd.translate.history import Result
 from claudegwd.translate.turn import After, Failed, Finished, Output, Turn, TurnError
+from claudegwd.workers.client_tools import ClientTools
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.states import WorkerEvent, WorkerState, after
 
@@ -76,9 +77,7 @@ class Worker:
         self._replies: dict[str, trio.Event] = {}
         self._refused: str | None = None
         self._ack: trio.Event | None = None
-        self._tools: Sequence[Any] = ()
-        self._calls: dict[str, e.ControlRequest] = {}  # the CLI's open calls, by the id of the model's call
-        self._results: dict[str, Result] = {}  # results that came before the CLI asked for them
+        self._client_tools = ClientTools()
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -114,7 +113,7 @@ class Worker:
 
     def initialize(self, system: str, tools: Sequence[Any]) -> None:
         """Write system prompt and tools; once in a worker's life."""
-        self._tools = tools
+        self._client_tools.manifest = tools
         server = TOOL_SERVER if tools else None
         self._initialize_id = self._command(commands.initialize, system=system, server=server, tools=tools)
 
@@ -163,15 +162,8 @@ class Worker:
         self.heard_at = self._clock()
         if lines:
             self.process.send(lines)
-        self._give_results(results)
+        self.process.send(self._client_tools.give(results))
         return receive
-
-    def _give_results(self, results: Sequence[Result]) -> None:
-        """Hand over tool results; a call that the CLI has not asked about yet is answered when it does."""
-        for result in results:
-            self._results[result.call_id] = result
-        for ident in [ident for ident in self._calls if ident in self._results]:
-            self._answer_call(ident)
 
     def tell_silence(self) -> None:
         """Give the reader an empty batch if the turn has been silent for a heartbeat. For the pool's sweep: one timer
@@ -232,7 +224,7 @@ class Worker:
             case e.ControlResponse(response=body):
                 self._on_reply(body)
             case e.ControlRequest():
-                self._on_request(event)
+                self.process.send(self._client_tools.take(event))
             case e.Result():
                 self._on_result(event, outputs)
             case e.System(subtype="init", session_id=session):
@@ -292,35 +284,6 @@ class Worker:
         if reply is not None:
             reply.set()
 
-    def _on_request(self, event: e.ControlRequest) -> None:
-        message = event.request.message
-        if event.request.subtype != "mcp_message" or message is None:
-            self.process.send(commands.refuse(event.request_id, "this host does not serve such requests"))
-            return
-        match message.get("method"):
-            case "tools/call":
-                meta = message.get("params", {}).get("_meta", {})
-                ident = str(meta.get("claudecode/toolUseId", ""))
-                self._calls[ident] = event
-                if ident in self._results:
-                    self._answer_call(ident)
-            case "initialize":
-                version = str(message.get("params", {}).get("protocolVersion", commands.MCP_PROTOCOL_VERSION))
-                self._reply_mcp(event, commands.mcp_initialize_result(TOOL_SERVER, version))
-            case "tools/list":
-                self._reply_mcp(event, {"tools": list(self._tools)})
-            case _:
-                self._reply_mcp(event, {})
-
-    def _answer_call(self, ident: str) -> None:
-        result = self._results.pop(ident)
-        content = [_mcp_block(block) for block in result.blocks]
-        self._reply_mcp(self._calls.pop(ident), {"content": content, "isError": result.is_error})
-
-    def _reply_mcp(self, event: e.ControlRequest, result: dict[str, Any]) -> None:
-        ident = (event.request.message or {}).get("id", 0)
-        self.process.send(commands.mcp_answer(event.request_id, {"jsonrpc": "2.0", "id": ident, "result": result}))
-
     # -- within -------------------------------------------------------------------------------------------------------
 
     async def _deliver(self, outputs: Sequence[Output]) -> None:
@@ -376,14 +339,6 @@ class Worker:
 
     def _next_id(self) -> str:
         return f"gw{next(self._ids)}"
-
-
-def _mcp_block(block: dict[str, Any]) -> dict[str, Any]:
-    """A content block of the Messages API as MCP writes it."""
-    if block["type"] == "image":
-        source = block["source"]
-        return {"type": "image", "data": source["data"], "mimeType": source["media_type"]}
-    return {"type": "text", "text": block.get("text", "")}
 
 
 def _would_go_on(output: Output, event: e.AnyEvent) -> bool:
