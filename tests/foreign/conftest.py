@@ -1,4 +1,7 @@
-"""One gateway for the judges of a module; every test starts with the small model behind it."""
+"""One gateway for the judges of a module; every test starts with the small model behind it.
+
+A module may say by CONFIG, a text of TOML, how its daemon is set.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from tests.foreign.small_model import small_model
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Judged]:
-    with judged() as gateway:
+def running(request: pytest.FixtureRequest) -> Iterator[Judged]:
+    with judged(getattr(request.module, "CONFIG", "")) as gateway:
         yield gateway
 
 

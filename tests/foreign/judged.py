@@ -40,10 +40,10 @@ class Judged:
 
 
 @contextmanager
-def judged() -> Iterator[Judged]:
-    """Start it all; at the end the daemon must stop cleanly and leave nothing."""
+def judged(config: str = "") -> Iterator[Judged]:
+    """Start it all, with this TOML; at the end the daemon must stop cleanly and leave nothing."""
     with serving(ScriptedEndpoint(small_model)) as endpoint:
-        daemon = Daemon(endpoint.base_url)
+        daemon = Daemon(endpoint.base_url, config=config)
         try:
             daemon.start()
             yield Judged(daemon, endpoint)

@@ -1,7 +1,7 @@
 """A model small enough to read: a script for the endpoint that does what an obedient model would.
 
-It answers tool results, calls a tool where it is given one, fills in a schema where one is set, and else repeats what
-it was told. Judges with tests of their own ask all sorts of things; this one script answers them all.
+It answers tool results, calls a tool where it is given one, fills in a schema where one is set, thinks where it may,
+and else repeats what it was told. Judges with tests of their own ask all sorts of things; this one answers them all.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from claudegwd.demo.replies import blocks, last_user_text, obey
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, ToolUse
+from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, Thinking, ToolUse, too_long
 
 _QUOTED_KEY = re.compile(r"'(\w+)'")
+_THOUGHT_TOKENS = 4
 _NUMBER = re.compile(r"-?\d+")
 
 
 def small_model(request: RecordedRequest) -> Answer:
     """Answer like a model: results first, then tools, then a schema, then an echo."""
     results = _results(request)
+    if "too long" in last_user_text(request):
+        return too_long()
     choice = (request.body.get("tool_choice") or {}).get("type", "auto")
     if results:
         return _said(request, f"The result is {' and '.join(results)}.")
@@ -74,7 +78,14 @@ def _said(request: RecordedRequest, text: str) -> Reply:
         return _json(instance(schema, text))
     if "JSON" in text:
         return _json(dict.fromkeys(_QUOTED_KEY.findall(text), "something funny"))
-    return obey(request, text or "(you said nothing)")
+    reply = obey(request, text or "(you said nothing)")
+    cached = 90 if "cache" in text else 0
+    if (request.body.get("thinking") or {}).get("type", "disabled") == "disabled":
+        return replace(reply, usage=replace(reply.usage, cache_read=cached))
+    usage = replace(
+        reply.usage, output_tokens=reply.usage.output_tokens + _THOUGHT_TOKENS, thinking_tokens=_THOUGHT_TOKENS
+    )
+    return replace(reply, steps=(Thinking(("Let me ", "think.")), *reply.steps), usage=usage)
 
 
 def _json(value: Any) -> Reply:

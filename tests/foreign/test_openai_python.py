@@ -217,13 +217,10 @@ def test_an_agents_loop_resends_the_clients_own_objects(gateway: Judged, client:
 # --- the asynchronous client, under both event loops ---
 
 
-async def ask_at_once(gateway: Judged) -> list[str | None]:
+async def ask_at_once(gateway: Judged) -> list[str]:
     async with openai.AsyncOpenAI(base_url=gateway.base_url, api_key=CLIENT_KEY, max_retries=0, timeout=30) as client:
-        answers = []
         async with client.chat.completions.stream(model=MODEL, messages=user("streamed")) as stream:
-            async for event in stream:
-                if event.type == "content.done":
-                    answers.append(event.content)
+            answers = [event.content async for event in stream if event.type == "content.done"]
         parsed = await client.chat.completions.parse(model=MODEL, messages=user("1"), response_format=Step)
         assert isinstance(parsed.choices[0].message.parsed, Step)
         return answers
