@@ -96,7 +96,7 @@ class Metrics:
         self._overhead = self._histogram(
             "claudegwd_overhead_seconds",
             "The gateway's own part. question: from the whole request read to the question written to the CLI, without "
-            "the wait for a worker; answer: from the CLI's first token to its first write to the client.",
+            "getting a worker; answer: from the CLI's first token to its first write to the client.",
             _OVERHEAD,
             ("part",),
         )
