@@ -3,6 +3,7 @@
 Shared by every route that asks a model; each of them brings the words of its own protocol.
 """
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Protocol
@@ -13,6 +14,8 @@ from quart import Response, g
 from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
 from claudegwd.metrics import Asked
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
 from claudegwd.openai_api.sse import CONTENT_TYPE, DONE, KEEP_ALIVE
@@ -131,15 +134,21 @@ class Answering:
                     if isinstance(output, Finished):
                         self._count(self.askings[index])
         except GatewayError as error:
-            told = self._told(error)
-            self._gateway.refused(told)
-            self._record.code = told.code
-            yield stream.error(told)
+            yield stream.error(self._refused(self._told(error)))
+        except Exception as error:  # noqa: BLE001 - the boundary of a streamed answer: its status has gone out
+            log_event(log, logging.ERROR, "a stream failed unforeseen", cause=error, request_id=self._record.request_id)
+            yield stream.error(self._refused(InternalError("cannot go on: an error of the gateway's own")))
         else:
             self._settle()
             if stream.include_usage:
                 yield stream.usage(self.usage)
         yield DONE
+
+    def _refused(self, error: GatewayError) -> GatewayError:
+        """Count an error that is told inside a stream."""
+        self._gateway.refused(error)
+        self._record.code = error.code
+        return error
 
     def _count(self, asking: Asking) -> None:
         """Count a complete answer to its key and to this request."""

@@ -21,12 +21,13 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
 from claudegwd.translate.answer import Answer
+from claudegwd.translate.history import Result
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Failed, Finished, Output, Started
+from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
 from claudegwd.workers.pool import Lease, Pool
 from claudegwd.workers.recycling import recycle
 from claudegwd.workers.states import WorkerState
-from claudegwd.workers.worker import Batch, WorkerLost
+from claudegwd.workers.worker import Batch, Worker, WorkerLost
 
 # The longest silence before the first event that is taken for work: a long prompt on a busy upstream.
 FIRST_EVENT_SECONDS = 120.0
@@ -71,6 +72,7 @@ class Asking:
         self._desk = desk
         self._lease: Lease | None = None
         self._receive: trio.MemoryReceiveChannel[Batch] | None = None
+        self._answer = Answer()  # this question's own: the worker may have gone on to another before we are read
         self._first: list[Output] = []
         self._broken: Failed | None = None  # the answer breaks off after what was handed out
         self._ready = trio.Event()
@@ -97,7 +99,10 @@ class Asking:
             try:
                 batch = await self._channel().receive()
             except trio.EndOfChannel:
-                return None
+                if self._answer.finished is not None:
+                    return None
+                # A reader that was far behind may miss the last batch, but not that the answer is not whole.
+                raise error_for(self._answer.failed.kind if self._answer.failed else FailureKind.CLI) from None
             if not batch or not isinstance(batch[-1], Failed):
                 return batch
             if len(batch) > 1:
@@ -110,7 +115,7 @@ class Asking:
     @property
     def answer(self) -> Answer:
         """All that was said so far."""
-        return self._lease.worker.answer if self._lease is not None else Answer()
+        return self._answer
 
     def close(self) -> None:
         """Give everything back; a turn under way is ended at once. Never waits, may be called twice."""
@@ -200,7 +205,7 @@ class Asking:
             # Before the results: so it goes into the same request as they, in the CLI's own words for a message that
             # comes in mid-turn.
             line = commands.ask(texts) if texts else b""
-            self._receive = worker.ask(turn, line, entries[0].results)
+            self._listen(worker, turn, line, entries[0].results)
             return
         lines = b""
         for entry in entries[:-1]:
@@ -213,11 +218,16 @@ class Asking:
             question = commands.append_assistant(entries[-1].blocks) + commands.ask([])
         else:
             question = commands.ask(entries[-1].content())
-        self._receive = worker.ask(turn, lines + question)
+        self._listen(worker, turn, lines + question)
 
     async def _ask_again(self, key: UpstreamKey | NoKeys) -> None:
         self._use_key(key)
-        self._receive = self._held().worker.ask(self.plan.turn(), commands.ask([]))
+        self._listen(self._held().worker, self.plan.turn(), commands.ask([]))
+
+    def _listen(self, worker: Worker, turn: Turn, lines: bytes, results: Sequence[Result] = ()) -> None:
+        """Write the question, and hold on to its channel and its answer."""
+        self._receive = worker.ask(turn, lines, results)
+        self._answer = worker.answer
 
     def _use_key(self, key: UpstreamKey | NoKeys) -> None:
         self.key = key.name
