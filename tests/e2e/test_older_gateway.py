@@ -199,40 +199,60 @@ async def test_sessions_outlive_a_crash() -> None:
 # -- stopping ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stream", [False, True])
+async def stopped(gateway: Running, client: Client, stranger: Client, how: str, session: str) -> None:
+    """Stop the session that is being answered, as its own client and nobody else can."""
+
+    async def is_asked() -> bool:
+        return bool(gateway.upstream())
+
+    await gateway.until(is_asked)
+    assert (await client.send("GET", f"{CHAT}/{session}/status"))["is_running"]
+    assert (await client.send("GET", "/v1/sessions/stats"))["claude_sessions"] == [session]
+    assert (await stranger.send("GET", "/v1/sessions/stats"))["claude_sessions"] == []
+    await stranger.send("DELETE", f"{how}/{session}", status=404)
+    status = "stopped" if how == CHAT else "deleted"
+    assert await client.send("DELETE", f"{how}/{session}") == {"session_id": session, "status": status}
+
+
 @pytest.mark.parametrize("how", [CHAT, "/v1/sessions"])
-async def test_delete_stops_the_answer_under_way(
+async def test_delete_stops_a_stream(gateway: Running, client: Client, stranger: Client, how: str) -> None:
+    never = trio.Event()
+    gateway.endpoint.script = lambda _: Reply((Text(("begin",)), Wait(never)))
+    session = f"stream-{how.count('/')}"
+    lines: list[str] = []
+    body = {"model": MODEL, "messages": HELLO, "session_id": session, "stream": True}
+    async with gateway.http.stream("POST", CHAT, json=body, headers=client.headers) as response:
+        assert response.status_code == 200
+        async for line in response.aiter_lines():
+            lines.append(line)
+            if "begin" in line:
+                await stopped(gateway, client, stranger, how, session)
+    *_, error, done = [line for line in lines if line.startswith("data: ")]
+    assert done == "data: [DONE]"
+    assert code(json.loads(error[6:])) == "session_stopped"
+    assert not any('"finish_reason":"stop"' in line for line in lines)
+    await gateway.until_workers(busy=0)
+
+
+@pytest.mark.parametrize("how", [CHAT, "/v1/sessions"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_delete_stops_an_answer_before_its_first_token(
     gateway: Running, client: Client, stranger: Client, how: str, stream: bool
 ) -> None:
     never = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("begin",)), Wait(never)))
-    session = f"stop-{how.count('/')}-{stream}"
+    gateway.endpoint.script = lambda _: Reply((Wait(never),))
+    session = f"whole-{how.count('/')}-{stream}"
     answers: list[httpx.Response] = []
 
     async def ask() -> None:
         answers.append(await client.chat(session_id=session, stream=stream))
 
-    async def is_running() -> bool:
-        response = await client.http.get(f"{CHAT}/{session}/status", headers=client.headers)
-        return response.status_code == 200 and bool(response.json()["is_running"]) and bool(gateway.upstream())
-
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask)
-        await gateway.until(is_running)
-        assert (await client.send("GET", "/v1/sessions/stats"))["claude_sessions"] == [session]
-        assert (await stranger.send("GET", "/v1/sessions/stats"))["claude_sessions"] == []
-        await stranger.send("DELETE", f"{how}/{session}", status=404)
-        status = "stopped" if how == CHAT else "deleted"
-        assert await client.send("DELETE", f"{how}/{session}") == {"session_id": session, "status": status}
+        await stopped(gateway, client, stranger, how, session)
     [answer] = answers
-    if stream:
-        *_, error, done = [line for line in answer.text.split("\n") if line.startswith("data: ")]
-        assert done == "data: [DONE]"
-        assert code(json.loads(error[6:])) == "session_stopped"
-        assert '"finish_reason":"stop"' not in answer.text
-    else:
-        assert answer.status_code == 400
-        assert code(answer.json()) == "session_stopped"
+    assert answer.status_code == 400
+    assert code(answer.json()) == "session_stopped"
     await gateway.until_workers(busy=0)
 
 
