@@ -45,7 +45,16 @@ def foreign_python() -> Path:
 def run_suite(name: str, gateway: Judged, scratch: Path) -> Outcome:
     """Run suites/NAME.py against the gateway."""
     report = scratch / "report.xml"
-    command = [foreign_python(), "-m", "pytest", "-q", "-c", SUITES / "pytest.ini", "--rootdir", SUITES]
+    command: list[str | Path] = [
+        foreign_python(),
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        SUITES / "pytest.ini",
+        "--rootdir",
+        SUITES,
+    ]
     # Nothing of the tests' own environment: a developer's OPENAI_* or LANGSMITH_* would go along.
     environment = {
         "PATH": os.environ["PATH"],

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from claudegwd.demo.replies import blocks, last_user_text, obey
+from claudegwd.demo.replies import block_text, blocks, obey
 from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, Thinking, ToolUse, too_long
 
 _QUOTED_KEY = re.compile(r"'(\w+)'")
+_CLEARED = ("<local-command", "<command-name>")
 _THOUGHT_TOKENS = 4
 _NUMBER = re.compile(r"-?\d+")
 
@@ -23,7 +24,7 @@ _NUMBER = re.compile(r"-?\d+")
 def small_model(request: RecordedRequest) -> Answer:
     """Answer like a model: results first, then tools, then a schema, then an echo."""
     results = _results(request)
-    if "too long" in last_user_text(request):
+    if "too long" in question(request):
         return too_long()
     choice = (request.body.get("tool_choice") or {}).get("type", "auto")
     if results:
@@ -31,7 +32,13 @@ def small_model(request: RecordedRequest) -> Answer:
     tools = request.body.get("tools") or []
     if tools and choice != "none":
         return _call(request, tools)
-    return _said(request, last_user_text(request))
+    return _said(request, question(request))
+
+
+def question(request: RecordedRequest) -> str:
+    """The text of the last message, without the CLI's own words before the next conversation of a recycled worker."""
+    texts = [block_text(block) for block in blocks(request.messages[-1])]
+    return "".join(text for text in texts if not text.startswith(_CLEARED))
 
 
 def instance(schema: Mapping[str, Any], text: str, definitions: Mapping[str, Any] | None = None) -> Any:
@@ -60,15 +67,16 @@ def instance(schema: Mapping[str, Any], text: str, definitions: Mapping[str, Any
 
 
 def _call(request: RecordedRequest, tools: list[Mapping[str, Any]]) -> Reply:
-    """One call of the tool that is demanded, else of the one that is spoken of, else of the first."""
-    text = last_user_text(request)
+    """A call, or two, of the tool that is demanded, else of the one that is spoken of, else of the first."""
+    text = question(request)
     demanded = request.body.get("tool_choice", {}).get("name")
     spoken_of = [tool for tool in tools if tool["name"].rpartition("__")[2] in text]
     [tool] = [tool for tool in tools if tool["name"] == demanded] or spoken_of[:1] or tools[:1]
     arguments = instance(tool["input_schema"], text)
     # The ids of two calls differ, also those of one conversation.
-    call = ToolUse(f"toolu_{len(request.messages):04d}{id(request):x}", tool["name"], arguments, pieces=3)
-    return Reply((call,), stop_reason="tool_use")
+    start = f"toolu_{len(request.messages):04d}{id(request):x}"
+    calls = (ToolUse(f"{start}{i}", tool["name"], arguments, pieces=3) for i in range(2 if "twice" in text else 1))
+    return Reply(tuple(calls), stop_reason="tool_use")
 
 
 def _said(request: RecordedRequest, text: str) -> Reply:

@@ -11,6 +11,11 @@ from tests.foreign.judged import Judged
 
 pytestmark = pytest.mark.cli
 
+CONFIG = """
+[workers]
+recycle = true
+"""
+
 
 def test_litellm_reads_every_answer(gateway: Judged, tmp_path: Path) -> None:
     outcome = run_suite("litellm_suite", gateway, tmp_path)
