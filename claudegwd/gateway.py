@@ -179,7 +179,7 @@ class Gateway:
 
     def plan(self, wanted: ChatRequest, client: Client) -> Plan:
         """Plan a chat request of this client. Raises ModelNotFound and the CallerErrors of the translation."""
-        return make_plan(wanted, self.model(wanted.model, client), client.name)
+        return make_plan(wanted, self.model(wanted.model, client), client.name, client.owner)
 
     def model(self, name: str, client: Client) -> Model:
         """The model of this name. Raises ModelNotFound, also for one that this client may not use."""

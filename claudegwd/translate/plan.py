@@ -60,8 +60,10 @@ class Plan:
             )
 
 
-def make_plan(request: ChatRequest, model: Model, client: str) -> Plan:
-    """Plan a chat request. `client` keeps conversations of different client keys apart.
+def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") -> Plan:
+    """Plan a chat request of `client`, as it is called in the status.
+
+    `owner` keeps conversations of different client keys apart, where a name may pass to another key; else `client` does.
 
     Raises the CallerError that names the field at fault.
     """
@@ -71,7 +73,7 @@ def make_plan(request: ChatRequest, model: Model, client: str) -> Plan:
     system = system_text(request.messages, request.system_prompt)
     if wanted is not None and wanted.instruction:
         system = f"{system}\n\n{wanted.instruction}" if system else wanted.instruction
-    base = base_digest(client, model.cli_name, system, tools.manifest, request.project_id, request.session_id)
+    base = base_digest(owner or client, model.cli_name, system, tools.manifest, request.project_id, request.session_id)
     entries = entries_of(request.messages, base)
     return Plan(
         client=client,
