@@ -63,7 +63,7 @@ class Plan:
 def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") -> Plan:
     """Plan a chat request of `client`, as it is called in the status.
 
-    `owner` keeps conversations of different client keys apart, where a name may pass to another key; else `client` does.
+    `owner` (or else `client`) keeps conversations of different client keys apart: a name may pass to another key.
 
     Raises the CallerError that names the field at fault.
     """
