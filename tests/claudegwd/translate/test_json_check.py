@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
@@ -51,6 +51,7 @@ SCHEMAS = st.recursive(st.booleans() | keywords(st.booleans()), keywords, max_le
 DEFINITIONS: dict[str, Any] = {"x": {"type": ["string", "object"]}, "y/z": {"maxLength": 1, "maxProperties": 9}}
 
 
+@settings(max_examples=50)  # the judge is slow; 2,000 were tried once
 @given(VALUES, keywords(SCHEMAS))
 def test_as_the_judge_has_it(value: Any, schema: dict[str, Any]) -> None:
     schema = {**schema, "$defs": DEFINITIONS}
