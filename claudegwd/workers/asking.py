@@ -21,7 +21,7 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
 from claudegwd.translate.answer import Answer
-from claudegwd.translate.history import Result
+from claudegwd.translate.history import Entry, Result
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
 from claudegwd.workers.pool import Lease, Pool
@@ -72,6 +72,7 @@ class Asking:
         self._desk = desk
         self._lease: Lease | None = None
         self._receive: trio.MemoryReceiveChannel[Batch] | None = None
+        self._asked = plan  # with what a replay needs beside what the client sent
         self._answer = Answer()  # this question's own: the worker may have gone on to another before we are read
         self._first: list[Output] = []
         self._broken: Failed | None = None  # the answer breaks off after what was handed out
@@ -190,7 +191,8 @@ class Asking:
         return Failed(kind, None, error, None, streamed=False)
 
     async def _ask(self, key: UpstreamKey | NoKeys) -> None:
-        lease, plan = self._held(), self.plan
+        lease = self._held()
+        plan = self._asked = self._desk.pool.signatures.restored(self.plan, lease.held)
         worker = lease.worker
         worker.on_spent = self.on_spent
         if lease.how in ("spare", "cold"):
@@ -210,12 +212,12 @@ class Asking:
         lines = b""
         for entry in entries[:-1]:
             if entry.role == "assistant":
-                lines += commands.append_assistant(entry.blocks)
+                lines += _assistant_line(entry)
             else:
                 await worker.append(lines + commands.append_user(entry.content()))
                 lines = b""
         if plan.is_prefill:
-            question = commands.append_assistant(entries[-1].blocks) + commands.ask([])
+            question = _assistant_line(entries[-1]) + commands.ask([])
         else:
             question = commands.ask(entries[-1].content())
         self._listen(worker, turn, lines + question)
@@ -234,7 +236,7 @@ class Asking:
         # A late failure of a token that was replaced meanwhile must not mark the new one.
         self._key_digest = key.digest if isinstance(key, UpstreamKey) else None
         credentials = key.environment() if isinstance(key, UpstreamKey) else {}
-        self._held().worker.set(self.plan.settings.values(credentials), key.name)
+        self._held().worker.set(self._asked.settings.values(credentials), key.name)
 
     async def _read_first(self) -> Failed | None:
         first: list[Output] = []
@@ -321,6 +323,13 @@ class Asking:
         if self._receive is None:
             raise InternalError("cannot read an answer before its question was asked")
         return self._receive
+
+
+def _assistant_line(entry: Entry) -> bytes:
+    """An earlier answer. One with its own thinking passes only under its model's name and an id (observed)."""
+    if not entry.model:
+        return commands.append_assistant(entry.blocks)
+    return commands.append_assistant(entry.blocks, model=entry.model, ident=entry.ident)
 
 
 def _has_token(outputs: Sequence[Output]) -> bool:

@@ -11,6 +11,7 @@ from claudegwd.config.schema import LimitsConfig, WorkersConfig
 from claudegwd.openai_api.errors import CliError, Overloaded, ShuttingDown
 from claudegwd.translate.history import canonical_answer, chain
 from claudegwd.translate.plan import Plan
+from claudegwd.translate.signatures import Signatures
 from claudegwd.translate.turn import After
 from claudegwd.workers.conversations import Conversations, fits_idle, fits_parked
 from claudegwd.workers.memory import is_short, rss_bytes
@@ -69,6 +70,7 @@ class Pool:
         self._clock = clock
         self._leases: dict[Worker, Lease] = {}
         self._conversations = Conversations()
+        self.signatures = Signatures()
         self._queue: FairQueue[_Waiter] = FairQueue(limits.queue)
         self._draining = False
         self._serving = False
@@ -280,6 +282,7 @@ class Pool:
             calls = [(call.id, call.name, call.arguments) for call in worker.answer.calls]
             digest = chain(lease.plan.entries[-1].digest, canonical_answer(worker.answer.text, calls))
             self._conversations.put(worker, digest)
+            self.signatures.remember(digest, worker.answer.model, finished)
         if finished.after is After.PARK:
             worker.change(WorkerEvent.CALLED)
 
