@@ -59,7 +59,9 @@ class Signatures:
 
         Where the Messages API would refuse what is missing, thinking is turned off for this question.
         """
-        entries = plan.entries[:held] + tuple(self._entry(entry) for entry in plan.entries[held:])
+        # Not the last: that is the question, or a text of the client's that the model goes on from.
+        *given, last = plan.entries[held:]
+        entries = (*plan.entries[:held], *map(self._entry, given), last)
         settings = plan.settings
         if _misses_thinking(entries, held) and settings.body.get("thinking", {}).get("type") == "enabled":
             settings = settings.without_thinking()

@@ -49,6 +49,13 @@ def test_a_replay_gets_the_answer_as_the_model_gave_it() -> None:
     assert after.settings == before.settings
 
 
+def test_a_text_to_go_on_from_is_the_clients() -> None:
+    signatures = Signatures()
+    before = plan([user("a"), assistant("Once \n")])
+    signatures.remember(before.entries[1].digest, "m", finished((THINKING, {"type": "text", "text": "Once \n"})))
+    assert signatures.restored(before, 0).entries == before.entries
+
+
 def test_what_a_worker_holds_is_left_alone() -> None:
     before = plan(HISTORY)
     after = stored().restored(before, 2)
