@@ -21,11 +21,12 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
 from claudegwd.translate.answer import Answer
-from claudegwd.translate.history import Entry, Result
+from claudegwd.translate.history import Result
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
 from claudegwd.workers.pool import Lease, Pool
 from claudegwd.workers.recycling import recycle
+from claudegwd.workers.replay import mid_turn, replay
 from claudegwd.workers.states import WorkerState
 from claudegwd.workers.worker import Batch, Worker, WorkerLost
 
@@ -200,27 +201,10 @@ class Asking:
         elif lease.how == "recycled":
             await recycle(worker)
         self._use_key(key)
-        turn = plan.turn()
-        entries = plan.entries[lease.held :]
         if lease.how == "parked":
-            texts = [block for block in entries[0].blocks if block["text"]]
-            # Before the results: so it goes into the same request as they, in the CLI's own words for a message that
-            # comes in mid-turn.
-            line = commands.ask(texts) if texts else b""
-            self._listen(worker, turn, line, entries[0].results)
-            return
-        lines = b""
-        for entry in entries[:-1]:
-            if entry.role == "assistant":
-                lines += _assistant_line(entry)
-            else:
-                await worker.append(lines + commands.append_user(entry.content()))
-                lines = b""
-        if plan.is_prefill:
-            question = _assistant_line(entries[-1]) + commands.ask([])
+            self._listen(worker, plan.turn(), mid_turn(plan, lease.held), plan.entries[lease.held].results)
         else:
-            question = commands.ask(entries[-1].content())
-        self._listen(worker, turn, lines + question)
+            self._listen(worker, plan.turn(), await replay(worker, plan, lease.held))
 
     async def _ask_again(self, key: UpstreamKey | NoKeys) -> None:
         self._use_key(key)
@@ -323,13 +307,6 @@ class Asking:
         if self._receive is None:
             raise InternalError("cannot read an answer before its question was asked")
         return self._receive
-
-
-def _assistant_line(entry: Entry) -> bytes:
-    """An earlier answer. One with its own thinking passes only under its model's name and an id (observed)."""
-    if not entry.model:
-        return commands.append_assistant(entry.blocks)
-    return commands.append_assistant(entry.blocks, model=entry.model, ident=entry.ident)
 
 
 def _has_token(outputs: Sequence[Output]) -> bool:

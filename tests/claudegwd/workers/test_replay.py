@@ -1,0 +1,78 @@
+"""What is written for a conversation, and in which order."""
+
+from typing import Any
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.chat_request import parse_chat_request
+from claudegwd.translate.catalogue import offered
+from claudegwd.translate.plan import Plan, make_plan
+from claudegwd.workers.replay import mid_turn, replay
+
+MODEL = "claude-sonnet-4-20250514"
+
+
+def plan(*messages: dict[str, Any]) -> Plan:
+    body = msgspec.json.encode({"model": MODEL, "messages": messages})
+    return make_plan(parse_chat_request(body, Bounds()), offered((), (), {})[MODEL], "a")
+
+
+class Paper:
+    """Takes what is appended, as a worker does, and acknowledges it at once."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    async def append(self, lines: bytes) -> None:
+        self.writes.append(lines)
+
+
+def shown(lines: bytes) -> list[tuple[str, bool, Any]]:
+    """Role, whether it asks, and the texts of each line."""
+    found = []
+    for line in lines.splitlines():
+        value = msgspec.json.decode(line)
+        content = value["message"]["content"]
+        texts = [block["text"] for block in content] if isinstance(content, list) else content
+        found.append((value["type"], value.get("shouldQuery", True) and value["type"] == "user", texts))
+    return found
+
+
+def said(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": text}
+
+
+async def written(wanted: Plan, held: int = 0) -> list[list[tuple[str, bool, Any]]]:
+    paper = Paper()
+    rest = await replay(paper, wanted, held)  # type: ignore[arg-type] # it only appends
+    return [shown(lines) for lines in [*paper.writes, rest]]
+
+
+async def test_each_user_message_waits_and_an_answer_goes_with_the_next() -> None:
+    wanted = plan(
+        said("user", "1"), said("assistant", "2"), said("user", "3"), said("assistant", "4"), said("user", "5")
+    )
+    assert await written(wanted) == [
+        [("user", False, ["1"])],
+        [("assistant", False, ["2"]), ("user", False, ["3"])],
+        [("assistant", False, ["4"]), ("user", True, ["5"])],
+    ]
+
+
+async def test_what_the_worker_holds_is_not_written_again() -> None:
+    wanted = plan(said("user", "1"), said("assistant", "2"), said("user", "3"))
+    assert await written(wanted, held=2) == [[("user", True, ["3"])]]
+
+
+async def test_a_last_word_of_the_model_is_put_in_its_mouth() -> None:
+    wanted = plan(said("user", "1"), said("assistant", "2"))
+    assert await written(wanted) == [[("user", False, ["1"])], [("assistant", False, ["2"]), ("user", True, [])]]
+
+
+def test_results_alone_bring_no_words_in_mid_turn() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "t", "arguments": "{}"}}
+    head = (said("user", "1"), {"role": "assistant", "tool_calls": [call]})
+    result = {"role": "tool", "tool_call_id": "c1", "content": "42"}
+    assert mid_turn(plan(*head, result), 2) == b""
+    assert shown(mid_turn(plan(*head, result, said("user", "and")), 2)) == [("user", True, ["and"])]
