@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import httpx
 import trio
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
@@ -32,6 +33,13 @@ class Judged:
     def base_url(self) -> str:
         """With /v1, as clients want it."""
         return f"http://127.0.0.1:{self.daemon.port}/v1"
+
+    def clear_keys(self) -> None:
+        """Take away what upstream's failures have left on the keys, as an operator does it: by a test of each."""
+        self.endpoint.script = small_model
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.daemon.socket)), timeout=30) as control:
+            for key in control.get("http://control/v1/status").json()["keys"]:
+                control.post(f"http://control/v1/keys/{key['name']}/test", json={}).raise_for_status()
 
     def upstream(self, since: int = 0) -> list[RecordedRequest]:
         """What upstream was sent, from its request number `since` (an earlier `endpoint.count`) on."""
