@@ -10,7 +10,7 @@ from typing import Any
 from claudegwd.claude_cli import commands
 from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.launch import TOOL_SERVER
-from claudegwd.translate.history import Result
+from claudegwd.translate.history import Result, call_id
 
 _REFUSAL = "this host does not serve such requests"
 
@@ -31,7 +31,8 @@ class ClientTools:
         params = message.get("params") or {}
         match message.get("method"):
             case "tools/call":
-                ident = str((params.get("_meta") or {}).get("claudecode/toolUseId", ""))
+                # As the history names it: results come back under that name.
+                ident = call_id(str((params.get("_meta") or {}).get("claudecode/toolUseId", "")))
                 self._calls[ident] = event
                 return self._answers()
             case "initialize":

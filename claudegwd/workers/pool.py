@@ -276,13 +276,14 @@ class Pool:
         self.roster.starts.succeeded()
         lease = self._leases.get(worker)
         finished = worker.answer.finished
-        if finished is None or finished.after is After.KILL or lease is None or lease.plan is None:
+        if finished is None or lease is None or lease.plan is None:
             return
         if not lease.plan.is_prefill:
             calls = [(call.id, call.name, call.arguments) for call in worker.answer.calls]
             digest = chain(lease.plan.entries[-1].digest, canonical_answer(worker.answer.text, calls))
-            self._conversations.put(worker, digest)
             self.signatures.remember(digest, worker.answer.model, finished)
+            if finished.after is not After.KILL:
+                self._conversations.put(worker, digest)
         if finished.after is After.PARK:
             worker.change(WorkerEvent.CALLED)
 

@@ -142,6 +142,8 @@ class CliProcess:
                     await self._on_lines(lines)
         except LineTooLongError as error:
             self.fault = str(error)
+            if error.lines:
+                await self._on_lines(error.lines)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         if decoder.unfinished and self.fault is None and not self._ending.is_set():
