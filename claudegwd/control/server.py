@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Event, RawData
+from hypercorn.events import Event, RawData, Updated
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
@@ -62,9 +62,19 @@ async def serve_control(
 
 class _Connection(TCPServer):
     """Quart-Trio cancels a request's tasks once its response is out. Hypercorn 0.18 runs in them what follows, so the
-    idle timer was never set, and a connection that kept alive never ended."""
+    idle timer was never set, and a connection that kept alive never ended. Nor does it let go of one whose client is
+    gone before that timer has run out."""
+
+    _gone = False
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        self._gone = True
+        await self.idle_task.stop()
 
     async def protocol_send(self, sent: Event) -> None:
+        if self._gone and isinstance(sent, Updated):
+            return
         if isinstance(sent, RawData):
             await super().protocol_send(sent)
             return
