@@ -12,7 +12,7 @@ from typing import Any
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.events import Event, RawData
+from hypercorn.events import Event, RawData, Updated
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
@@ -126,13 +126,18 @@ class _Connection(TCPServer):
     """
 
     _head = b""
+    _gone = False
 
     async def _read_data(self) -> None:
         await super()._read_data()
-        # The client is gone. Hypercorn 0.18 would now wait for the idle timer to run out before it lets go.
+        # The client is gone. Hypercorn 0.18 would now wait for the idle timer to run out before it lets go, and a
+        # response that ends after this would set it once more.
+        self._gone = True
         await self.idle_task.stop()
 
     async def protocol_send(self, event: Event) -> None:
+        if self._gone and isinstance(event, Updated):
+            return
         if isinstance(event, RawData):
             data = self._head + event.data
             self._head = b""
