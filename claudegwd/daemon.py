@@ -88,7 +88,7 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 notifier.ready(_status_line(gateway))
                 _announce(gateway, options)
                 await _until_stopped(signals, gateway)
-                await _drain(gateway, server, notifier)
+                await _drain(gateway, server, notifier, signals)
                 control_ends.set()
                 nursery.cancel_scope.cancel()
     log_event(log, logging.INFO, "stopped")
@@ -117,11 +117,12 @@ async def _until_stopped(signals: object, gateway: RunningGateway) -> None:
             log_event(log, logging.ERROR, "the configuration was not reloaded", problem=str(error))
 
 
-async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier) -> None:
+async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier, signals: object) -> None:
     """Readiness goes first; then the answers end, and with them the connections; then everything is cut off.
 
     Where the manager keeps our listeners, who connects now waits there for the next daemon, and whoever is connected
-    is answered, so a restart loses nothing. Elsewhere new requests are refused with the word to ask again.
+    is answered, so a restart loses nothing. Elsewhere new requests are refused with the word to ask again. A second
+    signal ends the wait.
     """
     gateway.state = "draining"
     notifier.stopping(_status_line(gateway))
@@ -132,8 +133,17 @@ async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier) ->
         gateway.pool.drain()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_ask_for_time, notifier)
+        nursery.start_soon(_hurry_if_told_again, signals, server)
         await server.stop(DRAIN_SECONDS, kept=notifier.listens)
         nursery.cancel_scope.cancel()
+
+
+async def _hurry_if_told_again(signals: object, server: Server) -> None:
+    """A second Ctrl-C means now."""
+    async for number in signals:  # type: ignore[attr-defined]
+        if number != signal.SIGHUP:
+            log_event(log, logging.WARNING, "stopping at once", signal=signal.Signals(number).name)
+            server.hurry()
 
 
 async def _ask_for_time(notifier: Notifier) -> None:

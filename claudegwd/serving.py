@@ -48,6 +48,7 @@ class Server:
         self._context = WorkerContext(None)
         self._accepting = trio.CancelScope()
         self._connections = trio.CancelScope()
+        self._patience = trio.CancelScope()
         self._open: set[trio.SocketStream] = set()
         self._requests = 0
         self._ended = trio.Event()
@@ -72,7 +73,8 @@ class Server:
         so that the application can refuse them in words.
         """
         self._config.keep_alive_max_requests = 0  # every answer says "connection: close"
-        with trio.move_on_after(seconds):
+        self._patience.deadline = trio.current_time() + seconds
+        with self._patience:
             if kept:
                 self._accepting.cancel()
                 with trio.move_on_after(LINGER_SECONDS):
@@ -87,6 +89,10 @@ class Server:
         self._connections.cancel()
         for stream in list(self._open):
             stream.socket.close()  # also ends a write to a client that does not read, which Hypercorn shields
+
+    def hurry(self) -> None:
+        """End the wait of `stop` now."""
+        self._patience.cancel()
 
     async def _all_answered(self) -> None:
         while self._requests:
