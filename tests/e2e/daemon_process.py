@@ -118,6 +118,19 @@ class Daemon:
         assert self.process is not None
         return self.process.pid
 
+    @property
+    def exit_status(self) -> int | None:
+        assert self.process is not None
+        return self.process.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def memory(self) -> int:
+        """Its resident bytes, without its workers'."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def environment(self) -> dict[str, str]:
         """What the daemon and `claudegwctl` are started with."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}

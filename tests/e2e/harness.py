@@ -26,9 +26,9 @@ from tests.e2e.daemon_process import GOOD_KEY, MARKER, POLL_SECONDS, Daemon, fre
 # Takes no thinking unless it is asked for, so its upstream bodies are the plainest.
 MODEL = "claude-sonnet-4-20250514"
 # The usual patience of `until`; generous, because other people's tests run beside ours.
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 20.0
 # No single test may take longer, whatever hangs.
-TEST_SECONDS = 60.0
+TEST_SECONDS = 120.0
 
 Messages = list[dict[str, Any]]
 
@@ -170,9 +170,14 @@ class Running:
 
         await self.until(gone)
 
-    async def stop(self, seconds: float = 15.0) -> None:
-        """SIGTERM, and all that must hold then; the test's own end does the same."""
-        await trio.to_thread.run_sync(self.daemon.stop, seconds)
+    async def ended(self, seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until the daemon, which was told to stop, has done so."""
+
+        async def is_over() -> bool:
+            return self.daemon.exit_status is not None
+
+        await self.until(is_over, seconds)
+        assert self.daemon.exit_status == 0
 
 
 def as_messages(messages: str | Messages) -> Messages:

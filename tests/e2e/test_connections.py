@@ -115,3 +115,17 @@ async def test_half_open_connections_keep_nobody_out(gateway: Running) -> None:
         return gateway.daemon.descriptors() < before + 30
 
     await gateway.until(closed)
+
+
+async def test_connections_that_were_closed_are_let_go_at_once(gateway: Running) -> None:
+    before = gateway.daemon.descriptors()
+    for _ in range(30):
+        await gateway.status()  # each on a connection of its own
+        async with connection(gateway) as stream:
+            await stream.send_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await received(stream)
+
+    async def closed() -> bool:
+        return gateway.daemon.descriptors() <= before + 2
+
+    await gateway.until(closed, 5)
