@@ -36,6 +36,7 @@ from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_in
 DRAIN_SECONDS = 30.0
 # systemd is asked for this much more time, again and again, while answers are running.
 EXTEND_SECONDS = 15.0
+FIRST_SPARE_SECONDS = 5.0  # seen: 0.6; the demo then says that it is ready all the same
 STATUS_SECONDS = 5.0
 
 
@@ -86,6 +87,8 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 nursery.start_soon(gateway.follow_keys)
                 nursery.start_soon(_report, gateway, notifier, watchdog_interval(os.environ, os.getpid()))
                 notifier.ready(_status_line(gateway))
+                if options.demo:
+                    await _first_spare(gateway)
                 _announce(gateway, options)
                 await _until_stopped(signals, gateway)
                 await _drain(gateway, server, notifier, signals)
@@ -104,6 +107,13 @@ async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
     endpoint = ScriptedEndpoint(demo)
     base_url = await nursery.start(endpoint.serve)
     return KeysSource((UpstreamKey("demo", "sk-false-demo-key", base_url),), "the demo", writable=False)
+
+
+async def _first_spare(gateway: RunningGateway) -> None:
+    """The first request of a newcomer should not be the one that waits for a process to start."""
+    with trio.move_on_after(FIRST_SPARE_SECONDS):
+        while not gateway.pool.counts()["spare"] and gateway.config.workers.spares:  # noqa: ASYNC110 - for a moment
+            await trio.sleep(FIRST_SPARE_SECONDS / 100)
 
 
 async def _until_stopped(signals: object, gateway: RunningGateway) -> None:

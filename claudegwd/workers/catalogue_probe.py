@@ -53,6 +53,7 @@ def keep(path: Path, launch: Launch, found: Initialized) -> None:
     temporary = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(mode=0o600)  # like everything in the state directory
         temporary.write_bytes(msgspec.json.encode(kept))
         temporary.replace(path)
     except OSError:
