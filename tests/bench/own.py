@@ -148,6 +148,7 @@ class Paced:
     late: list[float] = field(default_factory=list)
     off: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)  # the share of a core that the daemon took
+    waited: list[float] = field(default_factory=list)  # the share of the time that it waited for one
 
     def add(self, first: float, arrivals: list[tuple[int, int]]) -> None:
         """`arrivals`: when each delta came and when it was written, in nanoseconds."""
@@ -170,7 +171,9 @@ async def paced_streams(bench: Bench) -> None:
     late = [bench.report.durations(section, f"{name}: event under way", paced.late) for name, paced in named]
     gaps = [bench.report.durations(section, f"{name}: gap off by", paced.off) for name, paced in named]
     busy = sum(through.busy) / len(through.busy) * 100
+    waited = sum(through.waited) / len(through.waited) * 100
     bench.report.figure(section, "share of a core that the daemon took", busy, "%")
+    bench.report.figure(section, "share of the time that it waited for one", waited, "%", "above 5 %: a busy machine")
     bench.report.figure(section, "added to an event, median", (late[1].median - late[0].median) * 1000, "ms")
     bench.report.target("added first token, p99", (first[1].p99 - first[0].p99) * 1000, 5, "ms")
     bench.report.target("added event gap, p99", (gaps[1].p99 - gaps[0].p99) * 1000, 1, "ms")
@@ -217,11 +220,13 @@ async def _paced_through(bench: Bench, found: Paced) -> None:
             answer = await talkers[number].turn()
             answers.append(answer)
 
-    cpu, began = bench.gateway.cpu(), trio.current_time()
+    cpu, waited, began = bench.gateway.cpu(), bench.gateway.waited(), trio.current_time()
     async with trio.open_nursery() as nursery:
         for number in range(STREAMS):
             nursery.start_soon(ask, number)
-    found.busy.append((bench.gateway.cpu() - cpu) / (trio.current_time() - began))
+    passed = trio.current_time() - began
+    found.busy.append((bench.gateway.cpu() - cpu) / passed)
+    found.waited.append((bench.gateway.waited() - waited) / passed)
     for client in clients:
         await client.aclose()
     for answer in answers:

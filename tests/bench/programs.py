@@ -99,6 +99,10 @@ class Gateway:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def waited(self) -> float:
+        """Seconds that the daemon was ready to run and had no core: a sign that the machine was busy."""
+        return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
+
     def rss(self) -> float:
         """Resident bytes of the daemon alone."""
         fields = Path(f"/proc/{self.process.pid}/statm").read_text().split()
