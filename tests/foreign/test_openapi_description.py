@@ -28,6 +28,7 @@ from claudegwd.demo.script import (
 )
 from tests.foreign.judged import MODEL, Judged
 from tests.openai_client import described, stream_data
+from tests.openai_description import validator
 
 pytestmark = pytest.mark.cli
 
@@ -131,6 +132,12 @@ COMPLETIONS = {
     "cut at its limit": Case({"model": MODEL, "prompt": "once upon a time " * 9, "max_tokens": 3}),
     "token numbers": Case({"model": MODEL, "prompt": [1, 2, 3]}, status=400),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _description() -> None:
+    """Skips the module where there is no description, before a daemon is started for it."""
+    validator("ErrorResponse")
 
 
 @pytest.fixture
