@@ -17,10 +17,11 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 
+from claudegwd.http1 import MAX_HEAD_BYTES, Http1
+
 # Idle keep-alive connections, and ones that have not sent a whole request head: above the idle time of common clients
 # (5 to 60 s), so that it is they who close and no request meets a closing connection.
 KEEP_ALIVE_SECONDS = 65
-MAX_HEAD_BYTES = 64 * 1024  # of request line and headers
 # Each takes some 20 kB; beyond it a new connection is closed at once, and those that are open go on.
 MAX_CONNECTIONS = 4096
 # A written answer leaves our side of the socket at once; this is for the last events of streams that just ended.
@@ -135,6 +136,11 @@ class _Connection(TCPServer):
     _gone = False
 
     async def _read_data(self) -> None:
+        made = self.protocol
+        self.protocol = Http1(  # type: ignore[assignment]  # it stands for Hypercorn's, which changes to other protocols
+            made.app, made.config, made.context, made.task_group, made.state, made.ssl, made.client, made.server,
+            made.send,
+        )  # fmt: skip
         await super()._read_data()
         # The client is gone. Hypercorn 0.18 would now wait for the idle timer to run out before it lets go, and a
         # response that ends after this would set it once more.

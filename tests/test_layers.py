@@ -70,8 +70,8 @@ ROWS = (
     Row(
         "the daemon",
         (
-            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.serving", "claudegwd.sockets",
-            "claudegwd.systemd",
+            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.http1", "claudegwd.serving",
+            "claudegwd.sockets", "claudegwd.systemd",
         ),
         ("claudegwd",),
     ),
