@@ -10,6 +10,7 @@ from typing import Any
 import trio
 
 from claudegwd import contract
+from claudegwd.config.check import auth_required
 from claudegwd.config.diff import diff, in_effect
 from claudegwd.config.load import Loaded, load
 from claudegwd.gateway import Gateway, limits_of
@@ -148,6 +149,8 @@ class RunningGateway(Gateway):
 
     def _read(self) -> _Read:
         loaded = load(self.config_option, self.env)
+        # Where the new configuration would listen says nothing of where we do, until a restart.
+        auth_required(in_effect(self.config, loaded.config), self.binds)
         return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude.binary, self.env))
 
     def _read_keys(self, loaded: Loaded) -> KeysSource:

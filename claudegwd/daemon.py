@@ -15,6 +15,7 @@ import trio
 
 from claudegwd import contract
 from claudegwd.changes import RunningGateway
+from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.control.app import control_app
 from claudegwd.control.server import serve_control
@@ -56,6 +57,7 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
     with ExitStack() as stack:
         public = open_public(loaded.config.server.bind, passed)
         stack.callback(public.close)
+        auth_required(loaded.config, public.binds)  # a socket unit may have opened wider than the configuration says
         control = stack.enter_context(
             open_control(
                 contract.daemon_socket_path(env, loaded.config.control.socket), loaded.config.control.group, passed
