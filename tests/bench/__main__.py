@@ -19,6 +19,9 @@ from pathlib import Path
 import trio
 
 from tests.bench import own, real
+from tests.bench.fake_field import bench as fake_bench
+from tests.bench.field import Scale
+from tests.bench.field import field as real_field
 from tests.bench.measures import Report, table
 from tests.cli_binary import find_cli
 
@@ -43,7 +46,7 @@ def machine() -> dict[str, object]:
     }
 
 
-async def run(names: list[str], report: Report, scale: real.Scale, requests: int) -> None:
+async def run(names: list[str], report: Report, scale: Scale, requests: int) -> None:
     async def each(step: object, name: str) -> None:
         began = time.monotonic()
         await step  # type: ignore[misc]
@@ -51,12 +54,12 @@ async def run(names: list[str], report: Report, scale: real.Scale, requests: int
 
     chosen_real = [name for name in real.SCENARIOS if name in names]
     if chosen_real:
-        async with real.field(find_cli(), report, scale) as field:
+        async with real_field(find_cli(), report, scale) as field:
             for name in chosen_real:
                 await each(real.SCENARIOS[name](field), name)
     chosen_own = [name for name in own.SCENARIOS if name in names]
     if chosen_own:
-        async with own.bench(report, scale, requests) as bench:
+        async with fake_bench(report, scale, requests) as bench:
             bench.note_rss("after the start")
             for name in chosen_own:
                 await each(own.SCENARIOS[name](bench), name)
@@ -74,7 +77,7 @@ def main() -> int:
     report = Report(machine())
     if os.getloadavg()[0] > QUIET_LOAD:
         sys.stderr.write("the machine is busy: the figures will tell of that, not of the gateway\n")
-    scale = real.Scale(arguments.samples, arguments.seconds)
+    scale = Scale(arguments.samples, arguments.seconds)
     try:
         trio.run(run, arguments.only, report, scale, arguments.requests)
     finally:

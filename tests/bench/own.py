@@ -2,82 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import trio
 
-from tests.bench.client import Answer, Client
-from tests.bench.direct import Turn, direct_cli
-from tests.bench.measures import Report
-from tests.bench.programs import Gateway, gateway
-from tests.bench.real import HISTORIES, Scale, exchange, history
-from tests.fake_binary import write_fake_cli
+from tests.bench.direct import direct_cli
+from tests.bench.fake_field import CLIENTS, LONG, SHORT, TURNS, USUAL, Bench, Talker
+from tests.bench.field import HISTORIES
+from tests.bench.paced import paced_streams
 
-SHORT = "fake-deltas-1"
-USUAL = "fake-deltas-20"
-LONG = "fake-deltas-420"
-PACED = "fake-deltas-100-gap-20-stamp-1"
-PACED_SECONDS = 2.0  # the length of one such answer; the streams begin evenly spread over it
-PACED_TURNS = 2
-PACED_ROUNDS = 2
-STREAMS = 32
-CLIENTS = (1, 8, 32, 128)
-# A conversation is left after so many turns, so that its length does not become what is measured.
-TURNS = 10
 # The daemon's memory after this many requests is the level that it must come back to.
 WARM_REQUESTS = 1000
-
-
-@dataclass(slots=True)
-class Bench:
-    cli: Path
-    gateway: Gateway
-    report: Report
-    scale: Scale
-    requests: int  # for the memory scenario
-    rss: dict[str, float] = field(default_factory=dict)
-
-    def note_rss(self, when: str) -> float:
-        rss = self.gateway.rss() / 1e6
-        self.rss[when] = rss
-        return self.report.figure("Memory of the daemon, without its children", when, rss, "MB")
-
-
-@asynccontextmanager
-async def bench(report: Report, scale: Scale, requests: int) -> AsyncIterator[Bench]:
-    with tempfile.TemporaryDirectory(prefix="claudegwd-bench-") as scratch:
-        cli = write_fake_cli(Path(scratch))
-        models = (SHORT, USUAL, LONG, PACED)
-        # One worker for each client, so that admission is not what is measured.
-        workers = f"max = {max(CLIENTS)}\nrecycle = true"
-        async with gateway(cli, models=models, workers=workers) as started:
-            report.target("daemon ready", started.ready_seconds, 1, "s")
-            yield Bench(cli, started, report, scale, requests)
-
-
-class Talker:
-    """A client in a conversation, which it leaves after TURNS turns."""
-
-    def __init__(self, client: Client, model: str, start: int = 1) -> None:
-        self.client = client
-        self.model = model
-        self._start = start
-        self._turns = 0
-        self._messages = history(start)
-
-    async def turn(self, *, stream: bool = True) -> Answer:
-        answer = await self.client.chat(self._messages, model=self.model, stream=stream)
-        if not answer.complete:
-            raise RuntimeError(f"cannot go on: the gateway answered {answer.status} {answer.body[:300]!r}")
-        self._turns += 1
-        over = self._turns % TURNS == 0
-        self._messages = history(self._start) if over else exchange(self._messages, answer.text)
-        return answer
 
 
 async def one_at_a_time(bench: Bench) -> None:
@@ -138,101 +73,6 @@ async def _cpu(bench: Bench, model: str, number: int, *, stream: bool) -> float:
     for client in clients:
         await client.aclose()
     return spent / (number // loops * loops)
-
-
-@dataclass(slots=True)
-class Paced:
-    """Of all streams: first tokens, how long events were under way, how far gaps were off. Seconds."""
-
-    first: list[float] = field(default_factory=list)
-    late: list[float] = field(default_factory=list)
-    off: list[float] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)  # the share of a core that the daemon took
-    waited: list[float] = field(default_factory=list)  # the share of the time that it waited for one
-
-    def add(self, first: float, arrivals: list[tuple[int, int]]) -> None:
-        """`arrivals`: when each delta came and when it was written, in nanoseconds."""
-        self.first.append(first)
-        self.late += [(came - written) / 1e9 for came, written in arrivals]
-        steps = pairwise(arrivals)
-        self.off += [abs((b[0] - a[0]) - (b[1] - a[1])) / 1e9 for a, b in steps]
-
-
-async def paced_streams(bench: Bench) -> None:
-    """Many streams at the pace of a model, always so many. Each delta holds the moment at which the CLI wrote it."""
-    direct, through = Paced(), Paced()
-    for _ in range(PACED_ROUNDS):
-        await _paced_directly(bench, direct)
-        await _paced_through(bench, through)
-    bench.note_rss(f"after {STREAMS} streams")
-    section = f"Own cost: {STREAMS} streams, an event every 20 ms in each"
-    named = (("fake CLIs alone", direct), ("gateway", through))
-    first = [bench.report.durations(section, f"{name}: first token", paced.first) for name, paced in named]
-    late = [bench.report.durations(section, f"{name}: event under way", paced.late) for name, paced in named]
-    gaps = [bench.report.durations(section, f"{name}: gap off by", paced.off) for name, paced in named]
-    busy = sum(through.busy) / len(through.busy) * 100
-    waited = sum(through.waited) / len(through.waited) * 100
-    bench.report.figure(section, "share of a core that the daemon took", busy, "%")
-    bench.report.figure(section, "share of the time that it waited for one", waited, "%", "above 5 %: a busy machine")
-    bench.report.figure(section, "added to an event, median", (late[1].median - late[0].median) * 1000, "ms")
-    bench.report.target("added first token, p99", (first[1].p99 - first[0].p99) * 1000, 5, "ms")
-    bench.report.target("added event gap, p99", (gaps[1].p99 - gaps[0].p99) * 1000, 1, "ms")
-
-
-async def _paced_directly(bench: Bench, found: Paced) -> None:
-    async with AsyncExitStack() as stack:
-        clis = []
-        for _ in range(STREAMS):
-            cli = await stack.enter_async_context(direct_cli(bench.cli, base_url=None, model=PACED))
-            await cli.prepare()
-            clis.append(cli)
-        turns: list[Turn] = []
-
-        async def ask(number: int) -> None:
-            await trio.sleep(number * PACED_SECONDS / STREAMS)
-            for _ in range(PACED_TURNS):
-                turn = await clis[number].ask("Question?")
-                turns.append(turn)
-
-        async with trio.open_nursery() as nursery:
-            for number in range(STREAMS):
-                nursery.start_soon(ask, number)
-    for turn in turns:
-        found.add(turn.first_token, [(at, _stamp(line)) for at, line in turn.deltas])
-
-
-def _stamp(line: bytes) -> int:
-    return int(line.split(b'"text":"', 1)[1].split(b" ", 1)[0])
-
-
-async def _paced_through(bench: Bench, found: Paced) -> None:
-    clients = [await bench.gateway.client() for _ in range(STREAMS)]
-    answers: list[Answer] = []
-    # Everyone has a worker before the first stream begins.
-    talkers = [Talker(client, PACED) for client in clients]
-    async with trio.open_nursery() as nursery:
-        for talker in talkers:
-            nursery.start_soon(talker.turn)
-
-    async def ask(number: int) -> None:
-        await trio.sleep(number * PACED_SECONDS / STREAMS)
-        for _ in range(PACED_TURNS):
-            answer = await talkers[number].turn()
-            answers.append(answer)
-
-    cpu, waited, began = bench.gateway.cpu(), bench.gateway.waited(), trio.current_time()
-    async with trio.open_nursery() as nursery:
-        for number in range(STREAMS):
-            nursery.start_soon(ask, number)
-    passed = trio.current_time() - began
-    found.busy.append((bench.gateway.cpu() - cpu) / passed)
-    found.waited.append((bench.gateway.waited() - waited) / passed)
-    for client in clients:
-        await client.aclose()
-    for answer in answers:
-        if answer.how == "continued":
-            stamps = [(at, int(part)) for at, text in answer.deltas() for part in text.split()]
-            found.add(answer.first_token, stamps)
 
 
 async def many_clients(bench: Bench) -> None:

@@ -3,80 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import trio
 
-from tests.bench.client import Answer, Client
 from tests.bench.direct import direct_cli
-from tests.bench.measures import Report
-from tests.bench.programs import Gateway, gateway, upstream, write_keys
-
-# A model that thinks only when asked: the endpoint's answers hold no thinking either.
-MODEL = "sonnet"
-HISTORIES = (2, 20, 200)
-# Closed loops that keep two cores busy with CLI work; the CLI's own ceiling was found with two to eight.
-LOOPS = 4
-
-_serial = count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How much is measured: samples of a latency, seconds of a throughput."""
-
-    samples: int
-    seconds: float
-
-
-@dataclass(slots=True)
-class Field:
-    """What all scenarios share."""
-
-    cli: Path
-    base_url: str
-    gateway: Gateway  # spares and conversations, as by default
-    recycling: Gateway
-    cold: Gateway  # without spares
-    report: Report
-    scale: Scale
-
-
-@asynccontextmanager
-async def field(cli: Path, report: Report, scale: Scale) -> AsyncIterator[Field]:
-    async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(upstream())
-        # Conversations of earlier samples make room for the spare.
-        room = "max = 16\nidle_seconds = 5"
-        usual = await stack.enter_async_context(gateway(cli, base_url=url, workers=room))
-        recycling = await stack.enter_async_context(gateway(cli, base_url=url, workers="recycle = true"))
-        cold = await stack.enter_async_context(gateway(cli, base_url=url, workers="spares = 0"))
-        for server in (usual, recycling, cold):
-            await _one(server, [question()])  # everything has been imported and opened once
-        yield Field(cli, url, usual, recycling, cold, report, scale)
-
-
-def question() -> dict[str, Any]:
-    """A user message that no conversation has seen before."""
-    return {"role": "user", "content": f"Question {next(_serial)}?"}
-
-
-def exchange(messages: list[dict[str, Any]], answer: str) -> list[dict[str, Any]]:
-    """The conversation one turn later."""
-    return [*messages, {"role": "assistant", "content": answer}, question()]
-
-
-def history(messages: int) -> list[dict[str, Any]]:
-    """A conversation of so many messages, the last of them a question."""
-    past: list[dict[str, Any]] = [question()]
-    while len(past) < messages:
-        past = exchange(past, "An earlier answer.")
-    return past
+from tests.bench.field import (
+    HISTORIES,
+    LOOPS,
+    MODEL,
+    Field,
+    closed_loops,
+    exchange,
+    history,
+    one,
+    question,
+)
+from tests.bench.programs import Gateway, write_keys
 
 
 async def first_tokens(field: Field) -> None:
@@ -92,10 +36,10 @@ async def first_tokens(field: Field) -> None:
             turn = await cli.ask("Question?", before=cli.preparation())
             taken["prepared"].append(turn.first_token)
         await field.gateway.spare()
-        answer = await _one(field.gateway, [question()])
+        answer = await one(field.gateway, [question()])
         taken["spare"].append(answer.first_token)
         hows.append(answer.how)
-        taken["none"].append((await _one(field.cold, [question()])).first_token)
+        taken["none"].append((await one(field.cold, [question()])).first_token)
     section = "First token of a new conversation"
     cold = field.report.durations(section, "CLI started for the request", taken["cold"])
     field.report.durations(section, "CLI started before", taken["prepared"])
@@ -145,7 +89,7 @@ async def histories(field: Field) -> None:
                     await cli.append("Question?", "An earlier answer.")
                 direct.append((await cli.ask("Question?", sent=sent)).first_token)
             await field.gateway.spare()
-            through.append((await _one(field.gateway, history(size - 1 if size % 2 == 0 else size))).first_token)
+            through.append((await one(field.gateway, history(size - 1 if size % 2 == 0 else size))).first_token)
         field.report.durations(section, f"CLI started before, {size} messages", direct)
         field.report.durations(section, f"gateway, spare worker, {size} messages", through)
 
@@ -168,15 +112,15 @@ async def throughput(field: Field) -> None:
                 await clis[loop].ask("Question?")
                 await clis[loop].clear()
 
-            done["ceiling"].append(await _loops(cleared, seconds))
+            done["ceiling"].append(await closed_loops(cleared, seconds))
             for name, server in (("recycled", field.recycling), ("spare", field.gateway), ("cold", field.cold)):
 
                 async def asked(loop: int, server: Gateway = server, name: str = name) -> None:
-                    answer = await _one(server, [question()])
+                    answer = await one(server, [question()])
                     if name == "recycled":
                         hows.append(answer.how)
 
-                done[name].append(await _loops(asked, seconds))
+                done[name].append(await closed_loops(asked, seconds))
     section = f"Throughput of new conversations, {LOOPS} at once"
     rates = {name: sum(found) / rounds for name, found in done.items()}
     titles = {
@@ -203,42 +147,12 @@ async def rotations(field: Field) -> None:
             write_keys(field.gateway.directory, field.base_url, {**tokens, f"good-{number}": "sk-false-1"})
             await field.gateway.control("POST", "/v1/reload")
             await field.gateway.spare()
-            answer = await _one(field.gateway, [question()])
+            answer = await one(field.gateway, [question()])
             kept.append(answer.first_token if answer.complete else float("nan"))
     section = "First token past refused keys"
     usual = field.report.durations(section, "gateway, first key good", plain)
     late = field.report.durations(section, "gateway, three keys refused first", rotated)
     field.report.target("three rotations", (late.median - usual.median) * 1000, 300, "ms")
-
-
-async def _one(server: Gateway, messages: list[dict[str, Any]]) -> Answer:
-    """One request on a connection of its own."""
-    client = await Client.tcp(server.port)
-    try:
-        answer = await client.chat(messages, model=MODEL)
-    finally:
-        await client.aclose()
-    if not answer.complete:
-        raise RuntimeError(f"cannot go on: the gateway answered {answer.status} {answer.body[:300]!r}")
-    return answer
-
-
-async def _loops(step: Callable[[int], Awaitable[None]], seconds: float) -> float:
-    """Run the step in LOOPS closed loops for about so long; completed steps a second, of every loop its own."""
-    rates: list[float] = []
-    began = trio.current_time()
-
-    async def loop(number: int) -> None:
-        done = 0
-        while trio.current_time() < began + seconds:
-            await step(number)
-            done += 1
-        rates.append(done / (trio.current_time() - began))
-
-    async with trio.open_nursery() as nursery:
-        for number in range(LOOPS):
-            nursery.start_soon(loop, number)
-    return sum(rates)
 
 
 async def _wait_until_idle(until: Callable[[bytes], Awaitable[bytes]]) -> None:
@@ -258,4 +172,3 @@ SCENARIOS: dict[str, Callable[[Field], Awaitable[None]]] = {
     "throughput": throughput,
     "rotation": rotations,
 }
-

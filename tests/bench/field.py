@@ -1,0 +1,107 @@
+"""The field of the real CLI: an endpoint and three gateways, and what is said to them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from tests.bench.client import Answer, Client
+from tests.bench.measures import Report
+from tests.bench.programs import Gateway, gateway, upstream
+
+# A model that thinks only when asked: the endpoint's answers hold no thinking either.
+MODEL = "sonnet"
+HISTORIES = (2, 20, 200)
+# Closed loops that keep two cores busy with CLI work; the CLI's own ceiling was found with two to eight.
+LOOPS = 4
+
+_serial = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is measured: samples of a latency, seconds of a throughput."""
+
+    samples: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Field:
+    """What all scenarios share."""
+
+    cli: Path
+    base_url: str
+    gateway: Gateway  # spares and conversations, as by default
+    recycling: Gateway
+    cold: Gateway  # without spares
+    report: Report
+    scale: Scale
+
+
+@asynccontextmanager
+async def field(cli: Path, report: Report, scale: Scale) -> AsyncIterator[Field]:
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(upstream())
+        # Conversations of earlier samples make room for the spare.
+        room = "max = 16\nidle_seconds = 5"
+        usual = await stack.enter_async_context(gateway(cli, base_url=url, workers=room))
+        recycling = await stack.enter_async_context(gateway(cli, base_url=url, workers="recycle = true"))
+        cold = await stack.enter_async_context(gateway(cli, base_url=url, workers="spares = 0"))
+        for server in (usual, recycling, cold):
+            await one(server, [question()])  # everything has been imported and opened once
+        yield Field(cli, url, usual, recycling, cold, report, scale)
+
+
+def question() -> dict[str, Any]:
+    """A user message that no conversation has seen before."""
+    return {"role": "user", "content": f"Question {next(_serial)}?"}
+
+
+def exchange(messages: list[dict[str, Any]], answer: str) -> list[dict[str, Any]]:
+    """The conversation one turn later."""
+    return [*messages, {"role": "assistant", "content": answer}, question()]
+
+
+def history(messages: int) -> list[dict[str, Any]]:
+    """A conversation of so many messages, the last of them a question."""
+    past: list[dict[str, Any]] = [question()]
+    while len(past) < messages:
+        past = exchange(past, "An earlier answer.")
+    return past
+
+
+async def one(server: Gateway, messages: list[dict[str, Any]]) -> Answer:
+    """One request on a connection of its own."""
+    client = await Client.tcp(server.port)
+    try:
+        answer = await client.chat(messages, model=MODEL)
+    finally:
+        await client.aclose()
+    if not answer.complete:
+        raise RuntimeError(f"cannot go on: the gateway answered {answer.status} {answer.body[:300]!r}")
+    return answer
+
+
+async def closed_loops(step: Callable[[int], Awaitable[None]], seconds: float) -> float:
+    """Run the step in LOOPS closed loops for about so long; completed steps a second, of every loop its own."""
+    rates: list[float] = []
+    began = trio.current_time()
+
+    async def loop(number: int) -> None:
+        done = 0
+        while trio.current_time() < began + seconds:
+            await step(number)
+            done += 1
+        rates.append(done / (trio.current_time() - began))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(LOOPS):
+            nursery.start_soon(loop, number)
+    return sum(rates)
