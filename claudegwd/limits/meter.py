@@ -12,6 +12,7 @@ from claudegwd.openai_api.errors import RateLimitExceeded
 
 # When a place will be free nobody knows. One second is about the shortest answer, and keeps clients from hammering.
 BUSY_RETRY_SECONDS: Final = 1.0
+CHARACTERS_PER_TOKEN: Final = 4  # the usual rule of thumb: for a reservation, settled by the true count
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ class Admission:
             self.settled = True
             self.meter.use_tokens(tokens - self.reserved, now)
 
+    def reserve(self, tokens: int, now: float) -> None:
+        """Take more before it is settled, for what was not known when the request was let in. It is not refused."""
+        if not self.settled:
+            self.reserved += tokens
+            self.meter.use_tokens(tokens, now)
+
     def end(self) -> None:
         """The request is over, however it ended. Unsettled tokens stay taken: they may have been used."""
         if not self.ended:
@@ -63,7 +70,7 @@ class Meter:
             self._tokens = _changed(self._tokens, limits.tokens_per_minute, now)
 
     def admit(self, tokens: int, now: float) -> Admission:
-        """Let one request in that may use ``tokens`` (prompt and the most it may answer); they are reserved.
+        """Let one request in that may use ``tokens``; they are reserved. What it uses beyond becomes a debt.
 
         Raises RateLimitExceeded with the true wait, and takes nothing then. A request that needs more than a minute's
         tokens passes when all of them are there: refusing it would be for ever.

@@ -59,6 +59,7 @@ class Answering:
         self._body_at: float = g.body_at
         self._handed_on: float | None = None
         self._answered = False
+        g.asked = True
         self._stopped: GatewayError | None = None
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
@@ -168,6 +169,8 @@ class Answering:
 
     def _told(self, error: GatewayError) -> GatewayError:
         """The error as the client is told it: who stopped an answer knows better why it broke off."""
+        if all(asking.first_at is None for asking in self.askings):
+            self._admission.settle(0, trio.current_time())  # nothing was answered, so nothing is used
         return self._stopped or error
 
     def _observe(self) -> None:

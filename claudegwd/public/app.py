@@ -17,7 +17,6 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import (
     BodyTooLarge,
-    CallerError,
     GatewayError,
     InternalError,
     InvalidRequest,
@@ -26,7 +25,7 @@ from claudegwd.openai_api.errors import (
     UnsupportedMediaType,
 )
 from claudegwd.public import chat, completions, doors, health, metrics, models, older_chat, openapi, projects, sessions
-from claudegwd.public.requests import Connection, Record, at_end, milliseconds_since, request_id
+from claudegwd.public.requests import Connection, Record, at_end, body_is_read, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -76,7 +75,8 @@ _OPEN = frozenset(route.handler.__name__ for route in ROUTES if route.open)
 # What a browser may send after asking; answered before authentication, since a preflight cannot carry a key.
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, DELETE",
-    "access-control-allow-headers": "authorization, content-type, x-api-key, x-request-id, openai-organization",
+    # "*" is any but authorization: the official SDK sends a dozen x-stainless-….
+    "access-control-allow-headers": "authorization, content-type, x-api-key, x-request-id, *",
     "access-control-max-age": "600",
 }
 
@@ -91,6 +91,7 @@ def public_app(gateway: Gateway) -> QuartTrio:
     app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes, BODY_TIMEOUT=BODY_SECONDS)
     app.config[openapi.ROUTES_KEY] = tuple((route.method, route.path, route.open) for route in ROUTES)
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # it would redirect, and a redirect is an answer of Quart's own
     for route in ROUTES:
         app.add_url_rule(route.path, endpoint=route.handler.__name__, view_func=route.handler, methods=[route.method])
 
@@ -117,7 +118,7 @@ def _begin(gateway: Gateway) -> Response | None:
     g.record = Record(g.request_id, request.method, route, g.started)
     at_end(partial(_over, gateway, g.record))
     at_end(gateway.begin_request())
-    doors.check_host(gateway, request.host)
+    doors.check_host(gateway, request.headers.get("host", ""))
     origin = request.headers.get("origin")
     doors.check_origin(gateway, origin)
     if request.method == "OPTIONS":
@@ -159,7 +160,12 @@ async def _answer_error(error: GatewayError) -> Response:
     gateway: Gateway = g.gateway
     gateway.refused(error)
     g.record.code = error.code
-    return _error_response(error)
+    if "admission" in g and not g.get("asked"):
+        g.admission.settle(0, trio.current_time())
+    response = Response(error.body(), status=error.status, content_type="application/json", headers=error.headers())
+    if not await body_is_read():
+        response.headers["connection"] = "close"
+    return response
 
 
 async def _answer_http_error(error: HTTPException) -> Response:
@@ -190,13 +196,6 @@ def _in_our_terms(error: HTTPException) -> GatewayError:
     if isinstance(error, RequestTimeout):
         return InvalidRequest("cannot read the body: it came too slowly or was cut off")
     return InvalidRequest("cannot read this request") if (error.code or 500) < 500 else InternalError("cannot answer")
-
-
-def _error_response(error: GatewayError) -> Response:
-    response = Response(error.body(), status=error.status, content_type="application/json", headers=error.headers())
-    if isinstance(error, CallerError) and error.status in (413, 415):
-        response.headers["connection"] = "close"  # the rest of the body is not read
-    return response
 
 
 def _printable(path: str) -> str:

@@ -1,29 +1,30 @@
 """Who may come in: checked before anything is done for a request, in an order that tells a stranger the least."""
 
+import ipaddress
 import time
 
 import trio
 from werkzeug.datastructures import Headers
 
-from claudegwd.config.check import is_loopback, split_bind
+from claudegwd.config.check import split_bind
 from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS, Client
-from claudegwd.limits.meter import Admission
+from claudegwd.limits.meter import CHARACTERS_PER_TOKEN, Admission
 from claudegwd.openai_api.errors import AuthenticationFailed, PermissionDenied, UnsupportedMediaType
 from claudegwd.public.requests import at_end
 
 # Names of this machine that no DNS answer can point elsewhere.
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb: a reservation, settled by the true count
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 def check_host(gateway: Gateway, host: str) -> None:
     """Refuse a Host that is not ours: a web page may have pointed its own name at this address (DNS rebinding)."""
-    name = _name_of(host)
+    name = name_of(host)
     if name in _LOCAL_NAMES or name in gateway.config.server.allowed_hosts:
         return
-    bound = [split_bind(bind)[0].strip("[]").lower() for bind in (*gateway.binds, *gateway.config.server.bind)]
-    if name in bound or (any(each in ("0.0.0.0", "::") for each in bound) and _is_address(name)):  # noqa: S104 - compared
+    bound = {split_bind(bind)[0].lower() for bind in (*gateway.binds, *gateway.config.server.bind)}
+    if name in bound or (not _EVERYWHERE.isdisjoint(bound) and _is_address(name)):
         return
     raise PermissionDenied(
         "cannot serve this Host: add it to server.allowed_hosts if it is a name of this machine",
@@ -63,7 +64,7 @@ def authenticate(gateway: Gateway, headers: Headers) -> Client:
 def admit(gateway: Gateway, client: Client, body_bytes: int) -> Admission:
     """Let one request in under the client's limits, until the request ends. Raises RateLimitExceeded."""
     meter = gateway.clients.book.meter(client, trio.current_time())
-    admission = meter.admit(body_bytes // _CHARACTERS_PER_TOKEN, trio.current_time())
+    admission = meter.admit(body_bytes // CHARACTERS_PER_TOKEN, trio.current_time())
     at_end(admission.end)
     return admission
 
@@ -79,12 +80,18 @@ def _token(headers: Headers) -> str:
     return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
 
 
-def _name_of(host: str) -> str:
+def name_of(host: str) -> str:
+    """The host of a Host header in its shortest form: small letters, no port, no brackets, no dot at the end."""
     host = host.strip().lower()
     if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host
+        name = host[1:].partition("]")[0]
+        return str(ipaddress.ip_address(name)) if _is_address(name) else name
+    return host.partition(":")[0].removesuffix(".")
 
 
 def _is_address(name: str) -> bool:
-    return is_loopback(f"{name}:1") or name.replace(".", "").isdigit() or ":" in name
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

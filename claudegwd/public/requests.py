@@ -13,9 +13,15 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import g, request
 from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
 
+from claudegwd.limits.meter import CHARACTERS_PER_TOKEN
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
+
+# How long the rest of a refused request's body is awaited. On a connection that is closed under it, many clients see
+# a broken pipe instead of the refusal; whoever sends slower than this gets that.
+REFUSED_BODY_SECONDS = 2.0
 
 _CLIENTS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LOGGED = (
@@ -78,7 +84,22 @@ async def read_body() -> bytes:
     """The whole body, within the bounds of size and time that the application has set."""
     data = await request.get_data(cache=False)
     g.body_at = trio.current_time()
+    if request.content_length is None and "admission" in g:
+        # Nobody had said its length. It is here already, so this only makes the next one wait.
+        g.admission.reserve(len(data) // CHARACTERS_PER_TOKEN, g.body_at)
     return data if isinstance(data, bytes) else data.encode()
+
+
+async def body_is_read() -> bool:
+    """Whether nothing more of this request's body is to come: its rest is read and thrown away, for a moment."""
+    with trio.move_on_after(REFUSED_BODY_SECONDS):
+        try:
+            async for _ in request.body:
+                pass
+        except HTTPException:  # it is larger than bodies may be
+            return False
+        return True
+    return False
 
 
 def milliseconds_since(start: float) -> int:

@@ -123,3 +123,14 @@ def test_a_reservation_of_before_a_change_is_settled_after_it() -> None:
     meter.change(Limits(tokens_per_minute=600), 0.0)
     admission.settle(100, 0.0)
     assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "500"
+
+
+def test_what_becomes_known_later_is_reserved_too_and_never_refused() -> None:
+    meter = Meter(Limits(tokens_per_minute=600), 0.0)
+    admission = meter.admit(0, 0.0)
+    admission.reserve(900, 0.0)
+    assert refused(meter, 1, 0.0).retry_after == pytest.approx(30.1)
+    admission.settle(100, 0.0)
+    assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "500"
+    admission.reserve(100, 0.0)
+    assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "500"
