@@ -35,6 +35,7 @@ class Spares:
             while self._wanted():
                 await self._stand_back()
                 if self._wanted():
+                    self._make_room()
                     self._roster.hire()
 
     def look(self) -> None:
@@ -59,7 +60,17 @@ class Spares:
     def _wanted(self) -> bool:
         config = self._config()
         unused = len(self._roster.in_state(WorkerState.STARTING, WorkerState.SPARE))
-        return not self._stopped and unused < config.spares and self._roster.living() < config.max
+        if self._stopped or unused >= config.spares:
+            return False
+        living = self._roster.living()
+        # Idle conversations must not take the place of every spare, or each new one would wait for a process to start;
+        # but the last conversation is worth more than a spare.
+        return living < config.max or (living - unused > 1 and bool(self._roster.in_state(WorkerState.IDLE)))
+
+    def _make_room(self) -> None:
+        if self._roster.living() >= self._config().max:
+            for worker in self._roster.in_state(WorkerState.IDLE)[:1]:
+                worker.close()
 
     async def _stand_back(self) -> None:
         await trio.sleep(self._roster.starts.pause(self._clock()))

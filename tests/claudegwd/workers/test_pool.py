@@ -124,6 +124,22 @@ async def test_a_spare_is_made_ready_and_used(tmp_path: Path) -> None:
         await at.until("spare", 1)
 
 
+async def test_idle_conversations_leave_room_for_a_spare(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 1, "max": 3}) as at:
+        for number in range(4):
+            await at.until("spare", 1)
+            assert (await at.ask(plan(f"conversation {number}"))).how == "spare"
+        await at.until("spare", 1)
+        assert at.pool.counts()["idle"] == 2
+
+
+async def test_the_only_conversation_is_not_given_up_for_a_spare(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 1, "max": 1}) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        await at.until("idle", 1)
+        assert (await at.ask(plan("hello", said, "and?"))).how == "continued"
+
+
 async def test_recycling_serves_the_same_client_and_setup_only(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"recycle": True}) as at:
         await at.ask(plan("one"))
