@@ -179,9 +179,7 @@ class Pool:
         self._conversations.drop(worker)
         lease.plan = plan
         lease.until = self._clock() + self.limits.request_seconds
-        worker.client = plan.client
-        worker.base = plan.base
-        worker.uses += 1
+        worker.lend_to(plan.client, plan.base)
         self._leases[worker] = lease
         if lease.how in ("spare", "cold"):
             self.spares.look()

@@ -115,6 +115,14 @@ class Worker:
 
     # -- what a request does with it ----------------------------------------------------------------------------------
 
+    def lend_to(self, client: str, base: bytes) -> None:
+        """A new question begins. The last one's answer is not its own: a borrower who goes before asking has none."""
+        self.client = client
+        self.base = base
+        self.uses += 1
+        self._turn = None
+        self._answer = Answer()
+
     def initialize(self, system: str, tools: Sequence[Any]) -> None:
         """Write system prompt and tools; once in a worker's life."""
         self._client_tools.manifest = tools
