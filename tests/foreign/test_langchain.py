@@ -18,7 +18,6 @@ pytestmark = pytest.mark.cli
 CONFIG = """
 [workers]
 recycle = true
-spares = 2
 parked_seconds = 2
 """
 
