@@ -33,9 +33,12 @@ def json_line(entry: Entry) -> str:
 
 
 def journal_datagram(entry: Entry, pid: int) -> bytes:
-    """systemd's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): our fields are named CLAUDEGWD_…"""
+    """systemd's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): our fields are named CLAUDEGWD_…
+
+    They stand in the message as well, which is all that journalctl shows of a record unless it is asked for more.
+    """
     fields = [
-        ("MESSAGE", entry.text),
+        ("MESSAGE", " ".join([entry.text, *_pairs(entry)])),
         ("PRIORITY", str(PRIORITIES[entry.level])),
         ("SYSLOG_IDENTIFIER", "claudegwd"),
         ("SYSLOG_PID", str(pid)),

@@ -66,7 +66,7 @@ def test_priorities(level: str, number: int) -> None:
 def test_for_the_journal() -> None:
     datagram = journal_datagram(made(request_id="r1", seconds=0.5, key=None), 42)
     assert datagram.decode().splitlines() == [
-        "MESSAGE=key rotated",
+        "MESSAGE=key rotated request_id=r1 seconds=0.5",
         "PRIORITY=6",
         "SYSLOG_IDENTIFIER=claudegwd",
         "SYSLOG_PID=42",
