@@ -98,7 +98,7 @@ def test_under_systemd_the_journal_gets_it_and_stderr_does_not(tmp_path: Path) -
         env = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
         handler = setup(LogConfig(), env, LogRing(), stream=stream, journal=lambda: Journal(tmp_path / "journal"))
         event(log, logging.INFO, "ready", count=1)
-        assert b"MESSAGE=ready\n" in sock.recv(1000)
+        assert b"MESSAGE=ready count=1\n" in sock.recv(1000)
         handler.configure(LogConfig(format="console"))
         event(log, logging.INFO, "on stderr now")
         (line,) = (tmp_path / "err").read_text().splitlines()
