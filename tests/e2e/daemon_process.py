@@ -73,6 +73,7 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         self._env = dict(env or {})
         self._config = config
+        self._killed = False
         (self.home / "tmp").mkdir()
         self.write_config(config)
         self.write_keys(keys)
@@ -80,14 +81,14 @@ class Daemon:
     # -- its files ----------------------------------------------------------------------------------------------------
 
     def write_config(self, text: str) -> None:
-        """config.toml of this text over DEFAULTS; the port, once the daemon has one, stays."""
+        """config.toml of this text over DEFAULTS."""
         self._config = text
         merged: dict[str, dict[str, Any]] = {name: dict(section) for name, section in DEFAULTS.items()}
         merged.setdefault("claude", {})["binary"] = str(self.cli)
         for name, section in tomllib.loads(text).items():
             merged.setdefault(name, {}).update(section)
-        if self.port and merged["server"]["bind"] == ["127.0.0.1:0"]:
-            merged["server"]["bind"] = [f"127.0.0.1:{self.port}"]
+        if self._killed and merged["server"]["bind"] == ["127.0.0.1:0"]:
+            merged["server"]["bind"] = [f"127.0.0.1:{self.port}"]  # its clients know this port
         lines = []
         for name, section in merged.items():
             lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.items())]
@@ -188,6 +189,7 @@ class Daemon:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+        self._killed = True
 
     def remove(self) -> None:
         """End whatever is left and remove the home."""

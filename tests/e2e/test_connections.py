@@ -78,6 +78,13 @@ async def test_a_connection_lives_on_after_an_error(gateway: Running) -> None:
             assert status == expected
 
 
+async def test_a_refusal_before_the_body_was_read_keeps_the_connection(gateway: Running) -> None:
+    for _ in range(50):  # head and body come in two pieces, and the refusal may come between
+        refused = await gateway.http.post("/v1/chat/completions", content=BODY, headers={"content-type": "text/plain"})
+        assert refused.status_code == 415
+        assert (await gateway.http.get("/livez")).status_code == 200
+
+
 async def test_requests_in_a_pipeline_are_answered_in_order(gateway: Running) -> None:
     async with connection(gateway) as stream:
         await stream.send_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
@@ -87,11 +94,27 @@ async def test_requests_in_a_pipeline_are_answered_in_order(gateway: Running) ->
     assert data.count(b"HTTP/1.1 200") == 2
 
 
-@pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"G" * 70_000, b"\r\n" * 10])
-async def test_what_is_no_http_is_cut_off(gateway: Running, junk: bytes) -> None:
+UPGRADE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: %s\r\n%s\r\n"
+JUNK = {
+    "TLS": b"\x16\x03\x01\x02\x00\x01",
+    "no target": b"GET\r\n\r\n",
+    "an endless head": b"G" * 70_000,
+    "empty lines": b"\r\n" * 10,
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "an upgrade to HTTP/2": UPGRADE % (b"h2c", b"HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"),
+    "a WebSocket": UPGRADE
+    % (b"websocket", b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"),
+    "two lengths": b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    "a broken chunk": b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+}
+
+
+@pytest.mark.parametrize("name", JUNK)
+async def test_what_is_no_http_harms_nobody(gateway: Running, name: str) -> None:
     async with connection(gateway) as stream:
         try:
-            await stream.send_all(junk)
+            await stream.send_all(JUNK[name])
             await stream.send_eof()
             with trio.fail_after(10):
                 while await stream.receive_some(65536):
@@ -99,6 +122,7 @@ async def test_what_is_no_http_is_cut_off(gateway: Running, junk: bytes) -> None
         except trio.BrokenResourceError:
             pass
     assert (await gateway.http.get("/livez")).status_code == 200
+    assert "unforeseen" not in gateway.log
 
 
 async def test_half_open_connections_keep_nobody_out(gateway: Running) -> None:

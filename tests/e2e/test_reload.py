@@ -1,0 +1,125 @@
+"""Reloading: taken at once and whole, or not at all."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+import trio
+
+from claudegwd.demo.replies import echo, say
+from claudegwd.demo.script import RecordedRequest, Reply, Text, Wait
+from tests.e2e.harness import GOOD_KEY, MODEL, as_messages, running
+
+pytestmark = pytest.mark.cli
+
+OTHER_KEY = "sk-false-other-key-0002"
+
+
+async def test_what_changed_is_answered_and_holds_at_once() -> None:
+    async with running(echo(), keys=[GOOD_KEY]) as gateway:
+        assert (await gateway.refused("Hi.", model="nickname")).status_code == 404
+        gateway.daemon.write_config('[claude]\naliases = { nickname = "sonnet" }\n[limits]\nrequests_per_minute = 3')
+        answer = (await gateway.control("POST", "/v1/reload")).json()
+        changed = {change["key"] for change in answer["changes"]}
+        assert changed == {"claude.aliases", "limits.requests_per_minute"}
+        status = await gateway.status()
+        assert status["config_generation"] == answer["generation"] == 2
+        assert status["last_reload"]["ok"] is True
+        named = await gateway.ask("Hi.", model="nickname")
+        assert named.text == "Hi."
+        assert named.headers["x-ratelimit-limit-requests"] == "3"
+
+
+BROKEN = {
+    "no toml": "[server\n",
+    "an unknown key": "[server]\nbinds = []\n",
+    "a wrong type": '[workers]\nmax = "many"\n',
+}
+
+
+async def test_a_broken_configuration_changes_nothing_and_says_why() -> None:
+    async with running(echo()) as gateway:
+        good = gateway.daemon.config_file.read_text()
+        for text in BROKEN.values():
+            gateway.daemon.config_file.write_text(text)
+            response = await gateway.control("POST", "/v1/reload")
+            assert 400 <= response.status_code < 500
+            assert "config.toml" in response.text
+            status = await gateway.status()
+            assert status["config_generation"] == 1
+            assert status["last_reload"]["ok"] is False
+            assert (await gateway.http.get("/readyz")).status_code == 200
+        gateway.daemon.config_file.write_text(good)
+        keys = gateway.daemon.keys_file
+        keys.write_text('{"claude_api_keys": [{"name": "a"}]}')
+        assert 400 <= (await gateway.control("POST", "/v1/reload")).status_code < 500
+        assert (await gateway.ask("Still with the old key?")).text == "Still with the old key?"
+        assert {request.key for request in gateway.upstream()} == {GOOD_KEY}
+
+
+async def test_sighup_reloads_and_survives_a_broken_file() -> None:
+    async with running(echo()) as gateway:
+
+        async def generation_is_2() -> bool:
+            return bool((await gateway.status())["config_generation"] == 2)
+
+        async def was_refused() -> bool:
+            last = (await gateway.status())["last_reload"]
+            return last is not None and not last["ok"]
+
+        gateway.daemon.write_config("[limits]\nqueue = 7")
+        gateway.daemon.signal(signal.SIGHUP)
+        await gateway.until(generation_is_2)
+        gateway.daemon.config_file.write_text("[server\n")
+        gateway.daemon.signal(signal.SIGHUP)
+        await gateway.until(was_refused)
+        assert (await gateway.http.get("/livez")).status_code == 200
+
+
+async def test_keys_come_and_go_under_a_running_answer() -> None:
+    release = trio.Event()
+
+    def script(request: RecordedRequest) -> Reply:
+        if "Long" in str(request.body["messages"]):
+            return Reply((Text(("begun ",)), Wait(release), Text(("and ended",))))
+        return say("short")
+
+    async with running(script, keys=[GOOD_KEY]) as gateway:
+        wanted: Any = {"model": MODEL, "messages": as_messages("Long."), "stream": True}
+        said = ""
+        async for chunk in await gateway.client.chat.completions.create(**wanted):
+            said += chunk.choices[0].delta.content or ""
+            if said == "begun " and not release.is_set():
+                gateway.daemon.write_keys([{"name": "other", "token": OTHER_KEY}])
+                answer = (await gateway.control("POST", "/v1/reload")).json()
+                assert (answer["keys"]["added"], answer["keys"]["removed"]) == (["other"], ["k0"])
+                assert (await gateway.ask("Short.")).text == "short"
+                release.set()
+        assert said == "begun and ended"
+        assert [request.key for request in gateway.upstream()] == [GOOD_KEY, OTHER_KEY]
+
+
+async def test_a_disabled_key_is_not_used_and_a_conversation_moves_on() -> None:
+    async with running(echo(), keys=[GOOD_KEY, OTHER_KEY]) as gateway:
+        messages = as_messages("one")
+        first = await gateway.ask(messages)
+        assert (await gateway.control("PATCH", "/v1/keys/k0", {"status": "disabled"})).status_code == 200
+        messages += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "two"}]
+        assert (await gateway.ask(messages)).text == "two"
+        assert [request.key for request in gateway.upstream()] == [GOOD_KEY, OTHER_KEY]
+        assert (await gateway.keys())["k0"]["state"] == "disabled"
+
+
+async def test_a_lowered_bound_on_workers_holds_as_they_become_free() -> None:
+    async with running(echo(), config="[workers]\nmax = 3") as gateway:
+        for number in range(3):
+            await gateway.ask(f"Conversation {number}.")
+        gateway.daemon.write_config("[workers]\nmax = 1")
+        await gateway.control("POST", "/v1/reload")
+
+        async def one_is_left() -> bool:
+            return len(await gateway.workers()) == 1
+
+        await gateway.until(one_is_left)
