@@ -4,6 +4,7 @@ Hypercorn's own `serve` waits for a connection whose client has stopped reading,
 accepting is ours, and what is left open when the time is over is closed under it.
 """
 
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 
 from claudegwd.http1 import MAX_HEAD_BYTES, Http1
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
 
 # Idle keep-alive connections, and ones that have not sent a whole request head: above the idle time of common clients
 # (5 to 60 s), so that it is they who close and no request meets a closing connection.
@@ -120,6 +123,8 @@ class Server:
         try:
             state = ConnectionState(LifespanState({}))
             await _Connection(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others go on
+            log_event(log, logging.ERROR, "a connection failed unforeseen", cause=error)
         finally:
             self._open.discard(stream)
             self._ended.set()
