@@ -8,7 +8,7 @@ import pytest
 
 from claudegwd.demo.replies import blocks, echo, refusal, say
 from claudegwd.demo.script import RecordedRequest, Reply, Text, Usage
-from tests.e2e.harness import Running, secret
+from tests.e2e.harness import MODEL, Running, secret
 
 pytestmark = pytest.mark.cli
 
@@ -156,6 +156,12 @@ async def test_verbatim_also_in_a_history(gateway: Running) -> None:
     await gateway.ask(conversation)
     (request,) = gateway.upstream()
     assert turns(request) == [(m["role"], m["content"]) for m in conversation]
+
+
+async def test_half_a_surrogate_pair_of_the_models_reaches_the_client(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say("a\ud83d", "b")
+    response = await gateway.post({"model": MODEL, "messages": [{"role": "user", "content": "Break it."}]})
+    assert response.json()["choices"][0]["message"]["content"] == "a\ud83db"
 
 
 async def test_limits_and_stops_are_upstreams_own(gateway: Running) -> None:

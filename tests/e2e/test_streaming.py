@@ -112,6 +112,27 @@ async def test_several_choices_in_one_stream(gateway: Running) -> None:
         assert [c.finish_reason for c in own] == [None] * (len(own) - 1) + ["stop"]
 
 
+async def test_no_silence_is_longer_than_a_heartbeat_also_before_the_first_token(gateway: Running) -> None:
+    release = trio.Event()
+    late, pausing = Reply((Text(("said",)),), before=(Wait(release),)), Reply((Text(("said",)), Wait(release)))
+    gateway.endpoint.script = lambda request: late if "Late" in str(request.body["messages"]) else pausing
+    seen: dict[str, bytes] = {}
+
+    async def read(text: str) -> None:
+        seen[text] = b""
+        async with raw_stream(gateway, text) as response:
+            async for piece in response.aiter_bytes():
+                seen[text] += piece
+                if b'"role"' in seen["Late."] and b": keep-alive\n\n" in seen["Pausing."]:
+                    release.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read, "Late.")
+        nursery.start_soon(read, "Pausing.")
+    assert b'"said"' in seen["Late."]  # which began as a stream while there was no token yet
+    assert all(each.endswith(b"data: [DONE]\n\n") for each in seen.values())
+
+
 @pytest.mark.parametrize(("failure", "status"), [(overloaded(), 503), (server_error(), 503)])
 async def test_a_failure_before_the_first_token_is_a_real_status(gateway: Running, failure: Any, status: int) -> None:
     gateway.endpoint.script = lambda _: failure
