@@ -187,7 +187,7 @@ def _unknown(line: bytes) -> Unknown:
     """What does not decode: something new, or something known that is broken."""
     try:
         found = _line.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventError("cannot read a line from the CLI: no type in it") from error
     if found.type in _VITAL_LINES or (found.type == "stream_event" and _is_vital(found.event)):
         raise EventError(f"cannot read a {found.type} line from the CLI: its parts are not those of a known version")

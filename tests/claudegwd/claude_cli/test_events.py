@@ -171,6 +171,8 @@ BROKEN: list[bytes] = [
     b'{"type":7}',
     b'{"type":null}',
     b'{"type":"tool_progress","x":\xff}',
+    b'{"type":"\xd4x"}',
+    b'{"type":"new","event":{"type":"\xd4"}}',
     b"[" * 100_000,
     b'{"type":"assistant","message":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     # Known lines without which a turn would wait for ever, and parts of an answer that would be lost.
