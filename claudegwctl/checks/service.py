@@ -24,7 +24,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     if found:
         yield from found
     elif scene.status is None:
-        mend = "copy packaging/systemd/claudegwd.service, or start `claudegwd` by hand"
+        mend = "`claudegwctl install` makes one; or start `claudegwd` by hand"
         yield Finding("service", NOTE, f"there is no unit {UNIT}", mend)
 
 

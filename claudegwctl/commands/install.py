@@ -60,9 +60,9 @@ def told(steps: Iterable[Taken], *, quiet: bool) -> list[Taken]:
         taken.append(each)
         if quiet:
             continue
-        colour = "dim" if each.outcome == "as it was" else "green"
+        colour = "dim" if each.outcome == "in place" else "green"
         say(f"{coloured(f'{each.outcome:<10}', colour)}{each.step.does}")
-        if each.outcome != "as it was":
+        if each.outcome != "in place":
             say(f"{'':<10}{coloured(f'undo: {each.step.undo}', 'dim')}")
     return taken
 

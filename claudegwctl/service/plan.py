@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     """What became of a step."""
 
     DONE = "done"
-    AS_IT_WAS = "as it was"
+    IN_PLACE = "in place"
     WOULD = "would"
 
 
@@ -72,7 +72,7 @@ def go_through(steps: Sequence[Step], *, dry: bool) -> Iterator[Taken]:
     """Do what is not done yet, in order; with `dry` only say it. Raises Problem at the first that cannot be done."""
     for step in steps:
         if step.is_done():
-            yield Taken(step, Outcome.AS_IT_WAS)
+            yield Taken(step, Outcome.IN_PLACE)
         elif dry:
             yield Taken(step, Outcome.WOULD)
         else:

@@ -45,7 +45,7 @@ def test_it_installs_once_and_takes_it_back(bare: Lab) -> None:
     assert verified.stdout + verified.stderr == ""
 
     before = service.main_pid
-    assert outcomes(bare, "install") == {"as it was"}
+    assert outcomes(bare, "install") == {"in place"}
     assert service.main_pid == before
 
     bare.write("/etc/systemd/system/other.service", "[Service]\nExecStart=/bin/true\n")
@@ -56,7 +56,7 @@ def test_it_installs_once_and_takes_it_back(bare: Lab) -> None:
     left = bare.said("find", "/etc", "/usr/local", "-name", "*claudegw*").splitlines()
     assert left == ["/etc/claudegwd"]  # for configuration and keys
     assert bare.said("id", "-un", "claudegwd") == "claudegwd"
-    assert outcomes(bare, "uninstall") == {"as it was"}
+    assert outcomes(bare, "uninstall") == {"in place"}
 
 
 def test_a_user_installs_without_root(bare: Lab) -> None:

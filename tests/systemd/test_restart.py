@@ -1,7 +1,9 @@
 """Nobody notices a restart: what was asked before is answered, and what is asked meanwhile waits."""
 
 import json
+from pathlib import Path
 
+from tests.systemd.conftest import PACKAGE
 from tests.systemd.laboratory import Service
 
 REQUESTS = 500
@@ -44,3 +46,10 @@ def test_a_stop_is_one_though_somebody_asks(fake: Service) -> None:
         found = json.loads(visitor.stdout.read().splitlines()[-1])
     assert found["failed"]
     assert fake.show("ActiveState") == "inactive"
+
+
+def test_an_upgrade_restarts_what_runs(demo: Service, package: Path) -> None:
+    before = demo.main_pid
+    demo.lab.run("dpkg", "-i", f"{PACKAGE}/{package.name}")
+    assert demo.main_pid != before
+    assert demo.lab.visit("ask", "8000", "Hello?")["status"] == 200

@@ -22,7 +22,7 @@ def test_it_is_enabled_and_answers_the_official_client(service: Service, demo: S
 
 
 def test_it_is_not_ready_while_no_cli_starts(service: Service) -> None:
-    service.lab.write("/usr/local/lib/hanging-claude", "#!/bin/sh\nexec cat >/dev/null\n", "755")
+    service.lab.write("/usr/local/lib/hanging-claude", "#!/bin/sh\nexec tail -f /dev/null\n", "755")
     service.lab.write(CONFIG, '[claude]\nbinary = "/usr/local/lib/hanging-claude"\n')
     service.lab.write(f"{DROP_IN}/short.conf", "[Service]\nTimeoutStartSec=3\nTimeoutStopSec=2\nRestart=no\n")
     service.control("daemon-reload")

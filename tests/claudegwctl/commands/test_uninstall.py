@@ -7,7 +7,7 @@ from tests.claudegwctl.commands.test_install import run
 def test_where_nothing_is_installed_nothing_is_to_do(tmp_path: Path) -> None:
     done = run("uninstall", "--user", "--dry-run", "--json", home=tmp_path)
     assert done.returncode == 0
-    assert {step["outcome"] for step in json.loads(done.stdout)["steps"]} == {"as it was"}
+    assert {step["outcome"] for step in json.loads(done.stdout)["steps"]} == {"in place"}
 
 
 def test_what_is_ours_would_go_and_stays_in_a_dry_run(tmp_path: Path) -> None:

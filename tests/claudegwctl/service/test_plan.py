@@ -67,7 +67,7 @@ def test_a_dry_run_does_nothing(tmp_path: Path) -> None:
     assert [taken.outcome for taken in go_through(steps, dry=True)] == [Outcome.WOULD]
     assert list(tmp_path.iterdir()) == []
     assert [taken.outcome for taken in go_through(steps, dry=False)] == [Outcome.DONE]
-    assert [taken.outcome for taken in go_through(steps, dry=False)] == [Outcome.AS_IT_WAS]
+    assert [taken.outcome for taken in go_through(steps, dry=False)] == [Outcome.IN_PLACE]
 
 
 @pytest.mark.parametrize(
