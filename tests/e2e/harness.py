@@ -195,8 +195,8 @@ async def attached(daemon: Daemon, endpoint: ScriptedEndpoint) -> AsyncIterator[
     base_url = f"http://127.0.0.1:{daemon.port}"
     with trio.fail_after(TEST_SECONDS):
         async with (
-            openai.AsyncOpenAI(base_url=f"{base_url}/v1", api_key="none", max_retries=0, timeout=30) as client,
-            httpx.AsyncClient(base_url=base_url, timeout=30) as http,
+            openai.AsyncOpenAI(base_url=f"{base_url}/v1", api_key="none", max_retries=0, timeout=120) as client,
+            httpx.AsyncClient(base_url=base_url, timeout=120) as http,
         ):
             yield Running(daemon, endpoint, client, http)
 
