@@ -1,0 +1,40 @@
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGING = ROOT / "packaging"
+# What a distributor finds below the prefix.
+DATA = {
+    "lib/systemd/system/claudegwd.service": "systemd/claudegwd.service",
+    "lib/systemd/system/claudegwd.socket": "systemd/claudegwd.socket",
+    "lib/systemd/user/claudegwd.service": "systemd/user/claudegwd.service",
+    "lib/sysusers.d/claudegwd.conf": "sysusers.d/claudegwd.conf",
+    "lib/tmpfiles.d/claudegwd.conf": "tmpfiles.d/claudegwd.conf",
+    "share/man/man1/claudegwctl.1": "man/claudegwctl.1",
+    "share/man/man5/claudegwd.toml.5": "man/claudegwd.toml.5",
+    "share/man/man8/claudegwd.8": "man/claudegwd.8",
+    "share/bash-completion/completions/claudegwctl": "completions/bash/claudegwctl",
+    "share/zsh/site-functions/_claudegwctl": "completions/zsh/_claudegwctl",
+    "share/fish/vendor_completions.d/claudegwctl.fish": "completions/fish/claudegwctl.fish",
+}
+
+
+@pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling, which builds the wheel, is not installed")
+def test_the_wheel_holds_the_same_files_for_its_installer_and_for_a_distributor(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [path] = tmp_path.glob("*.whl")
+    data = "-".join(path.name.split("-")[:2]) + ".data/data/"
+    with zipfile.ZipFile(path) as wheel:
+        for place, source in DATA.items():
+            assert wheel.read(data + place) == (PACKAGING / source).read_bytes()
+        for kind in ("systemd", "sysusers.d", "tmpfiles.d", "launchd", "man", "completions"):
+            for file in (PACKAGING / kind).rglob("*"):
+                if file.is_file():
+                    inside = f"claudegwctl/packaging/{file.relative_to(PACKAGING)}"
+                    assert wheel.read(inside) == file.read_bytes()
