@@ -67,6 +67,9 @@ class Gateway:
             except (Cut, OSError):  # idle for long, it was closed: once more on a new one
                 self._control = None
                 answer = await (await self._controller()).request(method, path, body)
+            except trio.Cancelled:
+                self._control = None  # its answer is still to come, and would be read as the next one's
+                raise
         if answer.status >= 300:
             raise RefusedError(f"cannot {method} {path}: {answer.status} {answer.body[:300]!r}")
         return answer.json()
