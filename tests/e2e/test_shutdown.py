@@ -114,7 +114,9 @@ async def test_twenty_requests_leave_nothing_behind() -> None:
         before = await settled()
         for number in range(20):
             await gateway.ask(f"Request {number}.")
-        assert await settled() == before
+        after = await settled()
+        # One descriptor fewer is no leak: a connection of the first requests may have ended since.
+        assert all(now <= then for now, then in zip(after, before, strict=True)), (after, before)
 
 
 async def test_a_killed_daemon_leaves_no_worker_alive() -> None:
