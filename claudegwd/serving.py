@@ -4,9 +4,11 @@ Hypercorn's own `serve` waits for a connection whose client has stopped reading,
 accepting is ours, and what is left open when the time is over is closed under it.
 """
 
+import errno
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +29,8 @@ from claudegwd.logs import log
 KEEP_ALIVE_SECONDS = 65
 # Each takes some 20 kB; beyond it a new connection is closed at once, and those that are open go on.
 MAX_CONNECTIONS = 4096
+ACCEPT_MAX = 64  # in one round of the event loop: some milliseconds of work before streams go on
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 # A written answer leaves our side of the socket at once; this is for the last events of streams that just ended.
 FLUSH_SECONDS = 0.1
 # At a restart: how long an idle connection stays open for a request that is on its way. A client that asks again and
@@ -41,7 +45,7 @@ class Server:
 
     def __init__(self, app: Any, listeners: Sequence[socket.socket]) -> None:
         self._app = app
-        self._listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in listeners]
+        self._listeners = [_Listener(sock) for sock in listeners]
         self._config = HypercornConfig()
         self._config.include_server_header = False
         self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
@@ -180,6 +184,36 @@ class _Connection(TCPServer):
             except OSError:
                 return False  # it is full, or closed: the long way waits, or finds out
         return self._written == len(data)
+
+
+class _Listener(trio.abc.Listener[trio.SocketStream]):
+    """Takes all connections that wait, at once. Trio's own takes one in each round of the event loop, and under load,
+    when rounds are long, that is a few dozen a second: who looks at /livez then waited for seconds."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(0)
+        self._socket = sock
+        self._taken: deque[socket.socket] = deque()
+
+    async def accept(self) -> trio.SocketStream:
+        while not self._taken:  # no checkpoint before it is empty: a cancelled wait loses nobody
+            await trio.lowlevel.wait_readable(self._socket)
+            self._take()
+        return trio.SocketStream(trio.socket.from_stdlib_socket(self._taken.popleft()))
+
+    def _take(self) -> None:
+        for _ in range(ACCEPT_MAX):
+            try:
+                self._taken.append(self._socket.accept()[0])
+            except OSError as error:
+                if error.errno in _NO_ROOM and not self._taken:
+                    raise  # trio waits a moment, and tries again
+                return  # none is left, or one has gone already: the others are seen in the next round
+
+    async def aclose(self) -> None:
+        trio.lowlevel.notify_closing(self._socket)
+        self._socket.close()
+        await trio.lowlevel.checkpoint()
 
 
 class _Started(trio.TaskStatus[list[Any]]):

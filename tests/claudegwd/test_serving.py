@@ -133,3 +133,16 @@ async def test_a_client_that_never_gets_its_answer_does_not_delay_the_end() -> N
         await here.app.begun.wait()
         await here.server.stop(0.1)
         assert await stream.receive_some() == b""
+
+
+async def test_a_crowd_is_let_in_at_once_and_answered() -> None:
+    async with running() as here:
+        crowd = [await here.connect() for _ in range(200)]
+        for stream in crowd:
+            await stream.send_all(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n")
+        for stream in crowd:
+            got = b""
+            while piece := await stream.receive_some():
+                got += piece
+            assert got.endswith(b"ok")
+        await here.server.stop(PATIENCE)
