@@ -17,11 +17,11 @@ WORKERS = 4
 
 
 @contextmanager
-def served(more: str = "") -> Iterator[Daemon]:
-    """A daemon that needs no key and limits nobody. At the end it must stop in order and have left nothing."""
+def served(more: str = "", limits: str = "requests_per_minute = 0") -> Iterator[Daemon]:
+    """A daemon that needs no key and limits nobody, unless told otherwise. It must stop in order and leave nothing."""
     with tempfile.TemporaryDirectory(prefix="cgw-fake-") as scratch:
         config = (
-            f"[claude]\nmodels = {json.dumps(MODELS)}\n[limits]\nrequests_per_minute = 0\n"
+            f"[claude]\nmodels = {json.dumps(MODELS)}\n[limits]\n{limits}\n"
             f'[workers]\nmax = {WORKERS}\n[log]\nlevel = "info"\n{more}'
         )
         daemon = Daemon(f"http://127.0.0.1:{free_port()}", cli=write_fake_cli(Path(scratch)), config=config)
