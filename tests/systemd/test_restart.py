@@ -52,4 +52,4 @@ def test_an_upgrade_restarts_what_runs(demo: Service, package: Path) -> None:
     before = demo.main_pid
     demo.lab.run("dpkg", "-i", f"{PACKAGE}/{package.name}")
     assert demo.main_pid != before
-    assert demo.lab.visit("ask", "8000", "Hello?")["status"] == 200
+    assert demo.lab.ask("8000", "Hello?") == 200

@@ -41,14 +41,14 @@ def test_a_reload_is_done_when_it_returns_and_fails_when_it_is_refused(demo: Ser
     assert demo.show("ActiveState") == "active"
     assert demo.main_pid == before
     assert "max = 3" in demo.ctl("config", "show").stdout
-    assert demo.lab.visit("ask", "8000", "Still there?")["status"] == 200
+    assert demo.lab.ask("8000", "Still there?") == 200
 
 
 def test_killed_it_comes_back_and_nobody_is_refused(demo: Service) -> None:
     before = demo.main_pid
     demo.lab.run("kill", "-KILL", str(before))
     # At once: the manager keeps the listener, and the next daemon answers.
-    assert demo.lab.visit("ask", "8000", "Hello?")["status"] == 200
+    assert demo.lab.ask("8000", "Hello?") == 200
     assert demo.main_pid != before
     assert demo.show("NRestarts") == "1"
 
@@ -57,7 +57,7 @@ def test_a_killed_worker_is_replaced(demo: Service) -> None:
     demo.until(lambda: bool(demo.workers()), "there is a spare")
     for worker in demo.workers():
         demo.lab.run("kill", "-KILL", str(worker))
-    assert demo.lab.visit("ask", "8000", "Hello?")["status"] == 200
+    assert demo.lab.ask("8000", "Hello?") == 200
     assert demo.show("NRestarts") == "0"
 
 
@@ -69,7 +69,7 @@ def test_an_event_loop_that_stands_still_is_ended_by_the_watchdog(service: Servi
     service.lab.run("kill", "-STOP", str(before))
     service.until_started_anew(before)
     assert any("Watchdog timeout" in record["MESSAGE"] for record in service.journal("-n", "40"))
-    assert service.lab.visit("ask", "8000", "Hello?")["status"] == 200
+    assert service.lab.ask("8000", "Hello?") == 200
 
 
 def test_a_bad_configuration_is_tried_once(service: Service) -> None:
@@ -82,7 +82,7 @@ def test_a_bad_configuration_is_tried_once(service: Service) -> None:
 
 
 def test_stopped_it_leaves_nothing(demo: Service) -> None:
-    demo.lab.visit("ask", "8000", "Hello!")
+    assert demo.lab.ask("8000", "Hello!") == 200
     group = demo.show("ControlGroup")
     assert len(demo.processes()) > 1
     demo.control("stop", "claudegwd")
@@ -124,7 +124,7 @@ def test_the_journal_has_fields_once_and_nothing_secret(service: Service) -> Non
     service.lab.write("/etc/credstore/claudegwd.keys.json", KEYS, "600")
     service.lab.write(CONFIG, '[log]\nlevel = "debug"\n[limits]\nrequest_seconds = 3\n')
     service.control("start", "claudegwd")
-    status = service.lab.visit("ask", "8000", CONTENT)["status"]
+    status = service.lab.ask("8000", CONTENT)
     assert status >= 500
     records = service.journal("_SYSTEMD_INVOCATION_ID=" + service.show("InvocationID"))
     [asked] = [record for record in records if record.get("CLAUDEGWD_ROUTE") == "/v1/chat/completions"]

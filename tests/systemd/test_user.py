@@ -41,7 +41,7 @@ def test_it_runs_reloads_comes_back_and_stops_as_the_machines_does(own: Service)
 
     before = own.main_pid
     own.lab.run("kill", "-KILL", str(before))
-    assert own.lab.visit("ask", PORT, "Hello?")["status"] == 200
+    assert own.lab.ask(PORT, "Hello?") == 200
     assert own.main_pid != before
 
     group = own.show("ControlGroup")
@@ -63,6 +63,6 @@ def test_both_are_there_again_after_a_reboot(demo: Service, own: Service) -> Non
     own.control("enable", "--now", "claudegwd")
     demo.lab.reboot()
     assert demo.show("ActiveState") == "active"
-    assert demo.lab.visit("ask", "8000", "Hello?")["status"] == 200
+    assert demo.lab.ask("8000", "Hello?") == 200
     own.until(lambda: own.show("ActiveState") == "active", "the user's service has started with the machine")
-    assert own.lab.visit("ask", PORT, "Hello?")["status"] == 200
+    assert own.lab.ask(PORT, "Hello?") == 200
