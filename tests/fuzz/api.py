@@ -18,7 +18,6 @@ import httpx
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -29,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.e2e.daemon_process import Daemon
 from tests.fuzz.served import MODELS, served, unforeseen
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 # The fake CLI is told to crash now and then: that is the one 500 that may be.
 CRASHED = "claude_cli_failed"
 EXAMPLES = 10  # of each operation and mode in one round
@@ -75,8 +74,8 @@ def _operation(
             case.body["model"] = chance.choice(MODELS)
         response = case.call(base_url=base_url, timeout=60)
         seen[str(response.status_code)] += 1
-        if response.status_code == 500 and CRASHED in response.text:
-            return
+        # A 503 may be: the fake CLI answers in no response_format.
+        assert response.status_code != 500 or CRASHED in response.text, response.text
         if "text/event-stream" in response.headers.get("content-type", [""])[0]:
             # Described as a text, which it is, and cut off by schemathesis; chunks have judges in tests/foreign.
             assert "internal_error" not in response.text
