@@ -45,13 +45,17 @@ async def recovers(gateway: Running, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["crash", "nonsense"])
-@pytest.mark.parametrize("state", BEFORE_THE_FIRST_TOKEN)
-async def test_before_the_first_token_another_process_answers(tmp_path: Path, state: str, fault: str) -> None:
-    settings: dict[str, Any] = {fault: state, "once": str(tmp_path / "once")}
-    async with faulty(tmp_path, **settings) as gateway:
-        answer = await gateway.ask(HISTORY, model="sonnet")
-        assert answer.text == secret("second")
-        await gateway.until_workers(busy=0, idle=1)
+async def test_before_the_first_token_another_process_answers(tmp_path: Path, fault: str) -> None:
+    async with faulty(tmp_path) as gateway:
+        for state in BEFORE_THE_FIRST_TOKEN:
+            once = tmp_path / state
+            settings: dict[str, Any] = {fault: state, "once": str(once)}
+            write_fake_cli(tmp_path, echo=1, **settings)
+            question = {"role": "user", "content": secret(f"{fault} at {state}")}
+            answer = await gateway.ask([*HISTORY[:-1], question], model="sonnet")
+            assert answer.text == question["content"]
+            assert once.exists()  # it did happen
+            await gateway.until_workers(busy=0)
 
 
 @pytest.mark.parametrize("fault", ["crash", "nonsense", "huge"])
@@ -74,13 +78,13 @@ async def test_a_huge_line_is_no_way_to_fill_the_memory(tmp_path: Path, state: s
         await recovers(gateway, tmp_path)
 
 
-@pytest.mark.parametrize("state", ["initialize", "settings", "append", "message", "streaming"])
-async def test_one_that_hangs_is_given_up_at_the_requests_bound(tmp_path: Path, state: str) -> None:
-    config = NO_SPARES + "[limits]\nrequest_seconds = 1"
-    async with faulty(tmp_path, config, hang=state) as gateway:
-        error = await gateway.refused(HISTORY, model="sonnet")
-        assert error.status_code == 504
-        await gateway.until_workers(busy=0)
+async def test_one_that_hangs_is_given_up_at_the_requests_bound(tmp_path: Path) -> None:
+    async with faulty(tmp_path, NO_SPARES + "[limits]\nrequest_seconds = 1") as gateway:
+        for state in ("initialize", "settings", "append", "message", "streaming"):
+            write_fake_cli(tmp_path, echo=1, hang=state)
+            error = await gateway.refused(HISTORY, model="sonnet")
+            assert error.status_code == 504, state
+            await gateway.until_workers(busy=0)
         await recovers(gateway, tmp_path)
 
 
