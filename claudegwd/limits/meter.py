@@ -1,18 +1,17 @@
 """What one client may still do: requests a minute, tokens a minute, requests at once. Pure: the clock is an argument.
 
-A request is admitted (``admit``), its tokens settled when they are known (``settle``), and it ends (``Admission.end``).
+A request is admitted (``admit``), the tokens that it may use are reserved before it is asked (``Admission.reserve``)
+and settled when they are known (``settle``), and it ends (``end``).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from claudegwd.limits.bucket import Bucket, duration
-from claudegwd.openai_api.errors import RateLimitExceeded
+from claudegwd.openai_api.errors import RateLimitExceeded, RequestTooLarge
 
 # When a place will be free nobody knows. One second is about the shortest answer, and keeps clients from hammering.
 BUSY_RETRY_SECONDS: Final = 1.0
-CHARACTERS_PER_TOKEN: Final = 4  # the usual rule of thumb: for a reservation, settled by the true count
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +25,31 @@ class Limits:
 
 @dataclass(slots=True)
 class Admission:
-    """A request that was let in. ``settle`` it once and ``end`` it always; both may be called twice."""
+    """A request that was let in. ``settle`` what it reserved once, and ``end`` it always; both may be called twice."""
 
     meter: "Meter"
-    reserved: float
+    reserved: float = 0.0
     settled: bool = False
     ended: bool = False
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it matters how many are reserved."""
+        return self.meter.limits.tokens_per_minute > 0
+
+    def reserve(self, prompt: int, answer: int, now: float) -> None:
+        """Take the tokens that the request may use. Raises RateLimitExceeded with the true wait, and takes none then;
+        RequestTooLarge where a whole minute's tokens would not do."""
+        if self.counts_tokens:  # else there is nothing to give back, even if there is a limit by then
+            self.meter.check_tokens(prompt, answer, now)
+            self.reserved += prompt + answer
+            self.meter.use_tokens(prompt + answer, now)
 
     def settle(self, tokens: int, now: float) -> None:
         """The request used ``tokens`` in all; what was reserved beyond is given back, what is missing becomes debt."""
         if not self.settled:
             self.settled = True
             self.meter.use_tokens(tokens - self.reserved, now)
-
-    def reserve(self, tokens: int, now: float) -> None:
-        """Take more before it is settled, for what was not known when the request was let in. It is not refused."""
-        if not self.settled:
-            self.reserved += tokens
-            self.meter.use_tokens(tokens, now)
 
     def end(self) -> None:
         """The request is over, however it ended. Unsettled tokens stay taken: they may have been used."""
@@ -69,32 +75,37 @@ class Meter:
             self._requests = _changed(self._requests, limits.requests_per_minute, now)
             self._tokens = _changed(self._tokens, limits.tokens_per_minute, now)
 
-    def admit(self, tokens: int, now: float) -> Admission:
-        """Let one request in that may use ``tokens``; they are reserved. What it uses beyond becomes a debt.
-
-        Raises RateLimitExceeded with the true wait, and takes nothing then. A request that needs more than a minute's
-        tokens passes when all of them are there: refusing it would be for ever.
-        """
+    def admit(self, now: float) -> Admission:
+        """Let one request in. Raises RateLimitExceeded with the true wait, and takes nothing then."""
         if self.limits.concurrent_requests and self.active >= self.limits.concurrent_requests:
             raise RateLimitExceeded(
                 f"cannot take this request: this client may have {self.limits.concurrent_requests} requests under way "
                 "at once; wait for one to end",
                 retry_after=BUSY_RETRY_SECONDS,
             )
-        waits = ((bucket.wait(units, now), what) for bucket, units, what in self._demands(tokens))
-        wait, what = max(waits, default=(0.0, ""))
-        if wait > 0:
-            raise RateLimitExceeded(
-                f"cannot take this request: this client's limit of {what} a minute is reached; "
-                f"try again in {duration(wait)}",
-                retry_after=wait,
-            )
-        reserved = 0.0
-        for bucket, units, what in self._demands(tokens):
-            bucket.take(units)
-            reserved = units if what == "tokens" else reserved
+        if self._requests is not None:
+            wait = self._requests.wait(1, now)
+            if wait > 0:
+                raise _exceeded("requests", wait)
+            self._requests.take(1)
         self.active += 1
-        return Admission(self, reserved)
+        return Admission(self)
+
+    def check_tokens(self, prompt: int, answer: int, now: float) -> None:
+        """Raises RateLimitExceeded if a request for so many tokens cannot pass now, RequestTooLarge if it never can."""
+        if self._tokens is None:
+            return
+        tokens, capacity = prompt + answer, int(self._tokens.capacity)
+        if tokens > capacity:
+            raise RequestTooLarge(
+                f"cannot take this request: its prompt has about {prompt} tokens and its answer may have {answer}; "
+                f"this client's limit is {capacity} tokens a minute; send less, or a smaller max_tokens",
+                param="messages" if prompt > capacity else "max_tokens",
+            )
+        wait = self._tokens.wait(tokens, now)
+        if wait > 0:
+            # The next try takes a request as well.
+            raise _exceeded("tokens", max(wait, self._requests.wait(1, now) if self._requests is not None else 0.0))
 
     def use_tokens(self, tokens: float, now: float) -> None:
         """Take tokens without asking (negative: give back)."""
@@ -112,11 +123,12 @@ class Meter:
                 headers[f"x-ratelimit-reset-{what}"] = duration(bucket.reset(now))
         return headers
 
-    def _demands(self, tokens: int) -> Iterable[tuple[Bucket, float, str]]:
-        if self._requests is not None:
-            yield self._requests, 1.0, "requests"
-        if self._tokens is not None:
-            yield self._tokens, min(float(tokens), self._tokens.capacity), "tokens"
+
+def _exceeded(what: str, wait: float) -> RateLimitExceeded:
+    return RateLimitExceeded(
+        f"cannot take this request: this client's limit of {what} a minute is reached; try again in {duration(wait)}",
+        retry_after=wait,
+    )
 
 
 def _changed(bucket: Bucket | None, capacity: int, now: float) -> Bucket | None:

@@ -151,6 +151,13 @@ class RateLimitExceeded(CallerError):
     retry_after = 1.0
 
 
+class RequestTooLarge(RateLimitExceeded):
+    """The request may use more tokens than the client has in a minute, so it would never pass: ask for less."""
+
+    retry_after = 60.0
+    hopeless = True
+
+
 class UpstreamError(GatewayError):
     """What is behind the CLI is at fault."""
 

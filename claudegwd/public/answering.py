@@ -22,6 +22,7 @@ from claudegwd.openai_api.sse import CONTENT_TYPE, DONE, KEEP_ALIVE
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.choices import Choices
 from claudegwd.public.requests import Record, at_end, during
+from claudegwd.translate.estimate import answer_tokens, prompt_tokens, used_tokens
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, TokenCount
 from claudegwd.workers.asking import Asking
@@ -59,8 +60,8 @@ class Answering:
         self._body_at: float = g.body_at
         self._handed_on: float | None = None
         self._answered = False
-        g.asked = True
         self._stopped: GatewayError | None = None
+        self._reserve(plans)
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
         self.askings = [self._gateway.desk.ask(plan, g.request_id) for plan in plans]
@@ -156,25 +157,36 @@ class Answering:
         self.usage += _usage(finished(asking).usage)
         self._gateway.answered(asking)
 
+    def _reserve(self, plans: Sequence[Plan]) -> None:
+        """Take what it may use from the client's tokens. Raises RateLimitExceeded."""
+        if self._admission.counts_tokens:
+            now = trio.current_time()
+            self._admission.reserve(sum(map(prompt_tokens, plans)), sum(map(answer_tokens, plans)), now)
+
     def _settle(self) -> None:
         """Count what the request used to its client."""
-        tokens = self.usage.prompt_tokens + self.usage.completion_tokens
-        self._admission.settle(tokens, trio.current_time())
-        self._gateway.clients.book.used(self._client, tokens, time.time())
         self._answered = True
+        self._used(self.usage.prompt_tokens + self.usage.completion_tokens)
         self.on_settled(self.usage)
         record, head = self._record, self.askings[0]
         record.prompt_tokens, record.completion_tokens = self.usage.prompt_tokens, self.usage.completion_tokens
         record.key, record.how = head.key, head.how
 
+    def _used(self, tokens: int) -> None:
+        """Settle the limit, and count the request to its client; once."""
+        if not self._admission.settled:
+            self._admission.settle(tokens, trio.current_time())
+            if tokens or self._answered:
+                self._gateway.clients.book.used(self._client, tokens, time.time())
+
     def _told(self, error: GatewayError) -> GatewayError:
         """The error as the client is told it: who stopped an answer knows better why it broke off."""
-        if all(asking.first_at is None for asking in self.askings):
-            self._admission.settle(0, trio.current_time())  # nothing was answered, so nothing is used
+        self._used(sum(map(_spent, self.askings)))
         return self._stopped or error
 
     def _observe(self) -> None:
-        """Tell the metrics, once the request is over."""
+        """Settle what was not answered to its end, and tell the metrics: once the request is over."""
+        self._used(sum(map(_spent, self.askings)))
         head, started = self.askings[0], self._record.started
         self._gateway.metrics.asked(
             Asked(
@@ -206,6 +218,16 @@ def worker_headers(asking: Asking, ignored: Sequence[str]) -> dict[str, str]:
     headers = {"x-claudegw-worker": asking.how} if asking.how else {}
     names = (*ignored, *asking.plan.settings.ignored)
     return headers | ({"x-claudegw-ignored": ", ".join(dict.fromkeys(names))} if names else {})
+
+
+def _spent(asking: Asking) -> int:
+    """The tokens that one question has used so far, as far as can be told."""
+    end = asking.answer.finished
+    if end is not None:
+        return end.usage.prompt + end.usage.completion
+    if asking.asked_at is None or asking.error is not None:
+        return 0  # it was not asked, or nothing was answered
+    return used_tokens(asking.plan, asking.answer)
 
 
 def _usage(count: TokenCount) -> Usage:

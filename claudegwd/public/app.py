@@ -131,7 +131,7 @@ def _begin(gateway: Gateway) -> Response | None:
     if request.method == "POST" and request.endpoint is not None:
         g.limited = True
         doors.check_body_type(request.headers)
-        g.admission = doors.admit(gateway, g.client, request.content_length or 0)
+        g.admission = doors.admit(gateway, g.client)
     return None
 
 
@@ -160,8 +160,6 @@ async def _answer_error(error: GatewayError) -> Response:
     gateway: Gateway = g.gateway
     gateway.refused(error)
     g.record.code = error.code
-    if "admission" in g and not g.get("asked"):
-        g.admission.settle(0, trio.current_time())
     response = Response(error.body(), status=error.status, content_type="application/json", headers=error.headers())
     if not await body_is_read():
         response.headers["connection"] = "close"

@@ -9,7 +9,7 @@ from werkzeug.datastructures import Headers
 from claudegwd.config.check import split_bind
 from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS, Client
-from claudegwd.limits.meter import CHARACTERS_PER_TOKEN, Admission
+from claudegwd.limits.meter import Admission
 from claudegwd.openai_api.errors import AuthenticationFailed, PermissionDenied, UnsupportedMediaType
 from claudegwd.public.requests import at_end
 
@@ -61,10 +61,13 @@ def authenticate(gateway: Gateway, headers: Headers) -> Client:
     return gateway.clients.book.authenticate(token, time.time())
 
 
-def admit(gateway: Gateway, client: Client, body_bytes: int) -> Admission:
-    """Let one request in under the client's limits, until the request ends. Raises RateLimitExceeded."""
-    meter = gateway.clients.book.meter(client, trio.current_time())
-    admission = meter.admit(body_bytes // CHARACTERS_PER_TOKEN, trio.current_time())
+def admit(gateway: Gateway, client: Client) -> Admission:
+    """Let one request in under the client's limits, until the request ends. Raises RateLimitExceeded.
+
+    Its tokens are reserved when it has been read: by its length, one picture would be a book.
+    """
+    now = trio.current_time()
+    admission = gateway.clients.book.meter(client, now).admit(now)
     at_end(admission.end)
     return admission
 

@@ -4,7 +4,6 @@ from functools import partial
 from uuid import uuid4
 
 import msgspec
-import trio
 from quart import Response, g, jsonify
 
 from claudegwd.gateway import Gateway
@@ -63,7 +62,6 @@ def follow(answering: Answering, wanted: ChatRequest) -> None:
 async def chat_debug() -> Response:
     """Say whether a chat request would be taken, and where its fault is. Nothing is asked and nothing is logged."""
     gateway: Gateway = g.gateway
-    g.admission.settle(0, trio.current_time())
     try:
         wanted = parse_chat_request(await read_body(), gateway.bounds)
         gateway.plan(wanted, g.client)

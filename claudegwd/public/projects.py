@@ -4,7 +4,6 @@ import time
 from typing import Any
 from uuid import uuid4
 
-import trio
 from quart import Response, g, jsonify, request
 
 from claudegwd.gateway import Gateway
@@ -26,7 +25,6 @@ async def projects_create() -> Response:
     """Make a project; its id is ours."""
     gateway: Gateway = g.gateway
     wanted = parse_project(await read_body(), gateway.bounds)
-    g.admission.settle(0, trio.current_time())
     now = time.time()
     project = Project(str(uuid4()), wanted.name, wanted.description, wanted.path, now, now)
     try:

@@ -15,7 +15,6 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
-from claudegwd.limits.meter import CHARACTERS_PER_TOKEN
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 
@@ -84,9 +83,6 @@ async def read_body() -> bytes:
     """The whole body, within the bounds of size and time that the application has set."""
     data = await request.get_data(cache=False)
     g.body_at = trio.current_time()
-    if request.content_length is None and "admission" in g:
-        # Nobody had said its length. It is here already, so this only makes the next one wait.
-        g.admission.reserve(len(data) // CHARACTERS_PER_TOKEN, g.body_at)
     return data if isinstance(data, bytes) else data.encode()
 
 

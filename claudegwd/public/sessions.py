@@ -4,7 +4,6 @@ import time
 from typing import Any
 from uuid import uuid4
 
-import trio
 from quart import Response, g, jsonify, request
 
 from claudegwd.gateway import Gateway
@@ -37,7 +36,6 @@ async def sessions_create() -> Response:
     """Make a session. Chats that name it, and bring no system prompt of their own, are asked with its own."""
     gateway: Gateway = g.gateway
     wanted = parse_session(await read_body(), gateway.bounds)
-    g.admission.settle(0, trio.current_time())
     model = gateway.model(wanted.model or gateway.config.claude.default_model, g.client).id
     now = time.time()
     session = Session(str(uuid4()), wanted.project_id, wanted.title, model, wanted.system_prompt, now, now)

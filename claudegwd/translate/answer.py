@@ -57,6 +57,12 @@ class Answer:
         return joined(self._text)
 
     @property
+    def characters(self) -> int:
+        """About how many there are of all kinds together: escapes are counted as they are written."""
+        calls = sum(len(piece) for call in self.calls for piece in call.pieces)
+        return sum(map(len, self._text)) + sum(map(len, self._reasoning)) + calls
+
+    @property
     def reasoning(self) -> str:
         """The model's thinking, or its summary."""
         return joined(self._reasoning)

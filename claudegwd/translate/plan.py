@@ -27,6 +27,7 @@ class Plan:
     settings: TurnSettings
     format: AnswerFormat | None = None
     own_stops: tuple[str, ...] = ()  # stop sequences that the upstream does not take
+    max_tokens: int | None = None  # the client's bound of its answer
 
     @property
     def is_prefill(self) -> bool:
@@ -91,4 +92,5 @@ def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") 
         ),
         format=wanted,
         own_stops=tuple(stop for stop in request.stop if not stop.strip()),
+        max_tokens=request.max_tokens,
     )

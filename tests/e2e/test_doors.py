@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import stat
+import struct
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,6 +44,13 @@ requests_per_minute = 0
 }
 CHAT = "/v1/chat/completions"
 BODY = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
+PICTURE = "data:image/png;base64," + base64.b64encode(
+    b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 100, 100) + bytes(400_000)
+).decode()
+
+
+def said(content: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": content}]
 
 
 async def key_of(gateway: Running, name: str, **limits: Any) -> str:
@@ -287,22 +296,44 @@ async def test_requests_a_minute_are_told_in_headers_and_true_when_refused(gatew
     assert (await gateway.post(BODY, headers=bearer(API_KEYS[1]))).status_code == 200
 
 
-async def test_tokens_a_minute_are_reserved_settled_and_given_back(gateway: Running) -> None:
+def tokens_left(answer: httpx.Response) -> int:
+    return int(answer.headers["x-ratelimit-remaining-tokens"])
+
+
+async def test_tokens_a_minute_are_settled_by_what_was_used(gateway: Running) -> None:
     headers = bearer(await key_of(gateway, "frugal", tokens_per_minute=60_000))
-
-    def left(answer: httpx.Response) -> int:
-        return int(answer.headers["x-ratelimit-remaining-tokens"])
-
-    answer = await gateway.post(BODY, headers=headers)
+    answer = await gateway.post({**BODY, "max_tokens": 50_000}, headers=headers)
     usage = answer.json()["usage"]["total_tokens"]
-    assert 60_000 - usage <= left(answer) <= 60_000 - usage + 2_000  # what a second or two has filled up
-    refused(await gateway.post({**BODY, "pad": "x" * 100_000, "n": 99}, headers=headers), 400, "invalid_value")
-    assert left(await gateway.post(BODY, headers=headers)) > 55_000  # the refused one had cost nothing
-    async with held(gateway, {**BODY, "model": PACED, "stream": True, "pad": "x" * 160_000}, headers) as reserved:
-        assert left(reserved) < 25_000
-        late = await gateway.post({**BODY, "pad": "x" * 160_000}, headers=headers)
+    assert 60_000 - usage <= tokens_left(answer) <= 60_000 - usage + 2_000  # what a second or two has filled up
+    refused(await gateway.post({**BODY, "max_tokens": 50_000, "n": 99}, headers=headers), 400, "invalid_value")
+    assert tokens_left(await gateway.post(BODY, headers=headers)) > 55_000  # the refused one had cost nothing
+
+
+async def test_the_answers_bound_is_reserved_while_it_is_under_way(gateway: Running) -> None:
+    headers = bearer(await key_of(gateway, "prudent", tokens_per_minute=60_000))
+    streamed = {**BODY, "model": PACED, "stream": True, "max_tokens": 40_000}
+    async with held(gateway, streamed, headers) as reserved:
+        assert 18_000 < tokens_left(reserved) < 25_000
+        late = await gateway.post({**BODY, "max_tokens": 30_000}, headers=headers)
         refused(late, 429, "rate_limit_exceeded")
-        assert 1 <= int(late.headers["retry-after"]) <= 60
+        assert 1 <= int(late.headers["retry-after"]) <= 12  # 10,000 of 60,000 a minute are missing
+        assert (await gateway.post({**BODY, "max_tokens": 5_000}, headers=headers)).status_code == 200
+
+    async def given_back() -> bool:
+        return tokens_left(await gateway.post(BODY, headers=headers)) > 55_000
+
+    await gateway.until(given_back, 5)  # in which time 5,000 come of themselves
+
+
+async def test_what_would_never_fit_is_told_so(gateway: Running) -> None:
+    headers = bearer(await key_of(gateway, "small", tokens_per_minute=2_000))
+    for more, param in (({"max_tokens": 3_000}, "max_tokens"), ({"messages": said("x" * 10_000)}, "messages")):
+        never = await gateway.post({**BODY, **more}, headers=headers)
+        refused(never, 429, "rate_limit_exceeded")
+        assert never.json()["error"]["param"] == param
+        assert never.headers["x-should-retry"] == "false"
+    picture = {"type": "image_url", "image_url": {"url": PICTURE}}  # 500,000 characters, and a picture all the same
+    assert (await gateway.post({**BODY, "messages": said([picture]), "max_tokens": 9}, headers=headers)).is_success
 
 
 @asynccontextmanager

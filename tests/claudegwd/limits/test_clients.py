@@ -146,19 +146,19 @@ def test_totals() -> None:
 def test_limits_outlive_a_reload() -> None:
     a = client("a", 1)
     subject = book(a, default=Limits(requests_per_minute=1))
-    subject.meter(a, 0.0).admit(0, 0.0)
+    subject.meter(a, 0.0).admit(0.0)
     subject.configure([], Limits(requests_per_minute=1))
     with pytest.raises(RateLimitExceeded):
-        subject.meter(a, 0.0).admit(0, 0.0)
+        subject.meter(a, 0.0).admit(0.0)
     subject.configure([], Limits())
-    subject.meter(a, 0.0).admit(0, 0.0)
+    subject.meter(a, 0.0).admit(0.0)
 
 
 def test_without_authentication_there_is_one_meter_for_all() -> None:
     subject = book(default=Limits(requests_per_minute=1))
-    subject.meter(ANONYMOUS, 0.0).admit(0, 0.0)
+    subject.meter(ANONYMOUS, 0.0).admit(0.0)
     with pytest.raises(RateLimitExceeded):
-        subject.meter(ANONYMOUS, 0.0).admit(0, 0.0)
+        subject.meter(ANONYMOUS, 0.0).admit(0.0)
     refused(subject, "")
 
 
@@ -204,7 +204,8 @@ def test_authentication_and_limits_take_under_100_us_with_10_000_clients() -> No
         for n in range(rounds):
             known = subject.authenticate(token_texts[n], NOW)
             meter = subject.meter(known, float(n))
-            admission = meter.admit(100, float(n))
+            admission = meter.admit(float(n))
+            admission.reserve(60, 40, float(n))
             meter.headers(float(n))
             admission.settle(90, float(n))
             admission.end()

@@ -2,38 +2,57 @@
 
 import pytest
 
-from claudegwd.limits.meter import Limits, Meter
-from claudegwd.openai_api.errors import RateLimitExceeded
+from claudegwd.limits.meter import Admission, Limits, Meter
+from claudegwd.openai_api.errors import RateLimitExceeded, RequestTooLarge
 
 
-def refused(meter: Meter, tokens: int, now: float) -> RateLimitExceeded:
+def refused(meter: Meter, now: float) -> RateLimitExceeded:
     with pytest.raises(RateLimitExceeded) as caught:
-        meter.admit(tokens, now)
+        meter.admit(now)
     return caught.value
+
+
+def too_many(meter: Meter, prompt: int, answer: int, now: float) -> RateLimitExceeded:
+    admission = meter.admit(now)
+    with pytest.raises(RateLimitExceeded) as caught:
+        admission.reserve(prompt, answer, now)
+    admission.end()
+    return caught.value
+
+
+def reserved(meter: Meter, prompt: int, answer: int, now: float) -> Admission:
+    admission = meter.admit(now)
+    admission.reserve(prompt, answer, now)
+    return admission
+
+
+def left(meter: Meter, now: float = 0.0) -> int:
+    return int(meter.headers(now)["x-ratelimit-remaining-tokens"])
 
 
 def test_without_limits_everything_passes_and_no_header_is_sent() -> None:
     meter = Meter(Limits(), 0.0)
     for _ in range(1000):
-        meter.admit(10**9, 0.0).settle(10**9, 0.0)
+        reserved(meter, 10**9, 10**9, 0.0).settle(10**9, 0.0)
     assert meter.headers(0.0) == {}
     assert meter.active == 1000
+    assert not meter.admit(0.0).counts_tokens
 
 
 def test_requests_a_minute() -> None:
     meter = Meter(Limits(requests_per_minute=2), 0.0)
-    meter.admit(0, 0.0)
-    meter.admit(0, 0.0)
-    error = refused(meter, 0, 0.0)
+    meter.admit(0.0)
+    meter.admit(0.0)
+    error = refused(meter, 0.0)
     assert (error.status, error.code) == (429, "rate_limit_exceeded")
     assert error.retry_after == pytest.approx(30.0)
     assert "limit of requests a minute" in error.message
-    meter.admit(0, 30.0)
+    meter.admit(30.0)
 
 
 def test_the_headers_as_openai_writes_them() -> None:
     meter = Meter(Limits(requests_per_minute=100, tokens_per_minute=60_000), 0.0)
-    meter.admit(1000, 0.0)
+    reserved(meter, 600, 400, 0.0)
     assert meter.headers(0.0) == {
         "x-ratelimit-limit-requests": "100",
         "x-ratelimit-remaining-requests": "99",
@@ -45,92 +64,97 @@ def test_the_headers_as_openai_writes_them() -> None:
     assert meter.headers(60.0)["x-ratelimit-reset-requests"] == "0s"
 
 
-def test_tokens_are_reserved_and_settled() -> None:
+def test_prompt_and_answer_are_reserved_and_settled() -> None:
     meter = Meter(Limits(tokens_per_minute=600), 0.0)
-    admission = meter.admit(500, 0.0)
-    assert refused(meter, 200, 0.0).retry_after == pytest.approx(10.0)
+    admission = reserved(meter, 100, 400, 0.0)
+    error = too_many(meter, 50, 150, 0.0)
+    assert error.retry_after == pytest.approx(10.0)
+    assert "limit of tokens a minute" in error.message
     admission.settle(100, 0.0)
     admission.settle(100, 0.0)
-    assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "500"
+    assert left(meter) == 500
+
+
+def test_the_wait_that_is_told_is_enough_and_not_too_long() -> None:
+    meter = Meter(Limits(tokens_per_minute=600), 0.0)
+    reserved(meter, 100, 400, 0.0)
+    wait = too_many(meter, 100, 200, 0.0).retry_after
+    assert wait is not None
+    too_many(meter, 100, 200, wait - 0.1)
+    reserved(meter, 100, 200, wait)
 
 
 def test_an_answer_longer_than_reserved_becomes_debt() -> None:
     meter = Meter(Limits(tokens_per_minute=600), 0.0)
-    meter.admit(100, 0.0).settle(900, 0.0)
-    assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "0"
-    assert refused(meter, 0, 0.0).retry_after == pytest.approx(30.0)
+    reserved(meter, 50, 50, 0.0).settle(900, 0.0)
+    assert left(meter) == 0
+    assert too_many(meter, 0, 60, 0.0).retry_after == pytest.approx(36.0)
 
 
-def test_a_request_larger_than_a_minutes_tokens_passes_when_all_are_there() -> None:
+@pytest.mark.parametrize(("prompt", "answer", "param"), [(601, 1, "messages"), (500, 101, "max_tokens")])
+def test_what_never_fits_is_told_so_at_once(prompt: int, answer: int, param: str) -> None:
     meter = Meter(Limits(tokens_per_minute=600), 0.0)
-    meter.admit(5000, 0.0).settle(600, 0.0)
-    assert refused(meter, 5000, 0.0).retry_after == pytest.approx(60.0)
-    meter.admit(5000, 60.0)
+    error = too_many(meter, prompt, answer, 0.0)
+    assert isinstance(error, RequestTooLarge)
+    assert (error.status, error.code, error.param) == (429, "rate_limit_exceeded", param)
+    assert error.headers()["x-should-retry"] == "false"
+    assert "600 tokens a minute" in error.message
+    assert left(meter) == 600
+    reserved(meter, 500, 100, 0.0)
 
 
-def test_what_is_refused_takes_nothing() -> None:
-    meter = Meter(Limits(requests_per_minute=10, tokens_per_minute=600), 0.0)
-    meter.admit(600, 0.0)
+def test_what_is_refused_takes_no_tokens() -> None:
+    meter = Meter(Limits(tokens_per_minute=600), 0.0)
+    reserved(meter, 600, 0, 0.0)
     for _ in range(50):
-        refused(meter, 100, 0.0)
-    assert meter.headers(0.0)["x-ratelimit-remaining-requests"] == "9"
+        too_many(meter, 50, 50, 0.0)
+    assert left(meter, 10.0) == 100
     assert meter.active == 1
 
 
 def test_the_longest_wait_counts() -> None:
-    meter = Meter(Limits(requests_per_minute=60, tokens_per_minute=60), 0.0)
-    for _ in range(60):
-        meter.admit(0, 0.0)
-    meter.use_tokens(60, 0.0)
-    error = refused(meter, 30, 0.0)
-    assert error.retry_after == pytest.approx(30.0)
-    assert "limit of tokens" in error.message
+    meter = Meter(Limits(requests_per_minute=2, tokens_per_minute=60), 0.0)
+    reserved(meter, 1, 59, 0.0)
+    assert too_many(meter, 1, 4, 0.0).retry_after == pytest.approx(30.0)
+    assert too_many(meter, 1, 49, 30.0).retry_after == pytest.approx(30.0)
+    meter = Meter(Limits(requests_per_minute=2, tokens_per_minute=60), 0.0)
+    reserved(meter, 1, 59, 0.0)
+    assert too_many(meter, 1, 49, 0.0).retry_after == pytest.approx(50.0)
 
 
 def test_requests_at_once() -> None:
     meter = Meter(Limits(concurrent_requests=2), 0.0)
-    first = meter.admit(0, 0.0)
-    meter.admit(0, 0.0)
-    error = refused(meter, 0, 0.0)
+    first = meter.admit(0.0)
+    meter.admit(0.0)
+    error = refused(meter, 0.0)
     assert error.retry_after is not None
     first.end()
     first.end()
-    meter.admit(0, 0.0)
-    refused(meter, 0, 0.0)
+    meter.admit(0.0)
+    refused(meter, 0.0)
 
 
 def test_a_request_that_was_never_settled_keeps_what_it_reserved() -> None:
     meter = Meter(Limits(tokens_per_minute=600), 0.0)
-    meter.admit(500, 0.0).end()
-    assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "100"
+    reserved(meter, 100, 400, 0.0).end()
+    assert left(meter) == 100
 
 
 def test_other_limits_keep_what_was_used() -> None:
     meter = Meter(Limits(requests_per_minute=10), 0.0)
     for _ in range(10):
-        meter.admit(0, 0.0)
+        meter.admit(0.0)
     meter.change(Limits(requests_per_minute=100), 0.0)
-    assert refused(meter, 0, 0.0).retry_after is not None
+    assert refused(meter, 0.0).retry_after is not None
     meter.change(Limits(), 0.0)
-    meter.admit(0, 0.0)
+    meter.admit(0.0)
     meter.change(Limits(requests_per_minute=1, tokens_per_minute=5), 0.0)
-    meter.admit(5, 0.0)
+    reserved(meter, 2, 3, 0.0)
 
 
-def test_a_reservation_of_before_a_change_is_settled_after_it() -> None:
+def test_what_was_asked_before_there_was_a_limit_is_settled_under_it() -> None:
     meter = Meter(Limits(), 0.0)
-    admission = meter.admit(100, 0.0)
+    admission = reserved(meter, 50, 50, 0.0)
     meter.change(Limits(tokens_per_minute=600), 0.0)
     admission.settle(100, 0.0)
-    assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "500"
-
-
-def test_what_becomes_known_later_is_reserved_too_and_never_refused() -> None:
-    meter = Meter(Limits(tokens_per_minute=600), 0.0)
-    admission = meter.admit(0, 0.0)
-    admission.reserve(900, 0.0)
-    assert refused(meter, 1, 0.0).retry_after == pytest.approx(30.1)
-    admission.settle(100, 0.0)
-    assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "500"
-    admission.reserve(100, 0.0)
-    assert meter.headers(0.0)["x-ratelimit-remaining-tokens"] == "500"
+    assert left(meter) == 500

@@ -1,0 +1,57 @@
+"""About how many tokens a question may use: to reserve them before anybody counts."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from claudegwd.translate.answer import Answer
+from claudegwd.translate.parts import Block
+from claudegwd.translate.plan import Plan
+
+CHARACTERS_PER_TOKEN: Final = 4  # the usual rule of thumb for English
+# Anthropic counts width times height over 750, and makes larger pictures so small that this comes to no more.
+IMAGE_TOKENS: Final = 1_600
+# A page of a PDF is some 2,000 tokens and 60 kB.
+PDF_CHARACTERS_PER_TOKEN: Final = 40
+# For an answer whose client names no max_tokens: a page and a half, which most answers do not reach. OpenAI counts
+# none at all then; one that is longer becomes a debt.
+ANSWER_TOKENS: Final = 1_000
+# No model writes more, whatever max_tokens says.
+ANSWER_TOKENS_MAX: Final = 128_000
+
+
+def prompt_tokens(plan: Plan) -> int:
+    """Of all that goes to the model: system prompt, tools, and the whole conversation."""
+    tools = len(msgspec.json.encode(plan.tools.manifest)) if plan.tools.manifest else 0
+    blocks = sum(_tokens(entry.content()) for entry in plan.entries)
+    return (len(plan.system) + tools) // CHARACTERS_PER_TOKEN + blocks
+
+
+def answer_tokens(plan: Plan) -> int:
+    """As many as the answer may have by the client's own bound, else as many as answers mostly have."""
+    return ANSWER_TOKENS if plan.max_tokens is None else min(plan.max_tokens, ANSWER_TOKENS_MAX)
+
+
+def used_tokens(plan: Plan, answer: Answer) -> int:
+    """What an answer that was broken off has used: nobody told its counts."""
+    return prompt_tokens(plan) + answer.characters // CHARACTERS_PER_TOKEN
+
+
+def _tokens(blocks: Iterable[Block]) -> int:
+    return sum(_of_block(block) for block in blocks)
+
+
+def _of_block(block: Block) -> int:
+    match block["type"]:
+        case "text":
+            return len(block["text"]) // CHARACTERS_PER_TOKEN
+        case "image":
+            return IMAGE_TOKENS
+        case "document":
+            source = block["source"]
+            ratio = PDF_CHARACTERS_PER_TOKEN if source["type"] == "base64" else CHARACTERS_PER_TOKEN
+            return len(source["data"]) // ratio
+        case "tool_result":
+            return _tokens(block.get("content", ()))
+    return len(msgspec.json.encode(block)) // CHARACTERS_PER_TOKEN
