@@ -14,7 +14,7 @@ from claudegwd.public.answering import Answering, Stream, finished, worker_heade
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
 from claudegwd.public.requests import read_body
-from claudegwd.translate.turn import Finished, Output, Reasoning, Text, ToolArguments, ToolStart
+from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking
 
 
@@ -46,7 +46,8 @@ def _choice(index: int, asking: Asking) -> Choice:
     text = answer.text
     return Choice(
         index=index,
-        content=text if text or not calls else None,
+        content=text if text or not (calls or answer.refusal) else None,
+        refusal=answer.refusal,
         reasoning_content=answer.reasoning or None,
         tool_calls=calls,
         finish_reason=reason,
@@ -69,6 +70,8 @@ def _stream(
                 return stream.tool_arguments(index, call, raw)
             case Reasoning(raw=raw):
                 return stream.reasoning(index, raw)
+            case Refusal(raw=raw):
+                return stream.refusal(index, raw)
             case ToolStart(index=call, id=ident, name=name):
                 return stream.tool_start(index, call, ident, name)
             case Finished(reason=reason):

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from claudegwd.translate.literals import joined as joined
-from claudegwd.translate.outputs import Failed, Finished, Output, Reasoning, Started, Text, ToolArguments, ToolStart
+from claudegwd.translate.outputs import (
+    Failed,
+    Finished,
+    Output,
+    Reasoning,
+    Refusal,
+    Started,
+    Text,
+    ToolArguments,
+    ToolStart,
+)
 
 
 @dataclass(slots=True)
@@ -26,6 +36,7 @@ class Answer:
     """Fed with the outputs of one turn."""
 
     model: str = ""
+    refusal: str | None = None
     calls: list[GatheredCall] = field(default_factory=list)
     finished: Finished | None = None
     failed: Failed | None = None
@@ -40,6 +51,8 @@ class Answer:
                     self._text.append(raw)
                 case Reasoning(raw=raw):
                     self._reasoning.append(raw)
+                case Refusal(raw=raw):
+                    self.refusal = joined([raw])
                 case ToolArguments(index=index, raw=raw):
                     self.calls[index].pieces.append(raw)
                 case ToolStart(id=ident, name=name):

@@ -37,6 +37,13 @@ class Reasoning:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """The model declined. It gives no words for that but what it had said before, so they are ours; likewise."""
+
+    raw: bytes = b'"The model declined to answer this."'
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStart:
     """Call number `index` (from 0) begins. `name` is the client's own."""
 
@@ -88,4 +95,4 @@ class Failed:
     streamed: bool
 
 
-Output: TypeAlias = Started | Text | Reasoning | ToolStart | ToolArguments | Finished | Failed
+Output: TypeAlias = Started | Text | Reasoning | Refusal | ToolStart | ToolArguments | Finished | Failed

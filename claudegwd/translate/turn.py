@@ -19,6 +19,7 @@ from claudegwd.translate.outputs import Failed as Failed
 from claudegwd.translate.outputs import Finished as Finished
 from claudegwd.translate.outputs import Output as Output
 from claudegwd.translate.outputs import Reasoning as Reasoning
+from claudegwd.translate.outputs import Refusal as Refusal
 from claudegwd.translate.outputs import Started as Started
 from claudegwd.translate.outputs import Text as Text
 from claudegwd.translate.outputs import TokenCount as TokenCount
@@ -203,6 +204,8 @@ class Turn:
             outputs += self._arguments_of(block)
         if self.filter is not None:
             outputs += self._filtered(self.filter.end())
+        if stop == "refusal":
+            outputs.append(Refusal())
         usage = count_tokens(self._head, part.usage or e.Usage())
         outputs.append(Finished(self._reason(stop), usage, self._after(stop), said(self._blocks)))
         return outputs

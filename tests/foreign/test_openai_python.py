@@ -14,7 +14,7 @@ import trio
 from openai.lib.streaming.chat import ChatCompletionStreamEvent
 from pydantic import BaseModel, Field
 
-from claudegwd.demo.replies import say
+from claudegwd.demo.replies import refusal, say
 from claudegwd.demo.script import Reply, Text, Thinking, ToolUse, Usage
 from tests.foreign.judged import CLIENT_KEY, MODEL, Judged
 
@@ -140,6 +140,19 @@ def test_a_refusal_is_told_by_the_helpers(gateway: Judged, client: openai.OpenAI
     gateway.endpoint.script = lambda _: Reply((), stop_reason="refusal")
     with pytest.raises(openai.ContentFilterFinishReasonError):
         client.chat.completions.parse(model=MODEL, messages=user("Be evil."), response_format=Solution)
+
+
+@pytest.mark.parametrize("parts", [(), ("I would ", "rather not.")])
+def test_a_refusal_stands_in_its_own_field(gateway: Judged, client: openai.OpenAI, parts: tuple[str, ...]) -> None:
+    gateway.endpoint.script = lambda _: refusal(*parts)
+    wanted: dict[str, Any] = {"model": MODEL, "messages": user("Be evil.")}
+    choice = client.chat.completions.create(**wanted).choices[0]
+    assert choice.finish_reason == "content_filter"
+    assert choice.message.refusal
+    assert choice.message.content == ("".join(parts) or None)
+    deltas = [chunk.choices[0].delta for chunk in client.chat.completions.create(**wanted, stream=True)]
+    assert "".join(delta.refusal or "" for delta in deltas) == choice.message.refusal
+    assert "".join(delta.content or "" for delta in deltas) == "".join(parts)
 
 
 # --- structured answers ---

@@ -19,6 +19,7 @@ from claudegwd.translate.turn import (
     Finished,
     Output,
     Reasoning,
+    Refusal,
     Started,
     Text,
     TokenCount,
@@ -128,8 +129,10 @@ def test_ends(stop: str, blocks: list[list[AnyEvent]], reason: str, after: After
     assert (finished.reason, finished.after) == (reason, after)
 
 
-def test_a_refusal_keeps_its_words() -> None:
-    assert run(whole(block(0, "I will not."), stop="refusal"))[1] == Text(b'"I will not."')
+def test_a_refusal_keeps_its_words_and_is_told() -> None:
+    outputs = run(whole(block(0, "I will not."), stop="refusal"))
+    assert outputs[1:3] == [Text(b'"I will not."'), Refusal()]
+    assert Refusal() not in run(whole(block(0, "I will.")))
 
 
 def test_a_call_under_the_clis_prefix_is_the_clients_too() -> None:
