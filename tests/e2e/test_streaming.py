@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import refusal, say
-from claudegwd.demo.script import Drop, Event, Pause, Reply, Text, Wait, overloaded, server_error
+from claudegwd.demo.script import Drop, Event, Reply, Text, Wait, overloaded, server_error
 from tests.e2e.harness import MODEL, Running, as_messages, secret
 
 pytestmark = pytest.mark.cli
@@ -29,8 +29,12 @@ async def raw_stream(gateway: Running, text: str, **more: Any) -> AsyncIterator[
 
 
 async def events(response: httpx.Response) -> list[str]:
+    """The data of each event."""
+    return events_of((await response.aread()).decode())
+
+
+def events_of(whole: str) -> list[str]:
     """The data of each event; each must be one line and a blank one."""
-    whole = (await response.aread()).decode()
     assert whole.endswith("\n\n")
     blocks = whole[:-2].split("\n\n")
     assert all(block.startswith(("data: ", ": ")) and "\n" not in block for block in blocks)
@@ -96,10 +100,18 @@ async def test_usage_comes_last_and_only_if_asked_for(gateway: Running) -> None:
 
 
 async def test_no_text_at_all_still_has_role_finish_and_done(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: refusal()
+    gateway.endpoint.script = lambda _: Reply(())
     chunks = await gateway.stream("Nothing.")
     assert [c.choices[0].delta.role for c in chunks] == ["assistant", None]
-    assert chunks[-1].choices[0].finish_reason == "content_filter"
+    assert [c.choices[0].finish_reason for c in chunks] == [None, "stop"]
+
+
+async def test_a_refusal_comes_in_its_own_field(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: refusal()
+    first, refused, last = await gateway.stream("Be evil.")
+    assert (first.choices[0].delta.role, first.choices[0].delta.content) == ("assistant", "")
+    assert refused.choices[0].delta.refusal
+    assert last.choices[0].finish_reason == "content_filter"
 
 
 async def test_several_choices_in_one_stream(gateway: Running) -> None:
@@ -142,22 +154,24 @@ async def test_a_failure_before_the_first_token_is_a_real_status(gateway: Runnin
     assert float(caught.value.response.headers["retry-after"]) > 0
 
 
-# The pause lets the text reach the CLI before the end that may swallow it.
 BROKEN = {
-    "a cut": (Text(("begun ",)), Pause(0.1), Drop()),
-    "an error event": (
-        Text(("begun ",)),
-        Event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}),
-    ),
+    "a cut": Drop(),
+    "an error event": Event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 async def test_a_failure_after_the_first_token_ends_the_stream_with_an_error(gateway: Running, name: str) -> None:
-    gateway.endpoint.script = lambda _: Reply(BROKEN[name])
+    seen = trio.Event()  # else the end might swallow the text on its way through the CLI
+    gateway.endpoint.script = lambda _: Reply((Text(("begun ",)), Wait(seen), BROKEN[name]))
+    whole = ""
     async with raw_stream(gateway, "Fail late.") as response:
         assert response.status_code == 200
-        *chunks, error, done = await events(response)
+        async for piece in response.aiter_text():
+            whole += piece
+            if "begun" in whole:
+                seen.set()
+    *chunks, error, done = events_of(whole)
     assert done == "[DONE]"
     assert set(json.loads(error)["error"]) == {"message", "type", "param", "code"}
     assert json.loads(chunks[1])["choices"][0]["delta"]["content"] == "begun "
@@ -166,7 +180,7 @@ async def test_a_failure_after_the_first_token_ends_the_stream_with_an_error(gat
 
 
 async def test_the_official_client_raises_what_broke_off(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply(BROKEN["a cut"])
+    gateway.endpoint.script = lambda _: Reply((Text(("begun ",)), Drop()))
     with pytest.raises(openai.APIError):
         await gateway.stream("Break.")
 
