@@ -115,6 +115,10 @@ class Server:
         self._requests += 1
         try:
             await self._app(scope, receive, send)
+        except Exception as error:
+            # The boundary of an answer. Hypercorn ends it, and would keep to itself why.
+            log_event(log, logging.ERROR, "an answer failed unforeseen", cause=error)
+            raise
         finally:
             self._requests -= 1
             self._ended.set()

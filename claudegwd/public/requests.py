@@ -11,9 +11,12 @@ from secrets import token_hex
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import g, request
+from quart.wrappers import BaseRequestWebsocket
+from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
@@ -61,6 +64,19 @@ class Connection(TrioASGIHTTPConnection):
         with ExitStack() as stack:
             _at_end.set(stack)
             await super().__call__(receive, send)
+
+
+class Application(QuartTrio):
+    """Routes by the path alone. Werkzeug would encode the Host as a name of DNS first, and of one that cannot be a name
+    it makes an error before anybody could answer."""
+
+    asgi_http_class = Connection
+
+    def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
+        """Look the request's route up."""
+        if request is None:
+            return None
+        return self.url_map.bind("localhost", None, None, request.scheme, request.method, request.path)
 
 
 def at_end(close: Callable[[], object]) -> None:

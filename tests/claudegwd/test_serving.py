@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from claudegwd.logs import log
 from claudegwd.serving import LINGER_SECONDS, Server
 
 PATIENCE = 10.0  # far beyond what any step takes; only bounds a test that hangs
@@ -21,6 +22,8 @@ class Small:
     finish: trio.Event = field(default_factory=trio.Event)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/broken":
+            raise ValueError("nobody foresaw this")
         if scope["path"] == "/slow":
             self.begun.set()
             await self.finish.wait()
@@ -133,6 +136,20 @@ async def test_a_client_that_never_gets_its_answer_does_not_delay_the_end() -> N
         await here.app.begun.wait()
         await here.server.stop(0.1)
         assert await stream.receive_some() == b""
+
+
+async def test_an_application_that_fails_is_not_silent(caplog: pytest.LogCaptureFixture) -> None:
+    log.propagate, before = True, log.propagate
+    try:
+        async with running() as here:
+            stream = await here.connect()
+            await stream.send_all(b"GET /broken HTTP/1.1\r\nhost: here\r\n\r\n")
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 500")
+            assert "connection: close" not in await ask(await here.connect())
+            await here.server.stop(PATIENCE)
+    finally:
+        log.propagate = before
+    assert "an answer failed unforeseen" in caplog.text
 
 
 async def test_a_crowd_is_let_in_at_once_and_answered() -> None:

@@ -200,7 +200,9 @@ async def test_hosts_that_are_served(gateway: Running, host: str) -> None:
     assert (await gateway.http.get("/livez", headers={"host": host})).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.1.1.1", "a:b:c", "[x"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "10.1.1.1", "a:b:c", "[x", "h" * 64, "a..b"]
+)
 async def test_hosts_that_are_not_also_on_open_routes_and_with_a_key(gateway: Running, host: str) -> None:
     for path in ("/livez", "/v1/models", "/nothing"):
         refused(await gateway.http.get(path, headers={"host": host, **bearer(API_KEYS[1])}), 403, "host_not_allowed")
@@ -231,6 +233,13 @@ async def test_an_allowed_page_may_ask_first_without_a_key_and_then_read_also_er
         assert answer.headers["vary"].lower() == "origin"
         assert "access-control-allow-credentials" not in answer.headers
     refused(await gateway.post(BODY, headers=origin), 401, "invalid_api_key")
+
+
+async def test_a_connection_lives_on_after_asking_first(gateway: Running) -> None:
+    async with await trio.open_tcp_stream("127.0.0.1", gateway.port) as stream:
+        for method in ("OPTIONS", "OPTIONS", "GET"):
+            await stream.send_all(f"{method} /livez HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 20")
 
 
 async def test_every_post_takes_json_only_and_uncompressed(gateway: Running) -> None:
