@@ -1,6 +1,7 @@
+import math
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ import trio
 import trio.testing
 
 from claudegwd.logs import log
-from claudegwd.serving import LINGER_SECONDS, Server
+from claudegwd.serving import KEEP_ALIVE_SECONDS, LINGER_SECONDS, Server
 
 PATIENCE = 10.0  # far beyond what any step takes; only bounds a test that hangs
 
@@ -33,7 +34,7 @@ class Small:
 
 @dataclass
 class Running:
-    app: Small
+    app: Any
     server: Server
     port: int
     nursery: trio.Nursery
@@ -43,9 +44,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Running]:
-    app = Small()
-    with socket.create_server(("127.0.0.1", 0)) as listener, trio.fail_after(PATIENCE):
+async def running(app: Any = None, patience: float = PATIENCE) -> AsyncIterator[Running]:
+    app = app or Small()
+    with socket.create_server(("127.0.0.1", 0)) as listener, trio.fail_after(patience):
         listener.settimeout(0)
         server = Server(app, [listener.dup()])
         async with trio.open_nursery() as nursery:
@@ -136,6 +137,38 @@ async def test_a_client_that_never_gets_its_answer_does_not_delay_the_end() -> N
         await here.app.begun.wait()
         await here.server.stop(0.1)
         assert await stream.receive_some() == b""
+
+
+PIECES = [b"GET /slow HTTP/1.1\r\nhost: here\r\n", *([b"x: y\r\n"] * 100)]
+
+
+@pytest.mark.parametrize("first", [[], [b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"]], ids=["at once", "after an answer"])
+async def test_a_head_that_comes_slowly_is_cut_off(autojump_clock: object, first: list[bytes]) -> None:
+    async with running(patience=math.inf) as here:
+        stream = await here.connect()
+        for request in first:
+            await stream.send_all(request)
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+        started = trio.current_time()
+        sent = await cut_off(stream, PIECES)
+        assert KEEP_ALIVE_SECONDS <= trio.current_time() - started < 2 * KEEP_ALIVE_SECONDS
+        assert sent < len(PIECES)
+        assert not here.app.begun.is_set()
+        await here.server.stop(PATIENCE)
+
+
+async def cut_off(stream: trio.SocketStream, pieces: list[bytes]) -> int:
+    """Send a piece every five seconds until the other side closes; how many were sent."""
+    for sent, piece in enumerate(pieces):
+        with trio.move_on_after(5):
+            with suppress(trio.BrokenResourceError):
+                assert not await stream.receive_some()
+            return sent
+        try:
+            await stream.send_all(piece)
+        except trio.BrokenResourceError:
+            return sent
+    return len(pieces)
 
 
 async def test_an_application_that_fails_is_not_silent(caplog: pytest.LogCaptureFixture) -> None:
