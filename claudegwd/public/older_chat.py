@@ -13,6 +13,7 @@ from claudegwd.openai_api.older_gateway import checked_id
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.answering import Answering
 from claudegwd.public.requests import during, read_body
+from claudegwd.store.chat_sessions import Known
 
 
 async def in_session(wanted: ChatRequest) -> ChatRequest:
@@ -23,10 +24,13 @@ async def in_session(wanted: ChatRequest) -> ChatRequest:
     """
     session_id = checked_id("session_id", wanted.session_id)
     project_id = checked_id("project_id", wanted.project_id)
+    gateway: Gateway = g.gateway
     if session_id is None:
         fresh = str(uuid4()) if project_id else None
+        if fresh is not None:
+            # Its next turn may come before the session is written behind our back.
+            gateway.sessions.remember(g.client.owner, fresh, Known(project_id))
         return msgspec.structs.replace(wanted, session_id=fresh, project_id=project_id)
-    gateway: Gateway = g.gateway
     known = await gateway.sessions.known(g.client.owner, session_id)
     own_prompt = wanted.system_prompt or any(message.role in ("system", "developer") for message in wanted.messages)
     return msgspec.structs.replace(
