@@ -112,12 +112,17 @@ async def test_short_digests(gateway: Running, ann: dict[str, str]) -> None:
 
 async def test_option_injection(gateway: Running, ann: dict[str, str]) -> None:
     """No name of a request gets onto a command line: unknown models are refused before anything is started."""
-    before = {child.argv for child in children(gateway.daemon)}
+    before = _command_lines(gateway)
     for model in ("--version", "-p", f"{MODEL} --dangerously-skip-permissions", f"{MODEL}\n--x", "$(id)", "%00"):
         is_refused(await gateway.post({**body(), "model": model}, headers=ann), 404)
     tools = [{"type": "function", "function": {"name": "--allowedTools", "parameters": {"type": "object"}}}]
     await gateway.post(body(tools=tools, user="--debug", stop=["--verbose"]), headers=ann)
-    assert {child.argv for child in children(gateway.daemon)} <= before
+    assert _command_lines(gateway) <= before
+
+
+def _command_lines(gateway: Running) -> set[bytes]:
+    # From the CLI's first option on: one that is just starting still bears the name of its interpreter's starter.
+    return {child.argv.partition(b"\0-p\0")[2] for child in children(gateway.daemon)}
 
 
 async def test_files_by_the_prompt(gateway: Running, ann: dict[str, str]) -> None:
