@@ -25,8 +25,9 @@ from claudegwd.workers.worker import Worker
 # After the answer the CLI takes about 5 ms to write its `result`; a worker that has not done so by then is given up.
 SETTLE_SECONDS = 5.0
 
-# A recycled process grows by about 1 MB a use (200 to 254 MB in 50, observed).
-MAX_RECYCLES = 50
+# A recycled process grows by about 1 MB a use (200 to 254 MB in 50, observed). A new one costs half a second of
+# processor time: at 50 uses that was a seventh of all that two cores did for short requests.
+MAX_RECYCLES = 200
 MAX_RECYCLE_RSS_BYTES = 400 * 1024 * 1024
 
 # The longest silence inside an answer that is taken for work: a model that thinks without showing it. The upstream's
