@@ -15,6 +15,7 @@ import trio
 from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
+from claudegwd.workers.priority import to_background, to_foreground
 
 READ_BYTES = 65536  # a Linux pipe's size: one read takes all that is there
 
@@ -47,7 +48,10 @@ class CliProcess:
     While it waits nothing is read, so that a CLI whose reader is behind waits as well.
     """
 
-    def __init__(self, launch: Launch, on_lines: Callable[[Sequence[bytes]], Awaitable[None]]) -> None:
+    def __init__(
+        self, launch: Launch, on_lines: Callable[[Sequence[bytes]], Awaitable[None]], *, background: bool = False
+    ) -> None:
+        self._background = background
         self._launch = launch
         self._on_lines = on_lines
         self._process: trio.Process | None = None
@@ -81,6 +85,8 @@ class CliProcess:
             cwd=launch.cwd,
             start_new_session=True,
         )
+        if self._background:
+            to_background(process.pid)
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise OSError("cannot talk to the CLI: it has no pipes")
         try:
@@ -93,6 +99,13 @@ class CliProcess:
         finally:
             with trio.CancelScope(shield=True):
                 await self._reap(process)
+
+    def to_foreground(self) -> None:
+        """Somebody waits for it now, or it has started."""
+        if self._background:
+            self._background = False
+            if self._process is not None:
+                to_foreground(self._process.pid)
 
     @property
     def was_asked_to_end(self) -> bool:

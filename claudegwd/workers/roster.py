@@ -44,11 +44,11 @@ class Roster:
         """Take the nursery that owns the workers from now on."""
         self._nursery = nursery
 
-    def hire(self) -> Worker:
-        """Start a worker; it may be taken at once. Raises CliError before `open`."""
+    def hire(self, *, background: bool = False) -> Worker:
+        """Start a worker; it may be taken at once. `background`: nobody waits for it. Raises CliError before `open`."""
         if self._nursery is None:
             raise CliError("cannot start a worker: the pool does not run")
-        worker = Worker(self._launch(), self._clock)
+        worker = Worker(self._launch(), self._clock, background=background)
         self._on_hired(worker)
         self._workers.add(worker)
         self._nursery.start_soon(self._own, worker)

@@ -36,7 +36,7 @@ class Spares:
                 await self._stand_back()
                 if self._wanted():
                     self._make_room()
-                    self._roster.hire()
+                    self._roster.hire(background=True)
 
     def look(self) -> None:
         """A spare may be missing."""

@@ -46,11 +46,11 @@ class WorkerLost(Exception):  # noqa: N818 - named after what happened
 class Worker:
     """Fields that others read: state, client, base and digest of its conversation, when it was last used, uses."""
 
-    def __init__(self, launch: Launch, clock: Callable[[], float]) -> None:
+    def __init__(self, launch: Launch, clock: Callable[[], float], *, background: bool = False) -> None:
         self.number = next(_numbers)
         self.launch = launch
         self.state = WorkerState.STARTING
-        self.process = CliProcess(launch, self._on_lines)
+        self.process = CliProcess(launch, self._on_lines, background=background)
         self.client: str | None = None
         self.base: bytes | None = None  # the digest of what `initialize` fixed, and of the client
         self.digest: bytes | None = None  # of the conversation that it holds
@@ -102,6 +102,7 @@ class Worker:
     def change(self, event: WorkerEvent) -> None:
         """Take an event of the state table."""
         self.state = after(self.state, event)
+        self.process.to_foreground()  # it starts no more
         self.on_change(self)
 
     def close(self, *, now: bool = False) -> None:

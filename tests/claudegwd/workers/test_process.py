@@ -148,3 +148,23 @@ async def test_a_flood_on_stderr_holds_nothing_up(tmp_path: Path) -> None:
     script = "import sys\nfor _ in range(5000): sys.stderr.write('noise ' * 50 + '\\n')\nprint('done', flush=True)"
     async with running(script, tmp_path) as child:
         assert await child.line(1) == b"done"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="scheduling policies are Linux's")
+async def test_one_that_nobody_waits_for_starts_in_the_background(tmp_path: Path) -> None:
+    launch = Launch([sys.executable, "-c", ECHO], {"PATH": os.environ["PATH"]}, tmp_path)
+    came = trio.Event()
+
+    async def take(lines: Sequence[bytes]) -> None:
+        came.set()
+
+    process = CliProcess(launch, take, background=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(process.run)
+        process.send(b"up\n")
+        await came.wait()
+        assert process.pid is not None
+        assert os.sched_getscheduler(process.pid) != os.SCHED_OTHER
+        process.to_foreground()
+        assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
+        nursery.cancel_scope.cancel()
