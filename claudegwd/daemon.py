@@ -27,6 +27,7 @@ from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import LogHandler, LogRing, log
 from claudegwd.logs import event as log_event
 from claudegwd.public.app import public_app
+from claudegwd.public.health import URGENT
 from claudegwd.redact import know_tokens
 from claudegwd.serving import Server
 from claudegwd.sockets.control import open_control
@@ -76,7 +77,7 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 gateway.fixed_keys = keys if options.demo else None
                 gateway.binds = public.binds
                 await nursery.start(gateway.run)
-                server = Server(public_app(gateway), [listener.socket for listener in public.listeners])
+                server = Server(public_app(gateway), [listener.socket for listener in public.listeners], URGENT)
                 await nursery.start(server.serve)
                 control_ends = trio.Event()
                 serve_it = partial(serve_control, control_app(gateway), control.socket, shutdown=control_ends)

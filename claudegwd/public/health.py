@@ -4,6 +4,9 @@ from quart import Response, g, jsonify
 
 from claudegwd.gateway import Gateway
 
+# Who looks whether we live does not stand in line with work.
+URGENT = ("/livez", "/readyz", "/health")
+
 
 async def index() -> Response:
     """What this is, for somebody who opens the port in a browser."""

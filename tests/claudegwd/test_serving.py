@@ -196,3 +196,23 @@ async def test_a_crowd_is_let_in_at_once_and_answered() -> None:
                 got += piece
             assert got.endswith(b"ok")
         await here.server.stop(PATIENCE)
+
+
+async def test_of_many_requests_at_once_one_begins_in_each_round_and_an_urgent_one_passes() -> None:
+    begun: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        begun.append(scope["path"])
+
+    async def no_answer(*_: object) -> None:
+        raise AssertionError
+
+    server = Server(app, [], urgent=("/livez",))
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(server._request, {"path": f"/{number}"}, no_answer, no_answer)
+        await trio.lowlevel.checkpoint()
+        nursery.start_soon(server._request, {"path": "/livez"}, no_answer, no_answer)
+        await trio.testing.wait_all_tasks_blocked()
+    assert sorted(begun) == sorted([*map("/{}".format, range(20)), "/livez"])
+    assert begun.index("/livez") < 5
