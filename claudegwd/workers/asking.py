@@ -53,6 +53,7 @@ class Attempts:
     tried: set[str] = field(default_factory=set)
     spent: dict[FailureKind, int] = field(default_factory=dict)
     count: int = 0
+    held_until: float | None = None  # the wall clock: it waits for keys no longer than this, all waits together
 
 
 class Asking:
@@ -175,6 +176,7 @@ class Asking:
                 self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.count > 1)
                 self.how = self._lease.how
                 self.waited += trio.current_time() - began
+                key = await self._choose_key()  # the one from before the queue may have died in the meantime
             with self._first_event_bound() as bound:
                 await (self._ask_again(key) if again else self._ask(key))
                 self.asked_at = self.asked_at or trio.current_time()
@@ -282,7 +284,6 @@ class Asking:
 
     async def _choose_key(self) -> UpstreamKey | NoKeys:
         """The key for the next attempt; holds the request while one comes back within `hold_seconds`."""
-        held_until = self._desk.clock() + self._desk.timing.hold
         while True:
             now = self._desk.clock()
             prefer = self._lease.worker.key if self._lease is not None else self._desk.pool.key_of(self.plan)
@@ -293,7 +294,9 @@ class Asking:
                 return choice
             if not isinstance(choice, Wait):
                 raise error_for(choice.kind)
-            if choice.until > held_until:
+            if self.attempts.held_until is None:
+                self.attempts.held_until = now + self._desk.timing.hold
+            if choice.until > self.attempts.held_until:
                 raise error_for(choice.kind, retry_after=choice.until - now)
             await trio.sleep(max(0.01, choice.until - now))
             self.attempts.tried.clear()

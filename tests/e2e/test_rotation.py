@@ -109,6 +109,33 @@ async def test_a_request_is_held_for_a_key_that_is_back_soon() -> None:
         assert (await gateway.ask("Wait for it.")).text == "here again"
 
 
+async def test_all_waits_of_a_request_together_are_bounded() -> None:
+    # The waits double: 1 s and 2 s are within the bound, each alone; so would be 4 s.
+    config = "[keys]\ncooldown_seconds = 1\nhold_seconds = 5"
+    async with running(lambda _: limited(), keys=KEYS[:1], config=config) as gateway:
+        assert (await gateway.refused("Again and again?")).status_code == 429
+        assert gateway.endpoint.count == 3
+
+
+async def test_a_key_that_died_while_a_request_was_queued_is_not_asked() -> None:
+    go_on = trio.Event()
+    answers: Iterator[Answer] = iter([Reply((Wait(go_on), Text(("first",)))), say("second")])
+    config = "[workers]\nmax = 1\nspares = 0"
+    async with running(lambda _: next(answers), keys=KEYS[:2], config=config) as gateway:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(gateway.ask, "It takes the only worker.")
+            await gateway.endpoint.wait_for(1)
+            nursery.start_soon(gateway.ask, "It waits in the queue.")
+
+            async def queued() -> bool:
+                return bool((await gateway.status())["requests"]["queued"] == 1)
+
+            await gateway.until(queued)
+            assert (await gateway.control("PATCH", "/v1/keys/k0", {"status": "disabled"})).status_code == 200
+            go_on.set()
+        assert keys_of(gateway.upstream()) == [KEYS[0], KEYS[1]]
+
+
 async def test_an_overload_counts_against_no_key() -> None:
     answers: Iterator[Answer] = iter([overloaded(), overloaded(), say("at last")])
     async with running(lambda _: next(answers), keys=KEYS[:2]) as gateway:
