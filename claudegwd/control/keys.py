@@ -41,7 +41,7 @@ async def add(gateway: Gateway, ask: Ask) -> Answer:
     replace = fields.pop("replace", False)
     if not isinstance(replace, bool):
         raise BadRequest("cannot add the key: replace must be true or false")
-    (key,) = _parsed([fields])
+    (key,) = _parsed([fields], "this key")
     await _write(gateway, partial(add_key, key=key, replace=replace))
     ask.changed("key added", key=key.name)
     return Answer(_row(gateway, key.name), status=201)
@@ -52,7 +52,7 @@ async def bring_in(gateway: Gateway, ask: Ask) -> Answer:
     entries = ask.only("keys").get("keys")
     if not isinstance(entries, list):
         raise BadRequest('cannot import: send {"keys": [{"name": …, "token": …}]}')
-    keys = _parsed(entries)
+    keys = _parsed(entries, "these keys")
     added = await _write(gateway, partial(import_keys, keys=keys))
     ask.changed("keys imported", count=len(added))
     return Answer({"added": list(added), "skipped": [key.name for key in keys if key.name not in added]})
@@ -88,8 +88,8 @@ async def test(gateway: Gateway, ask: Ask) -> Answer:
     return Answer(await gateway.test_key(name))
 
 
-def _parsed(entries: list[Any]) -> tuple[UpstreamKey, ...]:
-    keys = parse_keys(msgspec.json.encode(entries), "the request")
+def _parsed(entries: list[Any], origin: str) -> tuple[UpstreamKey, ...]:
+    keys = parse_keys(msgspec.json.encode(entries), origin)
     know_tokens(key.token for key in keys)
     return keys
 
@@ -112,4 +112,4 @@ def _row(gateway: Gateway, name: str) -> dict[str, Any]:
     for row in gateway.ring.snapshot(time.time()):
         if row["name"] == name:
             return row
-    raise Refused(404, "not_found", f"cannot find a key named {name[:64]!r}: `claudegwctl keys list` shows the names")
+    raise Refused(404, "not_found", f"cannot find key {name[:64]!r}; `claudegwctl keys list` shows the names")

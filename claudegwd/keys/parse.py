@@ -4,6 +4,7 @@ Shape: ``{"claude_api_keys": [{"name", "token", "base_url"?, "kind"?, "status"?,
 what the older gateway's CLAUDE_API_KEYS holds. Fields that are not ours are kept.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from claudegwd.keys.key import KeyKind, KeyStatus, UpstreamKey
 
 LIST_FIELD: Final = "claude_api_keys"
+KEY_FIELDS: Final = ("name", "token", "base_url", "kind", "status")
 NAME_MAX: Final = 64  # characters; a column of `keys list`
 TOKEN_MAX: Final = 8192  # characters; an HTTP header has to hold it, and servers stop at 8 to 16 KB
 URL_MAX: Final = 2048
@@ -84,6 +86,12 @@ def parse_document(data: bytes, origin: str) -> KeysDocument:
             f'cannot read {origin}: {where}; write {{"{LIST_FIELD}": [{{"name": …, "token": …}}]}}', origin=origin
         )
     if isinstance(root, dict):
+        if root and LIST_FIELD not in root:
+            # Most likely misspelt: taken for no keys at all, requests would go out under somebody's login instead.
+            raise KeysError(
+                f'cannot read {origin}: it has no "{LIST_FIELD}"; write {{"{LIST_FIELD}": [{{"name": …, "token": …}}]}}',
+                origin=origin,
+            )
         root[LIST_FIELD] = entries
     indented = re.search(r"\n([ \t]+)\S", text)
     return KeysDocument(root, entries, indented[1] if indented else (2 if not text.strip() else None))
@@ -139,6 +147,7 @@ def _key(entry: object, number: int, origin: str) -> UpstreamKey:
             f'cannot use {origin}: entry {number} is not an object; write {{"name": …, "token": …}}', origin=origin
         )
     name = _name(entry.get("name"), number, origin)
+    _refuse_misspelt(entry, name, origin)
     return UpstreamKey(
         name,
         _token(entry.get("token"), name, origin),
@@ -158,6 +167,14 @@ def _name(value: object, number: int, origin: str) -> str:
             origin=origin,
         )
     return value
+
+
+def _refuse_misspelt(entry: dict[str, Any], name: str, origin: str) -> None:
+    """Other fields are the operator's own. But a token whose base_url is misspelt would go to another host."""
+    absent = [field for field in KEY_FIELDS if field not in entry]
+    for field in entry:
+        if field not in KEY_FIELDS and (near := difflib.get_close_matches(field.lower(), absent, n=1, cutoff=0.75)):
+            raise _refuse(name, f"has a field {field!r}; write {near[0]}, or call a note of your own otherwise", origin)
 
 
 def _token(value: object, name: str, origin: str) -> str:

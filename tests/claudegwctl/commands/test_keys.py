@@ -94,7 +94,7 @@ async def test_disable_enable_remove(gateway: SmallGateway, socket: Path) -> Non
     assert list(saved(gateway)) == ["second", "off"]
     done = await ctl(socket, "keys", "remove", "primary")
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith("cannot find a key named 'primary'")
+    assert done.err.startswith("cannot find key 'primary'")
 
 
 async def test_testing(socket: Path) -> None:

@@ -81,7 +81,10 @@ def test_too_deep_is_no_crash() -> None:
         parse_document(b"[" * 100_000, ORIGIN)
 
 
-@pytest.mark.parametrize("value", [1, "x", None, {"claude_api_keys": {}}, {"claude_api_keys": "sk-false-1"}])
+@pytest.mark.parametrize(
+    "value",
+    [1, "x", None, {"claude_api_keys": {}}, {"claude_api_keys": "sk-false-1"}, {"claude_api_key": []}, {"a": 1}],
+)
 def test_other_shapes_say_what_to_write(value: Any) -> None:
     with pytest.raises(KeysError, match=r'write \{"claude_api_keys"'):
         parse(value)
@@ -166,6 +169,20 @@ def test_good_base_urls(url: str) -> None:
 def test_unknown_words_name_the_known_ones(field: str, value: Any) -> None:
     message = refused(**{field: value}).message
     assert f"key 'primary' has an unknown {field}; write 'a" in message
+
+
+@pytest.mark.parametrize(
+    ("field", "meant"), [("base_ulr", "base_url"), ("baseUrl", "base_url"), ("Status", "status"), ("kinds", "kind")]
+)
+def test_a_misspelt_field_is_no_note(field: str, meant: str) -> None:
+    message = refused(**{field: "sk-false-value"}).message
+    assert f"key 'primary' has a field '{field}'; write {meant}" in message
+    assert "sk-false" not in message
+
+
+def test_notes_of_ones_own_are_fine() -> None:
+    entry = {"name": "a", "token": "sk-false-1", "comment": "mine", "tokens": 5, "owner": "me", "url": "x"}
+    assert parse([entry]) == (UpstreamKey("a", "sk-false-1"),)
 
 
 def test_a_key_from_elsewhere_is_under_the_same_rules() -> None:
