@@ -29,6 +29,7 @@ from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import FILE_NAME, Database, StateError
 from claudegwd.store.keys import KeyMemory
+from claudegwd.store.responses import KeptResponses
 from claudegwd.translate.catalogue import Initialized, Model, offered
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.asking import Asking, Desk, Timing
@@ -96,6 +97,7 @@ class Gateway:
         self.binary = find_binary(self.config.claude.binary, env)
         self.metrics = Metrics()
         self.sessions = ChatSessions(database)
+        self.responses = KeptResponses()
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.on_waited = self.metrics.waited
         self.desk: Desk

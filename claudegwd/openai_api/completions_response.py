@@ -44,6 +44,7 @@ class CompletionStream:
     """
 
     __slots__ = ("_head", "_tail", "include_usage")
+    done = DONE
 
     def __init__(self, ident: str, created: int, model: str, include_usage: bool = False) -> None:
         shared = {"id": ident, "object": "text_completion", "created": created, "model": model}

@@ -117,16 +117,17 @@ def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
     if kind not in _PARTS_OF[role]:
         refuse(fields.at("type"), f"a part of a {role} message must be one of " + ", ".join(_PARTS_OF[role]))
     if kind == "image_url":
-        return _image(fields, bounds)
+        return read_image(fields, bounds)
     if kind == "file":
-        return _file(fields.needed_object("file"), bounds)
+        return read_file(fields.needed_object("file"), bounds)
     text = fields.text(kind)
     if text is None:
         refuse(fields.at(kind), "it is missing; give a string")
     return TextPart(text)
 
 
-def _image(fields: Fields, bounds: Bounds) -> ImagePart:
+def read_image(fields: Fields, bounds: Bounds) -> ImagePart:
+    """Read the `image_url` and `detail` of a part."""
     # A bare string in the place of the object is what several clients send, and all other servers take.
     image = fields if isinstance(fields.get("image_url"), str) else fields.needed_object("image_url")
     name = "image_url" if image is fields else "url"
@@ -140,7 +141,8 @@ def _image(fields: Fields, bounds: Bounds) -> ImagePart:
     return ImagePart(url, image.one_of("detail", _IMAGE_DETAILS))
 
 
-def _file(fields: Fields, bounds: Bounds) -> FilePart:
+def read_file(fields: Fields, bounds: Bounds) -> FilePart:
+    """Read what names a file, from the object that holds it."""
     data = fields.text("file_data")
     file_id = fields.text("file_id", longest=bounds.max_id_chars)
     if not data and not file_id:
@@ -152,7 +154,7 @@ def _calls(fields: Fields, bounds: Bounds) -> tuple[ToolCall, ...]:
     legacy = fields.object("function_call")
     calls = fields.objects("tool_calls", longest=bounds.max_tools)
     if legacy is not None and not calls:
-        return (_call("", legacy, bounds),)
+        return (read_call("", legacy, bounds),)
     return tuple(_tool_call(call, bounds) for call in calls)
 
 
@@ -164,10 +166,11 @@ def _tool_call(fields: Fields, bounds: Bounds) -> ToolCall:
     if kind not in (None, "function"):
         refuse(fields.at("type"), "it must be function")
     call_id = fields.needed_text("id", longest=bounds.max_id_chars)
-    return _call(call_id, fields.needed_object("function"), bounds)
+    return read_call(call_id, fields.needed_object("function"), bounds)
 
 
-def _call(call_id: str, fields: Fields, bounds: Bounds) -> ToolCall:
+def read_call(call_id: str, fields: Fields, bounds: Bounds) -> ToolCall:
+    """Read the `name` and `arguments` of a call."""
     name = fields.needed_text("name", longest=bounds.max_id_chars)
     arguments = fields.text("arguments", longest=bounds.max_arguments_chars) or "{}"
     if nests_deeper_than(bounds.max_depth, arguments):

@@ -12,6 +12,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.openapi_answers import answer_schemas
 from claudegwd.openai_api.openapi_older import PAGE_PARAMETERS, PROJECT_PARAMETER, older_schemas
 from claudegwd.openai_api.openapi_requests import request_schemas
+from claudegwd.openai_api.openapi_responses import ITEM_PARAMETERS, responses_schemas
 from claudegwd.openai_api.openapi_schemas import TEXT, Schema, ref
 
 Operation = dict[str, Any]
@@ -46,8 +47,8 @@ def _failures(statuses: Iterable[int]) -> dict[str, Any]:
     return {str(status): {"description": _ERRORS[status], "content": _json(ref("Error"))} for status in statuses}
 
 
-def _ask(name: str, summary: str, request: str, answer: str, chunk: str) -> Operation:
-    words = f"An answer, or (`stream`: true) events with one `{chunk}` each, ended by `[DONE]`."
+def _ask(name: str, summary: str, request: str, answer: str, chunk: str, end: str = "`[DONE]`") -> Operation:
+    words = f"An answer, or (`stream`: true) events with one `{chunk}` each, ended by {end}."
     content = {**_json(ref(answer)), "text/event-stream": {"schema": TEXT}}
     return {
         "operationId": name,
@@ -88,6 +89,25 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/completions"): _ask(
         "completions", "Go on from a text", "CompletionsRequest", "Completion", "TextChunk"
     ),
+    ("POST", "/v1/responses"): _ask(
+        "createResponse",
+        "Answer a conversation, in items",
+        "ResponsesRequest",
+        "Response",
+        "ResponseEvent",
+        "`response.completed`, `response.incomplete` or `response.failed`",
+    ),
+    ("GET", "/v1/responses/{ident}"): _look("showResponse", "A response that is kept", _json(ref("Response"))),
+    ("DELETE", "/v1/responses/{ident}"): _look(
+        "deleteResponse", "Forget a response", _json(ref("ResponseDeleted"))
+    ),
+    ("POST", "/v1/responses/{ident}/cancel"): _look(
+        "cancelResponse", "Refused: no response is made in the background", _json(ref("Response")), _SENDING
+    ),
+    ("GET", "/v1/responses/{ident}/input_items"): {
+        **_look("listInputItems", "What a response was asked with", _json(ref("ResponseItems"))),
+        "parameters": ITEM_PARAMETERS,
+    },
     ("GET", "/v1/models"): _look("listModels", "The models that may be asked", _json(ref("Models"))),
     ("GET", "/v1/models/{ident}"): _look("showModel", "One model", _json(ref("Model"))),
     ("GET", "/v1/models/capabilities"): _look("capabilities", "What each model can do", _json(ref("Capabilities"))),
@@ -140,7 +160,7 @@ def describe(version: str, routes: Iterable[tuple[str, str, bool]], bounds: Boun
         },
         "paths": paths,
         "components": {
-            "schemas": {**request_schemas(bounds), **answer_schemas(), **older_schemas()},
+            "schemas": {**request_schemas(bounds), **answer_schemas(), **older_schemas(), **responses_schemas(bounds)},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},

@@ -16,7 +16,7 @@ VERBOSITIES = ("low", "medium", "high")
 
 # Names go into a response header: only what can stand there, and not without end.
 _HEADER_SAFE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_MAX_NAMED = 32
+MAX_NAMED = 32
 
 
 def read_max_tokens(body: Fields) -> int | None:
@@ -138,6 +138,11 @@ def refuse_what_cannot_be_honoured(body: Fields, refused: dict[str, tuple[Asks, 
             cannot_honour(name, instead)
 
 
+def is_header_safe(name: str) -> bool:
+    """Whether a name may be told in x-claudegw-ignored."""
+    return _HEADER_SAFE.fullmatch(name) is not None
+
+
 def name_what_is_ignored(body: Fields, ignored: dict[str, Asks], known: Collection[str]) -> tuple[str, ...]:
     """The names for x-claudegw-ignored: parameters without effect, then those nobody knows, as far as a header goes.
 
@@ -151,9 +156,9 @@ def name_what_is_ignored(body: Fields, ignored: dict[str, Asks], known: Collecti
         elif options.flag("include_obfuscation"):
             names.append("stream_options.include_obfuscation")
     for name, value in body.values.items():
-        if name not in known and name not in ignored and not _is_empty(value) and _HEADER_SAFE.fullmatch(name):
+        if name not in known and name not in ignored and not _is_empty(value) and is_header_safe(name):
             names.append(name)
-    return tuple(names[:_MAX_NAMED])
+    return tuple(names[:MAX_NAMED])
 
 
 def _is_empty(value: Any) -> bool:

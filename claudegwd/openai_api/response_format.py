@@ -40,7 +40,11 @@ def read_response_format(body: Fields, bounds: Bounds) -> ResponseFormat | None:
         return None
     if kind == "json_object":
         return JsonObject()
-    inner = fields.needed_object("json_schema")
+    return read_json_schema(fields.needed_object("json_schema"), bounds)
+
+
+def read_json_schema(inner: Fields, bounds: Bounds) -> JsonSchema:
+    """Read the object that holds a schema with its name."""
     name = inner.needed_text("name")
     if not _NAME.fullmatch(name):
         refuse(inner.at("name"), "it must be 1 to 64 letters, digits, _ or -")

@@ -50,7 +50,7 @@ def read_tool_use(body: Fields, bounds: Bounds) -> ToolUse:
         refuse("functions", "tools are given too; give tools only")
     parallel = body.flag("parallel_tool_calls")
     if functions:
-        tools = _distinct([(_function(fields, bounds), fields.at("name")) for fields in functions])
+        tools = distinct([(read_function(fields, bounds), fields.at("name")) for fields in functions])
         if body.get("tool_choice") is not None:
             refuse("tool_choice", "it goes with tools; give function_call with functions")
         choice = _legacy_choice(body, tools)
@@ -58,12 +58,13 @@ def read_tool_use(body: Fields, bounds: Bounds) -> ToolUse:
         return ToolUse(tools, choice, parallel=False, legacy=True)
     # "none" and "auto" say nothing without functions; naming one would.
     _legacy_choice(body, ())
-    tools = _distinct([_tool(fields, bounds) for fields in offered])
+    tools = distinct([_tool(fields, bounds) for fields in offered])
     tools, choice = _choice(body, tools, bounds)
     return ToolUse(tools, choice, parallel)
 
 
-def _distinct(found: list[tuple[Tool, str]]) -> tuple[Tool, ...]:
+def distinct(found: list[tuple[Tool, str]]) -> tuple[Tool, ...]:
+    """Check that no two tools, each given with the path of its name, have the same name."""
     names: set[str] = set()
     for tool, path in found:
         if tool.name in names:
@@ -80,11 +81,12 @@ def _tool(fields: Fields, bounds: Bounds) -> tuple[Tool, str]:
         refuse(fields.at("type"), "it must be function")
     # Shaped as in the Responses API, without the inner object: Cursor sends it so.
     inner = fields if fields.get("function") is None and fields.get("name") else fields.needed_object("function")
-    return _function(inner, bounds), inner.at("name")
+    return read_function(inner, bounds), inner.at("name")
 
 
-def _function(fields: Fields, bounds: Bounds) -> Tool:
-    name = _name(fields)
+def read_function(fields: Fields, bounds: Bounds) -> Tool:
+    """Read the object that describes a function."""
+    name = read_name(fields)
     parameters = fields.object("parameters")
     if parameters is not None:
         # {} is a function without parameters; a type of null is what some generators write for it.
@@ -96,7 +98,8 @@ def _function(fields: Fields, bounds: Bounds) -> Tool:
     return Tool(name, fields.text("description"), strict=fields.flag("strict") or False)
 
 
-def _name(fields: Fields) -> str:
+def read_name(fields: Fields) -> str:
+    """Read the name of a tool."""
     name = fields.needed_text("name")
     if not _NAME.fullmatch(name):
         refuse(fields.at("name"), _NAME_RULE)
@@ -107,10 +110,11 @@ def _choice(body: Fields, tools: tuple[Tool, ...], bounds: Bounds) -> tuple[tupl
     value = body.get("tool_choice")
     if isinstance(value, dict):
         return _object_choice(Fields(value, "tool_choice"), tools, bounds)
-    return tools, _mode(body, "tool_choice", tools)
+    return tools, read_mode(body, "tool_choice", tools)
 
 
-def _mode(fields: Fields, name: str, tools: tuple[Tool, ...]) -> ToolChoice | None:
+def read_mode(fields: Fields, name: str, tools: tuple[Tool, ...]) -> ToolChoice | None:
+    """Read a choice that names no tool."""
     value: Any = fields.one_of(name, ("none", "auto", "required"))
     if not tools:
         if value == "required":
@@ -132,7 +136,7 @@ def _object_choice(
         allowed = choice.needed_object("allowed_tools")
         named = [_known(one, tools) for one in allowed.objects("tools", longest=bounds.max_tools)]
         tools = tuple(tool for tool in tools if tool.name in named)
-        return tools, _mode(allowed, "mode", tools)
+        return tools, read_mode(allowed, "mode", tools)
     if kind != "function":
         refuse(choice.at("type"), "it must be function or allowed_tools")
     return tools, NamedTool(_known(choice, tools))

@@ -18,7 +18,7 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.metrics import Asked
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
-from claudegwd.openai_api.sse import CONTENT_TYPE, DONE, KEEP_ALIVE
+from claudegwd.openai_api.sse import CONTENT_TYPE, KEEP_ALIVE
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.choices import Choices
 from claudegwd.public.requests import Record, at_end, during
@@ -41,6 +41,7 @@ class Stream(Protocol):
     """What writes the events of one protocol: bytes of one event each."""
 
     include_usage: bool
+    done: bytes  # the last word of every stream; may be empty
 
     def usage(self, usage: Usage) -> bytes: ...
 
@@ -84,13 +85,17 @@ class Answering:
         for asking in self.askings:
             asking.close()
 
-    async def whole(self) -> None:
-        """Read every answer to its end. Raises the GatewayError of the first that has none."""
+    async def whole(self, take: Callable[[Sequence[Output]], object] = len) -> None:
+        """Read every answer to its end. Raises the GatewayError of the first that has none.
+
+        `take` is given the outputs as they come, for who wants more than the answer gathered from them.
+        """
         try:
             for asking in self.askings:
-                await asking.first()
-                while await asking.next() is not None:
-                    pass
+                batch: Sequence[Output] | None = await asking.first()
+                while batch is not None:
+                    take(batch)
+                    batch = await asking.next()
                 asking.plan.check(asking.answer)
                 self._count(asking)
         except GatewayError as error:
@@ -131,20 +136,25 @@ class Answering:
                     if isinstance(output, Finished):
                         self.askings[index].plan.check(self.askings[index].answer)
                     written = write(index, output)
-                    if written is not None:
+                    if written:
                         yield written
                     if isinstance(output, Finished):
                         self._count(self.askings[index])
-        except GatewayError as error:
-            yield stream.error(self._refused(self._told(error)))
         except Exception as error:  # noqa: BLE001 - the boundary of a streamed answer: its status has gone out
-            log_event(log, logging.ERROR, "a stream failed unforeseen", cause=error, request_id=self._record.request_id)
-            yield stream.error(self._refused(InternalError("cannot go on: an error of the gateway's own")))
+            yield stream.error(self._refused(self._broken(error)))
         else:
             self._settle()
             if stream.include_usage:
                 yield stream.usage(self.usage)
-        yield DONE
+        if stream.done:
+            yield stream.done
+
+    def _broken(self, error: Exception) -> GatewayError:
+        """What is told of an error inside a stream."""
+        if isinstance(error, GatewayError):
+            return self._told(error)
+        log_event(log, logging.ERROR, "a stream failed unforeseen", cause=error, request_id=self._record.request_id)
+        return InternalError("cannot go on: an error of the gateway's own")
 
     def _refused(self, error: GatewayError) -> GatewayError:
         """Count an error that is told inside a stream."""
@@ -231,4 +241,4 @@ def _spent(asking: Asking) -> int:
 
 
 def _usage(count: TokenCount) -> Usage:
-    return Usage(count.prompt, count.completion, count.cached, count.reasoning)
+    return Usage(count.prompt, count.completion, count.cached, count.reasoning, count.written)

@@ -24,7 +24,19 @@ from claudegwd.openai_api.errors import (
     NotFound,
     UnsupportedMediaType,
 )
-from claudegwd.public import chat, completions, doors, health, metrics, models, older_chat, openapi, projects, sessions
+from claudegwd.public import (
+    chat,
+    completions,
+    doors,
+    health,
+    metrics,
+    models,
+    older_chat,
+    openapi,
+    projects,
+    responses,
+    sessions,
+)
 from claudegwd.public.requests import Application, Record, at_end, body_is_read, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
@@ -52,6 +64,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics", metrics.metrics),
     Route("POST", "/v1/chat/completions", chat.chat_completions),
     Route("POST", "/v1/completions", completions.completions),
+    Route("POST", "/v1/responses", responses.responses_create),
+    Route("GET", "/v1/responses/<ident>", responses.responses_show),
+    Route("DELETE", "/v1/responses/<ident>", responses.responses_delete),
+    Route("POST", "/v1/responses/<ident>/cancel", responses.responses_cancel),
+    Route("GET", "/v1/responses/<ident>/input_items", responses.responses_input_items),
     Route("GET", "/v1/models", models.list_models),
     Route("GET", "/v1/models/capabilities", models.capabilities),
     Route("GET", "/v1/models/<path:ident>", models.show_model),

@@ -15,12 +15,14 @@ def count_tokens(head: Usage, last: Usage) -> TokenCount:
         return int(value if value is not None else getattr(head, name) or 0)
 
     cached = of("cache_read_input_tokens")
+    written = of("cache_creation_input_tokens")
     reasoning = (last.output_tokens_details or {}).get("thinking_tokens")
     return TokenCount(
-        prompt=of("input_tokens") + cached + of("cache_creation_input_tokens"),
+        prompt=of("input_tokens") + cached + written,
         completion=of("output_tokens"),
         cached=cached,
         reasoning=reasoning if isinstance(reasoning, int) else 0,
+        written=written,
     )
 
 

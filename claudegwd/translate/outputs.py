@@ -68,6 +68,7 @@ class TokenCount:
     completion: int = 0
     cached: int = 0
     reasoning: int = 0
+    written: int = 0  # to the cache
 
 
 @dataclass(frozen=True, slots=True)

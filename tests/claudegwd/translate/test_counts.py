@@ -9,12 +9,12 @@ HEAD = Usage(input_tokens=10, output_tokens=1, cache_read_input_tokens=100, cach
 
 def test_the_prompt_holds_what_the_cache_read_and_wrote() -> None:
     last = Usage(output_tokens=9, output_tokens_details={"thinking_tokens": 4})
-    assert count_tokens(HEAD, last) == TokenCount(prompt=130, completion=9, cached=100, reasoning=4)
+    assert count_tokens(HEAD, last) == TokenCount(prompt=130, completion=9, cached=100, reasoning=4, written=20)
 
 
 def test_the_end_wins_over_the_start_also_with_zeros() -> None:
     last = Usage(input_tokens=11, output_tokens=9, cache_read_input_tokens=0)
-    assert count_tokens(HEAD, last) == TokenCount(prompt=31, completion=9)
+    assert count_tokens(HEAD, last) == TokenCount(prompt=31, completion=9, written=20)
 
 
 def test_what_is_missing_or_strange_counts_nothing() -> None:
@@ -23,5 +23,5 @@ def test_what_is_missing_or_strange_counts_nothing() -> None:
 
 
 def test_an_answer_that_we_cut_is_estimated() -> None:
-    assert count_cut(HEAD, 9) == TokenCount(prompt=130, completion=3, cached=100)
+    assert count_cut(HEAD, 9) == TokenCount(prompt=130, completion=3, cached=100, written=20)
     assert count_cut(HEAD, 0).completion == 1

@@ -1,0 +1,161 @@
+"""The items of a response's output under way: each knows its events and its JSON, from literals that are not decoded.
+
+An event here is a pair: its type, and its fields as JSON without the outer braces.
+"""
+
+import json
+from typing import TypeAlias
+
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.responses_tools import CUSTOM_INPUT, CallShape
+
+Event: TypeAlias = tuple[str, bytes]
+
+
+def _literal(pieces: list[bytes]) -> bytes:
+    """String literals as one."""
+    return b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"'
+
+
+class OutputItem:
+    """One item. Take `opening`, then a delta for each piece, then `closing`; `json` is what it is by then.
+
+    `delta_type` and `delta_head` are the parts of a delta event that stay the same: its literal follows the head.
+    Without a type its pieces only make sense together, and come in one delta at the end.
+    """
+
+    prefix = ""
+    delta_type = ""
+    delta_head = b""
+
+    def __init__(self, token: str, index: int) -> None:
+        self.ident = f"{self.prefix}_{token}{index:02x}"
+        self.place = b'"output_index":%d' % index
+        self.pieces: list[bytes] = []
+        self._at = b'"item_id":"%b",%b' % (self.ident.encode("ascii"), self.place)
+
+    def json(self, status: bytes) -> bytes:
+        """The item as it is now."""
+        raise NotImplementedError
+
+    def opening(self) -> list[Event]:
+        """Its first events, before any piece."""
+        return [self._item("added", b"in_progress")]
+
+    def closing(self, status: bytes) -> list[Event]:
+        """Its last events; `status` is completed or incomplete."""
+        return [self._item("done", status)]
+
+    def _item(self, word: str, status: bytes) -> Event:
+        return f"response.output_item.{word}", b'%b,"item":%b' % (self.place, self.json(status))
+
+
+class MessageItem(OutputItem):
+    """Text."""
+
+    prefix = "msg"
+    delta_type = "response.output_text.delta"
+
+    def __init__(self, token: str, index: int) -> None:
+        super().__init__(token, index)
+        self._at += b',"content_index":0'
+        self.delta_head = self._at + b',"logprobs":[],"delta":'
+
+    def json(self, status: bytes) -> bytes:
+        content = self._part() if self.pieces else b""
+        head = b'{"id":"%b","type":"message","status":"%b","role":"assistant","content":[%b]}'
+        return head % (self.ident.encode("ascii"), status, content)
+
+    def opening(self) -> list[Event]:
+        return [*super().opening(), ("response.content_part.added", b'%b,"part":%b' % (self._at, self._part()))]
+
+    def closing(self, status: bytes) -> list[Event]:
+        text = b'%b,"logprobs":[],"text":%b' % (self._at, _literal(self.pieces))
+        return [
+            ("response.output_text.done", text),
+            ("response.content_part.done", b'%b,"part":%b' % (self._at, self._part())),
+            *super().closing(status),
+        ]
+
+    def _part(self) -> bytes:
+        return b'{"type":"output_text","annotations":[],"logprobs":[],"text":%b}' % _literal(self.pieces)
+
+
+class ReasoningItem(OutputItem):
+    """What the model thinks, as a summary: that is what it is, and what clients show."""
+
+    prefix = "rs"
+    delta_type = "response.reasoning_summary_text.delta"
+
+    def __init__(self, token: str, index: int) -> None:
+        super().__init__(token, index)
+        self._at += b',"summary_index":0'
+        self.delta_head = self._at + b',"delta":'
+
+    def json(self, status: bytes) -> bytes:
+        summary = self._part() if self.pieces else b""
+        head = b'{"id":"%b","type":"reasoning","status":"%b","summary":[%b]}'
+        return head % (self.ident.encode("ascii"), status, summary)
+
+    def opening(self) -> list[Event]:
+        part = b'%b,"part":%b' % (self._at, self._part())
+        return [*super().opening(), ("response.reasoning_summary_part.added", part)]
+
+    def closing(self, status: bytes) -> list[Event]:
+        return [
+            ("response.reasoning_summary_text.done", b'%b,"text":%b' % (self._at, _literal(self.pieces))),
+            ("response.reasoning_summary_part.done", b'%b,"part":%b' % (self._at, self._part())),
+            *super().closing(status),
+        ]
+
+    def _part(self) -> bytes:
+        return b'{"type":"summary_text","text":%b}' % _literal(self.pieces)
+
+
+class CallItem(OutputItem):
+    """A call of a client's function."""
+
+    prefix = "fc"
+    delta_type = "response.function_call_arguments.delta"
+
+    def __init__(self, token: str, index: int, call_id: str, shape: CallShape) -> None:
+        super().__init__(token, index)
+        self.delta_head = self._at + b',"delta":'
+        self._name = encode(shape.name)
+        namespace = b',"namespace":' + encode(shape.namespace) if shape.namespace else b""
+        self._called = b'"call_id":%b,"name":%b%b' % (encode(call_id), self._name, namespace)
+
+    def json(self, status: bytes) -> bytes:
+        head = b'{"id":"%b","type":"function_call","status":"%b",%b,"arguments":%b}'
+        return head % (self.ident.encode("ascii"), status, self._called, _literal(self.pieces))
+
+    def closing(self, status: bytes) -> list[Event]:
+        fields = b'%b,"name":%b,"arguments":%b' % (self._at, self._name, _literal(self.pieces))
+        return [("response.function_call_arguments.done", fields), *super().closing(status)]
+
+
+class CustomCallItem(CallItem):
+    """A call of a custom tool: its text stands in the arguments of the function that it is for the model."""
+
+    prefix = "ctc"
+    delta_type = ""
+
+    def json(self, status: bytes) -> bytes:
+        head = b'{"id":"%b","type":"custom_tool_call","status":"%b",%b,"input":%b}'
+        return head % (self.ident.encode("ascii"), status, self._called, self._input())
+
+    def closing(self, status: bytes) -> list[Event]:
+        text = self._input()
+        return [
+            ("response.custom_tool_call_input.delta", b'%b,"delta":%b' % (self._at, text)),
+            ("response.custom_tool_call_input.done", b'%b,"input":%b' % (self._at, text)),
+            *OutputItem.closing(self, status),
+        ]
+
+    def _input(self) -> bytes:
+        arguments = json.loads(_literal(self.pieces).decode("utf-8", "replace"), strict=False)
+        try:
+            text = json.loads(arguments)[CUSTOM_INPUT]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            text = arguments  # the model's slip: the client sees what was written
+        return encode(text if isinstance(text, str) else arguments)

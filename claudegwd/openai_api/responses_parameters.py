@@ -1,0 +1,126 @@
+"""The parameters of a Responses request beside its input and its tools, and how the response object repeats them."""
+
+from typing import Any
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
+from claudegwd.openai_api.json_body import shown
+from claudegwd.openai_api.parameters import IGNORED as CHAT_IGNORED
+from claudegwd.openai_api.parameters import MAX_TOKENS, REASONING_EFFORTS, VERBOSITIES, Asks, some_object
+from claudegwd.openai_api.response_format import JsonObject, ResponseFormat, read_json_schema
+
+_SUMMARIES = ("auto", "concise", "detailed")
+_INCLUDES = 20  # OpenAI knows eight
+
+# fmt: off
+HONOURED = frozenset({
+    "model", "input", "instructions", "previous_response_id", "store", "stream", "stream_options", "tools",
+    "tool_choice", "parallel_tool_calls", "text", "reasoning", "temperature", "top_p", "max_output_tokens", "metadata",
+    "prompt_cache_key", "include",
+})
+# fmt: on
+
+
+def _given(body: Fields, name: str) -> bool:
+    return body.get(name) is not None
+
+
+REFUSED: dict[str, tuple[Asks, str]] = {
+    "background": (
+        lambda body, name: body.flag(name) is True,
+        "answers are not made in the background; leave it out, and stream",
+    ),
+    "conversation": (_given, "conversations are not kept; use previous_response_id or send the whole input"),
+    "prompt": (some_object, "there are no prompt templates; send the text in instructions and input"),
+    "top_logprobs": (lambda body, name: bool(body.whole(name, 0, 20)), "the model gives no log probabilities"),
+    "moderation": (_given, "moderation is not offered; leave it out"),
+}
+IGNORED: dict[str, Asks] = {
+    **{
+        name: CHAT_IGNORED[name]
+        for name in ("user", "safety_identifier", "service_tier", "prompt_cache_retention", "prompt_cache_options")
+    },
+    "truncation": lambda body, name: body.one_of(name, ("auto", "disabled")) == "auto",
+    # It counts calls of tools that run on OpenAI's servers.
+    "max_tool_calls": lambda body, name: body.whole(name, 1, MAX_TOKENS) is not None,
+}
+KNOWN = HONOURED | REFUSED.keys()
+
+
+class TextSettings(msgspec.Struct, frozen=True):
+    """What `text` says; `shown` is how the response object repeats it."""
+
+    format: ResponseFormat | None
+    verbosity: str | None
+    shown: dict[str, Any]
+
+
+class ReasoningSettings(msgspec.Struct, frozen=True):
+    """What `reasoning` says. A summary is given whether it is asked for or not; it has one length."""
+
+    effort: str | None
+    summary: str | None
+    ignored: tuple[str, ...]
+
+
+def read_text(body: Fields, bounds: Bounds) -> TextSettings:
+    """Read `text`: the format of the answer, and how long it should be."""
+    fields = body.object("text") or Fields({}, "text")
+    verbosity = fields.one_of("verbosity", VERBOSITIES)
+    inner = fields.object("format")
+    form = _format(inner, bounds) if inner is not None else None
+    repeated = {"format": inner.values if inner is not None and form is not None else {"type": "text"}}
+    return TextSettings(form, verbosity, repeated | ({"verbosity": verbosity} if verbosity else {}))
+
+
+def _format(fields: Fields, bounds: Bounds) -> ResponseFormat | None:
+    kind = fields.one_of("type", ("text", "json_object", "json_schema"))
+    if kind is None:
+        refuse(fields.at("type"), "it is missing; give text, json_object or json_schema")
+    if kind == "text":
+        return None
+    return JsonObject() if kind == "json_object" else read_json_schema(fields, bounds)
+
+
+def read_reasoning(body: Fields) -> ReasoningSettings:
+    """Read `reasoning`."""
+    fields = body.object("reasoning")
+    if fields is None:
+        return ReasoningSettings(None, None, ())
+    older = fields.one_of("generate_summary", _SUMMARIES)
+    summary = fields.one_of("summary", _SUMMARIES) or older
+    ignored = ["reasoning.summary"] if summary in ("concise", "detailed") else []
+    if fields.text("context") not in (None, "auto"):
+        ignored.append("reasoning.context")
+    if fields.text("mode") not in (None, "standard"):
+        ignored.append("reasoning.mode")
+    return ReasoningSettings(fields.one_of("effort", REASONING_EFFORTS), summary, tuple(ignored))
+
+
+def read_metadata(body: Fields) -> dict[str, str]:
+    """Read `metadata`, texts that come back with the response."""
+    fields = body.object("metadata")
+    if fields is None:
+        return {}
+    for key, value in fields.values.items():
+        if not isinstance(value, str):
+            refuse(f"metadata.{shown(key)}", "it must be a string")
+    return fields.values
+
+
+def read_include(body: Fields) -> tuple[str, ...]:
+    """Check `include`; gives the names of what is asked for and has no counterpart.
+
+    Signatures of thinking stay on our side (translate/signatures.py), so `reasoning.encrypted_content` has nothing to
+    hold, and agents that ask for it get all that they want it for.
+    """
+    found = []
+    for index, value in enumerate(body.array("include", longest=_INCLUDES) or ()):
+        if not isinstance(value, str):
+            refuse(f"include[{index}]", "it must be a string")
+        if value == "message.output_text.logprobs":
+            cannot_honour(f"include[{index}]", "the model gives no log probabilities; leave it out")
+        found.append(f"include.{value}")
+    return tuple(found)

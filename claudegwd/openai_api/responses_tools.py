@@ -1,0 +1,131 @@
+"""The tools of a Responses request as functions of a chat, and what each is called towards its client.
+
+A `custom` tool (free text, as Codex patches files) is offered as a function with one string; the functions of a
+`namespace` carry its name before their own. Tools that OpenAI's servers run themselves are nothing that we have: they
+are left aside and named, because agents offer them without asking for them.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
+from claudegwd.openai_api.tools import NamedTool, Tool, ToolChoice, distinct, read_function, read_mode, read_name
+
+CUSTOM_INPUT = "input"
+
+
+class CallShape(msgspec.Struct, frozen=True):
+    """How calls of a tool are written to the client."""
+
+    kind: Literal["function", "custom"]
+    name: str
+    namespace: str | None = None
+
+
+class ResponsesTools(msgspec.Struct, frozen=True):
+    """What a request says about tools. `paths` has that of each tool of `tools`, `shapes` goes by their names."""
+
+    tools: tuple[Tool, ...]
+    choice: ToolChoice | None
+    shapes: dict[str, CallShape]
+    paths: tuple[str, ...]
+    skipped: tuple[str, ...]
+    shown: list[dict[str, Any]]  # for the response object
+
+
+class _Offered(msgspec.Struct, frozen=True):
+    tool: Tool
+    path: str
+    shape: CallShape
+
+
+def name_in(namespace: str | None, name: str) -> str:
+    """The name under which a tool of a namespace is offered to the model."""
+    return f"{namespace}__{name}" if namespace else name
+
+
+def read_tools(body: Fields, bounds: Bounds) -> ResponsesTools:
+    """Read `tools` and `tool_choice`."""
+    offered: list[_Offered] = []
+    skipped: list[str] = []
+    shown: list[dict[str, Any]] = []
+    for fields in body.objects("tools", longest=bounds.max_tools):
+        shown.append(_shown(fields))
+        kind = fields.needed_text("type", longest=bounds.max_id_chars)
+        if kind == "namespace":
+            offered += _namespace(fields, bounds)
+        elif kind in ("function", "custom"):
+            offered.append(_tool(fields, None, bounds))
+        else:
+            skipped.append(f"tools.{kind}")
+    tools = distinct([(one.tool, f"{one.path}.name") for one in offered])
+    shapes = {one.tool.name: one.shape for one in offered}
+    tools, choice = _choice(body, tools, shapes, bounds)
+    allowed = {tool.name for tool in tools}
+    paths = tuple(one.path for one in offered if one.tool.name in allowed)
+    return ResponsesTools(tools, choice, shapes, paths, tuple(skipped), shown)
+
+
+def _namespace(fields: Fields, bounds: Bounds) -> list[_Offered]:
+    name = read_name(fields)
+    return [_tool(inner, name, bounds) for inner in fields.objects("tools", longest=bounds.max_tools)]
+
+
+def _tool(fields: Fields, namespace: str | None, bounds: Bounds) -> _Offered:
+    kind = fields.one_of("type", ("function", "custom"))
+    if kind == "custom":
+        name = read_name(fields)
+        tool = Tool(name_in(namespace, name), _custom_description(fields), _custom_parameters())
+        return _Offered(tool, fields.path, CallShape("custom", name, namespace))
+    read = read_function(fields, bounds)
+    tool = msgspec.structs.replace(read, name=name_in(namespace, read.name))
+    return _Offered(tool, fields.path, CallShape("function", read.name, namespace))
+
+
+def _custom_description(fields: Fields) -> str:
+    texts = [fields.text("description") or ""]
+    grammar = fields.object("format")
+    if grammar is not None and grammar.text("type") == "grammar":
+        syntax, definition = grammar.text("syntax") or "", grammar.needed_text("definition")
+        texts.append(f"The {CUSTOM_INPUT} must satisfy this {syntax} grammar:\n{definition}")
+    return "\n\n".join(text for text in texts if text)
+
+
+def _custom_parameters() -> dict[str, Any]:
+    text = {"type": "string", "description": "The whole input of the tool, as plain text."}
+    return {"type": "object", "properties": {CUSTOM_INPUT: text}, "required": [CUSTOM_INPUT]}
+
+
+def _shown(fields: Fields) -> dict[str, Any]:
+    """A tool in the response object, where a function has all its fields."""
+    if fields.get("type") != "function":
+        return fields.values
+    return {"description": None, "parameters": None, **fields.values, "strict": fields.flag("strict") or False}
+
+
+def _choice(
+    body: Fields, tools: tuple[Tool, ...], shapes: dict[str, CallShape], bounds: Bounds
+) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    value = body.get("tool_choice")
+    if not isinstance(value, dict):
+        return tools, read_mode(body, "tool_choice", tools)
+    choice = Fields(value, "tool_choice")
+    kind = choice.needed_text("type")
+    if kind == "allowed_tools":
+        # The model can call no other tool if it knows no other.
+        named = choice.objects("tools", longest=bounds.max_tools)
+        allowed = {_known(one, shapes) for one in named if one.get("type") in ("function", "custom")}
+        tools = tuple(tool for tool in tools if tool.name in allowed)
+        return tools, read_mode(choice, "mode", tools)
+    if kind not in ("function", "custom"):
+        cannot_honour(choice.at("type"), "only the client's own tools are offered; name a function")
+    return tools, NamedTool(_known(choice, shapes))
+
+
+def _known(choice: Fields, shapes: dict[str, CallShape]) -> str:
+    name = name_in(choice.text("namespace"), choice.needed_text("name"))
+    if name not in shapes:
+        refuse(choice.at("name"), "no tool of this name is given; name one of tools")
+    return name

@@ -1,0 +1,140 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+from claudegwd.openai_api.errors import UpstreamUnavailable
+from claudegwd.openai_api.responses_response import ResponseObject
+from claudegwd.openai_api.responses_stream import ResponsesStream
+from claudegwd.openai_api.responses_tools import CallShape
+from claudegwd.openai_api.usage import Usage
+from tests.openai_client import final_response, read_events
+from tests.openai_description import validator
+
+ECHO = {"instructions": None, "tools": [], "parallel_tool_calls": True, "metadata": {}, "tool_choice": "auto",
+        "temperature": 1.0, "top_p": 1.0}  # fmt: skip
+SHAPES = {"patch": CallShape("custom", "patch"), "mcp__f": CallShape("function", "f", "mcp")}
+
+
+def written(*steps: Callable[[ResponsesStream], bytes], reason: str = "stop") -> list[bytes]:
+    """A whole stream, whose body is what its last event holds."""
+    stream = ResponsesStream(ResponseObject("resp_1", 5, "m", ECHO), "t", SHAPES)
+    pieces = [*stream.opening(), *(step(stream) for step in steps), stream.finish(reason), stream.usage(Usage(3, 2))]
+    assert read_events(pieces)[-1]["response"] == json.loads(stream.body)
+    return pieces
+
+
+def text(raw: bytes) -> Callable[[ResponsesStream], bytes]:
+    return lambda stream: stream.text(raw)
+
+
+def start(ident: str, name: str) -> Callable[[ResponsesStream], bytes]:
+    return lambda stream: stream.tool_start(ident, name)
+
+
+def arguments(call: int, raw: bytes) -> Callable[[ResponsesStream], bytes]:
+    return lambda stream: stream.tool_arguments(call, raw)
+
+
+def types(pieces: list[bytes]) -> list[str]:
+    return [event["type"].removeprefix("response.") for event in read_events(pieces)]
+
+
+def test_the_events_of_a_text_in_order() -> None:
+    pieces = written(text(b'"Hel"'), text(b'"lo"'))
+    assert types(pieces) == [
+        "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.delta",
+        "output_text.done", "content_part.done", "output_item.done", "completed",
+    ]  # fmt: skip
+    assert final_response(pieces).output_text == "Hello"
+    assert {event["item_id"] for event in read_events(pieces) if "item_id" in event} == {"msg_t00"}
+
+
+def test_a_piece_of_text_goes_out_as_it_came() -> None:
+    odd = b'"\\ud83d\\ude00\\u00e9 \\n "'
+    pieces = written(text(b'"a"'), text(odd))
+    assert odd in pieces[3]
+    assert pieces[3].count(b"data: ") == 1
+
+
+def test_the_events_of_a_call() -> None:
+    pieces = written(start("c1", "f"), arguments(0, b'"{\\"a\\""'), arguments(0, b'":1}"'))
+    assert types(pieces)[2:-1] == [
+        "output_item.added", "function_call_arguments.delta", "function_call_arguments.delta",
+        "function_call_arguments.done", "output_item.done",
+    ]  # fmt: skip
+    [call] = final_response(pieces).output
+    assert call.type == "function_call"
+    assert (call.call_id, call.name, call.arguments, call.status) == ("c1", "f", '{"a":1}', "completed")
+
+
+def test_a_custom_call_comes_whole() -> None:
+    pieces = written(start("c1", "patch"), arguments(0, b'"{\\"input\\":"'), arguments(0, b'"\\"x\\"}"'))
+    assert types(pieces)[2:-1] == [
+        "output_item.added", "custom_tool_call_input.delta", "custom_tool_call_input.done", "output_item.done",
+    ]  # fmt: skip
+    [call] = final_response(pieces).output
+    assert call.type == "custom_tool_call"
+    assert (call.name, call.input) == ("patch", "x")
+
+
+def test_each_kind_of_output_is_an_item_of_its_own() -> None:
+    pieces = written(
+        lambda stream: stream.reasoning(b'"hm"'),
+        text(b'"a"'),
+        start("c1", "mcp__f"),
+        arguments(0, b'"{}"'),
+        start("c2", "g"),
+        arguments(1, b'"{}"'),
+        text(b'"b"'),
+        reason="tool_calls",
+    )
+    response = final_response(pieces)
+    assert [item.type for item in response.output] == [
+        "reasoning", "message", "function_call", "function_call", "message",
+    ]  # fmt: skip
+    added = [event["output_index"] for event in read_events(pieces) if event["type"].endswith("item.added")]
+    done = [event["output_index"] for event in read_events(pieces) if event["type"].endswith("item.done")]
+    assert added == done == [0, 1, 2, 3, 4]
+
+
+def test_arguments_that_come_at_the_very_end() -> None:
+    pieces = written(start("c1", "f"), start("c2", "g"), arguments(0, b'"{}"'), arguments(1, b'"{}"'))
+    assert [item.arguments for item in final_response(pieces).output if item.type == "function_call"] == ["{}", "{}"]
+
+
+def test_every_event_is_as_described() -> None:
+    steps = (
+        lambda stream: stream.reasoning(b'"hm"'),
+        text(b'"a"'),
+        start("c1", "patch"),
+        arguments(0, b'"{}"'),
+        start("c2", "mcp__f"),
+        arguments(1, b'"{}"'),
+    )
+    for event in read_events(written(*steps)):
+        validator("ResponseStreamEvent").validate(event)
+
+
+def test_an_answer_that_was_cut() -> None:
+    last: Any = read_events(written(text(b'"a"'), reason="length"))[-1]
+    assert (last["type"], last["response"]["status"]) == ("response.incomplete", "incomplete")
+    assert last["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert last["response"]["output"][0]["status"] == "incomplete"
+    refused: Any = read_events(written(text(b'"a"'), reason="content_filter"))[-1]
+    assert refused["response"]["incomplete_details"] == {"reason": "content_filter"}
+
+
+def test_no_output_at_all() -> None:
+    pieces = written()
+    assert types(pieces) == ["created", "in_progress", "completed"]
+    assert final_response(pieces).output_text == ""
+
+
+def test_an_answer_that_broke_off() -> None:
+    stream = ResponsesStream(ResponseObject("resp_1", 5, "m", ECHO), "t", {})
+    pieces = [*stream.opening(), stream.text(b'"a"'), stream.error(UpstreamUnavailable("cannot go on"))]
+    last: Any = read_events(pieces)[-1]
+    validator("ResponseStreamEvent").validate(last)
+    assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
+    assert last["response"]["error"] == {"code": "server_error", "message": "cannot go on"}
+    assert last["response"]["output"][0]["status"] == "incomplete"

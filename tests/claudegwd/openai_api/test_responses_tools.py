@@ -1,0 +1,102 @@
+from typing import Any
+
+import pytest
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.errors import CallerError
+from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.responses_tools import CallShape, ResponsesTools, read_tools
+from claudegwd.openai_api.tools import NamedTool, Tool
+
+PARAMETERS = {"type": "object", "properties": {}}
+F = {"type": "function", "name": "f", "description": "d", "parameters": PARAMETERS, "strict": True}
+PATCH = {
+    "type": "custom",
+    "name": "patch",
+    "description": "Patch.",
+    "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"},
+}
+SPACE = {"type": "namespace", "name": "mcp", "description": "", "tools": [{"type": "function", "name": "f"}]}
+SEARCH = {"type": "web_search", "external_web_access": False}
+
+
+def read(tools: Any, choice: Any = None) -> ResponsesTools:
+    return read_tools(Fields({"tools": tools, "tool_choice": choice}), Bounds())
+
+
+def test_functions_are_flat() -> None:
+    found = read([F, {"type": "function", "name": "g"}])
+    assert found.tools == (Tool("f", "d", PARAMETERS, strict=True), Tool("g"))
+    assert found.paths == ("tools[0]", "tools[1]")
+    assert found.shown == [
+        F,
+        {"type": "function", "name": "g", "description": None, "parameters": None, "strict": False},
+    ]
+
+
+def test_what_openais_servers_run_is_left_aside_and_named() -> None:
+    found = read([SEARCH, F, {"type": "local_shell"}])
+    assert [tool.name for tool in found.tools] == ["f"]
+    assert found.paths == ("tools[1]",)
+    assert found.skipped == ("tools.web_search", "tools.local_shell")
+    assert found.shown[0] == SEARCH
+
+
+def test_a_custom_tool_is_a_function_of_one_text_and_its_grammar_is_told() -> None:
+    found = read([PATCH])
+    [tool] = found.tools
+    assert tool.name == "patch"
+    assert tool.description == "Patch.\n\nThe input must satisfy this lark grammar:\nstart: x"
+    assert tool.parameters is not None
+    assert tool.parameters["required"] == ["input"]
+    assert found.shapes["patch"] == CallShape("custom", "patch")
+
+
+def test_the_functions_of_a_namespace_carry_its_name() -> None:
+    found = read([F, SPACE])
+    assert [tool.name for tool in found.tools] == ["f", "mcp__f"]
+    assert found.paths == ("tools[0]", "tools[1].tools[0]")
+    assert found.shapes["mcp__f"] == CallShape("function", "f", "mcp")
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted"),
+    [
+        (None, None),
+        ("auto", "auto"),
+        ("required", "required"),
+        ({"type": "function", "name": "f"}, NamedTool("f")),
+        ({"type": "custom", "name": "patch"}, NamedTool("patch")),
+        ({"type": "function", "name": "f", "namespace": "mcp"}, NamedTool("mcp__f")),
+    ],
+)
+def test_choices(choice: Any, wanted: Any) -> None:
+    assert read([F, PATCH, SPACE], choice).choice == wanted
+
+
+def test_allowed_tools_are_all_that_the_model_knows() -> None:
+    allowed = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "custom", "name": "patch"}, SEARCH]}
+    found = read([F, PATCH], allowed)
+    assert [tool.name for tool in found.tools] == ["patch"]
+    assert (found.choice, found.paths) == ("required", ("tools[1]",))
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "param"),
+    [
+        ([{"name": "f"}], None, "tools[0].type"),
+        ([{"type": "function"}], None, "tools[0].name"),
+        ([{"type": "function", "name": "a b"}], None, "tools[0].name"),
+        ([F, F], None, "tools[1].name"),
+        ([{**SPACE, "tools": [{"type": "function"}]}], None, "tools[0].tools[0].name"),
+        ([{**F, "parameters": {"type": "string"}}], None, "tools[0].parameters.type"),
+        ([F], "any", "tool_choice"),
+        ([SEARCH], "required", "tool_choice"),
+        ([F], {"type": "function", "name": "g"}, "tool_choice.name"),
+        ([SEARCH], {"type": "web_search"}, "tool_choice.type"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_path(tools: Any, choice: Any, param: str) -> None:
+    with pytest.raises(CallerError) as caught:
+        read(tools, choice)
+    assert caught.value.param == param

@@ -1,0 +1,88 @@
+import json
+from typing import Any
+
+from claudegwd.store.responses import KEEP_SECONDS, OVERHEAD_BYTES, KeptResponse, KeptResponses
+
+
+def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptResponse:
+    def message(name: str) -> dict[str, Any]:
+        return {"id": f"{name}_{number}", "type": "message", "content": text}
+
+    body = json.dumps({"id": f"resp_{number}", "output": [message("out")]}).encode()
+    return KeptResponse(
+        f"resp_{number}", f"resp_{previous}" if previous else None, body, json.dumps([message("in")]).encode()
+    )
+
+
+def ids(store: KeptResponses, owner: str, ident: str, now: float = 0) -> list[str] | None:
+    items = store.of(owner, now).conversation(ident)
+    return None if items is None else [item["id"] for item in items]
+
+
+def test_a_conversation_is_all_its_rounds() -> None:
+    store = KeptResponses()
+    store.keep("a", kept(1), 0)
+    store.keep("a", kept(2, 1), 0)
+    assert ids(store, "a", "resp_1") == ["in_1", "out_1"]
+    assert ids(store, "a", "resp_2") == ["in_1", "out_1", "in_2", "out_2"]
+    assert ids(store, "a", "resp_3") is None
+
+
+def test_nobody_reaches_what_is_anothers() -> None:
+    store = KeptResponses()
+    store.keep("a", kept(1), 0)
+    assert store.get("b", "resp_1", 0) is None
+    assert not store.delete("b", "resp_1")
+    assert store.of("b", 0).conversation("resp_1") is None
+    assert store.of("b", 0).item("in_1") is None
+    assert store.of("a", 0).item("in_1") is not None
+
+
+def test_what_is_deleted_is_gone_with_its_items_and_what_went_on_from_it_ends() -> None:
+    store = KeptResponses()
+    store.keep("a", kept(1), 0)
+    store.keep("a", kept(2, 1), 0)
+    assert store.delete("a", "resp_1")
+    assert not store.delete("a", "resp_1")
+    assert store.of("a", 0).item("out_1") is None
+    assert ids(store, "a", "resp_2") is None
+    assert store.get("a", "resp_2", 0) is not None
+    assert store.delete("a", "resp_2")
+    assert store.size == 0
+
+
+def test_it_is_bounded_and_who_holds_most_gives_way() -> None:
+    one = kept(1).size
+    store = KeptResponses(max_bytes=4 * one)
+    store.keep("small", kept(1), 0)
+    for number in (2, 3, 4):
+        store.keep("large", kept(number), 0)
+    assert store.get("large", "resp_2", 0) is not None  # the last used now
+    store.keep("large", kept(5), 0)
+    assert store.size <= 4 * one
+    assert store.get("small", "resp_1", 0) is not None
+    assert store.get("large", "resp_3", 0) is None
+    assert store.get("large", "resp_2", 0) is not None
+
+
+def test_one_that_is_too_large_is_not_kept() -> None:
+    store = KeptResponses(max_bytes=OVERHEAD_BYTES + 200)
+    store.keep("a", kept(1, text="x" * 300), 0)
+    assert (store.get("a", "resp_1", 0), store.size) == (None, 0)
+
+
+def test_what_is_not_used_is_forgotten() -> None:
+    store = KeptResponses()
+    store.keep("a", kept(1), 0)
+    store.keep("a", kept(2), 0)
+    assert store.get("a", "resp_1", KEEP_SECONDS) is not None
+    assert store.get("a", "resp_1", KEEP_SECONDS + 1) is not None
+    assert store.get("a", "resp_2", KEEP_SECONDS + 1) is None
+    store.keep("b", kept(3), 3 * KEEP_SECONDS)
+    assert store.size == kept(3).size
+
+
+def test_half_of_a_surrogate_pair_is_kept_as_it_came() -> None:
+    store = KeptResponses()
+    store.keep("a", KeptResponse("resp_1", None, b'{"output":[{"id":"o","t":"\\ud83d"}]}', b"[]"), 0)
+    assert store.of("a", 0).item("o") == {"id": "o", "t": "\ud83d"}
