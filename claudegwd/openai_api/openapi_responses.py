@@ -36,7 +36,8 @@ def _items(bounds: Bounds) -> dict[str, Schema]:
     mixed = content(text, image, file)
     named = optional(type=one_of("message"))
     call = {"call_id": ident, "name": ident, **optional(namespace=ident)}
-    outputs = one_of("function_call_output", "custom_tool_call_output", "local_shell_call_output")
+    shell = one_of("local_shell_call_output")
+    outputs = one_of("function_call_output", "custom_tool_call_output", *shell["enum"])
     return {
         "ResponsesItem": {
             "anyOf": [
@@ -47,6 +48,7 @@ def _items(bounds: Bounds) -> dict[str, Schema]:
                 record("type call_id name", type=one_of("custom_tool_call"), **call, **optional(input=arguments)),
                 record("type call_id action", type=one_of("local_shell_call"), call_id=ident, action=record()),
                 record("type call_id", type=outputs, call_id=ident, **optional(output=mixed)),
+                record("type id", type=shell, id=ident, **optional(output=mixed)),
                 record("type", type=one_of("reasoning", "web_search_call")),
                 record("id", id=ident, **optional(type=one_of("item_reference"))),
             ]

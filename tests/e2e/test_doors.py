@@ -119,6 +119,22 @@ async def test_revoking_ends_streams_and_closes_the_door_at_once(gateway: Runnin
     assert rest[-1] == "data: [DONE]"
 
 
+async def test_nobody_reaches_the_responses_of_another_client(gateway: Running) -> None:
+    ann, bob = [bearer(await key_of(gateway, f"responses-{name}")) for name in ("ann", "bob")]
+    body = {"model": MODEL, "input": "What is hers?"}
+    made = (await gateway.post(body, "/v1/responses", headers=ann)).json()
+    path = f"/v1/responses/{made['id']}"
+    for method, where in (("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/input_items")):
+        answer = await gateway.http.request(method, path + where, headers=bob, json={} if method == "POST" else None)
+        refused(answer, 404, "response_not_found")
+    more = {**body, "previous_response_id": made["id"]}
+    refused(await gateway.post(more, "/v1/responses", headers=bob), 400, "previous_response_not_found")
+    named = {**body, "input": [{"type": "item_reference", "id": made["output"][0]["id"]}]}
+    refused(await gateway.post(named, "/v1/responses", headers=bob), 400, "invalid_value")
+    assert (await gateway.http.get(path, headers=ann)).json() == made
+    assert (await gateway.post(more, "/v1/responses", headers=ann)).status_code == 200
+
+
 async def test_a_model_that_is_not_the_clients_is_not_there(gateway: Running) -> None:
     bound = await key_of(gateway, "bound", models=[PACED])
     refused(await gateway.post(BODY, headers=bearer(bound)), 404, "model_not_found")

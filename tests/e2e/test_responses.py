@@ -128,7 +128,7 @@ async def test_a_custom_tool_and_one_of_a_namespace_come_back_as_what_they_are(g
     assert (second.output_text, how) == ("patched", "parked")
     gateway.endpoint.script = answers("done", ToolUse("toolu_0", "mcp__alpha", {"q": "x"}))
     [inner] = [item for item in (await ask(gateway, "Space.", tools=[SPACE]))[0].output if item.type == "function_call"]
-    assert (inner.name, (inner.model_extra or {}).get("namespace", getattr(inner, "namespace", None))) == ("alpha", "mcp")
+    assert (inner.name, inner.to_dict()["namespace"]) == ("alpha", "mcp")
 
 
 async def test_parse_gives_the_clients_own_model(gateway: Running) -> None:
@@ -141,7 +141,8 @@ async def test_parse_gives_the_clients_own_model(gateway: Running) -> None:
 
 
 async def test_thinking_is_a_summary(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Thinking(("hm", "m")), Text(("4",))), usage=Usage(9, 8, thinking_tokens=7))
+    said = (Thinking(("hm", "m")), Text(("4",)))
+    gateway.endpoint.script = lambda _: Reply(said, usage=Usage(9, 8, thinking_tokens=7))
     seen = await events(gateway, "2+2", model="sonnet", reasoning={"effort": "high", "summary": "auto"})
     deltas = [event.delta for event in seen if event.type == "response.reasoning_summary_text.delta"]
     assert "".join(deltas) == "hmm"
@@ -264,7 +265,7 @@ async def test_a_client_that_goes_away_frees_the_process(gateway: Running) -> No
     async with gateway.http.stream("POST", "/v1/responses", json=body) as answer:
         async for piece in answer.aiter_bytes():
             if b"output_text.delta" in piece:
+                assert (await gateway.status())["workers"]["busy"] == 1
                 break
-        assert (await gateway.status())["workers"]["busy"] == 1
     await gateway.until_workers(busy=0)
 

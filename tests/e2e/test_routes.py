@@ -42,6 +42,13 @@ async def test_answers_are_as_described(gateway: Running) -> None:
         ("/v1/chat/completions", "post", 400, {}),
         ("/v1/completions", "post", 200, {"model": MODEL, "prompt": "a"}),
         ("/v1/completions", "post", 404, {"model": "gpt", "prompt": "a"}),
+        ("/v1/responses", "post", 200, {"model": MODEL, "input": "a"}),
+        ("/v1/responses", "post", 400, {"model": MODEL}),
+        ("/v1/responses/{ident}", "get", 200, None),
+        ("/v1/responses/{ident}/input_items", "get", 200, None),
+        ("/v1/responses/{ident}/cancel", "post", 400, {}),
+        ("/v1/responses/{ident}", "delete", 200, None),
+        ("/v1/responses/{ident}", "delete", 404, None),
         ("/v1/chat/completions/debug", "post", 200, chat),
         ("/v1/chat/completions/debug", "post", 200, {}),
         ("/v1/projects", "post", 200, {"name": "a"}),
@@ -59,11 +66,11 @@ async def test_answers_are_as_described(gateway: Running) -> None:
         ("/v1/sessions/{ident}", "delete", 200, None),
         ("/v1/sessions/{ident}", "delete", 404, None),
     ):
-        kind = "sessions" if "sessions" in path or "chat" in path else "projects"
+        kind = next((kind for kind in ("projects", "responses") if kind in path), "sessions")
         response = await gateway.http.request(method, path.replace("{ident}", made.get(kind, "x")), json=body)
         assert response.status_code == status, (path, method, response.text)
         check(description, path, method, status, response.json())
-        if method == "post" and path in ("/v1/projects", "/v1/sessions") and status == 200:
+        if method == "post" and path in ("/v1/projects", "/v1/sessions", "/v1/responses") and status == 200:
             made[kind] = response.json()["id"]
 
 

@@ -27,7 +27,7 @@ from claudegwd.demo.script import (
     revoked,
 )
 from tests.foreign.judged import MODEL, Judged
-from tests.openai_client import described, stream_data
+from tests.openai_client import described, read_events, stream_data
 from tests.openai_description import validator
 
 pytestmark = pytest.mark.cli
@@ -124,6 +124,36 @@ CHAT = {
     "no key is left": Case(user("a"), revoked(), 502),
     "upstream limits the rate": Case(user("a"), limited(retry_after=1), 429),
 }  # fmt: skip
+RESPONSES = {
+    "a text": Case({"model": MODEL, "input": "hello", "instructions": "be kind", "metadata": {"a": "b"}}),
+    "no text at all": Case({"model": MODEL, "input": "hello"}, Reply()),
+    "cut at its limit": Case({"model": MODEL, "input": "a long answer " * 20, "max_output_tokens": 5}),
+    "refused by the model": Case({"model": MODEL, "input": "be evil"}, refusal("I would rather not.")),
+    "thinking": Case(
+        {"model": "sonnet", "input": "2+2", "reasoning": {"effort": "high", "summary": "auto"}},
+        Reply((Thinking(("hm", "m")), Text(("4",))), usage=Usage(9, 8, thinking_tokens=7)),
+    ),
+    "calls": Case(
+        {"model": MODEL, "input": "weather", "tools": [{"type": "function", **WEATHER["function"], "strict": False}]},
+        calls("Bern", "Basel", text="Let me see."),
+    ),
+    "a custom call": Case(
+        {"model": MODEL, "input": "patch", "tools": [{"type": "custom", "name": "patch"}], "tool_choice": "required"},
+        Reply((ToolUse("toolu_1", "patch", {"input": "x"}),), stop_reason="tool_use"),
+    ),
+    "a call's result": Case({"model": MODEL, "input": [
+        {"role": "user", "content": "weather?"},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "rain"},
+    ], "tools": [{"type": "function", "name": "weather"}, {"type": "web_search"}]}),
+    "a schema": Case({"model": MODEL, "input": "7", "text": {
+        "format": {"type": "json_schema", **SCHEMA["json_schema"]}, "verbosity": "low"}}),
+    "no input": Case({"model": MODEL}, status=400),
+    "an unknown model": Case({"model": "gpt-5", "input": "a"}, status=404),
+    "a prompt too long": Case({"model": MODEL, "input": "Be too long."}, status=400),
+    "upstream limits the rate": Case({"model": MODEL, "input": "a"}, limited(retry_after=1), 429),
+}  # fmt: skip
 ANSWERED = {name: case for name, case in CHAT.items() if case.status == 200}
 
 COMPLETIONS = {
@@ -200,6 +230,36 @@ def test_a_text_completion_is_as_described(gateway: Judged, http: httpx.Client, 
         assert chunks(response, "CreateCompletionResponse", b'"finish_reason":null', b'"finish_reason":"stop"')
     else:
         described("CreateCompletionResponse", response.content)
+
+
+@pytest.mark.parametrize("case", RESPONSES.values(), ids=RESPONSES.keys())
+def test_a_response_is_as_described_and_so_is_what_is_kept_of_it(
+    gateway: Judged, http: httpx.Client, case: Case
+) -> None:
+    answer = ask(gateway, http, "/responses", case)
+    if case.status != 200:
+        described("ErrorResponse", answer.content)
+        return
+    made = described("Response", answer.content)
+    assert described("Response", http.get(f"/responses/{made['id']}").content) == made
+    for order in ("asc", "desc"):
+        listed = http.get(f"/responses/{made['id']}/input_items", params={"order": order})
+        described("ResponseItemList", listed.content)
+
+
+@pytest.mark.parametrize("case", [case for case in RESPONSES.values() if case.status == 200])
+def test_every_event_of_a_response_is_as_described(gateway: Judged, http: httpx.Client, case: Case) -> None:
+    events = read_events([ask(gateway, http, "/responses", case, stream=True).content])
+    for event in events:
+        validator("ResponseStreamEvent").validate(event)
+    assert events[-1]["type"] in ("response.completed", "response.incomplete")
+
+
+def test_a_response_that_breaks_off_ends_in_a_described_event(gateway: Judged, http: httpx.Client) -> None:
+    case = Case({"model": MODEL, "input": "a"}, Reply((Text(("some ", "words")), Drop())))
+    events = read_events([ask(gateway, http, "/responses", case, stream=True).content])
+    validator("ResponseStreamEvent").validate(events[-1])
+    assert events[-1]["type"] == "response.failed"
 
 
 def test_the_models_are_as_described(http: httpx.Client) -> None:

@@ -23,6 +23,8 @@ from claudegwd.openai_api.chat_request import parse_chat_request
 from claudegwd.openai_api.completions_request import parse_completions_request
 from claudegwd.openai_api.errors import CallerError
 from claudegwd.openai_api.older_gateway import parse_project, parse_session
+from claudegwd.openai_api.responses_request import ResponsesRequest, parse_responses_request
+from claudegwd.store.responses import KeptResponse, KeptResponses
 from claudegwd.translate.catalogue import Model
 from claudegwd.translate.plan import make_plan
 from claudegwd.translate.turn_states import TurnError
@@ -30,6 +32,7 @@ from tests.fuzz import mutate
 from tests.fuzz.seeds import BODIES, LINES
 
 BOUNDS = Bounds()
+KEPT = b'[{"id":"msg_1","type":"message","role":"user","content":"kept"}]'
 MODELS = [
     Model("m", "m", "m", "", efforts, thinking, thinking_off, 0, structured)
     for efforts, thinking, thinking_off, structured in (
@@ -53,12 +56,25 @@ def body(chance: random.Random) -> str:
         elif route == "completions":
             for each in parse_completions_request(written, BOUNDS).chat_requests():
                 make_plan(each, chance.choice(MODELS), "c", "c")
+        elif route == "responses":
+            kept = KeptResponses()
+            kept.keep("c", KeptResponse("resp_1", None, b'{"output":[]}', KEPT), 0.0)
+            wanted = parse_responses_request(written, BOUNDS, kept.of("c", 0.0))
+            _planned(wanted, chance)
         else:
             (parse_project if route == "project" else parse_session)(written, BOUNDS)
     except CallerError as error:
         error.body()
         return "refused"
     return "taken"
+
+
+def _planned(wanted: ResponsesRequest, chance: random.Random) -> None:
+    """Plan it, and tell an error of the plan as the client is told it."""
+    try:
+        make_plan(wanted.chat, chance.choice(MODELS), "c", "c")
+    except CallerError as error:
+        raise wanted.paths.told(error) from None
 
 
 def lines(chance: random.Random) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_TOOL = {
+_TOOL: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "read.file",
@@ -69,12 +69,51 @@ _LEGACY = {
     "functions": [{"name": "f", "parameters": {"type": "object"}}],
     "function_call": {"name": "f"},
 }
+_RESPONSES: dict[str, Any] = {
+    "model": "m",
+    "instructions": "i",
+    "input": [
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "d"}]},
+        {"role": "user", "content": [
+            {"type": "input_text", "text": "look"},
+            {"type": "input_image", "image_url": _PICTURE, "detail": "low"},
+            {"type": "input_file", "filename": "f.pdf", "file_data": "data:application/pdf;base64,JVBERi0="},
+        ]},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": None},
+        {"type": "function_call", "call_id": "c1", "name": "read.file", "arguments": "{}"},
+        {"type": "custom_tool_call", "call_id": "c2", "name": "patch", "input": "p", "namespace": "s"},
+        {"type": "local_shell_call", "call_id": "c3", "action": {"type": "exec", "command": ["ls"]}},
+        {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "r"}]},
+        {"type": "custom_tool_call_output", "call_id": "c2", "output": "r"},
+        {"type": "local_shell_call_output", "id": "c3", "output": "r"},
+        {"type": "item_reference", "id": "msg_1"},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+        {"role": "user", "content": "and?"},
+    ],
+    "tools": [
+        {"type": "function", **_TOOL["function"]},
+        {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"}},
+        {"type": "namespace", "name": "s", "tools": [{"type": "custom", "name": "patch"}]},
+        {"type": "web_search"},
+    ],
+    "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "custom", "name": "patch"}]},
+    "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}, "verbosity": "low"},
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "include": ["reasoning.encrypted_content"],
+    "metadata": {"a": "b"},
+    "stream": True,
+    "store": True,
+    "max_output_tokens": 50,
+    "previous_response_id": None,
+}  # fmt: skip
 BODIES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("chat", {"model": "m", "messages": [{"role": "user", "content": "q"}]}),
     ("chat", _CHAT),
     ("chat", {**_CHAT, "response_format": {"type": "json_object"}, "tool_choice": "required"}),
     ("chat", _LEGACY),
     ("completions", {"model": "m", "prompt": ["a", "b"], "echo": True, "n": 2, "max_tokens": 3, "stop": "x"}),
+    ("responses", {"model": "m", "input": "q"}),
+    ("responses", _RESPONSES),
     ("project", {"name": "n", "description": "d", "path": "/p"}),
     ("session", {"title": "t", "project_id": "p", "model": "m", "system_prompt": "s"}),
 )
