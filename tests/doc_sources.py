@@ -17,7 +17,7 @@ from claudegwd.config.fields import KEYS
 from claudegwd.control.routes import ROUTES as CONTROL_ROUTES
 from claudegwd.keys.failures import FAILURES, KeyEffect, RetryRule
 from claudegwd.keys.states import TRANSITIONS, KeyEvent, KeyState
-from claudegwd.openai_api import chat_request, completions_request, parameters
+from claudegwd.openai_api import chat_request, completions_request, parameters, responses_parameters
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.openapi import OPERATIONS
 from claudegwd.public.app import _MOVED as MOVED_ROUTES
@@ -111,6 +111,11 @@ def chat_parameters() -> Table:
 
 def completions_parameters() -> Table:
     return _parameters(completions_request.HONOURED, parameters.IGNORED, completions_request.REFUSED)
+
+
+def response_parameters() -> Table:
+    known = responses_parameters
+    return _parameters(known.HONOURED, known.IGNORED, known.REFUSED)
 
 
 def _parameters(
@@ -239,6 +244,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "older-routes": older_routes,
     "chat-parameters": chat_parameters,
     "completions-parameters": completions_parameters,
+    "responses-parameters": response_parameters,
     "public-routes": public_routes,
     "errors": errors,
     "failures": failures,

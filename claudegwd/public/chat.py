@@ -5,11 +5,18 @@ from collections.abc import Callable, Iterable
 from secrets import token_hex
 from typing import Any
 
+import msgspec
+import trio
 from quart import Response, g
 
 from claudegwd.gateway import Gateway
-from claudegwd.openai_api.chat_request import ChatRequest, ToolCall, parse_chat_request
+from claudegwd.openai_api.chat_request import ChatRequest, ToolCall, read_chat_request
 from claudegwd.openai_api.chat_response import ChatStream, Choice, completion_body
+from claudegwd.openai_api.errors import GatewayError
+from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.json_body import read_object
+from claudegwd.openai_api.parameters import read_include_usage
+from claudegwd.openai_api.responses_request import read_responses_request
 from claudegwd.public.answering import Answering, Stream, finished, worker_headers
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
@@ -21,7 +28,27 @@ from claudegwd.workers.asking import Asking
 async def chat_completions() -> Response:
     """Answer one chat request, streaming or not."""
     gateway: Gateway = g.gateway
-    wanted = await in_session(parse_chat_request(await read_body(), gateway.bounds))
+    fields = Fields(read_object(await read_body(), gateway.bounds))
+    if fields.get("messages") is None and isinstance(fields.get("input"), list):
+        return await _other_shape(fields)
+    return await _answer(read_chat_request(fields, gateway.bounds))
+
+
+async def _other_shape(fields: Fields) -> Response:
+    """Answer a chat that is shaped as for /v1/responses: Cursor sends such, and reads the answers of a chat."""
+    gateway: Gateway = g.gateway
+    earlier = gateway.responses.of(g.client.owner, trio.current_time())
+    wanted = read_responses_request(fields, gateway.bounds, earlier)
+    chat = msgspec.structs.replace(wanted.chat, include_usage=read_include_usage(fields))
+    try:
+        return await _answer(chat)
+    except GatewayError as error:
+        raise wanted.paths.told(error) from None
+
+
+async def _answer(wanted: ChatRequest) -> Response:
+    gateway: Gateway = g.gateway
+    wanted = await in_session(wanted)
     wanted = await with_fetched_images(gateway, wanted)
     answering = Answering([gateway.plan(wanted, g.client)] * wanted.n, "chat")
     follow(answering, wanted)

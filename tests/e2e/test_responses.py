@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from claudegwd.demo.replies import blocks, refusal, say
 from claudegwd.demo.script import Answer, Drop, RecordedRequest, Reply, Script, Text, Thinking, ToolUse, Usage
 from tests.e2e.harness import MODEL, Running, secret
-from tests.openai_client import final_response, read_events
+from tests.openai_client import final_response, read_events, stream_data
 
 pytestmark = pytest.mark.cli
 
@@ -269,3 +269,19 @@ async def test_a_client_that_goes_away_frees_the_process(gateway: Running) -> No
                 break
     await gateway.until_workers(busy=0)
 
+
+
+async def test_a_chat_shaped_as_a_response_is_answered_as_a_chat(gateway: Running) -> None:
+    # Cursor's bodies.
+    gateway.endpoint.script = answers("done", ToolUse("toolu_0", "alpha", {"q": "x"}))
+    body = {"model": MODEL, "input": [{"role": "user", "content": "Go."}], "tools": [ALPHA]}
+    answer = (await gateway.post(body)).json()
+    assert answer["object"] == "chat.completion"
+    assert answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "alpha"
+    more = {**body, "stream": True, "stream_options": {"include_usage": True}, "tools": []}
+    chunks = stream_data([(await gateway.post(more)).content])
+    assert chunks[-1] == "[DONE]"
+    assert json.loads(chunks[-2])["usage"] is not None
+    bad = [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,AAAA"}]}]
+    refusal = (await gateway.post({**body, "input": bad})).json()["error"]
+    assert refusal["param"] == "input[0].content[0].image_url"

@@ -66,4 +66,4 @@ def test_the_node_client_reads_every_answer(gateway: Judged, installed: Path) ->
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "# pass 12\n" in ended.stdout, ended.stdout
+    assert "# pass 13\n" in ended.stdout, ended.stdout

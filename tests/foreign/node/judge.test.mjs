@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import OpenAI, { BadRequestError, NotFoundError } from 'openai';
-import { zodFunction, zodResponseFormat } from 'openai/helpers/zod';
+import { zodFunction, zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
 import { ChatCompletionStream } from 'openai/lib/ChatCompletionStream';
 import { z } from 'zod';
 
@@ -108,6 +108,32 @@ for (const named of [model, 'sonnet']) {
     assert.deepEqual(streamed.choices[0].message.parsed, expected);
   });
 }
+
+test('responses are read, streamed, parsed and gone on from', async () => {
+  const plain = await client.responses.create({ model, input: 'hello' });
+  assert.equal(plain.output_text, 'hello');
+  const stream = client.responses.stream({ model, input: 'hello again' });
+  const pieces = [];
+  stream.on('response.output_text.delta', (event) => pieces.push(event.delta));
+  const streamed = await stream.finalResponse();
+  assert.equal(pieces.join(''), 'hello again');
+  assert.equal(streamed.output[0].content[0].text, 'hello again');
+  const format = zodTextFormat(Solution, 'solution');
+  const parsed = await client.responses.parse({ model, input: 'Solve 42.', text: { format } });
+  assert.deepEqual(parsed.output_parsed, { steps: [{ explanation: 'Solve 42.', value: 42 }], mood: 'good' });
+  const parameters = { type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] };
+  const tools = [{ type: 'function', name: 'add', parameters, strict: false }];
+  const called = await client.responses.create({ model, input: 'add 4', tools });
+  const call = called.output.find((item) => item.type === 'function_call');
+  const result = { type: 'function_call_output', call_id: call.call_id, output: '8' };
+  const ended = await client.responses.create({ model, input: [result], tools, previous_response_id: called.id });
+  assert.equal(ended.output_text, 'The result is 8.');
+  const items = [];
+  for await (const item of client.responses.inputItems.list(called.id)) items.push(item.type);
+  assert.deepEqual(items, ['message']);
+  await client.responses.delete(called.id);
+  await assert.rejects(client.responses.retrieve(called.id), NotFoundError);
+});
 
 test('a stream that is aborted says so, and the next request is answered', async () => {
   const stream = client.chat.completions.stream({ model, messages: user('a long answer '.repeat(500)) });
