@@ -61,7 +61,7 @@ def check_schema(schema: dict[str, Any], path: str, bounds: Bounds) -> None:
         _name_the_fault(schema, path)
 
 
-def check_depth(value: dict[str, Any], path: str, bounds: Bounds) -> None:
+def check_depth(value: dict[str, Any] | list[Any], path: str, bounds: Bounds) -> None:
     """Raise InvalidRequest for what is nested deeper than the bound, whatever it holds."""
     level: list[Any] = [value]
     for _ in range(bounds.max_depth):

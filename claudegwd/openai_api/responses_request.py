@@ -12,8 +12,9 @@ import msgspec
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest, Message, TextPart
 from claudegwd.openai_api.errors import InvalidRequest
-from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.fields import Fields, refuse
 from claudegwd.openai_api.json_body import read_object
+from claudegwd.openai_api.json_schema import check_depth
 from claudegwd.openai_api.pairing import pair_calls
 from claudegwd.openai_api.parameters import (
     MAX_NAMED,
@@ -37,9 +38,13 @@ from claudegwd.openai_api.responses_parameters import (
 from claudegwd.openai_api.responses_paths import Paths
 from claudegwd.openai_api.responses_tools import CallShape, ResponsesTools, read_tools
 
+# What comes back in the response or is kept with it, whatever else it holds: writing it must not go too deep.
+_REPEATED = ("input", "tools", "tool_choice", "text")
+
 
 class Earlier(Protocol):
-    """What is kept of the same client's earlier responses."""
+    """What is kept of the same client's earlier responses. Raises BodyTooLarge where it is more than one request
+    may hold."""
 
     def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
         """All items up to the end of that response; None if it is not kept."""
@@ -69,10 +74,16 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
     """The same, from an object that has been decoded."""
     model = body.needed_text("model", longest=bounds.max_model_chars)
     refuse_what_cannot_be_honoured(body, REFUSED)
+    for name in _REPEATED:
+        value = body.get(name)
+        if isinstance(value, dict | list):
+            check_depth(value, name, bounds)
     previous = body.text("previous_response_id", longest=bounds.max_id_chars) or None
     before = _before(previous, earlier)
     instructions = body.text("instructions")
     own = resolved(input_items(body, bounds), earlier.item)
+    if len(before) + len(own) > bounds.max_messages:
+        refuse("input", f"it must hold at most {bounds.max_messages} items, with those that came before")
     placed = [*_instructed(instructions), *read_items([*before, *own], bounds)]
     if not own and not before and not instructions:
         raise InvalidRequest("cannot read input: it is missing; give a text or a list of items", param="input")

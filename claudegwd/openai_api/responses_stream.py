@@ -93,6 +93,11 @@ class ResponsesStream:
         ended = [item.json(b"incomplete" if item in self._open else b"completed") for item in self._items]
         return self._event("response.failed", b'"response":' + self._made.json("failed", ended, error=error))
 
+    @property
+    def item_ids(self) -> list[str]:
+        """Of its items so far."""
+        return [item.ident for item in self._items]
+
     def _status_of(self, item: OutputItem) -> bytes:
         cut = self._reason in INCOMPLETE and item is self._items[-1]
         return b"incomplete" if cut else b"completed"

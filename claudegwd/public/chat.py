@@ -6,7 +6,6 @@ from secrets import token_hex
 from typing import Any
 
 import msgspec
-import trio
 from quart import Response, g
 
 from claudegwd.gateway import Gateway
@@ -21,6 +20,7 @@ from claudegwd.public.answering import Answering, Stream, finished, worker_heade
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
 from claudegwd.public.requests import read_body
+from claudegwd.public.responses import earlier
 from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking
 
@@ -28,17 +28,17 @@ from claudegwd.workers.asking import Asking
 async def chat_completions() -> Response:
     """Answer one chat request, streaming or not."""
     gateway: Gateway = g.gateway
-    fields = Fields(read_object(await read_body(), gateway.bounds))
+    body = await read_body()
+    fields = Fields(read_object(body, gateway.bounds))
     if fields.get("messages") is None and isinstance(fields.get("input"), list):
-        return await _other_shape(fields)
+        return await _other_shape(fields, len(body))
     return await _answer(read_chat_request(fields, gateway.bounds))
 
 
-async def _other_shape(fields: Fields) -> Response:
+async def _other_shape(fields: Fields, size: int) -> Response:
     """Answer a chat that is shaped as for /v1/responses: Cursor sends such, and reads the answers of a chat."""
     gateway: Gateway = g.gateway
-    earlier = gateway.responses.of(g.client.owner, trio.current_time())
-    wanted = read_responses_request(fields, gateway.bounds, earlier)
+    wanted = read_responses_request(fields, gateway.bounds, earlier(size))
     chat = msgspec.structs.replace(wanted.chat, include_usage=read_include_usage(fields))
     try:
         return await _answer(chat)

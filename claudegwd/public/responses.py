@@ -17,7 +17,7 @@ from claudegwd.openai_api.usage import Usage
 from claudegwd.public.answering import Answering, Stream, worker_headers
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.requests import read_body
-from claudegwd.store.responses import KeptResponse
+from claudegwd.store.responses import KeptResponse, OwnResponses
 from claudegwd.translate.turn import Finished, Output, Reasoning, Text, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking
 
@@ -25,13 +25,20 @@ from claudegwd.workers.asking import Asking
 async def responses_create() -> Response:
     """Answer one request, streaming or not."""
     gateway: Gateway = g.gateway
-    earlier = gateway.responses.of(g.client.owner, trio.current_time())
-    wanted = parse_responses_request(await read_body(), gateway.bounds, earlier)
+    body = await read_body()
+    wanted = parse_responses_request(body, gateway.bounds, earlier(len(body)))
     try:
         chat = await with_fetched_images(gateway, wanted.chat)
         return await _answer(wanted, Answering([gateway.plan(chat, g.client)], "chat"))
     except GatewayError as error:
         raise wanted.paths.told(error) from None
+
+
+def earlier(size: int) -> OwnResponses:
+    """What a request whose body has this size may go on from: with it, it is no larger than any body may be."""
+    gateway: Gateway = g.gateway
+    room = gateway.config.server.max_body_bytes - size
+    return gateway.responses.of(g.client.owner, trio.current_time(), room)
 
 
 async def _answer(wanted: ResponsesRequest, answering: Answering) -> Response:
@@ -45,7 +52,7 @@ async def _answer(wanted: ResponsesRequest, answering: Answering) -> Response:
     def end(stream: ResponsesStream, usage: Usage) -> None:
         stream.complete(usage)
         if wanted.store:
-            kept.keep(owner, _kept(token, wanted, stream.body), trio.current_time())
+            kept.keep(owner, _kept(token, wanted, stream), trio.current_time())
 
     def opened(model: str) -> tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]:
         stream = made(model)
@@ -83,12 +90,13 @@ def _write(stream: ResponsesStream, output: Output) -> bytes | None:
     return None
 
 
-def _kept(token: str, wanted: ResponsesRequest, body: bytes) -> KeptResponse:
+def _kept(token: str, wanted: ResponsesRequest, stream: ResponsesStream) -> KeptResponse:
     items = [
         {**item, "id": item["id"] if item.get("id") and isinstance(item["id"], str) else f"item_{token}{index:04x}"}
         for index, item in enumerate(wanted.items)
     ]
-    return KeptResponse(f"resp_{token}", wanted.previous, body, encode(items))
+    ids = (*(item["id"] for item in items), *stream.item_ids)
+    return KeptResponse(f"resp_{token}", wanted.previous, stream.body, encode(items), ids)
 
 
 async def responses_show(ident: str) -> Response:

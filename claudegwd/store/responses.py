@@ -12,11 +12,15 @@ from typing import Any, Final
 
 import msgspec
 
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.errors import BodyTooLarge
+
 # Of all clients together, some ten thousand agent turns. Beyond it, whoever holds most loses what it has not used for
 # longest.
 MAX_BYTES: Final = 64 * 1024 * 1024
-# What a kept response takes beside its texts; it bounds their number too.
+# What a kept response and each of its items take beside their texts; these bound their number too.
 OVERHEAD_BYTES: Final = 2048
+ITEM_OVERHEAD_BYTES: Final = 256
 KEEP_SECONDS: Final = 24 * 3600.0  # since its last use: nobody comes back to a chain of yesterday's by its id
 SWEEP_SECONDS: Final = 60.0  # how often old ones are looked for, when there is anything to do at all
 
@@ -25,17 +29,21 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class KeptResponse:
-    """`body` is the response object as it was sent; `items` the input that it answered, each with an id, as JSON."""
+    """`body` is the response object as it was sent; `items` the input that it answered, each with an id, as JSON.
+
+    `ids`: those of the items of both.
+    """
 
     ident: str
     previous: str | None
     body: bytes
     items: bytes
+    ids: tuple[str, ...]
 
     @property
     def size(self) -> int:
         """What it counts for."""
-        return len(self.body) + len(self.items) + OVERHEAD_BYTES
+        return len(self.body) + len(self.items) + OVERHEAD_BYTES + ITEM_OVERHEAD_BYTES * len(self.ids)
 
     def input(self) -> list[Item]:
         """Its own input."""
@@ -81,8 +89,7 @@ class KeptResponses:
         owned.responses[kept.ident] = (now, kept)
         owned.size += kept.size
         self.size += kept.size
-        for item in (*kept.input(), *kept.output()):
-            owned.places[item["id"]] = kept.ident
+        owned.places.update(dict.fromkeys(kept.ids, kept.ident))
         while self.size > self._max:
             largest = max(self._owners, key=lambda name: self._owners[name].size)
             self.delete(largest, next(iter(self._owners[largest].responses)))
@@ -108,24 +115,21 @@ class KeptResponses:
         kept = owned.responses.pop(ident)[1]
         owned.size -= kept.size
         self.size -= kept.size
-        for item in (*kept.input(), *kept.output()):
-            if owned.places.get(item["id"]) == ident:
-                del owned.places[item["id"]]
+        for item_id in kept.ids:
+            if owned.places.get(item_id) == ident:
+                del owned.places[item_id]
         if not owned.responses:
             del self._owners[owner]
         return True
 
-    def of(self, owner: str, now: float) -> "OwnResponses":
-        """What this owner may go on from."""
-        return OwnResponses(self, owner, now)
+    def of(self, owner: str, now: float, room: int) -> "OwnResponses":
+        """What this owner may go on from, up to `room` bytes in one request."""
+        return OwnResponses(self, owner, now, room)
 
-    def find_item(self, owner: str, item_id: str, now: float) -> Item | None:
-        """An item of the input or the output of any of the owner's."""
+    def place(self, owner: str, item_id: str) -> str:
+        """The response that an item of the owner's is in; "" for none."""
         owned = self._owners.get(owner)
-        kept = self.get(owner, owned.places.get(item_id, ""), now) if owned is not None else None
-        if kept is None:
-            return None
-        return next((item for item in (*kept.input(), *kept.output()) if item["id"] == item_id), None)
+        return owned.places.get(item_id, "") if owned is not None else ""
 
     def _sweep(self, now: float) -> None:
         if now - self._swept < SWEEP_SECONDS:
@@ -137,26 +141,51 @@ class KeptResponses:
                 self.delete(owner, ident)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OwnResponses:
-    """One owner's responses, as the reader of a request asks for them."""
+    """One owner's responses, as the reader of one request asks for them.
+
+    What is kept in many requests could be named in one: `room` is what may still be taken, in bytes.
+    """
 
     kept: KeptResponses
     owner: str
     now: float
+    room: int
+    _items: dict[str, dict[str, Item]] = field(default_factory=dict)  # of responses that were read, by their ids
 
     def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
-        """All items up to the end of this response, the oldest first; None if any part is gone."""
+        """All items up to the end of this response, the oldest first; None if any part is gone.
+
+        Raises BodyTooLarge.
+        """
         rounds: list[KeptResponse] = []
         following: str | None = ident
         while following is not None:
             found = self.kept.get(self.owner, following, self.now)
             if found is None:
                 return None
+            self._take(len(found.items) + len(found.body))
             rounds.append(found)
             following = found.previous
         return [item for one in reversed(rounds) for item in (*one.input(), *one.output())]
 
     def item(self, ident: str) -> Mapping[str, Any] | None:
-        """One item."""
-        return self.kept.find_item(self.owner, ident, self.now)
+        """One item. Raises BodyTooLarge."""
+        place = self.kept.place(self.owner, ident)
+        if place not in self._items:
+            found = self.kept.get(self.owner, place, self.now)
+            if found is None:
+                return None
+            self._items[place] = {item["id"]: item for item in (*found.input(), *found.output())}
+        item = self._items[place].get(ident)
+        if item is not None:
+            self._take(len(encode(item)))
+        return item
+
+    def _take(self, size: int) -> None:
+        self.room -= size
+        if self.room < 0:
+            raise BodyTooLarge(
+                "cannot go on from so much: with what it goes on from, the request is over server.max_body_bytes"
+            )

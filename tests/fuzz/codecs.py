@@ -58,8 +58,8 @@ def body(chance: random.Random) -> str:
                 make_plan(each, chance.choice(MODELS), "c", "c")
         elif route == "responses":
             kept = KeptResponses()
-            kept.keep("c", KeptResponse("resp_1", None, b'{"output":[]}', KEPT), 0.0)
-            wanted = parse_responses_request(written, BOUNDS, kept.of("c", 0.0))
+            kept.keep("c", KeptResponse("resp_1", None, b'{"output":[]}', KEPT, ("msg_1",)), 0.0)
+            wanted = parse_responses_request(written, BOUNDS, kept.of("c", 0.0, 10**6))
             _planned(wanted, chance)
         else:
             (parse_project if route == "project" else parse_session)(written, BOUNDS)

@@ -20,7 +20,7 @@ SCHEMAS = {**responses_schemas(Bounds()), **request_schemas(Bounds()), **answer_
 VALIDATOR = Draft202012Validator(
     {"$ref": "#/components/schemas/ResponsesRequest", "components": {"schemas": SCHEMAS}}
 )
-NOTHING_KEPT = KeptResponses().of("", 0)
+NOTHING_KEPT = KeptResponses().of("", 0, 0)
 
 
 def test_every_parameter_that_is_honoured_is_described() -> None:

@@ -11,6 +11,9 @@ from claudegwd.openai_api.responses_request import ResponsesRequest, parse_respo
 from tests.openai_description import validator
 
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": "{}"}
+DEEP: Any = []
+for _ in range(200):
+    DEEP = [DEEP]
 KEPT = [{"type": "message", "id": "msg_0", "role": "user", "content": "before"}, CALL]
 
 
@@ -120,6 +123,10 @@ def test_the_echo_is_whole() -> None:
         ({"top_logprobs": 2}, "top_logprobs", "unsupported_parameter"),
         ({"temperature": 3}, "temperature", "invalid_value"),
         ({"max_output_tokens": 0}, "max_output_tokens", "invalid_value"),
+        ({"input": [{"role": "user", "content": "a", "x": DEEP}]}, "input", "invalid_value"),
+        ({"tools": [{"type": "web_search", "x": DEEP}]}, "tools", "invalid_value"),
+        ({"input": [{"role": "user", "content": "a"}] * 9_999, "previous_response_id": "resp_1"}, "input",
+         "invalid_value"),
         ({"truncation": "some"}, "truncation", "invalid_value"),
     ],
 )  # fmt: skip

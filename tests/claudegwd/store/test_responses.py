@@ -1,7 +1,18 @@
 import json
 from typing import Any
 
-from claudegwd.store.responses import KEEP_SECONDS, OVERHEAD_BYTES, KeptResponse, KeptResponses
+import pytest
+
+from claudegwd.openai_api.errors import BodyTooLarge
+from claudegwd.store.responses import (
+    ITEM_OVERHEAD_BYTES,
+    KEEP_SECONDS,
+    OVERHEAD_BYTES,
+    KeptResponse,
+    KeptResponses,
+)
+
+ROOM = 10**6
 
 
 def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptResponse:
@@ -10,12 +21,13 @@ def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptRes
 
     body = json.dumps({"id": f"resp_{number}", "output": [message("out")]}).encode()
     return KeptResponse(
-        f"resp_{number}", f"resp_{previous}" if previous else None, body, json.dumps([message("in")]).encode()
+        f"resp_{number}", f"resp_{previous}" if previous else None, body, json.dumps([message("in")]).encode(),
+        (f"in_{number}", f"out_{number}"),
     )
 
 
 def ids(store: KeptResponses, owner: str, ident: str, now: float = 0) -> list[str] | None:
-    items = store.of(owner, now).conversation(ident)
+    items = store.of(owner, now, ROOM).conversation(ident)
     return None if items is None else [item["id"] for item in items]
 
 
@@ -33,9 +45,9 @@ def test_nobody_reaches_what_is_anothers() -> None:
     store.keep("a", kept(1), 0)
     assert store.get("b", "resp_1", 0) is None
     assert not store.delete("b", "resp_1")
-    assert store.of("b", 0).conversation("resp_1") is None
-    assert store.of("b", 0).item("in_1") is None
-    assert store.of("a", 0).item("in_1") is not None
+    assert store.of("b", 0, ROOM).conversation("resp_1") is None
+    assert store.of("b", 0, ROOM).item("in_1") is None
+    assert store.of("a", 0, ROOM).item("in_1") is not None
 
 
 def test_what_is_deleted_is_gone_with_its_items_and_what_went_on_from_it_ends() -> None:
@@ -44,7 +56,7 @@ def test_what_is_deleted_is_gone_with_its_items_and_what_went_on_from_it_ends() 
     store.keep("a", kept(2, 1), 0)
     assert store.delete("a", "resp_1")
     assert not store.delete("a", "resp_1")
-    assert store.of("a", 0).item("out_1") is None
+    assert store.of("a", 0, ROOM).item("out_1") is None
     assert ids(store, "a", "resp_2") is None
     assert store.get("a", "resp_2", 0) is not None
     assert store.delete("a", "resp_2")
@@ -66,7 +78,7 @@ def test_it_is_bounded_and_who_holds_most_gives_way() -> None:
 
 
 def test_one_that_is_too_large_is_not_kept() -> None:
-    store = KeptResponses(max_bytes=OVERHEAD_BYTES + 200)
+    store = KeptResponses(max_bytes=OVERHEAD_BYTES + 2 * ITEM_OVERHEAD_BYTES + 200)
     store.keep("a", kept(1, text="x" * 300), 0)
     assert (store.get("a", "resp_1", 0), store.size) == (None, 0)
 
@@ -84,5 +96,18 @@ def test_what_is_not_used_is_forgotten() -> None:
 
 def test_half_of_a_surrogate_pair_is_kept_as_it_came() -> None:
     store = KeptResponses()
-    store.keep("a", KeptResponse("resp_1", None, b'{"output":[{"id":"o","t":"\\ud83d"}]}', b"[]"), 0)
-    assert store.of("a", 0).item("o") == {"id": "o", "t": "\ud83d"}
+    store.keep("a", KeptResponse("resp_1", None, b'{"output":[{"id":"o","t":"\\ud83d"}]}', b"[]", ("o",)), 0)
+    assert store.of("a", 0, ROOM).item("o") == {"id": "o", "t": "\ud83d"}
+
+
+def test_no_request_goes_on_from_more_than_it_may_hold() -> None:
+    store = KeptResponses()
+    store.keep("a", kept(1, text="x" * 300), 0)
+    store.keep("a", kept(2, 1, text="x" * 300), 0)
+    with pytest.raises(BodyTooLarge):
+        store.of("a", 0, 1000).conversation("resp_2")
+    assert store.of("a", 0, 1000).conversation("resp_1") is not None
+    named = store.of("a", 0, 1000)
+    assert named.item("in_1") == named.item("in_1")
+    with pytest.raises(BodyTooLarge):
+        named.item("in_1")
