@@ -20,8 +20,10 @@ from claudegwd.translate.catalogue import Initialized, read_initialized
 from claudegwd.translate.history import Result
 from claudegwd.translate.turn import After, Failed, Finished, Output, Turn, TurnError
 from claudegwd.workers.client_tools import ClientTools
+from claudegwd.workers.dialogue import Dialogue
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.states import WorkerEvent, WorkerState, after
+from claudegwd.workers.wall import SETTINGS, Wall
 
 # How often a silent turn is told to its reader, who writes a comment: proxies and clients give up on a silent
 # connection after 30 to 60 s.
@@ -70,7 +72,6 @@ class Worker:
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars that the last turns cost, by the CLI
         self._spent = 0.0  # what the CLI says its conversation has cost in all
         self._clock = clock
-        self._ids = count(1)
         self._heard = False
         self._told_at = self.started_at
         self._ready_id = ""
@@ -78,7 +79,8 @@ class Worker:
         self._turn: Turn | None = None
         self._answer = Answer()
         self._batches: trio.MemorySendChannel[Batch] | None = None
-        self._replies: dict[str, trio.Event] = {}
+        self._dialogue = Dialogue(self.process.send)
+        self._wall = Wall()
         self._refused: str | None = None
         self._ack: trio.Event | None = None
         self._client_tools = ClientTools()
@@ -87,10 +89,7 @@ class Worker:
 
     async def run(self) -> None:
         """Live until the process is reaped. The caller (the pool's nursery) is the owner."""
-        ready = self._next_id()
-        self._replies[ready] = trio.Event()
-        self._ready_id = ready
-        self.process.send(commands.binary_version(ready))
+        self._ready_id = self._dialogue.command(commands.binary_version)
         try:
             await self.process.run()
         except OSError as error:
@@ -128,14 +127,18 @@ class Worker:
         """Write system prompt and tools; once in a worker's life."""
         self._client_tools.manifest = tools
         server = TOOL_SERVER if tools else None
-        self._initialize_id = self._command(commands.initialize, system=system, server=server, tools=tools)
+        self._initialize_id = self._dialogue.command(commands.initialize, system=system, server=server, tools=tools)
 
     def set(self, values: dict[str, Any], key: str | None) -> None:
         """Write settings, unless they are what was last written."""
         if values != self.settings:
-            self._command(commands.settings, values=values)
-            self.settings = values
+            self._write_settings(values)
         self.key = key
+
+    def _write_settings(self, values: dict[str, Any]) -> None:
+        self._dialogue.command(commands.settings, values=values)
+        self.settings = values
+        self._wall.is_up = False
 
     async def append(self, lines: bytes) -> None:
         """Write lines of which the last appends a user message, and wait for the acknowledgement.
@@ -150,9 +153,7 @@ class Worker:
 
     async def initialized_answer(self) -> Initialized:
         """Wait for the answer to `initialize`, which holds the catalogue. For the start-up probe."""
-        reply = self._replies.get(self._initialize_id)
-        if reply is not None:
-            await reply.wait()
+        await self._dialogue.answer(self._initialize_id)
         self._check()
         if self.initialized is None:
             raise WorkerLost("the CLI's answer to initialize cannot be read")
@@ -173,6 +174,7 @@ class Worker:
         self.settled = trio.Event()
         self._batches, receive = trio.open_memory_channel[Batch](MAX_UNREAD_BATCHES)
         self.heard_at = self._clock()
+        self._wall.begin(self.settings)
         if lines:
             self.process.send(lines)
         self.process.send(self._client_tools.give(results))
@@ -256,11 +258,16 @@ class Worker:
             return
         outputs.extend(new)
         self._answer.add(new)
+        if self._wall.is_due(new) and not self._turn.over:
+            self._dialogue.command(commands.settings, values=SETTINGS)
+            self._wall.is_up = True
         if self._turn.over:
             if _would_go_on(new[-1], event):
                 # In this very moment: about 10 ms later the CLI's next request would be on its way (observed), and an
                 # interrupt is read too late to stop it.
                 self.close(now=True)
+            elif self._wall.is_up and self.settings is not None:
+                self._write_settings(self.settings)
             # Before the next line is looked at, which may be the `result` that settles the turn.
             self.on_answer(self)
 
@@ -281,10 +288,9 @@ class Worker:
             self.on_spent(new)
 
     def _on_reply(self, body: e.ResponseBody) -> None:
-        reply = self._replies.pop(body.request_id, None)
         if body.request_id == self._ready_id:
             if self.state is WorkerState.STARTING:
-                self._command(commands.settings, values=_WARMING)
+                self._dialogue.command(commands.settings, values=_WARMING)
                 self.change(WorkerEvent.READY)
         elif body.subtype != "success":
             self._refused = body.error or "no reason"
@@ -295,8 +301,7 @@ class Worker:
                 self.initialized = read_initialized(body.response)
             except msgspec.ValidationError:
                 log_event(log, logging.WARNING, "the CLI's catalogue cannot be read", pid=self.process.pid)
-        if reply is not None:
-            reply.set()
+        self._dialogue.answered(body)
 
     # -- within -------------------------------------------------------------------------------------------------------
 
@@ -332,8 +337,7 @@ class Worker:
         self.settled.set()
         if self._ack is not None:
             self._ack.set()
-        for reply in self._replies.values():
-            reply.set()
+        self._dialogue.let_go()
 
     def _lost(self, kind: FailureKind = FailureKind.CLI) -> Sequence[Output]:
         """End the turn under way as one whose process is gone."""
@@ -344,15 +348,6 @@ class Worker:
     def _check(self) -> None:
         if self.state is WorkerState.CLOSING:
             raise WorkerLost(self._refused or self.process.fault or "the CLI ended")
-
-    def _command(self, make: Callable[..., bytes], **arguments: Any) -> str:
-        ident = self._next_id()
-        self._replies[ident] = trio.Event()
-        self.process.send(make(ident, **arguments))
-        return ident
-
-    def _next_id(self) -> str:
-        return f"gw{next(self._ids)}"
 
 
 def _would_go_on(output: Output, event: e.AnyEvent) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+import trio
 
 from claudegwd.demo.replies import refusal, say
 from claudegwd.demo.script import (
@@ -14,6 +17,7 @@ from claudegwd.demo.script import (
     Step,
     Text,
     ToolUse,
+    Wait,
     bad_request,
     no_such_model,
     too_large,
@@ -62,11 +66,48 @@ LAST_EVENTS: dict[str, Answer] = {
 @pytest.mark.parametrize("name", LAST_EVENTS)
 async def test_however_the_answer_ends(gateway: Running, name: str) -> None:
     gateway.endpoint.script = lambda _: LAST_EVENTS[name]
-    response = await gateway.post({"model": MODEL, "messages": HISTORY})
+    limit = {"max_tokens": 2} if name == "max_tokens" else {}
+    response = await gateway.post({"model": MODEL, "messages": HISTORY, **limit})
     assert response.status_code == (503 if "block" in name else 200)
     await gateway.until_workers(busy=0)
     assert gateway.endpoint.count == 1
     assert list(gateway.endpoint.strays).count("POST /v1/messages/count_tokens") == 0
+
+
+# Left alone, the CLI asks again 12 ms after the end of an answer that was cut.
+ASKS_AGAIN_SECONDS = 0.5
+
+
+async def test_also_where_the_daemon_is_late(gateway: Running) -> None:
+    """On a busy machine the daemon may learn of the end when the CLI has long gone on: here it is stopped meanwhile."""
+    release = trio.Event()
+    gateway.endpoint.script = lambda _: Reply((Text(("cut here",)), Wait(release), BRIEF), stop_reason="max_tokens")
+    before = gateway.endpoint.count
+    wanted = {"model": MODEL, "messages": HISTORY, "max_tokens": 4, "stream": True}
+    async with gateway.http.stream("POST", "/v1/chat/completions", json=wanted) as response:
+        lines = response.aiter_lines()
+        async for line in lines:
+            if "cut here" in line:
+                break
+        gateway.daemon.signal(signal.SIGSTOP)
+        try:
+            release.set()
+            await trio.sleep(ASKS_AGAIN_SECONDS)
+        finally:
+            gateway.daemon.signal(signal.SIGCONT)
+        assert '"finish_reason":"length"' in "".join([line async for line in lines])
+    await gateway.until_workers(busy=0)
+    assert gateway.endpoint.count == before + 1
+
+
+async def test_an_answer_near_its_limit_leaves_a_worker_that_can_go_on(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say("longer than four")
+    history = [*HISTORY]
+    for how in ("spare", "continued", "continued"):
+        await gateway.until_workers(spare=1)
+        answer = await gateway.ask(history, max_tokens=4)
+        assert (answer.text, answer.how) == ("longer than four", how)
+        history += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": "And then?"}]
 
 
 # What is refused is free; the CLI asks twice about a model that is not there, the second time without streaming.

@@ -1,0 +1,42 @@
+"""Commands to one CLI, and its answers to them."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import trio
+
+from claudegwd.claude_cli import events as e
+
+
+class Dialogue:
+    """`send` takes the bytes of a command. Each command has an id, under which it is answered."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._ids = count(1)
+        self._open: dict[str, trio.Event] = {}
+
+    def command(self, make: Callable[..., bytes], **arguments: Any) -> str:
+        """Write a command; its id is returned."""
+        ident = f"gw{next(self._ids)}"
+        self._open[ident] = trio.Event()
+        self._send(make(ident, **arguments))
+        return ident
+
+    def answered(self, body: e.ResponseBody) -> None:
+        """Call once the answer was looked at: who waits for it goes on."""
+        reply = self._open.pop(body.request_id, None)
+        if reply is not None:
+            reply.set()
+
+    async def answer(self, ident: str) -> None:
+        """Wait until the command of this id was answered, or will never be."""
+        reply = self._open.get(ident)
+        if reply is not None:
+            await reply.wait()
+
+    def let_go(self) -> None:
+        """There will be no more answers."""
+        for reply in self._open.values():
+            reply.set()
