@@ -89,7 +89,8 @@ def parse_document(data: bytes, origin: str) -> KeysDocument:
         if root and LIST_FIELD not in root:
             # Most likely misspelt: taken for no keys at all, requests would go out under somebody's login instead.
             raise KeysError(
-                f'cannot read {origin}: it has no "{LIST_FIELD}"; write {{"{LIST_FIELD}": [{{"name": …, "token": …}}]}}',
+                f'cannot read {origin}: it has no "{LIST_FIELD}"; write '
+                f'{{"{LIST_FIELD}": [{{"name": …, "token": …}}]}}',
                 origin=origin,
             )
         root[LIST_FIELD] = entries
