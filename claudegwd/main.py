@@ -3,8 +3,9 @@
 import os
 import resource
 import sys
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import trio
@@ -55,9 +56,15 @@ def claudegwd(
 
 def _run(config: Path | None, *, check: bool, demo: bool) -> int:
     env = dict(os.environ)
+    stack = ExitStack()
     if demo:
-        # The demo leaves no trace in the state of a real gateway.
-        env["STATE_DIRECTORY"] = tempfile.mkdtemp(prefix="claudegwd-demo-")
+        # The demo leaves no trace, neither in the state of a real gateway nor elsewhere.
+        env["STATE_DIRECTORY"] = stack.enter_context(TemporaryDirectory(prefix="claudegwd-demo-"))
+    with stack:
+        return _run_in(env, config, check=check, demo=demo)
+
+
+def _run_in(env: dict[str, str], config: Path | None, *, check: bool, demo: bool) -> int:
     try:
         loaded = load(config, env)
         if check:
@@ -76,9 +83,10 @@ def _check(loaded: Loaded, env: dict[str, str]) -> int:
     setting = loaded.config.keys.file
     keys = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
     binary = find_binary(loaded.config.claude.binary, env)
-    typer.echo(
-        f"ok: {loaded.path}{'' if loaded.exists else ' (absent: defaults)'}, {len(keys.keys)} keys, CLI {binary}"
-    )
+    for note in (*loaded.warnings, *keys.notes):
+        typer.echo(f"note: {note}")
+    count = f"{len(keys.keys)} key{'' if len(keys.keys) == 1 else 's'}"
+    typer.echo(f"ok: {loaded.path}{'' if loaded.exists else ' (absent: defaults)'}, {count}, CLI {binary}")
     return contract.EXIT_OK
 
 

@@ -23,10 +23,10 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "e2e/test_bad_input.py",
     ),
     # What puts the parts together: right when a daemon started from them answers, reloads and stops.
-    "claudegwd/main.py": ("e2e/test_chat.py", "e2e/test_connections.py"),
+    "claudegwd/main.py": ("e2e/test_command_line.py", "e2e/test_connections.py"),
     "claudegwd/daemon.py": ("e2e/test_chat.py", "e2e/test_connections.py"),
     "claudegwd/gateway.py": ("e2e/test_chat.py", "e2e/test_rotation.py"),
-    "claudegwd/changes.py": ("e2e/test_rotation.py", "e2e/test_revoking.py"),
+    "claudegwd/changes.py": ("e2e/test_reload.py", "e2e/test_revoking.py"),
     "claudegwd/gauges.py": ("e2e/test_metrics.py",),
     # Each is about what a real CLI process does next.
     "claudegwd/workers/asking.py": ("e2e/test_rotation.py", "e2e/test_one_request.py"),

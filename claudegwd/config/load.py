@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     sources = dict.fromkeys(values, "file") | {key: found.variable for key, found in given.overrides.items()}
     merged = values | {key: found.value for key, found in given.overrides.items()}
     config = build(merged, lambda key: _origin(key, file, given))
+    _check_group(config.control.group, *_origin("control.group", file, given))
     return Loaded(config, file, text is not None, sources, given.secrets, given.warnings)
 
 
@@ -55,6 +57,18 @@ def _origin(key: str, file: Path, given: FromEnvironment) -> tuple[str, str]:
     if key in given.overrides:
         return ENVIRONMENT, given.overrides[key].variable
     return str(file), key
+
+
+def _check_group(group: str, file: str, name: str) -> None:
+    """Here already, because the setting waits for a restart: a reload would take what the restart then fails on."""
+    if not group:
+        return
+    try:
+        grp.getgrnam(group)
+    except KeyError:
+        raise ConfigError(
+            file, name, f"names a group that does not exist: create it (`groupadd --system {group}`) or name another"
+        ) from None
 
 
 def _read(file: Path, *, must_exist: bool) -> bytes | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import grp
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from claudegwd.config import ConfigError, load
 from claudegwd.config.fields import KEYS
 
+GROUP = grp.getgrall()[0].gr_name  # one that this machine has
+
 # Every key with a value other than its default, as it stands in the manual.
-WHOLE = """
+WHOLE = f"""
 [server]
 bind = ["127.0.0.1:9000", "[::1]:9000"]
 max_body_bytes = 2048
@@ -17,7 +20,7 @@ fetch_hosts = ["images.example.org"]
 cors_origins = ["https://chat.lan", "http://localhost:3000"]
 [control]
 socket = "/run/x/control.sock"
-group = "clients"
+group = "{GROUP}"
 [auth]
 required = true
 [limits]
@@ -31,7 +34,7 @@ request_seconds = 10
 binary = "/opt/claude"
 default_model = "opus"
 models = ["claude-x"]
-aliases = { "gpt-4o" = "sonnet" }
+aliases = {{ "gpt-4o" = "sonnet" }}
 [workers]
 spares = 2
 max = 3
@@ -168,3 +171,11 @@ def test_secrets_are_in_no_repr(config_file: Path) -> None:
     assert loaded.secrets.claude_api_keys == env["CLAUDE_API_KEYS"]
     assert "sk-false" not in repr(loaded)
     assert "sk-false" not in " ".join(loaded.warnings)
+
+
+def test_a_group_that_does_not_exist(tmp_path: Path) -> None:
+    """It waits for a restart, so a reload that took it would leave a daemon that cannot start."""
+    file = tmp_path / "config.toml"
+    file.write_text('[control]\ngroup = "no-such-group"\n')
+    with pytest.raises(ConfigError, match=r"config\.toml: control\.group names a group that does not exist"):
+        load(file, {})
