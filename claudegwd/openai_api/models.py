@@ -14,8 +14,8 @@ from claudegwd.openai_api.encode import encode
 class Pricing(msgspec.Struct, frozen=True):
     """What a thousand tokens cost."""
 
-    input_cost_per_1k_tokens: float
-    output_cost_per_1k_tokens: float
+    input_cost_per_1k_tokens: float | None = None
+    output_cost_per_1k_tokens: float | None = None
     currency: str = "USD"
 
 
@@ -29,7 +29,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     max_tokens: int | None = None  # the longest answer
     effort_levels: tuple[str, ...] = ()  # what reasoning_effort may be
-    pricing: Pricing | None = None
+    pricing: Pricing = Pricing()  # with its fields, which clients of the older gateway read without asking
     supports_images: bool = True
 
     def shape(self) -> dict[str, Any]:

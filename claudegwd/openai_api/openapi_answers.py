@@ -87,7 +87,7 @@ def _answers() -> dict[str, Schema]:
 
 
 def _models() -> dict[str, Schema]:
-    price: Schema = {"type": "number", "minimum": 0}
+    price: Schema = {"type": ["number", "null"], "minimum": 0}
     pricing = record(
         "input_cost_per_1k_tokens output_cost_per_1k_tokens currency",
         input_cost_per_1k_tokens=price,
@@ -102,7 +102,7 @@ def _models() -> dict[str, Schema]:
         max_tokens={"type": ["integer", "null"]},
         supports_streaming=FLAG,
         supports_tools=FLAG,
-        pricing={"anyOf": [pricing, NULL]},
+        pricing=pricing,
         features=listed(TEXT),
         effort_levels=listed(TEXT),
     )

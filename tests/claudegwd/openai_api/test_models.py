@@ -55,5 +55,6 @@ def test_capabilities_have_the_older_gateways_fields() -> None:
         "effort_levels": ["low", "high"],
     }
     assert other["name"] == "vendor/other"
-    assert other["pricing"] is None
+    unknown = {"input_cost_per_1k_tokens": None, "output_cost_per_1k_tokens": None, "currency": "USD"}
+    assert other["pricing"] == unknown
     assert "vision" not in other["features"]
