@@ -83,14 +83,32 @@ def daemon_socket_path(env: Mapping[str, str], setting: str = "") -> Path:
 
 
 def client_socket_path(env: Mapping[str, str], option: str | None = None) -> Path:
-    """Where the control CLI looks: `--socket`, CLAUDEGWD_SOCKET, the user's own daemon, then the system's."""
+    """Where the control CLI looks: `--socket`, CLAUDEGWD_SOCKET, the user's own daemon, then the system's.
+
+    Where neither lies, what this user's configuration says under `control.socket`.
+    """
     if named := option or env.get("CLAUDEGWD_SOCKET"):
         return Path(named).expanduser().absolute()
     try:
         own = _runtime_directory(env) / SOCKET_NAME
     except OSError:
-        return SYSTEM_SOCKET
-    return SYSTEM_SOCKET if not own.exists() and SYSTEM_SOCKET.exists() else own
+        own = SYSTEM_SOCKET
+    for path in (own, SYSTEM_SOCKET):
+        if path.exists():
+            return path
+    configured = env.get("CLAUDEGWD_CONTROL__SOCKET") or _socket_setting(config_path(env)[0])
+    return Path(configured).expanduser().absolute() if configured else own
+
+
+def _socket_setting(file: Path) -> str:
+    """`control.socket` of a config.toml; "" where it cannot be read, which is the daemon's to complain of."""
+    import tomllib
+
+    try:
+        found = tomllib.loads(file.read_text())["control"]["socket"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def _runtime_directory(env: Mapping[str, str]) -> Path:

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from claudegwd import contract
 
 
@@ -50,6 +52,20 @@ def test_where_the_control_cli_looks(tmp_path: Path) -> None:
     named = runtime | {"CLAUDEGWD_SOCKET": "/run/y.sock"}
     assert contract.client_socket_path(named) == Path("/run/y.sock")
     assert contract.client_socket_path(named, "/run/z.sock") == Path("/run/z.sock")
+
+
+def test_the_control_cli_finds_a_socket_that_the_configuration_names(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    env = {"RUNTIME_DIRECTORY": str(tmp_path / "none"), "CLAUDEGWD_CONFIG": str(config)}
+    if contract.SYSTEM_SOCKET.exists():
+        pytest.skip("a system daemon runs on this machine, and is found first")
+    usual = contract.client_socket_path(env)
+    for broken in ("[control\n", "[control]\nsocket = 5\n", "control = 1\n"):
+        config.write_text(broken)
+        assert contract.client_socket_path(env) == usual
+    config.write_text('[control]\nsocket = "/run/elsewhere.sock"\n')
+    assert contract.client_socket_path(env) == Path("/run/elsewhere.sock")
+    assert contract.client_socket_path(env | {"CLAUDEGWD_CONTROL__SOCKET": "/run/v.sock"}) == Path("/run/v.sock")
 
 
 def test_it_loads_nothing_heavy() -> None:
