@@ -112,21 +112,30 @@ class RunningGateway(Gateway):
             if report.error:
                 log_event(log, logging.WARNING, "a shell file was left alone", problem=report.error)
             elif report.changed:
+                log_event(log, logging.INFO, "a shell file was changed", file=str(report.path))
+            if report.commented:
                 log_event(
-                    log, logging.INFO, "a shell file was changed", file=str(report.path), count=len(report.commented)
+                    log,
+                    logging.WARNING,
+                    "lines of an older gateway in a shell file were commented out",
+                    file=str(report.path),
+                    count=len(report.commented),
                 )
 
     async def follow_keys(self) -> None:
         """For ever: new shells get the key that requests go out under; with keys.watch, keys.json is read on change."""
-        shown, stamp = self.ring.active, self._keys_stamp()
+        shown, taken = self.ring.active, self._keys_stamp()
+        seen = taken
         await self.write_shell_files()  # also takes out what a setting removed while we were stopped has left
         while True:
             await trio.sleep(FOLLOW_SECONDS)
             if self.ring.active != shown:
                 shown = self.ring.active
                 await self.write_shell_files()
-            if self.config.keys.watch and self._keys_stamp() != stamp:
-                stamp = self._keys_stamp()
+            before, seen = seen, self._keys_stamp()
+            # Twice the same: an editor that empties the file before it writes would take all keys away for a moment.
+            if self.config.keys.watch and before == seen != taken:
+                taken = seen
                 await self._reload_changed_keys()
 
     async def _reload_changed_keys(self) -> None:

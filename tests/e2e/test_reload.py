@@ -36,6 +36,7 @@ BROKEN = {
     "no toml": "[server\n",
     "an unknown key": "[server]\nbinds = []\n",
     "a wrong type": '[workers]\nmax = "many"\n',
+    "what would fail after a restart": '[control]\ngroup = "no-such-group"\n',
 }
 
 
@@ -99,6 +100,18 @@ async def test_keys_come_and_go_under_a_running_answer() -> None:
                 release.set()
         assert said == "begun and ended"
         assert [request.key for request in gateway.upstream()] == [GOOD_KEY, OTHER_KEY]
+
+
+async def test_a_watched_keys_file_is_taken_by_itself() -> None:
+    async with running(echo(), keys=[GOOD_KEY], config="[keys]\nwatch = true") as gateway:
+        gateway.daemon.write_keys([{"name": "other", "token": OTHER_KEY}])
+
+        async def taken() -> bool:
+            return list(await gateway.keys()) == ["other"]
+
+        await gateway.until(taken)
+        assert (await gateway.ask("Under the new one.")).text == "Under the new one."
+        assert [request.key for request in gateway.upstream()] == [OTHER_KEY]
 
 
 async def test_a_disabled_key_is_not_used_and_a_conversation_moves_on() -> None:
