@@ -63,6 +63,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    epilog="Example: claudegwctl status",
     context_settings=HELP_NAMES,
 )
 

@@ -19,10 +19,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
 
 
-def new_app(help_text: str | None = None) -> typer.Typer:
-    """An application of one command module."""
+def new_app(help_text: str | None = None, example: str | None = None) -> typer.Typer:
+    """An application of one command module; of one with subcommands the help and its example."""
     return typer.Typer(
         help=help_text,
+        epilog=example and f"Example: {example}",
         # It alone takes longer to import than all the rest, and a traceback shall look like one.
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -243,6 +243,7 @@ class Gateway:
             "binds": self.binds,
             "keys": self.ring.snapshot(now),
             "keys_origin": self.keys_source.origin,
+            "state_file": str(self.database.path) if self.database.path else None,
             "workers": self.pool.counts(),
             "workers_had": dict(self.pool.had),
             "requests": {

@@ -90,6 +90,7 @@ class SmallGateway:
             "version": "1.2.3", "claude_version": "2.1.330", "claude_binary": "/opt/claude", "pid": 4242,
             "uptime_seconds": 93784.0, "state": "ready", "problem": "", "binds": ["127.0.0.1:8000"],
             "keys": self.ring.snapshot(time.time()), "keys_origin": self.keys_source.origin,
+            "state_file": None,
             "workers": {"spare": 1, "busy": 2, "idle": 3, "parked": 0, "starting": 0},
             "requests": {"active": 2, "queued": 0, "total": 117, "failed": 3},
             "config_generation": self.generation, "last_reload": None,

@@ -37,6 +37,9 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
         yield Finding("daemon", PROBLEM, f"{says}: {trouble}", "`claudegwctl logs` says more")
     else:
         yield Finding("daemon", OK if state == "ready" else NOTE, says)
+    if "state_file" in scene.status and scene.status["state_file"] is None:
+        says = "it is kept in memory only: clients and what is known of the keys are gone with the daemon"
+        yield Finding("state", PROBLEM, says, "let its user write the directory that its log names, then restart it")
     yield from _check_by_daemon(scene, daemon)
 
 

@@ -14,7 +14,7 @@ from claudegwctl.options import AsJson, daemon_of, names_of_clients, new_app, wa
 from claudegwctl.output import ago, duration, note, say, say_json, table
 from claudegwctl.problems import Problem
 
-app = new_app("The clients, and the keys under which they use this gateway.")
+app = new_app("The clients, and the keys under which they use this gateway.", "claudegwctl clients create laptop")
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 

@@ -14,7 +14,7 @@ from claudegwctl.output import coloured, note, plain, say, say_json
 from claudegwctl.problems import NotRunning
 from claudegwd.contract import config_path
 
-app = new_app("The configuration.")
+app = new_app("The configuration.", "claudegwctl config show --all")
 
 
 @app.command("show", epilog="Example: claudegwctl config show --all")

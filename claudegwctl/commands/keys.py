@@ -14,7 +14,7 @@ from claudegwctl.options import AsJson, daemon_of, names_of_keys, new_app, wants
 from claudegwctl.output import ago, duration, say, say_json, table
 from claudegwctl.problems import Problem
 
-app = new_app("The upstream keys, under which requests go to Anthropic.")
+app = new_app("The upstream keys, under which requests go to Anthropic.", "claudegwctl keys list")
 
 KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
 

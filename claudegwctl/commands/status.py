@@ -99,7 +99,8 @@ def _keys(status: Mapping[str, Any], now: float) -> Iterator[str]:
 
 
 def _details(key: Mapping[str, Any], now: float) -> Iterator[str]:
-    yield f"{key.get('requests', 0)} requests"
+    count = key.get("requests", 0)
+    yield f"{count} request{'' if count == 1 else 's'}"
     if key.get("cooling_until") is not None:
         yield f"back in {duration(key['cooling_until'] - now)}"
     if key.get("last_error"):

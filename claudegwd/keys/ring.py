@@ -174,9 +174,10 @@ class KeyRing:
         else:
             entry = self._entry(to)
         if not entry.usable:
+            mend = "enable" if entry.state is KeyState.DISABLED else "test"
             raise CannotRotate(
                 f"cannot rotate to key {entry.key.name!r}: it is {entry.state.value}; "
-                f"`claudegwctl keys test {entry.key.name}` or `claudegwctl keys enable {entry.key.name}` may help"
+                f"`claudegwctl keys {mend} {entry.key.name}` may help"
             )
         self._activate(entry, "asked")
         self.on_change(RingChange.STATE)

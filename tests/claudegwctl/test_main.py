@@ -36,6 +36,11 @@ def test_every_command_has_help_with_an_example_and_json(words: tuple[str, ...])
     assert "--json" in done.out
 
 
+@pytest.mark.parametrize("words", [(), *((group,) for group in GROUPS)], ids=" ".join)
+def test_the_help_of_what_has_commands_has_an_example(words: tuple[str, ...]) -> None:
+    assert f"Example: claudegwctl {' '.join(words)}" in ctl_without_daemon(*words, "--help").out
+
+
 def test_the_help_lists_them_in_order() -> None:
     out = ctl_without_daemon("-h").out
     places = [out.index(f"\n  {name} ") for name in COMMANDS]

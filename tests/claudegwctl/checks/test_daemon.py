@@ -18,8 +18,9 @@ async def test_the_daemon_tells_of_itself(gateway: SmallGateway, socket: Path) -
     gateway.config_file.write_text('[server]\nbind = ["127.0.0.1:9"]\n')
     await gateway.reload()
     scene = Scene({}, socket, Path("/elsewhere/config.toml"))
-    daemon, configuration = await findings(scene)
-    assert (daemon.level, configuration.level) == ("ok", "note")
+    daemon, state, configuration = await findings(scene)
+    assert (daemon.level, state.about, state.level, configuration.level) == ("ok", "state", "problem", "note")
+    assert state.says.startswith("it is kept in memory only")
     assert configuration.says == f"{gateway.config_file}: server.bind changed but not yet in effect"
     assert scene.config_file == gateway.config_file
     assert scene.settings["server.bind"] == ["127.0.0.1:8000"]
@@ -28,7 +29,7 @@ async def test_the_daemon_tells_of_itself(gateway: SmallGateway, socket: Path) -
 
 async def test_a_file_that_would_be_refused(gateway: SmallGateway, socket: Path) -> None:
     gateway.config_file.write_text("[x]\n")
-    _, configuration = await findings(Scene({}, socket, Path("/c")))
+    *_, configuration = await findings(Scene({}, socket, Path("/c")))
     assert configuration.level == "problem"
     assert "x is no section" in configuration.says
 

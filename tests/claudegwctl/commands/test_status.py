@@ -20,7 +20,7 @@ STATUS = {
     "workers": {"spare": 1, "busy": 2, "idle": 0},
     "keys": [
         {"name": "primary", "state": "active", "requests": 100, "cooling_until": None, "last_error": None},
-        {"name": "second", "state": "cooling", "requests": 17, "cooling_until": 1200.0, "last_error": "rate_limit"},
+        {"name": "second", "state": "cooling", "requests": 1, "cooling_until": 1200.0, "last_error": "rate_limit"},
     ],
 }  # fmt: skip
 
@@ -35,7 +35,7 @@ def test_for_people() -> None:
         "configuration generation 2, not reloaded",
         "keys          2 from /etc/claudegwd/keys.json",
         "  * primary  active     100 requests",
-        "    second   cooling    17 requests  back in 3 min 20 s  last error: rate_limit",
+        "    second   cooling    1 request  back in 3 min 20 s  last error: rate_limit",
     ]
 
 
