@@ -126,10 +126,11 @@ def _answers() -> dict[str, Schema]:
     statuses = one_of("in_progress", "completed", "incomplete")
     text = record("type text annotations logprobs", type=one_of("output_text"), text=TEXT,
                   annotations=listed({}), logprobs=listed({}))  # fmt: skip
+    refusal = record("type refusal", type=one_of("refusal"), refusal=TEXT)
     summary = record("type text", type=one_of("summary_text"), text=TEXT)
     call = {"id": TEXT, "status": statuses, "call_id": TEXT, "name": TEXT, "namespace": TEXT}
     message = record("id type role content status", id=TEXT, type=one_of("message"), role=one_of("assistant"),
-                     content=listed(text), status=statuses)  # fmt: skip
+                     content=listed({"anyOf": [text, refusal]}), status=statuses)  # fmt: skip
     output = {
         "anyOf": [
             message,

@@ -70,15 +70,34 @@ class MessageItem(OutputItem):
         return [*super().opening(), ("response.content_part.added", b'%b,"part":%b' % (self._at, self._part()))]
 
     def closing(self, status: bytes) -> list[Event]:
-        text = b'%b,"logprobs":[],"text":%b' % (self._at, _literal(self.pieces))
         return [
-            ("response.output_text.done", text),
+            self._whole(),
             ("response.content_part.done", b'%b,"part":%b' % (self._at, self._part())),
             *super().closing(status),
         ]
 
+    def _whole(self) -> Event:
+        text = b'%b,"logprobs":[],"text":%b' % (self._at, _literal(self.pieces))
+        return "response.output_text.done", text
+
     def _part(self) -> bytes:
         return b'{"type":"output_text","annotations":[],"logprobs":[],"text":%b}' % _literal(self.pieces)
+
+
+class RefusalItem(MessageItem):
+    """The words with which the model declines: a message of their own, beside what it had said."""
+
+    delta_type = "response.refusal.delta"
+
+    def __init__(self, token: str, index: int) -> None:
+        super().__init__(token, index)
+        self.delta_head = self._at + b',"delta":'
+
+    def _whole(self) -> Event:
+        return "response.refusal.done", b'%b,"refusal":%b' % (self._at, _literal(self.pieces))
+
+    def _part(self) -> bytes:
+        return b'{"type":"refusal","refusal":%b}' % _literal(self.pieces)
 
 
 class ReasoningItem(OutputItem):

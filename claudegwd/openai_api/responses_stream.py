@@ -14,6 +14,7 @@ from claudegwd.openai_api.responses_items import (
     MessageItem,
     OutputItem,
     ReasoningItem,
+    RefusalItem,
 )
 from claudegwd.openai_api.responses_response import INCOMPLETE, ResponseObject
 from claudegwd.openai_api.responses_tools import CallShape
@@ -55,6 +56,10 @@ class ResponsesStream:
     def reasoning(self, raw: bytes) -> bytes:
         """A piece of the model's thinking."""
         return self._said(ReasoningItem, raw)
+
+    def refusal(self, raw: bytes) -> bytes:
+        """A piece of the words with which the model declines."""
+        return self._said(RefusalItem, raw)
 
     def tool_start(self, ident: str, name: str) -> bytes:
         """A call begins."""

@@ -18,7 +18,7 @@ from claudegwd.public.answering import Answering, Stream, worker_headers
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.requests import read_body
 from claudegwd.store.responses import KeptResponse, OwnResponses
-from claudegwd.translate.turn import Finished, Output, Reasoning, Text, ToolArguments, ToolStart
+from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking
 
 
@@ -83,6 +83,8 @@ def _write(stream: ResponsesStream, output: Output) -> bytes | None:
             return stream.tool_arguments(call, raw)
         case Reasoning(raw=raw):
             return stream.reasoning(raw)
+        case Refusal(raw=raw):
+            return stream.refusal(raw)
         case ToolStart(id=ident, name=name):
             return stream.tool_start(ident, name)
         case Finished(reason=reason):

@@ -7,11 +7,12 @@ from typing import Any
 
 import openai
 import pytest
+import trio
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
 from claudegwd.demo.replies import blocks, refusal, say
-from claudegwd.demo.script import Answer, Drop, RecordedRequest, Reply, Script, Text, Thinking, ToolUse, Usage
+from claudegwd.demo.script import Answer, Drop, RecordedRequest, Reply, Script, Text, Thinking, ToolUse, Usage, Wait
 from tests.e2e.harness import MODEL, Running, secret
 from tests.openai_client import final_response, read_events, stream_data
 
@@ -164,11 +165,15 @@ async def test_what_was_cut_says_why(gateway: Running) -> None:
     assert last.type == "response.incomplete"
     assert last.response.incomplete_details is not None
     assert last.response.incomplete_details.reason == "content_filter"
+    assert [part["type"] for item in last.response.output for part in item.to_dict()["content"]][-1] == "refusal"
 
 
 async def test_a_stream_that_breaks_off_fails(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("some ", "words")), Drop()))
-    [*_, last] = await events(gateway, "Break.")
+    seen = trio.Event()  # else the end might swallow the text on its way through the CLI
+    gateway.endpoint.script = lambda _: Reply((Text(("some words",)), Wait(seen), Drop()))
+    async for last in await gateway.client.responses.create(model=MODEL, input="Break.", stream=True):
+        if last.type == "response.output_text.delta":
+            seen.set()
     assert last.type == "response.failed"
     assert last.response.error is not None
     assert (last.response.status, last.response.error.code) == ("failed", "server_error")

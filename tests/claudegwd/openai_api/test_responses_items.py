@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from claudegwd.openai_api.responses_items import CallItem, CustomCallItem, MessageItem, OutputItem, ReasoningItem
+from claudegwd.openai_api.responses_items import (
+    CallItem,
+    CustomCallItem,
+    MessageItem,
+    OutputItem,
+    ReasoningItem,
+    RefusalItem,
+)
 from claudegwd.openai_api.responses_tools import CallShape
 from tests.openai_client import described
 
@@ -19,6 +26,12 @@ def test_a_message() -> None:
     }  # fmt: skip
     item.pieces += [b'"a\\ud83d"', b'"\\ude00"']
     assert shown(item)["content"][0]["text"] == "a😀"
+
+
+def test_a_refusal() -> None:
+    item = RefusalItem("abc", 1)
+    item.pieces.append(b'"No."')
+    assert shown(item, b"incomplete")["content"] == [{"type": "refusal", "refusal": "No."}]
 
 
 def test_reasoning_is_a_summary() -> None:

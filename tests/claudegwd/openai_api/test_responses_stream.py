@@ -106,6 +106,7 @@ def test_every_event_is_as_described() -> None:
     steps = (
         lambda stream: stream.reasoning(b'"hm"'),
         text(b'"a"'),
+        lambda stream: stream.refusal(b'"no"'),
         start("c1", "patch"),
         arguments(0, b'"{}"'),
         start("c2", "mcp__f"),
@@ -122,6 +123,17 @@ def test_an_answer_that_was_cut() -> None:
     assert last["response"]["output"][0]["status"] == "incomplete"
     refused: Any = read_events(written(text(b'"a"'), reason="content_filter"))[-1]
     assert refused["response"]["incomplete_details"] == {"reason": "content_filter"}
+
+
+def test_a_refusal_is_a_message_of_its_own() -> None:
+    pieces = written(text(b'"a"'), lambda stream: stream.refusal(b'"No."'), reason="content_filter")
+    assert types(pieces)[-6:] == [
+        "content_part.added", "refusal.delta", "refusal.done", "content_part.done", "output_item.done", "incomplete",
+    ]  # fmt: skip
+    last: Any = read_events(pieces)[-1]
+    said, refused = last["response"]["output"]
+    assert (said["status"], refused["status"]) == ("completed", "incomplete")
+    assert refused["content"] == [{"type": "refusal", "refusal": "No."}]
 
 
 def test_no_output_at_all() -> None:
