@@ -117,7 +117,6 @@ async def responses_delete(ident: str) -> Response:
 
 async def responses_cancel(ident: str) -> Response:
     """Refused: only what is made in the background could be cancelled by another request."""
-    g.admission.settle(0, trio.current_time())
     _own(ident)
     raise InvalidRequest("cannot cancel this response: it is complete; close the connection of one that is not")
 
