@@ -244,6 +244,7 @@ class Gateway:
             "keys": self.ring.snapshot(now),
             "keys_origin": self.keys_source.origin,
             "state_file": str(self.database.path) if self.database.path else None,
+            "content_logged": self.config.log.content,
             "workers": self.pool.counts(),
             "workers_had": dict(self.pool.had),
             "requests": {

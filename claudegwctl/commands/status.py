@@ -55,6 +55,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     yield f"claudegwd {status.get('version')}: {shown}, up {uptime}, pid {status.get('pid')}"
     if problem := status.get("problem"):
         yield f"{'problem':<14}{coloured(str(problem), 'red')}"
+    if status.get("content_logged"):
+        yield f"{'log':<14}{coloured('holds what is asked and answered (log.content)', 'red')}"
     yield f"{'claude':<14}{_claude(status)}"
     yield f"{'listening':<14}{', '.join(status.get('binds') or ['nowhere yet'])}"
     yield f"{'requests':<14}{_counts(status.get('requests', {}))}"

@@ -35,6 +35,9 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
+_CONTENT_IS_LOGGED = "log.content is on: what clients ask and models answer goes into the log; switch it off afterwards"
+
+
 def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     """Read and check config.toml and the environment. Raises `ConfigError`.
 
@@ -50,7 +53,8 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     merged = values | {key: found.value for key, found in given.overrides.items()}
     config = build(merged, lambda key: _origin(key, file, given))
     _check_group(config.control.group, *_origin("control.group", file, given))
-    return Loaded(config, file, text is not None, sources, given.secrets, given.warnings)
+    warnings = (*given.warnings, *([_CONTENT_IS_LOGGED] if config.log.content else []))
+    return Loaded(config, file, text is not None, sources, given.secrets, warnings)
 
 
 def _origin(key: str, file: Path, given: FromEnvironment) -> tuple[str, str]:

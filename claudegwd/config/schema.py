@@ -110,10 +110,11 @@ class KeysConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[log]`: what goes to stderr."""
+    """`[log]`: what goes to stderr. `content` is for a search only, and status says so while it is on."""
 
     level: Annotated[LogLevel, Meta(description='"debug", "info", "warning" or "error"')] = "info"
     format: Annotated[LogFormat, Meta(description='"auto", "console", "json" or "journal"')] = "auto"
+    content: Annotated[bool, Meta(description="true or false")] = False
 
 
 class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

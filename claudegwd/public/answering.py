@@ -15,8 +15,9 @@ from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
 from claudegwd.logs import event as log_event
-from claudegwd.logs import log
+from claudegwd.logs import log, log_content
 from claudegwd.metrics import Asked
+from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
 from claudegwd.openai_api.sse import CONTENT_TYPE, KEEP_ALIVE
 from claudegwd.openai_api.usage import Usage
@@ -197,6 +198,9 @@ class Answering:
     def _observe(self) -> None:
         """Settle what was not answered to its end, and tell the metrics: once the request is over."""
         self._used(sum(map(_spent, self.askings)))
+        if self._gateway.config.log.content:
+            for asking in self.askings:
+                log_content("answered", encode(asking.answer.spoken()), asking.request_id)
         head, started = self.askings[0], self._record.started
         self._gateway.metrics.asked(
             Asked(

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
 from claudegwd.logs import event as log_event
-from claudegwd.logs import log
+from claudegwd.logs import log, log_content
 
 # How long the rest of a refused request's body is awaited. On a connection that is closed under it, many clients see
 # a broken pipe instead of the refusal; whoever sends slower than this gets that.
@@ -99,7 +99,10 @@ async def read_body() -> bytes:
     """The whole body, within the bounds of size and time that the application has set."""
     data = await request.get_data(cache=False)
     g.body_at = trio.current_time()
-    return data if isinstance(data, bytes) else data.encode()
+    body = data if isinstance(data, bytes) else data.encode()
+    if g.gateway.config.log.content:
+        log_content("asked", body, g.request_id)
+    return body
 
 
 async def body_is_read() -> bool:

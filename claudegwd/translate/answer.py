@@ -75,6 +75,11 @@ class Answer:
         calls = sum(len(piece) for call in self.calls for piece in call.pieces)
         return sum(map(len, self._text)) + sum(map(len, self._reasoning)) + calls
 
+    def spoken(self) -> dict[str, object]:
+        """All that was said, for the log where that is wanted."""
+        calls = [{"name": call.name, "arguments": call.arguments} for call in self.calls]
+        return {"reasoning": self.reasoning, "text": self.text, "calls": calls}
+
     @property
     def reasoning(self) -> str:
         """The model's thinking, or its summary."""

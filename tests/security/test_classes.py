@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -283,7 +284,32 @@ async def test_bombs(gateway: Running, ann: dict[str, str]) -> None:
         assert (await gateway.http.get("/livez")).status_code == 200
 
 
-def test_no_switch_logs_content() -> None:
-    """There is no setting that would write messages to the log: nothing to be left on by mistake."""
+async def logged(gateway: Running, count: int) -> bool:
+    return gateway.log.count("zqword") == count
+
+
+async def test_content_in_the_log() -> None:
+    """No setting but one puts content into the log: by a reload, told everywhere, and with tokens hidden still."""
     words = ("debug", "content", "body", "bodies", "message", "prompt", "trace", "verbose", "dump")
-    assert [key for key in KEYS if any(word in key for word in words)] == ["server.max_body_bytes"]
+    found = [key for key in KEYS if any(word in key for word in words)]
+    assert found == ["server.max_body_bytes", "log.content"]
+    plain = f'[claude]\nmodels = ["{MODEL}"]\n[log]\nlevel = "debug"\n'
+    asked = body("tell sk-false-in-a-message-0001 and zqword")
+    async with running(echo(), config=plain, cli=SHARED["cli"]) as gateway:
+        await gateway.post(asked)
+        assert "zqword" not in gateway.log
+        assert (await gateway.status())["content_logged"] is False
+        gateway.daemon.write_config(plain + "content = true\n")
+        taken = await gateway.control("POST", "/v1/reload")
+        assert "log.content" in taken.json()["warnings"][0]
+        assert (await gateway.status())["content_logged"] is True
+        for stream in (False, True):
+            before = gateway.log.count("zqword")
+            await gateway.post({**asked, "stream": stream})
+            await gateway.until(partial(logged, gateway, before + 2))  # the question and the answer
+        assert "sk-false-in-a-message" not in gateway.log
+        gateway.daemon.write_config(plain)
+        await gateway.control("POST", "/v1/reload")
+        seen = gateway.log.count("zqword")
+        await gateway.post(asked)
+        assert gateway.log.count("zqword") == seen

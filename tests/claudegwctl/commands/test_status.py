@@ -47,6 +47,12 @@ def test_a_daemon_that_has_just_started() -> None:
     assert said[-1] == "keys          none: the login of the Claude CLI is used"
 
 
+def test_a_log_that_holds_content_is_told() -> None:
+    told = "log           holds what is asked and answered (log.content)"
+    assert told not in lines(STATUS, 0)
+    assert told in lines({**STATUS, "content_logged": True}, 0)
+
+
 @pytest.mark.parametrize(
     ("last", "said"),
     [

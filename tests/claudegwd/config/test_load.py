@@ -48,6 +48,7 @@ hold_seconds = 12
 shell_files = ["~/.bashrc"]
 watch = true
 [log]
+content = true
 level = "debug"
 format = "json"
 """
@@ -78,6 +79,7 @@ def test_every_key_can_be_set_in_the_file(config_file: Path) -> None:
     assert config.auth.required is True
     assert config.claude.aliases == {"gpt-4o": "sonnet"}
     assert config.workers.recycle is True
+    assert "log.content is on" in loaded.warnings[-1]
 
 
 def test_an_empty_file_gives_the_defaults(config_file: Path) -> None:

@@ -7,26 +7,12 @@ import os
 import pty
 import socket
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from claudegwd.config.schema import LogConfig
 from claudegwd.logs import LogRing, event, log, setup
 from claudegwd.logs.journal import Journal
 from claudegwd.redact import REDACTED, know_tokens
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, ours = list(root.handlers), root.level, log.level
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    log.setLevel(ours)
 
 
 def test_people_read_one_line_for_each_record() -> None:

@@ -1,0 +1,17 @@
+"""What clients ask and models answer, in the log: for a search, and only while log.content is on."""
+
+from __future__ import annotations
+
+import logging
+
+from claudegwd.logs.entry import MAX_TEXT
+from claudegwd.logs.event import log
+
+
+def log_content(what: str, content: bytes, request_id: str) -> None:
+    """Log the beginning of `content` as a text. The caller has looked at log.content. Tokens are redacted as always.
+
+    Not by `event`: its fields can hold nothing of the kind, whatever a setting says.
+    """
+    shown = content[:MAX_TEXT].decode(errors="replace")
+    log.log(logging.INFO, "%s: %s", what, shown, extra={"fields": {"request_id": request_id, "bytes": len(content)}})
