@@ -5,7 +5,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
@@ -15,6 +15,7 @@ import trio
 from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
+from claudegwd.workers.lifeline import Lifeline
 from claudegwd.workers.priority import to_background, to_foreground
 
 READ_BYTES = 65536  # a Linux pipe's size: one read takes all that is there
@@ -74,9 +75,28 @@ class CliProcess:
 
         Raises OSError when it cannot be started. Returns when it ended by itself, or after `end` or cancellation.
         """
+        with closing(Lifeline()) as lifeline:
+            self._process = process = await self._open(lifeline)
+            try:
+                lifeline.tie(process.pid)
+                if self._background:
+                    to_background(process.pid)
+                if process.stdin is None or process.stdout is None or process.stderr is None:
+                    raise OSError("cannot talk to the CLI: it has no pipes")
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._drain_stderr, process.stderr)
+                    nursery.start_soon(self._write, process.stdin)
+                    nursery.start_soon(self._end_when_asked, nursery.cancel_scope)
+                    await self._pump(process.stdout)
+                    nursery.cancel_scope.cancel()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await self._reap(process)
+
+    async def _open(self, lifeline: Lifeline) -> trio.Process:
         launch = self._launch
         # A session of its own: signals go to the group, so that nothing which the CLI started outlives it.
-        self._process = process = await trio.lowlevel.open_process(
+        return await trio.lowlevel.open_process(
             list(launch.argv),
             stdin=PIPE,
             stdout=PIPE,
@@ -84,21 +104,8 @@ class CliProcess:
             env=dict(launch.env),
             cwd=launch.cwd,
             start_new_session=True,
+            pass_fds=lifeline.passed,
         )
-        if self._background:
-            to_background(process.pid)
-        if process.stdin is None or process.stdout is None or process.stderr is None:
-            raise OSError("cannot talk to the CLI: it has no pipes")
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._drain_stderr, process.stderr)
-                nursery.start_soon(self._write, process.stdin)
-                nursery.start_soon(self._end_when_asked, nursery.cancel_scope)
-                await self._pump(process.stdout)
-                nursery.cancel_scope.cancel()
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._reap(process)
 
     def to_foreground(self) -> None:
         """Somebody waits for it now, or it has started."""

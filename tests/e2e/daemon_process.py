@@ -185,14 +185,14 @@ class Daemon:
             self.remove()
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would end it. Its CLI processes then end by themselves: their input is over."""
+        """SIGKILL, as a crash would end it; its workers must end with it, with nobody there to reap them."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
         self._killed = True
         until = time.monotonic() + STOP_SECONDS
-        while left := list(self.processes()):  # one that was about to start in the background takes a while
-            assert time.monotonic() < until, f"left behind by a crash: {left}"
+        while left := list(self.processes()):
+            assert time.monotonic() < until, f"outlived the daemon: {left}"
             time.sleep(POLL_SECONDS)
 
     def remove(self) -> None:
