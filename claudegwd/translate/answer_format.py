@@ -11,6 +11,7 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.translate.json_check import is_valid
 from claudegwd.translate.json_format import output_schema
+from claudegwd.translate.json_possible import impossible
 
 _ONLY_JSON = (
     "Unless you call a tool, answer with one JSON object and nothing else: no words before or after it, no code fence."
@@ -39,7 +40,7 @@ def answer_format(wanted: JsonObject | JsonSchema | None, *, structured: bool) -
     """How to get what is wanted; `structured`: whether the model has structured output.
 
     It has no form for an object of any shape, nor for some schemas: these are asked for in words. Raises InvalidRequest
-    for a schema that is not of an object.
+    for a schema that is not of an object, or that no object can satisfy.
     """
     if wanted is None:
         return None
@@ -62,4 +63,10 @@ def _check_root(schema: Mapping[str, Any]) -> None:
         raise InvalidRequest(
             "cannot use this schema: its root must be of type object; put anything else into a property of one",
             param="response_format.json_schema.schema",
+        )
+    fault = impossible(schema)
+    if fault is not None:
+        raise InvalidRequest(
+            "cannot use this schema: no answer can satisfy what it demands here; let something pass",
+            param=f"response_format.json_schema.schema{fault}",
         )

@@ -15,24 +15,30 @@ MAX_STEPS = 50_000
 def is_valid(value: object, schema: Mapping[str, Any]) -> bool:
     """Never raises, whatever the schema."""
     try:
-        return _Check(schema).holds(value, schema)
-    except (_TooMuchError, RecursionError):
+        return SchemaCheck(schema).holds(value, schema)
+    except (TooMuchError, RecursionError):
         return True
 
 
-class _TooMuchError(Exception):
-    pass
+class TooMuchError(Exception):
+    """More than MAX_STEPS."""
 
 
 @dataclass(slots=True)
-class _Check:
+class SchemaCheck:
+    """Checks values against parts of one schema, `root`, in which references point. Counts its steps over all of them.
+
+    Raises TooMuchError and RecursionError.
+    """
+
     root: Mapping[str, Any]
     steps: int = 0
 
     def holds(self, value: object, schema: object) -> bool:
+        """Whether `value` satisfies this part."""
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise _TooMuchError
+            raise TooMuchError
         if not isinstance(schema, dict):
             return schema is not False
         return (
@@ -78,7 +84,7 @@ class _Check:
         )
 
     def _combines(self, value: object, schema: Mapping[str, Any]) -> bool:
-        if "$ref" in schema and not self.holds(value, self._target(schema["$ref"])):
+        if "$ref" in schema and not self.holds(value, self.target(schema["$ref"])):
             return False
         if "anyOf" in schema and not any(self.holds(value, one) for one in schema["anyOf"]):
             return False
@@ -101,7 +107,8 @@ class _Check:
             return True
         return all(self.holds(one, items) for one in value)
 
-    def _target(self, reference: object) -> object:
+    def target(self, reference: object) -> object:
+        """The part that a `$ref` means; True where there is none."""
         found: Any = self.root
         for step in str(reference).removeprefix("#").split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from typing import Any
 
 import httpx
@@ -12,12 +14,27 @@ from tests.e2e.harness import MODEL, Running, secret
 
 pytestmark = pytest.mark.cli
 
-SHARED = {"config": "[server]\nmax_body_bytes = 100000"}
+SHARED = {"config": "[server]\nmax_body_bytes = 11000000"}
 CHAT = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
 USER = {"role": "user", "content": secret("question")}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+LONG = '{"a": "' + "x" * 10_000_000 + '"}'
+DEEP = '{"a": ' * 3000 + "1" + "}" * 3000
+RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "r"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+def called(arguments: str) -> dict[str, Any]:
+    call = {**CALL, "function": {"name": "f", "arguments": arguments}}
+    return {"role": "assistant", "tool_calls": [call]}
+
+
+def pictured(width: int, height: int) -> dict[str, Any]:
+    """A message with the head of a picture, of which nothing more is looked at."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", width, height)
+    url = "data:image/png;base64," + base64.b64encode(head).decode()
+    return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
 
 
 def envelope(response: httpx.Response, status: int) -> dict[str, Any]:
@@ -100,6 +117,24 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "stop": ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
     "stream": ({"stream": "yes"}, "stream"),
     "response_format": ({"response_format": {"type": "xml"}}, "response_format.type"),
+    "a schema that nobody can satisfy": (
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {
+            "type": "object", "properties": {"a": {"enum": []}}, "required": ["a"],
+        }}}},
+        "response_format.json_schema.schema.properties.a.enum",
+    ),
+    "arguments of 10 MB": ({"messages": [USER, called(LONG)]}, "messages[1].tool_calls[0].function.arguments"),
+    "deep arguments": ({"messages": [USER, called(DEEP)]}, "messages[1].tool_calls[0].function.arguments"),
+    "half a surrogate pair": ({"messages": [{"role": "user", "content": "a\ud83d"}]}, "messages[0].content"),
+    "two results of one call": (
+        {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}, RESULT, RESULT]},
+        "messages[3].tool_call_id",
+    ),
+    "an image of too many pixels": ({"messages": [pictured(60_000, 60_000)]}, "messages[0].content[0].image_url.url"),
+    "images of too many pixels together": (
+        {"messages": [pictured(8_000, 8_000) for _ in range(7)]},
+        "messages[6].content[0].image_url.url",
+    ),
     "reasoning_effort": ({"reasoning_effort": "heroic"}, "reasoning_effort"),
     "an image that is none": (
         {
@@ -125,7 +160,8 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", FIELDS)
 async def test_the_field_at_fault_is_named(gateway: Running, name: str) -> None:
     wrong, param = FIELDS[name]
-    error = envelope(await gateway.post({"model": MODEL, "messages": [USER], **wrong}), 400)
+    body = json.dumps({"model": MODEL, "messages": [USER], **wrong}).encode()  # ASCII, half surrogates too
+    error = envelope(await gateway.http.post(CHAT, content=body, headers=JSON), 400)
     assert error["param"] == param
     assert error["type"] == "invalid_request_error"
     assert gateway.endpoint.count == 0
@@ -161,14 +197,14 @@ async def test_routes_methods_types_and_sizes(gateway: Running) -> None:
     assert envelope(await gateway.http.post(CHAT, content=b"{}", headers={"content-type": "text/plain"}), 415)
     assert envelope(await gateway.http.post(CHAT, content=b"{}"), 415)
     assert envelope(await gateway.http.post(CHAT, content=b"{}", headers=JSON | {"content-encoding": "gzip"}), 415)
-    assert envelope(await gateway.http.post(CHAT, content=b"x" * 100_001, headers=JSON), 413)
+    assert envelope(await gateway.http.post(CHAT, content=b"x" * 11_000_001, headers=JSON), 413)
     await is_served(gateway)
 
 
 async def test_a_body_without_a_length_is_bounded_as_well(gateway: Running) -> None:
     async def pieces() -> Any:
         for _ in range(20):
-            yield b" " * 10_000
+            yield b" " * 1_000_000
 
     envelope(await gateway.http.post(CHAT, content=pieces(), headers=JSON), 413)
     await is_served(gateway)

@@ -1,0 +1,126 @@
+"""Whether any value at all could satisfy a client's schema: such a request would cost an answer, and end in an error.
+
+Finds what people write by mistake. What is not found out here is taken for possible.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from claudegwd.translate.json_check import SchemaCheck, TooMuchError
+
+MAX_STEPS: Final = 10_000  # choices in choices double the work with each level
+_BOUNDS: Final = {
+    "number": ("minimum", "maximum"),
+    "integer": ("minimum", "maximum"),
+    "string": ("minLength", "maxLength"),
+    "array": ("minItems", "maxItems"),
+    "object": ("minProperties", "maxProperties"),
+}
+
+
+def impossible(schema: Mapping[str, Any]) -> str | None:
+    """The path, within the schema of an object, of the first demand that no value can meet (`.properties.a.enum`)."""
+    try:
+        return _Search(schema).fault({"type": "object", **schema}, "", ())
+    except (TooMuchError, RecursionError):
+        return None
+
+
+@dataclass(slots=True)
+class _Search:
+    root: Mapping[str, Any]
+    steps: int = 0
+    check: SchemaCheck = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.check = SchemaCheck(self.root)
+
+    def fault(self, schema: object, path: str, within: tuple[str, ...]) -> str | None:
+        """Where `schema` demands the impossible. `within`: the references that this value is a part of."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise TooMuchError
+        if not isinstance(schema, dict):
+            return path if schema is False else None
+        return (
+            self._listed(schema, path)
+            or self._referred(schema, path, within)
+            or self._combined(schema, path, within)
+            or self._of_a_kind(schema, path, within)
+        )
+
+    def _listed(self, schema: Mapping[str, Any], path: str) -> str | None:
+        if schema.get("not") is True or schema.get("not") == {}:
+            return f"{path}.not"
+        for keyword in ("enum", "const"):
+            values = schema.get(keyword, ()) if keyword == "enum" else [schema.get(keyword)]
+            if keyword in schema and not any(self.check.holds(value, schema) for value in values):
+                return f"{path}.{keyword}"
+        return None
+
+    def _referred(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> str | None:
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return None
+        if reference in within:
+            return f"{path}.$ref"  # a value that must hold another of its kind has no end
+        found = self.fault(self.check.target(reference), path, (*within, reference))
+        return f"{path}.$ref" if found is not None else None
+
+    def _combined(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> str | None:
+        for number, one in enumerate(schema.get("allOf", ())):
+            if (found := self.fault(one, f"{path}.allOf[{number}]", within)) is not None:
+                return found
+        kinds = [_kinds(one) for one in (schema, *schema.get("allOf", ()))]
+        if "allOf" in schema and not set.intersection(*kinds):
+            return f"{path}.allOf"
+        for keyword in ("anyOf", "oneOf"):
+            choices = schema.get(keyword, ())
+            if choices and all(self.fault(one, path, within) is not None for one in choices):
+                return f"{path}.{keyword}"
+        return None
+
+    def _of_a_kind(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> str | None:
+        """A fault of every kind of value that it may be."""
+        if "type" not in schema:
+            return None
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        faults = [next(self._of(kind, schema, path, within), None) for kind in kinds]
+        return faults[0] if all(found is not None for found in faults) else None
+
+    def _of(self, kind: str, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> Iterator[str]:
+        low, high = _BOUNDS.get(kind, ("", ""))
+        if _is_number(schema.get(low)) and _is_number(schema.get(high)) and schema[low] > schema[high]:
+            yield f"{path}.{high}"
+        if kind == "array" and _is_number(schema.get("minItems")) and schema["minItems"] >= 1:
+            found = self.fault(schema.get("items", True), f"{path}.items", within)
+            if found is not None:
+                yield found
+        if kind == "object":
+            yield from self._required(schema, path, within)
+
+    def _required(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> Iterator[str]:
+        required = set(schema.get("required", ()))
+        if _is_number(schema.get("maxProperties")) and schema["maxProperties"] < len(required):
+            yield f"{path}.maxProperties"
+        properties = schema.get("properties", {})
+        others = schema.get("additionalProperties", True) if "patternProperties" not in schema else True
+        for name in schema.get("required", ()):
+            where = f"{path}.properties.{name}" if name in properties else f"{path}.required"
+            found = self.fault(properties.get(name, others), where, within)
+            if found is not None:
+                yield found
+
+
+def _kinds(schema: object) -> set[str]:
+    every = {"array", "boolean", "integer", "null", "number", "object", "string"}
+    kinds = schema.get("type") if isinstance(schema, dict) else None
+    if kinds is None:
+        return every
+    named = set(kinds if isinstance(kinds, list) else [kinds])
+    return named | {"integer"} if "number" in named else named
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
