@@ -14,7 +14,7 @@ from typing import Any, Literal
 from claudegwd.openai_api.chat_request import Message, TextPart, ToolCall
 from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.translate.arguments import as_object, canonical, same_numbers
-from claudegwd.translate.parts import Block, blocks_of
+from claudegwd.translate.parts import Allowance, Block, blocks_of
 from claudegwd.translate.tools import cli_name
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -126,10 +126,12 @@ def entries_of(messages: Sequence[Message], base: bytes) -> tuple[Entry, ...]:
         if not groups and not system_text(messages):
             raise InvalidRequest("cannot ask without a message: give at least one with content", param="messages")
         entries.append(_opening(base))
+    allowance = Allowance()
     for role, group in groups:
         before = entries[-1] if entries else None
         digest = before.digest if before else base
-        entries.append(_assistant(group, digest) if role == "assistant" else _user(group, digest, before))
+        made = _assistant(group, digest, allowance) if role == "assistant" else _user(group, digest, before, allowance)
+        entries.append(made)
     if entries[-1].role == "assistant":
         entries[-1] = _prefill(entries[-1])
     return tuple(entries)
@@ -166,11 +168,11 @@ def _opening(base: bytes) -> Entry:
     return Entry("user", ({"type": "text", "text": OPENING},), (), chain(base, ["u", ["t" + OPENING], []]))
 
 
-def _assistant(group: Group, digest: bytes) -> Entry:
+def _assistant(group: Group, digest: bytes, allowance: Allowance) -> Entry:
     blocks: list[Block] = []
     calls: list[ToolCall] = []
     for index, message in group:
-        blocks += blocks_of(message.content, f"messages[{index}].content")
+        blocks += blocks_of(message.content, f"messages[{index}].content", allowance)
         calls += message.tool_calls
     for call in calls:
         name, arguments = cli_name(call.name), as_object(call.arguments)
@@ -192,12 +194,12 @@ def _prefill(entry: Entry) -> Entry:
     return Entry("assistant", blocks, (), entry.digest)
 
 
-def _user(group: Group, digest: bytes, before: Entry | None) -> Entry:
+def _user(group: Group, digest: bytes, before: Entry | None, allowance: Allowance) -> Entry:
     blocks: list[Block] = []
     results: dict[str, Result] = {}
     waiting = [block["id"] for block in (before.blocks if before else ()) if block["type"] == "tool_use"]
     for index, message in group:
-        made = blocks_of(message.content, f"messages[{index}].content")
+        made = blocks_of(message.content, f"messages[{index}].content", allowance)
         if message.role == "user":
             blocks += made
             continue

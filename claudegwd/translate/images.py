@@ -6,6 +6,9 @@ from collections.abc import Iterator
 # The bounds of the Messages API. An image over them would be refused after the whole conversation has been sent.
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 MAX_SIDE_PIXELS = 8000
+# Of all images of a request. We decode none, but the CLI does (2.1.330 makes those of over 2,000 pixels a side
+# smaller): a PNG of 8 kB can be 64 million pixels, which cost it 300 MB and a second. 100 screenshots may pass.
+MAX_REQUEST_PIXELS = 400_000_000
 
 _JPEG_SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # the frame headers among the markers
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length

@@ -3,11 +3,18 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from claudegwd.openai_api.chat_request import FilePart, ImagePart, Part, TextPart
 from claudegwd.openai_api.errors import InvalidRequest
-from claudegwd.translate.images import MAX_IMAGE_BYTES, MAX_SIDE_PIXELS, media_type_of, size_of
+from claudegwd.translate.images import (
+    MAX_IMAGE_BYTES,
+    MAX_REQUEST_PIXELS,
+    MAX_SIDE_PIXELS,
+    media_type_of,
+    size_of,
+)
 
 Block = dict[str, Any]
 
@@ -17,7 +24,14 @@ _PDF = "application/pdf"
 _TEXTS = ("application/json", "application/xml", "application/yaml", "application/javascript")
 
 
-def blocks_of(parts: Sequence[Part], path: str) -> list[Block]:
+@dataclass(slots=True)
+class Allowance:
+    """What the parts of one request may still hold, all together."""
+
+    pixels: int = MAX_REQUEST_PIXELS
+
+
+def blocks_of(parts: Sequence[Part], path: str, allowance: Allowance) -> list[Block]:
     """Turn the parts of one message into blocks; `path` (`messages[1].content`) leads the `param` of errors.
 
     Texts of white space alone are left out: the Messages API refuses them. Raises InvalidRequest for what cannot be
@@ -30,13 +44,13 @@ def blocks_of(parts: Sequence[Part], path: str) -> list[Block]:
                 if text.strip():
                     blocks.append({"type": "text", "text": text})
             case ImagePart(url=url):
-                blocks.append(_image(url, f"{path}[{index}].image_url.url"))
+                blocks.append(_image(url, f"{path}[{index}].image_url.url", allowance))
             case FilePart():
                 blocks.append(_file(part, f"{path}[{index}].file"))
     return blocks
 
 
-def _image(url: str, param: str) -> Block:
+def _image(url: str, param: str, allowance: Allowance) -> Block:
     _, data = _data_url(url, param)
     raw = _decoded(data, param)
     media_type = media_type_of(raw)
@@ -49,6 +63,9 @@ def _image(url: str, param: str) -> Block:
         _refuse("cannot read this image: its head is broken", param)
     if max(size) > MAX_SIDE_PIXELS:
         _refuse(f"cannot take an image of over {MAX_SIDE_PIXELS} pixels a side: make it smaller", param)
+    allowance.pixels -= size[0] * size[1]
+    if allowance.pixels < 0:
+        _refuse(f"cannot take images of over {MAX_REQUEST_PIXELS} pixels together: make them smaller", param)
     return {"type": "image", "source": _base64(media_type, raw)}
 
 

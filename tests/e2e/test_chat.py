@@ -69,7 +69,8 @@ async def test_finish_reason_is_upstreams_stop_reason(gateway: Running, stop_rea
 async def test_a_refusal_without_text_is_content_filter(gateway: Running) -> None:
     gateway.endpoint.script = lambda _: refusal()
     answer = await gateway.ask("Refuse.")
-    assert (answer.reason, answer.text) == ("content_filter", "")
+    assert (answer.reason, answer.text) == ("content_filter", None)
+    assert answer.message.refusal
 
 
 async def test_four_messages_reach_upstream_as_four_turns_and_nothing_else(gateway: Running) -> None:

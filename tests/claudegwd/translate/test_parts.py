@@ -8,8 +8,8 @@ import pytest
 
 from claudegwd.openai_api.chat_request import FilePart, ImagePart, Part, TextPart
 from claudegwd.openai_api.errors import InvalidRequest
-from claudegwd.translate.images import MAX_IMAGE_BYTES
-from claudegwd.translate.parts import MAX_DOCUMENT_BYTES, blocks_of
+from claudegwd.translate.images import MAX_IMAGE_BYTES, MAX_REQUEST_PIXELS
+from claudegwd.translate.parts import MAX_DOCUMENT_BYTES, Allowance, blocks_of
 from tests.claudegwd.translate.test_images import gif, jpeg, png
 
 PDF = b"%PDF-1.7\n..."
@@ -57,12 +57,21 @@ def text_block(text: str, **fields: str) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_passed_on(part: Part, block: dict[str, Any]) -> None:
-    assert blocks_of([part], "messages[0].content") == [block]
+    assert blocks_of([part], "messages[0].content", Allowance()) == [block]
+
+
+def test_the_pixels_of_a_request_are_bounded_together() -> None:
+    """They would be decoded by the CLI: a few kilobytes each, and 300 MB."""
+    allowance, picture = Allowance(), ImagePart(url("image/png", png(8000, 5000)))
+    assert len(blocks_of([picture] * (MAX_REQUEST_PIXELS // 40_000_000), "messages[0].content", allowance)) == 10
+    with pytest.raises(InvalidRequest) as caught:
+        blocks_of([TextPart("a"), ImagePart(url("image/png", png(1, 1)))], "messages[3].content", allowance)
+    assert caught.value.param == IMAGE
 
 
 def test_texts_without_a_word_are_left_out() -> None:
     parts = [TextPart(""), TextPart(" \n"), TextPart("a")]
-    assert blocks_of(parts, "messages[0].content") == [{"type": "text", "text": "a"}]
+    assert blocks_of(parts, "messages[0].content", Allowance()) == [{"type": "text", "text": "a"}]
 
 
 IMAGE = "messages[3].content[1].image_url.url"
@@ -98,7 +107,7 @@ FILE = "messages[3].content[1].file.file_data"
 )
 def test_refused(part: Part, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        blocks_of([TextPart("a"), part], "messages[3].content")
+        blocks_of([TextPart("a"), part], "messages[3].content", Allowance())
     assert caught.value.param == param
     assert caught.value.message.startswith("cannot ")
     assert len(json.dumps(caught.value.message)) < 200  # nothing of the content in it
