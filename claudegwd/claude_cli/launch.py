@@ -63,6 +63,7 @@ def environment(
     built = {name: env[name] for name in _PASSED if name in env}
     built.update(_QUIET)
     built["HOME"] = str(home)
+    built["CLAUDE_CODE_TMPDIR"] = str(home)  # else it makes claude-UID in /tmp, and leaves it there
     built["MCP_TOOL_TIMEOUT"] = str(int(tool_seconds * 1000))
     if not keys_configured:
         built.update({name: env[name] for name in CREDENTIALS if env.get(name)})

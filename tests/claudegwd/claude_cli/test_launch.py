@@ -38,7 +38,8 @@ def test_without_keys_the_daemons_credentials_pass_and_nothing_else() -> None:
 
 def test_the_scratch_home_always_wins() -> None:
     for keys in (True, False):
-        assert launch.environment(DAEMONS, home=HOME, keys_configured=keys, tool_seconds=1)["HOME"] == "/scratch/1"
+        built = launch.environment(DAEMONS, home=HOME, keys_configured=keys, tool_seconds=1)
+        assert built["HOME"] == built["CLAUDE_CODE_TMPDIR"] == "/scratch/1"
 
 
 @pytest.mark.parametrize(
