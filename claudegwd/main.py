@@ -5,7 +5,6 @@ import resource
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import trio
@@ -20,6 +19,7 @@ from claudegwd.logs import LogRing, setup
 from claudegwd.openai_api.errors import CliError
 from claudegwd.sockets.problems import SocketError
 from claudegwd.workers.binary import NoCliError, find_binary
+from claudegwd.workers.scratch import Scratch
 
 app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -56,27 +56,24 @@ def claudegwd(
 
 def _run(config: Path | None, *, check: bool, demo: bool) -> int:
     env = dict(os.environ)
-    stack = ExitStack()
-    if demo:
-        # The demo leaves no trace, neither in the state of a real gateway nor elsewhere.
-        env["STATE_DIRECTORY"] = stack.enter_context(TemporaryDirectory(prefix="claudegwd-demo-"))
-    with stack:
-        return _run_in(env, config, check=check, demo=demo)
-
-
-def _run_in(env: dict[str, str], config: Path | None, *, check: bool, demo: bool) -> int:
-    try:
-        loaded = load(config, env)
-        if check:
-            return _check(loaded, env)
-        return _serve(loaded, config, env, demo=demo)
-    except Exception as error:
-        fault = _only(error)
-        if isinstance(fault, ConfigError | KeysError | NoCliError):
-            return _say(fault, contract.EXIT_CONFIG)
-        if isinstance(fault, SocketError | CliError | OSError):
-            return _say(fault, contract.EXIT_FAILED)
-        raise
+    with ExitStack() as stack:
+        try:
+            if demo:
+                # The demo leaves no trace in the state of a real gateway, nor of its own once it has ended.
+                scratch = Scratch.make()
+                stack.callback(scratch.remove)
+                env["STATE_DIRECTORY"] = str(scratch.next())
+            loaded = load(config, env)
+            if check:
+                return _check(loaded, env)
+            return _serve(loaded, config, env, demo=demo)
+        except Exception as error:
+            fault = _only(error)
+            if isinstance(fault, ConfigError | KeysError | NoCliError):
+                return _say(fault, contract.EXIT_CONFIG)
+            if isinstance(fault, SocketError | CliError | OSError):
+                return _say(fault, contract.EXIT_FAILED)
+            raise
 
 
 def _check(loaded: Loaded, env: dict[str, str]) -> int:
