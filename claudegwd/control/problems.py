@@ -10,6 +10,7 @@ from claudegwd.keys.answers import CannotRotate, UnknownKey
 from claudegwd.keys.parse import KeysError
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.redact import redact
+from claudegwd.store.database import StateError
 from claudegwd.workers.binary import NoCliError
 
 
@@ -35,6 +36,7 @@ KNOWN: Final[Mapping[type[Exception], tuple[int, str]]] = {
     ConfigError: (422, "invalid_configuration"),
     KeysError: (422, "invalid_keys"),
     NoCliError: (422, "no_cli"),
+    StateError: (503, "no_state"),
     UnknownKey: (404, "not_found"),
     CannotRotate: (409, "cannot_rotate"),
 }

@@ -4,6 +4,7 @@ Order: ``$CREDENTIALS_DIRECTORY/keys.json`` (systemd's LoadCredential), then the
 older gateway. No keys anywhere is legal: the CLI's own login is used then.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -197,8 +198,8 @@ def _read(path: Path) -> FileState:
 
 def _unusable(verb: str, path: Path, error: OSError) -> KeysError:
     # Errors of our own have no errno and say it all in their text.
-    text = f"cannot {verb} {path}: {error.strerror}; check its owner and mode" if error.errno else str(error)
-    return KeysError(text, origin=str(path))
+    mend = "make room on its disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check its owner and mode"
+    return KeysError(f"cannot {verb} {path}: {error.strerror}; {mend}" if error.errno else str(error), origin=str(path))
 
 
 def _check_mode(state: FileState, path: Path, credentials: Path | None) -> None:

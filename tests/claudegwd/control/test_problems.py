@@ -7,6 +7,7 @@ from claudegwd.control.problems import Refused, error_body, refusal_of
 from claudegwd.keys.answers import CannotRotate, UnknownKey
 from claudegwd.keys.parse import KeysError
 from claudegwd.openai_api.errors import ShuttingDown
+from claudegwd.store.database import StateError
 from claudegwd.workers.binary import NoCliError
 
 
@@ -17,6 +18,7 @@ from claudegwd.workers.binary import NoCliError
         (ConfigError("f", "k", "is wrong"), 422, "invalid_configuration", "cannot use f: k is wrong"),
         (KeysError("cannot read f", origin="f"), 422, "invalid_keys", "cannot read f"),
         (NoCliError("cannot run x"), 422, "no_cli", "cannot run x"),
+        (StateError("cannot write the state"), 503, "no_state", "cannot write the state"),
         (UnknownKey("cannot find key 'x'"), 404, "not_found", "cannot find key 'x'"),
         (CannotRotate("cannot rotate"), 409, "cannot_rotate", "cannot rotate"),
         (ShuttingDown("cannot take it: stopping"), 503, ShuttingDown("x").code, "cannot take it: stopping"),

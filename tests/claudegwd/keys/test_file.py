@@ -1,5 +1,6 @@
 """Where keys come from, and changing keys.json without losing anything."""
 
+import errno
 import json
 import os
 import threading
@@ -257,3 +258,13 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(KeysError, match=r"cannot write .*; check its owner and mode"):
         add_key(tmp_path / "file" / "keys.json", UpstreamKey("a", "sk-false-1"))
+
+
+def test_a_full_disk_is_no_matter_of_owner_and_mode(file: Path) -> None:
+    write(file, {"claude_api_keys": [A]})
+
+    def full(_: KeysDocument) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(KeysError, match="No space left on device; make room on its disk"):
+        edit_keys(file, full)
