@@ -243,6 +243,7 @@ class Gateway:
             "binds": self.binds,
             "keys": self.ring.snapshot(now),
             "keys_origin": self.keys_source.origin,
+            "login": None if len(self.ring) else cli_launch.login_of(self.env),
             "state_file": str(self.database.path) if self.database.path else None,
             "content_logged": self.config.log.content,
             "workers": self.pool.counts(),

@@ -23,7 +23,13 @@ _MENDS: Final = {
 def check(scene: Scene) -> Iterator[Finding]:
     if scene.status is not None:
         keys = scene.status.get("keys") or []
-        yield from _of_keys(keys) if keys else _of_login(scene)
+        login = scene.status.get("login") or "claude"
+        if keys:
+            yield from _of_keys(keys)
+        elif login != "claude":
+            yield Finding("login", OK, f"no keys; the daemon has {login} in its environment")
+        else:
+            yield from _of_login(scene)
         return
     path = keys_path(scene.env, scene.config_file, str(scene.settings.get("keys.file", "")))
     if path.exists():

@@ -34,7 +34,8 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
         say_json(found)
         return
     if not found["keys"]:
-        say("no keys: the login of the Claude CLI is used; `claudegwctl keys add NAME` adds one")
+        say("no keys: the login of the Claude CLI or of the daemon's environment is used;")
+        say("`claudegwctl keys add NAME` adds one")
         return
     now = time.time()
     heads = ("name", "state", "token", "requests", "last used", "last error")

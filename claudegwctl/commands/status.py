@@ -89,7 +89,9 @@ def _reload(last: Mapping[str, Any] | None) -> str:
 def _keys(status: Mapping[str, Any], now: float) -> Iterator[str]:
     keys = status.get("keys", [])
     if not keys:
-        yield f"{'keys':<14}none: the login of the Claude CLI is used"
+        login = status.get("login") or "claude"
+        used = "the login of the Claude CLI" if login == "claude" else f"{login} of the daemon's environment"
+        yield f"{'keys':<14}none: {used} is used"
         return
     origin = f" from {status['keys_origin']}" if status.get("keys_origin") else ""
     yield f"{'keys':<14}{len(keys)}{origin}"

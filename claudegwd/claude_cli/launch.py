@@ -31,6 +31,11 @@ _PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE"
 CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
+def login_of(env: Mapping[str, str]) -> str:
+    """What a CLI without keys logs in by: the variable of `env` that it takes, or "claude" for its own login."""
+    return next((name for name in CREDENTIALS if name != "ANTHROPIC_BASE_URL" and env.get(name)), "claude")
+
+
 def uses_bare(*, keys_configured: bool, env: Mapping[str, str]) -> bool:
     """Whether `--bare` fits: it adds nothing to the prompt, but never reads the CLI's own login or an OAuth token."""
     return keys_configured or bool(env.get("ANTHROPIC_AUTH_TOKEN") or env.get("ANTHROPIC_API_KEY"))

@@ -148,6 +148,12 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
     }
 )
 
+# In place of AUTHENTICATION's, where there are no keys: what somebody sees who has only just installed it.
+NO_LOGIN: Final = (
+    "cannot reach the model: no key is configured, and the login of the Claude Code CLI is missing or was refused; the "
+    "gateway's operator can add a key with `claudegwctl keys add NAME`, or log the CLI in"
+)
+
 BACKOFF_FIRST_SECONDS: Final = 0.5
 BACKOFF_MAX_SECONDS: Final = 8.0  # the SDKs' own bound: longer waits belong to the client
 
@@ -224,10 +230,14 @@ def classify(
     return _TYPES.get(error_type or "") or _ERRORS.get(error or "", FailureKind.CLI)
 
 
-def error_for(kind: FailureKind, *, retry_after: float | None = None) -> GatewayError:
-    """What the caller is told when nothing is left to try. ``retry_after``: seconds until the soonest key is free."""
+def error_for(kind: FailureKind, *, retry_after: float | None = None, keys: bool = True) -> GatewayError:
+    """What the caller is told when nothing is left to try.
+
+    ``retry_after``: seconds until the soonest key is free. ``keys``: whether there are any, or only the CLI's login.
+    """
     rule = FAILURES[kind]
-    return rule.error(rule.message, retry_after=retry_after)
+    message = NO_LOGIN if kind is FailureKind.AUTHENTICATION and not keys else rule.message
+    return rule.error(message, retry_after=retry_after)
 
 
 def backoff_seconds(attempt: int, chance: float) -> float:

@@ -293,7 +293,7 @@ class Asking:
             if isinstance(choice, UpstreamKey | NoKeys):
                 return choice
             if not isinstance(choice, Wait):
-                raise error_for(choice.kind)
+                raise error_for(choice.kind, keys=len(self._desk.ring) > 0)
             if self.attempts.held_until is None:
                 self.attempts.held_until = now + self._desk.timing.hold
             if choice.until > self.attempts.held_until:

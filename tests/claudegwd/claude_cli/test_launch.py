@@ -36,6 +36,12 @@ def test_without_keys_the_daemons_credentials_pass_and_nothing_else() -> None:
     assert taken_over(DAEMONS, keys_configured=False) == PASSED | CREDENTIALS
 
 
+@pytest.mark.parametrize("variable", ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"])
+def test_what_a_cli_without_keys_logs_in_by(variable: str) -> None:
+    assert launch.login_of({variable: "sk-false-1", "ANTHROPIC_BASE_URL": "http://x"}) == variable
+    assert launch.login_of({variable: "", "ANTHROPIC_BASE_URL": "http://x"}) == "claude"
+
+
 def test_the_scratch_home_always_wins() -> None:
     for keys in (True, False):
         built = launch.environment(DAEMONS, home=HOME, keys_configured=keys, tool_seconds=1)

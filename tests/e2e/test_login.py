@@ -1,0 +1,64 @@
+"""Without keys: the credentials of the daemon's own environment, else the CLI's login, which nobody has here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from claudegwd.demo.endpoint import ScriptedEndpoint
+from claudegwd.demo.replies import by_key, echo
+from tests.control_cli import ctl
+from tests.e2e.harness import Daemon, Running, attached, secret
+
+pytestmark = pytest.mark.cli
+
+TOKEN = "sk-false-of-the-environment-1"
+
+
+@asynccontextmanager
+async def without_keys(*variables: str) -> AsyncIterator[Running]:
+    """A gateway without keys; `variables` of its environment hold TOKEN, and its endpoint takes no other."""
+    async with trio.open_nursery() as nursery:
+        endpoint = ScriptedEndpoint(by_key({TOKEN: echo()}))
+        upstream = await nursery.start(endpoint.serve)
+        env = {"ANTHROPIC_BASE_URL": upstream} | dict.fromkeys(variables, TOKEN)
+        daemon = Daemon(upstream, keys=(), env=env)
+        daemon.secrets.add(TOKEN)
+        try:
+            await trio.to_thread.run_sync(daemon.start)
+            async with attached(daemon, endpoint) as gateway:
+                yield gateway
+            await trio.to_thread.run_sync(daemon.stop)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(daemon.remove)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("variable", ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"])
+async def test_the_daemons_environment_is_used_and_named(variable: str) -> None:
+    async with without_keys(variable) as gateway:
+        assert (await gateway.ask(secret("Hello."))).text == secret("Hello.")
+        (request,) = gateway.upstream()
+        assert [message["role"] for message in request.messages] == ["user"]
+        header = {"ANTHROPIC_AUTH_TOKEN": "authorization", "ANTHROPIC_API_KEY": "x-api-key"}[variable]
+        assert TOKEN in request.headers[header]
+        status = await ctl(gateway.daemon.socket, "status")
+        assert f"none: {variable} of the daemon's environment is used" in status.out
+        doctor = await ctl(gateway.daemon.socket, "doctor")
+        assert f"no keys; the daemon has {variable} in its environment" in doctor.out
+        assert "PROBLEM login" not in doctor.out
+
+
+async def test_without_any_login_the_answer_says_what_to_do() -> None:
+    async with without_keys() as gateway:
+        error = await gateway.refused("Anybody?")
+        assert (error.status_code, error.code) == (502, "upstream_credentials_exhausted")
+        assert "no key is configured" in error.message
+        assert "claudegwctl keys add" in error.message
+        assert gateway.endpoint.count == 0
+        status = await ctl(gateway.daemon.socket, "status")
+        assert "none: the login of the Claude CLI is used" in status.out
