@@ -67,7 +67,7 @@ def keys_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> P
         return config_file.parent / Path(setting).expanduser()
     if directory := env.get("CREDENTIALS_DIRECTORY"):
         credential = Path(directory) / KEYS_NAME
-        if credential.exists():
+        if is_there(credential):
             return credential
     return config_file.parent / KEYS_NAME
 
@@ -94,10 +94,21 @@ def client_socket_path(env: Mapping[str, str], option: str | None = None) -> Pat
     except OSError:
         own = SYSTEM_SOCKET
     for path in (own, SYSTEM_SOCKET):
-        if path.exists():
+        if is_there(path):
             return path
     configured = env.get("CLAUDEGWD_CONTROL__SOCKET") or _socket_setting(config_path(env)[0])
     return Path(configured).expanduser().absolute() if configured else own
+
+
+def is_there(path: Path) -> bool:
+    """Whether something lies there, or may lie there: what one may not look into is for whoever opens it to tell of."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _socket_setting(file: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
-from claudegwd.contract import keys_path
+from claudegwd.contract import is_there, keys_path
 
 _VARIABLES: Final = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
 _ADD: Final = (
@@ -32,7 +32,7 @@ def check(scene: Scene) -> Iterator[Finding]:
             yield from _of_login(scene)
         return
     path = keys_path(scene.env, scene.config_file, str(scene.settings.get("keys.file", "")))
-    if path.exists():
+    if is_there(path):
         yield Finding("keys", OK, f"{path} is there")
     elif scene.env.get("CLAUDE_API_KEYS"):
         yield Finding("keys", OK, "CLAUDE_API_KEYS is set")
@@ -60,7 +60,7 @@ def _of_login(scene: Scene) -> Iterator[Finding]:
         yield Finding("login", OK, f"no keys, but {found[0]} is set here; the daemon needs it in its own environment")
         return
     home = Path(scene.env.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
-    if (home / ".credentials.json").exists():
+    if is_there(home / ".credentials.json"):
         yield Finding("login", OK, f"no keys; the CLI has a login in {home}, for a daemon of this user")
     elif sys.platform == "darwin":
         yield Finding("login", NOTE, "no keys; a login may be in the keychain, which is not looked into", _ADD)

@@ -14,6 +14,7 @@ from typing import Final
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
 from claudegwctl.client import Daemon
 from claudegwctl.problems import NotRunning, Problem
+from claudegwd.contract import is_there
 
 # `claudegwd --check` starts Python and reads three files.
 CHECK_SECONDS: Final = 30
@@ -45,7 +46,7 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
 
 def _not_running(socket: Path) -> Finding:
     says = f"nobody answers at {socket}"
-    if socket.exists():
+    if is_there(socket):
         says += "; what lies there is left from a daemon that died, and the next one replaces it"
     return Finding("daemon", PROBLEM, says, "start it: `systemctl start claudegwd`, or `claudegwd` in a terminal")
 

@@ -12,7 +12,7 @@ from claudegwctl.commands.reload import changes
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, plain, say, say_json
 from claudegwctl.problems import NotRunning
-from claudegwd.contract import config_path
+from claudegwd.contract import config_path, is_there
 
 app = new_app("The configuration.", "claudegwctl config show --all")
 
@@ -55,7 +55,7 @@ def path(ctx: typer.Context, json: AsJson = False) -> None:
         answer = {"path": found["path"], "exists": found["exists"], "running": True}
     except NotRunning:
         usual, _ = config_path(os.environ)
-        answer = {"path": str(usual), "exists": usual.exists(), "running": False}
+        answer = {"path": str(usual), "exists": is_there(usual), "running": False}
     if wants_json(ctx, json):
         say_json(answer)
         return

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,25 @@ def test_the_control_cli_finds_a_socket_that_the_configuration_names(tmp_path: P
     config.write_text('[control]\nsocket = "/run/elsewhere.sock"\n')
     assert contract.client_socket_path(env) == Path("/run/elsewhere.sock")
     assert contract.client_socket_path(env | {"CLAUDEGWD_CONTROL__SOCKET": "/run/v.sock"}) == Path("/run/v.sock")
+
+
+def test_where_one_may_not_look_something_may_lie(tmp_path: Path) -> None:
+    """A group member's mistake: the socket's directory is closed to others. They are told so when they connect."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    env = {"RUNTIME_DIRECTORY": str(closed), "CREDENTIALS_DIRECTORY": str(closed)}
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            if os.geteuid() == 0:  # whom no mode keeps out
+                os.setuid(65534)
+            found = (contract.client_socket_path(env), contract.keys_path(env, tmp_path / "config.toml"))
+            status = 0 if found == (closed / "control.sock", closed / "keys.json") else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not contract.is_there(tmp_path / "nothing")
 
 
 def test_it_loads_nothing_heavy() -> None:
