@@ -135,6 +135,13 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
         {"messages": [pictured(8_000, 8_000) for _ in range(7)]},
         "messages[6].content[0].image_url.url",
     ),
+    "too many messages": ({"messages": [USER] * 10_001}, "messages"),
+    "too many parts": (
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}] * 1_001}]},
+        "messages[0].content",
+    ),
+    "too many tools": ({"tools": [TOOL] * 1_001}, "tools"),
+    "a model's name without end": ({"model": "m" * 1_000}, "model"),
     "reasoning_effort": ({"reasoning_effort": "heroic"}, "reasoning_effort"),
     "an image that is none": (
         {
