@@ -14,7 +14,7 @@ from tests.e2e.harness import MODEL, Running, secret
 
 pytestmark = pytest.mark.cli
 
-SHARED = {"config": "[server]\nmax_body_bytes = 11000000"}
+SHARED = {"config": '[server]\nmax_body_bytes = 11000000\n[claude]\nmodels = ["a-relay/some-model"]'}
 CHAT = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
 USER = {"role": "user", "content": secret("question")}
@@ -220,6 +220,8 @@ async def test_a_body_without_a_length_is_bounded_as_well(gateway: Running) -> N
 async def test_model_ids_are_looked_up_as_written(gateway: Running) -> None:
     listed = (await gateway.http.get("/v1/models")).json()["data"]
     assert (await gateway.http.get(f"/v1/models/{listed[0]['id']}")).json() == listed[0]
+    for written in ("a-relay%2Fsome-model", "a-relay/some-model"):
+        assert (await gateway.http.get(f"/v1/models/{written}")).json()["id"] == "a-relay/some-model"
     error = envelope(await gateway.http.get("/v1/models/some%2Fother"), 404)
     assert error["code"] == "model_not_found"
 

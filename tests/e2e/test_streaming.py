@@ -12,7 +12,7 @@ import openai
 import pytest
 import trio
 
-from claudegwd.demo.replies import refusal, say
+from claudegwd.demo.replies import obey, refusal, say
 from claudegwd.demo.script import Drop, Event, Reply, Text, Wait, overloaded, server_error
 from tests.e2e.harness import MODEL, Running, as_messages, secret
 
@@ -112,6 +112,16 @@ async def test_a_refusal_comes_in_its_own_field(gateway: Running) -> None:
     assert (first.choices[0].delta.role, first.choices[0].delta.content) == ("assistant", "")
     assert refused.choices[0].delta.refusal
     assert last.choices[0].finish_reason == "content_filter"
+
+
+@pytest.mark.parametrize("stop", ["END", "\n\n"], ids=["the upstream's", "our own"])
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+async def test_a_stop_ends_the_answer_wherever_the_pieces_are_cut(gateway: Running, stop: str, size: int) -> None:
+    said = "one E\ntwo" + stop + "three"
+    gateway.endpoint.script = lambda request: obey(request, said, part_characters=size)
+    chunks = await gateway.stream("Stop.", stop=["never", stop])
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == "one E\ntwo"
+    assert chunks[-1].choices[0].finish_reason == "stop"
 
 
 async def test_several_choices_in_one_stream(gateway: Running) -> None:

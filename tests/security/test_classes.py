@@ -150,6 +150,24 @@ async def test_ssrf_by_media_url(gateway: Running, ann: dict[str, str]) -> None:
         assert nobody.cancelled_caught
 
 
+async def test_ssrf_by_an_allowed_host() -> None:
+    """Of a host that may be fetched from, only public addresses: its name may come to mean one of ours."""
+    listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
+    port = listener.socket.getsockname()[1]
+    hosts = ["localhost", "127.0.0.1"]
+    config = f'[server]\nfetch_hosts = {json.dumps(hosts)}\n[claude]\nmodels = ["{MODEL}"]\n'
+    async with listener, running(echo(), config=config, cli=SHARED["cli"]) as gateway:
+        for scheme in ("http", "https"):
+            for name in hosts:
+                part = {"type": "image_url", "image_url": {"url": f"{scheme}://{name}:{port}/x.png"}}
+                answer = await gateway.post(body([part]))
+                is_refused(answer, 400)
+                assert answer.json()["error"]["param"] == "messages[0].content[0].image_url.url"
+        with trio.move_on_after(0.2) as nobody:
+            await listener.accept()
+        assert nobody.cancelled_caught
+
+
 async def test_unbounded_n(gateway: Running, ann: dict[str, str]) -> None:
     """One request is a bounded number of questions."""
     for n in (9, 10**6, 10**30, -1, 0, 1.5, "8", True):
