@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -76,7 +76,9 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 gateway.config_option = options.config
                 gateway.fixed_keys = keys if options.demo else None
                 gateway.binds = public.binds
-                await nursery.start(gateway.run)
+                if not await _start(nursery, gateway):
+                    nursery.cancel_scope.cancel()
+                    return
                 server = Server(public_app(gateway), [listener.socket for listener in public.listeners], URGENT)
                 await nursery.start(server.serve)
                 control_ends = trio.Event()
@@ -98,6 +100,23 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 control_ends.set()
                 nursery.cancel_scope.cancel()
     log_event(log, logging.INFO, "stopped")
+
+
+async def _start(nursery: trio.Nursery, gateway: RunningGateway) -> bool:
+    """Start the gateway; False if it was told to end meanwhile: a CLI that says nothing is waited for half a minute."""
+    # Only these two: a SIGHUP waits in the receiver around this one until there is something to reload.
+    with trio.CancelScope() as scope, trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as both:
+            both.start_soon(_cancel_when_told, signals, scope)
+            await nursery.start(gateway.run)
+            both.cancel_scope.cancel()
+    return not scope.cancelled_caught
+
+
+async def _cancel_when_told(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    number = await anext(signals)
+    log_event(log, logging.INFO, "stopping", signal=signal.Signals(number).name)
+    scope.cancel()
 
 
 async def _keys(loaded: Loaded, env: Mapping[str, str]) -> KeysSource:

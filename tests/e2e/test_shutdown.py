@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 import trio
 
 from claudegwd.demo.replies import echo
 from claudegwd.demo.script import Reply, Text, ToolUse, Wait
-from tests.e2e.harness import MODEL, as_messages, running
+from tests.e2e.harness import MODEL, Daemon, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
 
@@ -41,6 +44,21 @@ async def test_a_running_answer_may_end(number: signal.Signals) -> None:
                 release.set()
         assert said == "begun and ended"
         await gateway.ended()
+
+
+def test_one_that_is_still_starting_ends_at_once(tmp_path: Path) -> None:
+    """A CLI that says nothing would be waited for half a minute."""
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+    silent.chmod(0o755)
+    daemon = Daemon("http://127.0.0.1:9", cli=silent)
+    try:
+        process = daemon.spawn()
+        while not any("tail -f" in command for _, command in daemon.processes()):
+            assert process.poll() is None, daemon.log()
+        daemon.stop()
+    finally:
+        daemon.remove()
 
 
 async def test_workers_in_every_state_are_ended_at_once() -> None:
@@ -119,15 +137,21 @@ async def test_twenty_requests_leave_nothing_behind() -> None:
         assert all(now <= then for now, then in zip(after, before, strict=True)), (after, before)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends orphans for us")
 async def test_a_killed_daemon_leaves_no_worker_alive() -> None:
-    async with running(echo()) as gateway:
+    """Above all none in mid-turn: there the CLI does not look at the end of its input, and asks its upstream on."""
+    call = Reply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
+    async with running(echo()) as gateway, trio.open_nursery() as nursery:
         await gateway.ask("Be idle.")
-        await gateway.until_workers(idle=1, spare=1)
-        await trio.to_thread.run_sync(gateway.daemon.kill)
-
-        async def all_are_gone() -> bool:
-            return not list(gateway.daemon.processes())
-
-        await gateway.until(all_are_gone, 5)
-        await trio.to_thread.run_sync(gateway.daemon.start)
+        gateway.endpoint.script = lambda _: call
+        await gateway.ask("Be parked.", tools=TOOLS)
+        gateway.endpoint.script = lambda _: Reply((Text(("begun ",)), Wait(trio.Event())))
+        nursery.start_soon(_ask_in_vain, gateway)
+        await gateway.until_workers(idle=1, parked=1, busy=1, spare=1)
+        await gateway.crash_and_restart()  # which waits for the end of all that the daemon had started
         assert len(list((gateway.home / "tmp").glob("claudegwd-*"))) == 1  # what the killed one left is removed
+
+
+async def _ask_in_vain(gateway: Running) -> None:
+    with pytest.raises(openai.APIConnectionError):
+        await gateway.ask("Be busy.")
