@@ -35,7 +35,7 @@ from claudegwd.sockets.public import KEPT_PREFIX, open_public
 from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_interval
 
 # How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
-DRAIN_SECONDS = 30.0
+DRAIN_SECONDS = 60.0
 # systemd is asked for this much more time, again and again, while answers are running.
 EXTEND_SECONDS = 15.0
 FIRST_SPARE_SECONDS = 5.0  # seen: 0.6; the demo then says that it is ready all the same
