@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -45,15 +47,17 @@ class DirectCli:
         self._model = model
         self.started = started
 
-    async def prepare(self) -> None:
-        """System prompt, model and credentials; wait for the answers."""
-        await self._send(self.preparation())
+    async def prepare(self, tools: Sequence[Mapping[str, Any]] = ()) -> None:
+        """System prompt, tools, model and credentials; wait for the answers."""
+        await self._send(self.preparation(tools))
         await self.until(b'"request_id":"b2"')
 
-    def preparation(self) -> bytes:
+    def preparation(self, tools: Sequence[Mapping[str, Any]] = ()) -> bytes:
         credentials = {"ANTHROPIC_AUTH_TOKEN": "sk-false-1", "ANTHROPIC_API_KEY": ""}
         env = {**credentials, "ANTHROPIC_BASE_URL": self._base_url or ""}
-        return commands.initialize("b1", system="") + commands.settings("b2", {"model": self._model, "env": env})
+        server = launch.TOOL_SERVER if tools else None
+        begin = commands.initialize("b1", system="", server=server, tools=tools)
+        return begin + commands.settings("b2", {"model": self._model, "env": env})
 
     async def append(self, user: str, assistant: str) -> None:
         """Two messages of an earlier conversation."""
@@ -63,7 +67,10 @@ class DirectCli:
 
     async def ask(self, text: str, before: bytes = b"", sent: int | None = None) -> Turn:
         turn = Turn(time.monotonic_ns() if sent is None else sent)
-        await self._send(before + commands.ask(text))
+        return await self._turn(turn, before + commands.ask(text))
+
+    async def _turn(self, turn: Turn, lines: bytes) -> Turn:
+        await self._send(lines)
         while True:
             at, line = await self._next()
             if b'"type":"text_delta"' in line:
@@ -72,6 +79,21 @@ class DirectCli:
                 turn.stopped = at
             elif b'"type":"result"' in line and turn.stopped:
                 return turn
+
+    async def call(self, text: str) -> Mapping[str, Any]:
+        """Ask for a call of the first tool; the CLI's request to us to make it."""
+        await self._send(commands.ask(text))
+        line = await self.until(b'"tools/call"')
+        await self.until(b'"message_stop"')
+        made: Mapping[str, Any] = json.loads(line)
+        return made
+
+    async def result(self, call: Mapping[str, Any], text: str) -> Turn:
+        """Give the call its result, and read the rest of the turn."""
+        result = {"content": [{"type": "text", "text": text}]}
+        ident = call["request"]["message"]["id"]
+        answer = commands.mcp_answer(call["request_id"], {"jsonrpc": "2.0", "id": ident, "result": result})
+        return await self._turn(Turn(time.monotonic_ns()), answer)
 
     async def clear(self) -> None:
         await self._send(commands.clear())

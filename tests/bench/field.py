@@ -105,3 +105,9 @@ async def closed_loops(step: Callable[[int], Awaitable[None]], seconds: float) -
         for number in range(LOOPS):
             nursery.start_soon(loop, number)
     return sum(rates)
+
+
+async def wait_until_idle(until: Callable[[bytes], Awaitable[bytes]]) -> None:
+    """The CLI writes its first line when it has started; its last work of starting is over soon after."""
+    await until(b'"ui_invalidate"')
+    await trio.sleep(0.3)

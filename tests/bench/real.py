@@ -19,8 +19,10 @@ from tests.bench.field import (
     history,
     one,
     question,
+    wait_until_idle,
 )
 from tests.bench.programs import Gateway, write_keys
+from tests.bench.tools import many_tools, resumed
 
 
 async def first_tokens(field: Field) -> None:
@@ -32,7 +34,7 @@ async def first_tokens(field: Field) -> None:
             turn = await cli.ask("Question?", before=cli.preparation(), sent=cli.started)
             taken["cold"].append(turn.first_token)
         async with direct_cli(field.cli, base_url=field.base_url, model=MODEL) as cli:
-            await _wait_until_idle(cli.until)
+            await wait_until_idle(cli.until)
             turn = await cli.ask("Question?", before=cli.preparation())
             taken["prepared"].append(turn.first_token)
         await field.gateway.spare()
@@ -82,7 +84,7 @@ async def histories(field: Field) -> None:
         through: list[float] = []
         for _ in range(max(3, field.scale.samples // 3)):
             async with direct_cli(field.cli, base_url=field.base_url, model=MODEL) as cli:
-                await _wait_until_idle(cli.until)
+                await wait_until_idle(cli.until)
                 sent = time.monotonic_ns()
                 await cli.prepare()
                 for _ in range((size - 1) // 2):
@@ -155,12 +157,6 @@ async def rotations(field: Field) -> None:
     field.report.target("three rotations", (late.median - usual.median) * 1000, 300, "ms")
 
 
-async def _wait_until_idle(until: Callable[[bytes], Awaitable[bytes]]) -> None:
-    """The CLI writes its first line when it has started; its last work of starting is over soon after."""
-    await until(b'"ui_invalidate"')
-    await trio.sleep(0.3)
-
-
 def _had(hows: list[str], wanted: str) -> str:
     return f"{sum(how == wanted for how in hows)} of {len(hows)} {wanted}"
 
@@ -171,4 +167,6 @@ SCENARIOS: dict[str, Callable[[Field], Awaitable[None]]] = {
     "history": histories,
     "throughput": throughput,
     "rotation": rotations,
+    "many-tools": many_tools,
+    "resumed": resumed,
 }

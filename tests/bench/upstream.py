@@ -1,22 +1,25 @@
 """The scripted endpoint as a process of its own, so that it does not share the client's event loop.
 
 Writes its port on stdout and serves until its stdin ends. Keys that contain "revoked" or "limited" fail; the others get
-`deltas` parts of text, or their own words back where the question begins with "echo ".
+`deltas` parts of text, their own words back where the question begins with "echo ", or a call of the first tool where
+it begins with "call ".
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from itertools import count
 
 import trio
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import last_user_text, obey, say
-from claudegwd.demo.script import Answer, RecordedRequest, limited, revoked
+from claudegwd.demo.script import Answer, RecordedRequest, Reply, ToolUse, limited, revoked
 
 
 async def serve(deltas: int, gap: float) -> None:
+    calls = count()
     parts = tuple(f"word{n:03d} " for n in range(deltas))
 
     def script(request: RecordedRequest) -> Answer:
@@ -26,6 +29,8 @@ async def serve(deltas: int, gap: float) -> None:
         if "limited" in key:
             return limited(retry_after=1)
         said = last_user_text(request)
+        if said.startswith("call "):
+            return Reply((ToolUse(f"toolu_{next(calls)}", str(request.body["tools"][0]["name"]), {}),), "tool_use")
         return obey(request, said, gap=gap) if said.startswith("echo ") else say(*parts, gap=gap)
 
     async with trio.open_nursery() as nursery:
