@@ -37,7 +37,8 @@ async def test_listing(gateway: SmallGateway, socket: Path) -> None:
 async def test_no_keys(gateway: SmallGateway, socket: Path) -> None:
     gateway.keys_file.write_text('{"claude_api_keys": []}')
     await gateway.reload_keys()
-    assert (await ctl(socket, "keys", "list")).out.startswith("no keys: the login of the Claude CLI or of the daemon's environment is used")
+    listed = await ctl(socket, "keys", "list")
+    assert listed.out.startswith("no keys: the login of the Claude CLI or of the daemon's environment is used")
 
 
 async def test_the_token_comes_from_standard_input(gateway: SmallGateway, socket: Path) -> None:
