@@ -91,7 +91,7 @@ def test_the_demo_leaves_nothing(daemon: Daemon) -> None:
     assert demo.stdout is not None
     with demo.stdout:
         assert demo.stdout.readline() == b"The demo gateway answers. Try:\n"
-        assert any(temporary.glob("claudegwd-demo-*"))
+        assert list(temporary.rglob("state.db"))
         os.kill(demo.pid, signal.SIGINT)
         demo.stdout.read()
     assert demo.wait(30) == 0
