@@ -1,6 +1,6 @@
 """About how many tokens a question may use: to reserve them before anybody counts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -8,6 +8,8 @@ import msgspec
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.parts import Block
 from claudegwd.translate.plan import Plan
+
+_encode = msgspec.json.Encoder().encode
 
 CHARACTERS_PER_TOKEN: Final = 4  # the usual rule of thumb for English
 # Anthropic counts width times height over 750, and makes larger pictures so small that this comes to no more.
@@ -23,9 +25,21 @@ ANSWER_TOKENS_MAX: Final = 128_000
 
 def prompt_tokens(plan: Plan) -> int:
     """Of all that goes to the model: system prompt, tools, and the whole conversation."""
-    tools = len(msgspec.json.encode(plan.tools.manifest)) if plan.tools.manifest else 0
-    blocks = sum(_tokens(entry.content()) for entry in plan.entries)
-    return (len(plan.system) + tools) // CHARACTERS_PER_TOKEN + blocks
+    characters = len(plan.system) + (len(_encode(plan.tools.manifest)) if plan.tools.manifest else 0)
+    tokens = 0
+    for block in _blocks(plan):
+        match block["type"]:
+            case "text":
+                characters += len(block["text"])
+            case "image":
+                tokens += IMAGE_TOKENS
+            case "document" if block["source"]["type"] == "base64":
+                tokens += len(block["source"]["data"]) // PDF_CHARACTERS_PER_TOKEN
+            case "document":
+                characters += len(block["source"]["data"])
+            case _:
+                characters += len(_encode(block))
+    return tokens + characters // CHARACTERS_PER_TOKEN
 
 
 def answer_tokens(plan: Plan) -> int:
@@ -38,20 +52,8 @@ def used_tokens(plan: Plan, answer: Answer) -> int:
     return prompt_tokens(plan) + answer.characters // CHARACTERS_PER_TOKEN
 
 
-def _tokens(blocks: Iterable[Block]) -> int:
-    return sum(_of_block(block) for block in blocks)
-
-
-def _of_block(block: Block) -> int:
-    match block["type"]:
-        case "text":
-            return len(block["text"]) // CHARACTERS_PER_TOKEN
-        case "image":
-            return IMAGE_TOKENS
-        case "document":
-            source = block["source"]
-            ratio = PDF_CHARACTERS_PER_TOKEN if source["type"] == "base64" else CHARACTERS_PER_TOKEN
-            return len(source["data"]) // ratio
-        case "tool_result":
-            return _tokens(block.get("content", ()))
-    return len(msgspec.json.encode(block)) // CHARACTERS_PER_TOKEN
+def _blocks(plan: Plan) -> Iterator[Block]:
+    for entry in plan.entries:
+        yield from entry.blocks
+        for result in entry.results:
+            yield from result.blocks
