@@ -57,6 +57,11 @@ class Lab:
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done
 
+    def give(self, data: bytes, *command: str) -> None:
+        """A program inside that reads `data`."""
+        command_line = [SCRIPT, "exec", self._directory, *command]
+        subprocess.run(command_line, input=data, timeout=COMMAND_SECONDS, check=True)
+
     def said(self, *command: str) -> str:
         return self.run(*command).stdout.strip()
 

@@ -1,29 +1,25 @@
-"""`claudegwctl install` on a machine without the package: the programs lie in a virtual environment under /opt."""
+"""docs/operations.md and `claudegwctl install`, from a clone under /opt on a machine without the package."""
 
 import json
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.cli_binary import find_cli
 from tests.systemd.laboratory import Lab, Service, laboratory
+from tests.systemd.newcomer import CLONE, FETCHED, SITE_PACKAGES, bring_clone, commands, follow
 
-OWN = "/opt/gateway"
-CTL = f"{OWN}/bin/claudegwctl"
+CTL = f"{CLONE}/.venv/bin/claudegwctl"
+PAGE = "As a service of the machine"
 
 
-@pytest.fixture
-def bare(package: Path, tmp_path: Path) -> Iterator[Lab]:
-    """A lab without the package, but with its environment as pip would have made it under /opt."""
-    subprocess.run(["dpkg-deb", "-x", package, tmp_path / "out"], check=True)
-    own = tmp_path / "out/usr/lib/claudegwd"
-    for name in ("claudegwd", "claudegwctl"):
-        program = own / "bin" / name
-        program.write_text(program.read_text().replace("/usr/lib/claudegwd", OWN))
-    with laboratory(tmp_path / "lab", {own: OWN, find_cli().parent: "/opt/claude"}) as lab:
-        lab.run("ln", "-sf", "/opt/claude/claude", "/usr/local/bin/claude")
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab in which a newcomer has come as far as `claudegwctl install`, exclusive."""
+    with laboratory(tmp_path_factory.mktemp("bare"), {SITE_PACKAGES: FETCHED}) as lab:
+        bring_clone(lab)
+        for line in commands(PAGE):
+            if "claudegwctl" not in line:
+                follow(lab, line)
         yield lab
 
 
@@ -31,18 +27,22 @@ def outcomes(lab: Lab, *words: str) -> set[str]:
     return {step["outcome"] for step in json.loads(lab.said(CTL, *words, "--json"))["steps"]}
 
 
-def test_it_installs_once_and_takes_it_back(bare: Lab) -> None:
+def test_a_newcomer_gets_a_service_and_takes_it_back(bare: Lab) -> None:
     service = Service(bare)
-    assert "would" in outcomes(bare, "install", "--dry-run")
+    dry, install = (line for line in commands(PAGE) if "claudegwctl" in line)
+    assert "undo: systemctl disable claudegwd.service" in follow(bare, dry)
     assert service.show("LoadState") == "not-found"
 
-    said = bare.said(CTL, "install")
-    assert "undo: systemctl disable claudegwd.service" in said
+    follow(bare, install)
     assert service.show("UnitFileState") == "enabled"
+    assert service.show("ActiveState") == "active"
     assert bare.said("curl", "-s", "http://127.0.0.1:8000/readyz") == "ok"
-    assert service.ctl("status").returncode == 0  # found on PATH, and the socket is where it looks
     verified = bare.run("systemd-analyze", "verify", "claudegwd.service")
     assert verified.stdout + verified.stderr == ""
+
+    add, _ask, doctor = commands(PAGE, 1)
+    bare.run("sh", "-ec", add, given="sk-false-newcomer-0001\n")  # found on PATH, and the socket is where it looks
+    assert "1 of 1 can be used: work" in bare.said("sh", "-c", doctor)
 
     before = service.main_pid
     assert outcomes(bare, "install") == {"in place"}
@@ -60,6 +60,7 @@ def test_it_installs_once_and_takes_it_back(bare: Lab) -> None:
 
 
 def test_a_user_installs_without_root(bare: Lab) -> None:
+    bare.run(CTL, "uninstall")
     bare.run("useradd", "-m", "-u", "4343", "ida")
     bare.run("loginctl", "enable-linger", "ida")
     service = Service(bare, "ida", 4343)
@@ -77,9 +78,10 @@ def test_a_user_installs_without_root(bare: Lab) -> None:
 
 
 def test_where_the_service_would_not_see_the_program_it_says_so(bare: Lab) -> None:
-    bare.run("cp", "-r", OWN, "/root/gateway")
-    bare.run("sed", "-i", f"1s#{OWN}#/root/gateway#", "/root/gateway/bin/claudegwctl", "/root/gateway/bin/claudegwd")
-    refused = bare.run("/root/gateway/bin/claudegwctl", "install", check=False)
+    bare.run(CTL, "uninstall")
+    bare.run("cp", "-r", f"{CLONE}/.venv", "/root/venv")
+    bare.run("sed", "-i", f"1s#{CLONE}/.venv#/root/venv#", "/root/venv/bin/claudegwctl")
+    refused = bare.run("/root/venv/bin/claudegwctl", "install", check=False)
     assert refused.returncode == 1
-    assert "the service does not see /root/gateway" in refused.stderr
+    assert "the service does not see /root/venv" in refused.stderr
     assert Service(bare).show("LoadState") == "not-found"
