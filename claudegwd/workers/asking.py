@@ -24,11 +24,12 @@ from claudegwd.translate.answer import Answer
 from claudegwd.translate.history import Result
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
+from claudegwd.workers.outlet import Batch, Reader
 from claudegwd.workers.pool import Lease, Pool
 from claudegwd.workers.recycling import recycle
 from claudegwd.workers.replay import mid_turn, replay
 from claudegwd.workers.states import WorkerState
-from claudegwd.workers.worker import Batch, Worker, WorkerLost
+from claudegwd.workers.worker import Worker, WorkerLost
 
 # The longest silence before the first event that is taken for work: a long prompt on a busy upstream.
 FIRST_EVENT_SECONDS = 120.0
@@ -73,7 +74,7 @@ class Asking:
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
         self._desk = desk
         self._lease: Lease | None = None
-        self._receive: trio.MemoryReceiveChannel[Batch] | None = None
+        self._receive: Reader | None = None
         self._asked = plan  # with what a replay needs beside what the client sent
         self._answer = Answer()  # this question's own: the worker may have gone on to another before we are read
         self._first: list[Output] = []
@@ -99,13 +100,7 @@ class Asking:
         """The next outputs; () for each heartbeat of silence, None at the end. Raises GatewayError if it breaks off."""
         broken, self._broken = self._broken, None
         if broken is None:
-            try:
-                batch = await self._channel().receive()
-            except trio.EndOfChannel:
-                if self._answer.finished is not None:
-                    return None
-                # A reader that was far behind may miss the last batch, but not that the answer is not whole.
-                raise error_for(self._answer.failed.kind if self._answer.failed else FailureKind.CLI) from None
+            batch = await self._channel().receive()
             if not batch or not isinstance(batch[-1], Failed):
                 return batch
             if len(batch) > 1:
@@ -226,7 +221,7 @@ class Asking:
 
     async def _read_first(self) -> Failed | None:
         first: list[Output] = []
-        async for batch in self._channel():
+        while (batch := await self._channel().receive()) is not None:
             if batch and isinstance(batch[-1], Failed) and not _has_token([*first, *batch[:-1]]):
                 return batch[-1]
             first.extend(batch)
@@ -306,7 +301,7 @@ class Asking:
             raise WorkerLost("no worker was acquired")
         return self._lease
 
-    def _channel(self) -> trio.MemoryReceiveChannel[Batch]:
+    def _channel(self) -> Reader:
         if self._receive is None:
             raise InternalError("cannot read an answer before its question was asked")
         return self._receive

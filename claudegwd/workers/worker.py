@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -21,6 +20,7 @@ from claudegwd.translate.history import Result
 from claudegwd.translate.turn import After, Failed, Finished, Output, Turn, TurnError
 from claudegwd.workers.client_tools import ClientTools
 from claudegwd.workers.dialogue import Dialogue
+from claudegwd.workers.outlet import Outlet, Reader
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.states import WorkerEvent, WorkerState, after
 from claudegwd.workers.wall import SETTINGS, Wall
@@ -29,15 +29,10 @@ from claudegwd.workers.wall import SETTINGS, Wall
 # connection after 30 to 60 s.
 HEARTBEAT_SECONDS = 15.0
 
-# Batches of outputs that a slow client may leave unread before the CLI is made to wait. A batch is what one read of the
-# pipe held, so this is at most a few hundred kilobytes.
-MAX_UNREAD_BATCHES = 64
-
 # Settings that change nothing. The first that a process takes cost it some 40 ms more than later ones (observed), so a
 # spare takes some while nobody waits for it.
 _WARMING: dict[str, Any] = {"env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
 
-Batch = Sequence[Output]
 _numbers = count(1)
 
 
@@ -78,7 +73,7 @@ class Worker:
         self._initialize_id = ""
         self._turn: Turn | None = None
         self._answer = Answer()
-        self._batches: trio.MemorySendChannel[Batch] | None = None
+        self._outlet = Outlet()
         self._dialogue = Dialogue(self.process.send)
         self._wall = Wall()
         self._refused: str | None = None
@@ -162,9 +157,9 @@ class Worker:
     @property
     def is_answering(self) -> bool:
         """Whether a turn is under way whose answer is not complete."""
-        return self._batches is not None
+        return self._outlet.is_open
 
-    def ask(self, turn: Turn, lines: bytes, results: Sequence[Result] = ()) -> trio.MemoryReceiveChannel[Batch]:
+    def ask(self, turn: Turn, lines: bytes, results: Sequence[Result] = ()) -> Reader:
         """Write the question, or the results that a parked turn waits for.
 
         The outputs come on the channel, which ends after the terminal one.
@@ -172,7 +167,7 @@ class Worker:
         self._turn = turn
         self._answer = Answer()
         self.settled = trio.Event()
-        self._batches, receive = trio.open_memory_channel[Batch](MAX_UNREAD_BATCHES)
+        receive = self._outlet.open()
         self.heard_at = self._clock()
         self._wall.begin(self.settings)
         if lines:
@@ -184,17 +179,13 @@ class Worker:
         """Give the reader an empty batch if the turn has been silent for a heartbeat. For the pool's sweep: one timer
         for all streams costs less than one for each event."""
         now = self._clock()
-        if self._batches is not None and now - max(self.heard_at, self._told_at) >= HEARTBEAT_SECONDS:
+        if self._outlet.is_open and now - max(self.heard_at, self._told_at) >= HEARTBEAT_SECONDS:
             self._told_at = now
-            with suppress(trio.WouldBlock, trio.BrokenResourceError):
-                self._batches.send_nowait(())
+            self._outlet.tell_silence()
 
     def time_out(self) -> None:
         """End the turn under way as one that took too long, and the process with it."""
-        if self._turn is not None and self._batches is not None:
-            outputs = self._lost(FailureKind.SILENT)
-            with suppress(trio.WouldBlock, trio.BrokenResourceError):
-                self._batches.send_nowait(outputs)
+        self._outlet.end(self._lost(FailureKind.SILENT))
         self.close(now=True)
 
     @property
@@ -230,7 +221,10 @@ class Worker:
             outputs.extend(self._lost())
             self.close(now=True)
         if outputs:
-            await self._deliver(outputs)
+            if self._answer.finished is not None or self._answer.failed is not None:
+                self._outlet.end(outputs)
+            else:
+                await self._outlet.deliver(outputs)
 
     def _on_event(self, event: e.AnyEvent, outputs: list[Output]) -> None:
         match event:
@@ -305,35 +299,11 @@ class Worker:
 
     # -- within -------------------------------------------------------------------------------------------------------
 
-    async def _deliver(self, outputs: Sequence[Output]) -> None:
-        batches = self._batches
-        if batches is None:
-            return
-        over = self._answer.finished is not None or self._answer.failed is not None
-        if over:
-            self._batches = None
-        try:
-            batches.send_nowait(outputs)
-        except trio.WouldBlock:
-            # The reader is behind: wait, and with that let the CLI wait. Ending the process cancels this.
-            with suppress(trio.BrokenResourceError):
-                await batches.send(outputs)
-        except trio.BrokenResourceError:
-            pass  # whoever borrowed the worker is gone and has closed it
-        if over:
-            batches.close()
-
     def _lose(self) -> None:
         """The process is gone: end the turn under way, and let go whoever waits."""
         if self.state is not WorkerState.CLOSING:
             self.change(WorkerEvent.ENDED)
-        batches, self._batches = self._batches, None
-        if self._turn is not None and batches is not None:
-            outputs = self._lost()
-            with suppress(trio.WouldBlock, trio.BrokenResourceError):
-                if outputs:
-                    batches.send_nowait(outputs)
-            batches.close()
+        self._outlet.end(self._lost())
         self.settled.set()
         if self._ack is not None:
             self._ack.set()
