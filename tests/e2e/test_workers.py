@@ -9,6 +9,7 @@ import trio
 
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import Reply, Text, ToolUse, Wait
+from claudegwd.workers.pool import MAX_RECYCLES
 from tests.e2e.harness import Messages, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -161,20 +162,17 @@ async def test_a_worker_is_given_up_after_its_time() -> None:
 
 
 async def test_recycled_for_the_same_client_only_and_not_for_ever() -> None:
-    config = "[workers]\nspares = 0\nmax = 1\nrecycle = true"
+    config = "[workers]\nspares = 0\nmax = 1\nrecycle = true\n[limits]\nrequests_per_minute = 0"
     async with running(echo(), config=config) as gateway:
-        had, pids = [], []
-        for number in range(53):
+        pids, sessions = [], set()
+        for number in range(MAX_RECYCLES + 2):
             answer = await gateway.ask(f"conversation {number}")
+            assert answer.how == ("recycled" if 0 < number <= MAX_RECYCLES else "cold")
             # The CLI puts three short lines of its own about the clearing before the question.
             assert str(answer.text).endswith(f"conversation {number}")
-            had.append(answer.how)
-            pids.append((await gateway.workers())[-1]["pid"])
-        assert had[0] == "cold"
-        assert set(had[1:50]) == {"recycled"}
-        assert len(set(pids)) == 2  # the bound on uses was met once
-        sessions = {request.headers["x-claude-code-session-id"] for request in gateway.upstream()}
-        assert len(sessions) == 53
-        last = str(gateway.upstream()[48].body["messages"])
-        assert "conversation 48" in last
-        assert "conversation 47" not in last
+            asked = gateway.upstream()[-1]
+            assert f"conversation {number - 1}" not in str(asked.body["messages"])
+            sessions.add(asked.headers["x-claude-code-session-id"])
+            pids += [row["pid"] for row in (await gateway.workers())[-1:] if number in (0, MAX_RECYCLES + 1)]
+        assert len(sessions) == MAX_RECYCLES + 2
+        assert len(set(pids)) == 2  # the bound on uses was met
