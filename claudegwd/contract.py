@@ -28,6 +28,8 @@ KEYS_NAME: Final = "keys.json"
 SOCKET_NAME: Final = "control.sock"
 SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
 SYSTEM_CONFIG: Final = Path("/etc/claudegwd/config.toml")
+# Where systemd looks for what the unit's LoadCredential= names.
+SYSTEM_CREDENTIAL: Final = Path("/etc/credstore/claudegwd.keys.json")
 
 # sun_path holds 108 bytes on Linux, 104 on macOS and the BSDs, the closing NUL included: the smaller one, everywhere.
 MAX_SOCKET_PATH_BYTES: Final = 103

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import stat
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
-from claudegwd.contract import is_there, keys_path
+from claudegwd.contract import SYSTEM_SOCKET, is_there, keys_path
 
 _VARIABLES: Final = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
 _ADD: Final = (
@@ -21,6 +23,10 @@ _MENDS: Final = {
 
 
 def check(scene: Scene) -> Iterator[Finding]:
+    credential = list(_of_credential(scene))
+    yield from credential
+    if scene.status is None and credential:
+        return
     if scene.status is not None:
         keys = scene.status.get("keys") or []
         login = scene.status.get("login") or "claude"
@@ -52,6 +58,24 @@ def _of_keys(keys: list[Mapping[str, Any]]) -> Iterator[Finding]:
         yield Finding("keys", NOTE, "all are cooling down", "wait, or add another with `claudegwctl keys add NAME`")
     else:
         yield Finding("keys", PROBLEM, f"none of {len(keys)} can be used", _ADD)
+
+
+def _of_credential(scene: Scene) -> Iterator[Finding]:
+    """The keys that systemd hands to the service of the machine when it starts; nobody but root sees their file."""
+    if scene.socket != SYSTEM_SOCKET:
+        return
+    try:
+        info = scene.credential.stat()
+    except OSError:
+        return
+    if stat.S_IMODE(info.st_mode) & 0o077:
+        says = f"{scene.credential} lies open to others than its owner"
+        yield Finding("credential", PROBLEM, says, f"`chmod 600 {scene.credential}`")
+    if scene.status is not None and info.st_mtime > time.time() - float(scene.status.get("uptime_seconds", 0)):
+        says = f"{scene.credential} has changed since the service started, which has the old one"
+        yield Finding("credential", NOTE, says, "`systemctl restart claudegwd`")
+    else:
+        yield Finding("credential", OK, f"{scene.credential} is what the service of the machine takes its keys from")
 
 
 def _of_login(scene: Scene) -> Iterator[Finding]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from claudegwd.contract import SYSTEM_CREDENTIAL
+
 OK: Final = "ok"
 NOTE: Final = "note"
 PROBLEM: Final = "problem"
@@ -37,6 +39,7 @@ class Scene:
     config_file: Path
     status: Mapping[str, Any] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    credential: Path = SYSTEM_CREDENTIAL
 
     @property
     def binds(self) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.systemd.laboratory import ROOT, Lab, Service, laboratory, why_not
 
 DEMO = "[Service]\nExecStart=\nExecStart=/usr/bin/claudegwd --demo\n"
 DROP_IN = "/etc/systemd/system/claudegwd.service.d"
+SOCKET_DROP_IN = "/etc/systemd/system/claudegwd.socket.d"
 PACKAGE = "/opt/package"
 FAKE = """#!/bin/sh
 exec env FAKE_CLI_DELTAS=4 FAKE_CLI_GAP=25 /usr/bin/python3 -S -E /opt/tests/tests/fake_cli.py "$@"
@@ -32,6 +34,10 @@ recycle = true
 def obstacle() -> str:
     if not shutil.which("dpkg-deb") or not Path("/usr/bin/python3").exists():
         return "not Debian: the package cannot be built"
+    minor = subprocess.run(["/usr/bin/python3", "-V"], capture_output=True, text=True, check=True).stdout.split(".")[1]
+    if int(minor) != sys.version_info.minor:
+        # The packages in the environment of the tests are put into the Debian package, and into the newcomer's.
+        return f"the tests run on Python 3.{sys.version_info.minor}, the system's is 3.{minor}"
     return why_not()
 
 
@@ -70,19 +76,34 @@ def service(lab: Lab) -> Service:
     """The packaged unit as a new machine has it: not running, not enabled, configured by nobody."""
     service = Service(lab)
     service.control("disable", "--now", "claudegwd.service", check=False)
-    lab.run("sh", "-c", f"rm -rf {DROP_IN} /etc/claudegwd/* /var/lib/claudegwd/* /etc/credstore/*")
+    lab.run("sh", "-c", f"rm -rf {DROP_IN} {SOCKET_DROP_IN} /etc/claudegwd/* /var/lib/claudegwd/* /etc/credstore/*")
     service.control("daemon-reload")
     service.control("reset-failed")
     return service
 
 
+class DemoWith(Protocol):
+    """The unit in demo mode, with settings of its own, by default started."""
+
+    def __call__(self, *settings: str, start: bool = True) -> Service: ...
+
+
 @pytest.fixture
-def demo(service: Service) -> Service:
+def demo_with(service: Service) -> DemoWith:
+    def with_settings(*settings: str, start: bool = True) -> Service:
+        service.lab.write(f"{DROP_IN}/demo.conf", DEMO + "".join(f"{line}\n" for line in settings))
+        service.control("daemon-reload")
+        if start:
+            service.control("start", "claudegwd")
+        return service
+
+    return with_settings
+
+
+@pytest.fixture
+def demo(demo_with: DemoWith) -> Service:
     """The same, running in demo mode: the real CLI answers."""
-    service.lab.write(f"{DROP_IN}/demo.conf", DEMO)
-    service.control("daemon-reload")
-    service.control("start", "claudegwd")
-    return service
+    return demo_with()
 
 
 @pytest.fixture

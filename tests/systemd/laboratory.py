@@ -108,12 +108,14 @@ class Service:
 
     def __init__(self, lab: Lab, user: str = "", number: int = 0) -> None:
         self.lab = lab
+        self._records = ("-u", UNIT)
         self._prefix: tuple[str, ...] = ()
         self._control: tuple[str, ...] = ("systemctl",)
         if user:
             runtime = f"XDG_RUNTIME_DIR=/run/user/{number}"
             self._prefix = ("runuser", "-u", user, "--", "env", f"HOME=/home/{user}", runtime)
             self._control = (*self._prefix, "systemctl", "--user")
+            self._records = (f"_UID={number}", f"_SYSTEMD_USER_UNIT={UNIT}")
 
     def control(self, *words: str, check: bool = True) -> Done:
         """systemctl, which waits until it is done."""
@@ -162,5 +164,5 @@ class Service:
 
     def journal(self, *words: str) -> list[dict[str, Any]]:
         """The unit's records of this boot as the journal has them."""
-        lines = self.lab.said("journalctl", "-b", "-u", UNIT, "-o", "json", "--all", *words)
+        lines = self.lab.said("journalctl", "-b", *self._records, "-o", "json", "--all", *words)
         return [json.loads(line) for line in lines.splitlines()]

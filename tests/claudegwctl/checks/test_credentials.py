@@ -7,6 +7,7 @@ import pytest
 
 from claudegwctl.checks.credentials import check
 from claudegwctl.checks.finding import Scene
+from claudegwd.contract import SYSTEM_SOCKET
 
 
 def findings(tmp_path: Path, env: dict[str, str] | None = None, keys: list[dict[str, Any]] | None = None) -> list[str]:
@@ -61,3 +62,29 @@ def test_nothing_at_all(tmp_path: Path) -> None:
         "problem login: no keys, and no login of the CLI for this user",
         "note login: no keys; a login may be in the keychain, which is not looked into",
     }
+
+
+def of_credential(path: Path, mode: int, uptime: float | None, socket: Path = SYSTEM_SOCKET) -> list[str]:
+    path.write_text("secret")
+    path.chmod(mode)
+    status = None if uptime is None else {"keys": [key("k0", "active")], "uptime_seconds": uptime}
+    scene = Scene({}, socket, path.with_name("config.toml"), status, credential=path)
+    return [f"{found.level} {found.mend}" for found in check(scene) if found.about == "credential"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "uptime", "said"),
+    [
+        (0o600, None, ["ok "]),
+        (0o600, 0.0, ["ok "]),
+        (0o600, 1000.0, ["note `systemctl restart claudegwd`"]),
+        (0o644, 0.0, ["problem `chmod 600 {}`", "ok "]),
+    ],
+)
+def test_a_credential_of_the_machines_service(tmp_path: Path, mode: int, uptime: float | None, said: list[str]) -> None:
+    path = tmp_path / "claudegwd.keys.json"
+    assert of_credential(path, mode, uptime) == [each.format(path) for each in said]
+
+
+def test_another_daemon_has_nothing_to_do_with_it(tmp_path: Path) -> None:
+    assert of_credential(tmp_path / "claudegwd.keys.json", 0o600, 0.0, tmp_path / "control.sock") == []
