@@ -14,6 +14,9 @@ REDACTED: Final = "[redacted]"
 # A shorter "token" would cut holes into ordinary words; such a key is too weak to be worth hiding.
 MIN_TOKEN_CHARACTERS: Final = 8
 
+# Of tokens that were given so long ago no late line is still to come.
+MAX_TOKENS: Final = 1000
+
 # sk-… and cgw-… are what Anthropic, OpenAI and this gateway hand out; eight characters keep "sk-learn" readable.
 _SHAPES: Final = re.compile(
     r"""
@@ -33,26 +36,27 @@ def _shape(match: re.Match[str]) -> str:
 class Redactor:
     """Removes the tokens it knows, and what looks like one.
 
-    The caller gives every token once, as soon as it is read; giving it again is harmless. A token once known stays
-    known: it may still stand in a late log line after its key was removed.
+    The caller gives every token as soon as it is read, and all that are in use together. One whose key was removed
+    stays known for a long while: it may still stand in a late line of the log.
     """
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
-        self._tokens: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._tokens: dict[str, None] = {}  # the last given is last
+        self._longest_first: tuple[str, ...] = ()
         self.know(tokens)
 
     def know(self, tokens: Iterable[str]) -> None:
-        new = {token for token in tokens if len(token) >= MIN_TOKEN_CHARACTERS} - self._tokens
-        if not new:
-            return
-        self._tokens |= new
-        # The longest first: one token may begin with another.
-        self._pattern = re.compile("|".join(re.escape(token) for token in sorted(self._tokens, key=len, reverse=True)))
+        given = dict.fromkeys(token for token in tokens if len(token) >= MIN_TOKEN_CHARACTERS)
+        earlier = [token for token in self._tokens if token not in given]
+        room = max(0, MAX_TOKENS - len(given))
+        self._tokens = dict.fromkeys([*earlier[max(0, len(earlier) - room) :], *given])
+        # One token may begin with another. No pattern of them all: `re` keeps hundreds of patterns, however long.
+        self._longest_first = tuple(sorted(self._tokens, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
-        if self._pattern is not None:
-            text = self._pattern.sub(REDACTED, text)
+        for token in self._longest_first:
+            if token in text:
+                text = text.replace(token, REDACTED)
         return _SHAPES.sub(_shape, text)
 
     def __repr__(self) -> str:

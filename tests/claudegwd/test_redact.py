@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.redact import REDACTED, Redactor
+from claudegwd.redact import MAX_TOKENS, REDACTED, Redactor
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,18 @@ def test_tokens_are_learned() -> None:
     redact.know(["plain-token"])
     redact.know(["other-token", "plain-token"])
     assert redact("plain-token other-token") == f"{REDACTED} {REDACTED}"
+
+
+def test_old_tokens_are_forgotten_but_none_that_is_in_use() -> None:
+    redact = Redactor(["in-use-all-the-time"])
+    for number in range(3 * MAX_TOKENS):
+        redact.know([f"token-{number:06}", "in-use-all-the-time"])
+    assert repr(redact) == f"Redactor({MAX_TOKENS} tokens)"
+    last = 3 * MAX_TOKENS - 1
+    assert redact(f"token-{last:06} in-use-all-the-time") == f"{REDACTED} {REDACTED}"
+    assert redact("token-000000") == "token-000000"
+    redact.know([f"many-{number:06}" for number in range(2 * MAX_TOKENS)])
+    assert redact("many-000000") == REDACTED  # all that are in use together are known, however many
 
 
 def test_a_short_word_is_no_token() -> None:
