@@ -11,7 +11,7 @@ from claudegwd.translate.turn import TextFilter
 
 
 class StopsFilter:
-    """Ends the answer before the first of these sequences, which may come cut into pieces.
+    """Ends the answer before the sequence that is whole first, wherever the pieces are cut.
 
     For sequences of white space alone, which code completion lives on ("\\n") and the Messages API refuses.
     """
@@ -26,11 +26,12 @@ class StopsFilter:
         if self.stopped:
             return ""
         text = self._held + text
-        found = [place for place in map(text.find, self._stops) if place >= 0]
+        # Of two that overlap, the one that ends first: the other may have begun before it and not be whole yet.
+        found = [(place + len(stop), place) for stop in self._stops if (place := text.find(stop)) >= 0]
         if found:
             self.stopped = True
             self._held = ""
-            return text[: min(found)]
+            return text[: min(found)[1]]
         keep = max(_overlap(text, stop) for stop in self._stops)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
