@@ -12,6 +12,7 @@ import re
 import statistics
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,8 +23,9 @@ from tests.e2e.daemon_process import Daemon
 from tests.fuzz.served import MODELS, served
 
 CONNECTIONS = 200
-# Fewer at once for one client than there are connections, and a shorter queue than those that are let in.
-CONCURRENT = 80
+# Of two clients with half of the connections each, the first may have few at once, and the second meets a queue that is
+# shorter than its half.
+CONCURRENT = 8
 CONFIG = "[auth]\nrequired = true\n"
 LIMITS = "requests_per_minute = 0\nqueue = 32\nqueue_seconds = 1"
 LOOK_SECONDS = 0.05
@@ -43,14 +45,14 @@ class Flood:
         return sorted(self.looks)[int(len(self.looks) * 0.95)]
 
 
-async def flood(daemon: Daemon, seconds: float, key: str, *, rude: bool = False) -> Flood:
+async def flood(daemon: Daemon, seconds: float, keys: Sequence[str], *, rude: bool = False) -> Flood:
     """Ask on so many connections, again and again, for so long. `rude`: at once again, whatever `retry-after` says."""
     found = Flood()
-    questions = [_question(key, stream=stream) for stream in (False, True)]
+    questions = [_question(key, stream=stream) for key in keys for stream in (False, True)]
 
     async def visitor(number: int) -> None:
         while True:
-            answer = await _asked(daemon.port, questions[number % 2])
+            answer = await _asked(daemon.port, questions[number % len(questions)])
             status = int(answer[9:12])
             found.seen[status] += 1
             head = answer.partition(b"\r\n\r\n")[0].lower()
@@ -102,13 +104,13 @@ async def _asked(port: int, request: bytes) -> bytes:
     return got
 
 
-def key_of(daemon: Daemon) -> str:
-    """A new client's, with few requests at once."""
+def keys_of(daemon: Daemon) -> list[str]:
+    """Of two new clients, the first with few requests at once."""
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(daemon.socket))) as control:
-        wanted = {"name": "flood", "concurrent_requests": CONCURRENT}
-        key: str = control.post("http://control/v1/clients", json=wanted).json()["key"]
-    daemon.secrets.add(key)
-    return key
+        wanted = ({"name": "few", "concurrent_requests": CONCURRENT}, {"name": "many"})
+        keys = [control.post("http://control/v1/clients", json=each).json()["key"] for each in wanted]
+    daemon.secrets.update(keys)
+    return keys
 
 
 def main() -> int:
@@ -117,7 +119,7 @@ def main() -> int:
     parser.add_argument("--rude", action="store_true", help="ask again at once when refused")
     given = parser.parse_args()
     with served(CONFIG, LIMITS) as daemon:
-        found = trio.run(partial(flood, rude=given.rude), daemon, given.seconds, key_of(daemon))
+        found = trio.run(partial(flood, rude=given.rude), daemon, given.seconds, keys_of(daemon))
     print(f"answers {dict(found.seen)}, refusals without retry-after {found.without_word}")
     p50 = statistics.median(found.looks)
     print(f"/livez, {len(found.looks)} times: p50 {p50 * 1000:.1f} ms, p95 {found.p95 * 1000:.1f} ms")
