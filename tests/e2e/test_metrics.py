@@ -37,6 +37,7 @@ async def test_what_was_asked_is_counted(gateway: Running) -> None:
     with pytest.raises(openai.NotFoundError):
         await gateway.ask("four", model=secret("model"))
     assert (await gateway.http.get(f"/{secret('path')}")).status_code == 404
+    await gateway.until_workers(idle=3)  # the last answer's CLI settles
     after = await scraped(gateway)
 
     def new(*sample: str) -> float:
