@@ -139,7 +139,7 @@ class Gateway:
         bare = cli_launch.uses_bare(keys_configured=keys, env=self.env)
         seconds = self.config.workers.parked_seconds + TOOL_GRACE_SECONDS
         env = cli_launch.environment(self.env, home=home, keys_configured=keys, tool_seconds=seconds)
-        return Launch(cli_launch.argv(self.binary, bare=bare), env, home)
+        return Launch(cli_launch.argv(self.binary, bare=bare), env, home, rehearses=keys)
 
     async def _learn_models(self) -> None:
         launch = self.launch()

@@ -10,7 +10,8 @@ the model's name (`fake-deltas-200-gap-5`), which win.
     calls                 number of tool calls before the text, of the first declared tools (0)
     slow                  milliseconds before the first line is read (0)
     crash, hang, nonsense, huge     the state at which it exits with 1, stops for good, writes a line that is no JSON,
-                          or one of 64 MiB: start, initialize, settings, append, ask, message, streaming, tool, ended
+                          or one of 64 MiB: start, rehearsal, initialize, settings, append, ask, message, streaming,
+                          tool, ended
     stubborn              1: SIGTERM and the end of stdin are ignored
     once                  a path: the fault happens only to the process that creates this file
 An upstream token that contains fail-401, fail-credit, fail-403, fail-429 or fail-529 fails like that upstream.
@@ -118,6 +119,9 @@ class FakeCli:
                 self.turn = None
                 self.out.user([{"type": "text", "text": "[Request interrupted by user]"}])
                 self.out.result(is_error=True, terminal_reason="aborted_streaming", subtype="error_during_execution")
+        elif subtype == "side_question":
+            self.point("rehearsal")
+            self.out.respond(request_id, {"response": "(API error: Invalid URL)", "synthetic": True})
         elif subtype == "get_binary_version":
             self.out.respond(request_id, {"version": VERSION, "buildTime": "2026-01-01T00:00:00Z"})
         else:

@@ -62,6 +62,11 @@ def thinking_tokens(request_id: str, tokens: int | None) -> bytes:
     return _control(request_id, {"subtype": "set_max_thinking_tokens", "max_thinking_tokens": tokens})
 
 
+def side_question(request_id: str, question: str) -> bytes:
+    """Ask beside the conversation, which does not learn of it. Answered by the text, an upstream failure included."""
+    return _control(request_id, {"subtype": "side_question", "question": question})
+
+
 def interrupt(request_id: str) -> bytes:
     """End the turn under way."""
     return _control(request_id, {"subtype": "interrupt"})

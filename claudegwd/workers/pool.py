@@ -301,6 +301,7 @@ class Pool:
         while True:
             await trio.sleep(SWEEP_SECONDS)
             self._swept_at = self._clock()
+            self.roster.end_stuck_rehearsals()
             self._end_unused()
             self._end_late()
             while self.roster.living() > self.workers_config.max and self.roster.give_up_one():

@@ -36,11 +36,15 @@ MAX_STDERR_LINE_BYTES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a process is started. The environment holds no key when keys are configured: they go in by settings."""
+    """How a process is started. The environment holds no key when keys are configured: they go in by settings.
+
+    `rehearses`: a spare may ask a question to nobody, because each request's settings name all credentials anew.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
+    rehearses: bool = False
 
 
 class CliProcess:

@@ -35,6 +35,7 @@ class Roster:
         self._on_hired = on_hired
         self._on_gone = on_gone
         self._workers: set[Worker] = set()
+        self._rehearses = True  # spares do, until a CLI got stuck in it
         self._nursery: trio.Nursery | None = None
 
     def __iter__(self) -> Iterator[Worker]:
@@ -48,7 +49,9 @@ class Roster:
         """Start a worker; it may be taken at once. `background`: nobody waits for it. Raises CliError before `open`."""
         if self._nursery is None:
             raise CliError("cannot start a worker: the pool does not run")
-        worker = Worker(self._launch(), self._clock, background=background)
+        launch = self._launch()
+        rehearses = background and self._rehearses and launch.rehearses
+        worker = Worker(launch, self._clock, background=background, rehearses=rehearses)
         self._on_hired(worker)
         self._workers.add(worker)
         self._nursery.start_soon(self._own, worker)
@@ -70,6 +73,14 @@ class Roster:
                 worker.close(now=state is WorkerState.PARKED)
                 return True
         return False
+
+    def end_stuck_rehearsals(self) -> None:
+        """End who does not come back from the rehearsal; spares that are started from now on go without."""
+        for worker in self:
+            if worker.is_stuck_rehearsing:
+                self._rehearses = False
+                log_event(log, logging.WARNING, "a spare was stuck in its rehearsal", pid=worker.process.pid)
+                worker.close(now=True)
 
     def counts(self) -> dict[str, int]:
         """Workers by state."""

@@ -22,6 +22,7 @@ from claudegwd.workers.client_tools import ClientTools
 from claudegwd.workers.dialogue import Dialogue
 from claudegwd.workers.outlet import Outlet, Reader
 from claudegwd.workers.process import CliProcess, Launch
+from claudegwd.workers.rehearsal import Rehearsal
 from claudegwd.workers.states import WorkerEvent, WorkerState, after
 from claudegwd.workers.wall import SETTINGS, Wall
 
@@ -30,7 +31,7 @@ from claudegwd.workers.wall import SETTINGS, Wall
 HEARTBEAT_SECONDS = 15.0
 
 # Settings that change nothing. The first that a process takes cost it some 40 ms more than later ones (observed), so a
-# spare takes some while nobody waits for it.
+# spare that does not rehearse takes some while nobody waits for it.
 _WARMING: dict[str, Any] = {"env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
 
 _numbers = count(1)
@@ -43,7 +44,9 @@ class WorkerLost(Exception):  # noqa: N818 - named after what happened
 class Worker:
     """Fields that others read: state, client, base and digest of its conversation, when it was last used, uses."""
 
-    def __init__(self, launch: Launch, clock: Callable[[], float], *, background: bool = False) -> None:
+    def __init__(
+        self, launch: Launch, clock: Callable[[], float], *, background: bool = False, rehearses: bool = False
+    ) -> None:
         self.number = next(_numbers)
         self.launch = launch
         self.state = WorkerState.STARTING
@@ -74,7 +77,10 @@ class Worker:
         self._turn: Turn | None = None
         self._answer = Answer()
         self._outlet = Outlet()
-        self._dialogue = Dialogue(self.process.send)
+        self._rehearses = rehearses
+        self._rehearsal = Rehearsal(self.process.send, clock)
+        self._send = self._rehearsal.send
+        self._dialogue = Dialogue(self._send)
         self._wall = Wall()
         self._refused: str | None = None
         self._ack: trio.Event | None = None
@@ -141,7 +147,7 @@ class Worker:
         Without the wait the next assistant message would overtake it (observed).
         """
         self._ack = trio.Event()
-        self.process.send(lines)
+        self._send(lines)
         await self._ack.wait()
         self._ack = None
         self._check()
@@ -171,8 +177,8 @@ class Worker:
         self.heard_at = self._clock()
         self._wall.begin(self.settings)
         if lines:
-            self.process.send(lines)
-        self.process.send(self._client_tools.give(results))
+            self._send(lines)
+        self._send(self._client_tools.give(results))
         return receive
 
     def tell_silence(self) -> None:
@@ -197,6 +203,11 @@ class Worker:
     def is_settling(self) -> bool:
         """Whether the answer is complete and only the CLI's own end of the turn is awaited."""
         return self.state is WorkerState.BUSY and self._turn is not None and self._turn.over
+
+    @property
+    def is_stuck_rehearsing(self) -> bool:
+        """Whether the CLI does not answer the question that a spare asks to nobody."""
+        return self._rehearsal.is_stuck
 
     @property
     def failed_to_start(self) -> bool:
@@ -233,7 +244,7 @@ class Worker:
             case e.ControlResponse(response=body):
                 self._on_reply(body)
             case e.ControlRequest():
-                self.process.send(self._client_tools.take(event))
+                self._send(self._client_tools.take(event))
             case e.Result():
                 self._on_result(event, outputs)
             case e.System(subtype="init", session_id=session):
@@ -283,8 +294,9 @@ class Worker:
 
     def _on_reply(self, body: e.ResponseBody) -> None:
         if body.request_id == self._ready_id:
-            if self.state is WorkerState.STARTING:
-                self._dialogue.command(commands.settings, values=_WARMING)
+            self._on_started()
+        elif self._rehearsal.takes(body.request_id):
+            if self.state is WorkerState.STARTING and not self._rehearsal.is_on:
                 self.change(WorkerEvent.READY)
         elif body.subtype != "success":
             self._refused = body.error or "no reason"
@@ -296,6 +308,15 @@ class Worker:
             except msgspec.ValidationError:
                 log_event(log, logging.WARNING, "the CLI's catalogue cannot be read", pid=self.process.pid)
         self._dialogue.answered(body)
+
+    def _on_started(self) -> None:
+        if self.state is not WorkerState.STARTING:
+            return  # somebody waits for it already
+        if self._rehearses:
+            self._rehearsal.begin()
+        else:
+            self._dialogue.command(commands.settings, values=_WARMING)
+            self.change(WorkerEvent.READY)
 
     # -- within -------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 import trio
 
-from claudegwd.demo.replies import refusal, say
+from claudegwd.demo.replies import blocks, last_user_text, refusal, say
 from claudegwd.demo.script import (
     Answer,
     Drop,
@@ -23,7 +23,7 @@ from claudegwd.demo.script import (
     too_large,
     too_long,
 )
-from tests.e2e.harness import MODEL, Messages, Running
+from tests.e2e.harness import MODEL, Messages, Running, as_messages
 
 pytestmark = pytest.mark.cli
 
@@ -98,6 +98,22 @@ async def test_also_where_the_daemon_is_late(gateway: Running) -> None:
         assert '"finish_reason":"length"' in "".join([line async for line in lines])
     await gateway.until_workers(busy=0)
     assert gateway.endpoint.count == before + 1
+
+
+async def test_a_spare_that_has_rehearsed_has_asked_nobody_and_says_nothing_of_it(gateway: Running) -> None:
+    await gateway.until_workers(spare=1)
+    [spare] = await gateway.workers("spare")
+    await gateway.kill(spare["pid"])
+    await gateway.until_workers(spare=1)  # a new one, while this endpoint looked on
+    assert (gateway.endpoint.count, gateway.endpoint.connections, list(gateway.endpoint.strays)) == (0, 0, [])
+    messages: Messages = [{"role": "system", "content": "Be brief."}, *as_messages("Said once.")]
+    assert (await gateway.ask(messages)).how == "spare"
+    [request] = gateway.upstream()
+    assert [message["role"] for message in request.messages] == ["user"]
+    assert last_user_text(request) == "Said once."
+    assert len(blocks(request.messages[0])) == 1
+    assert request.body["system"][-1]["text"] == "Be brief."
+    assert request.body["tools"] == []
 
 
 async def test_an_answer_near_its_limit_leaves_a_worker_that_can_go_on(gateway: Running) -> None:
