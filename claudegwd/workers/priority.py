@@ -1,6 +1,8 @@
-"""Starting a process in the background: it takes the processor only while nobody else wants it.
+"""Who comes first while a process starts: those who are being answered, then who waits for it, then spares.
 
-Linux; elsewhere a start is like any other. Nothing here may fail: priority is a favour to those who are being answered.
+A CLI takes half a second of processor time to start. Several at once would leave little for us, who need a fraction of
+a millisecond to keep all other answers going; a spare takes only what nobody else wants. Linux; elsewhere a start is
+like any other. Nothing here may fail: priority is a favour.
 """
 
 import os
@@ -8,7 +10,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+START_NICE = 5  # a third of our share
+SPARE_NICE = 19  # the least that there is
+
 _CAP_SYS_NICE = 1 << 23
+_CAP_SYS_ADMIN = 1 << 21
 _NICE_LIMIT = 20  # RLIMIT_NICE counts from here down: 20 lets a process be as urgent as nice 0
 
 
@@ -17,13 +23,36 @@ def to_background(pid: int) -> None:
     if hasattr(os, "sched_setscheduler"):
         # From SCHED_IDLE only who may raise priorities comes back. SCHED_BATCH is open to all: it interrupts nobody.
         _set(pid, os.SCHED_IDLE if _may_come_back() else os.SCHED_BATCH)
+        _share_of_session(pid, SPARE_NICE)
+
+
+def behind_us(pid: int) -> None:
+    """Let a process just started come after this one, if it can be brought back."""
+    if hasattr(os, "sched_setscheduler") and _may_come_back():
+        _be_nice(pid, START_NICE)
+        _share_of_session(pid, START_NICE)
 
 
 def to_foreground(pid: int) -> None:
-    """Somebody waits for it now: give it, with all its threads, the usual claim."""
+    """It has started, or somebody waits for a spare: give it, with all its threads, the usual claim."""
     if hasattr(os, "sched_setscheduler"):
         for thread in _threads(pid):
             _set(thread, os.SCHED_OTHER)
+            _be_nice(thread, 0)
+        _share_of_session(pid, 0)
+
+
+def _be_nice(thread: int, more: int) -> None:
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, 0) + more, SPARE_NICE))
+
+
+def _share_of_session(pid: int, nice: int) -> None:
+    # Outside a control group with a share of its own Linux may give every session the same, whatever its processes are.
+    # Anybody may ask for another share, but not often; only who administrates the machine can be sure to get it back.
+    if _capabilities() & _CAP_SYS_ADMIN:
+        with suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def _set(thread: int, policy: int) -> None:
@@ -41,7 +70,10 @@ def _may_come_back() -> bool:
 
     if resource.getrlimit(resource.RLIMIT_NICE)[0] >= _NICE_LIMIT - os.getpriority(os.PRIO_PROCESS, 0):
         return True
+    return bool(_capabilities() & _CAP_SYS_NICE)
+
+
+def _capabilities() -> int:
     with suppress(OSError, ValueError, IndexError):
-        status = Path("/proc/self/status").read_text().partition("\nCapEff:")[2]
-        return bool(int(status.split()[0], 16) & _CAP_SYS_NICE)
-    return False
+        return int(Path("/proc/self/status").read_text().partition("\nCapEff:")[2].split()[0], 16)
+    return 0

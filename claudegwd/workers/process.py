@@ -16,7 +16,7 @@ from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.workers.lifeline import Lifeline
-from claudegwd.workers.priority import to_background, to_foreground
+from claudegwd.workers.priority import behind_us, to_background, to_foreground
 
 READ_BYTES = 65536  # a Linux pipe's size: one read takes all that is there
 
@@ -57,6 +57,7 @@ class CliProcess:
         self, launch: Launch, on_lines: Callable[[Sequence[bytes]], Awaitable[None]], *, background: bool = False
     ) -> None:
         self._background = background
+        self._held_back = True  # behind others, until it has started or is waited for
         self._launch = launch
         self._on_lines = on_lines
         self._process: trio.Process | None = None
@@ -83,8 +84,7 @@ class CliProcess:
             self._process = process = await self._open(lifeline)
             try:
                 lifeline.tie(process.pid)
-                if self._background:
-                    to_background(process.pid)
+                (to_background if self._background else behind_us)(process.pid)
                 if process.stdin is None or process.stdout is None or process.stderr is None:
                     raise OSError("cannot talk to the CLI: it has no pipes")
                 async with trio.open_nursery() as nursery:
@@ -111,12 +111,13 @@ class CliProcess:
             pass_fds=lifeline.passed,
         )
 
-    def to_foreground(self) -> None:
-        """Somebody waits for it now, or it has started."""
-        if self._background:
+    def to_foreground(self, *, started: bool = False) -> None:
+        """It has started; or it is a spare, and somebody waits for it now."""
+        if self._process is None:
             self._background = False
-            if self._process is not None:
-                to_foreground(self._process.pid)
+        elif self._held_back and (started or self._background):
+            self._held_back = False
+            to_foreground(self._process.pid)
 
     @property
     def was_asked_to_end(self) -> bool:

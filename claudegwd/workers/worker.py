@@ -102,7 +102,7 @@ class Worker:
     def change(self, event: WorkerEvent) -> None:
         """Take an event of the state table."""
         self.state = after(self.state, event)
-        self.process.to_foreground()  # it starts no more
+        self.process.to_foreground()  # a spare starts no more, or is waited for
         self.on_change(self)
 
     def close(self, *, now: bool = False) -> None:
@@ -310,11 +310,11 @@ class Worker:
         self._dialogue.answered(body)
 
     def _on_started(self) -> None:
-        if self.state is not WorkerState.STARTING:
-            return  # somebody waits for it already
-        if self._rehearses:
+        if self._rehearses and self.state is WorkerState.STARTING:
             self._rehearsal.begin()
-        else:
+            return
+        self.process.to_foreground(started=True)
+        if self.state is WorkerState.STARTING:
             self._dialogue.command(commands.settings, values=_WARMING)
             self.change(WorkerEvent.READY)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from claudegwd.workers.priority import to_background, to_foreground
+from claudegwd.workers.priority import behind_us, to_background, to_foreground
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="scheduling policies are Linux's")
 
@@ -40,7 +40,17 @@ def test_what_starts_in_the_background_is_brought_back_with_its_threads(child: s
     assert policies(child.pid) == [os.SCHED_OTHER] * 2
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only who may raise priorities lowers them for a start")
+def test_what_somebody_waits_for_starts_behind_us_and_comes_back(child: subprocess.Popen[bytes]) -> None:
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    behind_us(child.pid)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) > usual
+    to_foreground(child.pid)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == usual
+
+
 def test_one_that_has_ended_is_left_alone(child: subprocess.Popen[bytes]) -> None:
     child.communicate()
     to_background(child.pid)
     to_foreground(child.pid)
+    behind_us(child.pid)
