@@ -1,6 +1,7 @@
 """The pool: lends a worker to each question, by the way that costs least, and keeps what can be used again."""
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,9 @@ SETTLE_SECONDS = 5.0
 # processor time: at 50 uses that was a seventh of all that two cores did for short requests.
 MAX_RECYCLES = 200
 MAX_RECYCLE_RSS_BYTES = 400 * 1024 * 1024
+
+# When whoever finds the queue full is told to come back: spread, or all that came at once would come at once again.
+FULL_SECONDS = (1.0, 4.0)
 
 # The longest silence inside an answer that is taken for work: a model that thinks without showing it. The upstream's
 # own pings come every few seconds.
@@ -213,7 +217,8 @@ class Pool:
 
     async def _wait(self, plan: Plan) -> Lease:
         if self._queue.full:
-            raise Overloaded("cannot take a request: the queue is full; ask again in a moment", retry_after=1.0)
+            again = random.uniform(*FULL_SECONDS)  # noqa: S311 - jitter, not a secret
+            raise Overloaded("cannot take a request: the queue is full; ask again in a moment", retry_after=again)
         waiter = _Waiter(plan)
         self._queue.put(plan.client, waiter)
         began = self._clock()
