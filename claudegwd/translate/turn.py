@@ -74,6 +74,11 @@ class Turn:
         return is_over(self.state)
 
     @property
+    def invites_another(self) -> bool:
+        """Whether the CLI, left alone, would ask upstream again if the answer ended here."""
+        return self._strange_call or (self._text_bytes > 0 and not self._spoke and not self._calls)
+
+    @property
     def call_ids(self) -> Sequence[str]:
         """The model's ids of its calls, in order."""
         return self._calls

@@ -1,9 +1,9 @@
-"""A wall between the CLI and its upstream, for the end of an answer that may be cut by its limit.
+"""A wall between the CLI and its upstream, for the end of an answer after which the CLI would ask again.
 
-Left alone, the CLI asks again 12 ms after such an answer. The worker is killed at once, but on a busy machine that can
-be too late. So the upstream's address is taken from the CLI while the answer is still coming: the request under way is
-not touched, and what would follow it fails inside the machine (observed). It costs the CLI some 7 ms, so it is done
-only when the limit can be near.
+It does so within 12 ms where an answer was cut by its limit, is blank, or calls a tool that nobody declared. The worker
+is killed at once, but on a busy machine that can be too late. So the upstream's address is taken from the CLI while the
+answer is still coming: the request under way is not touched, and what would follow it fails inside the machine
+(observed). It costs the CLI some 7 ms, so it is done only when such an end can be near.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,11 @@ class Wall:
         self._limit = int(env.get(MAX_OUTPUT_TOKENS) or DEFAULT_MAX_TOKENS)
         self._said = 0
 
-    def is_due(self, outputs: Sequence[Output]) -> bool:
-        """Take what was said; whether the wall has to go up now: as many bytes as the limit has tokens have been said.
+    def is_due(self, outputs: Sequence[Output], *, invites_another: bool = False) -> bool:
+        """Take what was said; whether the wall has to go up now.
 
-        A token has at least one byte and mostly four, so before that the limit is far.
+        It has when the answer so far `invites_another`, or when as many bytes as the limit has tokens have been said: a
+        token has at least one byte and mostly four, so before that the limit is far.
         """
         self._said += sum(len(output.raw) for output in outputs if isinstance(output, Text | Reasoning | ToolArguments))
-        return not self.is_up and self._said >= self._limit
+        return not self.is_up and (invites_another or self._said >= self._limit)

@@ -263,7 +263,7 @@ class Worker:
             return
         outputs.extend(new)
         self._answer.add(new)
-        if self._wall.is_due(new) and not self._turn.over:
+        if self._wall.is_due(new, invites_another=self._turn.invites_another) and not self._turn.over:
             self._dialogue.command(commands.settings, values=SETTINGS)
             self._wall.is_up = True
         if self._turn.over:

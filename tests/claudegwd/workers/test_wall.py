@@ -23,6 +23,13 @@ def test_it_goes_up_once_and_again_for_the_next_question() -> None:
         wall.is_up = False
 
 
+def test_it_is_due_at_once_where_the_answer_invites_another() -> None:
+    wall = Wall()
+    wall.begin({"env": {MAX_OUTPUT_TOKENS: "1000"}})
+    assert not wall.is_due([Text(b'"x"')])
+    assert wall.is_due([Text(b'"x"')], invites_another=True)
+
+
 def test_without_a_limit_it_is_that_of_the_cli() -> None:
     for settings in (None, {}, {"env": {MAX_OUTPUT_TOKENS: ""}}):
         wall = Wall()
