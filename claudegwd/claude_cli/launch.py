@@ -23,6 +23,11 @@ _QUIET: Mapping[str, str] = {
     "MAX_MCP_OUTPUT_TOKENS": "10000000",  # tool results too, up to the CLI's fixed 500,000 characters
 }
 
+# The log of the CLI's client library says when a limit ends (`client_log`); nothing of its own log passes this filter.
+# With the CLI's own login, and so without --bare, it has an event for that.
+_CLIENT_LOG = ("--debug=none", "--debug-to-stderr")
+_CLIENT_LOG_LEVEL = {"ANTHROPIC_LOG": "debug"}
+
 # What of the daemon's own environment the CLI may see. An allow-list: anything else could hold a secret of the daemon.
 _PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
            "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
@@ -48,7 +53,7 @@ def argv(binary: PurePath, *, bare: bool) -> list[str]:
         "--include-partial-messages", "--tools", "", "--strict-mcp-config", "--setting-sources", "",
         "--no-session-persistence", "--allowedTools", f"mcp__{TOOL_SERVER}",
     ]  # fmt: skip
-    return [*line, "--bare"] if bare else line
+    return [*line, "--bare", *_CLIENT_LOG] if bare else line
 
 
 def environment(
@@ -70,9 +75,12 @@ def environment(
     built["HOME"] = str(home)
     built["CLAUDE_CODE_TMPDIR"] = str(home)  # else it makes claude-UID in /tmp, and leaves it there
     built["MCP_TOOL_TIMEOUT"] = str(int(tool_seconds * 1000))
+    bare = uses_bare(keys_configured=keys_configured, env=env)
+    if bare:
+        built.update(_CLIENT_LOG_LEVEL)
     if not keys_configured:
         built.update({name: env[name] for name in CREDENTIALS if env.get(name)})
-        if not uses_bare(keys_configured=False, env=env) and not env.get("CLAUDE_CODE_OAUTH_TOKEN"):
+        if not bare and not env.get("CLAUDE_CODE_OAUTH_TOKEN"):
             config = env.get("CLAUDE_CONFIG_DIR") or (f"{env['HOME']}/.claude" if env.get("HOME") else "")
             if config:
                 built["CLAUDE_CONFIG_DIR"] = config

@@ -248,10 +248,15 @@ class Asking:
         )  # fmt: skip
         self._desk.failures[failed.kind.value] = self._desk.failures.get(failed.kind.value, 0) + 1
         self._desk.ring.failed(
-            name, failed.kind, now, model=self.plan.model.cli_name, reset_at=failed.reset_at,
+            name, failed.kind, now, model=self.plan.model.cli_name, reset_at=self._reset_at(failed, now),
             error=f"{failed.kind.value} {failed.status or ''}".strip(),
             digest=self._key_digest,
         )  # fmt: skip
+
+    def _reset_at(self, failed: Failed, now: float) -> float | None:
+        if failed.reset_at is not None or failed.kind is not FailureKind.RATE_LIMIT or self._lease is None:
+            return failed.reset_at
+        return self._lease.worker.process.reset_at(now)
 
     async def _next_step(self, failed: Failed) -> bool:
         """Prepare the next attempt; whether it goes to the same process. Raises the error when nothing is left."""

@@ -12,6 +12,7 @@ from subprocess import PIPE
 
 import trio
 
+from claudegwd.claude_cli.client_log import ClientLog
 from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
@@ -66,7 +67,9 @@ class CliProcess:
         self._writable = trio.Event()
         self._writing = False
         self._ending = trio.Event()
+        self._stderr_rest = b""
         self._stderr_lines = 0
+        self._client_log = ClientLog()
         self.exit_status: int | None = None
         self.fault: str | None = None  # why the stream was given up, if it was
         self.left_others = False  # processes of its own were still there when it had ended
@@ -198,16 +201,25 @@ class CliProcess:
         await self._ending.wait()
         scope.cancel()
 
+    def reset_at(self, now: float) -> float | None:
+        """When the limit ends that the upstream named in its last answer; both in seconds of the wall clock."""
+        if self._process is not None and self._process.stderr is not None:
+            with suppress(OSError):  # nothing more, or its end is closed
+                # Of two pipes that can be read one has to be read first: here it may have been the other.
+                self._take_stderr(os.read(self._process.stderr.fileno(), READ_BYTES))  # type: ignore[attr-defined]
+        return self._client_log.reset_at(now)
+
     async def _drain_stderr(self, stderr: trio.abc.ReceiveStream) -> None:
-        rest = b""
-        try:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while data := await stderr.receive_some(READ_BYTES):
-                *lines, rest = (rest + data).split(b"\n")
-                rest = rest[:MAX_STDERR_LINE_BYTES]
-                for line in lines:
-                    self._log_stderr(line)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
+                self._take_stderr(bytes(data))
+
+    def _take_stderr(self, data: bytes) -> None:
+        *lines, rest = (self._stderr_rest + data).split(b"\n")
+        self._stderr_rest = rest[:MAX_STDERR_LINE_BYTES]
+        for line in lines:
+            if not self._client_log.takes(line):
+                self._log_stderr(line)
 
     def _log_stderr(self, line: bytes) -> None:
         self._stderr_lines += 1

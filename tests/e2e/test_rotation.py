@@ -102,6 +102,29 @@ async def test_all_cooling_is_429_with_the_true_wait() -> None:
         assert gateway.endpoint.count == 2
 
 
+async def test_the_wait_that_an_upstream_names_is_the_keys() -> None:
+    waits: dict[str, Answer | Script] = {
+        KEYS[0]: limited(retry_after=300),
+        KEYS[1]: limited(reset_at=time.time() + 200),
+    }
+    config = "[keys]\ncooldown_seconds = 100\nhold_seconds = 5"
+    async with running(by_key(waits), keys=KEYS[:2], config=config) as gateway:
+        error = await gateway.refused("Anybody?")
+        assert 190 < float(error.response.headers["retry-after"]) <= 201
+        latest = max(row["cooling_until"] for row in (await gateway.keys()).values())
+        assert 290 < latest - time.time() <= 301
+        assert gateway.endpoint.count == 2
+
+
+async def test_a_request_is_held_for_as_long_as_the_upstream_names() -> None:
+    answers: Iterator[Answer] = iter([limited(retry_after=2), say("here again")])
+    config = "[keys]\ncooldown_seconds = 100\nhold_seconds = 10"
+    async with running(lambda _: next(answers), keys=KEYS[:1], config=config) as gateway:
+        begun = time.monotonic()
+        assert (await gateway.ask("Wait for it.")).text == "here again"
+        assert time.monotonic() - begun > 1.5
+
+
 async def test_a_request_is_held_for_a_key_that_is_back_soon() -> None:
     answers: Iterator[Answer] = iter([limited(), say("here again")])
     config = "[keys]\ncooldown_seconds = 1\nhold_seconds = 10"

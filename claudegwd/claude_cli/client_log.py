@@ -1,0 +1,70 @@
+"""When upstream wants to be asked again, from the log of the CLI's own client library. Pure.
+
+With a key none of the CLI's events tells it (observed). The library logs the headers of each answer to stderr, as
+
+    [Anthropic SDK DEBUG] [log_93b29c] response error (error; no more retries left) {
+      status: 429,
+      headers: {
+        "retry-after": "70",
+      },
+    }
+
+and of a request's body only its shape. Should a later version write it otherwise, nothing is found, and the configured
+cooldown holds.
+"""
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+_START = b"[Anthropic SDK "
+_NEW_REQUEST = b"sending request"
+_HEADER = re.compile(rb'"(retry-after|anthropic-ratelimit-unified-(?:reset|status))": "([^"]{1,64})"')
+_REJECTED = "rejected"
+
+
+class ClientLog:
+    """Feed it the lines of stderr, in order; ask it after a refusal."""
+
+    def __init__(self) -> None:
+        self._headers: dict[str, str] = {}
+        self._inside = False
+
+    def takes(self, line: bytes) -> bool:
+        """Take a line; whether it was the library's."""
+        if line.startswith(_START):
+            self._inside = line.endswith(b"{")
+            if _NEW_REQUEST in line:
+                self._headers.clear()
+            return True
+        if not self._inside:
+            return False
+        self._inside = line != b"}"
+        for name, value in _HEADER.findall(line):
+            self._headers[name.decode()] = value.decode("utf-8", "replace")
+        return True
+
+    def reset_at(self, now: float) -> float | None:
+        """The end of the limit that the last answer named, `now` and it in seconds of the wall clock.
+
+        The later one, if it named both a wait and the end of a subscription's limit.
+        """
+        times = [_after(self._headers.get("retry-after", ""), now)]
+        if self._headers.get("anthropic-ratelimit-unified-status") == _REJECTED:
+            times.append(_number(self._headers.get("anthropic-ratelimit-unified-reset", "")))
+        return max((time for time in times if time is not None), default=None)
+
+
+def _after(value: str, now: float) -> float | None:
+    """`retry-after`: seconds, or an HTTP date."""
+    seconds = _number(value)
+    if seconds is not None:
+        return now + seconds
+    try:
+        return parsedate_to_datetime(value).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _number(value: str) -> float | None:
+    return float(value) if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", value) else None
