@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from tests.bench.direct import direct_cli
-from tests.bench.fake_field import CLIENTS, LONG, SHORT, TURNS, USUAL, Bench, Talker
+from tests.bench.fake_field import CLIENTS, LONG, PACED, SHORT, TURNS, USUAL, Bench, Talker
 from tests.bench.field import HISTORIES
 from tests.bench.paced import paced_streams
 
-# The daemon's memory after this many requests, of as many clients as there may be workers, is the level that it must
-# come back to. A worker and its conversation cost it some 0.2 MB for as long as they are kept.
-WARM_REQUESTS = 1280
+# The daemon's memory after this many requests is the level that it must come back to.
+WARM_REQUESTS = 1000
 CLIENTS_AT_ONCE = 8
 
 
@@ -101,21 +100,24 @@ async def many_clients(bench: Bench) -> None:
 
 async def memory(bench: Bench) -> None:
     """The daemon's memory after a warm-up and after many requests more."""
-    await _answer(bench, WARM_REQUESTS, max(CLIENTS))
+    # A worker and its conversation cost it some 0.15 MB for as long as they are kept. Slow answers, one for each worker
+    # there may be, bring all of them about, so that their number is the same before and after.
+    await _answer(bench, PACED, max(CLIENTS), max(CLIENTS))
+    await _answer(bench, SHORT, WARM_REQUESTS, CLIENTS_AT_ONCE)
     before = bench.note_rss(f"after {WARM_REQUESTS} short requests")
-    await _answer(bench, bench.requests, CLIENTS_AT_ONCE)
+    await _answer(bench, SHORT, bench.requests, CLIENTS_AT_ONCE)
     after = bench.note_rss(f"after {bench.requests} more")
     bench.report.target("memory of the daemon", max(bench.rss.values()), 90, "MB")
     bench.report.target(f"memory growth over {bench.requests} requests", (after / before - 1) * 100, 10, "%")
 
 
-async def _answer(bench: Bench, requests: int, clients: int) -> None:
+async def _answer(bench: Bench, model: str, requests: int, clients: int) -> None:
     left = requests
 
     async def loop() -> None:
         nonlocal left
         client = await bench.gateway.client()
-        talker = Talker(client, SHORT)
+        talker = Talker(client, model)
         while left > 0:
             left -= 1
             await talker.turn(stream=left % 2 == 0)
