@@ -23,7 +23,7 @@ from claudegwd.logs import event as log_event
 from claudegwd.metrics import Metrics
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
-from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
+from claudegwd.openai_api.errors import CliEnded, CliError, GatewayError, ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
 from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
@@ -102,6 +102,7 @@ class Gateway:
         self.pool.on_waited = self.metrics.waited
         self.desk: Desk
         self.clients: ClientKeys
+        self._client_log = True  # whether the CLI can be asked for the log of its client library
         self._initialized = Initialized()
         self._models: dict[str, Model] = {}
 
@@ -138,11 +139,26 @@ class Gateway:
         keys = len(self.ring) > 0
         bare = cli_launch.uses_bare(keys_configured=keys, env=self.env)
         seconds = self.config.workers.parked_seconds + TOOL_GRACE_SECONDS
-        env = cli_launch.environment(self.env, home=home, keys_configured=keys, tool_seconds=seconds)
-        return Launch(cli_launch.argv(self.binary, bare=bare), env, home, rehearses=keys)
+        # With its own login, and so without --bare, the CLI has an event for what is looked for in that log.
+        client_log = bare and self._client_log
+        env = cli_launch.environment(
+            self.env, home=home, keys_configured=keys, tool_seconds=seconds, client_log=client_log
+        )
+        return Launch(cli_launch.argv(self.binary, bare=bare, client_log=client_log), env, home, rehearses=keys)
 
     async def _learn_models(self) -> None:
         launch = self.launch()
+        try:
+            await self._ask_for_models(launch)
+        except CliEnded:
+            # Perhaps a later CLI, which does not know the flags of that log any more. It is not needed to answer.
+            self._client_log = False
+            if (plain := self.launch()).argv == launch.argv:
+                raise
+            await self._ask_for_models(plain)
+            log_event(log, logging.WARNING, "this CLI does not say when a limit ends: keys.cooldown_seconds holds")
+
+    async def _ask_for_models(self, launch: Launch) -> None:
         path = contract.state_directory(self.env) / "catalogue.json"
         found = await trio.to_thread.run_sync(read_kept, path, launch)
         if found is None:

@@ -23,8 +23,8 @@ _QUIET: Mapping[str, str] = {
     "MAX_MCP_OUTPUT_TOKENS": "10000000",  # tool results too, up to the CLI's fixed 500,000 characters
 }
 
-# The log of the CLI's client library says when a limit ends (`client_log`); nothing of its own log passes this filter.
-# With the CLI's own login, and so without --bare, it has an event for that.
+# The log of the CLI's client library; nothing of its own log passes this filter. The variable without the flags would
+# bring it between the events.
 _CLIENT_LOG = ("--debug=none", "--debug-to-stderr")
 _CLIENT_LOG_LEVEL = {"ANTHROPIC_LOG": "debug"}
 
@@ -46,14 +46,17 @@ def uses_bare(*, keys_configured: bool, env: Mapping[str, str]) -> bool:
     return keys_configured or bool(env.get("ANTHROPIC_AUTH_TOKEN") or env.get("ANTHROPIC_API_KEY"))
 
 
-def argv(binary: PurePath, *, bare: bool) -> list[str]:
-    """The command line. Prompts never go in it: they would be visible in `ps` and are limited in length."""
+def argv(binary: PurePath, *, bare: bool, client_log: bool = False) -> list[str]:
+    """The command line. Prompts never go in it: they would be visible in `ps` and are limited in length.
+
+    `client_log`: with the log of its client library on stderr; give it to `environment` as well.
+    """
     line = [
         str(binary), "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
         "--include-partial-messages", "--tools", "", "--strict-mcp-config", "--setting-sources", "",
         "--no-session-persistence", "--allowedTools", f"mcp__{TOOL_SERVER}",
     ]  # fmt: skip
-    return [*line, "--bare", *_CLIENT_LOG] if bare else line
+    return [*line, *(["--bare"] if bare else []), *(_CLIENT_LOG if client_log else [])]
 
 
 def environment(
@@ -62,6 +65,7 @@ def environment(
     home: PurePath,
     keys_configured: bool,
     tool_seconds: float,
+    client_log: bool = False,
     extra: Sequence[tuple[str, str]] = (),
 ) -> dict[str, str]:
     """The CLI's whole environment, built from an allow-list.
@@ -75,12 +79,11 @@ def environment(
     built["HOME"] = str(home)
     built["CLAUDE_CODE_TMPDIR"] = str(home)  # else it makes claude-UID in /tmp, and leaves it there
     built["MCP_TOOL_TIMEOUT"] = str(int(tool_seconds * 1000))
-    bare = uses_bare(keys_configured=keys_configured, env=env)
-    if bare:
+    if client_log:
         built.update(_CLIENT_LOG_LEVEL)
     if not keys_configured:
         built.update({name: env[name] for name in CREDENTIALS if env.get(name)})
-        if not bare and not env.get("CLAUDE_CODE_OAUTH_TOKEN"):
+        if not uses_bare(keys_configured=False, env=env) and not env.get("CLAUDE_CODE_OAUTH_TOKEN"):
             config = env.get("CLAUDE_CONFIG_DIR") or (f"{env['HOME']}/.claude" if env.get("HOME") else "")
             if config:
                 built["CLAUDE_CONFIG_DIR"] = config

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from claudegwd.openai_api.errors import CliError
+from claudegwd.openai_api.errors import CliEnded, CliError
 from claudegwd.translate.catalogue import CatalogueEntry, Initialized
 from claudegwd.workers.process import Launch
 from claudegwd.workers.worker import Worker, WorkerLost
@@ -61,17 +61,20 @@ def keep(path: Path, launch: Launch, found: Initialized) -> None:
 
 
 async def probe(launch: Launch, clock: Callable[[], float]) -> Initialized:
-    """Ask a new process. Raises CliError, with what to do, when the CLI does not answer."""
+    """Ask a new process. Raises CliError, with what to do, when the CLI does not answer; CliEnded when it is gone."""
     worker = Worker(launch, clock)
+    answer: Initialized | CliError
     async with trio.open_nursery() as nursery:
         nursery.start_soon(worker.run)
         try:
             with trio.fail_after(PROBE_SECONDS):
                 worker.initialize("", ())
-                return await worker.initialized_answer()
+                answer = await worker.initialized_answer()
         except trio.TooSlowError:
-            raise CliError(f"cannot start the Claude Code CLI: no answer in {PROBE_SECONDS:.0f} s") from None
+            answer = CliError(f"cannot start the Claude Code CLI: no answer in {PROBE_SECONDS:.0f} s")
         except WorkerLost as error:
-            raise CliError(f"cannot start the Claude Code CLI: {error}; run `claudegwctl doctor`") from None
-        finally:
-            nursery.cancel_scope.cancel()
+            answer = CliEnded(f"cannot start the Claude Code CLI: {error}; run `claudegwctl doctor`")
+        nursery.cancel_scope.cancel()
+    if isinstance(answer, CliError):
+        raise answer
+    return answer

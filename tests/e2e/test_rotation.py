@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -24,6 +25,7 @@ from claudegwd.demo.script import (
     revoked,
     spent,
 )
+from tests.cli_binary import find_cli
 from tests.e2e.harness import MODEL, running, secret
 
 pytestmark = pytest.mark.cli
@@ -123,6 +125,23 @@ async def test_a_request_is_held_for_as_long_as_the_upstream_names() -> None:
         begun = time.monotonic()
         assert (await gateway.ask("Wait for it.")).text == "here again"
         assert time.monotonic() - begun > 1.5
+
+
+async def test_a_cli_without_a_log_of_its_client_serves_too(tmp_path: Path) -> None:
+    later = tmp_path / "claude"
+    later.write_text(
+        f"""#!/bin/sh
+case " $* " in *" --debug-to-stderr "*) echo "error: unknown option" >&2; exit 1;; esac
+exec {find_cli()} "$@"
+"""
+    )
+    later.chmod(0o755)
+    answers: Iterator[Answer] = iter([say("well"), limited(retry_after=300)])
+    config = "[keys]\ncooldown_seconds = 100\nhold_seconds = 5"
+    async with running(lambda _: next(answers), keys=KEYS[:1], config=config, cli=later) as gateway:
+        assert (await gateway.ask("How are you?")).text == "well"
+        error = await gateway.refused("Are you sure?")
+        assert 90 < float(error.response.headers["retry-after"]) <= 100
 
 
 async def test_a_request_is_held_for_a_key_that_is_back_soon() -> None:

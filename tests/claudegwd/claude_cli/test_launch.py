@@ -111,16 +111,13 @@ def test_the_command_line() -> None:
         "--include-partial-messages", "--tools", "", "--strict-mcp-config", "--setting-sources", "",
         "--no-session-persistence", "--allowedTools", "mcp__gw",
     ]  # fmt: skip
-    assert launch.argv(PurePath("/opt/claude"), bare=True) == [*line, "--bare", "--debug=none", "--debug-to-stderr"]
+    assert launch.argv(PurePath("/opt/claude"), bare=True) == [*line, "--bare"]
 
 
-@pytest.mark.parametrize(
-    ("keys", "env", "logs"),
-    [(True, {}, True), (False, {"ANTHROPIC_API_KEY": "sk-false-1"}, True), (False, {}, False)],
-)
-def test_the_clients_log_comes_only_where_it_has_its_own_way(keys: bool, env: dict[str, str], logs: bool) -> None:
-    """Without --debug-to-stderr it would come between the events."""
-    built = launch.environment(env, home=HOME, keys_configured=keys, tool_seconds=1)
-    assert built.get("ANTHROPIC_LOG") == ("debug" if logs else None)
-    bare = launch.uses_bare(keys_configured=keys, env=env)
-    assert ("--debug-to-stderr" in launch.argv(PurePath("/opt/claude"), bare=bare)) is logs
+def test_the_clients_log_goes_to_stderr() -> None:
+    """Without the flag it would come between the events."""
+    line = launch.argv(PurePath("/opt/claude"), bare=True, client_log=True)
+    assert line[-2:] == ["--debug=none", "--debug-to-stderr"]
+    for client_log in (True, False):
+        built = launch.environment({}, home=HOME, keys_configured=True, tool_seconds=1, client_log=client_log)
+        assert ("ANTHROPIC_LOG" in built) is client_log
