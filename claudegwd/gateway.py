@@ -23,7 +23,7 @@ from claudegwd.logs import event as log_event
 from claudegwd.metrics import Metrics
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
-from claudegwd.openai_api.errors import CliEnded, CliError, GatewayError, ModelNotFound
+from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
 from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
@@ -34,7 +34,7 @@ from claudegwd.translate.catalogue import Initialized, Model, offered
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.asking import Asking, Desk, Timing
 from claudegwd.workers.binary import HOW_TO_INSTALL, find_binary
-from claudegwd.workers.catalogue_probe import keep, probe, read_kept
+from claudegwd.workers.catalogue_probe import CliEndedError, keep, probe, read_kept
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
 from claudegwd.workers.scratch import Scratch
@@ -150,7 +150,7 @@ class Gateway:
         launch = self.launch()
         try:
             await self._ask_for_models(launch)
-        except CliEnded:
+        except CliEndedError:
             # Perhaps a later CLI, which does not know the flags of that log any more. It is not needed to answer.
             self._client_log = False
             if (plain := self.launch()).argv == launch.argv:

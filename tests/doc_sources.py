@@ -147,7 +147,8 @@ def errors() -> Table:
 
 def _leaves(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
     for below in kind.__subclasses__():
-        if below.code is not None and below.__name__ != "CallerError":
+        # One of another module never answers a request.
+        if below.code is not None and below.__name__ != "CallerError" and below.__module__ == GatewayError.__module__:
             yield below
         yield from _leaves(below)
 

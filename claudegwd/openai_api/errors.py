@@ -214,10 +214,6 @@ class CliError(GatewayError):
     code = "claude_cli_failed"
 
 
-class CliEnded(CliError):
-    """It ended by itself where it should have answered."""
-
-
 class ServerError(GatewayError):
     """We are at fault."""
 

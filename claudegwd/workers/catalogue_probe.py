@@ -11,12 +11,16 @@ from pathlib import Path
 import msgspec
 import trio
 
-from claudegwd.openai_api.errors import CliEnded, CliError
+from claudegwd.openai_api.errors import CliError
 from claudegwd.translate.catalogue import CatalogueEntry, Initialized
 from claudegwd.workers.process import Launch
 from claudegwd.workers.worker import Worker, WorkerLost
 
 PROBE_SECONDS = 30.0  # seen: 0.6; a first start from a cold disk reads 370 MB
+
+
+class CliEndedError(CliError):
+    """It ended by itself where it should have answered."""
 
 
 class _Kept(msgspec.Struct):
@@ -61,7 +65,7 @@ def keep(path: Path, launch: Launch, found: Initialized) -> None:
 
 
 async def probe(launch: Launch, clock: Callable[[], float]) -> Initialized:
-    """Ask a new process. Raises CliError, with what to do, when the CLI does not answer; CliEnded when it is gone."""
+    """Ask a new process. Raises CliError, with what to do, when it does not answer; CliEndedError if it is gone."""
     worker = Worker(launch, clock)
     answer: Initialized | CliError
     async with trio.open_nursery() as nursery:
@@ -73,7 +77,7 @@ async def probe(launch: Launch, clock: Callable[[], float]) -> Initialized:
         except trio.TooSlowError:
             answer = CliError(f"cannot start the Claude Code CLI: no answer in {PROBE_SECONDS:.0f} s")
         except WorkerLost as error:
-            answer = CliEnded(f"cannot start the Claude Code CLI: {error}; run `claudegwctl doctor`")
+            answer = CliEndedError(f"cannot start the Claude Code CLI: {error}; run `claudegwctl doctor`")
         nursery.cancel_scope.cancel()
     if isinstance(answer, CliError):
         raise answer

@@ -94,7 +94,8 @@ async def test_nothing_of_a_request_becomes_an_argument_a_variable_a_path_or_a_f
 
 def isolated(gateway: Running, child: Child, secrets: Any) -> None:
     """A directory of its own, a listed environment, and nothing of the daemon open."""
-    listed = environment(dict.fromkeys(os.environ, ""), home=Path("/"), keys_configured=True, tool_seconds=1)
+    given = dict.fromkeys(os.environ, "")
+    listed = environment(given, home=Path("/"), keys_configured=True, tool_seconds=1, client_log=True)
     extra = {name for name in child.environ if name not in listed and not name.startswith("FAKE_CLI_")}
     assert extra <= {*CREDENTIALS, "TMPDIR", "PWD", "OLDPWD", "_", "SHLVL", "CLAUDE_CONFIG_DIR"}, extra
     for secret in secrets:
