@@ -1,6 +1,6 @@
 """The command line and environment that make the CLI a plain model endpoint. Pure: nothing is read or started here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePath
 
 # The MCP server, of our own making, that offers the client's tools inside the CLI.
@@ -66,7 +66,6 @@ def environment(
     keys_configured: bool,
     tool_seconds: float,
     client_log: bool = False,
-    extra: Sequence[tuple[str, str]] = (),
 ) -> dict[str, str]:
     """The CLI's whole environment, built from an allow-list.
 
@@ -87,5 +86,4 @@ def environment(
             config = env.get("CLAUDE_CONFIG_DIR") or (f"{env['HOME']}/.claude" if env.get("HOME") else "")
             if config:
                 built["CLAUDE_CONFIG_DIR"] = config
-    built.update(extra)
     return built

@@ -82,12 +82,6 @@ def test_what_keeps_one_question_one_request() -> None:
     assert built["CLAUDE_AGENT_SDK_MCP_NO_PREFIX"] == "1"
 
 
-def test_extra_variables_win() -> None:
-    extra = [("PATH", "/p"), ("NEW", "1")]
-    built = launch.environment({"PATH": "/q"}, home=HOME, keys_configured=True, tool_seconds=1, extra=extra)
-    assert (built["PATH"], built["NEW"]) == ("/p", "1")
-
-
 @pytest.mark.parametrize(
     ("keys", "env", "bare"),
     [
