@@ -139,6 +139,8 @@ class Gateway:
         keys = len(self.ring) > 0
         bare = cli_launch.uses_bare(keys_configured=keys, env=self.env)
         seconds = self.config.workers.parked_seconds + TOOL_GRACE_SECONDS
+        if self._client_log and self.pool.roster.starts.failed:
+            self._do_without_client_log()
         # With its own login, and so without --bare, the CLI has an event for what is looked for in that log.
         client_log = bare and self._client_log
         env = cli_launch.environment(
@@ -151,12 +153,16 @@ class Gateway:
         try:
             await self._ask_for_models(launch)
         except CliEndedError:
-            # Perhaps a later CLI, which does not know the flags of that log any more. It is not needed to answer.
-            self._client_log = False
+            self._do_without_client_log()
             if (plain := self.launch()).argv == launch.argv:
                 raise
             await self._ask_for_models(plain)
-            log_event(log, logging.WARNING, "this CLI does not say when a limit ends: keys.cooldown_seconds holds")
+
+    def _do_without_client_log(self) -> None:
+        """A CLI that ends at once is perhaps a later one, which does not know the flags of that log any more. It is not
+        needed to answer."""
+        self._client_log = False
+        log_event(log, logging.WARNING, "the CLI is not asked when a limit ends any more: keys.cooldown_seconds holds")
 
     async def _ask_for_models(self, launch: Launch) -> None:
         path = contract.state_directory(self.env) / "catalogue.json"

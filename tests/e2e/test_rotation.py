@@ -26,7 +26,7 @@ from claudegwd.demo.script import (
     spent,
 )
 from tests.cli_binary import find_cli
-from tests.e2e.harness import MODEL, running, secret
+from tests.e2e.harness import MODEL, as_messages, running, secret
 
 pytestmark = pytest.mark.cli
 
@@ -127,21 +127,37 @@ async def test_a_request_is_held_for_as_long_as_the_upstream_names() -> None:
         assert time.monotonic() - begun > 1.5
 
 
+def write_cli(path: Path, before: str = "") -> Path:
+    """The real one, behind a line of shell."""
+    path.write_text(f'#!/bin/sh\n{before}\nexec {find_cli()} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+NO_LOG = 'case " $* " in *" --debug-to-stderr "*) echo "error: unknown option" >&2; exit 1;; esac'
+
+
 async def test_a_cli_without_a_log_of_its_client_serves_too(tmp_path: Path) -> None:
-    later = tmp_path / "claude"
-    later.write_text(
-        f"""#!/bin/sh
-case " $* " in *" --debug-to-stderr "*) echo "error: unknown option" >&2; exit 1;; esac
-exec {find_cli()} "$@"
-"""
-    )
-    later.chmod(0o755)
+    later = write_cli(tmp_path / "claude", NO_LOG)
     answers: Iterator[Answer] = iter([say("well"), limited(retry_after=300)])
     config = "[keys]\ncooldown_seconds = 100\nhold_seconds = 5"
     async with running(lambda _: next(answers), keys=KEYS[:1], config=config, cli=later) as gateway:
         assert (await gateway.ask("How are you?")).text == "well"
         error = await gateway.refused("Are you sure?")
         assert 90 < float(error.response.headers["retry-after"]) <= 100
+
+
+async def test_also_one_that_comes_while_the_daemon_runs(tmp_path: Path) -> None:
+    cli = write_cli(tmp_path / "claude")
+    async with running(echo(), keys=KEYS[:1], config="[workers]\nspares = 0", cli=cli) as gateway:
+        write_cli(cli, NO_LOG)
+
+        async def answers() -> bool:
+            return (await gateway.post({"model": MODEL, "messages": as_messages("Are you new?")})).status_code == 200
+
+        await gateway.until(answers)
+        for number in range(3):
+            assert (await gateway.ask(f"And now, {number}?")).text == f"And now, {number}?"
 
 
 async def test_a_request_is_held_for_a_key_that_is_back_soon() -> None:
