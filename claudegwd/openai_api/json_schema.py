@@ -12,11 +12,11 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.json_body import shown
 
-_Type = Literal["array", "boolean", "integer", "null", "number", "object", "string"]
-_TYPES = get_args(_Type)
-_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_ONES = ("additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "items")
+JsonType = Literal["array", "boolean", "integer", "null", "number", "object", "string"]
+_TYPES = get_args(JsonType)
+MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+ONES = ("additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "items")
 
 _Sub: TypeAlias = Union["_Schema", bool]
 _SubMap: TypeAlias = dict[str, _Sub]
@@ -29,7 +29,7 @@ class _Schema(msgspec.Struct, rename="camel"):
     An agent sends its hundred tools with every request, nearly always sound.
     """
 
-    type: _Type | Annotated[list[_Type], msgspec.Meta(min_length=1)] = "object"
+    type: JsonType | Annotated[list[JsonType], msgspec.Meta(min_length=1)] = "object"
     required: list[str] = []
     enum: list[Any] = []
     ref: str = msgspec.field(default="", name="$ref")
@@ -85,7 +85,7 @@ def _name_the_fault(schema: dict[str, Any], path: str) -> None:
         if not isinstance(value, dict):
             refuse(path, "it must be a JSON Schema: an object, true or false")
         _check_keywords(value, path)
-        waiting.extend(_children(value, path))
+        waiting.extend(children(value, path))
     refuse(path, "it must be a JSON Schema")
 
 
@@ -103,21 +103,22 @@ def _check_keywords(schema: dict[str, object], path: str) -> None:
         refuse(f"{path}.$ref", "it must be a string")
 
 
-def _children(schema: dict[str, object], path: str) -> list[tuple[object, str]]:
+def children(schema: dict[str, object], path: str) -> list[tuple[object, str]]:
+    """The schemas right inside this one, with their paths. Raises InvalidRequest where there is something else."""
     children: list[tuple[object, str]] = []
-    for keyword in _MAPS:
+    for keyword in MAPS:
         value = schema.get(keyword, {})
         if not isinstance(value, dict):
             refuse(f"{path}.{keyword}", "it must be an object of schemas")
         children += [(child, f"{path}.{keyword}.{shown(name)}") for name, child in value.items()]
-    for keyword in _LISTS:
+    for keyword in LISTS:
         if keyword not in schema:
             continue
         value = schema[keyword]
         if not isinstance(value, list) or not value:
             refuse(f"{path}.{keyword}", "it must be a list of schemas, not empty")
         children += [(child, f"{path}.{keyword}[{number}]") for number, child in enumerate(value)]
-    for keyword in _ONES:
+    for keyword in ONES:
         value = schema.get(keyword, True)
         # Draft 7 and older: a list of schemas, one for each place.
         if keyword == "items" and isinstance(value, list):

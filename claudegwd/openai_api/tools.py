@@ -7,7 +7,7 @@ import msgspec
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
-from claudegwd.openai_api.json_schema import check_schema
+from claudegwd.openai_api.modern_schema import check_tool_schema
 
 # OpenAI's rule (letters, digits, _ and -, 64 at most) and MCP's (dots too, 128 at most) together, since agents hand MCP
 # names on as they are.
@@ -93,7 +93,7 @@ def read_function(fields: Fields, bounds: Bounds) -> Tool:
         if parameters.get("type") not in (None, "object"):
             refuse(parameters.at("type"), "the parameters of a function must be of type object")
         values = {key: value for key, value in parameters.values.items() if key != "type" or value is not None}
-        check_schema(values, parameters.path, bounds)
+        check_tool_schema(values, parameters.path, bounds)
         return Tool(name, fields.text("description"), values, strict=fields.flag("strict") or False)
     return Tool(name, fields.text("description"), strict=fields.flag("strict") or False)
 

@@ -9,6 +9,9 @@ from typing import Any
 from claudegwd.claude_cli.launch import TOOL_SERVER
 from claudegwd.openai_api.chat_request import Message, Tool
 from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.translate.arguments import canonical
+from claudegwd.translate.characters import is_altered
+from claudegwd.translate.tool_schema import upstream_schema
 
 # What a CLI that knows no CLAUDE_AGENT_SDK_MCP_NO_PREFIX puts before the names that the model sees.
 PREFIX = f"mcp__{TOOL_SERVER}__"
@@ -21,23 +24,36 @@ _MARK_CHARS = 8
 # What the CLI replaces by a note and a file instead of passing on (seen on 2.1.330). Larger results go by replay.
 MAX_LIVE_RESULT_CHARS = 500_000
 
-_EMPTY_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}}
+# Names that the CLI keeps for itself: it leaves tools of such names out (seen on 2.1.330).
+_KEPT_BACK = re.compile(r"ToolSearch|mcp__ide__.*")
+
+# Without --bare the CLI passes a description on whole, with it only up to the first empty line (seen on 2.1.330). A
+# line with a space on it is none.
+_EMPTY_LINE = re.compile(r"\n(?=\n)")
 
 
 def cli_name(name: str) -> str:
     """The name under which the model sees a tool: the client's own where the API takes it, else always the same one."""
-    if _PLAIN.fullmatch(name):
+    kept_back = _KEPT_BACK.fullmatch(name)
+    if _PLAIN.fullmatch(name) and not kept_back:
         return name
     mark = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK_CHARS]
-    return f"{_ODD.sub('_', name)[: MAX_NAME - _MARK_CHARS - 1]}_{mark}"
+    plain = _ODD.sub("_", name.replace("__", "_") if kept_back else name)
+    return f"{plain[: MAX_NAME - _MARK_CHARS - 1]}_{mark}"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """The tools of one request: `manifest` is what `initialize` declares; `names` maps model's names to client's."""
+    """The tools of one request: `manifest` is what `initialize` declares; `names` maps model's names to client's.
+
+    `declared` are the tools as the client sent them. `altered` names, for the header x-claudegw-ignored, what of them
+    the CLI passes on in other characters.
+    """
 
     manifest: tuple[Mapping[str, Any], ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    declared: tuple[Tool, ...] = ()
+    altered: tuple[str, ...] = ()
 
     def client_name(self, model_name: str) -> str | None:
         """The client's name of a tool that the model called, or None if the client declared no such tool."""
@@ -63,13 +79,25 @@ def tool_set(tools: Sequence[Tool]) -> ToolSet:
         manifest.append(
             {
                 "name": name,
-                "description": tool.description or "",
-                "inputSchema": _schema(tool),
+                "description": _EMPTY_LINE.sub("\n ", tool.description or ""),
+                "inputSchema": upstream_schema(tool.parameters),
                 "annotations": {"readOnlyHint": True},
                 "_meta": {"anthropic/maxResultSizeChars": MAX_LIVE_RESULT_CHARS, "anthropic/alwaysLoad": True},
             }
         )
-    return ToolSet(tuple(manifest), names)
+    return ToolSet(tuple(manifest), names, tuple(tools), _altered(tools))
+
+
+def _altered(tools: Sequence[Tool]) -> tuple[str, ...]:
+    whole = canonical([[tool.description, tool.parameters] for tool in tools])
+    if whole.isascii() and b"\\u" not in whole and b"__proto__" not in whole:
+        return ()  # nearly always, and a look at all of it at once is quick
+    names = []
+    if any(is_altered(tool.description) for tool in tools):
+        names.append("tools.description")
+    if any(is_altered(tool.parameters) for tool in tools):
+        names.append("tools.parameters")
+    return tuple(names)
 
 
 def tools_of_history(messages: Sequence[Message]) -> tuple[Tool, ...]:
@@ -79,8 +107,3 @@ def tools_of_history(messages: Sequence[Message]) -> tuple[Tool, ...]:
     """
     names = dict.fromkeys(call.name for message in messages for call in message.tool_calls)
     return tuple(Tool(name, "A tool of an earlier part of this conversation.") for name in names)
-
-
-def _schema(tool: Tool) -> Mapping[str, Any]:
-    # MCP takes object schemas only; OpenAI's clients leave `type` out for tools without parameters.
-    return {**_EMPTY_SCHEMA, **(tool.parameters or {})}

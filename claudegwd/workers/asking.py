@@ -27,7 +27,7 @@ from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
 from claudegwd.workers.outlet import Batch, Reader
 from claudegwd.workers.pool import Lease, Pool
 from claudegwd.workers.recycling import recycle
-from claudegwd.workers.replay import mid_turn, replay
+from claudegwd.workers.replay import replay
 from claudegwd.workers.states import WorkerState
 from claudegwd.workers.worker import Worker, WorkerLost
 
@@ -199,7 +199,7 @@ class Asking:
             await recycle(worker)
         self._use_key(key)
         if lease.how == "parked":
-            self._listen(worker, plan.turn(), mid_turn(plan, lease.held), plan.entries[lease.held].results)
+            self._listen(worker, plan.turn(), b"", plan.entries[lease.held].results)
         else:
             self._listen(worker, plan.turn(), await replay(worker, plan, lease.held))
 

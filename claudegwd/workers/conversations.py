@@ -43,7 +43,10 @@ class Conversations:
 
 
 def fits_parked(worker: Worker, plan: Plan, held: int) -> bool:
-    """Whether a parked worker can take what this plan brings: results within the CLI's limits, and texts."""
+    """Whether a parked worker can take what this plan brings: results alone, within the CLI's limits.
+
+    Words beside them would go up as a system message in the CLI's own words, and stay in the conversation.
+    """
     new = plan.entries[held:]
     return worker.state is WorkerState.PARKED and len(new) == 1 and _is_plain(new[0])
 
@@ -54,12 +57,11 @@ def fits_idle(worker: Worker, plan: Plan, held: int) -> bool:
 
 
 def _is_plain(entry: Entry) -> bool:
-    # A result block that is no text or image (a document) has no form in MCP; an image of the user's own cannot be
-    # given in mid-turn.
+    # A result block that is no text or image (a document) has no form in MCP.
     kinds: Sequence[str] = [block["type"] for result in entry.results for block in result.blocks]
     return (
         bool(entry.results)
         and all(result.chars <= MAX_LIVE_RESULT_CHARS for result in entry.results)
         and all(kind in ("text", "image") for kind in kinds)
-        and all(block["type"] == "text" for block in entry.blocks)
+        and not entry.blocks
     )

@@ -1,9 +1,14 @@
 """Writing a conversation into a worker: earlier messages as real turns, and then the question."""
 
+from collections.abc import Sequence
+
 from claudegwd.claude_cli import commands
 from claudegwd.translate.history import Entry
+from claudegwd.translate.parts import Block
 from claudegwd.translate.plan import Plan
 from claudegwd.workers.worker import Worker
+
+_NO_CONTENT = "(no content)"
 
 
 async def replay(worker: Worker, plan: Plan, held: int) -> bytes:
@@ -23,18 +28,16 @@ async def replay(worker: Worker, plan: Plan, held: int) -> bytes:
     return lines + (_assistant(last) + commands.ask([]) if plan.is_prefill else commands.ask(last.content()))
 
 
-def mid_turn(plan: Plan, held: int) -> bytes:
-    """What a user said beside the results of a parked turn.
-
-    Written before the results, so that it goes into the same request as they: in the CLI's own words for a message that
-    comes in mid-turn.
-    """
-    texts = [block for block in plan.entries[held].blocks if block["text"]]
-    return commands.ask(texts) if texts else b""
-
-
 def _assistant(entry: Entry) -> bytes:
     """An earlier answer. One with its own thinking passes only under its model's name and an id (observed)."""
     if not entry.model:
-        return commands.append_assistant(entry.blocks)
+        return commands.append_assistant(_kept(entry.blocks))
     return commands.append_assistant(entry.blocks, model=entry.model, ident=entry.ident)
+
+
+def _kept(blocks: Sequence[Block]) -> Sequence[Block]:
+    """An answer of these very words is the CLI's own sign for none, and left out (observed): they go in two blocks."""
+    if len(blocks) == 1 and blocks[0].get("text", "").strip() == _NO_CONTENT:
+        head, gap, rest = blocks[0]["text"].partition(" content)")
+        return [{"type": "text", "text": head}, {"type": "text", "text": gap + rest}]
+    return blocks

@@ -5,16 +5,12 @@ A module says how its daemon is started by SHARED, a dict of Daemon's arguments;
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-import trio
 
-from claudegwd.demo.endpoint import ScriptedEndpoint
-from claudegwd.demo.replies import echo
 from tests.e2e.daemon_process import Daemon, free_port
-from tests.e2e.harness import Running, attached
+from tests.e2e.harness import Running, with_upstream
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +28,5 @@ def daemon(request: pytest.FixtureRequest) -> Iterator[Daemon]:
 @pytest.fixture
 async def gateway(daemon: Daemon) -> AsyncIterator[Running]:
     """The module's daemon with an endpoint that echoes until the test gives it another script."""
-    async with trio.open_nursery() as nursery:
-        endpoint = ScriptedEndpoint(echo())
-        port = int(daemon.upstream.rpartition(":")[2])
-        await nursery.start(lambda task_status: endpoint.serve(port=port, task_status=task_status))
-        before = len(daemon.log())
-        try:
-            async with attached(daemon, endpoint) as running:
-                yield running
-        finally:
-            sys.stderr.write(daemon.log()[before:])  # pytest shows it where the test has failed
-        nursery.cancel_scope.cancel()
+    async with with_upstream(daemon) as running:
+        yield running

@@ -20,6 +20,7 @@ import trio
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
+from claudegwd.demo.replies import echo
 from claudegwd.demo.script import RecordedRequest, Script
 from tests.e2e.daemon_process import GOOD_KEY, MARKER, POLL_SECONDS, Daemon, free_port
 
@@ -202,6 +203,22 @@ async def attached(daemon: Daemon, endpoint: ScriptedEndpoint) -> AsyncIterator[
 
 
 @asynccontextmanager
+async def with_upstream(daemon: Daemon) -> AsyncIterator[Running]:
+    """A daemon that runs, with an upstream of its own for so long: it echoes until it is given another script."""
+    async with trio.open_nursery() as nursery:
+        endpoint = ScriptedEndpoint(echo())
+        port = int(daemon.upstream.rpartition(":")[2])
+        await nursery.start(lambda task_status: endpoint.serve(port=port, task_status=task_status))
+        before = len(daemon.log())
+        try:
+            async with attached(daemon, endpoint) as gateway:
+                yield gateway
+        finally:
+            sys.stderr.write(daemon.log()[before:])  # pytest shows it where the test has failed
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
 async def running(
     script: Script,
     *,
@@ -230,4 +247,15 @@ async def running(
         nursery.cancel_scope.cancel()
 
 
-__all__ = ["GOOD_KEY", "MODEL", "Answered", "Daemon", "Running", "attached", "free_port", "running", "secret"]
+__all__ = [
+    "GOOD_KEY",
+    "MODEL",
+    "Answered",
+    "Daemon",
+    "Running",
+    "attached",
+    "free_port",
+    "running",
+    "secret",
+    "with_upstream",
+]

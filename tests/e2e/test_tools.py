@@ -135,8 +135,12 @@ async def test_new_words_of_the_user_beside_the_results(gateway: Running) -> Non
     more = [result(0, "r0"), result(1, "r1"), {"role": "user", "content": "and be quick"}]
     answer = await gateway.ask([*messages, *more], tools=TOOLS)
     assert answer.text == "done"
+    assert answer.how in ("spare", "cold")  # in mid-turn the CLI would put its own words around them
     assert gateway.endpoint.count == 2
-    assert "and be quick" in json.dumps(gateway.upstream()[1].messages[-1])
+    messages_there = gateway.upstream()[1].messages
+    assert [message["role"] for message in messages_there] == ["user", "assistant", "user"]
+    kinds = [(block["type"], block.get("text")) for block in blocks(messages_there[-1])]
+    assert kinds == [("tool_result", None), ("tool_result", None), ("text", "and be quick")]
 
 
 async def test_some_results_only_are_answered_all_the_same(gateway: Running) -> None:

@@ -19,7 +19,9 @@ def test_names_that_the_api_takes_are_the_clients_own(name: str) -> None:
     assert cli_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["a.b", "files.read", "é", "a b", "a" * 129, "", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["a.b", "files.read", "é", "a b", "a" * 129, "", "\ud800", "ToolSearch", "mcp__ide__x"]
+)
 def test_others_are_mapped_and_always_to_the_same(name: str) -> None:
     mapped = cli_name(name)
     assert API_RULE.fullmatch(mapped)
@@ -62,16 +64,33 @@ def test_a_tool_is_declared_whole() -> None:
     assert declared["_meta"]["anthropic/alwaysLoad"] is True
 
 
+def test_an_empty_line_of_a_description_is_none_for_the_cli() -> None:
+    (declared,) = tool_set([Tool("read", "One.\n\n\nTwo.\n")]).manifest
+    assert declared["description"] == "One.\n \n \nTwo.\n"
+
+
+def test_what_the_client_declared_stays_beside_what_the_cli_is_told() -> None:
+    tools = (Tool("read.file", "One.\n\nTwo.", {"anyOf": [{"required": ["a b"]}]}), Tool("list"))
+    assert tool_set(tools).declared == tools
+
+
+@pytest.mark.parametrize("name", ["ToolSearch", "mcp__ide__x", "mcp__ide__executeCode"])
+def test_names_that_the_cli_keeps_back_are_mapped(name: str) -> None:
+    assert cli_name(name) != name
+    assert tool_set([Tool(name)]).client_name(cli_name(name)) == name
+
+
 @pytest.mark.parametrize(
-    ("parameters", "schema"),
+    ("tools", "altered"),
     [
-        (None, {"type": "object", "properties": {}}),
-        ({}, {"type": "object", "properties": {}}),
-        ({"$ref": "#/$defs/x", "$defs": {}}, {"type": "object", "properties": {}, "$ref": "#/$defs/x", "$defs": {}}),
+        ([Tool("a", "plain", {"properties": {"é": {}}})], ()),
+        ([Tool("a"), Tool("b", "wait…")], ("tools.description",)),
+        ([Tool("a", "wait…"), Tool("b", None, {"title": "½"})], ("tools.description", "tools.parameters")),
+        ([Tool("a", None, {"properties": {"__proto__": {}}})], ("tools.parameters",)),
     ],
 )
-def test_schemas_without_a_type(parameters: dict[str, object] | None, schema: dict[str, object]) -> None:
-    assert tool_set([Tool("read", parameters=parameters)]).manifest[0]["inputSchema"] == schema
+def test_what_is_altered_is_named(tools: list[Tool], altered: tuple[str, ...]) -> None:
+    assert tool_set(tools).altered == altered
 
 
 def test_what_the_model_called() -> None:

@@ -3,12 +3,13 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import parse_chat_request
 from claudegwd.translate.catalogue import offered
 from claudegwd.translate.plan import Plan, make_plan
-from claudegwd.workers.replay import mid_turn, replay
+from claudegwd.workers.replay import replay
 
 MODEL = "claude-sonnet-4-20250514"
 
@@ -70,9 +71,9 @@ async def test_a_last_word_of_the_model_is_put_in_its_mouth() -> None:
     assert await written(wanted) == [[("user", False, ["1"])], [("assistant", False, ["2"]), ("user", True, [])]]
 
 
-def test_results_alone_bring_no_words_in_mid_turn() -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "t", "arguments": "{}"}}
-    head = (said("user", "1"), {"role": "assistant", "tool_calls": [call]})
-    result = {"role": "tool", "tool_call_id": "c1", "content": "42"}
-    assert mid_turn(plan(*head, result), 2) == b""
-    assert shown(mid_turn(plan(*head, result, said("user", "and")), 2)) == [("user", True, ["and"])]
+@pytest.mark.parametrize("text", ["(no content)", " (no content)\n"])
+async def test_an_answer_that_the_cli_would_leave_out_goes_in_two_blocks(text: str) -> None:
+    wanted = plan(said("user", "1"), said("assistant", text), said("user", "3"))
+    (_, (answer, _)) = await written(wanted)
+    assert len(answer[2]) == 2
+    assert "".join(answer[2]) == text
