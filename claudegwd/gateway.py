@@ -31,6 +31,7 @@ from claudegwd.store.database import FILE_NAME, Database, StateError
 from claudegwd.store.keys import KeyMemory
 from claudegwd.store.responses import KeptResponses
 from claudegwd.translate.catalogue import Initialized, Model, offered
+from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.asking import Asking, Desk, Timing
 from claudegwd.workers.binary import HOW_TO_INSTALL, find_binary
@@ -209,7 +210,7 @@ class Gateway:
         """The model of this name. Raises ModelNotFound, also for one that this client may not use."""
         model = self._models.get(name)
         if model is None or not client.allows(name):
-            raise ModelNotFound("cannot find this model: GET /v1/models lists those that are offered")
+            raise ModelNotFound(no_such_model(name, filter(client.allows, self._models)))
         return model
 
     def answered(self, asking: Asking) -> None:

@@ -20,8 +20,8 @@ from claudegwd.keys.states import TRANSITIONS, KeyEvent, KeyState
 from claudegwd.openai_api import chat_request, completions_request, parameters, responses_parameters
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.openapi import OPERATIONS
-from claudegwd.public.app import _MOVED as MOVED_ROUTES
 from claudegwd.public.app import ROUTES as PUBLIC_ROUTES
+from claudegwd.public.missing import MOVED as MOVED_ROUTES
 from claudegwd.translate.turn_states import _TABLE as TURN_TABLE
 from claudegwd.translate.turn_states import TurnEvent, TurnState
 from claudegwd.workers.states import TABLE, WorkerEvent, WorkerState

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import msgspec
 from quart import Response, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from claudegwd.control.ask import Ask, Lines
 from claudegwd.control.gateway_protocol import Gateway
@@ -70,7 +70,10 @@ def _json(body: Any, status: int) -> Response:
 async def _of_http(error: HTTPException) -> Response:
     status = error.code or 500
     text = _TEXTS.get(status, "cannot read this request")
-    return _json(error_body(Refused(status, _CODES.get(status, "invalid_request"), text)), status)
+    response = _json(error_body(Refused(status, _CODES.get(status, "invalid_request"), text)), status)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
 
 
 async def _of_error(error: Exception) -> Response:

@@ -8,6 +8,7 @@ Source of the shape: OpenAI's ``ErrorResponse`` (``{"error": {"message", "type",
 """
 
 import json
+from collections.abc import Mapping
 from math import ceil
 from typing import ClassVar
 
@@ -15,7 +16,8 @@ from typing import ClassVar
 class GatewayError(Exception):
     """An answer other than success. Not raised itself: raise the subclass that says whose fault it is.
 
-    ``param`` is the path of the field at fault (``messages[1].content[0].type``); ``retry_after`` is in seconds.
+    ``param`` is the path of the field at fault (``messages[1].content[0].type``); ``retry_after`` is in seconds;
+    ``headers`` are sent beside the usual ones, their names in lower case.
     """
 
     status: ClassVar[int] = 500
@@ -33,9 +35,11 @@ class GatewayError(Exception):
         param: str | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self._headers = headers or {}
         if param is not None:
             self.param = param
         if code is not None:
@@ -50,7 +54,7 @@ class GatewayError(Exception):
 
     def headers(self) -> dict[str, str]:
         """Response headers that go with this error, beside the usual ones. Names are lower case."""
-        headers: dict[str, str] = {}
+        headers = dict(self._headers)
         if self.retry_after is not None:
             # Whole seconds, never 0: "retry-after: 0" makes clients hammer.
             headers["retry-after"] = str(max(1, ceil(self.retry_after)))
@@ -115,7 +119,7 @@ class ModelNotFound(NotFound):
 
 
 class MethodNotAllowed(CallerError):
-    """The route exists, with other methods."""
+    """The route exists, with other methods; the ``allow`` header names them."""
 
     status = 405
     code = "method_not_allowed"
@@ -136,7 +140,7 @@ class BodyTooLarge(CallerError):
 
 
 class UnsupportedMediaType(CallerError):
-    """Not ``application/json``, or a compressed body."""
+    """Not ``application/json``, or compressed in a way that we do not know."""
 
     status = 415
     code = "unsupported_media_type"

@@ -15,6 +15,8 @@ from claudegwd.openai_api.errors import InvalidRequest
 # fault. Above this size that would keep the daemon from other work for longer than it is worth.
 MAX_DIAGNOSED_BYTES = 4 * 1024 * 1024
 
+# Editors and shells of Windows put it before what they save.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _decoder = msgspec.json.Decoder()
 # Ends at the end of the body too: else each quote of a broken body would be scanned to its end, in square time.
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
@@ -29,6 +31,7 @@ def read_object(body: bytes, bounds: Bounds) -> dict[str, Any]:
 
     Raises InvalidRequest; `param` is the path of the field at fault where one is.
     """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     if _holds_more_than(bounds.max_values, body):
         raise InvalidRequest(f"cannot read a body of more than {bounds.max_values} JSON values: send less at once")
     try:

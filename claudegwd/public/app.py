@@ -9,20 +9,19 @@ from typing import Any
 import trio
 from quart import Response, g, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException, RequestTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as HttpMethodNotAllowed
+from werkzeug.exceptions import NotFound as HttpNotFound
 
 from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import (
-    BodyTooLarge,
     GatewayError,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
-    NotFound,
-    UnsupportedMediaType,
 )
 from claudegwd.public import (
     chat,
@@ -37,12 +36,11 @@ from claudegwd.public import (
     responses,
     sessions,
 )
-from claudegwd.public.requests import Application, Record, at_end, body_is_read, milliseconds_since, request_id
+from claudegwd.public.bodies import body_is_read
+from claudegwd.public.missing import not_found
+from claudegwd.public.requests import Application, Record, at_end, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
-
-# A client that sends its body slower than this is cut off: 32 MiB in 60 s is 4 Mbit/s.
-BODY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +95,11 @@ _PREFLIGHT = {
     "access-control-max-age": "600",
 }
 
-# The older gateway had these on TCP. A control route is never reachable there; say where it went.
-_MOVED = {"/v1/keys/status": "claudegwctl keys list", "/v1/keys/rotate": "claudegwctl rotate"}
-
 
 def public_app(gateway: Gateway) -> QuartTrio:
     """The application, for Hypercorn."""
     app = Application("claudegwd.public", static_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes, BODY_TIMEOUT=BODY_SECONDS)
+    app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes)
     app.config[openapi.ROUTES_KEY] = tuple((route.method, route.path, route.open) for route in ROUTES)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect, and a redirect is an answer of Quart's own
@@ -196,22 +191,12 @@ async def _answer_unforeseen(error: Exception) -> Response:
 
 
 def _in_our_terms(error: HTTPException) -> GatewayError:
-    moved = _MOVED.get(request.path)
-    match error.code:
-        case 404 if moved:
-            return NotFound(f"cannot serve this over TCP: use `{moved}` on the gateway's machine")
-        case 404:
-            return NotFound(f"cannot find {request.method} {_printable(request.path)}: see GET /openapi.json")
-        case 405:
-            return MethodNotAllowed(f"cannot {request.method} here: see GET /openapi.json for the methods")
-        case 413:
-            return BodyTooLarge("cannot take a body of this size: the bound is server.max_body_bytes")
-        case 415:
-            return UnsupportedMediaType("cannot read this body: send application/json")
-    if isinstance(error, RequestTimeout):
-        return InvalidRequest("cannot read the body: it came too slowly or was cut off")
+    match error:
+        case HttpNotFound():
+            return not_found()
+        case HttpMethodNotAllowed(valid_methods=methods):
+            return MethodNotAllowed(
+                f"cannot {request.method} here: see GET /openapi.json for the methods",
+                headers={"allow": ", ".join(sorted(methods or ()))},
+            )
     return InvalidRequest("cannot read this request") if (error.code or 500) < 500 else InternalError("cannot answer")
-
-
-def _printable(path: str) -> str:
-    return path[:128].encode("ascii", "replace").decode()

@@ -17,9 +17,9 @@ from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.parameters import read_include_usage
 from claudegwd.openai_api.responses_request import read_responses_request
 from claudegwd.public.answering import Answering, Stream, finished, worker_headers
+from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
-from claudegwd.public.requests import read_body
 from claudegwd.public.responses import earlier
 from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking

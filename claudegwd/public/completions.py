@@ -12,7 +12,7 @@ from claudegwd.openai_api.completions_request import CompletionsRequest, parse_c
 from claudegwd.openai_api.completions_response import CompletionStream, FinishReason, TextChoice, text_completion_body
 from claudegwd.openai_api.encode import encode
 from claudegwd.public.answering import Answering, Stream, finished, worker_headers
-from claudegwd.public.requests import read_body
+from claudegwd.public.bodies import read_body
 from claudegwd.translate.turn import Finished, Output, Text
 from claudegwd.workers.asking import Asking
 

@@ -10,6 +10,7 @@ from claudegwd.config.check import split_bind
 from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS, Client
 from claudegwd.limits.meter import Admission
+from claudegwd.openai_api.content_encoding import encoding_of
 from claudegwd.openai_api.errors import AuthenticationFailed, PermissionDenied, UnsupportedMediaType
 from claudegwd.public.requests import at_end
 
@@ -41,11 +42,10 @@ def check_origin(gateway: Gateway, origin: str | None) -> None:
 
 
 def check_body_type(headers: Headers) -> None:
-    """JSON only: a form or a text could be sent by any web page without asking first."""
+    """JSON only, packed or not: a form or a text could be sent by any web page without asking first."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("cannot read this body: send it with content-type application/json")
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("cannot read a compressed body: send it without content-encoding")
+    encoding_of(headers.get("content-encoding", ""))
 
 
 def authenticate(gateway: Gateway, headers: Headers) -> Client:

@@ -12,7 +12,8 @@ from claudegwd.openai_api.errors import CallerError, InvalidRequest
 from claudegwd.openai_api.older_gateway import checked_id
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.answering import Answering
-from claudegwd.public.requests import during, read_body
+from claudegwd.public.bodies import read_body
+from claudegwd.public.requests import during
 from claudegwd.store.chat_sessions import Known
 
 

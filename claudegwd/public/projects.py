@@ -9,7 +9,7 @@ from quart import Response, g, jsonify, request
 from claudegwd.gateway import Gateway
 from claudegwd.openai_api.errors import NotFound, TooMany
 from claudegwd.openai_api.older_gateway import moment, page_body, parse_page, parse_project
-from claudegwd.public.requests import read_body
+from claudegwd.public.bodies import read_body
 from claudegwd.store.projects import Project, StoreFull, create_project, delete_project, get_project, list_projects
 
 

@@ -10,21 +10,17 @@ from secrets import token_hex
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
-from quart import g, request
 from quart.wrappers import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
 from claudegwd.logs import event as log_event
-from claudegwd.logs import log, log_content
+from claudegwd.logs import log
+from claudegwd.public.bodies import Request
 
-# How long the rest of a refused request's body is awaited. On a connection that is closed under it, many clients see
-# a broken pipe instead of the refusal; whoever sends slower than this gets that.
-REFUSED_BODY_SECONDS = 2.0
-
+_SLASHES = re.compile("/{2,}")
 _CLIENTS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LOGGED = (
     "request_id", "method", "route", "status", "code", "client", "model", "key", "how", "prompt_tokens",
@@ -71,12 +67,18 @@ class Application(QuartTrio):
     it makes an error before anybody could answer."""
 
     asgi_http_class = Connection
+    request_class = Request
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
-        """Look the request's route up."""
+        """Look the request's route up. A base URL that ends in a slash makes two of one: they count as one."""
         if request is None:
             return None
-        return self.url_map.bind("localhost", None, None, request.scheme, request.method, request.path)
+        return self.url_map.bind("localhost", None, None, request.scheme, request.method, path_of(request))
+
+
+def path_of(request: BaseRequestWebsocket) -> str:
+    """The path by which a request is routed."""
+    return _SLASHES.sub("/", request.path)
 
 
 def at_end(close: Callable[[], object]) -> None:
@@ -93,28 +95,6 @@ def request_id(headers: Headers) -> str:
     """The client's own id where it is harmless in a log and a header, else a new one."""
     given = headers.get("x-request-id", "")
     return given if _CLIENTS_OWN_ID.fullmatch(given) else f"req_{token_hex(12)}"
-
-
-async def read_body() -> bytes:
-    """The whole body, within the bounds of size and time that the application has set."""
-    data = await request.get_data(cache=False)
-    g.body_at = trio.current_time()
-    body = data if isinstance(data, bytes) else data.encode()
-    if g.gateway.config.log.content:
-        log_content("asked", body, g.request_id)
-    return body
-
-
-async def body_is_read() -> bool:
-    """Whether nothing more of this request's body is to come: its rest is read and thrown away, for a moment."""
-    with trio.move_on_after(REFUSED_BODY_SECONDS):
-        try:
-            async for _ in request.body:
-                pass
-        except HTTPException:  # it is larger than bodies may be
-            return False
-        return True
-    return False
 
 
 def milliseconds_since(start: float) -> int:

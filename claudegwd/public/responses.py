@@ -15,8 +15,8 @@ from claudegwd.openai_api.responses_response import ResponseObject, page_of_item
 from claudegwd.openai_api.responses_stream import ResponsesStream
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.answering import Answering, Stream, worker_headers
+from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
-from claudegwd.public.requests import read_body
 from claudegwd.store.responses import KeptResponse, OwnResponses
 from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking

@@ -37,6 +37,7 @@ async def test_errors_have_one_form(client: httpx.AsyncClient, method: str, path
     error = answer.json()["error"]
     assert error["code"] == code
     assert error["message"].startswith("cannot ")
+    assert ("allow" in answer.headers) is (status == 405)
 
 
 async def test_a_body_that_is_too_large(client: httpx.AsyncClient) -> None:

@@ -25,7 +25,7 @@ DEEP = 100_000
         (b'"text"', None, "must be a JSON object"),
         (b'{"a": "\xff"}', None, "not UTF-8"),
         ('{"a": 1}'.encode("utf-16"), None, "not JSON in UTF-8"),
-        (b'\xef\xbb\xbf{"a": 1}', None, "UTF-8"),
+        (b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}', None, "UTF-8"),
         (b'{"a": NaN}', "a", "finite"),
         (b'{"a": {"b": [0, -Infinity]}}', "a.b[1]", "finite"),
         (b'{"a": 1e999}', "a", "finite"),
@@ -88,3 +88,7 @@ def test_only_names_are_shown() -> None:
     assert shown("max_tokens") == "max_tokens"
     assert shown("$ref") == "$ref"
     assert [shown(key) for key in ("", "a b", "a\r\nb", "é", "x" * 65)] == ["*"] * 5
+
+
+def test_a_byte_order_mark_is_no_part_of_it() -> None:
+    assert read_object(b'\xef\xbb\xbf{"a": 1}', Bounds()) == {"a": 1}

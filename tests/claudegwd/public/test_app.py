@@ -1,26 +1,17 @@
-"""What holds for every route, without a CLI: bodies that do not come, and an order of refusals."""
+"""What holds for every route, without a CLI."""
 
 from __future__ import annotations
 
-import json
-import math
 from types import SimpleNamespace
 from typing import Any
 
-import trio
+import pytest
 
 from claudegwd.config import Config
 from claudegwd.limits.clients import ClientBook
 from claudegwd.limits.meter import Limits
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.public.app import BODY_SECONDS, public_app
-from claudegwd.public.requests import REFUSED_BODY_SECONDS
-from tests.claudegwd.test_serving import PATIENCE, running
-
-HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-
-
-SLOW = [(b"content-length: 1000\r\n\r\n", b" "), (b"transfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n")]
+from claudegwd.public.app import ROUTES, public_app
 
 
 def gateway() -> Any:
@@ -37,40 +28,26 @@ def gateway() -> Any:
     )
 
 
-async def test_a_body_that_comes_slowly_is_cut_off(autojump_clock: object) -> None:
-    here = gateway()
-    async with running(public_app(here), math.inf) as server:
-        for head, piece in SLOW:
-            stream = await server.connect()
-            started = trio.current_time()
-            await stream.send_all(HEAD + head)
-            got = await answer_to(stream, piece)
-            assert BODY_SECONDS <= trio.current_time() - started < 2 * BODY_SECONDS + REFUSED_BODY_SECONDS
-            assert got.startswith(b"HTTP/1.1 400 ")
-            assert b"connection: close" in got.lower()
-            assert "slowly" in json.loads(got.partition(b"\r\n\r\n")[2])["error"]["message"]
-        # Nor does it hold the client's only place any longer.
-        stream = await server.connect()
-        await stream.send_all(HEAD + b"content-length: 1\r\nconnection: close\r\n\r\n{")
-        assert (await stream.receive_some()).startswith(b"HTTP/1.1 400 ")
-        await server.server.stop(PATIENCE)
+async def refused(method: str, path: str) -> tuple[int, dict[str, Any], Any]:
+    client = public_app(gateway()).test_client()
+    response = await client.open(path, method=method, json={} if method == "POST" else None)
+    return response.status_code, (await response.get_json())["error"], response.headers
 
 
-async def answer_to(stream: trio.SocketStream, piece: bytes) -> bytes:
-    """What comes back, to its end, while a piece is sent every five seconds, 100 times at most."""
-    got = b""
-    for _ in range(100):
-        with trio.move_on_after(5):
-            try:
-                data = await stream.receive_some()
-            except trio.BrokenResourceError:
-                return got
-            got += data
-            if not data:
-                return got
-            continue
-        try:
-            await stream.send_all(piece)
-        except trio.BrokenResourceError:
-            break
-    return got
+@pytest.mark.parametrize("path", ["/v1//chat/completions", "//v1/chat/completions", "/v1/chat//completions/"])
+async def test_slashes_count_once(path: str) -> None:
+    status, error, _ = await refused("POST", path)
+    assert status == 400
+    assert error["param"] == "model"
+
+
+async def test_every_405_says_what_is_allowed() -> None:
+    paths: dict[str, set[str]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path.replace("<path:ident>", "x").replace("<ident>", "x"), set()).add(route.method)
+    for path, methods in paths.items():
+        status, _, headers = await refused("PUT", path)
+        assert status == 405, path
+        allowed = set(headers["allow"].split(", "))
+        assert methods <= allowed
+        assert "PUT" not in allowed

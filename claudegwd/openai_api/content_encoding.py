@@ -1,0 +1,100 @@
+"""Compressed bodies, unpacked piece by piece as they come. Codex, for one, can send its requests as zstd."""
+
+import zlib
+from typing import Any, Final
+
+from claudegwd.openai_api.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+
+# A conversation packs to a tenth or a twentieth of its size, one full of repetition to a fiftieth. What unpacks to more
+# is made to cost us memory; below the size in which it cannot, any ratio passes.
+MAX_RATIO: Final = 100
+MAX_BYTES_OF_ANY_RATIO: Final = 1024 * 1024
+# The logarithm of what a zstd decoder has to keep: 8 MiB, as RFC 9659 demands of who sends it over HTTP. Its own bound
+# would let a body of some bytes claim 128 MiB.
+MAX_ZSTD_WINDOW: Final = 23
+
+ENCODINGS: Final = ("gzip", "deflate", "zstd")
+_SAME = {"": "identity", "x-gzip": "gzip"}
+_GZIP, _RAW = 16 + zlib.MAX_WBITS, -zlib.MAX_WBITS
+
+
+def encoding_of(header: str) -> str:
+    """The one encoding that a Content-Encoding names, `identity` for none. Raises UnsupportedMediaType."""
+    name = header.strip().lower()
+    name = _SAME.get(name, name)
+    if name != "identity" and name not in ENCODINGS:
+        raise UnsupportedMediaType(
+            f"cannot read a body of this content-encoding: send it as it is, or packed with {', '.join(ENCODINGS)}",
+            headers={"accept-encoding": ", ".join(ENCODINGS)},
+        )
+    return name
+
+
+class Unpacker:
+    """Unpacks one body. Never makes more than `most` bytes, in all, and holds no more than what it gives back."""
+
+    def __init__(self, encoding: str, most: int) -> None:
+        """`encoding`: one of ENCODINGS."""
+        self._encoding = encoding
+        self._most = most
+        self._taken = 0
+        self._made = 0
+        self._head = b""  # of a deflate body, until there are the two bytes that tell its two forms apart
+        self._error: type[Exception] = zlib.error
+        self._decoder: Any = None
+        if encoding == "gzip":
+            self._decoder = zlib.decompressobj(_GZIP)
+        elif encoding == "zstd":
+            zstd = _zstd()
+            self._error = zstd.ZstdError
+            self._decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: MAX_ZSTD_WINDOW})
+
+    def feed(self, piece: bytes) -> bytes:
+        """Take a piece; give what it unpacks to. Raises BodyTooLarge, and InvalidRequest where it is something else."""
+        if self._decoder is None:
+            piece = self._head = self._head + piece
+            if len(piece) < 2:
+                return b""
+            self._decoder = zlib.decompressobj() if _is_zlib(piece) else zlib.decompressobj(_RAW)
+        if not piece:
+            return b""
+        if self._decoder.eof:
+            raise self._fault("something follows its end")
+        self._taken += len(piece)
+        room = min(self._most, max(MAX_BYTES_OF_ANY_RATIO, MAX_RATIO * self._taken)) - self._made
+        try:
+            # One more than may be: so what is too large shows itself.
+            made: bytes = self._decoder.decompress(piece, room + 1)
+        except self._error as error:
+            raise self._fault("it is broken, or something else") from error
+        if len(made) > room:
+            raise BodyTooLarge(
+                "cannot unpack this body: it would have more bytes than server.max_body_bytes, or more than "
+                f"{MAX_RATIO} times its size; send less, or send it unpacked"
+            )
+        if self._decoder.unused_data:
+            raise self._fault("something follows its end")
+        self._made += len(made)
+        return made
+
+    def end(self) -> None:
+        """All was fed. Raises InvalidRequest if it was not whole."""
+        if self._decoder is None or not self._decoder.eof:
+            raise self._fault("it is cut off")
+
+    def _fault(self, why: str) -> InvalidRequest:
+        return InvalidRequest(f"cannot unpack this body as {self._encoding}, which its content-encoding names: {why}")
+
+
+def _is_zlib(body: bytes) -> bool:
+    """Whether it has zlib's two bytes at its head. "deflate" means so, but some send it without."""
+    return body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
+
+
+def _zstd() -> Any:
+    """Loaded with the first body that needs it: few ever do."""
+    try:
+        from compression import zstd  # type: ignore[import-not-found]  # from Python 3.14 on
+    except ImportError:
+        from backports import zstd
+    return zstd

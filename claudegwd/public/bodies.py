@@ -1,0 +1,108 @@
+"""The body of a request: read within bounds of size and time, unpacked, or thrown away so that a refusal arrives."""
+
+from typing import Any
+
+import trio
+from quart import g, request
+from quart_trio.wrappers.request import TrioBody, TrioRequest
+
+from claudegwd.logs import log_content
+from claudegwd.openai_api.content_encoding import Unpacker, encoding_of
+from claudegwd.openai_api.errors import BodyTooLarge, InvalidRequest
+
+# A client that sends its body slower than this is cut off: 32 MiB in 60 s is 4 Mbit/s.
+BODY_SECONDS = 60
+
+# The rest of a refused request's body is read and thrown away, up to this many bytes: on a connection that is closed
+# under it, many clients see a broken pipe instead of the refusal. Several times what a body may have by default.
+DISCARDED_BYTES = 128 * 1024 * 1024
+# For no longer than this: enough for all those bytes over a gigabit, and a stranger's connection is soon free again.
+DISCARDED_SECONDS = 10.0
+# And only while something comes: a client that is silent for so long waits for the answer, or is gone.
+DISCARDED_SILENCE_SECONDS = 2.0
+
+
+class RequestBody(TrioBody):
+    """Counts all that comes. Quart's own bounds only what nobody has read yet, and then forgets where the body ends."""
+
+    def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
+        super().__init__(None, None)
+        self._most = max_content_length
+        self._count = 0
+        self._discards = False
+        self.is_too_large = self._exceeds(expected_content_length or 0)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the client has sent all of it."""
+        return bool(self._complete.is_set())
+
+    def append(self, data: bytes) -> None:
+        """Take a piece as it arrives."""
+        self._count += len(data)
+        self.is_too_large = self.is_too_large or self._exceeds(self._count)
+        if self.is_too_large or self._discards:
+            self._data.clear()
+        else:
+            self._data.extend(data)
+        self._has_data.set()
+
+    async def piece(self) -> bytes:
+        """What has come since the last time; waits for some. Empty at the end. Raises BodyTooLarge."""
+        while not (self._data or self.is_complete or self.is_too_large):
+            self._has_data.clear()
+            await self._has_data.wait()
+        if self.is_too_large:
+            raise BodyTooLarge("cannot take a body of this size: the bound is server.max_body_bytes")
+        data = bytes(self._data)
+        self._data.clear()
+        return data
+
+    async def discard(self) -> bool:
+        """Read on and throw away, within the bounds; whether the end was reached."""
+        self._discards = True
+        self._data.clear()
+        last = self._count + DISCARDED_BYTES
+        with trio.move_on_after(DISCARDED_SECONDS):
+            while not self.is_complete and self._count <= last:
+                self._has_data.clear()
+                with trio.move_on_after(DISCARDED_SILENCE_SECONDS) as silence:
+                    await self._has_data.wait()
+                if silence.cancelled_caught:
+                    break
+        return self.is_complete
+
+    def _exceeds(self, size: int) -> bool:
+        return self._most is not None and size > self._most
+
+
+class Request(TrioRequest):
+    """A request with such a body."""
+
+    body_class = RequestBody
+
+
+async def read_body() -> bytes:
+    """The whole body, unpacked. Raises BodyTooLarge, and InvalidRequest where it is too slow or cannot be unpacked."""
+    body = bytearray()
+    encoding = encoding_of(request.headers.get("content-encoding", ""))
+    unpacker = Unpacker(encoding, g.gateway.config.server.max_body_bytes) if encoding != "identity" else None
+    sent: Any = request.body
+    with trio.move_on_after(BODY_SECONDS) as patience:
+        while piece := await sent.piece():
+            body += unpacker.feed(piece) if unpacker else piece
+    if patience.cancelled_caught:
+        raise InvalidRequest("cannot read the body: it came too slowly or was cut off")
+    if unpacker:
+        unpacker.end()
+    g.body_at = trio.current_time()
+    whole = bytes(body)
+    if g.gateway.config.log.content:
+        log_content("asked", whole, g.request_id)
+    return whole
+
+
+async def body_is_read() -> bool:
+    """Whether nothing more of this request's body is to come: its rest is read and thrown away, within bounds."""
+    body: Any = request.body
+    return bool(await body.discard())

@@ -1,0 +1,30 @@
+"""What is said of a path that is not served: the base URL may be wrong, or the client the older gateway's."""
+
+from quart import current_app, request
+
+from claudegwd.openai_api.errors import NotFound
+from claudegwd.public.requests import path_of
+
+# The older gateway had these on TCP. A control route is never reachable there; say where it went.
+MOVED = {"/v1/keys/status": "claudegwctl keys list", "/v1/keys/rotate": "claudegwctl rotate"}
+_ROOT = "/v1"
+
+
+def not_found() -> NotFound:
+    """The error for this request, which has no route."""
+    path = path_of(request)
+    if path in MOVED:
+        return NotFound(f"cannot serve this over TCP: use `{MOVED[path]}` on the gateway's machine")
+    asked = f"{request.method} {_printable(request.path)}"
+    meant = f"{_ROOT}/{path.rpartition(f'{_ROOT}/')[2].lstrip('/')}"
+    routes = current_app.url_map.bind("localhost")
+    if meant != path and routes.allowed_methods(meant):
+        return NotFound(
+            f"cannot find {asked}: the base URL to give a client is http://HOST:PORT{_ROOT}, and ends there; "
+            f"the request then goes to {_printable(meant)}"
+        )
+    return NotFound(f"cannot find {asked}: see GET /openapi.json")
+
+
+def _printable(path: str) -> str:
+    return "".join(character if " " <= character <= "~" else "?" for character in path[:128])

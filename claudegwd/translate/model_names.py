@@ -1,0 +1,33 @@
+"""What is said of a model that is not offered: its name, and those that may have been meant."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from itertools import islice
+from typing import Final
+
+# As many as a reader compares at a glance.
+MAX_NEIGHBOURS: Final = 3
+# Of the names that are compared, each for some 20 microseconds: catalogues have some dozens.
+MAX_COMPARED: Final = 500
+# Characters of a name in a message: all of any real one.
+MAX_SHOWN: Final = 64
+
+
+def no_such_model(name: str, offered: Iterable[str]) -> str:
+    """The message for a client that asked for `name` and may use the models of `offered`, the most wanted first."""
+    names = list(islice(offered, MAX_COMPARED))
+    # By the shown form: what is longer is no name that could be near to one.
+    near = get_close_matches(_shown(name).lower(), names, MAX_NEIGHBOURS, cutoff=0.5) or names[:MAX_NEIGHBOURS]
+    if not near:
+        return f'cannot find the model "{_shown(name)}": this API key may use none; ask the operator for one that may'
+    return f'cannot find the model "{_shown(name)}": use {_listed(near)}, or another of those that GET /v1/models lists'
+
+
+def _shown(name: str) -> str:
+    """One line of plain characters, whatever a client wrote."""
+    cut = name if len(name) <= MAX_SHOWN else name[: MAX_SHOWN - 1] + "…"
+    return "".join(character if character.isprintable() and character != '"' else "?" for character in cut)
+
+
+def _listed(names: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
