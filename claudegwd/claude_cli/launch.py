@@ -13,6 +13,10 @@ _QUIET: Mapping[str, str] = {
     "CLAUDE_CODE_MAX_RETRIES": "0",  # report failures at once: the key ring decides what is tried next
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # else a lost connection costs a second whole answer
     "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",  # else a refusal costs a second request
+    # else a refusal is asked once more of another model, and a 400 once more as it is
+    "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
+    # else the CLI refuses by itself what it takes for too long, by four characters a token: the upstream counts better
+    "CLAUDE_CODE_MAX_CONTEXT_TOKENS": "10000000",
     "DISABLE_COMPACT": "1",  # else a prompt that is too long is summarised upstream, and the history is replaced
     "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",  # else newer models get an extra `system` message in each request
     # Tools reach the model under the client's own names, as its prompts call them, and not as mcp__gw__NAME. Names of

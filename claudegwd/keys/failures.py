@@ -210,6 +210,10 @@ _ERRORS: Final[Mapping[str, FailureKind]] = MappingProxyType(
 )
 
 
+# The upstream says so, or the CLI itself before it asks.
+_TOO_LONG: Final = frozenset(("prompt_too_long", "blocking_limit"))
+
+
 def classify(
     status: int | None, error: str | None, error_type: str | None, terminal_reason: str | None = None
 ) -> FailureKind:
@@ -220,7 +224,7 @@ def classify(
     """
     if error == "billing_error":
         return FailureKind.BILLING
-    if terminal_reason == "prompt_too_long":
+    if terminal_reason in _TOO_LONG:
         return FailureKind.TOO_LONG
     sure = _SURE_TYPES.get(error_type or "")
     if sure is not None:

@@ -21,8 +21,6 @@ class Bounds:
     max_n: int = 8
     # OpenAI takes 128; agents with several MCP servers pass that, so leave them room.
     max_tools: int = 1_000
-    # A model writes at most 128,000 tokens in an answer, half a million characters: no call has longer arguments.
-    max_arguments_chars: int = 1_000_000
     # The longest model ids (those of cloud resellers) have a little over 100 characters.
     max_model_chars: int = 256
     # For what names something: call ids, message names, user, session_id. Some gateways pack a model's thought

@@ -123,5 +123,10 @@ def read_chat_request(body: Fields, bounds: Bounds) -> ChatRequest:
         session_id=body.text("session_id", longest=bounds.max_id_chars),
         system_prompt=body.text("system_prompt"),
         uses_legacy_functions=tool_use.legacy,
-        ignored=name_what_is_ignored(body, IGNORED, KNOWN),
+        ignored=(*name_what_is_ignored(body, IGNORED, KNOWN), *_names_of_speakers(messages)),
     )
+
+
+def _names_of_speakers(messages: tuple[Message, ...]) -> tuple[str, ...]:
+    """The Messages API knows two sides and no names. (That of a result says whose it is.)"""
+    return ("messages.name",) if any(one.name and one.role not in ("tool", "function") for one in messages) else ()

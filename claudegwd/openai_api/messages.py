@@ -4,9 +4,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
+from claudegwd.openai_api.anthropic_parts import THINKING, read_tool_use, source_url
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
-from claudegwd.openai_api.json_body import nests_deeper_than
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 _ROLES: tuple[str, ...] = get_args(Role)
@@ -15,11 +15,13 @@ _IMAGE_DETAILS = ("auto", "low", "high", "original")
 _PARTS_OF: dict[str, tuple[str, ...]] = {
     "system": ("text",),
     "developer": ("text",),
-    "user": ("text", "image_url", "file"),
-    "assistant": ("text", "refusal"),
-    "tool": ("text", "image_url", "file"),
+    "user": ("text", "image_url", "file", "image", "document", "tool_result"),
+    "assistant": ("text", "refusal", "tool_use", *THINKING),
+    "tool": ("text", "image_url", "file", "image", "document"),
     "function": ("text", "image_url", "file"),
 }
+# Parts that are messages, calls or nothing of their own, and no content.
+_BESIDE = ("tool_result", "tool_use", *THINKING)
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text"):
@@ -55,13 +57,22 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. A tool's result names its call in `tool_call_id`; so does a legacy function's, once paired."""
+    """One message. A tool's result names its call in `tool_call_id`; so does a legacy function's, once paired.
+
+    `place`: which message of the client's it comes from, where that is not its own place (one of several results).
+    """
 
     role: Role
     content: tuple[Part, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    is_error: bool = False
     name: str | None = None
+    place: int | None = None
+
+    def path(self, index: int) -> str:
+        """How the client calls the message that stands at `index` of ours."""
+        return f"messages[{index if self.place is None else self.place}]"
 
 
 def read_messages(body: Fields, bounds: Bounds) -> tuple[Message, ...]:
@@ -71,7 +82,22 @@ def read_messages(body: Fields, bounds: Bounds) -> tuple[Message, ...]:
         if body.get("messages") is None and body.get("input") is not None:
             refuse("messages", "it is missing, and `input` is given: send such bodies to /v1/responses")
         refuse("messages", "it must hold at least one message")
-    return tuple(_message(fields, bounds) for fields in found)
+    messages: list[Message] = []
+    for index, fields in enumerate(found):
+        for message in _messages(fields, bounds):
+            # Where one of them has become several, those behind it need to know their place.
+            moved = len(messages) != index
+            messages.append(msgspec.structs.replace(message, place=index) if moved else message)
+    return tuple(messages)
+
+
+def _messages(fields: Fields, bounds: Bounds) -> list[Message]:
+    """One message, or results that stand among a user's parts and then what is left of it."""
+    message = _message(fields, bounds)
+    if message.role != "user":
+        return [message]
+    results = [_result(part, bounds) for part in _parts_beside(fields, "tool_result", bounds)]
+    return [*results, *([message] if message.content or not results else ())]
 
 
 def _message(fields: Fields, bounds: Bounds) -> Message:
@@ -81,7 +107,8 @@ def _message(fields: Fields, bounds: Bounds) -> Message:
     name = fields.text("name", longest=bounds.max_id_chars)
     content = _content(fields, role, bounds)
     if role == "assistant":
-        return Message(role=role, content=content, tool_calls=_calls(fields, bounds), name=name)
+        used = [ToolCall(*read_tool_use(part, bounds)) for part in _parts_beside(fields, "tool_use", bounds)]
+        return Message(role=role, content=content, tool_calls=(*_calls(fields, bounds), *used), name=name)
     if role == "tool":
         call_id = fields.needed_text("tool_call_id", longest=bounds.max_id_chars)
         return Message(role=role, content=content, tool_call_id=call_id, name=name)
@@ -90,12 +117,25 @@ def _message(fields: Fields, bounds: Bounds) -> Message:
     return Message(role=role, content=content, name=name)
 
 
+def _parts_beside(fields: Fields, kind: str, bounds: Bounds) -> list[Fields]:
+    if not isinstance(fields.get("content"), list):
+        return []
+    return [part for part in fields.objects("content", longest=bounds.max_parts) if part.get("type") == kind]
+
+
+def _result(fields: Fields, bounds: Bounds) -> Message:
+    call_id = fields.needed_text("tool_use_id", longest=bounds.max_id_chars)
+    is_error = fields.flag("is_error") or False
+    return Message(role="tool", content=_content(fields, "tool", bounds), tool_call_id=call_id, is_error=is_error)
+
+
 def _content(fields: Fields, role: str, bounds: Bounds) -> tuple[Part, ...]:
     value = fields.get("content")
     if isinstance(value, str):
         return (TextPart(value),) if value else ()
     if value is None:
-        if role in ("system", "developer", "user"):
+        # Null says nothing, as in OpenAI's API; left out altogether it has been forgotten.
+        if role in ("system", "developer", "user") and "content" not in fields.values:
             refuse(fields.at("content"), "it is missing; give a string or a list of parts")
         # A refusal is sent back as a field of its own, beside a content of null.
         refusal = fields.text("refusal") if role == "assistant" else None
@@ -104,6 +144,8 @@ def _content(fields: Fields, role: str, bounds: Bounds) -> tuple[Part, ...]:
         refuse(fields.at("content"), "it must be a string or a list of parts")
     parts = []
     for part_fields in fields.objects("content", longest=bounds.max_parts):
+        if part_fields.get("type") in _BESIDE and part_fields.get("type") in _PARTS_OF[role]:
+            continue
         part = _part(part_fields, role, bounds)
         if not isinstance(part, TextPart) or part.text:
             parts.append(part)
@@ -120,6 +162,10 @@ def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
         return read_image(fields, bounds)
     if kind == "file":
         return read_file(fields.needed_object("file"), bounds)
+    if kind == "image":
+        return ImagePart(source_url(fields, bounds))
+    if kind == "document":
+        return FilePart(source_url(fields, bounds), fields.text("title", longest=bounds.max_id_chars))
     text = fields.text(kind)
     if text is None:
         refuse(fields.at(kind), "it is missing; give a string")
@@ -172,7 +218,5 @@ def _tool_call(fields: Fields, bounds: Bounds) -> ToolCall:
 def read_call(call_id: str, fields: Fields, bounds: Bounds) -> ToolCall:
     """Read the `name` and `arguments` of a call."""
     name = fields.needed_text("name", longest=bounds.max_id_chars)
-    arguments = fields.text("arguments", longest=bounds.max_arguments_chars) or "{}"
-    if nests_deeper_than(bounds.max_depth, arguments):
-        refuse(fields.at("arguments"), f"it must not be nested deeper than {bounds.max_depth}")
-    return ToolCall(call_id, name, arguments)
+    # However long, deep or broken: what a model wrote and we handed out has to be taken back.
+    return ToolCall(call_id, name, fields.text("arguments") or "{}")

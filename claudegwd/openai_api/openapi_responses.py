@@ -21,7 +21,7 @@ def responses_schemas(bounds: Bounds) -> dict[str, Schema]:
 
 def _items(bounds: Bounds) -> dict[str, Schema]:
     ident = {"type": "string", "minLength": 1, "maxLength": bounds.max_id_chars}
-    arguments = {"type": "string", "maxLength": bounds.max_arguments_chars}
+    arguments = {"type": "string"}
     text = record("type text", type=one_of("input_text", "output_text", "text"), text=TEXT)
     refusal = record("type refusal", type=one_of("refusal"), refusal=TEXT)
     url = {"type": "string", "pattern": "^(data:|https?://)"}

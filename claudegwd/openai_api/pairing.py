@@ -1,5 +1,7 @@
-"""Whether calls and results in a history belong together."""
+"""Which calls and results of a history belong together."""
 
+import re
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -7,46 +9,72 @@ import msgspec
 from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.messages import Message, ToolCall
 
+_IN_BATCH = re.compile(r"_\d+$")
+_NOTHING = Message(role="user")  # in the place of a message that is left out, so that the others keep theirs
+
 
 def pair_calls(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Check that each result names an earlier call, once, in any order; give legacy function calls an id of their own.
+    """Give every call an id of its own and every result the id of its call, in any order.
 
-    A call without a result is accepted: agents abandon a call and go on, and some send results in two requests.
-    Raises InvalidRequest with the path of the id at fault.
+    Some servers count their calls from 0 in each answer: an id that recurs is another call's from then on. Of several
+    results of one call the first is kept; a call without a result is accepted, since agents abandon a call and go on.
+    Raises InvalidRequest with the path of an id, or name, that no earlier call has.
     """
-    open_calls: set[str] = set()
-    seen: set[str] = set()
-    legacy: dict[str, str] = {}  # function name -> id of its last call that has no result yet
-    paired = []
-    for index, message in enumerate(messages):
-        if message.role == "assistant" and message.tool_calls:
-            message = _with_ids(message, index, legacy)  # noqa: PLW2901 - the same message, completed
-            for number, call in enumerate(message.tool_calls):
-                if call.id in seen:
-                    path = f"messages[{index}].tool_calls[{number}].id"
-                    refuse(path, "another call has the same id; give each its own")
-                seen.add(call.id)
-                open_calls.add(call.id)
-        elif message.role == "tool":
-            path = f"messages[{index}].tool_call_id"
-            if message.tool_call_id not in seen:
-                refuse(path, "no earlier assistant message has a call with this id; send that message too")
-            if message.tool_call_id not in open_calls:
-                refuse(path, "an earlier message has the result of this call already; send one")
-            open_calls.discard(message.tool_call_id or "")
-        elif message.role == "function":
-            call_id = legacy.pop(message.name or "", None)
-            if call_id is None:
-                refuse(f"messages[{index}].name", "no earlier assistant message calls this function; send that too")
-            message = msgspec.structs.replace(message, tool_call_id=call_id)  # noqa: PLW2901 - the same
-        paired.append(message)
-    return tuple(paired)
+    pairing = _Pairing()
+    return tuple(pairing.take(message, index) for index, message in enumerate(messages))
 
 
-def _with_ids(message: Message, index: int, legacy: dict[str, str]) -> Message:
-    """A legacy function_call has no id: make one out of its place, so that the same history gives the same ids."""
-    if message.tool_calls[0].id:
+def _batch(ident: str) -> str | None:
+    """For the CLI `a_2` is the second call of the batch `a`: it loses the results of either (2.1.330)."""
+    found = _IN_BATCH.search(ident)
+    return ident[: found.start()] if found else None
+
+
+class _Pairing:
+    def __init__(self) -> None:
+        self._taken: set[str] = set()  # all ids given so far
+        self._batches: set[str | None] = set()  # those that would be a batch of one of them
+        self._times: dict[str, int] = {}  # how often the client used an id
+        self._open: dict[str, deque[str]] = {}  # the client's id, or a function's name -> our ids without a result
+
+    def take(self, message: Message, index: int) -> Message:
+        match message.role:
+            case "assistant" if message.tool_calls:
+                return self._with_ids(message, index)
+            case "tool":
+                path = f"{message.path(index)}.tool_call_id"
+                why = "no earlier assistant message has a call with this id; send that message too"
+                return self._paired(message, f"id {message.tool_call_id}", path, why)
+            case "function":
+                why = "no earlier assistant message calls this function; send that too"
+                return self._paired(message, f"name {message.name}", f"{message.path(index)}.name", why)
         return message
-    call = message.tool_calls[0]
-    legacy[call.name] = f"call_legacy_{index}"
-    return msgspec.structs.replace(message, tool_calls=(ToolCall(legacy[call.name], call.name, call.arguments),))
+
+    def _with_ids(self, message: Message, index: int) -> Message:
+        calls = []
+        fresh: dict[str, deque[str]] = {}
+        for call in message.tool_calls:
+            # A legacy call has no id: one is made out of its place, the same for the same history.
+            ident = self._own(call.id or f"call_legacy_{index}")
+            fresh.setdefault(f"id {call.id}" if call.id else f"name {call.name}", deque()).append(ident)
+            calls.append(call if ident == call.id else ToolCall(ident, call.name, call.arguments))
+        # A result belongs to the latest calls of its id: earlier ones without a result have been given up.
+        self._open |= fresh
+        return msgspec.structs.replace(message, tool_calls=tuple(calls))
+
+    def _own(self, ident: str) -> str:
+        own = ident
+        while own in self._taken or own in self._batches or _batch(own) in self._taken:
+            self._times[ident] = number = self._times.get(ident, 1) + 1
+            own = f"{ident}-{number}"
+        self._taken.add(own)
+        self._batches.add(_batch(own))
+        return own
+
+    def _paired(self, message: Message, key: str, path: str, why: str) -> Message:
+        waiting = self._open.get(key)
+        if waiting is None:
+            refuse(path, why)
+        if not waiting:
+            return _NOTHING
+        return msgspec.structs.replace(message, tool_call_id=waiting.popleft())

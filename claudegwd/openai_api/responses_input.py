@@ -92,7 +92,7 @@ def _said(item: Fields, bounds: Bounds) -> Message:
     if name is None:
         refuse(item.at("role"), "it is missing; give one of " + ", ".join(_ROLES))
     role = _ROLES[name]
-    if item.get("content") is None and role != "assistant":
+    if role != "assistant" and "content" not in item.values:
         refuse(item.at("content"), "it is missing; give a string or a list of parts")
     return Message(role=role, content=_content(item, "content", role, bounds))
 
@@ -114,7 +114,7 @@ def _custom_call(item: Fields, bounds: Bounds) -> Message:
     call_id = item.needed_text("call_id", longest=bounds.max_id_chars)
     name = item.needed_text("name", longest=bounds.max_id_chars)
     name = name_in(item.text("namespace", longest=bounds.max_id_chars), name)
-    argument = item.text("input", longest=bounds.max_arguments_chars) or ""
+    argument = item.text("input") or ""
     arguments = encode({CUSTOM_INPUT: argument}).decode()
     return Message(role="assistant", tool_calls=(ToolCall(call_id, name, arguments),))
 

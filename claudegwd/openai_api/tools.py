@@ -60,6 +60,8 @@ def read_tool_use(body: Fields, bounds: Bounds) -> ToolUse:
     _legacy_choice(body, ())
     tools = distinct([_tool(fields, bounds) for fields in offered])
     tools, choice = _choice(body, tools, bounds)
+    if parallel is None and _one_call_by_anthropic(body):
+        parallel = False
     return ToolUse(tools, choice, parallel)
 
 
@@ -75,6 +77,8 @@ def distinct(found: list[tuple[Tool, str]]) -> tuple[Tool, ...]:
 
 def _tool(fields: Fields, bounds: Bounds) -> tuple[Tool, str]:
     kind = fields.text("type")
+    if kind in (None, "custom") and fields.get("input_schema") is not None:
+        return _anthropic_tool(fields, bounds), fields.at("name")
     if kind == "custom":
         cannot_honour(fields.at("type"), "custom tools are not offered; describe it as a function")
     if kind != "function":
@@ -87,15 +91,25 @@ def _tool(fields: Fields, bounds: Bounds) -> tuple[Tool, str]:
 def read_function(fields: Fields, bounds: Bounds) -> Tool:
     """Read the object that describes a function."""
     name = read_name(fields)
-    parameters = fields.object("parameters")
-    if parameters is not None:
-        # {} is a function without parameters; a type of null is what some generators write for it.
-        if parameters.get("type") not in (None, "object"):
-            refuse(parameters.at("type"), "the parameters of a function must be of type object")
-        values = {key: value for key, value in parameters.values.items() if key != "type" or value is not None}
-        check_tool_schema(values, parameters.path, bounds)
-        return Tool(name, fields.text("description"), values, strict=fields.flag("strict") or False)
-    return Tool(name, fields.text("description"), strict=fields.flag("strict") or False)
+    schema = _schema(fields, "parameters", bounds)
+    return Tool(name, fields.text("description"), schema, strict=fields.flag("strict") or False)
+
+
+def _anthropic_tool(fields: Fields, bounds: Bounds) -> Tool:
+    """A tool as the Messages API has it: Cursor sends them so for models that are called claude-…"""
+    return Tool(read_name(fields), fields.text("description"), _schema(fields, "input_schema", bounds))
+
+
+def _schema(fields: Fields, name: str, bounds: Bounds) -> dict[str, Any] | None:
+    parameters = fields.object(name)
+    if parameters is None:
+        return None
+    # {} is a function without parameters; a type of null is what some generators write for it.
+    if parameters.get("type") not in (None, "object"):
+        refuse(parameters.at("type"), "the parameters of a function must be of type object")
+    values = {key: value for key, value in parameters.values.items() if key != "type" or value is not None}
+    check_tool_schema(values, parameters.path, bounds)
+    return values
 
 
 def read_name(fields: Fields) -> str:
@@ -131,6 +145,8 @@ def _object_choice(
     kind = choice.text("type")
     if kind == "custom":
         cannot_honour(choice.at("type"), "custom tools are not offered; name a function")
+    if kind in _ANTHROPIC_CHOICES:
+        return tools, _anthropic_choice(choice, tools)
     if kind == "allowed_tools":
         # The model can call no other tool if it knows no other.
         allowed = choice.needed_object("allowed_tools")
@@ -140,6 +156,22 @@ def _object_choice(
     if kind != "function":
         refuse(choice.at("type"), "it must be function or allowed_tools")
     return tools, NamedTool(_known(choice, tools))
+
+
+# The Messages API's choices, and what they are in OpenAI's words.
+_ANTHROPIC_CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": None}
+
+
+def _anthropic_choice(choice: Fields, tools: tuple[Tool, ...]) -> ToolChoice | None:
+    mode = _ANTHROPIC_CHOICES[choice.values["type"]]
+    if mode is None:
+        return NamedTool(_known(choice, tools))
+    return read_mode(Fields({"type": mode}, choice.path), "type", tools)
+
+
+def _one_call_by_anthropic(body: Fields) -> bool:
+    value = body.get("tool_choice")
+    return isinstance(value, dict) and Fields(value, "tool_choice").flag("disable_parallel_tool_use") is True
 
 
 def _known(choice: Fields, tools: tuple[Tool, ...]) -> str:

@@ -36,7 +36,7 @@ async def with_fetched_images(gateway: Gateway, wanted: ChatRequest) -> ChatRequ
 
     async def fetch(number: int, index: int, url: str) -> None:
         try:
-            got = await fetcher.fetch(url, f"messages[{number}].content[{index}].image_url.url")
+            got = await fetcher.fetch(url, f"{wanted.messages[number].path(number)}.content[{index}].image_url.url")
         except InvalidRequest as error:
             errors.append(error)
             nursery.cancel_scope.cancel()

@@ -5,15 +5,22 @@ from typing import Any
 
 import msgspec
 
+from claudegwd.openai_api.json_body import nests_deeper_than
+
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 # Above this a float has no digits after the point to lose, and an integer of that size is not every encoder's.
 _MAX_WHOLE = 2.0**53
 
+# As deep as a body of ours may be: walking what is deeper could end in a RecursionError.
+MAX_DEPTH = 100
+
 
 def as_object(text: str) -> dict[str, Any]:
-    """A call's arguments as an object. What is none (a model's slip that came back in a history) is kept as a text."""
+    """A call's arguments as an object. What is none (a model's slip), or is too deep, is kept as a text."""
+    if nests_deeper_than(MAX_DEPTH, text):
+        return {"arguments": text}
     try:
         value = _decode(text or "{}")
         _encode(value)

@@ -172,7 +172,7 @@ def _assistant(group: Group, digest: bytes, allowance: Allowance) -> Entry:
     blocks: list[Block] = []
     calls: list[ToolCall] = []
     for index, message in group:
-        blocks += blocks_of(message.content, f"messages[{index}].content", allowance)
+        blocks += blocks_of(message.content, f"{message.path(index)}.content", allowance)
         calls += message.tool_calls
     for call in calls:
         name, arguments = cli_name(call.name), as_object(call.arguments)
@@ -199,13 +199,13 @@ def _user(group: Group, digest: bytes, before: Entry | None, allowance: Allowanc
     results: dict[str, Result] = {}
     waiting = [block["id"] for block in (before.blocks if before else ()) if block["type"] == "tool_use"]
     for index, message in group:
-        made = blocks_of(message.content, f"messages[{index}].content", allowance)
+        made = blocks_of(message.content, f"{message.path(index)}.content", allowance)
         if message.role == "user":
             blocks += made
             continue
         ident = call_id(message.tool_call_id or "")
         if ident in waiting:
-            results[ident] = Result(ident, tuple(made))
+            results[ident] = Result(ident, tuple(made), message.is_error)
         else:
             blocks += [{"type": "text", "text": LATE_RESULT.format(name=message.name or "a tool")}, *made]
     for ident in waiting:

@@ -9,7 +9,7 @@ import pytest
 
 from claudegwd.demo.replies import blocks
 from claudegwd.demo.script import Answer, RecordedRequest, Reply, Script, Text, ToolUse
-from tests.e2e.harness import Answered, Messages, Running, secret
+from tests.e2e.harness import MODEL, Answered, Messages, Running, secret
 
 pytestmark = pytest.mark.cli
 
@@ -218,3 +218,54 @@ async def test_fifty_rounds_run_on_one_process(gateway: Running) -> None:
     assert had[1:] == ["parked"] * 50
     assert gateway.endpoint.count == 51
     assert len({r.headers["x-claude-code-session-id"] for r in gateway.upstream()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("idents", "argument"),
+    [(("toolu_0", "toolu_0"), "a"), (("toolu", "toolu_1"), "a"), (("toolu_0", "toolu_1"), "a" * 1_100_000)],
+    ids=["one id twice", "like a batch", "a million characters"],
+)
+async def test_calls_that_were_handed_out_are_taken_back(
+    gateway: Running, idents: tuple[str, str], argument: str
+) -> None:
+    def script(request: RecordedRequest) -> Answer:
+        if results_in(request):
+            return Reply((Text(("done",)),))
+        steps = [ToolUse(ident, "alpha", {"q": argument}) for ident in idents]
+        return Reply(tuple(steps), stop_reason="tool_use")
+
+    gateway.endpoint.script = script
+    messages: Messages = [{"role": "user", "content": f"Take back {idents} {len(argument)}."}]
+    called = await gateway.ask(messages, tools=TOOLS)
+    results = [{"role": "tool", "tool_call_id": call.id, "content": f"r{n}"}
+               for n, call in enumerate(called.message.tool_calls)]  # fmt: skip
+    answer = await gateway.ask([*with_answer(messages, called), *results], tools=TOOLS)
+    assert answer.text == "done"
+    sent = results_in(gateway.upstream()[-1])
+    assert [blocks(one)[0]["text"] for one in sent] == ["r0", "r1"]
+    assert len({one["tool_use_id"] for one in sent}) == 2
+    uses = [block for block in blocks(gateway.upstream()[-1].messages[-2]) if block["type"] == "tool_use"]
+    assert [use["input"] for use in uses] == [{"q": argument}] * 2
+
+
+async def test_a_chat_in_the_messages_apis_shapes(gateway: Running) -> None:
+    anthropic = {"name": "alpha", "description": "One.\n\nTwo.", "input_schema": SCHEMA}
+    call = {"type": "tool_use", "id": "call_0", "name": "alpha", "input": {"q": "x"}}
+    failed = {"type": "tool_result", "tool_use_id": "call_0", "content": "broken", "is_error": True}
+    messages: Messages = [
+        {"role": "user", "content": [{"type": "text", "text": "Go."}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "I will."}, call]},
+        {"role": "user", "content": [failed, {"type": "text", "text": "Once more."}]},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [{**failed, "content": [{"type": "text", "text": "fine"}], "is_error": False}]},
+    ]
+    body = {"model": MODEL, "messages": messages, "tools": [anthropic], "tool_choice": {"type": "auto"}}
+    answer = await gateway.post(body)
+    assert answer.status_code == 200, answer.text
+    (request,) = gateway.upstream()
+    assert [tool["name"] for tool in request.body["tools"]] == ["alpha"]
+    kinds = [[block["type"] for block in blocks(message)] for message in request.messages]
+    assert kinds == [["text"], ["text", "tool_use"], ["tool_result", "text"], ["tool_use"], ["tool_result"]]
+    first, second = blocks(request.messages[2])[0], blocks(request.messages[4])[0]
+    assert (first.get("is_error", False), second.get("is_error", False)) == (True, False)
+    assert first["tool_use_id"] != second["tool_use_id"] == blocks(request.messages[3])[0]["id"]

@@ -26,6 +26,7 @@ SEEN = [
     (403, "authentication_failed", "permission_error", "api_error", FailureKind.MODEL_FORBIDDEN),
     (404, "model_not_found", "not_found_error", "api_error", FailureKind.MODEL_FORBIDDEN),
     (400, "invalid_request", "invalid_request_error", "prompt_too_long", FailureKind.TOO_LONG),
+    (None, "invalid_request", None, "blocking_limit", FailureKind.TOO_LONG),
     (413, "invalid_request", "request_too_large", "image_error", FailureKind.TOO_LONG),
     (400, "unknown", "invalid_request_error", "api_error", FailureKind.BAD_REQUEST),
     (422, "unknown", "zz", "api_error", FailureKind.BAD_REQUEST),

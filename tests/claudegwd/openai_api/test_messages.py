@@ -83,9 +83,17 @@ def test_no_arguments_are_an_empty_object(arguments: str | None) -> None:
     assert read({"role": "assistant", "tool_calls": [call]})[0].tool_calls[0].arguments == "{}"
 
 
-def test_arguments_that_are_no_json_are_kept() -> None:
-    call = {"id": "c", "type": None, "function": {"name": "f", "arguments": '{"a": [[[{'}}
-    assert read({"role": "assistant", "tool_calls": [call]})[0].tool_calls[0].arguments == '{"a": [[[{'
+@pytest.mark.parametrize(
+    "arguments", ['{"a": [[[{', '{"a": "' + "b" * 1_100_000 + '"}', '{"a": ' + "[" * 900 + "]" * 900 + "}"]
+)
+def test_arguments_are_kept_whatever_the_model_wrote(arguments: str) -> None:
+    call = {"id": "c", "type": None, "function": {"name": "f", "arguments": arguments}}
+    assert read({"role": "assistant", "tool_calls": [call]})[0].tool_calls[0].arguments == arguments
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user"])
+def test_content_may_be_null(role: str) -> None:
+    assert read({"role": role, "content": None}) == (Message(role=role),)  # type: ignore[arg-type] # one of Role
 
 
 def call_with(**fields: Any) -> dict[str, Any]:
@@ -107,8 +115,6 @@ FUNCTION = "messages[0].tool_calls[0].function"
         ({"role": "robot", "content": "a"}, "messages[0].role"),
         ({"role": 3, "content": "a"}, "messages[0].role"),
         ({"role": "user"}, "messages[0].content"),
-        ({"role": "user", "content": None}, "messages[0].content"),
-        ({"role": "system", "content": None}, "messages[0].content"),
         ({"role": "user", "content": 3}, "messages[0].content"),
         ({"role": "user", "content": {"type": "text"}}, "messages[0].content"),
         ({"role": "user", "content": "a", "name": 3}, "messages[0].name"),
@@ -143,8 +149,6 @@ FUNCTION = "messages[0].tool_calls[0].function"
         (call_with(function=None), FUNCTION),
         (call_with(function={"arguments": "{}"}), f"{FUNCTION}.name"),
         (call_with(function={"name": "f", "arguments": {}}), f"{FUNCTION}.arguments"),
-        (call_with(function={"name": "f", "arguments": " " * 1_000_001}), f"{FUNCTION}.arguments"),
-        (call_with(function={"name": "f", "arguments": "[" * 101}), f"{FUNCTION}.arguments"),
     ],
 )
 def test_faults_are_named(message: Any, param: str) -> None:

@@ -53,6 +53,28 @@ def test_tools_shaped_as_for_responses() -> None:
     )
 
 
+ANTHROPIC = {"name": "f", "description": "Does f.", "input_schema": SCHEMA}
+
+
+@pytest.mark.parametrize("kind", [{}, {"type": None}, {"type": "custom"}])
+def test_tools_shaped_as_for_messages(kind: dict[str, Any]) -> None:
+    assert read(tools=[{**ANTHROPIC, **kind}]).tools == (Tool("f", "Does f.", SCHEMA),)
+
+
+@pytest.mark.parametrize(
+    ("choice", "read_as", "parallel"),
+    [
+        ({"type": "auto"}, "auto", None),
+        ({"type": "any", "disable_parallel_tool_use": True}, "required", False),
+        ({"type": "none", "disable_parallel_tool_use": False}, "none", None),
+        ({"type": "tool", "name": "f"}, NamedTool("f"), None),
+    ],
+)
+def test_choices_shaped_as_for_messages(choice: dict[str, Any], read_as: Any, parallel: bool | None) -> None:
+    use = read(tools=[ANTHROPIC], tool_choice=choice)
+    assert (use.choice, use.parallel) == (read_as, parallel)
+
+
 @pytest.mark.parametrize("choice", ["none", "auto", "required"])
 def test_choices(choice: Literal["none", "auto", "required"]) -> None:
     use = read(tools=[tool()], tool_choice=choice, parallel_tool_calls=False)
