@@ -66,10 +66,11 @@ def _tools(bounds: Bounds) -> dict[str, Schema]:
             "mode tools", mode=one_of("auto", "required"), tools=listed(named, maxItems=bounds.max_tools)
         ),
     )
+    schema: Schema = {"type": "object", "description": "A JSON Schema."}
     answer_schema = record(
         "name",
         name={"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        **optional(schema={"type": "object", "description": "A JSON Schema."}, strict=FLAG, description=TEXT),
+        **optional(schema=schema, strict=FLAG, description=TEXT),
     )
     return {
         "Parameters": {"type": "object", "description": "A JSON Schema of type object."},
@@ -77,7 +78,8 @@ def _tools(bounds: Bounds) -> dict[str, Schema]:
         "ToolChoice": {"anyOf": [one_of("none", "auto", "required"), named, allowed]},
         "ResponseFormat": {
             "anyOf": [
-                record("type", type=one_of("text", "json_object")),
+                record("type", type=one_of("text")),
+                record("type", type=one_of("json_object"), **optional(schema=schema)),
                 record("type json_schema", type=one_of("json_schema"), json_schema=answer_schema),
             ]
         },

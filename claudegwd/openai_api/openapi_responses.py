@@ -84,13 +84,15 @@ def _tools(bounds: Bounds) -> dict[str, Schema]:
 
 def _request(bounds: Bounds) -> Schema:
     ident = {"type": "string", "maxLength": bounds.max_id_chars}
+    schema: Schema = {"type": "object", "description": "A JSON Schema."}
     json_schema = record(
         "type name",
         type=one_of("json_schema"),
         name={"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        **optional(schema={"type": "object", "description": "A JSON Schema."}, strict=FLAG, description=TEXT),
+        **optional(schema=schema, strict=FLAG, description=TEXT),
     )
-    form = {"anyOf": [record("type", type=one_of("text", "json_object")), json_schema]}
+    json_object = record("type", type=one_of("json_object"), **optional(schema=schema))
+    form = {"anyOf": [record("type", type=one_of("text")), json_object, json_schema]}
     summary = one_of("auto", "concise", "detailed")
     items = listed(ref("ResponsesItem"), maxItems=bounds.max_messages)
     return record(

@@ -23,6 +23,7 @@ class JsonSchema(msgspec.Struct, frozen=True, tag="json_schema"):
     schema: dict[str, Any]
     strict: bool = False
     description: str | None = None
+    param: str = "response_format.json_schema.schema"  # where the client gave the schema
 
 
 ResponseFormat: TypeAlias = JsonObject | JsonSchema
@@ -39,8 +40,17 @@ def read_response_format(body: Fields, bounds: Bounds) -> ResponseFormat | None:
     if kind == "text":
         return None
     if kind == "json_object":
-        return JsonObject()
+        return read_json_object(fields, bounds)
     return read_json_schema(fields.needed_object("json_schema"), bounds)
+
+
+def read_json_object(fields: Fields, bounds: Bounds) -> ResponseFormat:
+    """Read an object's format, with a `schema` or without: llama.cpp, Fireworks and others take one there."""
+    schema = fields.object("schema")
+    if schema is None:
+        return JsonObject()
+    check_schema(schema.values, schema.path, bounds)
+    return JsonSchema("json_object", schema.values, strict=True, param=schema.path)
 
 
 def read_json_schema(inner: Fields, bounds: Bounds) -> JsonSchema:

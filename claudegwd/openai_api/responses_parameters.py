@@ -9,7 +9,7 @@ from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.json_body import shown
 from claudegwd.openai_api.parameters import IGNORED as CHAT_IGNORED
 from claudegwd.openai_api.parameters import MAX_TOKENS, REASONING_EFFORTS, VERBOSITIES, Asks, some_object
-from claudegwd.openai_api.response_format import JsonObject, ResponseFormat, read_json_schema
+from claudegwd.openai_api.response_format import ResponseFormat, read_json_object, read_json_schema
 
 _SUMMARIES = ("auto", "concise", "detailed")
 _INCLUDES = 20  # OpenAI knows eight
@@ -81,7 +81,7 @@ def _format(fields: Fields, bounds: Bounds) -> ResponseFormat | None:
         refuse(fields.at("type"), "it is missing; give text, json_object or json_schema")
     if kind == "text":
         return None
-    return JsonObject() if kind == "json_object" else read_json_schema(fields, bounds)
+    return read_json_object(fields, bounds) if kind == "json_object" else read_json_schema(fields, bounds)
 
 
 def read_reasoning(body: Fields) -> ReasoningSettings:

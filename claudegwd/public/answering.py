@@ -6,6 +6,7 @@ Shared by every route that asks a model; each of them brings the words of its ow
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -21,6 +22,7 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
 from claudegwd.openai_api.sse import CONTENT_TYPE, KEEP_ALIVE
 from claudegwd.openai_api.usage import Usage
+from claudegwd.public.choice import Choice
 from claudegwd.public.choices import Choices
 from claudegwd.public.requests import Record, at_end, during
 from claudegwd.translate.estimate import answer_tokens, prompt_tokens, used_tokens
@@ -66,13 +68,19 @@ class Answering:
         self._reserve(plans)
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
-        self.askings = [self._gateway.desk.ask(plan, g.request_id) for plan in plans]
-        self._choices = Choices(self.askings)
+        ask = partial(self._gateway.desk.ask, request_id=g.request_id)
+        self._each = [Choice(ask, plan) for plan in plans]
+        self._choices = Choices(self._each)
         self._record.model = plans[0].model.id
-        for asking in self.askings:
-            at_end(asking.close)
+        for choice in self._each:
+            at_end(choice.close)
         at_end(self._observe)
         during(self._gateway.clients.book.under_way(self._client, self._revoked))
+
+    @property
+    def askings(self) -> list[Asking]:
+        """The question of each choice: the last one, where it was asked more than once."""
+        return [choice.asking for choice in self._each]
 
     @property
     def model(self) -> str:
@@ -83,22 +91,18 @@ class Answering:
     def stop(self, error: GatewayError) -> None:
         """End it now; its reader is told `error`. Never waits."""
         self._stopped = self._stopped or error
-        for asking in self.askings:
-            asking.close()
+        for choice in self._each:
+            choice.close()
 
     async def whole(self, take: Callable[[Sequence[Output]], object] = len) -> None:
         """Read every answer to its end. Raises the GatewayError of the first that has none.
 
-        `take` is given the outputs as they come, for who wants more than the answer gathered from them.
+        `take` is given all outputs of each, for who wants more than the answer gathered from them.
         """
         try:
-            for asking in self.askings:
-                batch: Sequence[Output] | None = await asking.first()
-                while batch is not None:
-                    take(batch)
-                    batch = await asking.next()
-                asking.plan.check(asking.answer)
-                self._count(asking)
+            for choice in self._each:
+                take(await choice.whole(HEARTBEAT_SECONDS))
+                self._count(choice)
         except GatewayError as error:
             raise self._told(error) from None
         self._settle()
@@ -134,13 +138,11 @@ class Answering:
                 if not outputs:
                     yield KEEP_ALIVE
                 for output in outputs:
-                    if isinstance(output, Finished):
-                        self.askings[index].plan.check(self.askings[index].answer)
                     written = write(index, output)
                     if written:
                         yield written
                     if isinstance(output, Finished):
-                        self._count(self.askings[index])
+                        self._count(self._each[index])
         except Exception as error:  # noqa: BLE001 - the boundary of a streamed answer: its status has gone out
             yield stream.error(self._refused(self._broken(error)))
         else:
@@ -163,10 +165,15 @@ class Answering:
         self._record.code = error.code
         return error
 
-    def _count(self, asking: Asking) -> None:
-        """Count a complete answer to its key and to this request."""
-        self.usage += _usage(finished(asking).usage)
-        self._gateway.answered(asking)
+    def _count(self, choice: Choice) -> None:
+        """Count a complete answer to its key and to this request, and those that were not used: they were paid for."""
+        for asking in choice.every:
+            self.usage += _usage(finished(asking).usage)
+            self._gateway.answered(asking)
+
+    def _spent(self) -> int:
+        """The tokens that the request has used so far, as far as can be told."""
+        return sum(_spent(asking) for choice in self._each for asking in choice.every)
 
     def _reserve(self, plans: Sequence[Plan]) -> None:
         """Take what it may use from the client's tokens. Raises RateLimitExceeded."""
@@ -192,16 +199,16 @@ class Answering:
 
     def _told(self, error: GatewayError) -> GatewayError:
         """The error as the client is told it: who stopped an answer knows better why it broke off."""
-        self._used(sum(map(_spent, self.askings)))
+        self._used(self._spent())
         return self._stopped or error
 
     def _observe(self) -> None:
         """Settle what was not answered to its end, and tell the metrics: once the request is over."""
-        self._used(sum(map(_spent, self.askings)))
+        self._used(self._spent())
         if self._gateway.config.log.content:
-            for asking in self.askings:
+            for asking in (each for choice in self._each for each in choice.every):
                 log_content("answered", encode(asking.answer.spoken()), asking.request_id)
-        head, started = self.askings[0], self._record.started
+        head, started = self._each[0].every[0], self._record.started
         self._gateway.metrics.asked(
             Asked(
                 operation=self._operation,

@@ -26,14 +26,26 @@ class AnswerFormat:
     output: Mapping[str, Any] | None
     instruction: str
     schema: Mapping[str, Any] | None  # which the answer is checked against; None: any object
+    wanted: Mapping[str, Any] | None = None  # the client's, whether it is strict or not
 
-    def accepts(self, text: str) -> bool:
-        """Whether this is an answer in the format."""
+    def fault(self, text: str) -> str | None:
+        """What keeps this text from being an answer in the format, for the model to read; None for one that is."""
         try:
             value = msgspec.json.decode(text)
         except (msgspec.DecodeError, ValueError, RecursionError):
-            return False
-        return isinstance(value, dict) and (self.schema is None or is_valid(value, self.schema))
+            value = None
+        if not isinstance(value, dict):
+            return "it does not hold one whole JSON object"
+        if self.schema is not None and not is_valid(value, self.schema):
+            return "the object does not satisfy the JSON Schema"
+        return None
+
+    def correction(self, fault: str) -> str:
+        """What the model is asked after an answer with this fault."""
+        words = [f"That answer cannot be used: {fault}. Give it once more. {_ONLY_JSON}"]
+        if self.wanted is not None:
+            words += [_SCHEMA, encode(self.wanted).decode()]
+        return "\n".join(words)
 
 
 def answer_format(wanted: JsonObject | JsonSchema | None, *, structured: bool) -> AnswerFormat | None:
@@ -47,26 +59,26 @@ def answer_format(wanted: JsonObject | JsonSchema | None, *, structured: bool) -
     if isinstance(wanted, JsonObject):
         return AnswerFormat(None, _ONLY_JSON, None)
     schema = wanted.schema
-    _check_root(schema)
+    _check_root(schema, wanted.param)
     checked = schema if wanted.strict else None
     output = output_schema(schema) if structured else None
     if output is not None:
-        return AnswerFormat({"type": "json_schema", "schema": output}, "", checked)
+        return AnswerFormat({"type": "json_schema", "schema": output}, "", checked, schema)
     words = (_ONLY_JSON, _SCHEMA, encode(schema).decode())
-    return AnswerFormat(None, "\n".join(words), checked)
+    return AnswerFormat(None, "\n".join(words), checked, schema)
 
 
-def _check_root(schema: Mapping[str, Any]) -> None:
+def _check_root(schema: Mapping[str, Any], param: str) -> None:
     # OpenAI's own rule too: the root is an object, and no choice between several.
     kind = schema.get("type", "object")
     if kind != "object" or "anyOf" in schema or "oneOf" in schema:
         raise InvalidRequest(
             "cannot use this schema: its root must be of type object; put anything else into a property of one",
-            param="response_format.json_schema.schema",
+            param=param,
         )
     fault = impossible(schema)
     if fault is not None:
         raise InvalidRequest(
             "cannot use this schema: no answer can satisfy what it demands here; let something pass",
-            param=f"response_format.json_schema.schema{fault}",
+            param=f"{param}{fault}",
         )

@@ -1,17 +1,19 @@
 """A request to the plan of a turn: all that a worker needs to serve it, whatever worker that is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from claudegwd.openai_api.chat_request import ChatRequest
-from claudegwd.openai_api.errors import UpstreamUnavailable
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.answer_format import AnswerFormat, answer_format
 from claudegwd.translate.catalogue import Model
-from claudegwd.translate.history import Entry, base_digest, entries_of, system_text
+from claudegwd.translate.history import Entry, base_digest, canonical_answer, chain, entries_of, system_text
 from claudegwd.translate.parameters import TurnSettings, turn_settings
 from claudegwd.translate.text_filters import FilterChain, ObjectFilter, StopsFilter
 from claudegwd.translate.tools import ToolSet, tool_set, tools_of_history
 from claudegwd.translate.turn import TextFilter, Turn
+
+# In place of an answer of which nothing can be handed out, where another process has to be told of it.
+NO_OBJECT = "(words without JSON)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Plan:
     def turn(self) -> Turn:
         """A new turn, for one attempt at this question."""
         filters: list[TextFilter] = []
-        if self.format is not None and self.format.output is None:
+        if self.format is not None:
+            # Where the upstream has its own structured output too: a relay before it may know nothing of that.
             filters.append(ObjectFilter())
         if self.own_stops:
             filters.append(StopsFilter(self.own_stops))
@@ -45,20 +48,29 @@ class Plan:
             return Turn(self.tools, FilterChain(filters))
         return Turn(self.tools, filters[0] if filters else None)
 
-    def check(self, answer: Answer) -> None:
-        """Call with the whole answer, before the client is told that it is finished.
+    def fault(self, answer: Answer) -> str | None:
+        """What is wrong with a whole answer that was to be JSON, before the client is told that it is finished.
 
-        Raises UpstreamUnavailable, which clients take for a reason to ask again, when it was to be JSON and is not. One
-        that was cut says so itself, by its finish reason.
+        One that was cut says so itself, by its finish reason.
         """
         if self.format is None or answer.calls or answer.finished is None or answer.finished.reason != "stop":
-            return
-        if not self.format.accepts(answer.text):
-            raise UpstreamUnavailable(
-                "cannot answer in the response_format: the model wrote something else; ask again",
-                code="invalid_model_output",
-                retry_after=1.0,
-            )
+            return None
+        return self.format.fault(answer.text)
+
+    def corrected(self, answer: Answer, fault: str) -> "Plan | None":
+        """The question that goes on from an answer with a fault, and asks for a better one; None where it cannot."""
+        if self.format is None or self.is_prefill:
+            return None
+        text = answer.text
+        given = Entry(
+            "assistant",
+            ({"type": "text", "text": text if text.strip() else NO_OBJECT},),
+            (),
+            chain(self.entries[-1].digest, canonical_answer(text, ())),
+        )
+        asked = self.format.correction(fault)
+        again = Entry("user", ({"type": "text", "text": asked},), (), chain(given.digest, ["u", ["t" + asked], []]))
+        return replace(self, entries=(*self.entries, given, again))
 
 
 def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") -> Plan:

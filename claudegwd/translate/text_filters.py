@@ -4,6 +4,7 @@ Most answers pass through none, and their pieces are never decoded. Each filter 
 gives the same text in any.
 """
 
+import re
 from collections.abc import Sequence
 from enum import Enum
 
@@ -51,8 +52,12 @@ class _Place(Enum):
     BEFORE = "before the object"
     INSIDE = "inside"
     STRING = "in a string"
-    ESCAPE = "after a backslash"
     AFTER = "after it"
+
+
+_BEGINS = re.compile(r'\{\s*(?:["}]|$)')  # "{name}" and "{{ }}" in the words before it are none
+_STRUCTURE = re.compile(r'["{}\[\]]')
+_STRING_END = re.compile(r'(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 class ObjectFilter:
@@ -66,43 +71,61 @@ class ObjectFilter:
     def __init__(self) -> None:
         self._place = _Place.BEFORE
         self._depth = 0
+        self._held = ""  # a bracket that may begin it, and the white space behind; in a string, half an escape
 
     def feed(self, text: str) -> str:
         """Take a piece; give what of it belongs to the object."""
         if self._place is _Place.AFTER:
             return ""
+        text, self._held = self._held + text, ""
         start = 0
         if self._place is _Place.BEFORE:
-            start = text.find("{")
-            if start < 0:
+            begins = _BEGINS.search(text)
+            if begins is None:
                 return ""
-        for position in range(start, len(text)):
-            self._place = self._next(text[position])
-            if self._place is _Place.AFTER:
-                return text[start : position + 1]
-        return text[start:]
+            start = begins.start()
+            if begins.group()[-1] not in '"}':
+                self._held = text[start:]
+                return ""
+            self._place = _Place.INSIDE
+        end = self._end(text, start)
+        return text[start:end]
 
     def end(self) -> str:
-        """Nothing is held back."""
-        return ""
+        """What was held back, of an object that was cut off there."""
+        held, self._held = self._held, ""
+        return held
 
-    def _next(self, character: str) -> _Place:
-        match self._place, character:
-            case _Place.ESCAPE, _:
-                return _Place.STRING
-            case _Place.STRING, "\\":
-                return _Place.ESCAPE
-            case _Place.STRING, '"':
-                return _Place.INSIDE
-            case _Place.STRING, _:
-                return _Place.STRING
-            case _, '"':
-                return _Place.STRING
-            case _, "{" | "[":
-                self._depth += 1
-            case _, "}" | "]":
-                self._depth -= 1
-        return _Place.INSIDE if self._depth > 0 else _Place.AFTER
+    def _end(self, text: str, position: int) -> int:
+        """How far the object goes in this text."""
+        while True:
+            if self._place is _Place.STRING:
+                found = _STRING_END.match(text, position)
+                if found is None:
+                    return self._without_half_escape(text, position)
+                self._place, position = _Place.INSIDE, found.end()
+            found = _STRUCTURE.search(text, position)
+            if found is None:
+                return len(text)
+            position = found.end()
+            match found.group():
+                case '"':
+                    self._place = _Place.STRING
+                case "{" | "[":
+                    self._depth += 1
+                case _:
+                    self._depth -= 1
+                    if self._depth <= 0:
+                        self._place = _Place.AFTER
+                        return position
+
+    def _without_half_escape(self, text: str, position: int) -> int:
+        """The end of a text that ends within a string: a backslash waits for the character that it is for."""
+        slashes = len(text) - len(text[position:].rstrip("\\")) - position
+        if slashes % 2:
+            self._held = "\\"
+            return len(text) - 1
+        return len(text)
 
 
 class FilterChain:

@@ -26,7 +26,9 @@ def test_text_is_nothing_special() -> None:
 
 
 def test_objects_and_schemas() -> None:
-    assert read({"type": "json_object"}) == JsonObject()
+    assert read({"type": "json_object"}) == read({"type": "json_object", "schema": None}) == JsonObject()
+    held = read({"type": "json_object", "schema": SCHEMA})
+    assert held == JsonSchema("json_object", SCHEMA, strict=True, param="response_format.schema")
     assert read(schema(schema=SCHEMA, strict=True, description="d")) == JsonSchema("Answer", SCHEMA, True, "d")
     for strict in ({}, {"strict": None}, {"strict": False}):
         assert read(schema(schema=SCHEMA, **strict)) == JsonSchema("Answer", SCHEMA)
@@ -39,6 +41,8 @@ def test_objects_and_schemas() -> None:
         ("json_object", ""),
         ({}, ".type"),
         ({"type": "xml"}, ".type"),
+        ({"type": "json_object", "schema": 7}, ".schema"),
+        ({"type": "json_object", "schema": {"type": "thing"}}, ".schema.type"),
         ({"type": "json_schema"}, ".json_schema"),
         ({"type": "json_schema", "json_schema": {"schema": SCHEMA}}, ".json_schema.name"),
         (schema(name="a b"), ".json_schema.name"),

@@ -31,6 +31,10 @@ def test_every_parameter_of_openais_is_dealt_with() -> None:
     [
         ({"type": "text"}, None),
         ({"type": "json_object"}, JsonObject()),
+        (
+            {"type": "json_object", "schema": {"type": "object"}},
+            JsonSchema("json_object", {"type": "object"}, strict=True, param="text.format.schema"),
+        ),
         ({"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": True}, JsonSchema("n", SCHEMA, strict=True)),
     ],
 )

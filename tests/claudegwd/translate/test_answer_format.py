@@ -33,9 +33,9 @@ def test_an_object_of_any_shape_is_asked_for_in_words() -> None:
     assert made is not None
     assert made.output is None
     assert "one JSON object and nothing else" in made.instruction
-    assert made.accepts(' {"a": [1]} ')
+    assert made.fault(' {"a": [1]} ') is None
     for text in ("", "{", "[]", "null", '"x"', "1", '{"a": 1} x', "```json\n{}\n```", '{"a": NaN}', "[" * 100_000):
-        assert not made.accepts(text)
+        assert made.fault(text)
 
 
 def test_a_schema_goes_to_structured_output_where_there_is_one() -> None:
@@ -67,10 +67,10 @@ def test_only_a_strict_schema_is_held_against_the_answer() -> None:
     strict, loose = wanted("json_schema", SCHEMA, strict=True), wanted("json_schema", SCHEMA)
     assert strict is not None
     assert loose is not None
-    assert strict.accepts('{"b": "x", "a": 1}')
+    assert strict.fault('{"b": "x", "a": 1}') is None
     for text in ('{"b": "x", "a": 0}', '{"b": "x"}', "{}"):
-        assert not strict.accepts(text)
-        assert loose.accepts(text)
+        assert strict.fault(text)
+        assert loose.fault(text) is None
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,30 @@ def test_the_root_is_an_object(schema: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         wanted("json_schema", schema)
     assert caught.value.param == "response_format.json_schema.schema"
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_a_correction_names_the_fault_and_the_form(structured: bool) -> None:
+    made = wanted("json_schema", SCHEMA, strict=True, structured=structured)
+    assert made is not None
+    for text, words in (("no", "one whole JSON object"), ('{"b": 1}', "does not satisfy")):
+        fault = made.fault(text)
+        assert fault is not None
+        assert words in fault
+        assert fault in made.correction(fault)
+        assert made.correction(fault).endswith('"required":["b","a"]}')
+
+
+def test_json_object_with_a_schema_is_held_to_it() -> None:
+    request = chat(response_format={"type": "json_object", "schema": SCHEMA})
+    made = answer_format(request.response_format, structured=True)
+    assert made is not None
+    assert made.output is not None
+    assert made.fault('{"b": "x", "a": 1}') is None
+    assert made.fault('{"b": "x"}')
+    for schema, param in (({"type": "array"}, "response_format.schema"), ({"type": 7}, "response_format.schema.type")):
+        with pytest.raises(InvalidRequest) as caught:
+            answer_format(
+                chat(response_format={"type": "json_object", "schema": schema}).response_format, structured=True
+            )
+        assert caught.value.param == param

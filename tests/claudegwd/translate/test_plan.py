@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from claudegwd.keys.failures import FailureKind
-from claudegwd.openai_api.errors import InvalidRequest, UpstreamUnavailable
+from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.catalogue import Model
+from claudegwd.translate.history import canonical_answer, chain
 from claudegwd.translate.outputs import After, Failed, Finished, Output, Text, TokenCount, ToolStart
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.translate.text_filters import FilterChain, ObjectFilter, StopsFilter
@@ -86,7 +87,7 @@ def test_faults_name_their_field() -> None:
         ({"stop": "END"}, type(None)),
         ({"stop": "\n"}, StopsFilter),
         ({"response_format": ANY_JSON}, ObjectFilter),
-        ({"response_format": BY_SCHEMA}, type(None)),
+        ({"response_format": BY_SCHEMA}, ObjectFilter),
         ({"response_format": ANY_JSON, "stop": ["\n\n"]}, FilterChain),
     ],
 )
@@ -105,25 +106,44 @@ def answered(text: str, reason: str = "stop", *more: Output) -> Answer:
 
 class TestCheck:
     @pytest.mark.parametrize("text", ["no JSON", "[1]", '{"a": 1}'])
-    def test_what_is_not_in_the_format_is_an_error(self, text: str) -> None:
-        with pytest.raises(UpstreamUnavailable) as caught:
-            plan(response_format=BY_SCHEMA).check(answered(text))
-        assert (caught.value.status, caught.value.code) == (503, "invalid_model_output")
-        assert text not in caught.value.message
+    def test_what_is_not_in_the_format_is_a_fault(self, text: str) -> None:
+        assert plan(response_format=BY_SCHEMA).fault(answered(text))
 
     def test_what_is_passes(self) -> None:
-        plan(response_format=BY_SCHEMA).check(answered('{"a": "x"}'))
-        plan(response_format=ANY_JSON).check(answered('{"b": 1}'))
-        plan().check(answered("no JSON"))
+        assert plan(response_format=BY_SCHEMA).fault(answered('{"a": "x"}')) is None
+        assert plan(response_format=ANY_JSON).fault(answered('{"b": 1}')) is None
+        assert plan().fault(answered("no JSON")) is None
 
     @pytest.mark.parametrize("reason", ["length", "content_filter"])
     def test_an_answer_that_was_cut_says_so_itself(self, reason: str) -> None:
-        plan(response_format=ANY_JSON).check(answered('{"b', reason))
+        assert plan(response_format=ANY_JSON).fault(answered('{"b', reason)) is None
 
     def test_calls_need_no_form(self) -> None:
-        plan(response_format=ANY_JSON).check(answered("I will.", "tool_calls", ToolStart(0, "1", "read")))
+        answer = answered("I will.", "tool_calls", ToolStart(0, "1", "read"))
+        assert plan(response_format=ANY_JSON).fault(answer) is None
 
     def test_a_failure_is_told_by_others(self) -> None:
         answer = Answer()
         answer.add([Failed(FailureKind.CLI, None, None, None, streamed=False)])
-        plan(response_format=ANY_JSON).check(answer)
+        assert plan(response_format=ANY_JSON).fault(answer) is None
+
+
+class TestCorrected:
+    def test_the_question_goes_on_from_the_answer_as_the_pool_files_it(self) -> None:
+        asked, answer = plan(response_format=BY_SCHEMA), answered(" Ann ")
+        made = asked.corrected(answer, "it is none")
+        assert made is not None
+        *before, given, again = made.entries
+        assert tuple(before) == asked.entries
+        assert given.digest == chain(asked.entries[-1].digest, canonical_answer(" Ann ", []))
+        assert given.blocks[0]["text"] == " Ann "
+        assert "it is none" in again.blocks[0]["text"]
+        assert made.settings == asked.settings
+
+    def test_an_answer_of_nothing_is_no_empty_turn(self) -> None:
+        made = plan(response_format=ANY_JSON).corrected(answered(""), "it is none")
+        assert made is not None
+        assert made.entries[-2].blocks[0]["text"].strip()
+
+    def test_text_needs_none(self) -> None:
+        assert plan().corrected(answered("x"), "it is none") is None

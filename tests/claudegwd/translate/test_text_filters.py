@@ -1,6 +1,8 @@
 """What an answer's text passes through: the same in any cut."""
 
+import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -65,7 +67,14 @@ OBJECT = '{"a": "} \\" {", "b": [{"c": {}}], "é": "\\\\"}'
 
 class TestObject:
     @pytest.mark.parametrize(
-        "text", [OBJECT, f"```json\n{OBJECT}\n```", f"Here it is:\n\n{OBJECT}\n\nAnything else? {{}}", f" \n{OBJECT}"]
+        "text", [
+            OBJECT,
+            f"```json\n{OBJECT}\n```",
+            f"Here it is:\n\n{OBJECT}\n\nAnything else? {{}}",
+            f" \n{OBJECT}",
+            f"For {{name}} and {{{{ age }}}} in `${{HOME}}`:\n```\n{OBJECT}\n```",
+            f"{{ {{\n{OBJECT}}}",
+        ],
     )
     def test_only_the_object_passes(self, text: str) -> None:
         assert through(ObjectFilter(), text) == OBJECT
@@ -74,6 +83,20 @@ class TestObject:
     def test_what_never_becomes_one(self) -> None:
         assert through(ObjectFilter(), "I would rather not.") == ""
         assert through(ObjectFilter(), '{"a": [1, ', "2") == '{"a": [1, 2'
+        assert through(ObjectFilter(), "{name} of {}}")[:2] == "{}"
+        assert through(ObjectFilter(), "in {braces}, {not, json}") == ""
+
+    @given(
+        st.dictionaries(st.text('"\\{}[] a', max_size=6), st.recursive(st.none() | st.text(max_size=6), st.lists)),
+        st.sampled_from([None, 2]),
+        st.lists(st.integers(0, 60), max_size=5),
+    )
+    def test_any_object_passes_whole(self, value: dict[str, Any], indent: int | None, places: list[int]) -> None:
+        written = json.dumps(value, indent=indent, ensure_ascii=False)
+        text = f"Here:\n```json\n{written}\n```\n{{}}"
+        cuts = sorted(min(place, len(text)) for place in places)
+        pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+        assert through(ObjectFilter(), *pieces) == written
 
     @given(st.text('{}[]"\\ab ', max_size=30), st.lists(st.integers(0, 30), max_size=4))
     def test_the_same_in_any_cut(self, text: str, places: list[int]) -> None:

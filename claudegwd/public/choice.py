@@ -1,0 +1,91 @@
+"""One choice of an answer: its question, and another one after it where the answer is not in the wanted format."""
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from claudegwd.openai_api.errors import UpstreamUnavailable
+from claudegwd.translate.plan import Plan
+from claudegwd.translate.turn import Finished, Output, Text
+from claudegwd.workers.asking import Asking
+
+# A model that is told what was wrong mostly does better; one that does not is not asked for ever.
+MAX_REPEATS = 1
+
+
+class Choice:
+    """Read it as an Asking is read: `first`, then `next` to the end, or `whole`. Always `close` it."""
+
+    def __init__(self, ask: Callable[[Plan], Asking], plan: Plan) -> None:
+        self._ask = ask
+        self.asking = ask(plan)
+        self.earlier: list[Asking] = []  # whose answers were not used
+        self._said = False  # text was handed out, so there is nothing to repeat
+        self._begun = False  # the first outputs of the present question were handed out
+        self._held: list[Output] | None = None
+
+    @property
+    def every(self) -> Sequence[Asking]:
+        """All that was asked."""
+        return (*self.earlier, self.asking)
+
+    async def first(self) -> Sequence[Output]:
+        """The outputs up to and including the first token. May be cancelled and called again before `next`."""
+        while True:
+            outputs = self._taken(await self.asking.first())
+            if outputs is not None:
+                self._begun = True
+                return outputs
+
+    async def next(self, seconds: float) -> Sequence[Output] | None:
+        """The next outputs; () for silence, None at the end. Raises GatewayError if it breaks off or is no good."""
+        while self._begun:
+            batch = await self.asking.next()
+            outputs = self._taken(batch) if batch is not None else None
+            if batch is None or outputs is not None:
+                return outputs
+        with trio.move_on_after(seconds):
+            return await self.first()
+        return ()
+
+    async def whole(self, seconds: float) -> Sequence[Output]:
+        """All outputs, of the answer that is used. An answer may be repeated up to its end: nothing was handed out."""
+        self._held = []
+        batch: Sequence[Output] | None = await self.first()
+        while batch is not None:
+            self._held.extend(batch)
+            batch = await self.next(seconds)
+        return self._held
+
+    def close(self) -> None:
+        """Give everything back."""
+        for asking in self.every:
+            asking.close()
+
+    def _taken(self, batch: Sequence[Output]) -> Sequence[Output] | None:
+        """The batch, if it may be handed out; None when another question has taken the place of this one."""
+        if batch and isinstance(batch[-1], Finished):
+            fault = self.asking.plan.fault(self.asking.answer)
+            if fault is not None:
+                self._repeat(fault)
+                return None
+        self._said = self._said or any(isinstance(output, Text) for output in batch)
+        return batch
+
+    def _repeat(self, fault: str) -> None:
+        """Ask once more, in the same conversation: the pool finds the process that holds it."""
+        plan = self.asking.plan.corrected(self.asking.answer, fault)
+        if plan is None or len(self.earlier) >= MAX_REPEATS or (self._said and self._held is None):
+            raise UpstreamUnavailable(
+                "cannot answer in the response_format: the model wrote something else; ask again",
+                code="invalid_model_output",
+                retry_after=1.0,
+            )
+        on_spent = self.asking.on_spent
+        self.asking.close()
+        self.earlier.append(self.asking)
+        self.asking = self._ask(plan)
+        self.asking.on_spent = on_spent
+        self._begun = False
+        if self._held is not None:
+            self._held.clear()
