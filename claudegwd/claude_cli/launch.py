@@ -46,7 +46,11 @@ def login_of(env: Mapping[str, str]) -> str:
 
 
 def uses_bare(*, keys_configured: bool, env: Mapping[str, str]) -> bool:
-    """Whether `--bare` fits: it adds nothing to the prompt, but never reads the CLI's own login or an OAuth token."""
+    """Whether `--bare` fits: it never reads the CLI's own login or an OAuth token.
+
+    With it, two short blocks stand before the system prompt (whom to bill, and "You are a Claude agent …"; a key's
+    `attribution` decides about the first) and nothing stands in the messages. Without it, reminders stand there too.
+    """
     return keys_configured or bool(env.get("ANTHROPIC_AUTH_TOKEN") or env.get("ANTHROPIC_API_KEY"))
 
 

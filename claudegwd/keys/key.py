@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
 
 @unique
@@ -29,6 +30,12 @@ VARIABLES: Final[Mapping[KeyKind, str]] = MappingProxyType(
 )
 BASE_URL_VARIABLE: Final = "ANTHROPIC_BASE_URL"
 
+# Whether the CLI puts its own first block before the system prompt: what it bills by, other words in each conversation,
+# which so share no prompt cache. Anthropic's API wants it of subscriptions only; a relay may look for it.
+ATTRIBUTION_VARIABLE: Final = "CLAUDE_CODE_ATTRIBUTION_HEADER"
+_OWN_HOST: Final = "api.anthropic.com"
+_OF_SUBSCRIPTION: Final = "sk-ant-oat"  # how tokens of `claude setup-token` begin
+
 # Four characters tell two keys apart; of a token shorter than this they would be too large a part of it.
 _SHOW_TAIL_FROM: Final = 16
 
@@ -42,6 +49,7 @@ class UpstreamKey:
     base_url: str | None = None
     kind: KeyKind = KeyKind.AUTH_TOKEN
     status: KeyStatus = KeyStatus.ACTIVE
+    attribution: bool | None = None  # None: as the host and the token want it
 
     @property
     def digest(self) -> str:
@@ -63,3 +71,15 @@ class UpstreamKey:
         env[VARIABLES[self.kind]] = self.token
         env[BASE_URL_VARIABLE] = self.base_url or ""
         return env
+
+    def for_worker(self) -> dict[str, str]:
+        """The same for a process of ours, with what else depends on the key."""
+        return {**self.environment(), ATTRIBUTION_VARIABLE: "1" if self.attributes else "0"}
+
+    @property
+    def attributes(self) -> bool:
+        """Whether requests under it carry the CLI's own billing block."""
+        if self.attribution is not None:
+            return self.attribution
+        own = self.base_url is None or urlsplit(self.base_url).hostname == _OWN_HOST
+        return not own or self.token.startswith(_OF_SUBSCRIPTION)

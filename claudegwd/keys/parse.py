@@ -1,7 +1,7 @@
 """keys.json as text: into keys and back, with errors that name the place and never show a token. Pure.
 
-Shape: ``{"claude_api_keys": [{"name", "token", "base_url"?, "kind"?, "status"?, …}], …}``, or only the list, which is
-what the older gateway's CLAUDE_API_KEYS holds. Fields that are not ours are kept.
+Shape: ``{"claude_api_keys": [{"name", "token", "base_url"?, "kind"?, "status"?, "attribution"?, …}], …}``, or only the
+list, which is what the older gateway's CLAUDE_API_KEYS holds. Fields that are not ours are kept.
 """
 
 import difflib
@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from claudegwd.keys.key import KeyKind, KeyStatus, UpstreamKey
 
 LIST_FIELD: Final = "claude_api_keys"
-KEY_FIELDS: Final = ("name", "token", "base_url", "kind", "status")
+KEY_FIELDS: Final = ("name", "token", "base_url", "kind", "status", "attribution")
 NAME_MAX: Final = 64  # characters; a column of `keys list`
 TOKEN_MAX: Final = 8192  # characters; an HTTP header has to hold it, and servers stop at 8 to 16 KB
 URL_MAX: Final = 2048
@@ -120,15 +120,17 @@ def dump_document(document: KeysDocument) -> bytes:
         return (json.dumps(document.root, indent=document.indent) + "\n").encode()
 
 
-def key_entry(key: UpstreamKey) -> dict[str, str]:
+def key_entry(key: UpstreamKey) -> dict[str, str | bool]:
     """A new entry for ``key``, with what differs from the defaults."""
-    entry = {"name": key.name, "token": key.token}
+    entry: dict[str, str | bool] = {"name": key.name, "token": key.token}
     if key.base_url:
         entry["base_url"] = key.base_url
     if key.kind is not KeyKind.AUTH_TOKEN:
         entry["kind"] = key.kind.value
     if key.status is not KeyStatus.ACTIVE:
         entry["status"] = key.status.value
+    if key.attribution is not None:
+        entry["attribution"] = key.attribution
     return entry
 
 
@@ -155,7 +157,14 @@ def _key(entry: object, number: int, origin: str) -> UpstreamKey:
         _base_url(entry.get("base_url"), name, origin),
         _choice(KeyKind, entry.get("kind"), KeyKind.AUTH_TOKEN, "kind", name, origin),
         _choice(KeyStatus, entry.get("status"), KeyStatus.ACTIVE, "status", name, origin),
+        _attribution(entry.get("attribution"), name, origin),
     )
+
+
+def _attribution(value: object, name: str, origin: str) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise _refuse(name, "has an attribution that is neither true nor false", origin)
 
 
 def _name(value: object, number: int, origin: str) -> str:

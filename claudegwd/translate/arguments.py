@@ -29,6 +29,15 @@ def as_object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"arguments": text}
 
 
+def is_json(text: str) -> bool:
+    """Whether a call's arguments can be read at all, by whoever wants an object or not."""
+    try:
+        _decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def same_numbers(value: object) -> object:
     """The value with 1.0 as 1: one number to JavaScript, which writes back the second when it read the first."""
     match value:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from claudegwd.claude_cli import events as e
 from claudegwd.keys.failures import FailureKind, classify
+from claudegwd.translate.arguments import is_json
 from claudegwd.translate.blocks import OpenBlock, said
 from claudegwd.translate.counts import count_cut, count_tokens
 from claudegwd.translate.literals import is_blank, joined, literal_of
@@ -117,7 +118,7 @@ class Turn:
                 return self._start(index, block)
             case e.BlockStop(index=index):
                 self._take(TurnEvent.PART)
-                return self._arguments_of(self._blocks.get(index))
+                return self._closed(self._blocks.get(index))
             case e.MessageStart(message=message):
                 self._take(TurnEvent.BEGAN)
                 self._head = message.usage or self._head
@@ -195,6 +196,12 @@ class Turn:
         self._streamed = True
         return (Reasoning(raw),)
 
+    def _closed(self, block: OpenBlock | None) -> Sequence[Output]:
+        outputs = self._arguments_of(block)
+        if block is not None and block.call is not None and not is_json(joined(block.pieces)):
+            self._strange_call = True  # likewise: it would tell the model so, and ask upstream again
+        return outputs
+
     def _arguments_of(self, block: OpenBlock | None) -> Sequence[Output]:
         """For a call whose arguments did not come in pieces: all of them, which mostly means none."""
         if block is None or block.call is None or block.pieces:
@@ -206,7 +213,7 @@ class Turn:
     def _stopped(self, part: e.MessageDelta, stop: str) -> Sequence[Output]:
         outputs: list[Output] = []
         for block in self._blocks.values():
-            outputs += self._arguments_of(block)
+            outputs += self._closed(block)
         if self.filter is not None:
             outputs += self._filtered(self.filter.end())
         if stop == "refusal":

@@ -216,7 +216,7 @@ class Asking:
         self.key = key.name
         # A late failure of a token that was replaced meanwhile must not mark the new one.
         self._key_digest = key.digest if isinstance(key, UpstreamKey) else None
-        credentials = key.environment() if isinstance(key, UpstreamKey) else {}
+        credentials = key.for_worker() if isinstance(key, UpstreamKey) else {}
         self._held().worker.set(self._asked.settings.values(credentials), key.name)
 
     async def _read_first(self) -> Failed | None:

@@ -10,6 +10,7 @@ import trio
 from claudegwd.demo.replies import blocks, last_user_text, refusal, say
 from claudegwd.demo.script import (
     Answer,
+    Block,
     Drop,
     Event,
     Pause,
@@ -17,13 +18,14 @@ from claudegwd.demo.script import (
     Step,
     Text,
     ToolUse,
+    Usage,
     Wait,
     bad_request,
     no_such_model,
     too_large,
     too_long,
 )
-from tests.e2e.harness import MODEL, Messages, Running, as_messages
+from tests.e2e.harness import GOOD_KEY, MODEL, Messages, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
 
@@ -84,6 +86,66 @@ async def test_however_the_answer_ends(gateway: Running, name: str) -> None:
             break
     assert asked[-1] == 1, asked
     assert list(gateway.endpoint.strays).count("POST /v1/messages/count_tokens") == 0
+
+
+# Arguments that are no JSON, which the CLI would answer itself.
+SLIP = Block({"type": "tool_use", "id": "toolu_1", "name": "read", "input": {}},
+             ({"type": "input_json_delta", "partial_json": '{"q": "a'},))  # fmt: skip
+READ = {"type": "function", "function": {"name": "read", "parameters": {"properties": {"q": {"type": "string"}}}}}
+# How an answer ends where it depends on the model, or might, what the CLI does next; and what the client is told.
+ON_EVERY_MODEL: dict[str, tuple[Answer, int, str]] = {
+    "a plain end": (say("done"), 200, "stop"),
+    "max_tokens": (LAST_EVENTS["max_tokens"], 200, "length"),
+    "refusal": (refusal("no"), 200, "content_filter"),
+    "a refusal with words": (Reply((Text(("I",)), BRIEF), stop_reason="refusal"), 200, "content_filter"),
+    "arguments that are no JSON": (Reply((SLIP, BRIEF), stop_reason="tool_use"), 200, "tool_calls"),
+    "bad request": (bad_request(), 400, ""),
+    "too long": (too_long(), 400, ""),
+}
+
+
+@pytest.mark.parametrize("name", ON_EVERY_MODEL)
+async def test_on_every_model_of_the_catalogue(gateway: Running, name: str) -> None:
+    end, status, reason = ON_EVERY_MODEL[name]
+    gateway.endpoint.script = lambda _: end
+    ids = [model["id"] for model in (await gateway.http.get("/v1/models")).json()["data"]]
+    models = [ident for ident in ids if ident.startswith("claude-")]  # the others are aliases of these
+    assert MODEL in models
+    assert len(models) > 6
+    asked = {}
+    for model in models:
+        for _ in range(TRIES):
+            before = gateway.endpoint.count
+            limit = {"max_tokens": 2} if name == "max_tokens" else {}
+            response = await gateway.post({"model": model, "messages": HISTORY, "tools": [READ], **limit})
+            assert response.status_code == status, response.text
+            if status == 200:
+                assert response.json()["choices"][0]["finish_reason"] == reason
+            await gateway.until_workers(busy=0)
+            asked[model] = gateway.endpoint.count - before
+            if asked[model] == 1:
+                break  # else the daemon may have got a core too late
+    assert asked == dict.fromkeys(models, 1)
+
+
+@pytest.mark.parametrize(("attribution", "blocks_before"), [(None, 2), (True, 2), (False, 1)])
+async def test_the_clis_billing_block_is_a_choice_of_the_key(attribution: bool | None, blocks_before: int) -> None:
+    key = {"name": "k", "token": GOOD_KEY, **({} if attribution is None else {"attribution": attribution})}
+    async with running(lambda _: say("done"), keys=[key]) as gateway:
+        await gateway.ask([{"role": "system", "content": "Be brief."}, *HISTORY])
+        system = [block["text"] for block in gateway.upstream()[0].body["system"]]
+    assert system[blocks_before:] == ["Be brief."]
+    assert system[0].startswith("x-anthropic-billing-header:") is (blocks_before == 2)
+
+
+async def test_how_long_a_prompt_may_be_is_for_the_upstream_to_say(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: Reply((Text(("done",)),), usage=Usage(input_tokens=900_000))
+    long: Messages = [{"role": "user", "content": "word " * 600_000}]
+    first = await gateway.ask(long)
+    history = [*long, {"role": "assistant", "content": first.text}, {"role": "user", "content": "And now?"}]
+    second = await gateway.ask(history)
+    assert (first.text, second.text, second.how) == ("done", "done", "continued")
+    assert [len(request.body["messages"]) for request in gateway.upstream()] == [1, 3]
 
 
 # On a busy machine a CLI needs this to take its settings.

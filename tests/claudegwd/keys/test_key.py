@@ -1,5 +1,7 @@
 """What an upstream key shows of itself, and what it hands to the CLI."""
 
+import pytest
+
 from claudegwd.keys.key import KeyKind, UpstreamKey
 
 
@@ -22,6 +24,21 @@ def test_all_three_variables_are_always_set() -> None:
         "ANTHROPIC_API_KEY": "sk-false-2",
         "ANTHROPIC_BASE_URL": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "attributes"),
+    [
+        (UpstreamKey("a", "sk-false-1"), False),
+        (UpstreamKey("a", "sk-false-1", "https://api.anthropic.com/"), False),
+        (UpstreamKey("a", "sk-false-1", "https://relay.example"), True),
+        (UpstreamKey("a", "sk-ant-oat01-false-1"), True),
+        (UpstreamKey("a", "sk-false-1", "https://relay.example", attribution=False), False),
+        (UpstreamKey("a", "sk-false-1", attribution=True), True),
+    ],
+)
+def test_whether_requests_say_whom_to_bill(key: UpstreamKey, attributes: bool) -> None:
+    assert key.for_worker() == {**key.environment(), "CLAUDE_CODE_ATTRIBUTION_HEADER": "1" if attributes else "0"}
 
 
 def test_another_host_or_kind_is_another_digest() -> None:

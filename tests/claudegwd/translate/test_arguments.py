@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.translate.arguments import as_object, canonical, same_numbers
+from claudegwd.translate.arguments import MAX_DEPTH, as_object, canonical, is_json, same_numbers
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,13 @@ def test_javascript_writes_whole_numbers_without_a_point() -> None:
     assert same_numbers({"a": [1.0, {"b": -2.0}, 1.5, True]}) == {"a": [1, {"b": -2}, 1.5, True]}
     assert canonical(same_numbers(1.0)) == canonical(1)
     assert same_numbers(1e300) == 1e300
+
+
+def test_arguments_that_are_too_deep_are_a_text() -> None:
+    deep = '{"a": ' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}"
+    assert as_object(deep) == {"arguments": deep}
+
+
+@pytest.mark.parametrize(("text", "readable"), [("{}", True), ("[1]", True), ("", False), ('{"a": "b', False)])
+def test_whether_they_can_be_read(text: str, readable: bool) -> None:
+    assert is_json(text) is readable
