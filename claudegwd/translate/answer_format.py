@@ -9,7 +9,7 @@ import msgspec
 from claudegwd.openai_api.chat_request import JsonObject, JsonSchema
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InvalidRequest
-from claudegwd.translate.json_check import is_valid
+from claudegwd.translate.json_check import fault
 from claudegwd.translate.json_format import output_schema
 from claudegwd.translate.json_possible import impossible
 
@@ -36,9 +36,8 @@ class AnswerFormat:
             value = None
         if not isinstance(value, dict):
             return "it does not hold one whole JSON object"
-        if self.schema is not None and not is_valid(value, self.schema):
-            return "the object does not satisfy the JSON Schema"
-        return None
+        found = fault(value, self.schema) if self.schema is not None else None
+        return f"the object does not satisfy the JSON Schema: {found}" if found is not None else None
 
     def correction(self, fault: str) -> str:
         """What the model is asked after an answer with this fault."""

@@ -1,150 +1,213 @@
-"""Whether a JSON value satisfies a client's schema: the keywords that strict schemas are made of.
+"""Whether a JSON value satisfies a client's schema, by the library `jsonschema-rs`; and whether that may be asked.
 
-What is not known here passes, `pattern` among it: a client's regular expression could run for ever.
+The library knows all of JSON Schema, and bounds its regular expressions. But it knows no bound on time, and schemas can
+be written so that a check takes years: what could be too much is not checked. The model has done what it could.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-# Schemas can be written so that to check them takes exponential time. One that needs more steps than this is let pass:
-# the model has done what it could.
-MAX_STEPS = 50_000
+# Evaluations of one value against one part of a schema, some ten nanoseconds each: all together a tenth of a second.
+MAX_STEPS: Final = 10_000_000
+# Parts of a schema that are looked at to find that out: a few hundred nanoseconds each.
+MAX_LOOKS: Final = 100_000
+# References that lead to references, choices in choices: real schemas have three or four.
+MAX_ROUNDS: Final = 64
+# Of steps back in one regular expression: those that can be matched without any are not affected.
+MAX_BACKTRACKS: Final = 100_000
+# What one regular expression compiles to. A thousand times a character of any script is well below.
+MAX_PATTERN_BYTES: Final = 1024 * 1024
+# Of the library's words on a fault, which repeat the value: enough for a path and a sentence.
+MAX_FAULT_CHARS: Final = 300
+
+# A pattern that came to a bound says nothing of the value.
+_UNDECIDED = frozenset(("BacktrackLimitExceeded", "RegexEngineFailure"))
+_ANY: Final[Mapping[str, Any]] = {}  # true, false, and what is no schema
+_IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
+_WITHIN = (
+    "patternProperties", "additionalProperties", "propertyNames", "unevaluatedProperties", "items",
+    "prefixItems", "additionalItems", "unevaluatedItems", "contains",
+)  # fmt: skip
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_OF_NAMES = frozenset(("patternProperties", "dependentSchemas", "dependencies"))
 
 
-def is_valid(value: object, schema: Mapping[str, Any]) -> bool:
-    """Never raises, whatever the schema."""
+def fault(value: object, schema: Mapping[str, Any]) -> str | None:
+    """Where the value does not satisfy the schema, and why, in the library's words. None also where it cannot say."""
+    if not _is_affordable(value, schema):
+        return None
+    validator = _validator(schema)
+    if validator is None or validator.is_valid(value):
+        return None
     try:
-        return SchemaCheck(schema).holds(value, schema)
-    except (TooMuchError, RecursionError):
-        return True
+        found = next(validator.iter_errors(value))
+    except ValueError:
+        return "more than 250 levels deep in it"  # where the library decides, but does not tell
+    if type(found.kind).__name__ in _UNDECIDED:
+        return None
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in found.instance_path)
+    return f"at {path.lstrip('.') or 'its top'}, {found.message}"[:MAX_FAULT_CHARS]
 
 
-class TooMuchError(Exception):
-    """More than MAX_STEPS."""
+def _validator(schema: Mapping[str, Any]) -> Any:
+    """By the draft that the schema names, else the newest of which it is one; None for what is no JSON Schema."""
+    import jsonschema_rs as library  # with the first strict schema: 15 MB on disk, 11 MB of memory, 30 ms
+
+    patterns = library.FancyRegexOptions(
+        backtrack_limit=MAX_BACKTRACKS, size_limit=MAX_PATTERN_BYTES, dfa_size_limit=MAX_PATTERN_BYTES
+    )
+    undrafted = {key: value for key, value in schema.items() if key != "$schema"}
+    # Without its patterns at last: they may be of another language's kind, and the rest is as good.
+    named = dict(schema)
+    for tried in (named, undrafted, _without_patterns(undrafted)):
+        for make in (library.validator_for, library.Draft7Validator, library.Draft4Validator):
+            try:
+                return make(tried, pattern_options=patterns, validate_formats=False, offline=True, mask="this value")
+            except (ValueError, library.ReferencingError):
+                if tried is named:
+                    break
+    return None
+
+
+def _without_patterns(schema: object) -> Any:
+    if isinstance(schema, dict):
+        # A property of that name has a schema, and no text.
+        kept = {key: one for key, one in schema.items() if key != "pattern" or not isinstance(one, str)}
+        return {key: _without_patterns(one) for key, one in kept.items()}
+    return [_without_patterns(one) for one in schema] if isinstance(schema, list) else schema
+
+
+def _is_affordable(value: object, schema: Mapping[str, Any]) -> bool:
+    try:
+        _Estimate(schema).run(value)
+    except _TooMuchError:
+        return False
+    return True
+
+
+class _TooMuchError(Exception):
+    """More than a bound, or nobody can tell."""
+
+
+_Ways = dict[int, int]  # to a part, by its identity: in how many ways a value comes to be held against it
 
 
 @dataclass(slots=True)
-class SchemaCheck:
-    """Checks values against parts of one schema, `root`, in which references point. Counts its steps over all of them.
+class _Estimate:
+    """How often parts of a schema are evaluated at most, level by level of the value.
 
-    Raises TooMuchError and RecursionError.
+    Values of one level and one name count as if each stood wherever the schema has something for that name there.
     """
 
     root: Mapping[str, Any]
     steps: int = 0
+    looks: int = 0
+    parts: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by identity: they live as long as the schema
 
-    def holds(self, value: object, schema: object) -> bool:
-        """Whether `value` satisfies this part."""
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise TooMuchError
-        if not isinstance(schema, dict):
-            return schema is not False
-        return (
-            self._is_one_of_types(value, schema)
-            and self._is_listed(value, schema)
-            and self._is_in_bounds(value, schema)
-            and self._combines(value, schema)
-            and (not isinstance(value, dict) or self._is_object(value, schema))
-            and (not isinstance(value, list) or self._is_array(value, schema))
-        )
+    def run(self, value: object) -> None:
+        """Raises _TooMuchError."""
+        named: dict[str, _Ways] = {}
+        others: _Ways = {self._known(self.root): 1}
+        for sizes in _sizes(value):
+            below: dict[str, _Ways] = {}
+            below_others: _Ways = {}
+            left = sizes.total()
+            for name in named.keys() & sizes.keys():
+                left -= sizes[name]
+                self._count(_sum(others, named[name]), sizes[name], below, below_others)
+            if left:
+                self._count(others, left, below, below_others)
+            named, others = below, below_others
 
-    def _is_one_of_types(self, value: object, schema: Mapping[str, Any]) -> bool:
-        kinds = schema.get("type")
-        if kinds is None:
-            return True
-        return any(_is_type(value, kind) for kind in (kinds if isinstance(kinds, list) else [kinds]))
+    def _count(self, ways: _Ways, size: int, below: dict[str, _Ways], below_others: _Ways) -> None:
+        """Count so many values against these parts. Adds the ways to the parts for what is in them.
 
-    def _is_listed(self, value: object, schema: Mapping[str, Any]) -> bool:
-        if "enum" in schema and not any(_same(value, one) for one in schema["enum"]):
-            return False
-        return "const" not in schema or _same(value, schema["const"])
+        These are of one parent each: the largest counts, and not the sum over all parents of the level.
+        """
+        named: dict[str, _Ways] = {}
+        others: _Ways = {}
+        for _ in range(MAX_ROUNDS):
+            beside: _Ways = {}
+            for ident, count in ways.items():
+                part = self.parts[ident]
+                listed = part.get("enum")
+                self.steps += size * count * (1 + (len(listed) if isinstance(listed, list) else 0))
+                if self.steps > MAX_STEPS:
+                    raise _TooMuchError
+                # What is left over can only be known when all others have been asked, once more.
+                times = 2 * count if "unevaluatedProperties" in part or "unevaluatedItems" in part else count
+                _add(beside, self._children(part, _IN_PLACE), times)
+                _add(others, self._children(part, _WITHIN), times)
+                properties = part.get("properties")
+                for name, one in properties.items() if isinstance(properties, dict) else ():
+                    _add(named.setdefault(name, {}), (self._known(one),), times)
+            if not beside:
+                _raise_to(below_others, others)
+                for name, found in named.items():
+                    _raise_to(below.setdefault(name, {}), found)
+                return
+            ways = beside
+        raise _TooMuchError
 
-    def _is_in_bounds(self, value: object, schema: Mapping[str, Any]) -> bool:
-        size: Any
-        match value:
-            case bool():
-                return True
-            case int() | float():
-                size, bounds = value, ("minimum", "maximum")
-                if not all(value > low for low in _numbers(schema, "exclusiveMinimum")):
-                    return False
-                if not all(value < high for high in _numbers(schema, "exclusiveMaximum")):
-                    return False
-            case str():
-                size, bounds = len(value), ("minLength", "maxLength")
-            case list():
-                size, bounds = len(value), ("minItems", "maxItems")
-            case _:
-                return True
-        low, high = bounds
-        return all(size >= bound for bound in _numbers(schema, low)) and all(
-            size <= bound for bound in _numbers(schema, high)
-        )
+    def _children(self, part: Mapping[str, Any], keywords: tuple[str, ...]) -> Iterator[int]:
+        for keyword in keywords:
+            found = part.get(keyword)
+            if isinstance(found, dict) and keyword in _OF_NAMES:
+                yield from map(self._known, found.values())
+            elif isinstance(found, list):
+                yield from map(self._known, found)
+            elif isinstance(found, dict):
+                yield self._known(found)
+        if keywords is _IN_PLACE:
+            yield from (self._known(self._target(part[word])) for word in _REFERENCES if word in part)
 
-    def _combines(self, value: object, schema: Mapping[str, Any]) -> bool:
-        if "$ref" in schema and not self.holds(value, self.target(schema["$ref"])):
-            return False
-        if "anyOf" in schema and not any(self.holds(value, one) for one in schema["anyOf"]):
-            return False
-        if "oneOf" in schema and sum(self.holds(value, one) for one in schema["oneOf"]) != 1:
-            return False
-        if "not" in schema and self.holds(value, schema["not"]):
-            return False
-        return all(self.holds(value, one) for one in schema.get("allOf", ()))
+    def _known(self, part: object) -> int:
+        self.looks += 1
+        if self.looks > MAX_LOOKS:
+            raise _TooMuchError
+        known = part if isinstance(part, dict) else _ANY
+        if part is not self.root and ("$id" in known or isinstance(known.get("id"), str)):
+            raise _TooMuchError  # references in it may lead anywhere
+        self.parts[id(known)] = known
+        return id(known)
 
-    def _is_object(self, value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
-        properties = schema.get("properties", {})
-        if not all(name in value for name in schema.get("required", ())):
-            return False
-        others = schema.get("additionalProperties", True) if "patternProperties" not in schema else True
-        return all(self.holds(one, properties.get(name, others)) for name, one in value.items())
-
-    def _is_array(self, value: list[Any], schema: Mapping[str, Any]) -> bool:
-        items = schema.get("items", True)
-        if isinstance(items, list) or "prefixItems" in schema:
-            return True
-        return all(self.holds(one, items) for one in value)
-
-    def target(self, reference: object) -> object:
-        """The part that a `$ref` means; True where there is none."""
+    def _target(self, reference: object) -> object:
+        if reference != "#" and not str(reference).startswith("#/"):
+            raise _TooMuchError
         found: Any = self.root
-        for step in str(reference).removeprefix("#").split("/")[1:]:
+        for step in str(reference).split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, dict) or name not in found:
-                return True
-            found = found[name]
+            if isinstance(found, list) and name.isdigit() and int(name) < len(found):
+                found = found[int(name)]
+            elif isinstance(found, dict) and name in found:
+                found = found[name]
+            else:
+                raise _TooMuchError
         return found
 
 
-def _numbers(schema: Mapping[str, Any], name: str) -> list[float]:
-    bound = schema.get(name)
-    return [bound] if isinstance(bound, int | float) and not isinstance(bound, bool) else []
+def _add(ways: _Ways, children: Iterable[int], count: int) -> None:
+    for child in children:
+        ways[child] = ways.get(child, 0) + count
 
 
-def _is_type(value: object, kind: object) -> bool:
-    match kind:
-        case "object":
-            return isinstance(value, dict)
-        case "array":
-            return isinstance(value, list)
-        case "string":
-            return isinstance(value, str)
-        case "boolean":
-            return isinstance(value, bool)
-        case "null":
-            return value is None
-        case "integer":
-            return _is_number(value) and float(value).is_integer()  # type: ignore[arg-type]  # it is a number
-        case "number":
-            return _is_number(value)
-    return True
+def _sum(ways: _Ways, more: _Ways) -> _Ways:
+    return {child: ways.get(child, 0) + more.get(child, 0) for child in ways.keys() | more.keys()}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _raise_to(ways: _Ways, found: _Ways) -> None:
+    for child, count in found.items():
+        ways[child] = max(ways.get(child, 0), count)
 
 
-def _same(one: object, other: object) -> bool:
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+def _sizes(value: object) -> Iterator[Counter[str | None]]:
+    """How many values of each name there are on each level; those of lists have none."""
+    sizes: Counter[str | None] = Counter([None])
+    level = [value]
+    while level:
+        yield sizes
+        inner = [one for one in level if isinstance(one, dict | list)]
+        sizes = Counter(name for one in inner for name in (one if isinstance(one, dict) else [None] * len(one)))
+        level = [each for one in inner for each in (one.values() if isinstance(one, dict) else one)]

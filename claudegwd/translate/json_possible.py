@@ -4,10 +4,8 @@ Finds what people write by mistake. What is not found out here is taken for poss
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
-
-from claudegwd.translate.json_check import SchemaCheck, TooMuchError
 
 MAX_STEPS: Final = 10_000  # choices in choices double the work with each level
 _BOUNDS: Final = {
@@ -23,24 +21,24 @@ def impossible(schema: Mapping[str, Any]) -> str | None:
     """The path, within the schema of an object, of the first demand that no value can meet (`.properties.a.enum`)."""
     try:
         return _Search(schema).fault({"type": "object", **schema}, "", ())
-    except (TooMuchError, RecursionError):
+    except (_TooMuchError, RecursionError):
         return None
+
+
+class _TooMuchError(Exception):
+    """More than MAX_STEPS."""
 
 
 @dataclass(slots=True)
 class _Search:
     root: Mapping[str, Any]
     steps: int = 0
-    check: SchemaCheck = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.check = SchemaCheck(self.root)
 
     def fault(self, schema: object, path: str, within: tuple[str, ...]) -> str | None:
         """Where `schema` demands the impossible. `within`: the references that this value is a part of."""
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise TooMuchError
+            raise _TooMuchError
         if not isinstance(schema, dict):
             return path if schema is False else None
         return (
@@ -55,9 +53,19 @@ class _Search:
             return f"{path}.not"
         for keyword in ("enum", "const"):
             values = schema.get(keyword, ()) if keyword == "enum" else [schema.get(keyword)]
-            if keyword in schema and not any(self.check.holds(value, schema) for value in values):
+            if keyword in schema and not any(_fits(value, schema) for value in values):
                 return f"{path}.{keyword}"
         return None
+
+    def _target(self, reference: str) -> object:
+        """The part that a reference means; True where there is none."""
+        found: Any = self.root
+        for step in reference.removeprefix("#").split("/")[1:]:
+            name = step.replace("~1", "/").replace("~0", "~")
+            if not isinstance(found, dict) or name not in found:
+                return True
+            found = found[name]
+        return found
 
     def _referred(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> str | None:
         reference = schema.get("$ref")
@@ -65,7 +73,7 @@ class _Search:
             return None
         if reference in within:
             return f"{path}.$ref"  # a value that must hold another of its kind has no end
-        found = self.fault(self.check.target(reference), path, (*within, reference))
+        found = self.fault(self._target(reference), path, (*within, reference))
         return f"{path}.$ref" if found is not None else None
 
     def _combined(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> str | None:
@@ -111,6 +119,33 @@ class _Search:
             found = self.fault(properties.get(name, others), where, within)
             if found is not None:
                 yield found
+
+
+def _fits(value: object, schema: Mapping[str, Any]) -> bool:
+    """Whether a listed value may be one, by its type and the other list."""
+    listed = [schema["enum"]] if "enum" in schema else []
+    listed += [[schema["const"]]] if "const" in schema else []
+    return bool(_types(value) & _kinds(schema)) and all(_is_among(value, values) for values in listed)
+
+
+def _is_among(value: object, values: list[Any]) -> bool:
+    # Containers are taken for equal where Python says so: true for 1 within them is not found out here.
+    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in values)
+
+
+def _types(value: object) -> set[str]:
+    match value:
+        case None:
+            return {"null"}
+        case bool():
+            return {"boolean"}
+        case int():
+            return {"integer", "number"}
+        case float():
+            return {"integer", "number"} if value.is_integer() else {"number"}
+        case str():
+            return {"string"}
+    return {"array"} if isinstance(value, list) else {"object"}
 
 
 def _kinds(schema: object) -> set[str]:

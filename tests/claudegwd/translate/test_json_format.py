@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.translate.json_check import is_valid
+from claudegwd.translate.json_check import fault
 from claudegwd.translate.json_format import output_schema
 
 STRING = {"type": "string"}
@@ -107,4 +107,4 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 def test_both_accept_the_same(schema: dict[str, Any], value: Any) -> None:
     made = output_schema(of(value=schema))
     assert made is not None
-    assert is_valid({"value": value}, made) is is_valid({"value": value}, of(value=schema))
+    assert (fault({"value": value}, made) is None) is (fault({"value": value}, of(value=schema)) is None)
