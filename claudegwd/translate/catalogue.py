@@ -72,6 +72,11 @@ class Model:
     created: int
     structured: bool = True
 
+    @property
+    def prefills(self) -> bool:
+        """Whether it goes on from a last message of its own: those that think as they like refuse that."""
+        return self.thinking != "adaptive"
+
 
 def read_initialized(raw: bytes | msgspec.Raw) -> Initialized:
     """Read the CLI's answer to `initialize`; raises msgspec.ValidationError where it is not of the known shape."""

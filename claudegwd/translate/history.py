@@ -31,6 +31,9 @@ LATE_RESULT = "Result of an earlier call of {name}:"
 # system message.
 OPENING = "Begin the conversation."
 
+# Newer models refuse to go on from a last message of their own unless somebody asks them to.
+CONTINUE = "Go on from exactly where your last message ends, without repeating any of it."
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -115,9 +118,10 @@ def canonical_answer(text: str, calls: Iterable[tuple[str, str, str]]) -> object
     ]
 
 
-def entries_of(messages: Sequence[Message], base: bytes) -> tuple[Entry, ...]:
+def entries_of(messages: Sequence[Message], base: bytes, *, prefills: bool = True) -> tuple[Entry, ...]:
     """Turn the messages (system ones left aside) into alternating entries, of which the first is the user's.
 
+    `prefills`: whether the model goes on from a last message of its own; else the user asks it to.
     Raises InvalidRequest where nothing can be asked: no message with content, or a last message that waits for results.
     """
     entries: list[Entry] = []
@@ -125,7 +129,7 @@ def entries_of(messages: Sequence[Message], base: bytes) -> tuple[Entry, ...]:
     if not groups or groups[0][0] == "assistant":
         if not groups and not system_text(messages):
             raise InvalidRequest("cannot ask without a message: give at least one with content", param="messages")
-        entries.append(_opening(base))
+        entries.append(_words(OPENING, base))
     allowance = Allowance()
     for role, group in groups:
         before = entries[-1] if entries else None
@@ -134,6 +138,8 @@ def entries_of(messages: Sequence[Message], base: bytes) -> tuple[Entry, ...]:
         entries.append(made)
     if entries[-1].role == "assistant":
         entries[-1] = _prefill(entries[-1])
+        if not prefills:
+            entries.append(_words(CONTINUE, entries[-1].digest))
     return tuple(entries)
 
 
@@ -164,8 +170,9 @@ def _text(message: Message) -> str:
     return "".join(part.text for part in message.content if isinstance(part, TextPart))
 
 
-def _opening(base: bytes) -> Entry:
-    return Entry("user", ({"type": "text", "text": OPENING},), (), chain(base, ["u", ["t" + OPENING], []]))
+def _words(text: str, digest: bytes) -> Entry:
+    """Words of ours, in the user's mouth."""
+    return Entry("user", ({"type": "text", "text": text},), (), chain(digest, ["u", ["t" + text], []]))
 
 
 def _assistant(group: Group, digest: bytes, allowance: Allowance) -> Entry:
@@ -183,7 +190,7 @@ def _assistant(group: Group, digest: bytes, allowance: Allowance) -> Entry:
 
 
 def _prefill(entry: Entry) -> Entry:
-    """The last entry, from which the model goes on."""
+    """A last entry of the model's, from which it goes on."""
     last = entry.blocks[-1]
     if last["type"] == "tool_use":
         raise InvalidRequest(

@@ -87,7 +87,7 @@ def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") 
     if wanted is not None and wanted.instruction:
         system = f"{system}\n\n{wanted.instruction}" if system else wanted.instruction
     base = base_digest(owner or client, model.cli_name, system, tools.manifest, request.project_id, request.session_id)
-    entries = entries_of(request.messages, base)
+    entries = entries_of(request.messages, base, prefills=model.prefills)
     return Plan(
         client=client,
         model=model,

@@ -8,6 +8,7 @@ import pytest
 
 from claudegwd.demo.replies import blocks, echo, refusal, say
 from claudegwd.demo.script import RecordedRequest, Reply, Text, Usage
+from claudegwd.translate.history import CONTINUE
 from tests.e2e.harness import MODEL, Running, secret
 
 pytestmark = pytest.mark.cli
@@ -208,6 +209,20 @@ async def test_a_last_message_of_the_assistant_is_gone_on_with(gateway: Running)
     (request,) = gateway.upstream()
     assert turns(request) == [("user", "start"), ("assistant", "It goes")]
     assert answer.text == " and on"
+
+
+async def test_a_newer_model_is_asked_to_go_on_from_its_last_message(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say(" and on")
+    conversation = [{"role": "user", "content": "start"}, {"role": "assistant", "content": "It goes"}]
+    answer = await gateway.ask(conversation, model="sonnet")
+    (request,) = gateway.upstream()
+    assert turns(request) == [("user", "start"), ("assistant", "It goes"), ("user", CONTINUE)]
+    assert answer.text == " and on"
+
+
+async def test_the_names_of_speakers_are_named_as_ignored(gateway: Running) -> None:
+    answer = await gateway.ask([{"role": "user", "content": "Hi.", "name": "ann"}])
+    assert answer.headers["x-claudegw-ignored"] == "messages.name"
 
 
 async def test_the_demo_model_names_are_the_clis(gateway: Running) -> None:

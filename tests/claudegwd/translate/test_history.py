@@ -7,6 +7,7 @@ import pytest
 
 from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.translate.history import (
+    CONTINUE,
     LATE_RESULT,
     NO_RESULT,
     OPENING,
@@ -86,6 +87,14 @@ class TestSides:
         # The Messages API refuses white space at its end.
         assert sides(user("a"), assistant("Once \n")) == [("user", ["a"]), ("assistant", ["Once"])]
         assert last(user("a"), assistant("Once \n")) == last(user("a"), assistant("Once"))
+
+    def test_where_the_model_refuses_that_the_user_asks_for_it(self) -> None:
+        messages = chat([user("a"), assistant("Once")]).messages
+        *before, asked = entries_of(messages, b"base", prefills=False)
+        assert tuple(before) == entries_of(messages, b"base")
+        assert (asked.role, asked.blocks) == ("user", ({"type": "text", "text": CONTINUE},))
+        with pytest.raises(InvalidRequest):
+            entries_of(chat([user("a"), assistant("b", call("1"))]).messages, b"base", prefills=False)
 
     def test_a_refusal_is_what_the_assistant_said(self) -> None:
         assert sides(user("a"), assistant(None, refusal="No."), user("b"))[1] == ("assistant", ["No."])

@@ -9,7 +9,7 @@ from claudegwd.keys.failures import FailureKind
 from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.catalogue import Model
-from claudegwd.translate.history import canonical_answer, chain
+from claudegwd.translate.history import CONTINUE, canonical_answer, chain
 from claudegwd.translate.outputs import After, Failed, Finished, Output, Text, TokenCount, ToolStart
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.translate.text_filters import FilterChain, ObjectFilter, StopsFilter
@@ -36,8 +36,13 @@ def test_a_plan() -> None:
     assert not made.is_prefill
 
 
-def test_a_prefill() -> None:
-    assert plan([user("a"), assistant("b")]).is_prefill
+@pytest.mark.parametrize(("thinking", "prefilled"), [("none", True), ("budget", True), ("adaptive", False)])
+def test_a_prefill(thinking: str, prefilled: bool) -> None:
+    model = Model("m", "claude-m", "M", "", (), thinking, True, 0)
+    made = plan([user("a"), assistant("b")], model=model)
+    assert made.is_prefill is prefilled
+    words = [entry.blocks[0]["text"] for entry in made.entries]
+    assert words == (["a", "b"] if prefilled else ["a", "b", CONTINUE])
 
 
 def test_the_same_conversation_has_the_same_base() -> None:
