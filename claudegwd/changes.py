@@ -182,7 +182,7 @@ class RunningGateway(Gateway):
         self.loaded = read.loaded
         self.config = config
         self.ring.cooldown_seconds = config.keys.cooldown_seconds
-        self.pool.configure(config.workers, config.limits)
+        self.configure_pool()
         self.desk.configure(config.limits, config.keys.hold_seconds)
         self.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
         self.handler.configure(config.log)
@@ -200,6 +200,7 @@ class RunningGateway(Gateway):
         self.keys_source = keys
         changed = self.ring.replace(keys.keys, time.time())
         if had != (len(self.ring) > 0):
+            self.configure_pool()
             self.pool.renew()  # with keys the CLI is started another way than with its own login
         return changed
 

@@ -35,7 +35,7 @@ from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.asking import Asking, Desk, Timing
 from claudegwd.workers.binary import HOW_TO_INSTALL, find_binary
-from claudegwd.workers.catalogue_probe import CliEndedError, keep, probe, read_kept
+from claudegwd.workers.catalogue_probe import CliEndedError, Found, keep, probe, read_kept
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
 from claudegwd.workers.scratch import Scratch
@@ -104,6 +104,8 @@ class Gateway:
         self.desk: Desk
         self.clients: ClientKeys
         self._client_log = True  # whether the CLI can be asked for the log of its client library
+        self._whole = True  # whether it takes requests whole
+        self._goes_back = True  # whether it can cut its transcript
         self._initialized = Initialized()
         self._models: dict[str, Model] = {}
 
@@ -144,20 +146,50 @@ class Gateway:
             self._do_without_client_log()
         # With its own login, and so without --bare, the CLI has an event for what is looked for in that log.
         client_log = bare and self._client_log
+        whole = self._carries_whole()
         env = cli_launch.environment(
             self.env, home=home, keys_configured=keys, tool_seconds=seconds, client_log=client_log
         )
-        return Launch(cli_launch.argv(self.binary, bare=bare, client_log=client_log), env, home, rehearses=keys)
+        line = cli_launch.argv(self.binary, bare=bare, client_log=client_log, whole=whole)
+        return Launch(line, env, home, rehearses=keys, whole=whole, goes_back=self._goes_back)
+
+    def _carries_whole(self) -> bool:
+        """Whether requests go in whole. Under the CLI's own login what it says of a conversation stays its own."""
+        bare = cli_launch.uses_bare(keys_configured=len(self.ring) > 0, env=self.env)
+        return bare and self._whole and self.config.workers.carrier == "auto"
+
+    def configure_pool(self) -> None:
+        """Bring the pool to the configuration and the keys as they are now."""
+        whole = self._carries_whole()
+        self.pool.configure(self.config.workers, self.config.limits)
+        self.pool.carry(whole=whole, plain_system=whole and self.config.claude.system == "plain")
 
     async def _learn_models(self) -> None:
+        """Try the ways to start the CLI from the best one down: a version may not know the flags of one."""
         launch = self.launch()
-        try:
-            await self._ask_for_models(launch)
-        except CliEndedError:
-            self._do_without_client_log()
-            if (plain := self.launch()).argv == launch.argv:
-                raise
-            await self._ask_for_models(plain)
+        while True:
+            try:
+                found = await self._probed(launch)
+                if launch.whole and not found.able:
+                    self._do_without_whole()
+                    launch = self.launch()
+                    continue
+                break
+            except CliEndedError:
+                if self._client_log:
+                    self._do_without_client_log()
+                elif self._whole:
+                    self._client_log = True
+                    self._do_without_whole()
+                before, launch = launch, self.launch()
+                if launch.argv == before.argv:
+                    raise
+        self._goes_back = launch.whole or found.able
+        self.configure_pool()
+        refuse_old(found.initialized.claude_code_version)
+        self._initialized = found.initialized
+        self.claude_version = found.initialized.claude_code_version
+        self.offer_models()
 
     def _do_without_client_log(self) -> None:
         """A CLI that ends at once is perhaps a later one, which does not know the flags of that log any more. It is not
@@ -165,16 +197,17 @@ class Gateway:
         self._client_log = False
         log_event(log, logging.WARNING, "the CLI is not asked when a limit ends any more: keys.cooldown_seconds holds")
 
-    async def _ask_for_models(self, launch: Launch) -> None:
+    def _do_without_whole(self) -> None:
+        self._whole = False
+        log_event(log, logging.WARNING, "this CLI does not take requests whole: conversations are replayed instead")
+
+    async def _probed(self, launch: Launch) -> Found:
         path = contract.state_directory(self.env) / "catalogue.json"
         found = await trio.to_thread.run_sync(read_kept, path, launch)
         if found is None:
             found = await probe(launch, trio.current_time)
             await trio.to_thread.run_sync(keep, path, launch, found)
-        refuse_old(found.claude_code_version)
-        self._initialized = found
-        self.claude_version = found.claude_code_version
-        self.offer_models()
+        return found
 
     def offer_models(self) -> None:
         """List the CLI's models and the configured ones."""

@@ -10,12 +10,13 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.states import KeyState
+from claudegwd.workers.choice import Way
 
 if TYPE_CHECKING:
     from claudegwd.gateway import Gateway
 
 # Labels that are there from the first scrape on, with 0: a rate over a series that only just began is wrong.
-_HAD = ("spare", "continued", "parked", "recycled", "cold")
+_HAD = tuple(way.value for way in Way)
 _EXITS = ("ended", "fault", "start")
 _KINDS = tuple(kind.value for kind in FailureKind)
 _REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_limit")

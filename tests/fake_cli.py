@@ -46,6 +46,7 @@ HUGE_BYTES = 64 * 1024 * 1024
 CHARACTERS_PER_TOKEN = 4
 # Left alone the real CLI asks three more times when max_tokens cut an answer.
 MESSAGES_WHEN_CUT = 4
+ONE_REQUEST = "--max-budget-usd"  # and with this one answer ends the turn
 # token word: status, `error`, `api_error_type`, as the real CLI reports them
 FAILURES = {
     "fail-401": (401, "authentication_failed", "authentication_error"),
@@ -119,6 +120,8 @@ class FakeCli:
                 self.turn = None
                 self.out.user([{"type": "text", "text": "[Request interrupted by user]"}])
                 self.out.result(is_error=True, terminal_reason="aborted_streaming", subtype="error_during_execution")
+        elif subtype == "rewind_conversation":
+            self.out.respond(request_id, {"rewound": self.turn is None})
         elif subtype == "side_question":
             self.point("rehearsal")
             self.out.respond(request_id, {"response": "(API error: Invalid URL)", "synthetic": True})
@@ -156,7 +159,7 @@ class FakeCli:
         calls = self.tools[: int(self.setting("calls"))]
         if calls:
             yield self.call(calls)
-        for _ in range(MESSAGES_WHEN_CUT):
+        for _ in range(1 if ONE_REQUEST in sys.argv else MESSAGES_WHEN_CUT):
             parts, reason = self.parts()
             yield from self.say(parts, reason)
             if reason != "max_tokens":
@@ -199,8 +202,11 @@ class FakeCli:
 
     def parts(self) -> tuple[list[str], str]:
         count, size = int(self.setting("deltas")), max(1, int(self.setting("size")))
-        text = self.said if self.setting("echo") == "1" else "".join(f"{n:{size}d}" for n in range(count))
         body = json.loads(self.env.get("CLAUDE_CODE_EXTRA_BODY") or "{}")
+        if "messages" in body:
+            last = body["messages"][-1]["content"]
+            self.said = last if isinstance(last, str) else "".join(block.get("text", "") for block in last)
+        text = self.said if self.setting("echo") == "1" else "".join(f"{n:{size}d}" for n in range(count))
         most = self.env.get("CLAUDE_CODE_MAX_OUTPUT_TOKENS") or body.get("max_tokens") or len(text) or 1
         limit = CHARACTERS_PER_TOKEN * int(most)
         kept = text[:limit]

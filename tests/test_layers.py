@@ -59,7 +59,7 @@ ROWS = (
     Row("the contract", ("claudegwd.contract", "claudegwd.redact"), (), frozenset(("trio", *WEB)), pure=True),
     Row("configuration", ("claudegwd.config",), ("claudegwd.contract", "claudegwd.redact"), frozenset(("trio", *WEB))),
     Row("logs", ("claudegwd.logs",), ("claudegwd.config", "claudegwd.redact"), WEB),
-    Row("workers", ("claudegwd.workers",), (*PURE, *BASE), WEB),
+    Row("workers", ("claudegwd.workers",), (*PURE, *BASE, "claudegwd.demo"), WEB),
     Row("the store", ("claudegwd.store",), (*PURE, *BASE), WEB),
     Row("keys in files", ("claudegwd.keys",), (*RING, *BASE), WEB),
     Row("fetching", ("claudegwd.fetching",), ("claudegwd.openai_api",), WEB),

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 # The MCP protocol version that CLI 2.1.330 asks for. A manifest of another version is set aside by the CLI, which then
 # does the handshake over control requests; the worker answers that too, so a newer CLI costs a round trip, no more.
@@ -15,7 +15,7 @@ Content = str | Sequence[Mapping[str, Any]]
 
 
 def _line(value: object) -> bytes:
-    return _encode(value) + b"\n"
+    return encode(value) + b"\n"
 
 
 def _control(request_id: str, request: Mapping[str, Any]) -> bytes:
@@ -72,14 +72,29 @@ def interrupt(request_id: str) -> bytes:
     return _control(request_id, {"subtype": "interrupt"})
 
 
-def ask(content: Content) -> bytes:
-    """A user message that is a question. Empty content asks again with the transcript as it is."""
-    return _line(_user(content))
+def rewind(request_id: str, *, target: str, last: str) -> bytes:
+    """Cut the transcript before the user message with the uuid `target`; nothing of what followed is left.
+
+    `last`: the uuid of the last user message that we wrote. Tool results do not count, nor do the CLI's own messages
+    (observed). Answered within milliseconds by `rewound`, false while a turn is running or for an unknown uuid.
+    """
+    return _control(
+        request_id,
+        {"subtype": "rewind_conversation", "target_message_uuid": target, "last_seen_user_message_uuid": last},
+    )
 
 
-def append_user(content: Content) -> bytes:
+def ask(content: Content, uuid: str | None = None) -> bytes:
+    """A user message that is a question. Empty content asks again with the transcript as it is.
+
+    `uuid`: under which `rewind` finds it.
+    """
+    return _line(_user(content, uuid))
+
+
+def append_user(content: Content, uuid: str | None = None) -> bytes:
     """A user message appended without asking; the CLI acknowledges it with a `result` of no turns."""
-    return _line({**_user(content), "shouldQuery": False})
+    return _line({**_user(content, uuid), "shouldQuery": False})
 
 
 def append_assistant(blocks: Sequence[Mapping[str, Any]], *, model: str = "", ident: str = "") -> bytes:
@@ -117,13 +132,14 @@ def _success(request_id: str, response: Mapping[str, Any]) -> bytes:
     return _line({"type": "control_response", "response": body})
 
 
-def _user(content: Content) -> dict[str, Any]:
+def _user(content: Content, uuid: str | None = None) -> dict[str, Any]:
     # client_composed: without it the CLI replaces @path by the file's content and runs /commands (observed, in every
     # mode), and any client could read the files of this machine.
-    return {
+    line = {
         "type": "user",
         "message": {"role": "user", "content": content if isinstance(content, str) else list(content)},
         "parent_tool_use_id": None,
         "session_id": "",
         "client_composed": True,
     }
+    return line if uuid is None else {**line, "uuid": uuid}

@@ -87,6 +87,7 @@ class ClaudeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     aliases: Annotated[
         dict[ModelName, ModelName], Meta(description='a table of model names such as { "gpt-4o" = "sonnet" }')
     ] = msgspec.field(default_factory=dict)
+    system: Annotated[Literal["cli", "plain"], Meta(description='"cli" or "plain"')] = "cli"
 
 
 class WorkersConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +97,8 @@ class WorkersConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max: Annotated[int, _WORKERS] = 8
     idle_seconds: Annotated[float, _UP_TO_A_DAY] = 600
     parked_seconds: Annotated[float, _UP_TO_A_DAY] = 900
+    share: Annotated[bool, Meta(description="true or false")] = False
+    carrier: Annotated[Literal["auto", "transcript"], Meta(description='"auto" or "transcript"')] = "auto"
     recycle: Annotated[bool, Meta(description="true or false")] = False
 
 

@@ -18,9 +18,13 @@ NO_OBJECT = "(words without JSON)"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One question. `base` is the digest of all but the messages; two plans of unlike clients never share one."""
+    """One question. `base` is the digest of all but the messages; two plans of unlike clients never share one.
+
+    `owner` keeps conversations of different client keys apart, whatever their names are.
+    """
 
     client: str
+    owner: str
     model: Model
     system: str
     tools: ToolSet
@@ -35,6 +39,16 @@ class Plan:
     def is_prefill(self) -> bool:
         """Whether the model is to go on from a last message of its own."""
         return self.entries[-1].role == "assistant"
+
+    def base_of(self, *, whole: bool, system: bool, share: bool) -> bytes:
+        """The digest of what a worker has to be started with to serve this plan.
+
+        `whole`: it is given each request whole; then with `system` its system prompt too, and with `share` it serves
+        all clients. Otherwise it was told all but the messages before.
+        """
+        if not whole:
+            return self.base
+        return base_digest("whole", "" if share else self.owner, "" if system else self.system)
 
     def turn(self) -> Turn:
         """A new turn, for one attempt at this question."""
@@ -90,6 +104,7 @@ def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") 
     entries = entries_of(request.messages, base, prefills=model.prefills)
     return Plan(
         client=client,
+        owner=owner or client,
         model=model,
         system=system,
         tools=tools,

@@ -31,6 +31,8 @@ _KEPT_BACK = re.compile(r"ToolSearch|mcp__ide__.*")
 # line with a space on it is none.
 _EMPTY_LINE = re.compile(r"\n(?=\n)")
 
+EMPTY_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}}
+
 
 def cli_name(name: str) -> str:
     """The name under which the model sees a tool: the client's own where the API takes it, else always the same one."""

@@ -62,6 +62,7 @@ class Turn:
     _blocks: dict[int, OpenBlock] = field(default_factory=dict)  # by the upstream's index
     _calls: list[str] = field(default_factory=list)  # ids
     _strange_call: bool = False
+    _refused: bool = False
     _spoke: bool = False  # said more than white space
     _streamed: bool = False
     _text_bytes: int = 0
@@ -80,9 +81,10 @@ class Turn:
         return self._strange_call or (self._text_bytes > 0 and not self._spoke and not self._calls)
 
     @property
-    def call_ids(self) -> Sequence[str]:
-        """The model's ids of its calls, in order."""
-        return self._calls
+    def counts_tokens(self) -> bool:
+        """Whether the upstream has told, at the start of its message, how many tokens the question had."""
+        head = self._head
+        return bool(head.input_tokens or head.cache_read_input_tokens or head.cache_creation_input_tokens)
 
     def feed(self, event: e.AnyEvent) -> Sequence[Output]:
         """Take one event. Events after the end are the CLI settling and give nothing.
@@ -96,6 +98,8 @@ class Turn:
                 return self._stream(part)
             case e.AssistantLine(is_api_error_message=True):
                 self._error = event
+            case e.System(subtype="model_refusal_no_fallback"):
+                self._refused = True
             case e.RateLimit(rate_limit_info=info) if info.status == "rejected":
                 self._reset_at = info.resetsAt
             case e.Result() if event.num_turns or event.is_error or self.state is TurnState.STREAMING:
@@ -126,6 +130,10 @@ class Turn:
             case e.MessageDelta(delta=delta) if delta.stop_reason is not None:
                 self._take(TurnEvent.ENDED)
                 return self._stopped(part, delta.stop_reason)
+            case e.MessageDelta(delta=delta) if self._refused:
+                # A CLI whose budget is spent says before that the model refused, and leaves the reason out here.
+                self._take(TurnEvent.ENDED)
+                return self._stopped(part, "refusal")
             case e.MessageDelta():
                 self._take(TurnEvent.PART)  # the CLI closes a broken answer so; the result line says more
             case e.MessageStop() if self.state is not TurnState.STREAMING:

@@ -11,23 +11,20 @@ from dataclasses import dataclass, field
 
 import trio
 
-from claudegwd.claude_cli import commands
 from claudegwd.config.schema import LimitsConfig
 from claudegwd.keys.answers import ENVIRONMENT, NoKeys, Wait
 from claudegwd.keys.failures import FAILURES, FailureKind, RetryRule, backoff_seconds, error_for
-from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.key import BASE_URL_VARIABLE, UpstreamKey
 from claudegwd.keys.ring import KeyRing
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
 from claudegwd.translate.answer import Answer
-from claudegwd.translate.history import Result
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Failed, Finished, Output, Started, Turn
+from claudegwd.translate.turn import Failed, Finished, Output, Started
+from claudegwd.workers.carry import carry
 from claudegwd.workers.outlet import Batch, Reader
 from claudegwd.workers.pool import Lease, Pool
-from claudegwd.workers.recycling import recycle
-from claudegwd.workers.replay import replay
 from claudegwd.workers.states import WorkerState
 from claudegwd.workers.worker import Worker, WorkerLost
 
@@ -169,11 +166,11 @@ class Asking:
             if self._lease is None:
                 began = trio.current_time()
                 self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.count > 1)
-                self.how = self._lease.how
+                self.how = self._lease.way.value
                 self.waited += trio.current_time() - began
                 key = await self._choose_key()  # the one from before the queue may have died in the meantime
             with self._first_event_bound() as bound:
-                await (self._ask_again(key) if again else self._ask(key))
+                await self._ask(key, again=again)
                 self.asked_at = self.asked_at or trio.current_time()
                 failed = await self._read_first()
             if not bound.cancelled_caught:
@@ -188,36 +185,19 @@ class Asking:
     def _lost(self, kind: FailureKind, error: str) -> Failed:
         return Failed(kind, None, error, None, streamed=False)
 
-    async def _ask(self, key: UpstreamKey | NoKeys) -> None:
-        lease = self._held()
-        plan = self._asked = self._desk.pool.signatures.restored(self.plan, lease.held)
+    async def _ask(self, key: UpstreamKey | NoKeys, *, again: bool) -> None:
+        lease, pool = self._held(), self._desk.pool
         worker = lease.worker
         worker.on_spent = self.on_spent
-        if lease.how in ("spare", "cold"):
-            worker.initialize(plan.system, plan.tools.manifest)
-        elif lease.how == "recycled":
-            await recycle(worker)
-        self._use_key(key)
-        if lease.how == "parked":
-            self._listen(worker, plan.turn(), b"", plan.entries[lease.held].results)
-        else:
-            self._listen(worker, plan.turn(), await replay(worker, plan, lease.held))
-
-    async def _ask_again(self, key: UpstreamKey | NoKeys) -> None:
-        self._use_key(key)
-        self._listen(self._held().worker, self.plan.turn(), commands.ask([]))
-
-    def _listen(self, worker: Worker, turn: Turn, lines: bytes, results: Sequence[Result] = ()) -> None:
-        """Write the question, and hold on to its channel and its answer."""
-        self._receive = worker.ask(turn, lines, results)
-        self._answer = worker.answer
-
-    def _use_key(self, key: UpstreamKey | NoKeys) -> None:
         self.key = key.name
         # A late failure of a token that was replaced meanwhile must not mark the new one.
         self._key_digest = key.digest if isinstance(key, UpstreamKey) else None
-        credentials = key.for_worker() if isinstance(key, UpstreamKey) else {}
-        self._held().worker.set(self._asked.settings.values(credentials), key.name)
+        if not again:
+            self._asked = pool.signatures.restored(self.plan, lease.held)
+        self._receive = await carry(
+            lease, self._asked, _credentials(key, worker), key.name, again=again, system=pool.plain_system
+        )
+        self._answer = worker.answer
 
     async def _read_first(self) -> Failed | None:
         first: list[Output] = []
@@ -286,9 +266,11 @@ class Asking:
         """The key for the next attempt; holds the request while one comes back within `hold_seconds`."""
         while True:
             now = self._desk.clock()
-            prefer = self._lease.worker.key if self._lease is not None else self._desk.pool.key_of(self.plan)
             choice = self._desk.ring.choose(
-                now, model=self.plan.model.cli_name, prefer=prefer, tried=self.attempts.tried
+                now,
+                model=self.plan.model.cli_name,
+                prefer=self._desk.pool.key_of(self.plan),
+                tried=self.attempts.tried,
             )
             if isinstance(choice, UpstreamKey | NoKeys):
                 return choice
@@ -310,6 +292,14 @@ class Asking:
         if self._receive is None:
             raise InternalError("cannot read an answer before its question was asked")
         return self._receive
+
+
+def _credentials(key: UpstreamKey | NoKeys, worker: Worker) -> dict[str, str]:
+    """The variables that say whose credentials are used, and where. Without keys they are in the environment since the
+    start; the address is said anew each time, because the worker may have taken it away."""
+    if isinstance(key, UpstreamKey):
+        return key.for_worker()
+    return {BASE_URL_VARIABLE: worker.launch.env.get(BASE_URL_VARIABLE, "")}
 
 
 def _has_token(outputs: Sequence[Output]) -> bool:

@@ -6,6 +6,7 @@ started; it is kept in the state directory, so that only the first start of a ve
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ import trio
 
 from claudegwd.openai_api.errors import CliError
 from claudegwd.translate.catalogue import CatalogueEntry, Initialized
+from claudegwd.workers.abilities import goes_back, takes_whole
 from claudegwd.workers.process import Launch
 from claudegwd.workers.worker import Worker, WorkerLost
 
@@ -23,10 +25,20 @@ class CliEndedError(CliError):
     """It ended by itself where it should have answered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a CLI that is started in one way. `able`: to take requests whole, where it was started for that,
+    else to go back in its transcript."""
+
+    initialized: Initialized
+    able: bool
+
+
 class _Kept(msgspec.Struct):
     identity: str
     version: str
     models: tuple[CatalogueEntry, ...]
+    able: bool
 
 
 def identity(launch: Launch) -> str:
@@ -40,7 +52,7 @@ def identity(launch: Launch) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
-def read_kept(path: Path, launch: Launch) -> Initialized | None:
+def read_kept(path: Path, launch: Launch) -> Found | None:
     """What an earlier start learned of the same CLI, or None."""
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
@@ -48,12 +60,13 @@ def read_kept(path: Path, launch: Launch) -> Initialized | None:
         return None
     if kept.identity != identity(launch) or not kept.models:
         return None
-    return Initialized(models=kept.models, claude_code_version=kept.version)
+    return Found(Initialized(models=kept.models, claude_code_version=kept.version), kept.able)
 
 
-def keep(path: Path, launch: Launch, found: Initialized) -> None:
+def keep(path: Path, launch: Launch, found: Found) -> None:
     """Remember it; a state directory that cannot be written costs the next start half a second, no more."""
-    kept = _Kept(identity(launch), found.claude_code_version, found.models)
+    known = found.initialized
+    kept = _Kept(identity(launch), known.claude_code_version, known.models, found.able)
     temporary = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,16 +77,18 @@ def keep(path: Path, launch: Launch, found: Initialized) -> None:
         return
 
 
-async def probe(launch: Launch, clock: Callable[[], float]) -> Initialized:
+async def probe(launch: Launch, clock: Callable[[], float]) -> Found:
     """Ask a new process. Raises CliError, with what to do, when it does not answer; CliEndedError if it is gone."""
     worker = Worker(launch, clock)
-    answer: Initialized | CliError
+    answer: Found | CliError
     async with trio.open_nursery() as nursery:
         nursery.start_soon(worker.run)
         try:
             with trio.fail_after(PROBE_SECONDS):
                 worker.initialize("", ())
-                answer = await worker.initialized_answer()
+                initialized = await worker.initialized_answer()
+                able = await (takes_whole(worker) if launch.whole else goes_back(worker))
+                answer = Found(initialized, able)
         except trio.TooSlowError:
             answer = CliError(f"cannot start the Claude Code CLI: no answer in {PROBE_SECONDS:.0f} s")
         except WorkerLost as error:

@@ -2,8 +2,9 @@
 
 import math
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
@@ -13,23 +14,24 @@ from claudegwd.openai_api.errors import CliError, Overloaded, ShuttingDown
 from claudegwd.translate.history import canonical_answer, chain
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.signatures import Signatures
-from claudegwd.translate.turn import After
-from claudegwd.workers.conversations import Conversations, fits_idle, fits_parked
+from claudegwd.workers.choice import Choice, Seen, Way, choose
+from claudegwd.workers.conversations import Conversations, fits_parked
 from claudegwd.workers.memory import is_short, rss_bytes
 from claudegwd.workers.process import Launch
 from claudegwd.workers.roster import Roster
 from claudegwd.workers.spares import Spares
 from claudegwd.workers.states import WorkerEvent, WorkerState
 from claudegwd.workers.waiting import FairQueue
-from claudegwd.workers.worker import Worker
+from claudegwd.workers.worker import SETTLE_SECONDS, Worker
 
-# After the answer the CLI takes about 5 ms to write its `result`; a worker that has not done so by then is given up.
-SETTLE_SECONDS = 5.0
+# How long a request waits for a worker that is about to be free, before it takes a new one: it takes some 10 ms.
+SETTLING_SECONDS = 0.1
 
-# A recycled process grows by about 1 MB a use (200 to 254 MB in 50, observed). A new one costs half a second of
-# processor time: at 50 uses that was a seventh of all that two cores did for short requests.
-MAX_RECYCLES = 200
-MAX_RECYCLE_RSS_BYTES = 400 * 1024 * 1024
+# A process keeps what memory it once needed (observed: 200 prompts of half a megabyte took one from 193 to 422 MB, a
+# body of 30 MB to 819). One above the bound is replaced when it is idle; a fresh one has about 270.
+MAX_RSS_BYTES = 512 * 1024 * 1024
+# And it grows by 0.1 MB a use, so that this is near the same bound.
+MAX_USES = 2_000
 
 # When whoever finds the queue full is told to come back: spread, or all that came at once would come at once again.
 FULL_SECONDS = (1.0, 4.0)
@@ -38,16 +40,19 @@ FULL_SECONDS = (1.0, 4.0)
 # own pings come every few seconds.
 BETWEEN_EVENTS_SECONDS = 180.0
 
+# Conversations of which the key is known under which they ran last: those of some minutes, for their prompt cache.
+MAX_KEYS_KNOWN = 4_096
+
 SWEEP_SECONDS = 1.0  # how often idle times, silences and memory are looked at
 ALIVE_SECONDS = 10.0  # a sweep that is so late is stuck
 
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """A borrowed worker. `how` it was had, and how many of the plan's entries it holds already."""
+    """A borrowed worker: how it was had, and how many of the plan's entries it holds already."""
 
     worker: Worker
-    how: str
+    way: Way
     held: int = 0
     plan: Plan | None = None
     until: float = math.inf  # on the pool's clock; past it the sweep ends the worker, whatever the borrower does
@@ -57,7 +62,7 @@ class Lease:
 class _Waiter:
     plan: Plan
     lease: Lease | None = None
-    given: trio.Event = field(default_factory=trio.Event)
+    given: trio.Event = field(default_factory=trio.Event)  # or there will be none
 
 
 class Pool:
@@ -68,6 +73,8 @@ class Pool:
     ) -> None:
         self.workers_config = workers
         self.limits = limits
+        self.whole = False  # requests go in whole
+        self.plain_system = False  # and with nothing but the client's system prompt
         self.had: dict[str, int] = {}  # how workers were had, counted
         self.on_waited: Callable[[float], None] = lambda _: None  # seconds that a request was in the queue
         self.roster = Roster(launch, clock, self._on_hired, self._on_gone)
@@ -76,9 +83,10 @@ class Pool:
         self._leases: dict[Worker, Lease] = {}
         self._conversations = Conversations()
         self.signatures = Signatures()
+        self._keys: OrderedDict[bytes, str] = OrderedDict()  # by the digest of a conversation that ran under it
         self._queue: FairQueue[_Waiter] = FairQueue(limits.queue)
+        self._free = trio.Event()  # a worker may have become free
         self._draining = False
-        self._serving = False
         self._swept_at = clock()
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -88,6 +96,7 @@ class Pool:
         async with trio.open_nursery() as nursery:
             self.roster.open(nursery)
             nursery.start_soon(self.spares.run)
+            nursery.start_soon(self._serve_waiters)
             nursery.start_soon(self._sweep)
             task_status.started()
             await trio.sleep_forever()
@@ -98,6 +107,13 @@ class Pool:
         self.limits = limits
         self._queue.bound = limits.queue
         self.spares.look()
+
+    def carry(self, *, whole: bool, plain_system: bool) -> None:
+        """How requests go in from now on: `whole` or as a transcript; whole ones with the system prompt in them, or
+        told to the CLI before. Workers that were started otherwise are given up as they become free."""
+        if (whole, plain_system) != (self.whole, self.plain_system):
+            self.whole, self.plain_system = whole, plain_system
+            self.renew()
 
     def renew(self) -> None:
         """Give up every worker that is not in use: the way they are started has changed."""
@@ -132,10 +148,10 @@ class Pool:
     # -- borrowing ----------------------------------------------------------------------------------------------------
 
     async def acquire(self, plan: Plan, *, fresh: bool = False) -> Lease:
-        """A worker for this plan: the one that holds its conversation, a recycled one, a spare, or a new process.
+        """A worker for this plan, as `choice.py` has it.
 
-        `fresh` asks for one without a conversation. Waits in the queue while all are busy. Raises Overloaded when the
-        queue is full or the wait too long, ShuttingDown while draining, CliError while the CLI does not start.
+        `fresh` asks for one that holds nothing. Waits in the queue while all are busy. Raises Overloaded when the queue
+        is full or the wait too long, ShuttingDown while draining, CliError while the CLI does not start.
         """
         if self._draining:
             raise _shutting_down()
@@ -143,75 +159,80 @@ class Pool:
             raise CliError(
                 "cannot answer: the Claude Code CLI does not start; the operator can run `claudegwctl doctor`"
             )
-        lease = None if fresh else await self._find(plan)
-        if lease is None and not len(self._queue):
-            lease = self._take(plan)
-        return self._lend(lease or await self._wait(plan), plan)
+        if not fresh:
+            await self._until_settled(plan)
+        lease = None if len(self._queue) else self._take(plan, fresh=fresh)
+        return lease or await self._wait(plan)
 
     def key_of(self, plan: Plan) -> str | None:
         """The name of the key under which this plan's conversation ran so far: its prompt cache is there."""
-        found = self._conversations.find(plan)
-        return found[0].key if found else None
+        digests = (entry.digest for entry in reversed(plan.entries))
+        return next((self._keys[digest] for digest in digests if digest in self._keys), None)
 
     def give_back(self, lease: Lease) -> None:
-        """The borrower is done. A worker whose answer is complete stays; one in mid-turn is ended at once."""
+        """The borrower is done. A turn that is not over is ended, and the worker goes back to where it was."""
         worker = lease.worker
         if self._leases.get(worker) is lease:
             del self._leases[worker]
-            if worker.state is WorkerState.BUSY and worker.answer.finished is None:
-                worker.close(now=True)
+            if worker.state is WorkerState.BUSY:
+                worker.abandon()
 
-    async def _find(self, plan: Plan) -> Lease | None:
-        found = self._conversations.find(plan)
-        if found is None:
-            return None
-        worker, held = found
-        if worker.is_settling:
-            with trio.move_on_after(SETTLE_SECONDS):
-                await worker.settled.wait()
-        if fits_parked(worker, plan, held):
-            return Lease(worker, "parked", held)
-        if fits_idle(worker, plan, held):
-            return Lease(worker, "continued", held)
-        if worker.state is WorkerState.PARKED:
-            worker.close(now=True)  # its calls are answered by replay on another worker: nobody will come for it
-        return None
+    async def _until_settled(self, plan: Plan) -> None:
+        """Wait for a worker that has just answered and could serve this plan, if no other can."""
+        base = self._base(plan)
+        of_the_base = [worker for worker in self.roster if worker.base == base]
+        if any(worker.state is WorkerState.IDLE for worker in of_the_base if worker.launch.whole):
+            return
+        for worker in of_the_base:
+            if worker.state is WorkerState.SETTLING:
+                with trio.move_on_after(SETTLING_SECONDS):
+                    await worker.at_rest.wait()
+                return
 
-    def _lend(self, lease: Lease, plan: Plan) -> Lease:
-        worker = lease.worker
-        if worker.state is not WorkerState.BUSY:
-            worker.change(WorkerEvent.TAKEN)
+    def _base(self, plan: Plan) -> bytes:
+        """What a worker has to be started with to serve this plan."""
+        return plan.base_of(whole=self.whole, system=self.plain_system, share=self.workers_config.share)
+
+    def _take(self, plan: Plan, *, fresh: bool = False) -> Lease | None:
+        """A worker for this plan, or None if it has to wait. Does not wait."""
+        workers, seen = self._look(plan)
+        room = self.roster.living() < self.workers_config.max
+        choice = choose(seen, whole=self.whole, room=room, fresh=fresh)
+        return self._carry_out(choice, workers, plan) if choice is not None else None
+
+    def _look(self, plan: Plan) -> tuple[list[Worker], list[Seen]]:
+        workers = list(self.roster)
+        base, found = self._base(plan), None if self.whole else self._conversations.find(plan)
+        seen = []
+        for worker in workers:
+            same_base = worker.base == base and (self.whole or worker.launch.goes_back)
+            view = Seen(worker.state, worker.used_at, same_base=same_base, length=len(worker.transcript))
+            if found is not None and worker is found[0]:
+                common = found[1]
+                view = replace(
+                    view,
+                    common=common,
+                    # With all that the plan says it holds the answer too, or at least the question.
+                    length=max(view.length, common + (common == len(plan.entries))),
+                    cut=_cut_point(worker, min(common, len(plan.entries) - 1)),
+                    takes_results=worker.state is WorkerState.PARKED and fits_parked(plan, common),
+                )
+            seen.append(view)
+        return workers, seen
+
+    def _carry_out(self, choice: Choice, workers: Sequence[Worker], plan: Plan) -> Lease:
+        if choice.instead is not None:
+            workers[choice.instead].close(now=workers[choice.instead].state is WorkerState.PARKED)
+        worker = self.roster.hire() if choice.worker is None else workers[choice.worker]
         self._conversations.drop(worker)
-        lease.plan = plan
-        lease.until = self._clock() + self.limits.request_seconds
-        worker.lend_to(plan.client, plan.base)
+        worker.change(WorkerEvent.TAKEN)
+        lease = Lease(worker, choice.way, choice.held, plan, self._clock() + self.limits.request_seconds)
+        worker.lend_to(plan.client, self._base(plan))
         self._leases[worker] = lease
-        if lease.how in ("spare", "cold"):
+        if choice.way in (Way.SPARE, Way.COLD):
             self.spares.look()
-        self.had[lease.how] = self.had.get(lease.how, 0) + 1
+        self.had[choice.way.value] = self.had.get(choice.way.value, 0) + 1
         return lease
-
-    def _take(self, plan: Plan) -> Lease | None:
-        """A worker without this conversation, or None if all are busy. Does not wait."""
-        if self.workers_config.recycle:
-            worker = self._recyclable(plan)
-            if worker is not None:
-                return Lease(worker, "recycled")
-        for state, how in ((WorkerState.SPARE, "spare"), (WorkerState.STARTING, "cold")):
-            for worker in self.roster.in_state(state):
-                return Lease(worker, how)
-        if self.roster.living() >= self.workers_config.max and not self.roster.give_up_one():
-            return None
-        return Lease(self.roster.hire(), "cold")
-
-    def _recyclable(self, plan: Plan) -> Worker | None:
-        """An idle worker of the same client, system prompt and tools: what `initialize` fixed stays."""
-        for worker in self.roster.in_state(WorkerState.IDLE):
-            if worker.base == plan.base and worker.uses <= MAX_RECYCLES:
-                if rss_bytes(worker.process.pid) <= MAX_RECYCLE_RSS_BYTES:
-                    return worker
-                worker.close()
-        return None
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -221,13 +242,14 @@ class Pool:
             raise Overloaded("cannot take a request: the queue is full; ask again in a moment", retry_after=again)
         waiter = _Waiter(plan)
         self._queue.put(plan.client, waiter)
+        self._free.set()
         began = self._clock()
         try:
             with trio.move_on_after(self.limits.queue_seconds):
                 await waiter.given.wait()
         except trio.Cancelled:
             if waiter.lease is not None:
-                waiter.lease.worker.close()
+                self.give_back(waiter.lease)
             raise
         finally:
             self._queue.discard(plan.client, waiter)
@@ -238,33 +260,30 @@ class Pool:
             raise _shutting_down()
         raise Overloaded("cannot take a request: all workers are busy; ask again in a moment", retry_after=2.0)
 
-    def _serve_waiters(self) -> None:
-        """Give workers to who waits, in turn, while there are any to give."""
-        if self._serving or self._draining:
-            return  # taking a worker may close another, which calls here again
-        self._serving = True
-        try:
-            while (waiter := self._queue.head()) is not None and (lease := self._take(waiter.plan)) is not None:
+    async def _serve_waiters(self) -> None:
+        """Give workers to who waits, in turn, whenever there may be any to give."""
+        while True:
+            await self._free.wait()
+            self._free = trio.Event()
+            while not self._draining and (waiter := self._queue.head()) is not None:
+                lease = self._take(waiter.plan)
+                if lease is None:
+                    break
                 self._queue.pop()
-                lease.worker.change(WorkerEvent.TAKEN)  # now: the next waiter must not be given the same
-                self._conversations.drop(lease.worker)
                 waiter.lease = lease
                 waiter.given.set()
-        finally:
-            self._serving = False
 
     # -- what workers report ------------------------------------------------------------------------------------------
 
     def _on_hired(self, worker: Worker) -> None:
         worker.on_change = self._on_change
         worker.on_answer = self._on_answer
-        worker.on_settled = self._on_settled
 
     def _on_gone(self, worker: Worker) -> None:
         self._leases.pop(worker, None)
         self._conversations.drop(worker)
         self.spares.look()
-        self._serve_waiters()
+        self._free.set()
 
     def _on_change(self, worker: Worker) -> None:
         if worker.state is WorkerState.SPARE:
@@ -272,33 +291,35 @@ class Pool:
         if worker.state is WorkerState.CLOSING:
             self._conversations.drop(worker)
             self.spares.look()
-        self._serve_waiters()
+        if worker.state in (WorkerState.IDLE, WorkerState.PARKED):
+            self._conversations.put(worker)
+        if worker.state is WorkerState.IDLE and self._is_worn_out(worker):
+            worker.close()
+        self._free.set()
+
+    def _is_worn_out(self, worker: Worker) -> bool:
+        """Whether it is to be replaced: too large, too long in use, or started for another way to ask."""
+        worn = worker.uses >= MAX_USES or rss_bytes(worker.process.pid) > MAX_RSS_BYTES
+        return worn or worker.launch.whole is not self.whole
 
     def _on_answer(self, worker: Worker) -> None:
-        """The answer is complete: file the conversation under its digest before the client can come back for it."""
+        """The answer is complete: learn of the conversation with it before the client can come back for it."""
         worker.used_at = self._clock()
         self.roster.starts.succeeded()
         lease = self._leases.get(worker)
         finished = worker.answer.finished
-        if finished is None or lease is None or lease.plan is None:
+        if finished is None or lease is None or lease.plan is None or lease.plan.is_prefill:
             return
-        if not lease.plan.is_prefill:
-            calls = [(call.id, call.name, call.arguments) for call in worker.answer.calls]
-            digest = chain(lease.plan.entries[-1].digest, canonical_answer(worker.answer.text, calls))
-            self.signatures.remember(digest, worker.answer.model, finished)
-            if finished.after is not After.KILL:
-                self._conversations.put(worker, digest)
-        if finished.after is After.PARK:
-            worker.change(WorkerEvent.CALLED)
-
-    def _on_settled(self, worker: Worker) -> None:
-        finished = worker.answer.finished
-        if worker.state is not WorkerState.BUSY or finished is None or finished.after is not After.KEEP:
-            return
-        if worker.digest is None:
-            worker.close()  # a conversation that cannot be found again
-        else:
-            worker.change(WorkerEvent.SETTLED)
+        calls = [(call.id, call.name, call.arguments) for call in worker.answer.calls]
+        digest = chain(lease.plan.entries[-1].digest, canonical_answer(worker.answer.text, calls))
+        self.signatures.remember(digest, worker.answer.model, finished)
+        if worker.key is not None:
+            self._keys[digest] = worker.key
+            self._keys.move_to_end(digest)
+            if len(self._keys) > MAX_KEYS_KNOWN:
+                self._keys.popitem(last=False)
+        if not worker.launch.whole:
+            worker.transcript.add(digest)
 
     # -- what time brings ---------------------------------------------------------------------------------------------
 
@@ -318,7 +339,7 @@ class Pool:
         config = self.workers_config
         bounds = {WorkerState.IDLE: config.idle_seconds, WorkerState.PARKED: config.parked_seconds}
         for worker in self.roster:
-            stuck = worker.is_settling and worker.silent_for() > SETTLE_SECONDS
+            stuck = worker.state is WorkerState.SETTLING and worker.silent_for() > SETTLE_SECONDS
             if stuck or self._swept_at - worker.used_at > bounds.get(worker.state, math.inf):
                 worker.close(now=stuck or worker.state is WorkerState.PARKED)
 
@@ -330,6 +351,10 @@ class Pool:
                 worker.time_out()
             else:
                 worker.tell_silence()
+
+
+def _cut_point(worker: Worker, most: int) -> int:
+    return worker.transcript.cut_point(most) if worker.launch.goes_back else 0
 
 
 def _shutting_down() -> ShuttingDown:

@@ -42,12 +42,16 @@ class Launch:
     """How a process is started. The environment holds no key when keys are configured: they go in by settings.
 
     `rehearses`: a spare may ask a question to nobody, because each request's settings name all credentials anew.
+    `whole`: requests go in whole, and the process holds no conversation. `goes_back`: otherwise it can cut the one that
+    it holds.
     """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
     rehearses: bool = False
+    whole: bool = False
+    goes_back: bool = True
 
 
 class CliProcess:

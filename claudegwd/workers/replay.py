@@ -1,6 +1,7 @@
 """Writing a conversation into a worker: earlier messages as real turns, and then the question."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from claudegwd.claude_cli import commands
 from claudegwd.translate.history import Entry
@@ -20,12 +21,22 @@ async def replay(worker: Worker, plan: Plan, held: int) -> bytes:
     lines = b""
     for entry in entries[:-1]:
         if entry.role == "assistant":
+            worker.transcript.add(entry.digest)
             lines += _assistant(entry)
         else:
-            await worker.append(lines + commands.append_user(entry.content()))
+            await worker.append(lines + commands.append_user(entry.content(), _known(worker, entry)))
             lines = b""
     last = entries[-1]
-    return lines + (_assistant(last) + commands.ask([]) if plan.is_prefill else commands.ask(last.content()))
+    if plan.is_prefill:
+        return lines + _assistant(last) + commands.ask([])
+    return lines + commands.ask(last.content(), _known(worker, last))
+
+
+def _known(worker: Worker, entry: Entry) -> str:
+    """Take a user's entry into the transcript; the uuid of its line."""
+    uuid = str(uuid4())
+    worker.transcript.add(entry.digest, uuid)
+    return uuid
 
 
 def _assistant(entry: Entry) -> bytes:

@@ -6,7 +6,8 @@ from enum import Enum
 class WorkerState(Enum):
     STARTING = "starting"  # the process runs and has not answered yet
     SPARE = "spare"  # ready, without credentials and without a conversation
-    BUSY = "busy"  # a turn is under way, or its end is being settled
+    BUSY = "busy"  # a turn is under way
+    SETTLING = "settling"  # the answer is complete or nobody wants it; the CLI ends its turn and is cut back
     IDLE = "idle"  # it holds an answered conversation
     PARKED = "parked"  # in mid-turn: it waits for the results of the client's tools
     CLOSING = "closing"  # it takes nothing more; its process is being ended and reaped
@@ -15,8 +16,10 @@ class WorkerState(Enum):
 class WorkerEvent(Enum):
     READY = "ready"
     TAKEN = "taken"
-    SETTLED = "settled"
+    ANSWERED = "answered"
     CALLED = "called"
+    ABANDONED = "abandoned"
+    SETTLED = "settled"
     ENDED = "ended"
 
 
@@ -26,8 +29,12 @@ TABLE: dict[tuple[WorkerState, WorkerEvent], WorkerState] = {
     (WorkerState.STARTING, WorkerEvent.TAKEN): WorkerState.BUSY,
     (WorkerState.SPARE, WorkerEvent.TAKEN): WorkerState.BUSY,
     (WorkerState.BUSY, WorkerEvent.READY): WorkerState.BUSY,
-    (WorkerState.BUSY, WorkerEvent.SETTLED): WorkerState.IDLE,
+    (WorkerState.BUSY, WorkerEvent.ANSWERED): WorkerState.SETTLING,
     (WorkerState.BUSY, WorkerEvent.CALLED): WorkerState.PARKED,
+    (WorkerState.BUSY, WorkerEvent.ABANDONED): WorkerState.SETTLING,
+    # Its client had left before it was ready.
+    (WorkerState.SETTLING, WorkerEvent.READY): WorkerState.SETTLING,
+    (WorkerState.SETTLING, WorkerEvent.SETTLED): WorkerState.IDLE,
     (WorkerState.IDLE, WorkerEvent.TAKEN): WorkerState.BUSY,
     (WorkerState.PARKED, WorkerEvent.TAKEN): WorkerState.BUSY,
     **{(state, WorkerEvent.ENDED): WorkerState.CLOSING for state in WorkerState},

@@ -17,16 +17,11 @@ SETTINGS: Mapping[str, Any] = {"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9
 
 
 class Wall:
-    """Pure. `is_up`: its settings were written, and the CLI's own have to be written again before it may ask."""
+    """Pure. `settings` are those of the question. `is_up`: its settings were written."""
 
-    def __init__(self) -> None:
-        self.is_up = False
-        self._limit = 0
-        self._said = 0
-
-    def begin(self, settings: Mapping[str, Any] | None) -> None:
-        """A question is asked with these settings."""
+    def __init__(self, settings: Mapping[str, Any] | None) -> None:
         env = (settings or {}).get("env", {})
+        self.is_up = False
         self._limit = int(env.get(MAX_OUTPUT_TOKENS) or DEFAULT_MAX_TOKENS)
         self._said = 0
 

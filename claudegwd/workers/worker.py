@@ -23,12 +23,18 @@ from claudegwd.workers.dialogue import Dialogue
 from claudegwd.workers.outlet import Outlet, Reader
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.rehearsal import Rehearsal
+from claudegwd.workers.running_turn import RunningTurn
 from claudegwd.workers.states import WorkerEvent, WorkerState, after
+from claudegwd.workers.transcript import Transcript
 from claudegwd.workers.wall import SETTINGS, Wall
 
 # How often a silent turn is told to its reader, who writes a comment: proxies and clients give up on a silent
 # connection after 30 to 60 s.
 HEARTBEAT_SECONDS = 15.0
+
+# After the answer the CLI takes about 5 ms to write its `result`, and 1 to 3 ms to go back; a worker that has not done
+# so by then is given up.
+SETTLE_SECONDS = 5.0
 
 # Settings that change nothing. The first that a process takes cost it some 40 ms more than later ones (observed), so a
 # spare that does not rehearse takes some while nobody waits for it.
@@ -37,12 +43,20 @@ _WARMING: dict[str, Any] = {"env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
 _numbers = count(1)
 
 
+class _Rewound(msgspec.Struct):
+    rewound: bool = False
+
+
 class WorkerLost(Exception):  # noqa: N818 - named after what happened
     """The process ended, spoke nonsense or refused a command."""
 
 
 class Worker:
-    """Fields that others read: state, client, base and digest of its conversation, when it was last used, uses."""
+    """Fields that others read: state, client, base, transcript, when it was last used, uses.
+
+    With `launch.whole` every question is a whole request, and what the CLI holds is a placeholder, cleared after each
+    answer. Without it the CLI holds the conversation: `transcript` says which, and going back cuts it.
+    """
 
     def __init__(
         self, launch: Launch, clock: Callable[[], float], *, background: bool = False, rehearses: bool = False
@@ -53,7 +67,7 @@ class Worker:
         self.process = CliProcess(launch, self._on_lines, background=background)
         self.client: str | None = None
         self.base: bytes | None = None  # the digest of what `initialize` fixed, and of the client
-        self.digest: bytes | None = None  # of the conversation that it holds
+        self.transcript = Transcript()
         self.settings: dict[str, Any] | None = None  # what was last written, credentials included
         self.key: str | None = None
         self.uses = 0
@@ -61,12 +75,10 @@ class Worker:
         self.used_at = self.started_at
         self.heard_at = self.started_at
         self.initialized: Initialized | None = None
-        self.session_id = ""
-        self.settled = trio.Event()
+        self.at_rest = trio.Event()  # it is not settling
         self.ended = trio.Event()
         self.on_change: Callable[[Worker], None] = lambda _: None
         self.on_answer: Callable[[Worker], None] = lambda _: None  # the answer is complete, or the turn failed
-        self.on_settled: Callable[[Worker], None] = lambda _: None  # the CLI has ended the turn on its side
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars that the last turns cost, by the CLI
         self._spent = 0.0  # what the CLI says its conversation has cost in all
         self._clock = clock
@@ -74,16 +86,16 @@ class Worker:
         self._told_at = self.started_at
         self._ready_id = ""
         self._initialize_id = ""
-        self._turn: Turn | None = None
-        self._answer = Answer()
-        self._outlet = Outlet()
+        self._rewind_id = ""
+        self._rewind_to = 0
+        self._now: RunningTurn | None = None
         self._rehearses = rehearses
         self._rehearsal = Rehearsal(self.process.send, clock)
         self._send = self._rehearsal.send
         self._dialogue = Dialogue(self._send)
-        self._wall = Wall()
         self._refused: str | None = None
         self._ack: trio.Event | None = None
+        self._clears = 0  # written and not acknowledged
         self._client_tools = ClientTools()
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -103,6 +115,10 @@ class Worker:
         """Take an event of the state table."""
         self.state = after(self.state, event)
         self.process.to_foreground()  # a spare starts no more, or is waited for
+        if self.state is WorkerState.SETTLING:
+            self.at_rest = trio.Event()
+        else:
+            self.at_rest.set()
         self.on_change(self)
 
     def close(self, *, now: bool = False) -> None:
@@ -121,8 +137,8 @@ class Worker:
         self.client = client
         self.base = base
         self.uses += 1
-        self._turn = None
-        self._answer = Answer()
+        if not self.is_in_mid_turn:
+            self._now = None
 
     def initialize(self, system: str, tools: Sequence[Any]) -> None:
         """Write system prompt and tools; once in a worker's life."""
@@ -139,7 +155,6 @@ class Worker:
     def _write_settings(self, values: dict[str, Any]) -> None:
         self._dialogue.command(commands.settings, values=values)
         self.settings = values
-        self._wall.is_up = False
 
     async def append(self, lines: bytes) -> None:
         """Write lines of which the last appends a user message, and wait for the acknowledgement.
@@ -152,6 +167,30 @@ class Worker:
         self._ack = None
         self._check()
 
+    async def go_back(self, held: int) -> None:
+        """Cut the transcript to its first `held` entries, the next of which has a uuid. Raises WorkerLost.
+
+        A turn that is parked is given up for it.
+        """
+        with trio.move_on_after(SETTLE_SECONDS):
+            if self.is_in_mid_turn:
+                self._interrupt()
+                await self.until_settled()
+            self._rewind(held)
+            await self._dialogue.answer(self._rewind_id)
+            self._check()
+            return
+        raise WorkerLost("the CLI does not go back")
+
+    async def until_settled(self) -> None:
+        """Wait until the CLI has ended its last turn, before it is asked again. Raises WorkerLost."""
+        if self._now is not None:
+            with trio.move_on_after(SETTLE_SECONDS):
+                await self._now.settled.wait()
+                self._check()
+                return
+            raise WorkerLost("the CLI does not end its turn")
+
     async def initialized_answer(self) -> Initialized:
         """Wait for the answer to `initialize`, which holds the catalogue. For the start-up probe."""
         await self._dialogue.answer(self._initialize_id)
@@ -160,49 +199,68 @@ class Worker:
             raise WorkerLost("the CLI's answer to initialize cannot be read")
         return self.initialized
 
-    @property
-    def is_answering(self) -> bool:
-        """Whether a turn is under way whose answer is not complete."""
-        return self._outlet.is_open
-
-    def ask(self, turn: Turn, lines: bytes, results: Sequence[Result] = ()) -> Reader:
+    def ask(
+        self, turn: Turn, lines: bytes, *, kept: int = 0, results: Sequence[Result] = (), last_use: bool = False
+    ) -> Reader:
         """Write the question, or the results that a parked turn waits for.
 
-        The outputs come on the channel, which ends after the terminal one.
+        The outputs come on the channel, which ends after the terminal one. `kept`: entries of the transcript that stay
+        when this turn is cut back; `last_use`: the process is of no use after it.
         """
-        self._turn = turn
-        self._answer = Answer()
-        self.settled = trio.Event()
-        receive = self._outlet.open()
+        self._now = RunningTurn(turn, Outlet(), Wall(self.settings), kept, last_use)
+        receive = self._now.outlet.open()
         self.heard_at = self._clock()
-        self._wall.begin(self.settings)
-        if lines:
-            self._send(lines)
-        self._send(self._client_tools.give(results))
+        self._send(lines + self._client_tools.give(results))
         return receive
+
+    def abandon(self) -> None:
+        """Nobody wants the rest of the turn under way, or it failed: the CLI ends it and forgets it, and the process
+        serves on. Where that cannot be, the process is ended."""
+        now = self._now
+        if not self.launch.whole and (now is None or not self.launch.goes_back):
+            self.close(now=True)  # its conversation may be half written
+            return
+        self.change(WorkerEvent.ABANDONED)
+        if now is None:  # nothing was asked
+            self.change(WorkerEvent.SETTLED)
+            return
+        now.abandoned = True
+        # To the turn itself nothing has happened yet: it goes on until the CLI has ended it.
+        now.outlet.end((Failed(FailureKind.CLI, None, "abandoned", None, streamed=True),))
+        if now.settled.is_set():
+            self._settle(now)
+        else:
+            self._interrupt()
 
     def tell_silence(self) -> None:
         """Give the reader an empty batch if the turn has been silent for a heartbeat. For the pool's sweep: one timer
         for all streams costs less than one for each event."""
         now = self._clock()
-        if self._outlet.is_open and now - max(self.heard_at, self._told_at) >= HEARTBEAT_SECONDS:
+        if self._now is not None and now - max(self.heard_at, self._told_at) >= HEARTBEAT_SECONDS:
             self._told_at = now
-            self._outlet.tell_silence()
+            self._now.outlet.tell_silence()
 
     def time_out(self) -> None:
         """End the turn under way as one that took too long, and the process with it."""
-        self._outlet.end(self._lost(FailureKind.SILENT))
+        if self._now is not None:
+            self._now.outlet.end(self._lost(FailureKind.SILENT))
         self.close(now=True)
 
     @property
     def answer(self) -> Answer:
         """What the turn under way, or the last one, has said so far."""
-        return self._answer
+        return self._now.answer if self._now is not None else Answer()
 
     @property
-    def is_settling(self) -> bool:
-        """Whether the answer is complete and only the CLI's own end of the turn is awaited."""
-        return self.state is WorkerState.BUSY and self._turn is not None and self._turn.over
+    def is_answering(self) -> bool:
+        """Whether a turn is under way whose answer is not complete."""
+        return self._now is not None and self._now.outlet.is_open
+
+    @property
+    def is_in_mid_turn(self) -> bool:
+        """Whether the CLI waits for results of the client's tools."""
+        finished = self.answer.finished
+        return finished is not None and finished.after is After.PARK and not self.launch.whole
 
     @property
     def is_stuck_rehearsing(self) -> bool:
@@ -224,6 +282,7 @@ class Worker:
         self._heard = True
         self.heard_at = self._clock()
         outputs: list[Output] = []
+        now = self._now
         try:
             for line in lines:
                 self._on_event(e.decode_event(line), outputs)
@@ -231,11 +290,11 @@ class Worker:
             self.process.fault = str(error)
             outputs.extend(self._lost())
             self.close(now=True)
-        if outputs:
-            if self._answer.finished is not None or self._answer.failed is not None:
-                self._outlet.end(outputs)
+        if outputs and now is not None:
+            if now.answer.finished is not None or now.answer.failed is not None:
+                now.outlet.end(outputs)
             else:
-                await self._outlet.deliver(outputs)
+                await now.outlet.deliver(outputs)
 
     def _on_event(self, event: e.AnyEvent, outputs: list[Output]) -> None:
         match event:
@@ -247,44 +306,80 @@ class Worker:
                 self._send(self._client_tools.take(event))
             case e.Result():
                 self._on_result(event, outputs)
-            case e.System(subtype="init", session_id=session):
-                self.session_id = session
+            case e.System(subtype="init") if self._now is not None and self._now.abandoned:
+                self._interrupt()  # the first one came before the turn began, and had no effect
+            case e.System(subtype="model_refusal_no_fallback"):
+                self._feed(event, outputs)
 
     def _feed(self, event: e.AnyEvent, outputs: list[Output]) -> None:
-        if self._turn is None:
+        now = self._now
+        if now is None:
             return
-        if self._turn.over:
+        if now.turn.over:
             if isinstance(event, e.StreamEvent) and isinstance(event.event, e.MessageStart):
-                # The CLI goes on by itself, for example because it answered a call that it took for invalid.
+                self.process.fault = "it asked upstream again by itself"
                 self.close(now=True)
             return
-        new = self._turn.feed(event)
+        new = now.turn.feed(event)
         if not new:
             return
         outputs.extend(new)
-        self._answer.add(new)
-        if self._wall.is_due(new, invites_another=self._turn.invites_another) and not self._turn.over:
+        now.answer.add(new)
+        if now.turn.over:
+            self._on_over(now, new[-1], event)
+        elif self._wall_is_due(now, new):
             self._dialogue.command(commands.settings, values=SETTINGS)
-            self._wall.is_up = True
-        if self._turn.over:
-            if _would_go_on(new[-1], event):
-                # In this very moment: about 10 ms later the CLI's next request would be on its way (observed), and an
-                # interrupt is read too late to stop it.
-                self.close(now=True)
-            elif self._wall.is_up and self.settings is not None:
-                self._write_settings(self.settings)
-            # Before the next line is looked at, which may be the `result` that settles the turn.
+            now.wall.is_up = True
+            self.settings = None  # they have to be written again before the next question
+
+    def _wall_is_due(self, now: RunningTurn, new: Sequence[Output]) -> bool:
+        if self.launch.whole:  # from the start on, where the upstream does not tell what uses up the CLI's budget
+            return not (now.turn.counts_tokens or now.wall.is_up)
+        return now.wall.is_due(new, invites_another=now.turn.invites_another)
+
+    def _on_over(self, now: RunningTurn, last: Output, event: e.AnyEvent) -> None:
+        """The answer is complete, or the turn has failed. Before the next line is looked at, which may be the `result`
+        that settles the turn."""
+        if isinstance(event, e.StreamEvent) and not isinstance(event.event, e.MessageDelta | e.MessageStop):
+            now.cut_back = True
+            self._interrupt()  # cut by us, at a stop sequence that the upstream does not take
+        elif _would_go_on(last, event) and not (now.wall.is_up or now.abandoned or self.launch.whole):
+            # In this very moment: about 10 ms later the CLI's next request would be on its way (observed), and an
+            # interrupt is read too late to stop it.
+            self.close(now=True)
+        if not now.abandoned:
             self.on_answer(self)
+        if isinstance(last, Finished) and self.state is WorkerState.BUSY:
+            self.change(WorkerEvent.CALLED if self.is_in_mid_turn else WorkerEvent.ANSWERED)
 
     def _on_result(self, event: e.Result, outputs: list[Output]) -> None:
         self._note_cost(event.total_cost_usd)
-        if self._ack is not None and event.num_turns == 0 and not event.is_error:
-            self._ack.set()
+        if event.num_turns == 0 and not event.is_error and (self._ack is not None or self._clears):
+            if self._ack is not None:
+                self._ack.set()
+            else:
+                self._clears -= 1
             return
         self._feed(event, outputs)
-        if self._turn is not None and self._turn.over and not self.settled.is_set():
-            self.on_settled(self)
-            self.settled.set()
+        now = self._now
+        if now is None or now.settled.is_set() or not (now.turn.over or now.abandoned):
+            return
+        now.settled.set()
+        if self.launch.whole:
+            # The CLI's budget for this conversation is spent: a new one begins, while nobody waits for it.
+            self._clears += 1
+            self._send(commands.clear())
+        if self.state is WorkerState.SETTLING:
+            self._settle(now)
+
+    def _settle(self, now: RunningTurn) -> None:
+        """The CLI has ended the turn: it can be asked again, at once or when it has gone back."""
+        if now.last_use or (now.leaves_nothing and not self.launch.goes_back and not self.launch.whole):
+            self.close()
+        elif self.launch.whole or not now.leaves_nothing:
+            self.change(WorkerEvent.SETTLED)
+        else:
+            self._rewind(self.transcript.cut_point(now.kept))
 
     def _note_cost(self, total: float) -> None:
         # The CLI's sum begins anew with a cleared conversation.
@@ -299,15 +394,28 @@ class Worker:
             if self.state is WorkerState.STARTING and not self._rehearsal.is_on:
                 self.change(WorkerEvent.READY)
         elif body.subtype != "success":
-            self._refused = body.error or "no reason"
-            log_event(log, logging.WARNING, "the CLI refused a command", pid=self.process.pid)
-            self.close(now=True)
+            self._refuse(body.error or "no reason")
         elif body.request_id == self._initialize_id:
             try:
                 self.initialized = read_initialized(body.response)
             except msgspec.ValidationError:
                 log_event(log, logging.WARNING, "the CLI's catalogue cannot be read", pid=self.process.pid)
+        elif body.request_id == self._rewind_id:
+            self._on_rewound(body)
         self._dialogue.answered(body)
+
+    def _refuse(self, reason: str) -> None:
+        self._refused = reason
+        log_event(log, logging.WARNING, "the CLI refused a command", pid=self.process.pid)
+        self.close(now=True)
+
+    def _on_rewound(self, body: e.ResponseBody) -> None:
+        if not rewound(body.response):
+            self._refuse("it does not go back")
+            return
+        self.transcript.cut(self._rewind_to)
+        if self.state is WorkerState.SETTLING:
+            self.change(WorkerEvent.SETTLED)
 
     def _on_started(self) -> None:
         if self._rehearses and self.state is WorkerState.STARTING:
@@ -320,25 +428,44 @@ class Worker:
 
     # -- within -------------------------------------------------------------------------------------------------------
 
+    def _interrupt(self) -> None:
+        self._dialogue.command(commands.interrupt)
+
+    def _rewind(self, held: int) -> None:
+        self._rewind_to = held
+        target, last = self.transcript.uuids[held] or "", self.transcript.last_uuid
+        self._rewind_id = self._dialogue.command(commands.rewind, target=target, last=last)
+
     def _lose(self) -> None:
         """The process is gone: end the turn under way, and let go whoever waits."""
         if self.state is not WorkerState.CLOSING:
             self.change(WorkerEvent.ENDED)
-        self._outlet.end(self._lost())
-        self.settled.set()
+        if self._now is not None:
+            self._now.outlet.end(self._lost())
+            self._now.settled.set()
         if self._ack is not None:
             self._ack.set()
         self._dialogue.let_go()
 
     def _lost(self, kind: FailureKind = FailureKind.CLI) -> Sequence[Output]:
         """End the turn under way as one whose process is gone."""
-        outputs = self._turn.lost(kind) if self._turn is not None else ()
-        self._answer.add(outputs)
+        if self._now is None:
+            return ()
+        outputs = self._now.turn.lost(kind)
+        self._now.answer.add(outputs)
         return outputs
 
     def _check(self) -> None:
         if self.state is WorkerState.CLOSING:
             raise WorkerLost(self._refused or self.process.fault or "the CLI ended")
+
+
+def rewound(answer: msgspec.Raw) -> bool:
+    """Whether the CLI says that it has gone back."""
+    try:
+        return msgspec.json.decode(answer, type=_Rewound).rewound
+    except msgspec.ValidationError:
+        return False
 
 
 def _would_go_on(output: Output, event: e.AnyEvent) -> bool:

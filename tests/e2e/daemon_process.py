@@ -13,6 +13,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +265,21 @@ def _toml(value: object) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + " }"
     return json.dumps(value)  # strings, numbers, booleans and lists of them are written alike
+
+
+# How conversations reach the upstream: each request whole, or as a transcript in the CLI.
+CARRIERS = {"whole": "auto", "transcript": "transcript"}
+
+
+@contextmanager
+def carrying(carrier: str, config: str = "") -> Iterator[Daemon]:
+    """A daemon for a module's tests, with one of the CARRIERS; its upstream is not there yet."""
+    started = Daemon(
+        f"http://127.0.0.1:{free_port()}", config=config, env={"CLAUDEGWD_WORKERS__CARRIER": CARRIERS[carrier]}
+    )
+    try:
+        started.start()
+        yield started
+        started.stop()
+    finally:
+        started.remove()

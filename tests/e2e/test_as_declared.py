@@ -16,6 +16,10 @@ from tests.e2e.harness import Daemon, Messages, Running, with_upstream
 
 pytestmark = pytest.mark.cli
 
+# What is kept in a process and resumed there. tests/e2e/test_carriers.py has what is common to both ways.
+TRANSCRIPT = {"CLAUDEGWD_WORKERS__CARRIER": "transcript"}
+SHARED = {"env": TRANSCRIPT}
+
 # Each example is a process of its own, so there are few, and none is made smaller.
 EXAMPLES = settings(
     max_examples=12, phases=(Phase.explicit, Phase.reuse, Phase.generate), suppress_health_check=list(HealthCheck)

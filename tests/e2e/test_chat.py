@@ -145,7 +145,7 @@ async def test_text_reaches_upstream_verbatim(gateway: Running) -> None:
         assert turns(gateway.upstream()[-1]) == [(m["role"], m["content"]) for m in conversation]
         assert gateway.endpoint.count == number + 1
         assert answer.text == text
-        assert number == 0 or answer.how == "continued"
+        assert number == 0 or answer.how == "warm"
         conversation.append({"role": "assistant", "content": answer.text})
 
 
@@ -179,7 +179,7 @@ async def test_parameters_are_honoured_once_and_forgotten_by_the_next_turn(gatew
     first = await gateway.ask(conversation, temperature=0.25, stop="x!")
     conversation += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "second"}]
     second = await gateway.ask(conversation)
-    assert second.how == "continued"
+    assert second.how == "warm"
     honoured, forgotten = gateway.upstream()
     assert (honoured.body["temperature"], honoured.body["stop_sequences"]) == (0.25, ["x!"])
     assert forgotten.body.get("temperature") in (None, 1)

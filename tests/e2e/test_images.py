@@ -80,6 +80,6 @@ async def test_images_of_a_history_stay_and_the_conversation_goes_on(gateway: Ru
     messages[0]["content"].append({"type": "text", "text": "What is it?"})
     first = await gateway.ask(messages)
     messages += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "Sure?"}]
-    assert (await gateway.ask(messages)).how == "continued"
+    assert (await gateway.ask(messages)).how == "warm"
     [_, request] = gateway.upstream()
     assert blocks(request.messages[0])[0]["source"]["data"] == RED

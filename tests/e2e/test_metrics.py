@@ -37,7 +37,7 @@ async def test_what_was_asked_is_counted(gateway: Running) -> None:
     with pytest.raises(openai.NotFoundError):
         await gateway.ask("four", model=secret("model"))
     assert (await gateway.http.get(f"/{secret('path')}")).status_code == 404
-    await gateway.until_workers(idle=3)  # the last answer's CLI settles
+    await gateway.until_workers(busy=0, settling=0)  # the last answer's CLI settles
     after = await scraped(gateway)
 
     def new(*sample: str) -> float:
@@ -55,8 +55,8 @@ async def test_what_was_asked_is_counted(gateway: Running) -> None:
     assert new("claudegwd_http_requests_total", "POST", "/v1/chat/completions", "404") == 1
     assert new("claudegwd_http_requests_total", "GET", "unknown", "404") == 1
     assert new("claudegwd_errors_total", "model_not_found") == 1
-    assert sum(new("claudegwd_workers_had_total", how) for how in ("spare", "cold", "continued")) == 3
-    assert after["claudegwd_workers", "idle"] == 3
+    assert sum(new("claudegwd_workers_had_total", how) for how in ("spare", "cold", "warm")) == 3
+    assert after["claudegwd_workers", "idle"] >= 1
     assert after["claudegwd_workers_resident_memory_bytes",] > 50e6
     assert after["claudegwd_keys", "active"] == 1
     assert after["claudegwd_ready",] == 1
@@ -72,7 +72,7 @@ async def test_rotations_and_exits_are_counted() -> None:
         config="[workers]\nmax = 1\nspares = 0\n",
     ) as gateway:
         await gateway.ask("one")
-        await gateway.ask("two")
+        await gateway.ask([{"role": "system", "content": "For another process."}, {"role": "user", "content": "two"}])
         await gateway.until_workers(idle=1, closing=0)
         found = await scraped(gateway)
         assert found["claudegwd_key_rotations_total", "authentication"] == 1

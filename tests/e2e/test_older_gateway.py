@@ -153,7 +153,7 @@ async def test_the_next_turn_of_a_session_goes_on_in_its_worker(client: Client) 
     assert first.headers["x-session-id"] == session
     said = {"role": "assistant", "content": "ok"}
     again = await client.chat(session_id=session, messages=[*HELLO, said, {"role": "user", "content": "More."}])
-    assert again.headers["x-claudegw-worker"] == "continued"
+    assert again.headers["x-claudegw-worker"] == "warm"
     assert again.json()["project_id"] == "p1"
     kept = await client.send("GET", f"/v1/sessions/{session}")
     assert kept["title"].startswith("Chat of 20")

@@ -43,7 +43,7 @@ async def test_newer_models_take_the_effort_itself_and_forget_it(gateway: Runnin
     messages = as_messages("Think hard.")
     answer = await gateway.ask(messages, model=ADAPTIVE, reasoning_effort="high")
     messages += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": "Again."}]
-    assert (await gateway.ask(messages, model=ADAPTIVE, reasoning_effort="low")).how == "continued"
+    assert (await gateway.ask(messages, model=ADAPTIVE, reasoning_effort="low")).how == "warm"
     efforts = [request.body["output_config"]["effort"] for request in gateway.upstream()]
     assert efforts == ["high", "low"]
 
@@ -83,15 +83,16 @@ async def called(gateway: Running, text: str) -> Messages:
     return [*messages, call, {"role": "tool", "tool_call_id": "toolu_1", "content": "r"}]
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["in its process", "by replay"])
+@pytest.mark.parametrize("lost", [False, True], ids=["in its process", "in another"])
 async def test_the_signed_thought_before_a_call_goes_back_upstream(gateway: Running, lost: bool) -> None:
     messages = await called(gateway, f"Call, then {lost}.")
     if lost:
-        for parked in await gateway.workers("parked"):
-            await gateway.kill(parked["pid"])
+        await gateway.until_workers(busy=0, settling=0)
+        for idle in await gateway.workers("idle"):
+            await gateway.kill(idle["pid"])
     answer = await gateway.ask(messages, tools=TOOLS, reasoning_effort="low")
     assert answer.text == "done"
-    assert (answer.how == "parked") is not lost
+    assert (answer.how == "warm") is not lost
     said = blocks(gateway.upstream()[1].messages[1])
     assert [block["type"] for block in said] == ["thinking", "tool_use"]
     assert said[0]["signature"] == "c2lnbmVk"

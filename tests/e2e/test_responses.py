@@ -99,10 +99,10 @@ async def test_a_tool_loop_with_previous_response_id_stays_on_one_process(gatewa
     gateway.endpoint.script = answers("done", ToolUse("toolu_0", "alpha", {"q": secret("q")}))
     first, _ = await ask(gateway, "Go.", tools=[ALPHA, SEARCH])
     second, how = await ask(gateway, [result_of(first)], tools=[ALPHA, SEARCH], previous_response_id=first.id)
-    assert (second.output_text, how) == ("done", "parked")
+    assert (second.output_text, how) == ("done", "warm")
     gateway.endpoint.script = lambda _: say("again")
     third, how = await ask(gateway, "More.", tools=[ALPHA, SEARCH], previous_response_id=second.id)
-    assert (third.output_text, how, third.previous_response_id) == ("again", "continued", second.id)
+    assert (third.output_text, how, third.previous_response_id) == ("again", "warm", second.id)
 
 
 async def test_a_tool_loop_with_the_whole_history_stays_on_one_process(gateway: Running) -> None:
@@ -112,11 +112,11 @@ async def test_a_tool_loop_with_the_whole_history_stays_on_one_process(gateway: 
     assert [item.type for item in first.output] == ["message", "function_call"]
     history += [*(item.model_dump(exclude_none=True) for item in first.output), result_of(first)]
     second, how = await ask(gateway, history, tools=[ALPHA], store=False)
-    assert (second.output_text, how) == ("done", "parked")
+    assert (second.output_text, how) == ("done", "warm")
     gateway.endpoint.script = lambda _: say("again")
     history += [*(item.model_dump() for item in second.output), {"role": "user", "content": "More."}]
     third, how = await ask(gateway, history, tools=[ALPHA], store=False)
-    assert (third.output_text, how) == ("again", "continued")
+    assert (third.output_text, how) == ("again", "warm")
 
 
 async def test_a_custom_tool_and_one_of_a_namespace_come_back_as_what_they_are(gateway: Running) -> None:
@@ -126,7 +126,7 @@ async def test_a_custom_tool_and_one_of_a_namespace_come_back_as_what_they_are(g
     [call] = [item for item in first.output if item.type == "custom_tool_call"]
     assert (call.name, call.input) == ("patch", 'a "b"\n')
     second, how = await ask(gateway, [result_of(first)], tools=[PATCH, SPACE], previous_response_id=first.id)
-    assert (second.output_text, how) == ("patched", "parked")
+    assert (second.output_text, how) == ("patched", "warm")
     gateway.endpoint.script = answers("done", ToolUse("toolu_0", "mcp__alpha", {"q": "x"}))
     [inner] = [item for item in (await ask(gateway, "Space.", tools=[SPACE]))[0].output if item.type == "function_call"]
     assert (inner.name, inner.to_dict()["namespace"]) == ("alpha", "mcp")

@@ -54,14 +54,14 @@ async def test_the_good_key_answers_as_if_nothing_were_wrong() -> None:
         assert keys_of(seen) == list(KEYS)
         # The identical conversation each time, nothing resent or added by the failures before.
         assert all(request.body["messages"] == seen[0].body["messages"] for request in seen)
-        assert len({request.headers["x-claude-code-session-id"] for request in seen}) == 1  # one CLI process
+        assert sum(row["uses"] for row in await gateway.workers()) == 1  # one CLI process
 
         states = {name: row["state"] for name, row in (await gateway.keys()).items()}
         assert states == {"k0": "invalid", "k1": "exhausted", "k2": "cooling", "k3": "active"}
 
         conversation += [{"role": "assistant", "content": answer.text}, {"role": "user", "content": "third"}]
         before = gateway.endpoint.count
-        assert (await gateway.ask(conversation)).how == "continued"
+        assert (await gateway.ask(conversation)).how == "warm"
         assert (await gateway.ask("another conversation")).text == "another conversation"
         assert keys_of(gateway.upstream(before)) == [GOOD, GOOD]
 
@@ -236,7 +236,7 @@ async def test_a_conversation_keeps_its_key_while_the_key_lives() -> None:
         first = await gateway.ask(conversation)
         assert (await gateway.control("POST", "/v1/rotate", {"to": "k1"})).status_code == 200
         conversation += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "two"}]
-        assert (await gateway.ask(conversation)).how == "continued"
+        assert (await gateway.ask(conversation)).how == "warm"
         await gateway.ask("a new one")
         assert keys_of(gateway.upstream()) == [KEYS[0], KEYS[0], KEYS[1]]
 

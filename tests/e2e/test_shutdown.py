@@ -66,7 +66,7 @@ def test_one_that_is_still_starting_ends_at_once(tmp_path: Path) -> None:
 
 async def test_workers_in_every_state_are_ended_at_once() -> None:
     script = Reply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
-    async with running(echo()) as gateway:
+    async with running(echo(), env={"CLAUDEGWD_WORKERS__CARRIER": "transcript"}) as gateway:
         await gateway.ask("Be idle.")
         gateway.endpoint.script = lambda _: script
         await gateway.ask("Be parked.", tools=TOOLS)
@@ -151,7 +151,8 @@ async def test_twenty_requests_leave_nothing_behind() -> None:
 async def test_a_killed_daemon_leaves_no_worker_alive() -> None:
     """Above all none in mid-turn: there the CLI does not look at the end of its input, and asks its upstream on."""
     call = Reply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
-    async with running(echo()) as gateway, trio.open_nursery() as nursery:
+    env = {"CLAUDEGWD_WORKERS__CARRIER": "transcript"}
+    async with running(echo(), env=env) as gateway, trio.open_nursery() as nursery:
         await gateway.ask("Be idle.")
         gateway.endpoint.script = lambda _: call
         await gateway.ask("Be parked.", tools=TOOLS)

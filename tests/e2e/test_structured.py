@@ -169,7 +169,7 @@ async def test_together_with_tools(gateway: Running) -> None:
     messages.append({"role": "tool", "tool_call_id": "toolu_1", "content": "r"})
     gateway.endpoint.script = lambda _: say(ANN)
     answer = await gateway.ask(messages, model=STRUCTURED, response_format=FORMAT, tools=tools)
-    assert (answer.how, answer.text) == ("parked", ANN)
+    assert (answer.how, answer.text) == ("warm", ANN)
 
 
 async def test_a_root_that_is_no_object_is_named(gateway: Running) -> None:

@@ -64,7 +64,7 @@ async def test_odd_names_go_there_and_back(gateway: Running) -> None:
     messages.append(answer.message.model_dump(exclude_none=True))
     messages += [{"role": "tool", "tool_call_id": call.id, "content": "ok"} for call in answer.message.tool_calls]
     resumed = await gateway.ask(messages, tools=tools)
-    assert (resumed.how, resumed.text) == ("parked", "done")
+    assert (resumed.how, resumed.text) == ("warm", "done")
 
 
 async def test_long_descriptions_and_many_tools_stay_whole(gateway: Running) -> None:

@@ -14,6 +14,8 @@ from tests.e2e.harness import MODEL, Messages, Running, as_messages
 
 pytestmark = pytest.mark.cli
 
+SHARED = {"env": {"CLAUDEGWD_WORKERS__CARRIER": "transcript"}}
+
 TOOLS = [{"type": "function", "function": {"name": "alpha", "parameters": {"type": "object"}}}]
 # A worker is freed within a second; the machine is shared, so the test allows another.
 FREED_SECONDS = 2.0
@@ -45,8 +47,9 @@ async def test_a_parked_one_that_dies_is_replayed(gateway: Running) -> None:
     gateway.endpoint.script = sequence(call, say("done"))
     messages: Messages = as_messages("call")
     answer = await gateway.ask(messages, tools=TOOLS)
-    for parked in await gateway.workers("parked"):
-        await gateway.kill(parked["pid"])
+    await gateway.until_workers(parked=1)
+    [parked] = await gateway.workers("parked")
+    await gateway.kill(parked["pid"])
     messages = [*messages, answer.message.model_dump(exclude_none=True)]
     messages.append({"role": "tool", "tool_call_id": "toolu_1", "content": "r"})
     replayed = await gateway.ask(messages, tools=TOOLS)

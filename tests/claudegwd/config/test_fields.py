@@ -26,7 +26,9 @@ def test_the_kinds_of_values() -> None:
     assert kinds["limits.queue"] is int
     assert kinds["limits.queue_seconds"] is float
     assert kinds["claude.default_model"] is str
-    assert [key for key, field in KEYS.items() if is_choice(field)] == ["auth.required", "log.level", "log.format"]
+    assert [key for key, field in KEYS.items() if is_choice(field)] == [
+        "auth.required", "claude.system", "workers.carrier", "log.level", "log.format"
+    ]  # fmt: skip
 
 
 def test_the_nearest_name() -> None:

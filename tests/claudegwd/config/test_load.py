@@ -35,11 +35,14 @@ binary = "/opt/claude"
 default_model = "opus"
 models = ["claude-x"]
 aliases = {{ "gpt-4o" = "sonnet" }}
+system = "plain"
 [workers]
 spares = 2
 max = 3
 idle_seconds = 4
 parked_seconds = 5
+share = true
+carrier = "transcript"
 recycle = true
 [keys]
 file = "other.json"

@@ -71,6 +71,7 @@ async def shop(
     limits: LimitsConfig | None = None,
     timing: Timing | None = None,
     workers: dict[str, object] | None = None,
+    whole: bool = False,
     **fake: str | float,
 ) -> AsyncIterator[Shop]:
     binary = write_fake_cli(tmp_path, **{"deltas": 3, **fake})
@@ -79,11 +80,12 @@ async def shop(
     def launch() -> Launch:
         home = scratch.next()
         env = cli_launch.environment({"PATH": "/usr/bin:/bin"}, home=home, keys_configured=False, tool_seconds=60)
-        return Launch(cli_launch.argv(binary, bare=True), env, home, rehearses=True)
+        return Launch(cli_launch.argv(binary, bare=True, whole=whole), env, home, rehearses=True, whole=whole)
 
     config = msgspec.structs.replace(WorkersConfig(), **{"spares": 0, **(workers or {})})
     limits = limits or LimitsConfig()
     pool = Pool(launch, config, limits, trio.current_time)
+    pool.whole = whole
     async with trio.open_nursery() as nursery:
         await nursery.start(pool.run)
         desk = Desk(pool, KeyRing([], cooldown_seconds=1), timing or Timing(hold=1, request=30), time.time, nursery)
@@ -111,7 +113,7 @@ async def test_an_edited_history_gets_another_worker(tmp_path: Path) -> None:
 
 
 async def test_two_clients_never_share(tmp_path: Path) -> None:
-    async with shop(tmp_path, workers={"recycle": True}) as at:
+    async with shop(tmp_path) as at:
         said = (await at.ask(plan("hello"))).answer.text
         assert (await at.ask(plan("hello", said, "and?", client="b"))).how == "cold"
         assert (await at.ask(plan("something else", client="c"))).how == "cold"
@@ -164,14 +166,43 @@ async def test_the_only_conversation_is_not_given_up_for_a_spare(tmp_path: Path)
         assert (await at.ask(plan("hello", said, "and?"))).how == "continued"
 
 
-async def test_recycling_serves_the_same_client_and_setup_only(tmp_path: Path) -> None:
-    async with shop(tmp_path, workers={"recycle": True}) as at:
-        await at.ask(plan("one"))
-        await at.until("idle", 1)
-        assert (await at.ask(plan("two"))).how == "recycled"
-        await at.until("idle", 1)
-        system = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "three"}]
+async def test_whole_requests_are_served_by_one_process_for_each_client_and_system_prompt(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True, echo=1) as at:
+        for text in ("one", "two", "three"):
+            asking = await at.ask(plan("said before", "so it was", text))
+            assert (asking.how, asking.answer.text) == ("cold" if text == "one" else "warm", text)
+            await at.until("idle", 1)
+        system = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "four"}]
         assert (await at.ask(plan("", messages=system))).how == "cold"
+        assert (await at.ask(plan("five", client="b"))).how == "cold"
+
+
+async def test_one_that_is_worn_out_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.MAX_USES", 2)
+    async with shop(tmp_path, whole=True) as at:
+        hows = []
+        for number in range(4):
+            hows.append((await at.ask(plan(str(number)))).how)
+            await at.until("settling", 0)
+        assert hows == ["cold", "warm", "cold", "warm"]
+
+
+async def test_at_the_bound_one_goes_back_to_its_beginning(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"max": 1}, echo=1) as at:
+        for text in ("one", "two"):
+            asking = await at.ask(plan(text))
+            assert (asking.how, asking.answer.text) == ("cold" if text == "one" else "rewound", text)
+            await at.until("idle", 1)
+
+
+async def test_a_client_that_leaves_costs_no_process(tmp_path: Path) -> None:
+    async with shop(tmp_path, gap=50, deltas=50) as at:
+        said = at.desk.ask(plan("hello"), "req")
+        await said.first()
+        said.close()
+        await at.until("idle", 1)
+        assert (await at.ask(plan("hello again"))).how == "rewound"
+        assert at.pool.counts()["idle"] == 1
 
 
 async def test_the_idle_one_used_longest_ago_makes_room(tmp_path: Path) -> None:
@@ -181,7 +212,7 @@ async def test_the_idle_one_used_longest_ago_makes_room(tmp_path: Path) -> None:
         await at.until("idle", 2)
         await at.ask(plan("third"))
         assert (await at.ask(plan("new", new.answer.text, "go on"))).how == "continued"
-        assert (await at.ask(plan("old", old.answer.text, "go on"))).how == "cold"
+        assert (await at.ask(plan("old", old.answer.text, "go on"))).how == "rewound"
 
 
 async def test_who_waits_is_served_and_too_many_are_refused(tmp_path: Path) -> None:

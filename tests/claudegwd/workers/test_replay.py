@@ -10,6 +10,7 @@ from claudegwd.openai_api.chat_request import parse_chat_request
 from claudegwd.translate.catalogue import offered
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.replay import replay
+from claudegwd.workers.transcript import Transcript
 
 MODEL = "claude-sonnet-4-20250514"
 
@@ -24,6 +25,7 @@ class Paper:
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
+        self.transcript = Transcript()
 
     async def append(self, lines: bytes) -> None:
         self.writes.append(lines)
@@ -77,3 +79,13 @@ async def test_an_answer_that_the_cli_would_leave_out_goes_in_two_blocks(text: s
     (_, (answer, _)) = await written(wanted)
     assert len(answer[2]) == 2
     assert "".join(answer[2]) == text
+
+
+async def test_the_transcript_knows_each_entry_and_the_uuid_of_each_user_line() -> None:
+    wanted = plan(said("user", "1"), said("assistant", "2"), said("user", "3"))
+    paper = Paper()
+    lines = [*(await replay(paper, wanted, 0)).splitlines(), *paper.writes]  # type: ignore[arg-type]
+    assert paper.transcript.digests == [entry.digest for entry in wanted.entries]
+    uuids = {value["uuid"] for value in map(msgspec.json.decode, lines) if value["type"] == "user"}
+    assert uuids == {uuid for uuid in paper.transcript.uuids if uuid is not None}
+    assert [uuid is None for uuid in paper.transcript.uuids] == [False, True, False]

@@ -22,6 +22,14 @@ def test_every_state_can_end_and_nothing_leaves_the_end() -> None:
     assert leaving == {WorkerEvent.ENDED}
 
 
-def test_only_a_busy_worker_is_settled_or_called() -> None:
-    for event in (WorkerEvent.SETTLED, WorkerEvent.CALLED):
-        assert [state for state, found in TABLE if found is event] == [WorkerState.BUSY]
+@pytest.mark.parametrize(
+    ("event", "states"),
+    [
+        (WorkerEvent.ANSWERED, [WorkerState.BUSY]),
+        (WorkerEvent.CALLED, [WorkerState.BUSY]),
+        (WorkerEvent.ABANDONED, [WorkerState.BUSY]),
+        (WorkerEvent.SETTLED, [WorkerState.SETTLING]),
+    ],
+)
+def test_what_happens_in_the_course_of_a_turn_happens_in_one(event: WorkerEvent, states: list[WorkerState]) -> None:
+    assert [state for state, found in TABLE if found is event] == states
