@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import by_key, echo
@@ -51,6 +52,28 @@ async def test_the_daemons_environment_is_used_and_named(variable: str) -> None:
         doctor = await ctl(gateway.daemon.socket, "doctor")
         assert f"no keys; the daemon has {variable} in its environment" in doctor.out
         assert "PROBLEM login" not in doctor.out
+
+
+async def test_tools_reach_the_model_under_a_login_too() -> None:
+    """Without --bare, that is: what the CLI edits of a tool is not the same there."""
+    parameters = {"properties": {"filter[id]": {"type": "string", "title": None}, "q": {"items": [{}]}},
+                  "anyOf": [{"required": ["q"]}]}  # fmt: skip
+    names = ("read", "ToolSearch", "mcp__ide__x")
+    tools = [{"type": "function", "function": {"name": name, "description": "One.\n\nTwo.", "parameters": parameters}}
+             for name in names]  # fmt: skip
+    async with without_keys("CLAUDE_CODE_OAUTH_TOKEN") as gateway:
+        await gateway.ask([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "(no content)"},
+                           {"role": "user", "content": "Go on."}], tools=tools)  # fmt: skip
+        (request,) = gateway.upstream()
+    assert [message["role"] for message in request.messages] == ["user", "assistant", "user"]
+    found = request.body["tools"]
+    assert len(found) == len(names)
+    for tool in found:
+        assert tool["description"] == "One.\n \nTwo."
+        schema = Draft202012Validator(tool["input_schema"])
+        assert schema.is_valid({"q": [1], "filter[id]": "a"})
+        assert not schema.is_valid({"filter[id]": "a"})
+        assert not schema.is_valid({"q": [], "filter[id]": 1})
 
 
 async def test_without_any_login_the_answer_says_what_to_do() -> None:
