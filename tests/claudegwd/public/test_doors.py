@@ -168,5 +168,15 @@ def test_no_text_but_the_key_is_a_key_and_none_is_told_back(text: str) -> None:
     assert KEY not in caught.value.message
 
 
-def test_without_authentication_everybody_is_the_same_client() -> None:
-    assert doors.authenticate(gateway(needs_key=False), Headers({"x-api-key": "none"})) is ANONYMOUS
+@pytest.mark.parametrize("token", ["none", "any", "sk-false-1", "", "CGW-false", f" x{KEY}"])
+def test_without_authentication_everybody_is_the_same_client(token: str) -> None:
+    assert doors.authenticate(gateway(needs_key=False), Headers({"x-api-key": token})) is ANONYMOUS
+    assert doors.authenticate(gateway(needs_key=False), Headers({"authorization": f"Bearer {token}"})) is ANONYMOUS
+
+
+def test_a_client_key_holds_also_where_none_is_asked_for() -> None:
+    open_door = gateway(needs_key=False)
+    assert doors.authenticate(open_door, Headers({"x-api-key": KEY})).name == "ann"
+    refused(AuthenticationFailed, doors.authenticate, open_door, Headers({"x-api-key": f"{KEY}x"}))
+    open_door.clients.book.revoke("ann", 1.0)
+    refused(AuthenticationFailed, doors.authenticate, open_door, Headers({"authorization": f"Bearer {KEY}"}))
