@@ -54,7 +54,7 @@ class SmallClients:
         if name in self._rows:
             raise ValueError(f"cannot create client {name!r}: there is one of that name")
         self._rows[name] = {
-            "name": name, "models": list(models), "requests_per_minute": requests_per_minute,
+            "name": name, "state": "active", "models": list(models), "requests_per_minute": requests_per_minute,
             "tokens_per_minute": tokens_per_minute, "concurrent_requests": concurrent_requests, "expires": expires,
             "created": 1_800_000_000.0, "last_used": None, "requests": 0, "tokens": 0,
         }  # fmt: skip
@@ -63,7 +63,17 @@ class SmallClients:
     async def revoke(self, name: str) -> None:
         if name not in self._rows:
             raise LookupError(f"cannot find client {name!r}: `claudegwctl clients list` shows the names")
+        self._rows[name]["state"] = "revoked"
+
+    async def remove(self, name: str) -> None:
+        await self.revoke(name)
         del self._rows[name]
+
+    async def set(self, name: str, changes: Mapping[str, Any]) -> None:
+        self._rows[name].update(changes)
+
+    async def rotate(self, name: str) -> str:
+        return f"cgw-false-second-key-of-{self._rows[name]['name']}"
 
 
 class SmallGateway:

@@ -33,7 +33,7 @@ def create(
     """Make a client and print its key, this one time. What is not said here is as the configuration's [limits] says."""
     body: dict[str, Any] = {
         "name": name,
-        "models": [model.strip() for model in (models or "").split(",") if model.strip()],
+        "models": _names(models or ""),
         "requests_per_minute": rpm,
         "tokens_per_minute": tpm,
         "concurrent_requests": concurrent,
@@ -57,7 +57,7 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
     if not found["clients"]:
         say("no clients: `claudegwctl clients create NAME` makes one")
         return
-    heads = ("name", "last used", "requests", "tokens", "expires", "limits")
+    heads = ("name", "state", "last used", "requests", "tokens", "expires", "limits")
     for line in table(heads, map(_row, found["clients"])):
         say(line)
 
@@ -76,6 +76,66 @@ def revoke(
         say(f"revoked {name}")
 
 
+@app.command("remove", epilog="Example: claudegwctl clients remove laptop")
+def remove(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)],
+    json: AsJson = False,
+) -> None:
+    """End a client at once and forget it, its totals, projects and sessions. Its name is free again."""
+    done = daemon_of(ctx).ask("DELETE", f"/v1/clients/{quoted(name)}?forget=1")
+    if wants_json(ctx, json):
+        say_json(done)
+    else:
+        say(f"removed {name}")
+
+
+@app.command("rotate", epilog="Example: claudegwctl clients rotate laptop")
+def rotate(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)],
+    json: AsJson = False,
+) -> None:
+    """Give a client a new key and print it, this one time. The old one is refused from now on."""
+    made = daemon_of(ctx).ask("POST", f"/v1/clients/{quoted(name)}/rotate")
+    if wants_json(ctx, json):
+        say_json(made)
+        return
+    note(f"the new key of {name}, shown only now:")
+    say(made["key"])
+
+
+@app.command("set", epilog="Example: claudegwctl clients set laptop --rpm 60 --expires 90d")
+def change(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)],
+    models: Annotated[str | None, typer.Option(help='The only models it may use; "": all.')] = None,
+    rpm: Annotated[int | None, typer.Option(min=0, help="Requests per minute; 0: no limit.")] = None,
+    tpm: Annotated[int | None, typer.Option(min=0, help="Tokens per minute; 0: no limit.")] = None,
+    concurrent: Annotated[int | None, typer.Option(min=0, help="Requests at once; 0: no limit.")] = None,
+    expires: Annotated[str | None, typer.Option(help="When it ends: 30d, 12h, 2027-01-31, or never.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Change a client's models, limits or expiry. Its key stays, and so does what is not said here."""
+    limits = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrent_requests": concurrent}
+    body: dict[str, Any] = {field: limit for field, limit in limits.items() if limit is not None}
+    if models is not None:
+        body["models"] = _names(models)
+    if expires is not None:
+        body["expires"] = None if expires == "never" else moment(expires, time.time())
+    if not body:
+        raise typer.BadParameter("say what to change, for example --rpm 60")
+    done = daemon_of(ctx).ask("PATCH", f"/v1/clients/{quoted(name)}", body)
+    if wants_json(ctx, json):
+        say_json(done)
+    else:
+        say(f"changed {name}")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def moment(text: str, now: float) -> float:
     """A time span from `now`, or a date, as seconds since the epoch."""
     if span := re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip().lower(), re.ASCII):
@@ -90,12 +150,19 @@ def _row(client: dict[str, Any]) -> tuple[object, ...]:
     expires = client.get("expires")
     return (
         client["name"],
+        client["state"],
         ago(client.get("last_used")),
         client.get("requests"),
         client.get("tokens"),
-        "never" if expires is None else f"in {duration(expires - time.time())}",
+        _expiry(expires, time.time()),
         ", ".join(_limits(client)) or "none",
     )
+
+
+def _expiry(expires: float | None, now: float) -> str:
+    if expires is None:
+        return "never"
+    return f"in {duration(expires - now)}" if expires > now else ago(expires)
 
 
 def _limits(client: dict[str, Any]) -> list[str]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from claudegwd.config.fields import nearest
 from claudegwd.control.ask import Answer, Ask
 from claudegwd.control.gateway_protocol import Clients, Gateway
 from claudegwd.control.problems import BadRequest, Refused
+from claudegwd.limits.clients import check_name
 from claudegwd.redact import know_tokens
 
 # As in the configuration: far above what one machine answers.
 MAX_PER_MINUTE: Final = 10**10
+
+_T = TypeVar("_T")
 
 
 class NewClient(msgspec.Struct, forbid_unknown_fields=True):
@@ -27,6 +32,16 @@ class NewClient(msgspec.Struct, forbid_unknown_fields=True):
     expires: float | None = None
 
 
+class Changes(msgspec.Struct, forbid_unknown_fields=True):
+    """What can be changed of a client: what is left out stays, null is as [limits] says, or never for `expires`."""
+
+    models: list[str] | msgspec.UnsetType = msgspec.UNSET
+    requests_per_minute: int | msgspec.UnsetType | None = msgspec.UNSET
+    tokens_per_minute: int | msgspec.UnsetType | None = msgspec.UNSET
+    concurrent_requests: int | msgspec.UnsetType | None = msgspec.UNSET
+    expires: float | msgspec.UnsetType | None = msgspec.UNSET
+
+
 async def rows(gateway: Gateway, _: Ask) -> Answer:
     """GET /v1/clients"""
     return Answer({"clients": await _clients(gateway).rows()})
@@ -35,9 +50,14 @@ async def rows(gateway: Gateway, _: Ask) -> Answer:
 async def create(gateway: Gateway, ask: Ask) -> Answer:
     """POST /v1/clients"""
     clients = _clients(gateway)
-    wanted = _wanted(ask.object())
+    wanted = _read(ask.object(), NewClient, "create")
     try:
-        key = await clients.create(
+        check_name(wanted.name)
+    except ValueError as error:
+        raise BadRequest(f"cannot create the client: {error}") from None
+    await _check(gateway, wanted, "create")
+    key = await _done(
+        clients.create(
             wanted.name,
             models=wanted.models,
             requests_per_minute=wanted.requests_per_minute,
@@ -45,22 +65,55 @@ async def create(gateway: Gateway, ask: Ask) -> Answer:
             concurrent_requests=wanted.concurrent_requests,
             expires=wanted.expires,
         )
-    except ValueError as error:
-        raise Refused(409, "conflict", str(error)) from None
+    )
     know_tokens([key])
     ask.changed("client created", client=wanted.name)
     return Answer({"name": wanted.name, "key": key}, status=201)
 
 
 async def revoke(gateway: Gateway, ask: Ask) -> Answer:
-    """DELETE /v1/clients/{name}"""
+    """DELETE /v1/clients/{name}; with forget=1 its record goes too"""
     name = ask.path["name"]
-    try:
-        await _clients(gateway).revoke(name)
-    except LookupError as error:
-        raise Refused(404, "not_found", str(error.args[0])) from None
+    if ask.flag("forget"):
+        await _done(_clients(gateway).remove(name))
+        ask.changed("client removed", client=name)
+        return Answer({"removed": name})
+    await _done(_clients(gateway).revoke(name))
     ask.changed("client revoked", client=name)
     return Answer({"revoked": name})
+
+
+async def change(gateway: Gateway, ask: Ask) -> Answer:
+    """PATCH /v1/clients/{name}"""
+    name = ask.path["name"]
+    wanted = _read(ask.object(), Changes, "change")
+    await _check(gateway, wanted, "change")
+    changes = {
+        field: tuple(value) if field == "models" else value
+        for field, value in msgspec.structs.asdict(wanted).items()
+        if value is not msgspec.UNSET
+    }
+    await _done(_clients(gateway).set(name, changes))
+    ask.changed("client changed", client=name, fields=" ".join(changes))
+    return Answer({"changed": name})
+
+
+async def rotate(gateway: Gateway, ask: Ask) -> Answer:
+    """POST /v1/clients/{name}/rotate"""
+    name = ask.path["name"]
+    key = await _done(_clients(gateway).rotate(name))
+    know_tokens([key])
+    ask.changed("client key rotated", client=name)
+    return Answer({"name": name, "key": key})
+
+
+async def _done(change: Awaitable[_T]) -> _T:
+    try:
+        return await change
+    except LookupError as error:
+        raise Refused(404, "not_found", str(error.args[0])) from None
+    except ValueError as error:
+        raise Refused(409, "conflict", str(error)) from None
 
 
 def _clients(gateway: Gateway) -> Clients:
@@ -69,14 +122,25 @@ def _clients(gateway: Gateway) -> Clients:
     return gateway.clients
 
 
-def _wanted(fields: dict[str, Any]) -> NewClient:
+def _read(fields: dict[str, Any], kind: type[_T], what: str) -> _T:
     try:
-        wanted = msgspec.convert(fields, NewClient)
+        return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"cannot create the client: {error}") from None
+        raise BadRequest(f"cannot {what} the client: {error}") from None
+
+
+async def _check(gateway: Gateway, wanted: NewClient | Changes, what: str) -> None:
     limits = (wanted.requests_per_minute, wanted.tokens_per_minute, wanted.concurrent_requests)
-    if any(limit is not None and not 0 <= limit <= MAX_PER_MINUTE for limit in limits):
-        raise BadRequest(f"cannot create the client: a limit is a whole number from 0 (none) to {MAX_PER_MINUTE}")
-    if wanted.expires is not None and not wanted.expires > time.time():
-        raise BadRequest("cannot create the client: it would have expired already")
-    return wanted
+    if any(isinstance(limit, int) and not 0 <= limit <= MAX_PER_MINUTE for limit in limits):
+        raise BadRequest(f"cannot {what} the client: a limit is a whole number from 0 (none) to {MAX_PER_MINUTE}")
+    if isinstance(wanted.expires, float) and not wanted.expires > time.time():
+        raise BadRequest(f"cannot {what} the client: it would have expired already")
+    if wanted.models:
+        known = [str(model["id"]) for model in await gateway.models()]
+        for name in wanted.models:
+            if name not in known:
+                near = nearest(name, known)
+                hint = f"did you mean {near!r}? " if near else ""
+                raise BadRequest(
+                    f"cannot {what} the client: there is no model {name!r}; {hint}`claudegwctl models` lists them"
+                )

@@ -37,6 +37,18 @@ class Clients(Protocol):
         """End a client at once, also its streams under way. LookupError if there is none."""
         ...
 
+    async def remove(self, name: str) -> None:
+        """Revoke and forget a client; its name is free again. LookupError if there is none."""
+        ...
+
+    async def set(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Change some of what `create` takes. LookupError if there is none, ValueError if it is revoked."""
+        ...
+
+    async def rotate(self, name: str) -> str:
+        """Give it another key, and answer that. LookupError if there is none, ValueError if it is revoked."""
+        ...
+
 
 class Gateway(Protocol):
     """The running gateway. All calls are made on trio's thread."""

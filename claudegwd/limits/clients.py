@@ -47,12 +47,19 @@ class Client:
     created: float = 0.0
     expires: float | None = None
     revoked: float | None = None
+    identity: str = ""  # tells it from an earlier client of the same name; "": made before there were identities
     configured: bool = False  # from API_KEYS: not in the store, and gone when it is taken out there
 
     @property
     def owner(self) -> str:
-        """Whose stored things are its own: one of API_KEYS is named by its place, which another may take."""
-        return f"key:{self.digest.hex()}" if self.configured else self.name
+        """Whose stored things are its own: a name may pass to another key, as may a place in API_KEYS."""
+        return f"key:{self.digest.hex()}" if self.configured else self.identity or self.name
+
+    def state(self, now: float) -> str:
+        """``active``, ``expired`` or ``revoked``; ``now``: seconds since the epoch."""
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires is not None and self.expires <= now else "active"
 
     def allows(self, model: str) -> bool:
         """Whether it may use ``model``: the name that clients write."""
@@ -136,17 +143,20 @@ class ClientBook:
         client = self._clients.get(self._by_digest.get(digest, ""))
         if client is None or not hmac.compare_digest(client.digest, digest):
             raise AuthenticationFailed("cannot accept this API key: it is not known; check it, or ask the operator")
-        if client.revoked is not None:
-            raise AuthenticationFailed("cannot accept this API key: it was revoked; ask the operator for a new one")
-        if client.expires is not None and client.expires <= now:
-            raise AuthenticationFailed("cannot accept this API key: it has expired; ask the operator for a new one")
+        match client.state(now):
+            case "revoked":
+                raise AuthenticationFailed("cannot accept this API key: it was revoked; ask the operator for a new one")
+            case "expired":
+                raise AuthenticationFailed("cannot accept this API key: it has expired; ask the operator for a new one")
         return client
 
     def create(self, client: Client) -> None:
-        """Add a new client. ClientRefused: the name is taken (also by a revoked one, whose record it would blur)."""
+        """Add a new client. ClientRefused: the name is taken (by a revoked one too, until that is removed)."""
         check_name(client.name)
         if client.name in self._clients:
-            raise ClientRefused(f"cannot create client {client.name!r}: there is one of that name; choose another")
+            raise ClientRefused(
+                f"cannot create client {client.name!r}: there is one of that name; choose another, or remove that one"
+            )
         if len(self._clients) >= CLIENTS_MAX:
             raise ClientRefused(f"cannot create client {client.name!r}: there are {CLIENTS_MAX}; remove some first")
         if client.digest in self._by_digest:
@@ -155,14 +165,17 @@ class ClientBook:
 
     def revoke(self, name: str, now: float) -> Client:
         """Refuse its key from now on and end what it has under way; the revoked client. UnknownClient."""
-        client = self.get(name)
-        if client.configured:
-            raise UnknownClient(f"cannot revoke {name!r}: it is one of API_KEYS; take it out there and reload")
+        client = self.own(name)
         if client.revoked is None:
             client = replace(client, revoked=now)
             self._clients[name] = client
         self._end(name)
         return client
+
+    def change(self, client: Client) -> None:
+        """Take other limits, models, expiry or another key for the client of that name. UnknownClient."""
+        del self._by_digest[self.own(client.name).digest]
+        self._put(client, self._usage[client.name])
 
     def remove(self, name: str) -> None:
         """Forget a client and its totals, after ending what it has under way. UnknownClient."""
@@ -187,6 +200,13 @@ class ClientBook:
         if name not in self._clients:
             raise UnknownClient(f"cannot find client {name!r}; `claudegwctl clients list` shows the names")
         return self._clients[name]
+
+    def own(self, name: str) -> Client:
+        """The client of that name, which can be changed here. UnknownClient."""
+        client = self.get(name)
+        if client.configured:
+            raise UnknownClient(f"cannot change {name!r}: it is one of API_KEYS; change it there and reload")
+        return client
 
     def rows(self) -> list[tuple[Client, Usage]]:
         """All of them by name, revoked ones and API_KEYS too."""

@@ -4,8 +4,9 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import trio
@@ -14,6 +15,7 @@ from claudegwd.limits.clients import (
     TOKEN_BYTES,
     Client,
     ClientBook,
+    ClientRefused,
     Usage,
     client_token,
     configured_clients,
@@ -21,11 +23,19 @@ from claudegwd.limits.clients import (
 )
 from claudegwd.limits.meter import Limits
 from claudegwd.logs import event, log
-from claudegwd.store.clients import insert_clients, load_clients, revoke_client, save_totals
+from claudegwd.store.clients import (
+    change_client,
+    delete_client,
+    insert_clients,
+    load_clients,
+    revoke_client,
+    save_totals,
+)
 from claudegwd.store.database import Database, StateError
 
 # Totals of some seconds ago are good enough after a crash; each write is a flush of the disk.
 TOTALS_SECONDS: Final = 5.0
+IDENTITY_BYTES: Final = 8  # two clients of one name get the same identity never, or after centuries
 LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
 
 
@@ -48,6 +58,8 @@ class ClientKeys:
         self._randomness = randomness
         self._generation = database.generation
         self._failing = False
+        # Revocations and removals that the disk has not taken yet, by name; the later one stands.
+        self._owed: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {}
 
     @classmethod
     async def load(cls, database: Database, default: Limits, api_keys: Sequence[str] = ()) -> "ClientKeys":
@@ -59,7 +71,8 @@ class ClientKeys:
     async def rows(self) -> list[dict[str, Any]]:
         """A dict for each client by name, never a key. Times are seconds since the epoch."""
         default = self.book.default
-        return [_shown(client, usage, client.limits(default)) for client, usage in self.book.rows()]
+        now = self._clock()
+        return [_shown(client, usage, client.limits(default), now) for client, usage in self.book.rows()]
 
     async def create(
         self,
@@ -82,9 +95,11 @@ class ClientKeys:
             concurrent_requests,
             created=self._clock(),
             expires=expires,
+            identity=f"{name}#{self._randomness(IDENTITY_BYTES).hex()}",
         )
         self.book.create(client)
         try:
+            await self._pay()
             await self._run(insert_clients, [(client, Usage())])
         except (sqlite3.Error, StateError):
             self.book.remove(name)
@@ -97,12 +112,59 @@ class ClientKeys:
         """Refuse a client from now on and end its requests. UnknownClient (a LookupError), StateError."""
         now = self._clock()
         self.book.revoke(name, now)
+        await self._owe(name, revoke_client, name, now)
+
+    async def remove(self, name: str) -> None:
+        """Revoke and forget a client with all that is stored of it; its name is free. UnknownClient, StateError."""
+        owner = self.book.own(name).owner
+        self.book.remove(name)
+        await self._owe(name, delete_client, name, owner)
+
+    async def set(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Change models, limits or expiry (fields of Client). UnknownClient, ClientRefused, StateError."""
+        await self._change(replace(self._living(name), **changes))
+
+    async def rotate(self, name: str) -> str:
+        """A new key for a client, whose conversations and totals stay its own; the old one is refused from now on.
+
+        UnknownClient, ClientRefused, StateError."""
+        token = client_token(self._randomness(TOKEN_BYTES))
+        await self._change(replace(self._living(name), digest=token_digest(token)))
+        return token
+
+    def _living(self, name: str) -> Client:
+        client = self.book.own(name)
+        if client.revoked is not None:
+            raise ClientRefused(f"cannot change client {name!r}: it is revoked; remove it and create it anew")
+        return client
+
+    async def _change(self, client: Client) -> None:
+        """On disk first: what is told to have changed has to outlive a restart."""
         try:
-            await self._run(revoke_client, name, now)
+            await self._run(change_client, client)
         except (sqlite3.Error, StateError):
             raise StateError(
-                f"cannot write that client {name!r} is revoked: it is until a restart; look at the disk and do it again"
+                f"cannot change client {client.name!r}: the state file cannot be written; the log says why"
             ) from None
+        self.book.change(replace(client, revoked=self.book.own(client.name).revoked))
+
+    async def _owe(self, name: str, function: Callable[..., None], *args: Any) -> None:
+        """Write what holds in memory already, now or as soon as the disk takes it: it must not end with a restart."""
+        self._owed[name] = function, args
+        try:
+            await self._pay()
+        except (sqlite3.Error, StateError):
+            raise StateError(
+                f"cannot write that client {name!r} may come in no more: it may not, and it is tried again every few "
+                "seconds, but a restart before that would let it in again; look at the disk"
+            ) from None
+
+    async def _pay(self) -> None:
+        for name, owed in list(self._owed.items()):
+            function, args = owed
+            await self._run(function, *args)
+            if self._owed.get(name) is owed:
+                del self._owed[name]
 
     async def run(self) -> None:
         """Write totals every few seconds, for ever; a last time when cancelled. Run it as a task."""
@@ -115,10 +177,11 @@ class ClientKeys:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Write the totals that changed. A disk that fails is logged: the next change of a client writes them again."""
-        totals = self.book.take_changed()
-        if totals:
-            with suppress(sqlite3.Error, StateError):
+        """Write what is owed and the totals that changed. A disk that fails is logged, and what is owed tried again;
+        the next request of a client writes its totals again."""
+        with suppress(sqlite3.Error, StateError):
+            await self._pay()
+            if totals := self.book.take_changed():
                 await self._run(save_totals, totals)
 
     async def _run(self, function: Callable[..., None], *args: Any) -> None:
@@ -141,9 +204,10 @@ def _write_all(connection: sqlite3.Connection, rows: Sequence[tuple[Client, Usag
     insert_clients(connection, rows)
 
 
-def _shown(client: Client, usage: Usage, limits: Limits) -> dict[str, Any]:
+def _shown(client: Client, usage: Usage, limits: Limits, now: float) -> dict[str, Any]:
     return {
         "name": client.name,
+        "state": client.state(now),
         "models": list(client.models),
         "requests_per_minute": limits.requests_per_minute,
         "tokens_per_minute": limits.tokens_per_minute,

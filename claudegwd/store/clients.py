@@ -9,7 +9,7 @@ from claudegwd.limits.clients import Client, Usage
 
 _COLUMNS: Final = (
     "name, digest, models, requests_per_minute, tokens_per_minute, concurrent_requests, created, expires, revoked, "
-    "last_used, requests, tokens"
+    "last_used, requests, tokens, identity"
 )
 
 
@@ -21,12 +21,12 @@ def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, Usage]]:
 def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, Usage]]) -> None:
     """New clients. sqlite3.IntegrityError if a name or key is there already (ClientBook.create says it better)."""
     connection.executemany(
-        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         [
             (
                 client.name, client.digest, json.dumps(client.models), client.requests_per_minute,
                 client.tokens_per_minute, client.concurrent_requests, client.created, client.expires, client.revoked,
-                usage.last_used, usage.requests, usage.tokens,
+                usage.last_used, usage.requests, usage.tokens, client.identity,
             )
             for client, usage in rows
         ],
@@ -38,9 +38,23 @@ def revoke_client(connection: sqlite3.Connection, name: str, now: float) -> None
     connection.execute("UPDATE clients SET revoked = coalesce(revoked, ?) WHERE name = ?", (now, name))
 
 
-def delete_client(connection: sqlite3.Connection, name: str) -> None:
-    """Forget a client and its totals."""
+def change_client(connection: sqlite3.Connection, client: Client) -> None:
+    """Write what can be changed of a client; its totals and when it was made stay."""
+    connection.execute(
+        "UPDATE clients SET digest = ?, models = ?, requests_per_minute = ?, tokens_per_minute = ?, "
+        "concurrent_requests = ?, expires = ? WHERE name = ?",
+        (
+            client.digest, json.dumps(client.models), client.requests_per_minute, client.tokens_per_minute,
+            client.concurrent_requests, client.expires, client.name,
+        ),
+    )  # fmt: skip
+
+
+def delete_client(connection: sqlite3.Connection, name: str, owner: str) -> None:
+    """Forget a client, its totals, its projects and its sessions."""
     connection.execute("DELETE FROM clients WHERE name = ?", (name,))
+    connection.execute("DELETE FROM projects WHERE client = ?", (owner,))
+    connection.execute("DELETE FROM sessions WHERE client = ?", (owner,))
 
 
 def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, Usage]]) -> None:
@@ -52,8 +66,9 @@ def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, Usag
 
 
 def _row(columns: tuple[Any, ...]) -> tuple[Client, Usage]:
-    name, digest, models, rpm, tpm, concurrent, created, expires, revoked, last_used, requests, tokens = columns
+    name, digest, models, rpm, tpm, concurrent, created, expires, revoked, last_used, *counted, identity = columns
     client = Client(
-        name, digest, tuple(json.loads(models)), rpm, tpm, concurrent, created=created, expires=expires, revoked=revoked
-    )
-    return client, Usage(requests, tokens, last_used)
+        name, digest, tuple(json.loads(models)), rpm, tpm, concurrent,
+        created=created, expires=expires, revoked=revoked, identity=identity,
+    )  # fmt: skip
+    return client, Usage(*counted, last_used)

@@ -69,6 +69,9 @@ STEPS: Final[tuple[str, ...]] = (
     CREATE INDEX sessions_by_time ON sessions (client, created_at);
     CREATE INDEX sessions_by_use ON sessions (updated_at);
     """,
+    """
+    ALTER TABLE clients ADD COLUMN identity TEXT NOT NULL DEFAULT '';  -- whose projects and sessions; '': the name
+    """,
 )
 
 VERSION: Final = len(STEPS)

@@ -11,13 +11,13 @@ from tests.control_cli import ctl
 
 async def test_only_the_key_is_on_standard_output(socket: Path) -> None:
     done = await ctl(
-        socket, "clients", "create", "laptop", "--models", "sonnet, opus", "--rpm", "60", "--tpm", "0",
+        socket, "clients", "create", "laptop", "--models", "sonnet, sonnet", "--rpm", "60", "--tpm", "0",
         "--concurrent", "4", "--expires", "90d",
     )  # fmt: skip
     assert (done.status, done.out) == (0, "cgw-false-key-of-laptop\n")
     assert done.err == "the key of laptop, shown only now:\n"
     (row,) = (await ctl(socket, "clients", "list", "--json")).json["clients"]
-    assert row["models"] == ["sonnet", "opus"]
+    assert row["models"] == ["sonnet", "sonnet"]
     assert (row["requests_per_minute"], row["tokens_per_minute"], row["concurrent_requests"]) == (60, 0, 4)
 
 
@@ -28,8 +28,20 @@ async def test_listing_and_revoking(socket: Path) -> None:
     assert heads.startswith("NAME")
     assert row.endswith("never    60 rpm, only sonnet")
     assert (await ctl(socket, "clients", "revoke", "laptop")).out == "revoked laptop\n"
+    assert "revoked" in (await ctl(socket, "clients", "list")).out
+    assert (await ctl(socket, "clients", "remove", "laptop")).out == "removed laptop\n"
     done = await ctl(socket, "clients", "revoke", "laptop")
     assert (done.status, done.err[:29]) == (1, "cannot find client 'laptop': ")
+
+
+async def test_changing_and_rotating(socket: Path) -> None:
+    await ctl(socket, "clients", "create", "laptop", "--expires", "1d")
+    assert (await ctl(socket, "clients", "set", "laptop", "--rpm", "5", "--expires", "never")).out == "changed laptop\n"
+    (row,) = (await ctl(socket, "clients", "list", "--json")).json["clients"]
+    assert (row["requests_per_minute"], row["expires"]) == (5, None)
+    assert (await ctl(socket, "clients", "set", "laptop")).status == 2
+    done = await ctl(socket, "clients", "rotate", "laptop")
+    assert (done.status, done.out[:4]) == (0, "cgw-")
 
 
 async def test_a_name_twice(socket: Path) -> None:

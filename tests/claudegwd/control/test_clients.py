@@ -16,7 +16,7 @@ async def test_create_list_revoke(client: httpx.AsyncClient, gateway: SmallGatew
     assert (row["name"], row["models"], row["requests_per_minute"]) == ("laptop", ["sonnet"], 5)
     assert "cgw-" not in listed.text
     assert (await client.delete("/v1/clients/laptop")).json() == {"revoked": "laptop"}
-    assert (await client.get("/v1/clients")).json() == {"clients": []}
+    assert (await client.get("/v1/clients")).json()["clients"][0]["state"] == "revoked"
     entries = gateway.logs.tail(10)
     assert [(entry.text, entry.fields["client"]) for entry in entries] == [
         ("client created", "laptop"),
@@ -39,12 +39,39 @@ async def test_nobody_to_revoke(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "body",
     [{}, {"name": 5}, {"name": "x", "models": "sonnet"}, {"name": "x", "requests_per_minute": -1},
-     {"name": "x", "tokens_per_minute": 10**11}, {"name": "x", "expires": 5}, {"name": "x", "extra": 1}],
+     {"name": "x", "tokens_per_minute": 10**11}, {"name": "x", "expires": 5}, {"name": "x", "extra": 1},
+     {"name": "a/b"}, {"name": ""}, {"name": "-x"}, {"name": "x" * 65}, {"name": "x", "models": ["nosuch"]}],
 )  # fmt: skip
 async def test_what_cannot_be_made(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
     answer = await client.post("/v1/clients", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
     assert answer.json()["error"]["message"].startswith("cannot create the client: ")
+
+
+async def test_a_name_is_used_again_once_it_was_removed(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/clients", json={"name": "laptop"})
+    await client.delete("/v1/clients/laptop")
+    assert (await client.post("/v1/clients", json={"name": "laptop"})).status_code == 409
+    assert (await client.delete("/v1/clients/laptop?forget=1")).json() == {"removed": "laptop"}
+    assert (await client.post("/v1/clients", json={"name": "laptop"})).status_code == 201
+
+
+async def test_changing_and_rotating(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    await client.post("/v1/clients", json={"name": "laptop", "tokens_per_minute": 7})
+    changes = {"models": ["sonnet"], "requests_per_minute": 5}
+    assert (await client.patch("/v1/clients/laptop", json=changes)).json() == {"changed": "laptop"}
+    (row,) = (await client.get("/v1/clients")).json()["clients"]
+    assert (list(row["models"]), row["requests_per_minute"], row["tokens_per_minute"]) == (["sonnet"], 5, 7)
+    answer = await client.post("/v1/clients/laptop/rotate")
+    assert answer.json()["key"].startswith("cgw-")
+    assert "cgw-" not in repr(gateway.logs.tail(10))
+
+
+@pytest.mark.parametrize("body", [{"models": ["sonet"]}, {"requests_per_minute": -1}, {"expires": 5}, {"name": "y"}])
+async def test_what_cannot_be_changed(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    await client.post("/v1/clients", json={"name": "laptop"})
+    answer = await client.patch("/v1/clients/laptop", json=body)
+    assert (answer.status_code, answer.json()["error"]["message"][:26]) == (400, "cannot change the client: "[:26])
 
 
 async def test_a_daemon_without_client_keys(client: httpx.AsyncClient, gateway: SmallGateway) -> None:

@@ -13,6 +13,7 @@ from claudegwd.limits.meter import Limits
 from claudegwd.openai_api.errors import AuthenticationFailed
 from claudegwd.store.client_keys import TOTALS_SECONDS, ClientKeys
 from claudegwd.store.database import Database, StateError
+from claudegwd.store.projects import Project, create_project, get_project
 
 NOW = 1_700_000_000.0
 DEFAULT = Limits(requests_per_minute=100)
@@ -103,7 +104,7 @@ async def test_a_disk_that_fails(database: Database, caplog: pytest.LogCaptureFi
     await database.run(lambda c: c.execute("ALTER TABLE clients RENAME TO away").rowcount)
     with pytest.raises(StateError, match="cannot create client 'b'"):
         await keys.create("b")
-    with pytest.raises(StateError, match="it is until a restart"):
+    with pytest.raises(StateError, match="a restart before that"):
         await keys.revoke("a")
     with pytest.raises(AuthenticationFailed, match="revoked"):
         keys.book.authenticate(token, NOW)
@@ -112,6 +113,56 @@ async def test_a_disk_that_fails(database: Database, caplog: pytest.LogCaptureFi
     assert len(caplog.records) == 1
     await database.run(lambda c: c.execute("ALTER TABLE away RENAME TO clients").rowcount)
     await keys.create("b")
+
+
+@pytest.mark.parametrize("end", ["revoke", "remove"])
+async def test_who_was_shut_out_during_a_full_disk_stays_out(
+    database: Database, path: Path, autojump_clock: trio.testing.MockClock, end: str
+) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    token = await keys.create("a")
+    await database.run(lambda c: c.execute("ALTER TABLE clients RENAME TO away").rowcount)
+    with pytest.raises(StateError):
+        await getattr(keys, end)("a")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keys.run)
+        await trio.sleep(3 * TOTALS_SECONDS)
+        await database.run(lambda c: c.execute("ALTER TABLE away RENAME TO clients").rowcount)
+        await trio.sleep(2 * TOTALS_SECONDS)
+        with pytest.raises(AuthenticationFailed):
+            (await reloaded(path)).book.authenticate(token, NOW)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_name_that_is_used_again_is_somebody_else(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    old = await keys.create("a")
+    owner = keys.book.get("a").owner
+    await database.run(create_project, owner, Project("p", "secret plans", None, None, NOW, NOW))
+    await keys.remove("a")
+    await keys.create("a")
+    for each in (keys, await reloaded(path)):
+        assert each.book.get("a").owner != owner
+        with pytest.raises(AuthenticationFailed):
+            each.book.authenticate(old, NOW)
+    assert await database.run(get_project, owner, "p") is None
+
+
+async def test_another_key_for_the_same_client(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    old = await keys.create("a", models=["sonnet"])
+    owner = keys.book.get("a").owner
+    new = await keys.rotate("a")
+    await keys.set("a", {"models": (), "expires": NOW * 2})
+    for each in (keys, await reloaded(path)):
+        client = each.book.authenticate(new, NOW)
+        assert (client.owner, client.models, client.expires) == (owner, (), NOW * 2)
+        with pytest.raises(AuthenticationFailed):
+            each.book.authenticate(old, NOW)
+    await keys.revoke("a")
+    with pytest.raises(ClientRefused, match="revoked"):
+        await keys.rotate("a")
+    assert [row["state"] for row in await keys.rows()] == ["revoked"]
 
 
 async def test_a_new_file_gets_every_client(database: Database, path: Path) -> None:

@@ -36,6 +36,6 @@ def test_the_first_revocation_stands(database: Database) -> None:
 
 
 def test_totals_and_deletion(database: Database) -> None:
-    database.run_blocking(delete_client, "b")
+    database.run_blocking(delete_client, "b", "b")
     database.run_blocking(save_totals, [("a", Usage(7, 8, 9.0)), ("b", Usage(1, 1, 1.0))])
     assert database.run_blocking(load_clients) == [(A, Usage(7, 8, 9.0))]
