@@ -71,4 +71,4 @@ def _row(columns: tuple[Any, ...]) -> tuple[Client, Usage]:
         name, digest, tuple(json.loads(models)), rpm, tpm, concurrent,
         created=created, expires=expires, revoked=revoked, identity=identity,
     )  # fmt: skip
-    return client, Usage(*counted, last_used)
+    return client, Usage(counted[0], counted[1], last_used)
