@@ -94,7 +94,7 @@ async def change(gateway: Gateway, ask: Ask) -> Answer:
         if value is not msgspec.UNSET
     }
     await _done(_clients(gateway).set(name, changes))
-    ask.changed("client changed", client=name, fields=" ".join(changes))
+    ask.changed("client changed", client=name)
     return Answer({"changed": name})
 
 
