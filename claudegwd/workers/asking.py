@@ -163,6 +163,7 @@ class Asking:
         self.attempts.count += 1
         try:
             key = await self._choose_key()
+            again = again and self._has_living_worker()  # it may have died while the request was held
             if self._lease is None:
                 began = trio.current_time()
                 self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.count > 1)
@@ -252,6 +253,10 @@ class Asking:
             return False
         if rule.retry is RetryRule.SAME_KEY_BACKOFF:
             await trio.sleep(backoff_seconds(spent, random.random()))  # noqa: S311 - jitter, not a secret
+        return self._has_living_worker()
+
+    def _has_living_worker(self) -> bool:
+        """Whether there is a worker to go on with; one that is being ended is given back."""
         if self._lease is not None and self._lease.worker.state is WorkerState.CLOSING:
             self._drop_worker()
         return self._lease is not None

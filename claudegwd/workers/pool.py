@@ -155,14 +155,17 @@ class Pool:
         """
         if self._draining:
             raise _shutting_down()
-        if self.roster.starts.hopeless(self._clock()):
-            raise CliError(
-                "cannot answer: the Claude Code CLI does not start; the operator can run `claudegwctl doctor`"
-            )
         if not fresh:
             await self._until_settled(plan)
         lease = None if len(self._queue) else self._take(plan, fresh=fresh)
+        if lease is None and self.roster.starts.hopeless(self._clock()) and not self._any_will_be_free():
+            raise CliError(
+                "cannot answer: the Claude Code CLI does not start; the operator can run `claudegwctl doctor`"
+            )
         return lease or await self._wait(plan)
+
+    def _any_will_be_free(self) -> bool:
+        return bool(self.roster.in_state(WorkerState.BUSY, WorkerState.SETTLING))
 
     def key_of(self, plan: Plan) -> str | None:
         """The name of the key under which this plan's conversation ran so far: its prompt cache is there."""
@@ -197,7 +200,8 @@ class Pool:
         """A worker for this plan, or None if it has to wait. Does not wait."""
         workers, seen = self._look(plan)
         room = self.roster.living() < self.workers_config.max
-        choice = choose(seen, whole=self.whole, room=room, fresh=fresh)
+        may_start = not self.roster.starts.hopeless(self._clock())
+        choice = choose(seen, whole=self.whole, room=room, may_start=may_start, fresh=fresh)
         return self._carry_out(choice, workers, plan) if choice is not None else None
 
     def _look(self, plan: Plan) -> tuple[list[Worker], list[Seen]]:
@@ -221,9 +225,9 @@ class Pool:
         return workers, seen
 
     def _carry_out(self, choice: Choice, workers: Sequence[Worker], plan: Plan) -> Lease:
-        if choice.instead is not None:
-            workers[choice.instead].close(now=workers[choice.instead].state is WorkerState.PARKED)
         worker = self.roster.hire() if choice.worker is None else workers[choice.worker]
+        if choice.instead is not None:  # not before there is another
+            workers[choice.instead].close(now=workers[choice.instead].state is WorkerState.PARKED)
         self._conversations.drop(worker)
         worker.change(WorkerEvent.TAKEN)
         lease = Lease(worker, choice.way, choice.held, plan, self._clock() + self.limits.request_seconds)
@@ -266,7 +270,10 @@ class Pool:
             await self._free.wait()
             self._free = trio.Event()
             while not self._draining and (waiter := self._queue.head()) is not None:
-                lease = self._take(waiter.plan)
+                try:
+                    lease = self._take(waiter.plan)
+                except CliError:
+                    break  # a failed start: it keeps its place, and the sweep looks again
                 if lease is None:
                     break
                 self._queue.pop()
@@ -330,6 +337,7 @@ class Pool:
             self.roster.end_stuck_rehearsals()
             self._end_unused()
             self._end_late()
+            self._free.set()  # the pause after failed starts may be over
             while self.roster.living() > self.workers_config.max and self.roster.give_up_one():
                 pass
             if is_short():

@@ -46,10 +46,19 @@ class Roster:
         self._nursery = nursery
 
     def hire(self, *, background: bool = False) -> Worker:
-        """Start a worker; it may be taken at once. `background`: nobody waits for it. Raises CliError before `open`."""
+        """Start a worker; it may be taken at once. `background`: nobody waits for it.
+
+        Raises CliError before `open`, and when what a process needs cannot be made: that is a failed start too.
+        """
         if self._nursery is None:
             raise CliError("cannot start a worker: the pool does not run")
-        launch = self._launch()
+        try:
+            launch = self._launch()
+        except (OSError, RuntimeError) as error:  # its directory: a full disk, no inodes, a temporary directory gone
+            self.starts.fail(self._clock())
+            self.exits["start"] = self.exits.get("start", 0) + 1
+            log_event(log, logging.WARNING, "a CLI process cannot be prepared", cause=error)
+            raise CliError("cannot start a worker: its directory cannot be made; look at the disk of TMPDIR") from None
         rehearses = background and self._rehearses and launch.rehearses
         worker = Worker(launch, self._clock, background=background, rehearses=rehearses)
         self._on_hired(worker)
@@ -112,7 +121,10 @@ class Roster:
             await worker.run()
         finally:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(remove, worker.launch.cwd)
+                try:
+                    await trio.to_thread.run_sync(remove, worker.launch.cwd)
+                except RuntimeError:  # no more threads
+                    remove(worker.launch.cwd)
             self._workers.discard(worker)
             self._note_exit(worker)
             self._on_gone(worker)

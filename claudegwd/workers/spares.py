@@ -1,11 +1,12 @@
 """Keeping spares: refilled when one was taken or lost, but not while a request waits for its first token."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import trio
 
 from claudegwd.config.schema import WorkersConfig
+from claudegwd.openai_api.errors import CliError
 from claudegwd.workers.roster import Roster
 from claudegwd.workers.states import WorkerState
 
@@ -35,8 +36,9 @@ class Spares:
             while self._wanted():
                 await self._stand_back()
                 if self._wanted():
-                    self._make_room()
-                    self._roster.hire(background=True)
+                    with suppress(CliError):  # a failed start, and noted as one: the next one stands back
+                        self._roster.hire(background=True)
+                        self._make_room()  # not before there is another
 
     def look(self) -> None:
         """A spare may be missing."""
@@ -68,7 +70,7 @@ class Spares:
         return living < config.max or (living - unused > 1 and bool(self._roster.in_state(WorkerState.IDLE)))
 
     def _make_room(self) -> None:
-        if self._roster.living() >= self._config().max:
+        if self._roster.living() > self._config().max:
             for worker in self._roster.in_state(WorkerState.IDLE)[:1]:
                 worker.close()
 

@@ -105,8 +105,8 @@ class Worker:
         self._ready_id = self._dialogue.command(commands.binary_version)
         try:
             await self.process.run()
-        except OSError as error:
-            self.process.fault = f"it cannot be started: {error.strerror}"
+        except (OSError, RuntimeError) as error:  # RuntimeError: no more threads
+            self.process.fault = f"it cannot be started: {getattr(error, 'strerror', None) or error}"
         finally:
             self._lose()
             self.ended.set()
@@ -141,7 +141,8 @@ class Worker:
             self._now = None
 
     def initialize(self, system: str, tools: Sequence[Any]) -> None:
-        """Write system prompt and tools; once in a worker's life."""
+        """Write system prompt and tools; once in a worker's life. Raises WorkerLost."""
+        self._check()
         self._client_tools.manifest = tools
         server = TOOL_SERVER if tools else None
         self._initialize_id = self._dialogue.command(commands.initialize, system=system, server=server, tools=tools)
@@ -159,8 +160,9 @@ class Worker:
     async def append(self, lines: bytes) -> None:
         """Write lines of which the last appends a user message, and wait for the acknowledgement.
 
-        Without the wait the next assistant message would overtake it (observed).
+        Without the wait the next assistant message would overtake it (observed). Raises WorkerLost.
         """
+        self._check()  # of one that is gone nobody would ever acknowledge anything
         self._ack = trio.Event()
         self._send(lines)
         await self._ack.wait()
@@ -172,6 +174,7 @@ class Worker:
 
         A turn that is parked is given up for it.
         """
+        self._check()
         with trio.move_on_after(SETTLE_SECONDS):
             if self.is_in_mid_turn:
                 self._interrupt()
@@ -205,8 +208,9 @@ class Worker:
         """Write the question, or the results that a parked turn waits for.
 
         The outputs come on the channel, which ends after the terminal one. `kept`: entries of the transcript that stay
-        when this turn is cut back; `last_use`: the process is of no use after it.
+        when this turn is cut back; `last_use`: the process is of no use after it. Raises WorkerLost.
         """
+        self._check()  # the channel of one that is gone would never end
         self._now = RunningTurn(turn, Outlet(), Wall(self.settings), kept, last_use)
         receive = self._now.outlet.open()
         self.heard_at = self._clock()

@@ -21,6 +21,8 @@ from claudegwd.workers.asking import Asking, Desk, Timing
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
 from claudegwd.workers.scratch import Scratch
+from claudegwd.workers.starts import MAX_FAILED_STARTS
+from claudegwd.workers.worker import WorkerLost
 from tests.fake_binary import write_fake_cli
 
 MODEL = "claude-sonnet-4-20250514"
@@ -335,3 +337,45 @@ async def test_idle_time_ends(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"idle_seconds": 0.1}) as at:
         await at.ask(plan("hello"))
         await at.until("idle", 0)
+
+
+async def test_a_directory_that_cannot_be_made_is_a_failed_start(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 1, "max": 2}) as at:
+        await at.until("spare", 1)
+        [root] = tmp_path.glob("claudegwd-*")
+        hidden = root.rename(tmp_path / "hidden")  # what a cleaner of temporary directories does
+        assert (await at.ask(plan("hello"))).how == "spare"
+        with trio.fail_after(20):
+            while at.pool.roster.starts.failed < 3:
+                await trio.sleep(0.01)
+        with pytest.raises(CliError):
+            await at.ask(plan("another client's", client="b"))
+        hidden.rename(root)
+        await at.until("spare", 1)
+
+
+async def test_while_starts_fail_what_needs_none_is_answered(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        await at.until("idle", 1)
+        for _ in range(MAX_FAILED_STARTS):
+            at.pool.roster.starts.fail(trio.current_time())
+        with pytest.raises(CliError, match="does not start"):
+            await at.ask(plan("hello", client="b"))
+        assert (await at.ask(plan("hello", said, "and?"))).how == "continued"
+
+
+async def test_asking_one_that_is_gone_fails_at_once(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        lease = await at.pool.acquire(plan("hello"))
+        lease.worker.close(now=True)
+        with trio.fail_after(1):
+            with pytest.raises(WorkerLost):
+                lease.worker.initialize("", ())
+            with pytest.raises(WorkerLost):
+                await lease.worker.append(b"")
+            with pytest.raises(WorkerLost):
+                await lease.worker.go_back(0)
+            with pytest.raises(WorkerLost):
+                lease.worker.ask(lease.plan.turn(), b"")  # type: ignore[union-attr]
+        at.pool.give_back(lease)
