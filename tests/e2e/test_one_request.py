@@ -153,7 +153,8 @@ async def test_how_long_a_prompt_may_be_is_for_the_upstream_to_say(gateway: Runn
     first = await gateway.ask(long)
     history = [*long, {"role": "assistant", "content": first.text}, {"role": "user", "content": "And now?"}]
     second = await gateway.ask(history)
-    assert (first.text, second.text, second.how) == ("done", "done", "continued")
+    assert (first.text, second.text) == ("done", "done")
+    assert second.how in ("continued", "warm")
     assert [len(request.body["messages"]) for request in gateway.upstream()] == [1, 3]
 
 
