@@ -7,6 +7,7 @@ here. The other side is our own daemon, and each connection carries one request.
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from claudegwctl.problems import NotRunning, Problem, Refused
+from claudegwd.contract import MAX_SOCKET_PATH_BYTES
 
 # A reload may wait for a busy disk; answers otherwise take milliseconds.
 ANSWER_SECONDS: Final = 30.0
@@ -82,6 +84,11 @@ class Daemon:
                 "and log in anew, or use sudo"
             ) from None
         except OSError as error:
+            if len(os.fsencode(self.path)) > MAX_SOCKET_PATH_BYTES:
+                raise Problem(
+                    f"cannot reach claudegwd at {self.path}: the path of a socket may have {MAX_SOCKET_PATH_BYTES} "
+                    "bytes; write a shorter one"
+                ) from None
             raise Problem(f"cannot reach claudegwd at {self.path}: {error.strerror or 'no answer'}") from None
 
 

@@ -118,7 +118,7 @@ def _socket_setting(file: Path) -> str:
     import tomllib
 
     try:
-        found = tomllib.loads(file.read_text())["control"]["socket"]
+        found = tomllib.loads(file.read_text("utf-8-sig"))["control"]["socket"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     return found if isinstance(found, str) else ""

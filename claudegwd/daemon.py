@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -29,7 +30,7 @@ from claudegwd.logs import event as log_event
 from claudegwd.public.app import public_app
 from claudegwd.public.health import URGENT
 from claudegwd.redact import know_tokens
-from claudegwd.serving import Server
+from claudegwd.serving import Server, connections_within
 from claudegwd.sockets.control import open_control
 from claudegwd.sockets.public import KEPT_PREFIX, open_public
 from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_interval
@@ -79,7 +80,8 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 if not await _start(nursery, gateway):
                     nursery.cancel_scope.cancel()
                     return
-                server = Server(public_app(gateway), [listener.socket for listener in public.listeners], URGENT)
+                room = connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0], gateway.config.workers.max)
+                server = Server(public_app(gateway), [listener.socket for listener in public.listeners], URGENT, room)
                 await nursery.start(server.serve)
                 control_ends = trio.Event()
                 serve_it = partial(serve_control, control_app(gateway), control.socket, shutdown=control_ends)

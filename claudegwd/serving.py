@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,6 +31,10 @@ from claudegwd.logs import log
 KEEP_ALIVE_SECONDS = 65
 # Each takes some 20 kB; beyond it a new connection is closed at once, and those that are open go on.
 MAX_CONNECTIONS = 4096
+# Of the descriptors that the process may have: for the control socket, the state file, the log and listeners; and for
+# each worker its three pipes, with both ends while it starts, and some to spare.
+KEPT_BACK = 32
+KEPT_BACK_EACH = 6
 ACCEPT_MAX = 64  # in one round of the event loop: some milliseconds of work before streams go on
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 # Most requests fit the first; where one does not, the second makes fewer reads. A read sets its size aside and gives
@@ -46,15 +50,27 @@ LINGER_SECONDS = 1.0
 FOLLOW_UP_SECONDS = 1.0
 
 
+def connections_within(descriptors: int, workers: int) -> int:
+    """How many connections may be open in a process of so many descriptors, whatever else it has to do."""
+    return max(1, min(MAX_CONNECTIONS, descriptors - KEPT_BACK - KEPT_BACK_EACH * workers))
+
+
 class Server:
     """Serves until told to stop. Counts requests rather than connections, so that idle ones hold up nothing."""
 
-    def __init__(self, app: Any, listeners: Sequence[socket.socket], urgent: Collection[str] = ()) -> None:
-        """`urgent` are the paths whose requests pass those that wait to begin."""
+    def __init__(
+        self,
+        app: Any,
+        listeners: Sequence[socket.socket],
+        urgent: Collection[str] = (),
+        connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        """`urgent` are the paths whose requests pass those that wait to begin; `connections`, how many may be open."""
         self._app = app
         self._urgent = frozenset(urgent)
         self._turnstile = trio.Lock()
-        self._listeners = [_Listener(sock) for sock in listeners]
+        self._max = connections
+        self._listeners = [_Listener(sock, self._room) for sock in listeners]
         self._config = HypercornConfig()
         self._config.include_server_header = False
         self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
@@ -122,6 +138,9 @@ class Server:
         self._ended = trio.Event()
         await self._ended.wait()
 
+    def _room(self) -> int:
+        return max(0, self._max - len(self._open))
+
     async def _request(self, scope: Any, receive: Any, send: Any) -> None:
         self._requests += 1
         try:
@@ -140,7 +159,7 @@ class Server:
             self._ended.set()
 
     async def _connection(self, stream: trio.SocketStream) -> None:
-        if len(self._open) >= MAX_CONNECTIONS:
+        if not self._room():
             await trio.aclose_forcefully(stream)
             return
         self._open.add(stream)
@@ -219,8 +238,9 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
     """Takes all connections that wait, at once. Trio's own takes one in each round of the event loop, and under load,
     when rounds are long, that is a few dozen a second: who looks at /livez then waited for seconds."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, room: Callable[[], int]) -> None:
         sock.settimeout(0)
+        self._room = room
         self._socket = sock
         self._taken: deque[socket.socket] = deque()
 
@@ -233,11 +253,15 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
     def _take(self) -> None:
         for _ in range(ACCEPT_MAX):
             try:
-                self._taken.append(self._socket.accept()[0])
+                taken = self._socket.accept()[0]
             except OSError as error:
                 if error.errno in _NO_ROOM and not self._taken:
                     raise  # trio waits a moment, and tries again
                 return  # none is left, or one has gone already: the others are seen in the next round
+            if len(self._taken) < self._room():
+                self._taken.append(taken)
+            else:
+                taken.close()
 
     async def aclose(self) -> None:
         trio.lowlevel.notify_closing(self._socket)

@@ -93,7 +93,7 @@ def _read(file: Path, *, must_exist: bool) -> bytes | None:
 
 def _parse(text: bytes, file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text.decode())
+        return tomllib.loads(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         raise ConfigError(str(file), "", f"because line {line} is not UTF-8: save the file as UTF-8") from None

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, TextIO
 
 from claudegwd.config.schema import LogConfig
@@ -14,6 +15,7 @@ from claudegwd.logs.event import log
 from claudegwd.logs.formats import console_line, journal_datagram, json_line, prefixed_line
 from claudegwd.logs.journal import Journal, is_our_stderr
 from claudegwd.logs.ring import LogRing
+from claudegwd.logs.stderr import Stderr
 from claudegwd.redact import redact
 
 # What libraries say below a warning is of no use to whoever runs the gateway.
@@ -30,7 +32,9 @@ class LogHandler(logging.Handler):
         super().__init__()
         self.ring = ring
         self.lost = 0
+        self._told = 0  # of `lost`
         self._stream = stream
+        self._stderr = Stderr(stream)
         self._env = env
         self._open_journal = journal
         self._journal: Journal | None = None
@@ -57,11 +61,19 @@ class LogHandler(logging.Handler):
             self.ring.append(entry)
             if self._journal is not None and self._journal.send(journal_datagram(entry, os.getpid())):
                 return
-            self._stream.write(self._form(entry) + "\n")
-            self._stream.flush()
+            if self.lost > self._told:
+                self._tell_lost()
+            self._stderr.write(self._form(entry) + "\n")
         except (OSError, ValueError):
-            # stderr is closed or its disk is full: nobody can be told.
+            # stderr is closed, its disk is full, or its reader stands still: nobody can be told now.
             self.lost += 1
+
+    def _tell_lost(self) -> None:
+        text = "log lines were lost: whatever reads this log stood still, or its disk was full"
+        record = log.makeRecord(log.name, logging.WARNING, __file__, 0, text, (), None, extra={})
+        entry = replace(entry_of(record, redact), fields={"count": self.lost - self._told})
+        self._stderr.write(self._form(entry) + "\n")
+        self._told = self.lost
 
     def _on_journal_stream(self) -> bool:
         try:

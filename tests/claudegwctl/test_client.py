@@ -148,3 +148,8 @@ def test_a_socket_that_is_closed_to_us(nowhere: Path) -> None:
 
 def test_names_in_paths() -> None:
     assert quoted("a/b größe?") == "a%2Fb%20gr%C3%B6%C3%9Fe%3F"
+
+
+def test_a_path_that_no_socket_may_have(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="the path of a socket may have"):
+        Daemon(tmp_path / ("x" * 200)).get("/v1/status")

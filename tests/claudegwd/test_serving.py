@@ -1,7 +1,7 @@
 import math
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from claudegwd.logs import log
-from claudegwd.serving import KEEP_ALIVE_SECONDS, LINGER_SECONDS, Server
+from claudegwd.serving import KEEP_ALIVE_SECONDS, LINGER_SECONDS, MAX_CONNECTIONS, Server, connections_within
 
 PATIENCE = 10.0  # far beyond what any step takes; only bounds a test that hangs
 
@@ -216,3 +216,26 @@ async def test_of_many_requests_at_once_one_begins_in_each_round_and_an_urgent_o
         await trio.testing.wait_all_tasks_blocked()
     assert sorted(begun) == sorted([*map("/{}".format, range(20)), "/livez"])
     assert begun.index("/livez") < 5
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "workers", "connections"), [(65536, 8, MAX_CONNECTIONS), (256, 8, 176), (100, 8, 20), (20, 8, 1)]
+)
+def test_descriptors_are_kept_back_for_all_else(descriptors: int, workers: int, connections: int) -> None:
+    assert connections_within(descriptors, workers) == connections
+
+
+async def test_more_connections_than_may_be_open_are_closed_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        async with trio.open_nursery() as nursery:
+            server = Server(Small(), [listener.dup()], connections=3)
+            await nursery.start(server.serve)
+            opened = [stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(9)]
+            for number, sock in enumerate(opened):
+                stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock.dup()))
+                answer = b""
+                with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
+                    await stream.send_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                    answer = bytes(await stream.receive_some(12))
+                assert answer == (b"HTTP/1.1 200" if number < 3 else b"")
+            nursery.cancel_scope.cancel()

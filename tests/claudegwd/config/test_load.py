@@ -184,3 +184,9 @@ def test_a_group_that_does_not_exist(tmp_path: Path) -> None:
     file.write_text('[control]\ngroup = "no-such-group"\n')
     with pytest.raises(ConfigError, match=r"config\.toml: control\.group names a group that does not exist"):
         load(file, {})
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[limits]\nqueue = 7\n", encoding="utf-8-sig")
+    assert load(file, {}).config.limits.queue == 7

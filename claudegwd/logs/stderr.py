@@ -1,0 +1,76 @@
+"""Writing log lines to stderr without ever waiting for whoever reads it: the event loop waits for what writes here."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, TextIO
+
+# A pipe that can be written takes this much at once: no more is written at a time, so that no write waits.
+CHUNK_BYTES: Final = select.PIPE_BUF
+
+Write = Callable[[bytes], int]  # how much was taken; BlockingIOError: nothing, without waiting
+
+
+class Stderr:
+    """A stream that loses lines when its reader stands still: a paused terminal, a full pipe, a blocked log driver."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._rest = b""  # of a line that was taken in part: it has to end before another begins
+        self._write = _writer(stream)
+
+    def write(self, text: str) -> None:
+        """Write a line. OSError (BlockingIOError where the reader stands still) or ValueError: it is lost."""
+        if self._write is None:
+            self._stream.write(text)
+            self._stream.flush()
+            return
+        self._finish()
+        self._rest = text.encode(errors="backslashreplace")
+        before = len(self._rest)
+        try:
+            self._finish()
+        except OSError:
+            if len(self._rest) == before:  # nothing of it was taken
+                self._rest = b""
+                raise
+
+    def _finish(self) -> None:
+        assert self._write is not None  # noqa: S101 - for the type checker
+        while self._rest:
+            taken = self._write(self._rest[:CHUNK_BYTES])
+            self._rest = self._rest[taken:]
+
+
+def _writer(stream: TextIO) -> Write | None:
+    """How to write there without waiting; None for what is no file of the system."""
+    try:
+        descriptor = stream.fileno()
+        mode = os.fstat(descriptor).st_mode
+    except (OSError, ValueError):
+        return None
+    if stat.S_ISSOCK(mode):
+        connected = socket.socket(fileno=os.dup(descriptor))
+        return lambda data: connected.send(data, socket.MSG_DONTWAIT)
+    if stat.S_ISCHR(mode) and os.isatty(descriptor):
+        # O_NONBLOCK belongs to the open file, which the shell shares: so the terminal is opened anew. (That one byte
+        # fits, which is all that poll tells of a terminal, would not be enough.)
+        with suppress(OSError):
+            own = os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            return lambda data: os.write(own, data)
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return lambda data: _write_if_ready(descriptor, data)
+    return lambda data: os.write(descriptor, data)
+
+
+def _write_if_ready(descriptor: int, data: bytes) -> int:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    if not poll.poll(0):
+        raise BlockingIOError
+    return os.write(descriptor, data)
