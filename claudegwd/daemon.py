@@ -42,6 +42,11 @@ EXTEND_SECONDS = 15.0
 FIRST_SPARE_SECONDS = 5.0  # seen: 0.6; the demo then says that it is ready all the same
 STATUS_SECONDS = 5.0
 
+STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
+# What logrotate and others send to have files opened anew. We have none, and by default these end a process.
+HARMLESS = frozenset({signal.SIGUSR1, signal.SIGUSR2})
+RECEIVED = (*STOPPING, *HARMLESS, signal.SIGHUP)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -56,7 +61,12 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
     notifier = Notifier()
     passed = inherited(os.environ, os.getpid())
     forget_inherited(os.environ)
-    with ExitStack() as stack:
+    hang_up_ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
+    # Those that come when stopping is over are delivered again where the receiver ends: they must find the process
+    # cleaning up, and not end it. A function, unlike SIG_IGN, is not handed down to the CLI.
+    for number in RECEIVED:
+        signal.signal(number, lambda *_: None)
+    with ExitStack() as stack, trio.open_signal_receiver(*RECEIVED) as signals:
         public = open_public(loaded.config.server.bind, passed)
         stack.callback(public.close)
         auth_required(loaded.config, public.binds)  # a socket unit may have opened wider than the configuration says
@@ -67,40 +77,39 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
         )
         database = stack.enter_context(closing(open_database(env)))
         async with trio.open_nursery() as nursery:
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-                keys = await _demo_keys(nursery) if options.demo else await _keys(loaded, env)
-                know_tokens([*(key.token for key in keys.keys), *loaded.secrets.api_keys])
-                for note in (*loaded.warnings, *keys.notes):
-                    log_event(log, logging.WARNING, "a note on the configuration", problem=note)
-                gateway = RunningGateway(loaded, keys, database, logs, env)
-                gateway.handler = handler
-                gateway.config_option = options.config
-                gateway.fixed_keys = keys if options.demo else None
-                gateway.binds = public.binds
-                if not await _start(nursery, gateway):
-                    nursery.cancel_scope.cancel()
-                    return
-                room = connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0], gateway.config.workers.max)
-                server = Server(public_app(gateway), [listener.socket for listener in public.listeners], URGENT, room)
-                await nursery.start(server.serve)
-                control_ends = trio.Event()
-                serve_it = partial(serve_control, control_app(gateway), control.socket, shutdown=control_ends)
-                await nursery.start(serve_it)
-                for name in public.stale:
-                    notifier.forget(name)
-                for listener in public.listeners:
-                    if listener.name.startswith(KEPT_PREFIX):  # a socket unit keeps its own
-                        notifier.keep(listener.name, listener.socket)
-                nursery.start_soon(gateway.follow_keys)
-                nursery.start_soon(_report, gateway, notifier, watchdog_interval(os.environ, os.getpid()))
-                notifier.ready(_status_line(gateway))
-                if options.demo:
-                    await _first_spare(gateway)
-                _announce(gateway, options)
-                await _until_stopped(signals, gateway)
-                await _drain(gateway, server, notifier, signals)
-                control_ends.set()
+            keys = await _demo_keys(nursery) if options.demo else await _keys(loaded, env)
+            know_tokens([*(key.token for key in keys.keys), *loaded.secrets.api_keys])
+            for note in (*loaded.warnings, *keys.notes):
+                log_event(log, logging.WARNING, "a note on the configuration", problem=note)
+            gateway = RunningGateway(loaded, keys, database, logs, env)
+            gateway.handler = handler
+            gateway.config_option = options.config
+            gateway.fixed_keys = keys if options.demo else None
+            gateway.binds = public.binds
+            if not await _start(nursery, gateway):
                 nursery.cancel_scope.cancel()
+                return
+            room = connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0], gateway.config.workers.max)
+            server = Server(public_app(gateway), [listener.socket for listener in public.listeners], URGENT, room)
+            await nursery.start(server.serve)
+            control_ends = trio.Event()
+            serve_it = partial(serve_control, control_app(gateway), control.socket, shutdown=control_ends)
+            await nursery.start(serve_it)
+            for name in public.stale:
+                notifier.forget(name)
+            for listener in public.listeners:
+                if listener.name.startswith(KEPT_PREFIX):  # a socket unit keeps its own
+                    notifier.keep(listener.name, listener.socket)
+            nursery.start_soon(gateway.follow_keys)
+            nursery.start_soon(_report, gateway, notifier, watchdog_interval(os.environ, os.getpid()))
+            notifier.ready(_status_line(gateway))
+            if options.demo:
+                await _first_spare(gateway)
+            _announce(gateway, options)
+            await _until_stopped(signals, gateway, hang_up_ends=hang_up_ends)
+            await _drain(gateway, server, notifier, signals)
+            control_ends.set()
+            nursery.cancel_scope.cancel()
     log_event(log, logging.INFO, "stopped")
 
 
@@ -140,10 +149,22 @@ async def _first_spare(gateway: RunningGateway) -> None:
             await trio.sleep(FIRST_SPARE_SECONDS / 100)
 
 
-async def _until_stopped(signals: object, gateway: RunningGateway) -> None:
+def _has_terminal() -> bool:
+    """Whether the process's controlling terminal is there; after it was closed it cannot be opened any more."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+async def _until_stopped(signals: object, gateway: RunningGateway, *, hang_up_ends: bool) -> None:
     async for number in signals:  # type: ignore[attr-defined]
-        if number != signal.SIGHUP:
-            log_event(log, logging.INFO, "stopping", signal=signal.Signals(number).name)
+        if number in HARMLESS:
+            log_event(log, logging.INFO, "a signal without effect: the log goes to stderr", signal=_name(number))
+            continue
+        if number in STOPPING or (hang_up_ends and not _has_terminal()):
+            log_event(log, logging.INFO, "stopping", signal=_name(number))
             return
         try:
             await gateway.reload()
@@ -172,11 +193,15 @@ async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier, si
         nursery.cancel_scope.cancel()
 
 
+def _name(number: int) -> str:
+    return signal.Signals(number).name
+
+
 async def _hurry_if_told_again(signals: object, server: Server) -> None:
     """A second Ctrl-C means now."""
     async for number in signals:  # type: ignore[attr-defined]
-        if number != signal.SIGHUP:
-            log_event(log, logging.WARNING, "stopping at once", signal=signal.Signals(number).name)
+        if number in STOPPING:
+            log_event(log, logging.WARNING, "stopping at once", signal=_name(number))
             server.hurry()
 
 

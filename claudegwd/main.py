@@ -2,6 +2,8 @@
 
 import os
 import resource
+import signal
+import sqlite3
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +20,7 @@ from claudegwd.keys.file import KeysError, load_keys
 from claudegwd.logs import LogRing, setup
 from claudegwd.openai_api.errors import CliError
 from claudegwd.sockets.problems import SocketError
+from claudegwd.store.database import StateError
 from claudegwd.workers.binary import NoCliError, find_binary
 from claudegwd.workers.scratch import Scratch
 
@@ -26,6 +29,7 @@ app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_mark
 
 def main() -> None:
     """The console script."""
+    _open_closed_streams()
     app(prog_name="claudegwd")
 
 
@@ -54,6 +58,17 @@ def claudegwd(
     raise typer.Exit(_run(config, check=check, demo=demo))
 
 
+def _open_closed_streams() -> None:
+    """Give standard streams that were closed (`2>&-`) to /dev/null: else the next socket would be taken for one."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+            os.set_inheritable(null, True)  # noqa: FBT003 - positional only
+            setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
+
+
 def _run(config: Path | None, *, check: bool, demo: bool) -> int:
     env = dict(os.environ)
     with ExitStack() as stack:
@@ -71,7 +86,9 @@ def _run(config: Path | None, *, check: bool, demo: bool) -> int:
             fault = _only(error)
             if isinstance(fault, ConfigError | KeysError | NoCliError):
                 return _say(fault, contract.EXIT_CONFIG)
-            if isinstance(fault, SocketError | CliError | OSError):
+            if isinstance(fault, sqlite3.Error):
+                fault = StateError(f"cannot use the state file: {fault}; end what holds it, or look at its disk")
+            if isinstance(fault, SocketError | CliError | StateError | OSError):
                 return _say(fault, contract.EXIT_FAILED)
             raise
 
@@ -97,6 +114,8 @@ def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bo
             trio.run(run, loaded, Options(config, demo), handler, logs, env)
         except KeyboardInterrupt:
             return 130
+        for number in (signal.SIGTERM, signal.SIGINT):  # told again while Python takes itself apart: the status stays 0
+            signal.signal(number, signal.SIG_IGN)
     return contract.EXIT_OK
 
 

@@ -97,3 +97,10 @@ def test_the_demo_leaves_nothing(daemon: Daemon) -> None:
     assert demo.wait(30) == 0
     assert not list(temporary.glob("claudegwd*"))
     assert not list(daemon.processes())
+
+
+def test_streams_that_are_closed_are_no_error(daemon: Daemon) -> None:
+    daemon.config_file.write_text("nonsense")
+    command = f'exec "{sys.executable}" -m claudegwd --config "{daemon.config_file}" <&- 2>&-'
+    done = subprocess.run(["/bin/sh", "-c", command], env=daemon.environment(), check=False)
+    assert done.returncode == 78

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import trio
 
 from claudegwd.demo.replies import echo
 from claudegwd.demo.script import Reply, Text, ToolUse, Wait
+from tests.e2e.daemon_process import START_SECONDS, STOP_SECONDS
 from tests.e2e.harness import MODEL, Daemon, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -166,3 +171,57 @@ async def test_a_killed_daemon_leaves_no_worker_alive() -> None:
 async def _ask_in_vain(gateway: Running) -> None:
     with pytest.raises(openai.APIConnectionError):
         await gateway.ask("Be busy.")
+
+
+async def test_signals_without_end_leave_nothing_behind() -> None:
+    async with running(echo()) as gateway:
+        await gateway.ask("Have a worker.")
+        gateway.daemon.signal(signal.SIGUSR1)
+        gateway.daemon.signal(signal.SIGUSR2)
+        await gateway.ask("Are you still there?")
+        process = gateway.daemon.process
+        assert process is not None
+        while process.poll() is None:
+            gateway.daemon.signal(signal.SIGTERM)
+            await trio.sleep(SETTLE_SECONDS / 100)  # the pause between two signals
+        await gateway.ended()
+        assert list((gateway.daemon.home / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_terminal_that_closes_ends_it(nohup: bool) -> None:
+    daemon = Daemon("http://127.0.0.1:9")
+    try:
+        leader, follower = pty.openpty()
+        command = [sys.executable, "-c", _ON_A_TERMINAL, str(follower), "nohup" if nohup else ""]
+        command += [sys.executable, "-m", "claudegwd", "--config", str(daemon.config_file)]
+        with daemon.log_file.open("wb") as log:
+            process = subprocess.Popen(
+                command, env=daemon.environment(), stderr=log, pass_fds=[follower], start_new_session=True
+            )
+        os.close(follower)
+        wait_for(lambda: " ready " in daemon.log())
+        os.close(leader)
+        if nohup:
+            wait_for(lambda: " reloaded" in daemon.log())
+            process.terminate()
+        assert process.wait(STOP_SECONDS) == 0
+    finally:
+        daemon.remove()
+
+
+# A session leader on a terminal of its own, which it becomes before it becomes the daemon.
+_ON_A_TERMINAL = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)
+if sys.argv[2]:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(SETTLE_SECONDS / 10)
