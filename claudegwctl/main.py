@@ -6,8 +6,10 @@ imported, and whatever is slow to import only where it is needed.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any, Final
 
 import typer
@@ -16,6 +18,7 @@ from typer.core import TyperGroup
 from claudegwctl.options import HELP_NAMES, Options
 from claudegwctl.output import note
 from claudegwctl.problems import Problem
+from claudegwd.contract import EXIT_FAILED
 
 # Each is a module of claudegwctl.commands with its `app`; in the order of the help.
 COMMANDS: Final = (
@@ -82,8 +85,15 @@ def options(
 
 def main() -> None:
     """The program `claudegwctl`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal does not know
     try:
         app(prog_name="claudegwctl")
+    except OSError as error:
+        note(f"cannot write the output: {error.strerror or 'refused'}; look where it goes")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still held back would fail once more at the end
+        sys.exit(EXIT_FAILED)
     except Problem as problem:
         note(str(problem))
         sys.exit(problem.exit_code)

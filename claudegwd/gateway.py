@@ -64,7 +64,7 @@ def open_database(env: Mapping[str, str]) -> Database:
         return Database(path)
     except StateError as error:
         log_event(log, logging.ERROR, "the state is kept in memory only", problem=str(error))
-        return Database(None)
+        return Database(None, str(error))
 
 
 class Gateway:
@@ -295,7 +295,7 @@ class Gateway:
             "pid": os.getpid(),
             "uptime_seconds": round(now - self.started_at, 1),
             "state": self.state,
-            "problem": self.problem(),
+            "problem": self.problem() or self.database.problem,
             "binds": self.binds,
             "keys": self.ring.snapshot(now),
             "keys_origin": self.keys_source.origin,

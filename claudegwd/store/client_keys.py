@@ -85,6 +85,9 @@ class ClientKeys:
         expires: float | None = None,
     ) -> str:
         """A new client; its key, which is kept nowhere. ClientRefused (a ValueError), StateError."""
+        if self._database.problem:
+            problem = self._database.problem
+            raise StateError(f"cannot create client {name!r}, who would be gone after a restart: {problem}")
         token = client_token(self._randomness(TOKEN_BYTES))
         client = Client(
             name,

@@ -38,9 +38,10 @@ class StateError(Exception):
 class Database:
     """An open state file. ``path`` None: in memory, for a daemon that has nowhere to write."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open or create it; blocking. StateError if there is no way to."""
+    def __init__(self, path: Path | None, problem: str = "") -> None:
+        """Open or create it; blocking. StateError if there is no way to. `problem`: why it is in memory only."""
         self.path = path
+        self.problem = problem
         self.generation = 0  # counts the files that were set aside: what was written before is written no more
         self._one = trio.CapacityLimiter(1)
         self._connection = self._open()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,17 @@ async def test_output_into_a_closed_pipe_is_no_traceback(socket: Path) -> None:
         text=True, check=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_behind_the_output_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "claudegwctl", "version"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n"), done.stderr[:24]) == (1, 1, "cannot write the output:")
+
+
+def test_letters_that_the_terminal_does_not_know() -> None:
+    command = [sys.executable, "-m", "claudegwctl", "--socket", "/nowhere/\u4e2d", "doctor"]
+    env = os.environ | {"PYTHONIOENCODING": "latin-1:strict"}
+    done = subprocess.run(command, capture_output=True, env=env, check=False)
+    assert (b"Traceback" in done.stderr, b"\\u4e2d" in done.stdout) == (False, True)

@@ -182,3 +182,10 @@ async def test_a_new_file_gets_every_client(database: Database, path: Path) -> N
     after = await reloaded(path)
     assert [client.name for client, _ in after.book.rows()] == ["a", "b"]
     assert after.book.authenticate(token, NOW).name == "a"
+
+
+async def test_a_key_that_would_be_gone_after_a_restart_is_not_given_out() -> None:
+    keys = await ClientKeys.load(Database(None, "cannot use the state file x: check its owner"), DEFAULT)
+    with pytest.raises(StateError, match="check its owner"):
+        await keys.create("a")
+    assert await keys.rows() == []
