@@ -1,6 +1,6 @@
 """The input of POST /v1/responses: a text, or items of a conversation, to the messages of a chat.
 
-Each item gives one message or none, so that whoever refuses a message can be answered with the path of its item.
+Each message keeps the path of the item that it comes from, so that whoever refuses it can be answered with that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.messages import Message, Part, Role, TextPart, ToolCall, read_call, read_file, read_image
+from claudegwd.openai_api.responses_history import HISTORY, read_unknown
 from claudegwd.openai_api.responses_tools import CUSTOM_INPUT, name_in
 
 _ROLES: dict[str, Role] = {
@@ -32,6 +33,8 @@ _PARTS_OF: dict[str, tuple[str, ...]] = {
 }
 # What a model behind another provider did, of which nothing is left to say: the answer beside it says what was found.
 _SAYS_NOTHING = ("reasoning", "web_search_call")
+# They bring tools for all that follows.
+_BRINGS_TOOLS = ("additional_tools", "tool_search_output")
 
 # The item with this id, from an earlier response of the same client.
 Find = Callable[[str], Mapping[str, Any] | None]
@@ -72,19 +75,48 @@ def _resolved(item: Fields, find: Find) -> Fields:
     return Fields(dict(found), item.path)
 
 
-def read_items(items: Sequence[Fields], bounds: Bounds) -> list[Placed]:
-    """The messages of these items, in order."""
-    found = ((_message(item, bounds), item.path) for item in items)
-    return [Placed(message, path) for message, path in found if message is not None]
+class History(msgspec.Struct, frozen=True):
+    """What the items say. `tools` came with them; `ignored` names the types and fields of which nothing was told."""
+
+    placed: tuple[Placed, ...]
+    tools: tuple[Fields, ...]
+    ignored: tuple[str, ...]
 
 
-def _message(item: Fields, bounds: Bounds) -> Message | None:
-    kind = item.text("type") or "message"
-    if kind in _SAYS_NOTHING:
-        return None
-    if kind not in _READERS:
-        refuse(item.at("type"), "it must be one of " + ", ".join((*_READERS, *_SAYS_NOTHING, "item_reference")))
-    return _READERS[kind](item, bounds)
+def read_items(items: Sequence[Fields], bounds: Bounds) -> History:
+    """The messages of these items, in order, and what else they hold."""
+    placed: list[Placed] = []
+    tools: list[Fields] = []
+    ignored: dict[str, None] = {}
+    for item in items:
+        kind = item.text("type") or "message"
+        if kind in _BRINGS_TOOLS:
+            tools += item.objects("tools", longest=bounds.max_tools)
+        messages = _messages(item, kind, bounds)
+        placed += [Placed(message, item.path) for message in messages]
+        ignored |= dict.fromkeys(_without_effect(item, kind, told=bool(messages)))
+    return History(tuple(placed), tuple(tools), tuple(ignored))
+
+
+def _messages(item: Fields, kind: str, bounds: Bounds) -> Sequence[Message]:
+    if kind in _SAYS_NOTHING or kind == "additional_tools":
+        return ()
+    if kind in _READERS:
+        return (_READERS[kind](item, bounds),)
+    return HISTORY.get(kind, read_unknown)(item, bounds)
+
+
+def _without_effect(item: Fields, kind: str, *, told: bool) -> list[str]:
+    names = []
+    if kind not in _SAYS_NOTHING and kind not in _BRINGS_TOOLS and (not told or kind not in _KNOWN):
+        names.append(f"input.{kind}")
+    # The model's API marks no message as a comment beside the work, and knows no calls by programs.
+    if item.get("phase") is not None:
+        names.append("input.phase")
+    caller = item.object("caller")
+    if caller is not None and caller.text("type") != "direct":
+        names.append("input.caller")
+    return names
 
 
 def _said(item: Fields, bounds: Bounds) -> Message:
@@ -167,3 +199,4 @@ _READERS: dict[str, Callable[[Fields, Bounds], Message]] = {
     "local_shell_call": _shell,
     "local_shell_call_output": _result,
 }
+_KNOWN = _READERS.keys() | HISTORY.keys()

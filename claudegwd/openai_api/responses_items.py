@@ -178,3 +178,33 @@ class CustomCallItem(CallItem):
         except (ValueError, TypeError, KeyError, RecursionError):
             text = arguments  # the model's slip: the client sees what was written
         return encode(text if isinstance(text, str) else arguments)
+
+
+class ToolSearchItem(CallItem):
+    """A search of the client's tools, with its arguments as an object."""
+
+    prefix = "tsc"
+    delta_type = ""
+
+    def __init__(self, token: str, index: int, call_id: str, shape: CallShape) -> None:
+        super().__init__(token, index, call_id, shape)
+        self._call_id = encode(call_id)
+
+    def json(self, status: bytes) -> bytes:
+        head = b'{"id":"%b","type":"tool_search_call","status":"%b","call_id":%b,"execution":"client","arguments":%b}'
+        return head % (self.ident.encode("ascii"), status, self._call_id, self._arguments())
+
+    def closing(self, status: bytes) -> list[Event]:
+        return OutputItem.closing(self, status)
+
+    def _arguments(self) -> bytes:
+        if not self.pieces:
+            return b"{}"
+        text = json.loads(_literal(self.pieces).decode("utf-8", "replace"), strict=False)
+        try:
+            return encode(json.loads(text))
+        except (ValueError, RecursionError):
+            return encode(text)  # the model's slip: the client sees what was written
+
+
+CALLS: dict[str, type[CallItem]] = {"function": CallItem, "custom": CustomCallItem, "tool_search": ToolSearchItem}

@@ -11,6 +11,7 @@ from claudegwd.openai_api.parameters import IGNORED as CHAT_IGNORED
 from claudegwd.openai_api.parameters import MAX_TOKENS, REASONING_EFFORTS, VERBOSITIES, Asks, some_object
 from claudegwd.openai_api.response_format import ResponseFormat, read_json_object, read_json_schema
 
+_CONTEXTS = ("auto", "current_turn", "all_turns")
 _SUMMARIES = ("auto", "concise", "detailed")
 _INCLUDES = 20  # OpenAI knows eight
 
@@ -32,7 +33,7 @@ REFUSED: dict[str, tuple[Asks, str]] = {
         lambda body, name: body.flag(name) is True,
         "answers are not made in the background; leave it out, and stream",
     ),
-    "conversation": (_given, "conversations are not kept; use previous_response_id or send the whole input"),
+    "conversation": (_given, "conversations are not kept; go on with previous_response_id or send the whole input"),
     "prompt": (some_object, "there are no prompt templates; send the text in instructions and input"),
     "top_logprobs": (lambda body, name: bool(body.whole(name, 0, 20)), "the model gives no log probabilities"),
     "moderation": (_given, "moderation is not offered; leave it out"),
@@ -92,7 +93,8 @@ def read_reasoning(body: Fields) -> ReasoningSettings:
     older = fields.one_of("generate_summary", _SUMMARIES)
     summary = fields.one_of("summary", _SUMMARIES) or older
     ignored = ["reasoning.summary"] if summary in ("concise", "detailed") else []
-    if fields.text("context") not in (None, "auto"):
+    # Of earlier thinking the model's API keeps that of the turn under way, and no more.
+    if fields.one_of("context", _CONTEXTS) == "all_turns":
         ignored.append("reasoning.context")
     if fields.text("mode") not in (None, "standard"):
         ignored.append("reasoning.mode")

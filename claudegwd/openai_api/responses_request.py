@@ -23,7 +23,7 @@ from claudegwd.openai_api.parameters import (
     name_what_is_ignored,
     refuse_what_cannot_be_honoured,
 )
-from claudegwd.openai_api.responses_input import Placed, input_items, read_items, resolved
+from claudegwd.openai_api.responses_input import History, Placed, input_items, read_items, resolved
 from claudegwd.openai_api.responses_parameters import (
     IGNORED,
     KNOWN,
@@ -84,10 +84,11 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
     own = resolved(input_items(body, bounds), earlier.item)
     if len(before) + len(own) > bounds.max_messages:
         refuse("input", f"it must hold at most {bounds.max_messages} items, with those that came before")
-    placed = [*_instructed(instructions), *read_items([*before, *own], bounds)]
+    history = read_items([*before, *own], bounds)
+    placed = [*_instructed(instructions), *history.placed]
     if not own and not before and not instructions:
         raise InvalidRequest("cannot read input: it is missing; give a text or a list of items", param="input")
-    tools = read_tools(body, bounds)
+    tools = read_tools(body, bounds, history.tools)
     text = read_text(body, bounds)
     reasoning = read_reasoning(body)
     paths = _paths(placed, tools)
@@ -108,7 +109,7 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
         response_format=text.format,
         reasoning_effort=reasoning.effort,
         prompt_cache_key=body.text("prompt_cache_key", longest=bounds.max_id_chars),
-        ignored=_ignored(body, tools, text, reasoning),
+        ignored=_ignored(body, history, tools, text, reasoning),
     )
     store = body.flag("store") is not False
     return ResponsesRequest(
@@ -156,9 +157,9 @@ def _paths(placed: Sequence[Placed], tools: ResponsesTools) -> Paths:
 
 
 def _ignored(
-    body: Fields, tools: ResponsesTools, text: TextSettings, reasoning: ReasoningSettings
+    body: Fields, history: History, tools: ResponsesTools, text: TextSettings, reasoning: ReasoningSettings
 ) -> tuple[str, ...]:
-    names = [*tools.skipped, *reasoning.ignored, *read_include(body)]
+    names = [*history.ignored, *tools.skipped, *reasoning.ignored, *read_include(body)]
     if text.verbosity not in (None, "medium"):
         names.append("text.verbosity")
     names += name_what_is_ignored(body, IGNORED, KNOWN)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.responses_items import (
+    CALLS,
     CallItem,
-    CustomCallItem,
     Event,
     MessageItem,
     OutputItem,
@@ -64,8 +64,7 @@ class ResponsesStream:
     def tool_start(self, ident: str, name: str) -> bytes:
         """A call begins."""
         shape = self._shapes.get(name) or CallShape("function", name)
-        made = CustomCallItem if shape.kind == "custom" else CallItem
-        item = made(self._token, len(self._items), ident, shape)
+        item = CALLS[shape.kind](self._token, len(self._items), ident, shape)
         self._calls.append(item)
         return self._begin(item)
 

@@ -1,10 +1,12 @@
 """The tools of a Responses request as functions of a chat, and what each is called towards its client.
 
 A `custom` tool (free text, as Codex patches files) is offered as a function with one string; the functions of a
-`namespace` carry its name before their own. Tools that OpenAI's servers run themselves are nothing that we have: they
-are left aside and named, because agents offer them without asking for them.
+`namespace` carry its name before their own. A `tool_search` that the client runs is a function too, and what it found
+is offered from then on. Tools that OpenAI's servers run themselves are nothing that we have: they are left aside and
+named, because agents offer them without asking for them.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -14,12 +16,13 @@ from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.tools import NamedTool, Tool, ToolChoice, distinct, read_function, read_mode, read_name
 
 CUSTOM_INPUT = "input"
+SEARCH = "tool_search"
 
 
 class CallShape(msgspec.Struct, frozen=True):
     """How calls of a tool are written to the client."""
 
-    kind: Literal["function", "custom"]
+    kind: Literal["function", "custom", "tool_search"]
     name: str
     namespace: str | None = None
 
@@ -46,35 +49,56 @@ def name_in(namespace: str | None, name: str) -> str:
     return f"{namespace}__{name}" if namespace else name
 
 
-def read_tools(body: Fields, bounds: Bounds) -> ResponsesTools:
-    """Read `tools` and `tool_choice`."""
-    offered: list[_Offered] = []
+def read_tools(body: Fields, bounds: Bounds, later: Sequence[Fields] = ()) -> ResponsesTools:
+    """Read `tools` and `tool_choice`. `later` are tools that came with the conversation."""
+    given = body.objects("tools", longest=bounds.max_tools)
     skipped: list[str] = []
-    shown: list[dict[str, Any]] = []
-    for fields in body.objects("tools", longest=bounds.max_tools):
-        shown.append(_shown(fields))
-        kind = fields.needed_text("type", longest=bounds.max_id_chars)
-        if kind == "namespace":
-            offered += _namespace(fields, bounds)
-        elif kind in ("function", "custom"):
-            offered.append(_tool(fields, None, bounds))
-        else:
-            skipped.append(f"tools.{kind}")
+    offered = _offered(given, skipped, bounds)
+    # One that was deferred comes again when it has been found; one may be found more than once.
+    known = {one.tool.name for one in offered}
+    for one in _offered(later, skipped, bounds):
+        if one.tool.name not in known:
+            known.add(one.tool.name)
+            offered.append(one)
+    if len(offered) > bounds.max_tools:
+        refuse("tools", f"it must hold at most {bounds.max_tools} tools, with those that came with the input")
+    shown = [_shown(fields) for fields in given]
     tools = distinct([(one.tool, f"{one.path}.name") for one in offered])
     shapes = {one.tool.name: one.shape for one in offered}
     tools, choice = _choice(body, tools, shapes, bounds)
     allowed = {tool.name for tool in tools}
     paths = tuple(one.path for one in offered if one.tool.name in allowed)
-    return ResponsesTools(tools, choice, shapes, paths, tuple(skipped), shown)
+    return ResponsesTools(tools, choice, shapes, paths, tuple(dict.fromkeys(skipped)), shown)
 
 
-def _namespace(fields: Fields, bounds: Bounds) -> list[_Offered]:
+def _offered(given: Sequence[Fields], skipped: list[str], bounds: Bounds) -> list[_Offered]:
+    """What is offered to the model; the names of all else are added to `skipped`."""
+    offered: list[_Offered] = []
+    for fields in given:
+        kind = fields.needed_text("type", longest=bounds.max_id_chars)
+        if kind == "namespace":
+            offered += _namespace(fields, skipped, bounds)
+        elif kind in ("function", "custom"):
+            offered.append(_tool(fields, None, skipped, bounds))
+        elif kind == SEARCH and fields.text("execution") == "client":
+            read = read_function(Fields({**fields.values, "name": SEARCH}, fields.path), bounds)
+            offered.append(_Offered(read, fields.path, CallShape("tool_search", SEARCH)))
+        else:
+            skipped.append(f"tools.{kind}")
+    return offered
+
+
+def _namespace(fields: Fields, skipped: list[str], bounds: Bounds) -> list[_Offered]:
     name = read_name(fields)
-    return [_tool(inner, name, bounds) for inner in fields.objects("tools", longest=bounds.max_tools)]
+    return [_tool(inner, name, skipped, bounds) for inner in fields.objects("tools", longest=bounds.max_tools)]
 
 
-def _tool(fields: Fields, namespace: str | None, bounds: Bounds) -> _Offered:
+def _tool(fields: Fields, namespace: str | None, skipped: list[str], bounds: Bounds) -> _Offered:
     kind = fields.one_of("type", ("function", "custom"))
+    if fields.flag("defer_loading"):
+        skipped.append("tools.defer_loading")  # it can be called all the same: it is offered at once
+    if fields.array("allowed_callers", longest=bounds.max_parts):
+        skipped.append("tools.allowed_callers")
     if kind == "custom":
         name = read_name(fields)
         tool = Tool(name_in(namespace, name), _custom_description(fields), _custom_parameters())

@@ -132,6 +132,45 @@ async def test_a_custom_tool_and_one_of_a_namespace_come_back_as_what_they_are(g
     assert (inner.name, inner.to_dict()["namespace"]) == ("alpha", "mcp")
 
 
+async def test_tools_that_the_client_finds_can_be_called(gateway: Running) -> None:
+    def script(request: RecordedRequest) -> Answer:
+        names = [tool["name"] for tool in request.body.get("tools", [])]
+        if not any("mcp__alpha" in name for name in names):
+            return Reply((ToolUse("toolu_0", "tool_search", {"query": "alpha"}),), stop_reason="tool_use")
+        return Reply((ToolUse("toolu_1", "mcp__alpha", {"q": "x"}),), stop_reason="tool_use")
+
+    find = {"type": "tool_search", "execution": "client", "description": "Finds tools.", "parameters": SCHEMA}
+    gateway.endpoint.script = script
+    first, _ = await ask(gateway, "Go.", tools=[find])
+    [search] = first.output
+    assert search.type == "tool_search_call"
+    assert (search.execution, search.arguments) == ("client", {"query": "alpha"})
+    found = {"type": "tool_search_output", "call_id": search.call_id, "execution": "client", "tools": [SPACE]}
+    second, _ = await ask(gateway, [found], tools=[find], previous_response_id=first.id)
+    [call] = second.output
+    assert call.type == "function_call"
+    assert (call.name, call.to_dict()["namespace"]) == ("alpha", "mcp")
+
+
+async def test_what_other_tools_did_is_told_to_the_model(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say("I see.")
+    history = [
+        {"role": "user", "content": "Go."},
+        {"type": "shell_call", "call_id": "c1", "action": {"commands": ["ls"]}},
+        {"type": "shell_call_output", "call_id": "c1", "output": [{"stdout": "a.txt", "stderr": "", "outcome": {}}]},
+        {"type": "mcp_list_tools", "id": "m0", "server_label": "s", "tools": []},
+        {"type": "mcp_call", "id": "m1", "server_label": "s", "name": "f", "arguments": "{}", "output": "of mcp"},
+        {"type": "dream", "id": "d1", "status": "completed"},
+        {"role": "user", "content": "And now?"},
+    ]
+    raw = await gateway.post({"model": MODEL, "input": history, "tools": [ALPHA]}, "/v1/responses")
+    assert raw.status_code == 200
+    assert raw.headers["x-claudegw-ignored"] == "input.mcp_list_tools, input.dream"
+    sent = json.dumps(gateway.upstream()[-1].messages)
+    assert "a.txt" in sent
+    assert "of mcp" in sent
+
+
 async def test_parse_gives_the_clients_own_model(gateway: Running) -> None:
     class Point(BaseModel):
         x: int

@@ -13,7 +13,7 @@ KEPT = {"msg_1": {"type": "message", "id": "msg_1", "role": "user", "content": "
 
 def read(value: Any, find: Find = KEPT.get) -> list[tuple[Message, str]]:
     items = resolved(input_items(Fields({"input": value}), Bounds()), find)
-    return [(placed.message, placed.path) for placed in read_items(items, Bounds())]
+    return [(placed.message, placed.path) for placed in read_items(items, Bounds()).placed]
 
 
 def messages(value: Any) -> list[Message]:
@@ -104,7 +104,7 @@ def test_a_reference_stands_for_its_item(reference: dict[str, str]) -> None:
         (5, "input"),
         (["a"], "input[0]"),
         ([{"type": "hologram"}], "input[0].type"),
-        ([{"type": "computer_call"}], "input[0].type"),
+        ([{"type": "computer_call"}], "input[0].call_id"),
         ([{"type": "item_reference", "id": "msg_2"}], "input[0].id"),
         ([{"content": "a"}], "input[0].role"),
         ([{"role": "tool", "content": "a"}], "input[0].role"),
@@ -137,3 +137,22 @@ def test_what_is_not_offered_is_refused(part: dict[str, str], param: str) -> Non
     with pytest.raises(UnsupportedParameter) as caught:
         read([{"role": "user", "content": [part]}])
     assert caught.value.param == f"input[0].content[0].{param}"
+
+
+def test_items_bring_tools_and_what_has_no_effect_is_named_once() -> None:
+    tool = {"type": "function", "name": "f"}
+    items = [
+        {"type": "additional_tools", "role": "developer", "tools": [tool]},
+        {"role": "assistant", "content": "a", "phase": "commentary"},
+        {"role": "assistant", "content": "b", "phase": "final_answer"},
+        {"type": "function_call", "call_id": "c", "name": "f", "caller": {"type": "program", "caller_id": "p"}},
+        {"type": "function_call", "call_id": "d", "name": "f", "caller": {"type": "direct"}},
+        {"type": "mcp_list_tools", "id": "m", "server_label": "s", "tools": []},
+        {"type": "reasoning", "id": "r", "summary": []},
+        {"type": "dream", "id": "d", "status": "completed"},
+        {"type": "tool_search_output", "call_id": None, "tools": [tool]},
+    ]
+    history = read_items(input_items(Fields({"input": items}), Bounds()), Bounds())
+    assert [fields.values for fields in history.tools] == [tool, tool]
+    assert history.ignored == ("input.phase", "input.caller", "input.mcp_list_tools", "input.dream")
+    assert len(history.placed) == 4

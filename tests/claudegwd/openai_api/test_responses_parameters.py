@@ -49,7 +49,7 @@ def test_no_word_about_the_text() -> None:
 
 
 def test_reasoning() -> None:
-    found = read_reasoning(Fields({"reasoning": {"effort": "high", "summary": "auto", "context": None}}))
+    found = read_reasoning(Fields({"reasoning": {"effort": "high", "summary": "auto", "context": "current_turn"}}))
     assert (found.effort, found.summary, found.ignored) == ("high", "auto", ())
     given = {"generate_summary": "detailed", "context": "all_turns", "mode": "pro"}
     assert read_reasoning(Fields({"reasoning": given})).ignored == (
@@ -72,6 +72,7 @@ def test_what_is_included_is_named() -> None:
         ({"text": {"verbosity": "loud"}}, "text.verbosity"),
         ({"reasoning": {"effort": "hardest"}}, "reasoning.effort"),
         ({"reasoning": {"summary": "long"}}, "reasoning.summary"),
+        ({"reasoning": {"context": "some"}}, "reasoning.context"),
         ({"metadata": {"a": 1}}, "metadata.a"),
         ({"include": [5]}, "include[0]"),
         ({"include": ["message.output_text.logprobs"]}, "include[0]"),

@@ -12,7 +12,11 @@ from tests.openai_description import validator
 
 ECHO = {"instructions": None, "tools": [], "parallel_tool_calls": True, "metadata": {}, "tool_choice": "auto",
         "temperature": 1.0, "top_p": 1.0}  # fmt: skip
-SHAPES = {"patch": CallShape("custom", "patch"), "mcp__f": CallShape("function", "f", "mcp")}
+SHAPES = {
+    "patch": CallShape("custom", "patch"),
+    "mcp__f": CallShape("function", "f", "mcp"),
+    "tool_search": CallShape("tool_search", "tool_search"),
+}
 
 
 def written(*steps: Callable[[ResponsesStream], bytes], reason: str = "stop") -> list[bytes]:
@@ -75,6 +79,16 @@ def test_a_custom_call_comes_whole() -> None:
     [call] = final_response(pieces).output
     assert call.type == "custom_tool_call"
     assert (call.name, call.input) == ("patch", "x")
+
+
+def test_a_search_of_the_clients_tools_has_its_arguments_as_an_object() -> None:
+    pieces = written(start("c1", "tool_search"), arguments(0, b'"{\\"q\\":"'), arguments(0, b'"\\"x\\"}"'))
+    assert types(pieces)[2:-1] == ["output_item.added", "output_item.done"]
+    [call] = final_response(pieces).output
+    assert call.type == "tool_search_call"
+    assert (call.call_id, call.execution, call.arguments) == ("c1", "client", {"q": "x"})
+    broken = final_response(written(start("c1", "tool_search"), arguments(0, b'"{\\"q"'))).output[0]
+    assert broken.to_dict()["arguments"] == '{"q'
 
 
 def test_each_kind_of_output_is_an_item_of_its_own() -> None:

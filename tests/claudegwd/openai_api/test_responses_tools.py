@@ -100,3 +100,31 @@ def test_what_cannot_be_read_is_refused_with_its_path(tools: Any, choice: Any, p
     with pytest.raises(CallerError) as caught:
         read(tools, choice)
     assert caught.value.param == param
+
+
+FIND = {"type": "tool_search", "execution": "client", "description": "Finds tools.", "parameters": PARAMETERS}
+
+
+def test_a_search_that_the_client_runs_is_a_function() -> None:
+    found = read([F, FIND])
+    assert found.tools[1] == Tool("tool_search", "Finds tools.", PARAMETERS)
+    assert found.shapes["tool_search"] == CallShape("tool_search", "tool_search")
+    assert found.skipped == ()
+
+
+def test_without_a_search_of_ours_deferred_tools_are_offered_at_once() -> None:
+    found = read([{**F, "defer_loading": True}, {**F, "name": "g", "defer_loading": True}, {"type": "tool_search"}])
+    assert [tool.name for tool in found.tools] == ["f", "g"]
+    assert found.skipped == ("tools.defer_loading", "tools.tool_search")
+
+
+def test_tools_that_came_with_the_conversation_are_offered_once() -> None:
+    later = [Fields(SPACE, "input[1].tools[0]"), Fields(F, "input[1].tools[1]"), Fields(SPACE, "input[2].tools[0]")]
+    found = read_tools(Fields({"tools": [F]}), Bounds(), later)
+    assert [tool.name for tool in found.tools] == ["f", "mcp__f"]
+    assert found.paths == ("tools[0]", "input[1].tools[0].tools[0]")
+    assert found.shown == [F]
+    few = Bounds(max_tools=1)
+    with pytest.raises(CallerError) as caught:
+        read_tools(Fields({"tools": [F]}), few, later[:1])
+    assert caught.value.param == "tools"
