@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "logs",
     "keys",
     "clients",
+    "usage",
     "workers",
     "models",
     "config",

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, Final
 
 _MINUTE: Final = 60
@@ -39,13 +39,16 @@ def coloured(text: str, colour: str) -> str:
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Aligned columns under small heads; the last one is not padded."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], right: Container[int] = ()) -> list[str]:
+    """Aligned columns under small heads; those at the places of `right` hold numbers."""
     texts = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(row[place]) for row in [list(heads), *texts]) for place in range(len(heads))]
 
     def line(cells: Sequence[str]) -> str:
-        return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        placed = enumerate(zip(cells, widths, strict=True))
+        return "  ".join(
+            cell.rjust(size) if place in right else cell.ljust(size) for place, (cell, size) in placed
+        ).rstrip()
 
     return [coloured(line([head.upper() for head in heads]), "dim"), *map(line, texts)]
 

@@ -29,6 +29,7 @@ from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import FILE_NAME, Database, StateError
 from claudegwd.store.keys import KeyMemory
+from claudegwd.store.ledger import Ledger
 from claudegwd.store.responses import KeptResponses
 from claudegwd.translate.catalogue import Initialized, Model, offered
 from claudegwd.translate.model_names import no_such_model
@@ -98,6 +99,7 @@ class Gateway:
         self.binary = find_binary(self.config.claude.binary, env)
         self.metrics = Metrics()
         self.sessions = ChatSessions(database)
+        self.ledger = Ledger(database)
         self.responses = KeptResponses()
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.on_waited = self.metrics.waited
@@ -125,6 +127,7 @@ class Gateway:
                 nursery.start_soon(memory.run)
                 nursery.start_soon(self.clients.run)
                 nursery.start_soon(self.sessions.run)
+                nursery.start_soon(self.ledger.run)
                 nursery.start_soon(self.metrics.watch_loop)
                 await nursery.start(self.pool.run)
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)

@@ -25,6 +25,8 @@ from claudegwd.keys.ring import KeyRing
 from claudegwd.logs import LogHandler, LogRing, log
 from claudegwd.redact import know_tokens
 from claudegwd.sockets import open_control
+from claudegwd.store.database import Database
+from claudegwd.store.ledger import Ledger
 
 KEYS = [
     {"name": "primary", "token": "sk-false-primary-0001"},
@@ -93,6 +95,7 @@ class SmallGateway:
         self.ring = KeyRing(self.keys_source.keys, cooldown_seconds=60)
         self.logs = LogRing()
         self.clients: SmallClients | None = SmallClients()
+        self.ledger = Ledger(Database(None))
         self.generation = 1
 
     def status(self) -> dict[str, Any]:

@@ -27,10 +27,13 @@ PURE_KEYS = ("answers", "entry", "environment", "failures", "key", "parse", "rin
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 # What every layer above the pure ones may use.
 BASE = ("claudegwd.config", "claudegwd.contract", "claudegwd.logs", "claudegwd.redact")
-PURE = ("claudegwd.openai_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits", *RING)
+PURE = (
+    "claudegwd.openai_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits", "claudegwd.ledger",
+    *RING,
+)  # fmt: skip
 SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching")
 # The state that both faces show: above the shell, below them.
-HEART = ("claudegwd.gateway", "claudegwd.metrics", "claudegwd.gauges", "claudegwd.changes")
+HEART = ("claudegwd.gateway", "claudegwd.metrics", "claudegwd.gauges", "claudegwd.usage_metrics", "claudegwd.changes")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ ROWS = (
     Row("the outer protocol", ("claudegwd.openai_api",), (), WORLD, pure=True),
     Row("the inner protocol", ("claudegwd.claude_cli",), (), WORLD, pure=True),
     Row("keys and rotation", RING, ("claudegwd.openai_api",), WORLD, pure=True),
+    Row("the ledger's sums", ("claudegwd.ledger",), (), WORLD, pure=True),
     Row("rate limits", ("claudegwd.limits",), ("claudegwd.openai_api",), WORLD, pure=True),
     Row(
         "the translation",

@@ -9,6 +9,7 @@ from claudegwd.config import Config, Loaded
 from claudegwd.keys.answers import KeysDiff
 from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
+from claudegwd.ledger.question import Question
 from claudegwd.logs import LogRing
 
 
@@ -50,6 +51,14 @@ class Clients(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """Who used what."""
+
+    async def read(self, question: Question, /) -> dict[str, Any]:
+        """The answer to a question. StateError."""
+        ...
+
+
 class Gateway(Protocol):
     """The running gateway. All calls are made on trio's thread."""
 
@@ -78,6 +87,9 @@ class Gateway(Protocol):
     def clients(self) -> Clients | None:
         """None while there are no client keys to manage."""
         ...
+
+    @property
+    def ledger(self) -> Ledger: ...
 
     @property
     def generation(self) -> int:

@@ -7,7 +7,7 @@ connection; a second one, for the length of an answer, watches for the client ha
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +31,7 @@ class ScriptedEndpoint:
 
     An exception raised by the script ends the endpoint: a wrong script must be loud. `requests` holds the last
     REQUESTS_KEPT calls of the Messages API in order, `strays` the other calls as "METHOD path"; `count` is never cut.
+    `told` are the tokens of all that was streamed, as far as the counts went out.
     """
 
     def __init__(self, script: Script) -> None:
@@ -38,6 +39,7 @@ class ScriptedEndpoint:
         self.requests: deque[RecordedRequest] = deque(maxlen=REQUESTS_KEPT)
         self.strays: deque[str] = deque(maxlen=STRAYS_KEPT)
         self.count = 0
+        self.told: Counter[str] = Counter()
         self.connections = 0
         self.port = 0
         self.base_url = ""
@@ -104,7 +106,7 @@ class ScriptedEndpoint:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection.watch, gone, nursery.cancel_scope)
             try:
-                await _write(connection, request, answer, number)
+                await self._write(connection, request, answer, number)
             except trio.BrokenResourceError:
                 gone.set()
             nursery.cancel_scope.cancel()
@@ -112,29 +114,34 @@ class ScriptedEndpoint:
             request.disconnected.set()
 
 
-async def _write(connection: Connection, request: RecordedRequest, answer: Answer, number: int) -> None:
-    for hold in answer.before:
-        if not await _held(hold):
-            return
-    names = {"model": request.model, "message_id": f"msg_{number:024d}"}
-    headers = {**answer.headers, "request-id": f"req_{number:024d}"}
-    if isinstance(answer, Fail):
-        body = wire.error_body(answer, headers["request-id"])
-        await connection.send_whole(answer.status, _JSON, body, headers)
-    elif request.body.get("stream") is True:
-        await connection.send_head(200, {"content-type": "text/event-stream; charset=utf-8", **headers})
-        await _stream(connection, wire.stream_frames(answer, **names))
-    else:
-        await connection.send_whole(200, _JSON, wire.whole_message(answer, **names), headers)
+    async def _write(self, connection: Connection, request: RecordedRequest, answer: Answer, number: int) -> None:
+        for hold in answer.before:
+            if not await _held(hold):
+                return
+        names = {"model": request.model, "message_id": f"msg_{number:024d}"}
+        headers = {**answer.headers, "request-id": f"req_{number:024d}"}
+        if isinstance(answer, Fail):
+            body = wire.error_body(answer, headers["request-id"])
+            await connection.send_whole(answer.status, _JSON, body, headers)
+        elif request.body.get("stream") is True:
+            await connection.send_head(200, {"content-type": "text/event-stream; charset=utf-8", **headers})
+            await self._stream(connection, wire.stream_frames(answer, **names))
+        else:
+            await connection.send_whole(200, _JSON, wire.whole_message(answer, **names), headers)
 
-
-async def _stream(connection: Connection, frames: Iterator[wire.Frame]) -> None:
-    for frame in frames:
-        if isinstance(frame, bytes):
-            await connection.send_piece(frame)
-        elif not await _held(frame):
-            return  # without the end of the body the connection cannot be used again, and is closed
-    await connection.send_end()
+    async def _stream(self, connection: Connection, frames: Iterator[wire.Frame]) -> None:
+        told: Counter[str] = Counter()
+        for frame in frames:
+            if isinstance(frame, bytes):
+                await connection.send_piece(frame)
+                # The counts of a message's end are those of the whole.
+                counts = wire.counts_in(frame)
+                self.told.update(counts)
+                self.told.subtract(told if counts else {})
+                told = Counter(counts) or told
+            elif not await _held(frame):
+                return  # without the end of the body the connection cannot be used again, and is closed
+        await connection.send_end()
 
 
 async def _held(hold: Hold) -> bool:

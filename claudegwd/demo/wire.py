@@ -70,6 +70,16 @@ def stream_frames(reply: Reply, *, model: str, message_id: str) -> Iterator[Fram
         yield sse("message_stop", {"type": "message_stop"})
 
 
+def counts_in(frame: bytes) -> dict[str, int]:
+    """The token counts that an event of `stream_frames` tells; {} for those that tell none."""
+    name, _, rest = frame.partition(b"\n")
+    if name not in (b"event: message_start", b"event: message_delta"):
+        return {}
+    data = json.loads(rest.removeprefix(b"data: "))
+    usage = data.get("message", data)["usage"]
+    return {name: count for name, count in usage.items() if isinstance(count, int)}
+
+
 def whole_message(reply: Reply, *, model: str, message_id: str) -> bytes:
     """The answer to a request with `stream` false: the same content in one body."""
     message = _message(reply, model, message_id)

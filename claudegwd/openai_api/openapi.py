@@ -14,6 +14,7 @@ from claudegwd.openai_api.openapi_older import PAGE_PARAMETERS, PROJECT_PARAMETE
 from claudegwd.openai_api.openapi_requests import request_schemas
 from claudegwd.openai_api.openapi_responses import ITEM_PARAMETERS, responses_schemas
 from claudegwd.openai_api.openapi_schemas import TEXT, Schema, ref
+from claudegwd.openai_api.openapi_usage import USAGE_PARAMETERS, usage_schemas
 
 Operation = dict[str, Any]
 
@@ -111,6 +112,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/models"): _look("listModels", "The models that may be asked", _json(ref("Models"))),
     ("GET", "/v1/models/{ident}"): _look("showModel", "One model", _json(ref("Model"))),
     ("GET", "/v1/models/capabilities"): _look("capabilities", "What each model can do", _json(ref("Capabilities"))),
+    ("GET", "/v1/usage"): {
+        **_look("usage", "What this client has used", _json(ref("ClientUsage"))),
+        "parameters": USAGE_PARAMETERS,
+    },
     ("GET", "/health"): _probe("health", "Health, with versions", _json(ref("Health")), may_fail=True),
     ("GET", "/livez"): _probe("livez", "The process answers", _PLAIN, may_fail=False),
     ("GET", "/readyz"): _probe("readyz", "A request would be taken now", _PLAIN, may_fail=True),
@@ -160,7 +165,10 @@ def describe(version: str, routes: Iterable[tuple[str, str, bool]], bounds: Boun
         },
         "paths": paths,
         "components": {
-            "schemas": {**request_schemas(bounds), **answer_schemas(), **older_schemas(), **responses_schemas(bounds)},
+            "schemas": {
+                **request_schemas(bounds), **answer_schemas(), **older_schemas(), **responses_schemas(bounds),
+                **usage_schemas(),
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},

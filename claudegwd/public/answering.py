@@ -13,6 +13,7 @@ import trio
 from quart import Response, g
 
 from claudegwd.gateway import Gateway
+from claudegwd.ledger.entry import CLIENT_GONE, Line, Sums, minute_of
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
 from claudegwd.logs import event as log_event
@@ -22,9 +23,10 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
 from claudegwd.openai_api.sse import CONTENT_TYPE, KEEP_ALIVE
 from claudegwd.openai_api.usage import Usage
+from claudegwd.public.booking import Booking
 from claudegwd.public.choice import Choice
 from claudegwd.public.choices import Choices
-from claudegwd.public.requests import Record, at_end, during
+from claudegwd.public.requests import Record, at_end, during, milliseconds_since
 from claudegwd.translate.estimate import answer_tokens, prompt_tokens, used_tokens
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, TokenCount
@@ -65,9 +67,11 @@ class Answering:
         self._handed_on: float | None = None
         self._answered = False
         self._stopped: GatewayError | None = None
+        self._status = CLIENT_GONE  # the answer's, whatever went out with its first byte
         self._reserve(plans)
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
+        self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
         ask = partial(self._gateway.desk.ask, request_id=g.request_id)
         self._each = [Choice(ask, plan) for plan in plans]
         self._choices = Choices(self._each)
@@ -157,6 +161,7 @@ class Answering:
         if isinstance(error, GatewayError):
             return self._told(error)
         log_event(log, logging.ERROR, "a stream failed unforeseen", cause=error, request_id=self._record.request_id)
+        self._status = InternalError.status
         return InternalError("cannot go on: an error of the gateway's own")
 
     def _refused(self, error: GatewayError) -> GatewayError:
@@ -183,7 +188,7 @@ class Answering:
 
     def _settle(self) -> None:
         """Count what the request used to its client."""
-        self._answered = True
+        self._answered, self._status = True, 200
         self._used(self.usage.prompt_tokens + self.usage.completion_tokens)
         self.on_settled(self.usage)
         record, head = self._record, self.askings[0]
@@ -200,11 +205,14 @@ class Answering:
     def _told(self, error: GatewayError) -> GatewayError:
         """The error as the client is told it: who stopped an answer knows better why it broke off."""
         self._used(self._spent())
-        return self._stopped or error
+        error = self._stopped or error
+        self._status = error.status
+        return error
 
     def _observe(self) -> None:
         """Settle what was not answered to its end, and tell the metrics: once the request is over."""
         self._used(self._spent())
+        self._book()
         if self._gateway.config.log.content:
             for asking in (each for choice in self._each for each in choice.every):
                 log_content("answered", encode(asking.answer.spoken()), asking.request_id)
@@ -221,6 +229,25 @@ class Answering:
                 handed_on=self._handed_on,
             )
         )
+
+    def _book(self) -> None:
+        """Write down who used what: an entry for each answer, of which one stands for the request."""
+        ledger, started = self._gateway.ledger, self._record.started
+        whole = Sums(requests=1, all_ms=milliseconds_since(started))
+        first_at = self._each[0].every[0].first_at
+        if first_at is not None:
+            whole.firsts, whole.first_ms = 1, round((first_at - started) * 1000)
+        line = Line(
+            minute_of(ledger.clock()), self._client.name, "", self._each[0].asking.plan.model.id, "",
+            self._record.route, "", self._status,
+        )  # fmt: skip
+        last = self._each[0].asking.uses[-1:]  # stands for the request
+        if not last:
+            ledger.note(line, whole)
+        for asking in (each for choice in self._each for each in choice.every):
+            for use in asking.uses:
+                place = line._replace(key=use.key, how=asking.how)
+                Booking(ledger.note, place, use.answer, self.on_spent).begin(whole if use in last else Sums())
 
     def _revoked(self) -> None:
         self.stop(AuthenticationFailed("cannot go on: this API key was revoked; ask the operator for a new one"))

@@ -35,6 +35,7 @@ from claudegwd.public import (
     projects,
     responses,
     sessions,
+    usage,
 )
 from claudegwd.public.bodies import body_is_read
 from claudegwd.public.missing import not_found
@@ -70,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/models", models.list_models),
     Route("GET", "/v1/models/capabilities", models.capabilities),
     Route("GET", "/v1/models/<path:ident>", models.show_model),
+    Route("GET", "/v1/usage", usage.usage),
     # What the older gateway had beside OpenAI's API.
     Route("POST", "/v1/chat/completions/debug", older_chat.chat_debug),
     Route("GET", "/v1/chat/completions/<ident>/status", sessions.session_status),

@@ -81,11 +81,9 @@ class Choice:
                 code="invalid_model_output",
                 retry_after=1.0,
             )
-        on_spent = self.asking.on_spent
         self.asking.close()
         self.earlier.append(self.asking)
         self.asking = self._ask(plan)
-        self.asking.on_spent = on_spent
         self._begun = False
         if self._held is not None:
             self._held.clear()

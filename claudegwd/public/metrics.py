@@ -5,7 +5,7 @@ from itertools import chain
 import trio
 from quart import Response, g
 
-from claudegwd import gauges
+from claudegwd import gauges, usage_metrics
 from claudegwd.gateway import Gateway
 from claudegwd.metrics import CONTENT_TYPE, written
 
@@ -14,7 +14,8 @@ async def metrics() -> Response:
     """What is and what happened, in Prometheus' text format."""
     gateway: Gateway = g.gateway
     pieces = []
-    for family in chain(gauges.families(gateway), gateway.metrics.families()):
+    used = usage_metrics.families(gateway.ledger.series)
+    for family in chain(gauges.families(gateway), used, gateway.metrics.families()):
         pieces.append(written(family))
         await trio.lowlevel.checkpoint()  # a large family takes a few milliseconds: streams go on between two
     return Response(b"".join(pieces), content_type=CONTENT_TYPE)

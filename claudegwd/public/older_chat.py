@@ -60,8 +60,7 @@ def follow(answering: Answering, wanted: ChatRequest) -> None:
         use(tokens=usage.prompt_tokens + usage.completion_tokens)
 
     answering.on_settled = answered
-    for asking in answering.askings:
-        asking.on_spent = partial(gateway.sessions.spent, owner, session_id)
+    answering.on_spent = partial(gateway.sessions.spent, owner, session_id)
 
 
 async def chat_debug() -> Response:

@@ -72,6 +72,32 @@ STEPS: Final[tuple[str, ...]] = (
     """
     ALTER TABLE clients ADD COLUMN identity TEXT NOT NULL DEFAULT '';  -- whose projects and sessions; '': the name
     """,
+    """
+    CREATE TABLE usage (
+        grain INTEGER NOT NULL,  -- seconds that a row stands for: 60, 3600 or 86400
+        at INTEGER NOT NULL,  -- where they begin
+        client TEXT NOT NULL,  -- '' without authentication
+        key TEXT NOT NULL,  -- the upstream key's name
+        model TEXT NOT NULL,
+        answered TEXT NOT NULL,
+        route TEXT NOT NULL,
+        how TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        prompt INTEGER NOT NULL,
+        completion INTEGER NOT NULL,
+        cached INTEGER NOT NULL,
+        written INTEGER NOT NULL,
+        reasoning INTEGER NOT NULL,
+        firsts INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        all_ms INTEGER NOT NULL,
+        priced INTEGER NOT NULL,
+        unpriced INTEGER NOT NULL,
+        cost REAL NOT NULL,  -- US dollars
+        PRIMARY KEY (grain, at, client, key, model, answered, route, how, status)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 VERSION: Final = len(STEPS)

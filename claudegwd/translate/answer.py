@@ -1,6 +1,6 @@
 """The answer of a turn, gathered: for a reply in one piece, and for the digest of its conversation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from claudegwd.translate.literals import joined as joined
@@ -12,6 +12,7 @@ from claudegwd.translate.outputs import (
     Refusal,
     Started,
     Text,
+    TokenCount,
     ToolArguments,
     ToolStart,
 )
@@ -33,13 +34,20 @@ class GatheredCall:
 
 @dataclass(slots=True)
 class Answer:
-    """Fed with the outputs of one turn."""
+    """Fed with the outputs of one turn.
+
+    `counted`: the tokens that upstream has told of, which an answer that breaks off has used as well. `cost`: US
+    dollars, by the CLI, which tells it after the answer. `on_used` is called when one of the two has changed.
+    """
 
     model: str = ""
     refusal: str | None = None
     calls: list[GatheredCall] = field(default_factory=list)
     finished: Finished | None = None
     failed: Failed | None = None
+    counted: TokenCount = field(default_factory=TokenCount)
+    cost: float | None = None
+    on_used: Callable[[], None] = lambda: None
     _text: list[bytes] = field(default_factory=list)
     _reasoning: list[bytes] = field(default_factory=list)
 
@@ -57,12 +65,24 @@ class Answer:
                     self.calls[index].pieces.append(raw)
                 case ToolStart(id=ident, name=name):
                     self.calls.append(GatheredCall(ident, name))
-                case Started(model=model):
+                case Started(model=model, usage=usage):
                     self.model = model
-                case Finished():
+                    self._count(usage)
+                case Finished(usage=usage):
                     self.finished = output
+                    self._count(usage)
                 case Failed():
                     self.failed = output
+
+    def spend(self, dollars: float) -> None:
+        """The CLI says what it cost."""
+        self.cost = (self.cost or 0.0) + dollars
+        self.on_used()
+
+    def _count(self, usage: TokenCount) -> None:
+        if not usage.estimated:
+            self.counted = usage
+            self.on_used()
 
     @property
     def text(self) -> str:

@@ -1,5 +1,7 @@
 """Token counts: Anthropic's to OpenAI's."""
 
+from dataclasses import replace
+
 from claudegwd.claude_cli.events import Usage
 from claudegwd.translate.outputs import TokenCount
 
@@ -29,4 +31,4 @@ def count_tokens(head: Usage, last: Usage) -> TokenCount:
 def count_cut(head: Usage, text_bytes: int) -> TokenCount:
     """The counts of an answer that was cut before its end, so before its counts: the completion is an estimate."""
     estimated = Usage(output_tokens=max(head.output_tokens or 0, -(-text_bytes // _BYTES_PER_TOKEN)))
-    return count_tokens(head, estimated)
+    return replace(count_tokens(head, estimated), estimated=True)

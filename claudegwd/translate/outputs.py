@@ -16,10 +16,24 @@ class After(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCount:
+    """OpenAI's counts: the prompt's includes what the cache read and wrote."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    written: int = 0  # to the cache
+    estimated: bool = False  # the completion's, which nobody told
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """The upstream message began. `model` is the one that answers, which may not be the one asked for."""
+    """The upstream message began. `model` is the one that answers, which may not be the one asked for; `usage`: what
+    upstream has counted so far."""
 
     model: str
+    usage: TokenCount = TokenCount()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +72,6 @@ class ToolArguments:
 
     index: int
     raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCount:
-    """OpenAI's counts: the prompt's includes what the cache read and wrote."""
-
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    reasoning: int = 0
-    written: int = 0  # to the cache
 
 
 @dataclass(frozen=True, slots=True)

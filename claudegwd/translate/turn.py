@@ -126,7 +126,7 @@ class Turn:
             case e.MessageStart(message=message):
                 self._take(TurnEvent.BEGAN)
                 self._head = message.usage or self._head
-                return (Started(message.model),)
+                return (Started(message.model, count_tokens(self._head, e.Usage())),)
             case e.MessageDelta(delta=delta) if delta.stop_reason is not None:
                 self._take(TurnEvent.ENDED)
                 return self._stopped(part, delta.stop_reason)

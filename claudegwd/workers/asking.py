@@ -54,6 +54,14 @@ class Attempts:
     held_until: float | None = None  # the wall clock: it waits for keys no longer than this, all waits together
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Use:
+    """What was used under one key: an attempt that failed may have used something too."""
+
+    key: str
+    answer: Answer
+
+
 class Asking:
     """A question under way. Start it with `Desk.ask`; read it with `first` and `next`; always `close` it."""
 
@@ -68,7 +76,7 @@ class Asking:
         self.waited = 0.0  # seconds for a worker: in the queue, or for the CLI to end its last turn
         self.asked_at: float | None = None  # trio's clock: the question was written to the CLI, the first time
         self.first_at: float | None = None  # the first token came from it
-        self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
+        self.uses: list[Use] = []  # one for each time that it was written to a CLI
         self._desk = desk
         self._lease: Lease | None = None
         self._receive: Reader | None = None
@@ -189,7 +197,6 @@ class Asking:
     async def _ask(self, key: UpstreamKey | NoKeys, *, again: bool) -> None:
         lease, pool = self._held(), self._desk.pool
         worker = lease.worker
-        worker.on_spent = self.on_spent
         self.key = key.name
         # A late failure of a token that was replaced meanwhile must not mark the new one.
         self._key_digest = key.digest if isinstance(key, UpstreamKey) else None
@@ -199,6 +206,7 @@ class Asking:
             lease, self._asked, _credentials(key, worker), key.name, again=again, system=pool.plain_system
         )
         self._answer = worker.answer
+        self.uses.append(Use(key.name, self._answer))
 
     async def _read_first(self) -> Failed | None:
         first: list[Output] = []

@@ -79,7 +79,6 @@ class Worker:
         self.ended = trio.Event()
         self.on_change: Callable[[Worker], None] = lambda _: None
         self.on_answer: Callable[[Worker], None] = lambda _: None  # the answer is complete, or the turn failed
-        self.on_spent: Callable[[float], None] = lambda _: None  # US dollars that the last turns cost, by the CLI
         self._spent = 0.0  # what the CLI says its conversation has cost in all
         self._clock = clock
         self._heard = False
@@ -388,8 +387,8 @@ class Worker:
     def _note_cost(self, total: float) -> None:
         # The CLI's sum begins anew with a cleared conversation.
         new, self._spent = total - self._spent if total >= self._spent else total, total
-        if new > 0:
-            self.on_spent(new)
+        if new > 0 and self._now is not None:
+            self._now.answer.spend(new)
 
     def _on_reply(self, body: e.ResponseBody) -> None:
         if body.request_id == self._ready_id:

@@ -38,3 +38,22 @@ def test_a_failure() -> None:
     failed = Failed(FailureKind.CLI, None, None, None, streamed=False)
     answer.add([failed])
     assert (answer.failed, answer.finished, answer.text, answer.calls) == (failed, None, "", [])
+
+
+def test_what_upstream_counted_and_the_cli_reckons_is_told() -> None:
+    answer = Answer()
+    told: list[tuple[TokenCount, float | None]] = []
+    answer.on_used = lambda: told.append((answer.counted, answer.cost))
+    head, end = TokenCount(prompt=10, completion=1), TokenCount(prompt=10, completion=5)
+    answer.add([Started("claude-x", head)])
+    answer.add([Finished("stop", end, After.KEEP)])
+    answer.spend(0.25)
+    answer.spend(0.5)
+    assert told == [(head, None), (end, None), (end, 0.25), (end, 0.75)]
+
+
+def test_what_is_only_estimated_was_not_counted() -> None:
+    answer = Answer()
+    head = TokenCount(prompt=10, completion=1)
+    answer.add([Started("claude-x", head), Finished("stop", TokenCount(10, 40, estimated=True), After.KILL)])
+    assert answer.counted == head

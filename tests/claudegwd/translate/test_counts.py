@@ -23,5 +23,5 @@ def test_what_is_missing_or_strange_counts_nothing() -> None:
 
 
 def test_an_answer_that_we_cut_is_estimated() -> None:
-    assert count_cut(HEAD, 9) == TokenCount(prompt=130, completion=3, cached=100, written=20)
+    assert count_cut(HEAD, 9) == TokenCount(prompt=130, completion=3, cached=100, written=20, estimated=True)
     assert count_cut(HEAD, 0).completion == 1

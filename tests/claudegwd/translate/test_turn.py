@@ -49,6 +49,7 @@ from tests.claudegwd.translate.upstream import (
 )
 from tests.openai_client import accumulated
 
+STARTED = Started("claude-x", TokenCount(prompt=10, completion=1))
 TOOLS = ToolSet((), {"read": "read", "odd_mark": "odd.name"})
 
 
@@ -76,7 +77,7 @@ SAID = block(0, "Hello", " world")
 
 def test_an_answer() -> None:
     assert run(whole(SAID)) == [
-        Started("claude-x"),
+        STARTED,
         Text(b'"Hello"'),
         Text(b'" world"'),
         Finished("stop", TokenCount(prompt=10, completion=7), After.KEEP),
@@ -314,10 +315,10 @@ class TestFilters:
         turn = Turn(TOOLS, StopsFilter(["\n"]))
         outputs = run(whole(block(0, "one", " two\nthree", " four")), turn)
         assert outputs == [
-            Started("claude-x"),
+            STARTED,
             Text(b'"one"'),
             Text(b'" two"'),
-            Finished("stop", TokenCount(prompt=10, completion=4), After.KILL),
+            Finished("stop", TokenCount(prompt=10, completion=4, estimated=True), After.KILL),
         ]
 
     def test_what_a_filter_held_back_comes_before_the_end(self) -> None:

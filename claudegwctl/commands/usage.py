@@ -1,0 +1,90 @@
+"""claudegwctl usage"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, names_of_clients, new_app, wants_json
+from claudegwctl.output import say, say_json, table
+from claudegwctl.problems import Problem
+
+app = new_app()
+
+_HEADS: Final = {
+    "requests": "requests", "errors": "errors", "prompt_tokens": "prompt", "completion_tokens": "completion",
+    "cached_tokens": "cached", "cache_write_tokens": "written", "first_token_ms": "first token", "cost_usd": "cost",
+}  # fmt: skip
+_NOBODY: Final = "(no key)"  # a client or upstream key without a name
+
+
+@app.command(epilog="Example: claudegwctl usage --since 30d --by client,model")
+def usage(
+    ctx: typer.Context,
+    since: Annotated[str, typer.Option(help="From when on: 7d, 12h, 90m, or a date, 2027-01-31.")] = "7d",
+    by: Annotated[str, typer.Option(help="What to add up by: client, key, model, day, hour, with commas.")] = "client",
+    client: Annotated[
+        str | None, typer.Option(help="Only this client's.", autocompletion=names_of_clients)
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Show who used what: requests, tokens, and what they cost.
+
+    The cost is what the Claude Code CLI reckons by its own list of prices. Days and hours are those of UTC."""
+    if as_csv and wants_json(ctx, json):
+        raise Problem("cannot print both JSON and CSV: leave one of them out")
+    query = {"since": since, "by": by} | ({"client": client} if client is not None else {})
+    found = daemon_of(ctx).get("/v1/usage", query)
+    if wants_json(ctx, json):
+        say_json(found)
+    elif as_csv:
+        say(_csv(found["rows"], found["by"]).rstrip("\n"))
+    else:
+        say("\n".join(lines(found)))
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """The answer of GET /v1/usage for people."""
+    by, rows, total = found["by"], found["rows"], found["total"]
+    if not rows:
+        yield "nothing was used in this time"
+        return
+    shown = [[*(row[name] or _NOBODY for name in by), *_cells(row)] for row in rows]
+    if by and len(rows) > 1:
+        shown.append(["total", *([""] * (len(by) - 1)), *_cells(total)])
+    yield from table((*by, *_HEADS.values()), shown, right=range(len(by), len(by) + len(_HEADS)))
+    if left_out := found.get("rows_left_out"):
+        yield f"{left_out} more rows: ask for a shorter time, or add up by less"
+    if without := total.get("without_cost"):
+        yield f"{without} answer{'' if without == 1 else 's'} without a cost: the CLI told none"
+
+
+def _cells(row: Mapping[str, Any]) -> Iterator[str]:
+    for name in _HEADS:
+        value = row.get(name)
+        match name:
+            case "cost_usd":
+                yield "unknown" if value is None else dollars(value)
+            case "first_token_ms":
+                yield "" if value is None else f"{value:,} ms"
+            case _:
+                yield f"{value or 0:,}"
+
+
+def dollars(amount: float) -> str:
+    """US dollars; of small amounts the digits that say something."""
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> str:
+    names = list(rows[0]) if rows else [*by, *(name for name in _HEADS)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

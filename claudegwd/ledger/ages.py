@@ -1,0 +1,45 @@
+"""How exactly usage is remembered as it grows old. Pure: the time is an argument.
+
+Days are those of UTC: a daemon that moves between time zones must not count an hour twice.
+"""
+
+from typing import Final, NamedTuple
+
+MINUTE: Final = 60
+HOUR: Final = 3600
+DAY: Final = 86_400
+
+# By the minute for as long as somebody looks into what happened yesterday.
+MINUTES_KEPT_SECONDS: Final = 2 * DAY
+# By the hour for the month that an invoice is about.
+HOURS_KEPT_SECONDS: Final = 35 * DAY
+# By the day for a year and the month in which it is looked back on.
+DAYS_KEPT_SECONDS: Final = 400 * DAY
+# About 40 MB. Where there are more (thousands of clients), rows are joined sooner than the times above say.
+ROWS_MAX: Final = 300_000
+
+
+class Cut(NamedTuple):
+    """Rows of `grain` seconds that begin before `before` become rows of `into` seconds; 0: they are forgotten."""
+
+    grain: int
+    before: int
+    into: int
+
+
+def cuts(now: float, sooner: int = 0) -> tuple[Cut, ...]:
+    """What to join now. `sooner`: halve the times so often, while there are too many rows."""
+    return (
+        _cut(now, MINUTE, MINUTES_KEPT_SECONDS >> sooner, HOUR),
+        _cut(now, HOUR, HOURS_KEPT_SECONDS >> sooner, DAY),
+        Cut(DAY, _floor(now - DAYS_KEPT_SECONDS, DAY), 0),
+    )
+
+
+def _cut(now: float, grain: int, kept: int, into: int) -> Cut:
+    # Whole ones only: half an hour that is joined today would be joined with its other half tomorrow.
+    return Cut(grain, _floor(now - kept, into), into)
+
+
+def _floor(moment: float, grain: int) -> int:
+    return int(moment // grain) * grain

@@ -1,0 +1,54 @@
+"""What is written down of a request: where it belongs, and what it used. Never a word of its content. Pure."""
+
+from dataclasses import dataclass, fields
+from typing import Final, NamedTuple
+
+# The status of a request whose client left before its answer was complete: nginx's word for it, known to whoever reads
+# logs of web servers.
+CLIENT_GONE: Final = 499
+# What an upstream calls its model is its own choice; what we keep of it is not.
+MODEL_CHARACTERS: Final = 100
+
+
+class Line(NamedTuple):
+    """Where a request belongs. Requests that agree in all of it share a row."""
+
+    minute: int  # seconds since the epoch, a multiple of 60
+    client: str  # "" where no key is asked for
+    key: str  # the upstream key's name; "" for a request that never got one
+    model: str  # the one that was asked for
+    answered: str  # the one that answered; "" if none did
+    route: str
+    how: str  # how its worker was had; "" for none
+    status: int
+
+
+@dataclass(slots=True)
+class Sums:
+    """What the requests of one line used, all together. `prompt` includes what the cache read and wrote."""
+
+    requests: int = 0
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    written: int = 0
+    reasoning: int = 0
+    firsts: int = 0  # requests that had a first token
+    first_ms: int = 0
+    all_ms: int = 0
+    priced: int = 0  # upstream answers of which the CLI said what they cost
+    unpriced: int = 0  # those that used tokens, and of whose cost nothing is known
+    cost: float = 0.0  # US dollars, of the priced ones
+
+    def add(self, other: "Sums") -> None:
+        """Take the other's into this one."""
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+SUMS: Final = tuple(field.name for field in fields(Sums))
+
+
+def minute_of(moment: float) -> int:
+    """The minute in which a moment lies; both in seconds since the epoch."""
+    return int(moment // 60) * 60

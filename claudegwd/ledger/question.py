@@ -1,0 +1,89 @@
+"""What somebody asks of the ledger, read from the words of a query, and its answer's shape. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from claudegwd.ledger.entry import Sums
+
+DEFAULT_SINCE: Final = "7d"
+# By client, key, model and hour a month has some thousand rows; more is nothing to look at, and a program can ask for
+# a shorter time.
+ROWS_ANSWERED_MAX: Final = 10_000
+
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_GROUPS: Final = ("client", "key", "model", "day", "hour")
+
+
+class QuestionError(ValueError):
+    """It cannot be understood; the text says what to write. `param` is the word of the query."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`since`: seconds since the epoch. `client`: only this one's; None: everybody's."""
+
+    since: float
+    by: tuple[str, ...] = ("client",)
+    client: str | None = None
+
+
+def read_question(query: Mapping[str, str], now: float, groups: Sequence[str] = _GROUPS) -> Question:
+    """The question of a query `since=7d&by=client,day&client=NAME`. Raises QuestionError."""
+    by = tuple(dict.fromkeys(name.strip() for name in query.get("by", groups[0]).split(",") if name.strip()))
+    for name in by:
+        if name not in groups:
+            raise QuestionError(f"cannot group by {name[:40]!r}: write one or more of {', '.join(groups)}", "by")
+    return Question(read_since(query.get("since", DEFAULT_SINCE), now), by, query.get("client"))
+
+
+def read_since(text: str, now: float) -> float:
+    """A span back from `now`, or a date of UTC, as seconds since the epoch. Raises QuestionError."""
+    text = text.strip()
+    if span := re.fullmatch(r"([0-9]{1,6})([mhdw])", text.lower(), re.ASCII):
+        return now - int(span[1]) * _UNITS[span[2]]
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise QuestionError(
+            f"cannot read the time {text[:40]!r}: write for example 7d, 12h, 90m or 2027-01-31", "since"
+        ) from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def answer(question: Question, rows: Iterable[tuple[tuple[Any, ...], int, Sums]]) -> dict[str, Any]:
+    """The body of an answer. Each row: the values of `question.by`, the requests that failed, and the sums."""
+    total, failed, left_out = Sums(), 0, 0
+    shown: list[dict[str, Any]] = []
+    for groups, errors, sums in rows:
+        total.add(sums)
+        failed += errors
+        if len(shown) < ROWS_ANSWERED_MAX:
+            shown.append({**dict(zip(question.by, groups, strict=True)), **_shape(errors, sums)})
+        else:
+            left_out += 1
+    body = {"since": question.since, "by": list(question.by), "rows": shown, "total": _shape(failed, total)}
+    return {**body, "rows_left_out": left_out} if left_out else body
+
+
+def _shape(errors: int, sums: Sums) -> dict[str, Any]:
+    """`cost_usd` is what the CLI reckons by its own price table; null where it said nothing."""
+    return {
+        "requests": sums.requests,
+        "errors": errors,
+        "prompt_tokens": sums.prompt,
+        "completion_tokens": sums.completion,
+        "cached_tokens": sums.cached,
+        "cache_write_tokens": sums.written,
+        "reasoning_tokens": sums.reasoning,
+        "cost_usd": round(sums.cost, 9) if sums.priced else None,
+        "without_cost": sums.unpriced,
+        "first_token_ms": round(sums.first_ms / sums.firsts) if sums.firsts else None,
+        "request_ms": round(sums.all_ms / sums.requests) if sums.requests else None,
+    }

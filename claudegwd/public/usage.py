@@ -1,0 +1,29 @@
+"""GET /v1/usage: what the client of this key has used, and nobody else."""
+
+import time
+from dataclasses import replace
+
+from quart import Response, g, request
+
+from claudegwd.gateway import Gateway
+from claudegwd.ledger.question import QuestionError, read_question
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.errors import InternalError, InvalidRequest
+from claudegwd.store.database import StateError
+
+# Which upstream keys there are is the operator's business.
+_GROUPS = ("model", "day", "hour")
+
+
+async def usage() -> Response:
+    """Its sums, `?since=7d&by=model,day,hour`."""
+    gateway: Gateway = g.gateway
+    try:
+        question = read_question(request.args.to_dict(), time.time(), _GROUPS)
+    except QuestionError as error:
+        raise InvalidRequest(str(error), param=error.param) from None
+    try:
+        found = await gateway.ledger.read(replace(question, client=g.client.name))
+    except StateError:
+        raise InternalError("cannot read the usage: the gateway's log says why; ask its operator") from None
+    return Response(encode(found), content_type="application/json")

@@ -1,0 +1,212 @@
+"""Who used what, on disk: written behind the requests' back, joined as it grows old, asked by people.
+
+A request pays for one addition in memory. What was noted is on the disk a second later: so much is lost by `kill -9`.
+"""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import trio
+
+from claudegwd.ledger.ages import DAY, HOUR, MINUTE, ROWS_MAX, Cut, cuts
+from claudegwd.ledger.entry import SUMS, Line, Sums
+from claudegwd.ledger.question import Question, answer
+from claudegwd.ledger.series import Series
+from claudegwd.logs import event, log
+from claudegwd.store.database import Database, StateError
+
+# The usage of so many seconds is lost in a crash; each write is a flush of the disk.
+WRITE_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
+LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
+# How often old rows are joined: seldom enough to cost nothing, often enough that each time is quick.
+JOIN_SECONDS: Final = 600.0
+# Lines that wait for a disk that fails, some 500 bytes each; beyond it requests are counted as lost.
+PENDING_MAX: Final = 20_000
+# A clock that differs by more from the time that has passed was set, or jumped: time servers correct by less.
+JUMP_SECONDS: Final = 60.0
+# How often times may be halved while there are too many rows: then minutes are kept for three hours.
+SOONER_MAX: Final = 4
+
+_PLACE: Final = Line._fields[1:]
+_GROUPS: Final = {
+    "client": "client",
+    "key": "key",
+    "model": "model",
+    "day": "strftime('%Y-%m-%d', at, 'unixepoch')",
+    # What is kept by the day alone stands in the day's first hour.
+    "hour": "strftime('%Y-%m-%dT%H:00Z', at, 'unixepoch')",
+}
+_ERRORS: Final = "sum(requests * (status >= 400))"
+_SUMMED: Final = ", ".join(f"sum({name})" for name in SUMS)
+_ADDED: Final = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+_COLUMNS: Final = ", ".join(("grain", "at", *_PLACE, *SUMS))
+_UPSERT: Final = f"ON CONFLICT DO UPDATE SET {_ADDED}"
+_MARKS: Final = ", ".join("?" * (2 + len(_PLACE) + len(SUMS)))
+
+
+class Ledger:
+    """Give it the state file, run `run` as a task. `clock`: wall clock; `elapsed`: one that nobody sets; seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.lost = 0  # requests that were never written
+        self.series = Series()
+        self._database = database
+        self._elapsed = elapsed or _boot_time
+        self._offset = self.clock() - self._elapsed()
+        self._pending: dict[Line, Sums] = {}
+        self._changed = trio.Event()
+        self._failing = False
+        self._join_at = 0.0
+
+    def note(self, line: Line, sums: Sums) -> None:
+        """Add what a request used, or what was learnt of it later. Never waits."""
+        self.series.add(line, sums)
+        self._keep(line, sums)
+
+    def _keep(self, line: Line, sums: Sums) -> None:
+        pending = self._pending.get(line)
+        if pending is not None:
+            pending.add(sums)
+        elif len(self._pending) < PENDING_MAX:
+            self._pending[line] = sums
+            self._changed.set()
+        else:
+            self.lost += sums.requests
+
+    async def read(self, question: Question) -> dict[str, Any]:
+        """The answer to a question, with all that is pending. StateError."""
+        await self.flush()
+        try:
+            return await self._database.run(ask_usage, question)
+        except sqlite3.Error as error:
+            self._say_failing(error)
+            raise StateError("cannot read the usage: the state file cannot be used; the log says why") from None
+
+    async def run(self) -> None:
+        """Write what is pending, for ever; a last time when cancelled."""
+        try:
+            while True:
+                with trio.move_on_after(JOIN_SECONDS):
+                    await self._changed.wait()
+                    await trio.sleep(WRITE_SECONDS)
+                self.look_at_clock()
+                if not await self.flush():
+                    await trio.sleep(RETRY_SECONDS)
+                elif self._elapsed() >= self._join_at:
+                    await self._join()
+        finally:
+            with trio.move_on_after(LAST_WRITE_SECONDS, shield=True):
+                await self.flush()
+
+    async def flush(self) -> bool:
+        """Write what is pending now; whether that went well."""
+        if not self._pending:
+            return True
+        lines, self._pending, self._changed = self._pending, {}, trio.Event()
+        try:
+            await self._database.run(write_usage, lines)
+        except (sqlite3.Error, StateError) as error:
+            self._say_failing(error)
+            for line, sums in lines.items():
+                self._keep(line, sums)
+            return False
+        if self._failing:
+            self._failing = False
+            event(log, logging.INFO, "usage is written again", lost=self.lost)
+        return True
+
+    async def _join(self) -> None:
+        self._join_at = self._elapsed() + JOIN_SECONDS
+        try:
+            await self._database.run(join_usage, self.clock())
+        except (sqlite3.Error, StateError) as error:
+            self._say_failing(error)
+
+    def look_at_clock(self) -> None:
+        """Say when the clock was set: from then on usage is counted to another minute, and perhaps another day."""
+        offset = self.clock() - self._elapsed()
+        moved, self._offset = offset - self._offset, offset
+        if abs(moved) > JUMP_SECONDS:
+            event(
+                log, logging.WARNING, "the clock was set: usage is counted to the time that it shows now",
+                seconds=round(moved),
+            )  # fmt: skip
+
+    def _say_failing(self, error: Exception) -> None:
+        if not self._failing:
+            event(log, logging.ERROR, "cannot write usage: it is kept in memory until the disk takes it", cause=error)
+        self._failing = True
+
+
+def _boot_time() -> float:
+    # On Linux the monotonic clock stands still while the machine sleeps, which would look like a jump.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def write_usage(connection: sqlite3.Connection, lines: Mapping[Line, Sums]) -> None:
+    """Add lines of minutes to what is there."""
+    connection.executemany(
+        f"INSERT INTO usage ({_COLUMNS}) VALUES ({_MARKS}) {_UPSERT}",  # noqa: S608 - constants
+        [(MINUTE, *line, *(getattr(sums, name) for name in SUMS)) for line, sums in lines.items()],
+    )
+
+
+def join_usage(connection: sqlite3.Connection, now: float) -> None:
+    """Join rows that have grown old; sooner than planned while there are too many."""
+    for sooner in range(SOONER_MAX + 1):
+        for cut in cuts(now, sooner):
+            _cut(connection, cut)
+        if connection.execute("SELECT count(*) FROM usage").fetchone()[0] <= ROWS_MAX:
+            return
+    # Days alone are too many: the oldest go.
+    connection.execute(
+        "DELETE FROM usage WHERE grain = ? AND at <= (SELECT at FROM usage ORDER BY at DESC LIMIT 1 OFFSET ?)",
+        (DAY, ROWS_MAX),
+    )
+
+
+def _cut(connection: sqlite3.Connection, cut: Cut) -> None:
+    old = (cut.grain, cut.before)
+    if cut.into:
+        # How a worker was had, and on which route, is of no interest after a month.
+        dropped = ("route", "how") if cut.into == DAY else ()
+        place = ["''" if name in dropped else name for name in _PLACE]
+        kept = ", ".join(name for name in _PLACE if name not in dropped)
+        connection.execute(
+            f"INSERT INTO usage ({_COLUMNS}) "  # noqa: S608 - constants
+            f"SELECT {cut.into}, at / {cut.into} * {cut.into} AS start, {', '.join(place)}, {_SUMMED} FROM usage "
+            f"WHERE grain = ? AND at < ? GROUP BY start, {kept} {_UPSERT}",
+            old,
+        )
+    connection.execute("DELETE FROM usage WHERE grain = ? AND at < ?", old)
+
+
+def ask_usage(connection: sqlite3.Connection, question: Question) -> dict[str, Any]:
+    """The rows that a question asks for, in the order of their groups."""
+    groups = [_GROUPS[name] for name in question.by]
+    places = ", ".join(str(place) for place in range(1, len(groups) + 1))
+    # A row counts if any of its time does: an hour that began before `since` holds minutes after it.
+    times = " OR ".join(f"(grain = {grain} AND at > :since - {grain})" for grain in (MINUTE, HOUR, DAY))
+    whose = "AND client = :client" if question.client is not None else ""
+    found = connection.execute(
+        f"SELECT {', '.join([*groups, _ERRORS, _SUMMED])} FROM usage WHERE ({times}) {whose} "  # noqa: S608 - constants
+        + (f"GROUP BY {places} ORDER BY {places}" if groups else ""),
+        {"since": question.since, "client": question.client},
+    )
+    return answer(question, _read(found, len(groups)))
+
+
+def _read(found: Iterable[tuple[Any, ...]], groups: int) -> Iterable[tuple[tuple[Any, ...], int, Sums]]:
+    for row in found:
+        if row[groups] is not None:  # a sum over nothing
+            yield row[:groups], row[groups], Sums(*row[groups + 1 :])

@@ -1,0 +1,40 @@
+"""Who used what, for Prometheus: read from the ledger's own sums at a scrape, so that both say the same."""
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
+
+from claudegwd.ledger.series import FIRST_TOKEN_SECONDS, Series
+
+_PLACE = ("client", "key", "model")
+_KINDS = {"prompt": "prompt", "completion": "completion", "cache_read": "cached", "cache_write": "written"}
+
+
+def families(series: Series) -> Iterator[Metric]:
+    """Requests, tokens, cost and first tokens by client, upstream key and model."""
+    requests = CounterMetricFamily(
+        "claudegwd_usage_requests", "Requests that asked a model.", labels=(*_PLACE, "outcome")
+    )
+    tokens = CounterMetricFamily(
+        "claudegwd_usage_tokens", "Tokens that upstream counted; prompt includes both kinds of cache.",
+        labels=(*_PLACE, "kind"),
+    )  # fmt: skip
+    cost = CounterMetricFamily(
+        "claudegwd_usage_cost_usd", "US dollars, as the CLI reckons by its own prices.", labels=_PLACE
+    )
+    first = HistogramMetricFamily(
+        "claudegwd_usage_first_token_seconds", "From the request's head to the first token.", labels=_PLACE
+    )
+    ends = [*map(str, FIRST_TOKEN_SECONDS), "+Inf"]
+    for place, total in series.totals.items():
+        sums = total.sums
+        requests.add_metric((*place, "answered"), sums.requests - total.failed)
+        requests.add_metric((*place, "failed"), total.failed)
+        for kind, name in _KINDS.items():
+            tokens.add_metric((*place, kind), getattr(sums, name))
+        cost.add_metric(place, sums.cost)
+        counts = list(zip(ends, accumulate(total.first_tokens), strict=True))
+        first.add_metric(place, counts, sums.first_ms / 1000)
+    yield from (requests, tokens, cost, first)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from claudegwd.ledger.entry import Sums
+from claudegwd.ledger.question import (
+    ROWS_ANSWERED_MAX,
+    Question,
+    QuestionError,
+    answer,
+    read_question,
+    read_since,
+)
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("text", "since"),
+    [
+        ("90m", NOW - 5400),
+        ("12h", NOW - 43_200),
+        (" 7D ", NOW - 604_800),
+        ("2w", NOW - 1_209_600),
+        ("2023-11-01", 1_698_796_800.0),
+        ("2023-11-01T12:00", 1_698_840_000.0),
+        ("2023-11-01T12:00+01:00", 1_698_836_400.0),
+    ],
+)
+def test_times(text: str, since: float) -> None:
+    assert read_since(text, NOW) == since
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "7", "-7d", "7y", "1e9d", "٧d", "2023-13-01", "9" * 400 + "d"])
+def test_what_is_no_time_is_refused_with_the_right_form(text: str) -> None:
+    with pytest.raises(QuestionError, match="write for example 7d, 12h"):
+        read_since(text, NOW)
+
+
+def test_a_question() -> None:
+    assert read_question({}, NOW) == Question(NOW - 604_800, ("client",))
+    asked = read_question({"by": " day,model,day ", "client": "laptop", "since": "1h"}, NOW)
+    assert asked == Question(NOW - 3600, ("day", "model"), "laptop")
+    assert read_question({"by": ""}, NOW).by == ()
+
+
+def test_what_cannot_be_added_up_by_is_refused_with_what_can() -> None:
+    with pytest.raises(QuestionError, match="client, key, model, day, hour") as refused:
+        read_question({"by": "client,colour"}, NOW)
+    assert refused.value.param == "by"
+    with pytest.raises(QuestionError, match="one or more of model, day, hour"):
+        read_question({"by": "key"}, NOW, ("model", "day", "hour"))
+
+
+def test_an_answer() -> None:
+    rows = [
+        (("laptop",), 1, Sums(3, 100, 20, 40, 10, 5, 2, 300, 900, 2, 1, 0.25)),
+        (("phone",), 0, Sums(1, 7, 1, unpriced=1)),
+    ]
+    body = answer(Question(NOW), rows)
+    first, second = body["rows"]
+    assert first == {
+        "client": "laptop", "requests": 3, "errors": 1, "prompt_tokens": 100, "completion_tokens": 20,
+        "cached_tokens": 40, "cache_write_tokens": 10, "reasoning_tokens": 5, "cost_usd": 0.25, "without_cost": 1,
+        "first_token_ms": 150, "request_ms": 300,
+    }  # fmt: skip
+    assert (second["cost_usd"], second["first_token_ms"]) == (None, None)
+    total = body["total"]
+    assert (total["requests"], total["prompt_tokens"], total["without_cost"], total["errors"]) == (4, 107, 2, 1)
+    assert "rows_left_out" not in body
+
+
+def test_an_answer_is_bounded_and_its_total_is_not() -> None:
+    body = answer(Question(NOW, ("hour",)), (((str(number),), 0, Sums(1)) for number in range(ROWS_ANSWERED_MAX + 3)))
+    assert (len(body["rows"]), body["rows_left_out"]) == (ROWS_ANSWERED_MAX, 3)
+    assert body["total"]["requests"] == ROWS_ANSWERED_MAX + 3
