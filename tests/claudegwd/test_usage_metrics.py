@@ -25,8 +25,8 @@ def test_requests_tokens_cost_and_first_tokens() -> None:
         f'claudegwd_usage_tokens_total{{{kind("cache_read")}}} 40.0',
         f'claudegwd_usage_tokens_total{{{kind("cache_write")}}} 10.0',
         f"claudegwd_usage_cost_usd_total{{{place}}} 0.25",
-        f'claudegwd_usage_first_token_seconds_bucket{{client="laptop",key="k0",le="0.25",model="sonnet"}} 0.0',
-        f'claudegwd_usage_first_token_seconds_bucket{{client="laptop",key="k0",le="0.5",model="sonnet"}} 1.0',
+        'claudegwd_usage_first_token_seconds_bucket{client="laptop",key="k0",le="0.25",model="sonnet"} 0.0',
+        'claudegwd_usage_first_token_seconds_bucket{client="laptop",key="k0",le="0.5",model="sonnet"} 1.0',
         f"claudegwd_usage_first_token_seconds_sum{{{place}}} 0.3",
     ):
         assert sample in text.splitlines()
