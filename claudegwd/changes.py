@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,10 @@ class RunningGateway(Gateway):
         error = await self._ask_under(key)
         if error is None:
             self.ring.clear(name)
+        log_event(
+            log, logging.INFO if error is None else logging.WARNING, "an upstream key was tested", key=name,
+            reason=error or "it answered",
+        )  # fmt: skip
         rows = {row["name"]: row["state"] for row in self.ring.snapshot(time.time())}
         seconds = round(time.monotonic() - started, 3)
         return {"name": name, "ok": error is None, "state": rows.get(name), "error": error, "seconds": seconds}
@@ -129,6 +133,7 @@ class RunningGateway(Gateway):
         await self.write_shell_files()  # also takes out what a setting removed while we were stopped has left
         while True:
             await trio.sleep(FOLLOW_SECONDS)
+            self.look_at_login()
             if self.ring.active != shown:
                 shown = self.ring.active
                 await self.write_shell_files()
@@ -205,18 +210,42 @@ class RunningGateway(Gateway):
         return changed
 
     async def _ask_under(self, key: UpstreamKey) -> str | None:
-        ring = KeyRing([with_status(key, KeyStatus.ACTIVE)], cooldown_seconds=self.config.keys.cooldown_seconds)
-        desk = Desk(self.pool, ring, self.desk.timing, time.time, self.desk.nursery)
+        ring = _Trial(key, self.ring)
+        timing = replace(self.desk.timing, hold=0.0)  # a limited key is an answer, not a reason to wait
+        desk = Desk(self.pool, ring, timing, time.time, self.desk.nursery)
         wanted = parse_chat_request(_TEST_BODY % self.config.claude.default_model.encode(), self.bounds)
         asking: Asking = desk.ask(self.plan(wanted, ANONYMOUS), f"test-{key.name}")
         try:
             await asking.first()
         except GatewayError as error:
-            kinds = list(desk.failures)
-            return ", ".join(kinds) or error.code or FailureKind.CLI.value
+            return ring.cause or error.code or FailureKind.CLI.value
         finally:
             asking.close()
         return None
+
+
+class _Trial(KeyRing):
+    """Only the key that is tested, whatever its state. What it fails by, the ring of all keys is told."""
+
+    def __init__(self, key: UpstreamKey, ring: KeyRing) -> None:
+        super().__init__([with_status(key, KeyStatus.ACTIVE)], cooldown_seconds=ring.cooldown_seconds)
+        self.cause = ""
+        self._ring = ring
+
+    def failed(
+        self,
+        name: str,
+        kind: FailureKind,
+        now: float,
+        *,
+        model: str | None = None,
+        reset_at: float | None = None,
+        error: str = "",
+        digest: str | None = None,
+    ) -> None:
+        self.cause = error or kind.value
+        super().failed(name, kind, now, model=model, reset_at=reset_at, error=error)
+        self._ring.failed(name, kind, now, model=model, reset_at=reset_at, error=error, digest=digest)
 
 
 def _keys_diff(old: KeysSource, new: KeysSource) -> KeysDiff:

@@ -229,8 +229,9 @@ def _status_line(gateway: RunningGateway) -> str:
     counts = gateway.pool.counts()
     keys = len(gateway.ring)
     return (
-        f"{gateway.state}: {gateway.active} requests, {gateway.pool.queued} queued; workers {counts['busy']} busy, "
-        f"{counts['idle']} idle, {counts['parked']} parked, {counts['spare']} spare; {keys or 'no'} keys"
+        f"{gateway.outward_state}: {gateway.active} requests, {gateway.pool.queued} queued; "
+        f"workers {counts['busy']} busy, {counts['idle']} idle, "
+        f"{counts['parked']} parked, {counts['spare']} spare; {keys or 'no'} keys"
     )
 
 

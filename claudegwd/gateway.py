@@ -2,9 +2,11 @@
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -14,6 +16,8 @@ from claudegwd.claude_cli import launch as cli_launch
 from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.config.schema import Config
+from claudegwd.key_log import log_key_news
+from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.clients import Client
@@ -43,6 +47,20 @@ from claudegwd.workers.scratch import Scratch
 
 # Above parked_seconds, so that the CLI never gives up a tool call before we do.
 TOOL_GRACE_SECONDS = 60.0
+
+# Why no request can be answered until a person has helped: with keys, and without.
+_DEAD = {
+    FailureKind.AUTHENTICATION: "no upstream key can be used: see `claudegwctl keys list`",
+    FailureKind.BILLING: "no upstream key can be used: the credit of the last one is spent; pay, or add a key",
+    FailureKind.MODEL_FORBIDDEN: "no upstream key has access to claude.default_model; choose another, or add a key",
+}
+_ADD = "`claudegwctl keys add NAME` adds a key, or log the CLI in"
+_LOGIN_DEAD = {
+    FailureKind.AUTHENTICATION: f"no key is configured, and the upstream refused the login: {_ADD} again",
+    FailureKind.BILLING: f"no key is configured, and the credit of the login is spent: pay, or {_ADD} as somebody else",
+}
+_NO_LOGIN = f"neither a key nor a login of the Claude Code CLI was found: {_ADD}"
+
 
 def own_version() -> str:
     """Of the installed package."""
@@ -95,6 +113,7 @@ class Gateway:
         self.total = 0
         self.failed: dict[str, int] = {}
         self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
+        self.login_stamp = self._login_stamp()
         self.scratch = Scratch.make()
         self.binary = find_binary(self.config.claude.binary, env)
         self.metrics = Metrics()
@@ -119,6 +138,7 @@ class Gateway:
         Started when a request could be answered. Raises CliError before that when the CLI does not start or is too old.
         """
         memory = KeyMemory(self.database, self.ring)
+        self.ring.on_news = log_key_news
         await memory.load()
         self.ring.on_change = memory.note
         self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
@@ -134,6 +154,8 @@ class Gateway:
                 self.desk = Desk(self.pool, self.ring, timing, time.time, nursery)
                 await self._learn_models()
                 self.state = "ready"
+                if problem := self.problem():
+                    log_event(log, logging.WARNING, "no request can be answered yet", problem=problem)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
@@ -281,7 +303,41 @@ class Gateway:
             return self.state
         if self.pool.roster.starts.hopeless(trio.current_time()):
             return "the Claude Code CLI does not start"
-        return ""
+        return self._no_credentials()
+
+    def _no_credentials(self) -> str:
+        dead = self.ring.dead(time.time(), self._default_model())
+        if len(self.ring):
+            return _DEAD.get(dead, "") if dead else ""
+        if dead:
+            return _LOGIN_DEAD.get(dead, "")
+        return "" if self.login_stamp else _NO_LOGIN
+
+    def _default_model(self) -> str | None:
+        model = self._models.get(self.config.claude.default_model)
+        return model.cli_name if model else None
+
+    def look_at_login(self) -> None:
+        """Notice another login of the CLI: what was known of the last one does not hold for it."""
+        before, self.login_stamp = self.login_stamp, self._login_stamp()
+        if self.login_stamp != before:
+            self.ring.forget_login()
+
+    def _login_stamp(self) -> tuple[object, ...]:
+        """What changes when another login is used in place of keys; empty where there is none."""
+        login = cli_launch.login_of(self.env)
+        if login != cli_launch.OWN_LOGIN or sys.platform == "darwin":
+            return (login,)  # in the environment, which does not change; or in a keychain that is not looked into
+        try:
+            stat = (Path(cli_launch.config_directory(self.env)) / ".credentials.json").stat()
+        except OSError:
+            return ()
+        return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+    @property
+    def outward_state(self) -> str:
+        """`state`, or "degraded" while it is "ready" and a request could not be answered."""
+        return "degraded" if self.state == "ready" and self.problem() else self.state
 
     def active_sessions(self) -> int:
         """Conversations that are kept in a worker or under way."""
@@ -297,12 +353,13 @@ class Gateway:
             "claude_binary": str(self.binary),
             "pid": os.getpid(),
             "uptime_seconds": round(now - self.started_at, 1),
-            "state": self.state,
+            "state": self.outward_state,
             "problem": self.problem() or self.database.problem,
             "binds": self.binds,
             "keys": self.ring.snapshot(now),
             "keys_origin": self.keys_source.origin,
             "login": None if len(self.ring) else cli_launch.login_of(self.env),
+            "login_failure": self.ring.login_failure(now),
             "state_file": str(self.database.path) if self.database.path else None,
             "content_logged": self.config.log.content,
             "workers": self.pool.counts(),

@@ -23,7 +23,7 @@ WEB = frozenset(("quart", "quart_trio", "hypercorn", "werkzeug"))
 FILES = frozenset(("subprocess", "os", "shutil", "tempfile", "fcntl", "io", "sqlite3"))
 
 # The pure part of claudegwd/keys; the rest of it reads and writes files.
-PURE_KEYS = ("answers", "entry", "environment", "failures", "key", "parse", "ring", "shell_text", "states")
+PURE_KEYS = ("answers", "entry", "environment", "failures", "key", "news", "parse", "ring", "shell_text", "states")
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 # What every layer above the pure ones may use.
 BASE = ("claudegwd.config", "claudegwd.contract", "claudegwd.logs", "claudegwd.redact")
@@ -33,7 +33,10 @@ PURE = (
 )  # fmt: skip
 SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching")
 # The state that both faces show: above the shell, below them.
-HEART = ("claudegwd.gateway", "claudegwd.metrics", "claudegwd.gauges", "claudegwd.usage_metrics", "claudegwd.changes")
+HEART = (
+    "claudegwd.gateway", "claudegwd.key_log", "claudegwd.metrics", "claudegwd.gauges", "claudegwd.usage_metrics",
+    "claudegwd.changes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

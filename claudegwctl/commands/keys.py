@@ -94,14 +94,30 @@ def disable(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
 
 
 @app.command("test", epilog="Example: claudegwctl keys test second")
-def try_out(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
-    """Ask one cheap question under a key. If it answers, what stood against the key is forgotten."""
-    result = daemon_of(ctx).ask("POST", f"/v1/keys/{quoted(name)}/test", seconds=SLOW_SECONDS)
-    if not result["ok"]:
-        if wants_json(ctx, json):
-            say_json(result)
-        raise Problem(f"cannot use key {name}: {result.get('error') or 'no answer'}; see `claudegwctl logs`")
-    _tell(ctx, json, result, f"{name} works ({duration_of(result)})")
+def try_out(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(help="The key's name; without it all are tested.", autocompletion=names_of_keys)
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Ask one cheap question under a key, or under each. If it answers, what stood against the key is forgotten."""
+    daemon = daemon_of(ctx)
+    names = [key["name"] for key in daemon.get("/v1/keys")["keys"]] if name is None else [name]
+    if not names:
+        raise Problem("cannot test: no keys are configured; add one with `claudegwctl keys add NAME`")
+    results = []
+    for each in names:
+        results.append(result := daemon.ask("POST", f"/v1/keys/{quoted(each)}/test", seconds=SLOW_SECONDS))
+        if not wants_json(ctx, json) and result["ok"]:
+            say(f"{each} works ({duration_of(result)})")
+        elif not wants_json(ctx, json) and name is None:
+            say(f"{each} does not work: {result.get('error') or 'no answer'}")
+    if wants_json(ctx, json):
+        say_json(results[0] if name is not None else {"keys": results})
+    failed = [f"{result['name']}: {result.get('error') or 'no answer'}" for result in results if not result["ok"]]
+    if failed:
+        raise Problem(f"cannot use key{'s' * (len(failed) > 1)} {', '.join(failed)}; see `claudegwctl logs`")
 
 
 @app.command("import", epilog="Example: claudegwctl keys import ~/older-gateway/.env")

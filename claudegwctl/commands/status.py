@@ -15,7 +15,7 @@ from claudegwctl.output import ago, coloured, duration, say, say_json
 app = new_app()
 
 _CLEAR: Final = "\x1b[H\x1b[2J"
-_STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "draining": "yellow"}
+_STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "degraded": "red", "draining": "yellow"}
 _KEY_COLOURS: Final = {
     "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
 }  # fmt: skip
@@ -92,6 +92,7 @@ def _keys(status: Mapping[str, Any], now: float) -> Iterator[str]:
         login = status.get("login") or "claude"
         used = "the login of the Claude CLI" if login == "claude" else f"{login} of the daemon's environment"
         yield f"{'keys':<14}none: {used} is used"
+        yield from _login_failure(status.get("login_failure"), now)
         return
     origin = f" from {status['keys_origin']}" if status.get("keys_origin") else ""
     yield f"{'keys':<14}{len(keys)}{origin}"
@@ -100,6 +101,16 @@ def _keys(status: Mapping[str, Any], now: float) -> Iterator[str]:
         mark = "*" if key["state"] == "active" else " "
         state = coloured(f"{key['state']:<9}", _KEY_COLOURS.get(key["state"], "bold"))
         yield f"  {mark} {key['name']:<{width}}  {state}  {'  '.join(_details(key, now))}".rstrip()
+
+
+def _login_failure(failure: Mapping[str, Any] | None, now: float) -> Iterator[str]:
+    if failure is None:
+        return
+    said = f"failed {ago(failure['at'])}: {failure['error']}"
+    if failure.get("until") is not None:
+        said += f"; asked again in {duration(failure['until'] - now)}"
+    said += "; another login, or `claudegwctl reload`, forgets it"
+    yield f"{'login':<14}{coloured(said, 'yellow')}"
 
 
 def _details(key: Mapping[str, Any], now: float) -> Iterator[str]:

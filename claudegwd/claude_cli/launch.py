@@ -46,9 +46,17 @@ _PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE"
 CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
+OWN_LOGIN = "claude"
+
+
 def login_of(env: Mapping[str, str]) -> str:
-    """What a CLI without keys logs in by: the variable of `env` that it takes, or "claude" for its own login."""
-    return next((name for name in CREDENTIALS if name != "ANTHROPIC_BASE_URL" and env.get(name)), "claude")
+    """What a CLI without keys logs in by: the variable of `env` that it takes, or OWN_LOGIN for its own login."""
+    return next((name for name in CREDENTIALS if name != "ANTHROPIC_BASE_URL" and env.get(name)), OWN_LOGIN)
+
+
+def config_directory(env: Mapping[str, str]) -> str:
+    """Where the CLI of the daemon's user keeps its configuration and login; "" if there is no home."""
+    return env.get("CLAUDE_CONFIG_DIR") or (f"{env['HOME']}/.claude" if env.get("HOME") else "")
 
 
 def uses_bare(*, keys_configured: bool, env: Mapping[str, str]) -> bool:
@@ -97,8 +105,7 @@ def environment(
         built.update(_CLIENT_LOG_LEVEL)
     if not keys_configured:
         built.update({name: env[name] for name in CREDENTIALS if env.get(name)})
-        if not uses_bare(keys_configured=False, env=env) and not env.get("CLAUDE_CODE_OAUTH_TOKEN"):
-            config = env.get("CLAUDE_CONFIG_DIR") or (f"{env['HOME']}/.claude" if env.get("HOME") else "")
-            if config:
-                built["CLAUDE_CONFIG_DIR"] = config
+        config = config_directory(env) if login_of(env) == OWN_LOGIN else ""
+        if config:
+            built["CLAUDE_CONFIG_DIR"] = config
     return built

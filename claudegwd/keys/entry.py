@@ -74,6 +74,10 @@ class KeyEntry:
         """Whether requests may go out under it."""
         return self.state in USABLE
 
+    def comes_back(self, now: float) -> bool:
+        """Whether it is usable, or will be without a person's help."""
+        return self.usable or self.state is KeyState.COOLING or (self.state in TIMED and self.until <= now)
+
     def allows(self, model: str | None, now: float) -> bool:
         """Whether the upstream has not refused ``model`` to it lately."""
         return model is None or self.forbidden.get(model, 0.0) <= now

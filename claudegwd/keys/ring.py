@@ -17,6 +17,7 @@ from claudegwd.keys.entry import KeyEntry, RememberedKey
 from claudegwd.keys.environment import EnvironmentLogin
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.news import KeyNews, Told
 from claudegwd.keys.states import TIMED, KeyEvent, KeyState
 
 __all__ = [
@@ -41,7 +42,8 @@ class KeyRing:
     """Keys in file order, at most one of them active.
 
     ``cooldown_seconds``: the first wait after a rate limit for which the upstream names no reset.
-    ``on_change``: called after each change; must be quick and must not call the ring.
+    ``on_change``: called after each change, ``on_news`` once for each change of a key's state; both must be quick and
+    must not call the ring.
     """
 
     def __init__(
@@ -56,9 +58,11 @@ class KeyRing:
         self.on_change = on_change
         self.rotations: Counter[str] = Counter()  # changes of the active key, by reason
         self._entries: dict[str, KeyEntry] = {key.name: KeyEntry.new(key) for key in keys}
+        self.on_news: Callable[[KeyNews], None] = lambda _: None
         self._login = EnvironmentLogin()
         self._turn: str | None = None  # the last active key: rotation goes on from its place
         self._activate_next(None)
+        self._told = Told(self._entries)
 
     # -- asking
 
@@ -105,6 +109,28 @@ class KeyRing:
         for name in names[start:] + names[:start]:
             yield self._entries[name]
 
+    def dead(self, now: float, model: str | None) -> FailureKind | None:
+        """Why no request can be answered until a person has helped, or None. Changes nothing.
+
+        Unlike for ``choose``, spent credit counts too: hoping for an hour that somebody pays is not being ready.
+        """
+        if not self._entries:
+            return self._login.dead
+        alive = [entry for entry in self._entries.values() if entry.comes_back(now)]
+        if alive:
+            able = any(entry.allows(model, now) for entry in alive)
+            return None if able else FailureKind.MODEL_FORBIDDEN
+        spent = any(entry.state is KeyState.EXHAUSTED for entry in self._entries.values())
+        return FailureKind.BILLING if spent else FailureKind.AUTHENTICATION
+
+    def login_failure(self, now: float) -> dict[str, Any] | None:
+        """What the login of the daemon's environment last failed by (EnvironmentLogin.snapshot); None with keys."""
+        return None if self._entries else self._login.snapshot(now)
+
+    def forget_login(self) -> None:
+        """The login of the environment is another one: nothing stands against it."""
+        self._login = EnvironmentLogin()
+
     @property
     def active(self) -> UpstreamKey | None:
         """The key for new conversations, as of the last call with a clock."""
@@ -143,19 +169,21 @@ class KeyRing:
         is that of a name that was removed.
         """
         if name == ENVIRONMENT:
-            self._login.failed(kind, now, reset_at, self.cooldown_seconds)
+            self._login.failed(kind, now, reset_at, self.cooldown_seconds, error)
             return
         entry = self._entries.get(name)
         if entry is None or (digest is not None and digest != entry.key.digest):
             return
         changed = entry.fail(kind, now, cooldown=self.cooldown_seconds, model=model, reset_at=reset_at, error=error)
         self._activate_next(kind.value)
+        self._tell(error or kind.value, name)
         self.on_change(RingChange.STATE if changed else RingChange.COUNTERS)
 
     def settle(self, now: float) -> None:
         """Take back keys whose time is over, and see that a ready one is active. Every other call does it first."""
         recovered = [entry for entry in self._entries.values() if entry.recover(now)]
         if self._activate_next("recovered") or recovered:
+            self._tell("recovered")
             self.on_change(RingChange.STATE)
 
     # -- what people do
@@ -180,6 +208,7 @@ class KeyRing:
                 f"`claudegwctl keys {mend} {entry.key.name}` may help"
             )
         self._activate(entry, "asked")
+        self._tell("asked")
         self.on_change(RingChange.STATE)
         return entry.key.name
 
@@ -187,6 +216,7 @@ class KeyRing:
         """A person or a test says that the key works. UnknownKey. A disabled key stays disabled."""
         self._entry(name).clear()
         self._activate_next("recovered")
+        self._tell("cleared")
         self.on_change(RingChange.STATE)
 
     def replace(self, keys: Sequence[UpstreamKey], now: float) -> KeysDiff:
@@ -206,6 +236,7 @@ class KeyRing:
             self._entries[key.name].become(key)
         self._activate_next("changed")
         self._login = EnvironmentLogin()
+        self._tell("changed")
         self.settle(now)
         self.on_change(RingChange.STATE)
         return KeysDiff(added, removed, changed)
@@ -231,8 +262,12 @@ class KeyRing:
             if row.state is KeyState.ACTIVE and entry.usable:
                 self._activate(entry, None)
         self._activate_next(None)
+        self._tell("remembered")
 
     # -- inside
+
+    def _tell(self, reason: str, about: str | None = None) -> None:
+        self._told.tell(self._entries, self.on_news, reason, about)
 
     def _entry(self, name: str) -> KeyEntry:
         if name not in self._entries:

@@ -24,11 +24,15 @@ async def index() -> Response:
 
 
 async def health() -> tuple[Response, int]:
-    """The older gateway's health: 503 with an error while no request could be answered."""
+    """The older gateway's health: 503 with an error while no request could be answered.
+
+    What only a person can mend is "degraded": the process itself is well, and starting it anew would not help.
+    """
     gateway: Gateway = g.gateway
     problem = gateway.problem()
+    state = gateway.outward_state
     body = {
-        "status": "unhealthy" if problem else "healthy",
+        "status": "healthy" if not problem else state if state == "degraded" else "unhealthy",
         "version": gateway.version,
         "claude_version": gateway.claude_version,
         "active_sessions": gateway.active_sessions(),

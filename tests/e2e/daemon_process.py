@@ -162,7 +162,7 @@ class Daemon:
         """Start it and wait until it is ready."""
         process = self.spawn()
         until = time.monotonic() + START_SECONDS
-        while (status := self._status()) is None or status["state"] != "ready":
+        while (status := self._status()) is None or status["state"] == "starting":
             assert process.poll() is None, f"the daemon ended with {process.returncode}: {self.log()}"
             assert time.monotonic() < until, f"the daemon is not ready: {self.log()}"
             time.sleep(POLL_SECONDS)

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import by_key, echo
+from claudegwd.demo.script import limited
 from tests.control_cli import ctl
 from tests.e2e.harness import Daemon, Running, attached, secret
 
@@ -85,3 +86,33 @@ async def test_without_any_login_the_answer_says_what_to_do() -> None:
         assert gateway.endpoint.count == 0
         status = await ctl(gateway.daemon.socket, "status")
         assert "none: the login of the Claude CLI is used" in status.out
+        assert "claudegwctl keys add" in (await gateway.http.get("/readyz")).text
+
+
+async def test_a_limit_of_the_login_ends_with_the_login() -> None:
+    async with without_keys("CLAUDE_CODE_OAUTH_TOKEN") as gateway:
+        gateway.endpoint.script = lambda _: limited(retry_after=3600)
+        assert (await gateway.refused("Now?")).status_code == 429
+        status = await ctl(gateway.daemon.socket, "status")
+        assert "login         failed" in status.out
+        assert "another login" in status.out
+        failure = (await gateway.status())["login_failure"]
+        assert (failure["kind"], failure["until"] > failure["at"]) == ("rate_limit", True)
+        gateway.endpoint.script = echo()
+        assert (await gateway.refused("And now?")).status_code == 429
+        await gateway.control("POST", "/v1/reload")
+        assert "Under the other one." in ((await gateway.ask("Under the other one.")).text or "")
+        assert (await gateway.status())["login_failure"] is None
+
+
+async def test_a_login_that_comes_is_noticed() -> None:
+    async with without_keys() as gateway:
+        assert (await gateway.http.get("/readyz")).status_code == 503
+        credentials = gateway.home / ".claude" / ".credentials.json"
+        credentials.parent.mkdir(exist_ok=True)
+        credentials.write_text("{}")
+
+        async def is_ready() -> bool:
+            return (await gateway.http.get("/readyz")).status_code == 200
+
+        await gateway.until(is_ready)

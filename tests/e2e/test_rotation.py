@@ -85,6 +85,25 @@ async def test_all_dead_is_502_and_never_the_upstreams_own_401() -> None:
             error = await gateway.refused("Anybody?")
             assert (error.status_code, error.code) == (502, "upstream_credentials_exhausted")
         assert gateway.endpoint.count == 2  # the second request did not try dead keys again
+        ready, health = await gateway.http.get("/readyz"), await gateway.http.get("/health")
+        assert (ready.status_code, health.status_code, health.json()["status"]) == (503, 503, "degraded")
+        status = await gateway.status()
+        assert (status["state"], status["problem"]) == ("degraded", ready.text.strip())
+        assert gateway.log.count("the last usable upstream key is gone") == 1
+        gateway.endpoint.script = echo()
+        tested = (await gateway.control("POST", "/v1/keys/k1/test")).json()
+        assert (tested["ok"], (await gateway.http.get("/readyz")).status_code) == (True, 200)
+
+
+async def test_a_test_of_a_key_never_waits_and_marks_it_as_a_request_would() -> None:
+    async with running(lambda _: limited(retry_after=4), keys=KEYS[:1]) as gateway:
+        for _ in range(2):
+            tested = (await gateway.control("POST", "/v1/keys/k0/test")).json()
+            assert (tested["ok"], tested["state"]) == (False, "cooling")
+            assert "rate_limit 429" in tested["error"]
+            assert tested["seconds"] < 3
+        assert (await gateway.keys())["k0"]["last_error"] == tested["error"]
+        assert gateway.log.count("an upstream key was tested") == 2
 
 
 async def test_all_spent_is_429_insufficient_quota() -> None:

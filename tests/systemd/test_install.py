@@ -36,13 +36,14 @@ def test_a_newcomer_gets_a_service_and_takes_it_back(bare: Lab) -> None:
     follow(bare, install)
     assert service.show("UnitFileState") == "enabled"
     assert service.show("ActiveState") == "active"
-    assert bare.said("curl", "-s", "http://127.0.0.1:8000/readyz") == "ok"
+    assert "keys add" in bare.said("curl", "-s", "http://127.0.0.1:8000/readyz")
     verified = bare.run("systemd-analyze", "verify", "claudegwd.service")
     assert verified.stdout + verified.stderr == ""
 
     add, _ask, doctor = commands(PAGE, 1)
     bare.run("sh", "-ec", add, given="sk-false-newcomer-0001\n")  # found on PATH, and the socket is where it looks
     assert "1 of 1 can be used: work" in bare.said("sh", "-c", doctor)
+    assert bare.said("curl", "-s", "http://127.0.0.1:8000/readyz") == "ok"
 
     before = service.main_pid
     assert outcomes(bare, "install") == {"in place"}
@@ -71,7 +72,7 @@ def test_a_user_installs_without_root(bare: Lab) -> None:
     assert refused.stderr.startswith("cannot ")
     bare.run(*own, "install")
     assert service.show("UnitFileState") == "enabled"
-    assert bare.said("curl", "-s", "http://127.0.0.1:8000/readyz") == "ok"
+    assert bare.said("curl", "-s", "http://127.0.0.1:8000/livez") == "ok"
     assert bare.said("find", "/home/ida", "-user", "root") == ""
     bare.run(*own, "uninstall")
     assert service.show("LoadState") == "not-found"

@@ -105,6 +105,14 @@ async def test_testing(socket: Path) -> None:
     assert done.err == "cannot use key primary: authentication (401); see `claudegwctl logs`\n"
     done = await ctl(socket, "keys", "test", "primary", "--json")
     assert (done.status, done.json["ok"]) == (1, False)
+    done = await ctl(socket, "keys", "test")
+    assert (done.status, done.out) == (
+        1,
+        "primary does not work: authentication (401)\nsecond works (0.2 s)\noff does not work: authentication (401)\n",
+    )
+    assert done.err.startswith("cannot use keys primary: authentication (401), off: authentication (401);")
+    rows = (await ctl(socket, "keys", "test", "--json")).json["keys"]
+    assert [(row["name"], row["ok"]) for row in rows] == [("primary", False), ("second", True), ("off", False)]
 
 
 async def test_importing(gateway: SmallGateway, socket: Path, tmp_path: Path) -> None:

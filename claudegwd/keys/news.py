@@ -1,0 +1,57 @@
+"""What changes of the keys' states, told once each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from claudegwd.keys.entry import KeyEntry
+from claudegwd.keys.states import USABLE, KeyState
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNews:
+    """One key's change of state. `before` None: it is new; `after` None: it was removed.
+
+    `until`: seconds since the epoch, where it comes back by itself. `usable` and `keys`: how many there are now.
+    """
+
+    name: str
+    before: KeyState | None
+    after: KeyState | None
+    reason: str
+    until: float | None
+    usable: int
+    keys: int
+
+    @property
+    def lost(self) -> bool:
+        """Whether it could be used before and cannot now."""
+        return self.before in USABLE and self.after not in USABLE
+
+    @property
+    def last(self) -> bool:
+        """Whether with it the last usable one is gone. Without any keys the login is used, and nothing is gone."""
+        return self.lost and not self.usable and self.keys > 0
+
+
+class Told:
+    """The states that were told last. `entries` is the ring's, by name, in each call."""
+
+    def __init__(self, entries: Mapping[str, KeyEntry]) -> None:
+        self._states = _states(entries)
+
+    def tell(
+        self, entries: Mapping[str, KeyEntry], listener: Callable[[KeyNews], None], reason: str, about: str | None
+    ) -> None:
+        """Tell what differs. `about`: the key that `reason` happened to; others changed because of it."""
+        before, self._states = self._states, _states(entries)
+        usable = sum(entry.usable for entry in entries.values())
+        for name in [*before, *(name for name in self._states if name not in before)]:
+            if before.get(name) is self._states.get(name):
+                continue
+            why = reason if about in (None, name) else f"{reason} of {about}"
+            until = entries[name].until or None if name in entries else None
+            listener(KeyNews(name, before.get(name), self._states.get(name), why, until, usable, len(entries)))
+
+
+def _states(entries: Mapping[str, KeyEntry]) -> dict[str, KeyState]:
+    return {name: entry.state for name, entry in entries.items()}
