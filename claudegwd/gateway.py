@@ -35,6 +35,7 @@ from claudegwd.store.database import FILE_NAME, Database, StateError
 from claudegwd.store.keys import KeyMemory
 from claudegwd.store.ledger import Ledger
 from claudegwd.store.responses import KeptResponses
+from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.translate.catalogue import Initialized, Model, offered
 from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
@@ -124,6 +125,7 @@ class Gateway:
         self.pool.on_waited = self.metrics.waited
         self.desk: Desk
         self.clients: ClientKeys
+        self.seal: Seal
         self._client_log = True  # whether the CLI can be asked for the log of its client library
         self._whole = True  # whether it takes requests whole
         self._goes_back = True  # whether it can cut its transcript
@@ -141,6 +143,8 @@ class Gateway:
         self.ring.on_news = log_key_news
         await memory.load()
         self.ring.on_change = memory.note
+        directory = self.database.path.parent if self.database.path is not None else None
+        self.seal = await trio.to_thread.run_sync(load_seal, directory)
         self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
         try:
             async with trio.open_nursery() as nursery:

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 from claudegwd.openai_api.errors import InvalidRequest, UnsupportedParameter
 
 
-def refuse(path: str, why: str) -> NoReturn:
+def refuse(path: str, why: str, *, code: str | None = None) -> NoReturn:
     """Raise the 400 for a field with a wrong value; `why` says what it must be."""
-    raise InvalidRequest(f"cannot read {path}: {why}", param=path)
+    raise InvalidRequest(f"cannot read {path}: {why}", param=path, code=code)
 
 
 def cannot_honour(path: str, why: str) -> NoReturn:

@@ -98,6 +98,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "ResponseEvent",
         "`response.completed`, `response.incomplete` or `response.failed`",
     ),
+    ("POST", "/v1/responses/compact"): _send(
+        "compactConversation", "Summarise a conversation, to go on from that", "ResponsesRequest", "ResponseCompacted"
+    ),
+    ("POST", "/v1/responses/input_tokens"): _send(
+        "countInputTokens", "About how many tokens a request has", "ResponseCounting", "ResponseTokens"
+    ),
     ("GET", "/v1/responses/{ident}"): _look("showResponse", "A response that is kept", _json(ref("Response"))),
     ("DELETE", "/v1/responses/{ident}"): _look(
         "deleteResponse", "Forget a response", _json(ref("ResponseDeleted"))

@@ -5,6 +5,7 @@ from typing import Any
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.openapi_schemas import COUNT, FLAG, NULL, TEXT, Schema, listed, one_of, optional, record, ref
 from claudegwd.openai_api.parameters import MAX_TOKENS, REASONING_EFFORTS, VERBOSITIES
+from claudegwd.openai_api.responses_compaction import MAX_ENTRIES, MAX_THRESHOLD, MIN_THRESHOLD
 from claudegwd.openai_api.responses_response import MAX_PAGE
 
 ITEM_PARAMETERS: list[dict[str, Any]] = [
@@ -16,7 +17,11 @@ ITEM_PARAMETERS: list[dict[str, Any]] = [
 
 def responses_schemas(bounds: Bounds) -> dict[str, Schema]:
     """The schemas of this API, by name."""
-    return {**_items(bounds), **_tools(bounds), "ResponsesRequest": _request(bounds), **_answers()}
+    request = _request(bounds)
+    counting = {**request, "required": []}
+    return {
+        **_items(bounds), **_tools(bounds), "ResponsesRequest": request, "ResponseCounting": counting, **_answers(),
+    }  # fmt: skip
 
 
 def _items(bounds: Bounds) -> dict[str, Schema]:
@@ -50,10 +55,30 @@ def _items(bounds: Bounds) -> dict[str, Schema]:
                 record("type call_id", type=outputs, call_id=ident, **optional(output=mixed)),
                 record("type id", type=shell, id=ident, **optional(output=mixed)),
                 record("type", type=one_of("reasoning", "web_search_call")),
+                record("type encrypted_content", type=one_of("compaction"), encrypted_content=TEXT),
+                record("type", type=one_of("compaction_trigger")),
+                *_items_of_tools(ident, bounds),
                 record("id", id=ident, **optional(type=one_of("item_reference"))),
             ]
         }
     }
+
+
+def _items_of_tools(ident: Schema, bounds: Bounds) -> list[Schema]:
+    """What the client's own machine or another provider did."""
+    plain = ("mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "file_search_call",
+             "code_interpreter_call", "image_generation_call")  # fmt: skip
+    tools = listed(ref("ResponsesTool"), maxItems=bounds.max_tools)
+    return [
+        record("type call_id action", type=one_of("shell_call"), call_id=ident, action=record()),
+        record("type call_id operation", type=one_of("apply_patch_call"), call_id=ident, operation=record()),
+        record("type call_id", type=one_of("shell_call_output", "apply_patch_call_output"), call_id=ident),
+        record("type id server_label name", type=one_of("mcp_call"), id=ident, server_label=ident, name=ident),
+        record("type id", type=one_of(*plain), id=ident),
+        record("type call_id", type=one_of("tool_search_call"), call_id={"anyOf": [ident, NULL]}),
+        record("type tools", type=one_of("tool_search_output", "additional_tools"), tools=tools),
+        record("type content", type=one_of("agent_message"), content={"type": "string", "minLength": 1}),
+    ]
 
 
 def _tools(bounds: Bounds) -> dict[str, Schema]:
@@ -94,6 +119,7 @@ def _request(bounds: Bounds) -> Schema:
     json_object = record("type", type=one_of("json_object"), **optional(schema=schema))
     form = {"anyOf": [record("type", type=one_of("text")), json_object, json_schema]}
     summary = one_of("auto", "concise", "detailed")
+    threshold: Schema = {"type": "integer", "minimum": MIN_THRESHOLD, "maximum": MAX_THRESHOLD}
     items = listed(ref("ResponsesItem"), maxItems=bounds.max_messages)
     return record(
         "model",
@@ -115,6 +141,10 @@ def _request(bounds: Bounds) -> Schema:
             max_output_tokens={"type": "integer", "minimum": 1, "maximum": MAX_TOKENS},
             metadata={"type": "object", "additionalProperties": TEXT},
             prompt_cache_key=ident,
+            context_management=listed(
+                record("type", type=one_of("compaction"), **optional(compact_threshold=threshold)),
+                maxItems=MAX_ENTRIES,
+            ),
             include=listed(TEXT),
             truncation=one_of("auto", "disabled"),
             user=TEXT,
@@ -133,12 +163,16 @@ def _answers() -> dict[str, Schema]:
     call = {"id": TEXT, "status": statuses, "call_id": TEXT, "name": TEXT, "namespace": TEXT}
     message = record("id type role content status", id=TEXT, type=one_of("message"), role=one_of("assistant"),
                      content=listed({"anyOf": [text, refusal]}), status=statuses)  # fmt: skip
+    compaction = record("id type encrypted_content", id=TEXT, type=one_of("compaction"), encrypted_content=TEXT)
     output = {
         "anyOf": [
             message,
             record("id type summary", id=TEXT, type=one_of("reasoning"), summary=listed(summary), status=statuses),
             record("id type call_id name arguments", type=one_of("function_call"), arguments=TEXT, **call),
             record("id type call_id name input", type=one_of("custom_tool_call"), input=TEXT, **call),
+            record("id type call_id arguments execution", type=one_of("tool_search_call"), arguments={},
+                   execution=one_of("client"), **call),
+            compaction,
         ]
     }
     usage = record(
@@ -169,4 +203,7 @@ def _answers() -> dict[str, Schema]:
         "ResponseEvent": record("type sequence_number", type=TEXT, sequence_number=COUNT, response=ref("Response")),
         "ResponseDeleted": record("id object deleted", id=TEXT, object=one_of("response"), deleted=FLAG),
         "ResponseItems": items,
+        "ResponseCompacted": record("id object created_at output usage", id=TEXT, object=one_of("response.compaction"),
+                                    created_at=COUNT, output=listed(record("id type")), usage=usage),
+        "ResponseTokens": record("object input_tokens", object=one_of("response.input_tokens"), input_tokens=COUNT),
     }

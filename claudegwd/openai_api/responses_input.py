@@ -12,6 +12,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.messages import Message, Part, Role, TextPart, ToolCall, read_call, read_file, read_image
+from claudegwd.openai_api.responses_compaction import Unseal, kept, read_compaction
 from claudegwd.openai_api.responses_history import HISTORY, read_unknown
 from claudegwd.openai_api.responses_tools import CUSTOM_INPUT, name_in
 
@@ -41,10 +42,11 @@ Find = Callable[[str], Mapping[str, Any] | None]
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A message, and the path of the item that it comes from."""
+    """A message, and the item that it comes from."""
 
     message: Message
     path: str
+    item: Fields | None = None
 
 
 def input_items(body: Fields, bounds: Bounds) -> list[Fields]:
@@ -83,7 +85,7 @@ class History(msgspec.Struct, frozen=True):
     ignored: tuple[str, ...]
 
 
-def read_items(items: Sequence[Fields], bounds: Bounds) -> History:
+def read_items(items: Sequence[Fields], bounds: Bounds, unseal: Unseal) -> History:
     """The messages of these items, in order, and what else they hold."""
     placed: list[Placed] = []
     tools: list[Fields] = []
@@ -92,15 +94,25 @@ def read_items(items: Sequence[Fields], bounds: Bounds) -> History:
         kind = item.text("type") or "message"
         if kind in _BRINGS_TOOLS:
             tools += item.objects("tools", longest=bounds.max_tools)
+        if kind == "compaction":
+            placed = [*kept_of(placed), Placed(read_compaction(item, unseal), item.path)]
+            continue
         messages = _messages(item, kind, bounds)
-        placed += [Placed(message, item.path) for message in messages]
+        placed += [Placed(message, item.path, item) for message in messages]
         ignored |= dict.fromkeys(_without_effect(item, kind, told=bool(messages)))
     return History(tuple(placed), tuple(tools), tuple(ignored))
+
+
+def kept_of(placed: Sequence[Placed]) -> list[Placed]:
+    """Those that stay when the rest is summarised."""
+    return [one for one, stays in zip(placed, kept([one.message for one in placed]), strict=True) if stays]
 
 
 def _messages(item: Fields, kind: str, bounds: Bounds) -> Sequence[Message]:
     if kind in _SAYS_NOTHING or kind == "additional_tools":
         return ()
+    if kind == "compaction_trigger":
+        refuse(item.at("type"), "it compacts all that stands before it, and so must be the last item")
     if kind in _READERS:
         return (_READERS[kind](item, bounds),)
     return HISTORY.get(kind, read_unknown)(item, bounds)

@@ -207,4 +207,18 @@ class ToolSearchItem(CallItem):
             return encode(text)  # the model's slip: the client sees what was written
 
 
+class CompactionItem(OutputItem):
+    """A summary of the conversation so far, sealed. It comes whole."""
+
+    prefix = "cmp"
+
+    def __init__(self, token: str, index: int, sealed: str) -> None:
+        super().__init__(token, index)
+        self._sealed = encode(sealed)
+
+    def json(self, status: bytes) -> bytes:  # noqa: ARG002 - OpenAI's has no status
+        head = b'{"id":"%b","type":"compaction","encrypted_content":%b}'
+        return head % (self.ident.encode("ascii"), self._sealed)
+
+
 CALLS: dict[str, type[CallItem]] = {"function": CallItem, "custom": CustomCallItem, "tool_search": ToolSearchItem}

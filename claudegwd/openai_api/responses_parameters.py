@@ -19,7 +19,7 @@ _INCLUDES = 20  # OpenAI knows eight
 HONOURED = frozenset({
     "model", "input", "instructions", "previous_response_id", "store", "stream", "stream_options", "tools",
     "tool_choice", "parallel_tool_calls", "text", "reasoning", "temperature", "top_p", "max_output_tokens", "metadata",
-    "prompt_cache_key", "include",
+    "prompt_cache_key", "include", "context_management",
 })
 # fmt: on
 

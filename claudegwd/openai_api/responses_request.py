@@ -23,7 +23,8 @@ from claudegwd.openai_api.parameters import (
     name_what_is_ignored,
     refuse_what_cannot_be_honoured,
 )
-from claudegwd.openai_api.responses_input import History, Placed, input_items, read_items, resolved
+from claudegwd.openai_api.responses_compaction import read_threshold
+from claudegwd.openai_api.responses_input import History, Placed, input_items, kept_of, read_items, resolved
 from claudegwd.openai_api.responses_parameters import (
     IGNORED,
     KNOWN,
@@ -43,8 +44,8 @@ _REPEATED = ("input", "tools", "tool_choice", "text")
 
 
 class Earlier(Protocol):
-    """What is kept of the same client's earlier responses. Raises BodyTooLarge where it is more than one request
-    may hold."""
+    """What is kept of the same client's earlier responses, and what was sealed for it. Raises BodyTooLarge where it is
+    more than one request may hold."""
 
     def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
         """All items up to the end of that response; None if it is not kept."""
@@ -52,9 +53,16 @@ class Earlier(Protocol):
     def item(self, ident: str) -> Mapping[str, Any] | None:
         """One item of theirs."""
 
+    def unsealed(self, sealed: str) -> str | None:
+        """The text of a compaction item; None if it was not made for this client."""
+
 
 class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A sound request. `chat` is what is asked; `echo` are the fields that the response object repeats."""
+    """A sound request. `chat` is what is asked; `echo` are the fields that the response object repeats.
+
+    `compacts`: not the answer is wanted but the conversation compacted; `threshold`: that too, before the answer, where
+    it has so many tokens. `words` are the items of the user's that stay then.
+    """
 
     chat: ChatRequest
     items: list[dict[str, Any]]  # its own input, without what came before
@@ -63,6 +71,9 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     shapes: dict[str, CallShape]
     paths: Paths
     echo: dict[str, Any]
+    compacts: bool
+    threshold: int | None
+    words: tuple[dict[str, Any], ...]
 
 
 def parse_responses_request(body: bytes, bounds: Bounds, earlier: Earlier) -> ResponsesRequest:
@@ -82,9 +93,12 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
     before = _before(previous, earlier)
     instructions = body.text("instructions")
     own = resolved(input_items(body, bounds), earlier.item)
+    compacts = bool(own) and own[-1].get("type") == "compaction_trigger"
+    if compacts:
+        own.pop()
     if len(before) + len(own) > bounds.max_messages:
         refuse("input", f"it must hold at most {bounds.max_messages} items, with those that came before")
-    history = read_items([*before, *own], bounds)
+    history = read_items([*before, *own], bounds, earlier.unsealed)
     placed = [*_instructed(instructions), *history.placed]
     if not own and not before and not instructions:
         raise InvalidRequest("cannot read input: it is missing; give a text or a list of items", param="input")
@@ -125,6 +139,13 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
             "previous_response_id": previous,
             "store": store,
         },
+        compacts=compacts,
+        threshold=read_threshold(body),
+        words=tuple(
+            one.item.values
+            for one in kept_of(history.placed)
+            if one.item is not None and one.message.role == "user" and one.item.get("type") in (None, "message")
+        ),
     )
 
 

@@ -91,7 +91,7 @@ def page_of_items(items: Sequence[Mapping[str, Any]], page: ItemsPage) -> bytes:
     return encode(
         {
             "object": "list",
-            "data": [_shown(item) for item in found],
+            "data": [shown_item(item) for item in found],
             "first_id": found[0]["id"] if found else "",
             "last_id": found[-1]["id"] if found else "",
             "has_more": start + len(found) < len(ordered),
@@ -99,7 +99,16 @@ def page_of_items(items: Sequence[Mapping[str, Any]], page: ItemsPage) -> bytes:
     )
 
 
-def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
+def compaction_body(
+    ident: str, created: int, words: Sequence[Mapping[str, Any]], compaction: bytes, usage: Usage
+) -> bytes:
+    """What /v1/responses/compact answers: the words of the user's that stay, then the summary as an item in JSON."""
+    head = encode({"id": ident, "object": "response.compaction", "created_at": created})
+    items = [*(encode(shown_item(item)) for item in words), compaction]
+    return b'%b,"output":[%b],"usage":%b}' % (head[:-1], b",".join(items), encode(usage.response_shape()))
+
+
+def shown_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item with all that OpenAI's description wants of it, however short it was sent."""
     kind = item.get("type") or "message"
     full = {"status": "completed", **item, "type": kind}

@@ -10,6 +10,7 @@ from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.responses_items import (
     CALLS,
     CallItem,
+    CompactionItem,
     Event,
     MessageItem,
     OutputItem,
@@ -71,6 +72,13 @@ class ResponsesStream:
     def tool_arguments(self, call: int, raw: bytes) -> bytes:
         """A piece of the arguments of call number `call`, from 0."""
         return self._piece(self._calls[call], raw)
+
+    def compaction(self, sealed: str) -> bytes:
+        """The conversation so far was summarised."""
+        item = CompactionItem(self._token, len(self._items), sealed)
+        begun = self._begin(item)
+        self._open.remove(item)
+        return begun + self._events(item.closing(b"completed"))
 
     def finish(self, reason: str) -> bytes:
         """The answer has ended, for this finish reason: its items end."""

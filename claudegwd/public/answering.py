@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 import trio
-from quart import Response, g
+from quart import Response
 
 from claudegwd.gateway import Gateway
 from claudegwd.ledger.entry import CLIENT_GONE, Line, Sums, minute_of
@@ -26,7 +26,8 @@ from claudegwd.openai_api.usage import Usage
 from claudegwd.public.booking import Booking
 from claudegwd.public.choice import Choice
 from claudegwd.public.choices import Choices
-from claudegwd.public.requests import Record, at_end, during, milliseconds_since
+from claudegwd.public.requests import Call, Record, milliseconds_since, this_call
+from claudegwd.translate.answer import Answer
 from claudegwd.translate.estimate import answer_tokens, prompt_tokens, used_tokens
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, TokenCount
@@ -54,16 +55,25 @@ class Stream(Protocol):
 
 
 class Answering:
-    """One question for each plan. Make it in a request's handler: it ends with the request, however that ends."""
+    """One question for each plan. It ends with its call, however that ends."""
 
-    def __init__(self, plans: Sequence[Plan], operation: str) -> None:
-        """`operation` is OpenTelemetry's name of what is done: "chat", "text_completion"."""
-        self._gateway: Gateway = g.gateway
-        self._client: Client = g.client
-        self._admission: Admission = g.admission
-        self._record: Record = g.record
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        operation: str,
+        *,
+        prepares: Callable[[Answer], Plan] | None = None,
+        call: Call | None = None,
+    ) -> None:
+        """`operation` is OpenTelemetry's name of what is done: "chat", "text_completion"; `prepares` as in Choice;
+        `call` where it is not the request in whose handler we are."""
+        call = call or this_call()
+        self._gateway: Gateway = call.gateway
+        self._client: Client = call.client
+        self._admission: Admission = call.admission
+        self._record: Record = call.record
         self._operation = operation
-        self._body_at: float = g.body_at
+        self._body_at: float = call.read_at
         self._handed_on: float | None = None
         self._answered = False
         self._stopped: GatewayError | None = None
@@ -72,14 +82,14 @@ class Answering:
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
-        ask = partial(self._gateway.desk.ask, request_id=g.request_id)
-        self._each = [Choice(ask, plan) for plan in plans]
+        ask = partial(self._gateway.desk.ask, request_id=call.record.request_id)
+        self._each = [Choice(ask, plan, prepares) for plan in plans]
         self._choices = Choices(self._each)
         self._record.model = plans[0].model.id
         for choice in self._each:
-            at_end(choice.close)
-        at_end(self._observe)
-        during(self._gateway.clients.book.under_way(self._client, self._revoked))
+            call.ending.callback(choice.close)
+        call.ending.callback(self._observe)
+        call.ending.enter_context(self._gateway.clients.book.under_way(self._client, self._revoked))
 
     @property
     def askings(self) -> list[Asking]:
@@ -127,14 +137,15 @@ class Answering:
                 raise self._told(error) from None
             first_at = self.askings[-1].first_at
             self._handed_on = trio.current_time() - first_at if first_at is not None else None
-        events = self._events(*make(self.model))
+        events = self.events(*make(self.model))
         response = Response(events, headers={**_STREAM_HEADERS, **headers(self.askings[0])})
         response.timeout = None  # Quart's default would cut the stream after 60 s
         return response
 
-    async def _events(
+    async def events(
         self, stream: Stream, opening: Iterable[bytes], write: Callable[[int, Output], bytes | None]
     ) -> AsyncIterator[bytes]:
+        """All events of the stream, and a comment for each heartbeat of silence. An error is the last event."""
         for event in opening:
             yield event
         try:

@@ -64,6 +64,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/chat/completions", chat.chat_completions),
     Route("POST", "/v1/completions", completions.completions),
     Route("POST", "/v1/responses", responses.responses_create),
+    Route("POST", "/v1/responses/compact", responses.responses_compact),
+    Route("POST", "/v1/responses/input_tokens", responses.responses_input_tokens),
     Route("GET", "/v1/responses/<ident>", responses.responses_show),
     Route("DELETE", "/v1/responses/<ident>", responses.responses_delete),
     Route("POST", "/v1/responses/<ident>/cancel", responses.responses_cancel),

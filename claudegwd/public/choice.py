@@ -1,10 +1,12 @@
-"""One choice of an answer: its question, and another one after it where the answer is not in the wanted format."""
+"""One choice of an answer: its question, one before it that prepares it, and another one after it where the answer is
+not in the wanted format."""
 
 from collections.abc import Callable, Sequence
 
 import trio
 
 from claudegwd.openai_api.errors import UpstreamUnavailable
+from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, Text
 from claudegwd.workers.asking import Asking
@@ -16,10 +18,15 @@ MAX_REPEATS = 1
 class Choice:
     """Read it as an Asking is read: `first`, then `next` to the end, or `whole`. Always `close` it."""
 
-    def __init__(self, ask: Callable[[Plan], Asking], plan: Plan) -> None:
+    def __init__(
+        self, ask: Callable[[Plan], Asking], plan: Plan, prepares: Callable[[Answer], Plan] | None = None
+    ) -> None:
+        """`prepares`: the answer to the plan is not handed out, but makes the true question. It may raise."""
         self._ask = ask
+        self._prepares = prepares
         self.asking = ask(plan)
         self.earlier: list[Asking] = []  # whose answers were not used
+        self._repeats = 0
         self._said = False  # text was handed out, so there is nothing to repeat
         self._begun = False  # the first outputs of the present question were handed out
         self._held: list[Output] | None = None
@@ -31,6 +38,8 @@ class Choice:
 
     async def first(self) -> Sequence[Output]:
         """The outputs up to and including the first token. May be cancelled and called again before `next`."""
+        if self._prepares is not None:
+            await self._prepare(self._prepares)
         while True:
             outputs = self._taken(await self.asking.first())
             if outputs is not None:
@@ -62,6 +71,15 @@ class Choice:
         for asking in self.every:
             asking.close()
 
+    async def _prepare(self, prepares: Callable[[Answer], Plan]) -> None:
+        # Cancelled and called again it goes on where it was: the first outputs are given twice, and not used.
+        batch: Sequence[Output] | None = await self.asking.first()
+        while batch is not None:
+            batch = await self.asking.next()
+        plan = prepares(self.asking.answer)
+        self._prepares = None
+        self._go_on(plan)
+
     def _taken(self, batch: Sequence[Output]) -> Sequence[Output] | None:
         """The batch, if it may be handed out; None when another question has taken the place of this one."""
         if batch and isinstance(batch[-1], Finished):
@@ -75,15 +93,19 @@ class Choice:
     def _repeat(self, fault: str) -> None:
         """Ask once more, in the same conversation: the pool finds the process that holds it."""
         plan = self.asking.plan.corrected(self.asking.answer, fault)
-        if plan is None or len(self.earlier) >= MAX_REPEATS or (self._said and self._held is None):
+        if plan is None or self._repeats >= MAX_REPEATS or (self._said and self._held is None):
             raise UpstreamUnavailable(
                 "cannot answer in the response_format: the model wrote something else; ask again",
                 code="invalid_model_output",
                 retry_after=1.0,
             )
-        self.asking.close()
-        self.earlier.append(self.asking)
-        self.asking = self._ask(plan)
+        self._repeats += 1
+        self._go_on(plan)
         self._begun = False
         if self._held is not None:
             self._held.clear()
+
+    def _go_on(self, plan: Plan) -> None:
+        self.asking.close()
+        self.earlier.append(self.asking)
+        self.asking = self._ask(plan)

@@ -10,12 +10,16 @@ from secrets import token_hex
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
+from quart import g
 from quart.wrappers import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
 from werkzeug.routing import MapAdapter
 
+from claudegwd.gateway import Gateway
+from claudegwd.limits.clients import Client
+from claudegwd.limits.meter import Admission
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.public.bodies import Request
@@ -51,6 +55,23 @@ class Record:
         fields = {name: value for name in _LOGGED if (value := getattr(self, name)) is not None}
         level = logging.INFO if self.method != "GET" else logging.DEBUG
         log_event(log, level, "request", milliseconds=milliseconds_since(self.started), **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What came in by the doors and is to be answered. `ending` closes it; `read_at` is when its body was there."""
+
+    gateway: Gateway
+    client: Client
+    admission: Admission
+    record: Record
+    read_at: float
+    ending: ExitStack
+
+
+def this_call() -> Call:
+    """That of the request in whose handler we are."""
+    return Call(g.gateway, g.client, g.admission, g.record, g.body_at, _at_end.get())
 
 
 class Connection(TrioASGIHTTPConnection):

@@ -1,104 +1,69 @@
 """/v1/responses: a request is asked as a chat, answered in this API's items and events, and kept for a while."""
 
-import time
-from collections.abc import Callable, Iterable
-from secrets import token_hex
-
+import msgspec
 import trio
 from quart import Response, g, jsonify, request
 
 from claudegwd.gateway import Gateway
 from claudegwd.openai_api.encode import encode
-from claudegwd.openai_api.errors import GatewayError, InvalidRequest, NotFound, UnsupportedParameter
-from claudegwd.openai_api.responses_request import ResponsesRequest, parse_responses_request
-from claudegwd.openai_api.responses_response import ResponseObject, page_of_items, parse_items_page
-from claudegwd.openai_api.responses_stream import ResponsesStream
-from claudegwd.openai_api.usage import Usage
-from claudegwd.public.answering import Answering, Stream, worker_headers
+from claudegwd.openai_api.errors import InvalidRequest, NotFound, UnsupportedParameter
+from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.json_body import read_object
+from claudegwd.openai_api.responses_request import parse_responses_request, read_responses_request
+from claudegwd.openai_api.responses_response import page_of_items, parse_items_page
 from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
+from claudegwd.public.requests import this_call
+from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.responses import KeptResponse, OwnResponses
-from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
-from claudegwd.workers.asking import Asking
+from claudegwd.translate.estimate import prompt_tokens
+
+_JSON = "application/json"
 
 
 async def responses_create() -> Response:
     """Answer one request, streaming or not."""
     gateway: Gateway = g.gateway
     body = await read_body()
+    making = ResponseMaking(this_call(), parse_responses_request(body, gateway.bounds, earlier(len(body))))
+    await making.ask()
+    if making.wanted.chat.stream:
+        with making.told():
+            return await making.answering.stream(making.opened, making.headers)
+    whole = await making.whole()
+    return Response(whole, content_type=_JSON, headers=making.headers(making.answering.askings[0]))
+
+
+async def responses_compact() -> Response:
+    """What a conversation becomes when it is summarised."""
+    gateway: Gateway = g.gateway
+    body = await read_body()
     wanted = parse_responses_request(body, gateway.bounds, earlier(len(body)))
-    try:
-        chat = await with_fetched_images(gateway, wanted.chat)
-        return await _answer(wanted, Answering([gateway.plan(chat, g.client)], "chat"))
-    except GatewayError as error:
-        raise wanted.paths.told(error) from None
+    making = ResponseMaking(this_call(), msgspec.structs.replace(wanted, compacts=True))
+    await making.ask()
+    compaction = await making.compaction()
+    return Response(compaction, content_type=_JSON, headers=making.headers(making.answering.askings[0]))
+
+
+async def responses_input_tokens() -> Response:
+    """About how many tokens a request has: an estimate, and the header says so, for nobody is asked."""
+    gateway: Gateway = g.gateway
+    body = await read_body()
+    fields = read_object(body, gateway.bounds)
+    fields["model"] = fields.get("model") or gateway.config.claude.default_model
+    wanted = read_responses_request(Fields(fields), gateway.bounds, earlier(len(body)))
+    making = ResponseMaking(this_call(), wanted)
+    with making.told():
+        tokens = prompt_tokens(gateway.plan(await with_fetched_images(gateway, wanted.chat), g.client))
+    counted = encode({"object": "response.input_tokens", "input_tokens": tokens})
+    return Response(counted, content_type=_JSON, headers={"x-claudegw-estimated": "input_tokens"})
 
 
 def earlier(size: int) -> OwnResponses:
     """What a request whose body has this size may go on from: with it, it is no larger than any body may be."""
     gateway: Gateway = g.gateway
     room = gateway.config.server.max_body_bytes - size
-    return gateway.responses.of(g.client.owner, trio.current_time(), room)
-
-
-async def _answer(wanted: ResponsesRequest, answering: Answering) -> Response:
-    token, owner, kept = token_hex(12), g.client.owner, g.gateway.responses
-
-    def made(model: str) -> ResponsesStream:
-        return ResponsesStream(
-            ResponseObject(f"resp_{token}", int(time.time()), model, wanted.echo), token, wanted.shapes
-        )
-
-    def end(stream: ResponsesStream, usage: Usage) -> None:
-        stream.complete(usage)
-        if wanted.store:
-            kept.keep(owner, _kept(token, wanted, stream), trio.current_time())
-
-    def opened(model: str) -> tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]:
-        stream = made(model)
-        answering.on_settled = lambda usage: end(stream, usage)
-        return stream, stream.opening(), lambda _, output: _write(stream, output)
-
-    def headers(asking: Asking) -> dict[str, str]:
-        found = worker_headers(asking, wanted.chat.ignored)
-        names = found.get("x-claudegw-ignored")
-        return found | ({"x-claudegw-ignored": wanted.paths.ignored(names)} if names else {})
-
-    if wanted.chat.stream:
-        return await answering.stream(opened, headers)
-    outputs: list[Output] = []
-    await answering.whole(outputs.extend)
-    stream = made(answering.model)
-    for output in outputs:
-        _write(stream, output)
-    end(stream, answering.usage)
-    return Response(stream.body, content_type="application/json", headers=headers(answering.askings[0]))
-
-
-def _write(stream: ResponsesStream, output: Output) -> bytes | None:
-    match output:
-        case Text(raw=raw):
-            return stream.text(raw)
-        case ToolArguments(index=call, raw=raw):
-            return stream.tool_arguments(call, raw)
-        case Reasoning(raw=raw):
-            return stream.reasoning(raw)
-        case Refusal(raw=raw):
-            return stream.refusal(raw)
-        case ToolStart(id=ident, name=name):
-            return stream.tool_start(ident, name)
-        case Finished(reason=reason):
-            return stream.finish(reason)
-    return None
-
-
-def _kept(token: str, wanted: ResponsesRequest, stream: ResponsesStream) -> KeptResponse:
-    items = [
-        {**item, "id": item["id"] if item.get("id") and isinstance(item["id"], str) else f"item_{token}{index:04x}"}
-        for index, item in enumerate(wanted.items)
-    ]
-    ids = (*(item["id"] for item in items), *stream.item_ids)
-    return KeptResponse(f"resp_{token}", wanted.previous, stream.body, encode(items), ids)
+    return gateway.responses.of(g.client.owner, trio.current_time(), room, gateway.seal)
 
 
 async def responses_show(ident: str) -> Response:

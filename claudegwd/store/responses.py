@@ -14,6 +14,7 @@ import msgspec
 
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import BodyTooLarge
+from claudegwd.store.sealing import Seal
 
 # Of all clients together, some ten thousand agent turns. Beyond it, whoever holds most loses what it has not used for
 # longest.
@@ -122,9 +123,9 @@ class KeptResponses:
             del self._owners[owner]
         return True
 
-    def of(self, owner: str, now: float, room: int) -> "OwnResponses":
+    def of(self, owner: str, now: float, room: int, seal: Seal) -> "OwnResponses":
         """What this owner may go on from, up to `room` bytes in one request."""
-        return OwnResponses(self, owner, now, room)
+        return OwnResponses(self, owner, now, room, seal)
 
     def place(self, owner: str, item_id: str) -> str:
         """The response that an item of the owner's is in; "" for none."""
@@ -152,6 +153,7 @@ class OwnResponses:
     owner: str
     now: float
     room: int
+    seal: Seal
     _items: dict[str, dict[str, Item]] = field(default_factory=dict)  # of responses that were read, by their ids
 
     def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
@@ -182,6 +184,10 @@ class OwnResponses:
         if item is not None:
             self._take(len(encode(item)))
         return item
+
+    def unsealed(self, sealed: str) -> str | None:
+        """The text of a compaction item; None if it was not made for this owner."""
+        return self.seal.unseal(self.owner, sealed)
 
     def _take(self, size: int) -> None:
         self.room -= size

@@ -14,13 +14,14 @@ from claudegwd.openai_api.openapi_responses import responses_schemas
 from claudegwd.openai_api.responses_parameters import HONOURED, IGNORED, KNOWN, REFUSED
 from claudegwd.openai_api.responses_request import parse_responses_request
 from claudegwd.store.responses import KeptResponses
+from claudegwd.store.sealing import Seal
 from tests.fuzz.seeds import BODIES
 
 SCHEMAS = {**responses_schemas(Bounds()), **request_schemas(Bounds()), **answer_schemas()}
 VALIDATOR = Draft202012Validator(
     {"$ref": "#/components/schemas/ResponsesRequest", "components": {"schemas": SCHEMAS}}
 )
-NOTHING_KEPT = KeptResponses().of("", 0, 0)
+NOTHING_KEPT = KeptResponses().of("", 0, 0, Seal(b"k" * 32))
 
 
 def test_every_parameter_that_is_honoured_is_described() -> None:

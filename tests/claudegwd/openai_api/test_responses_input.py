@@ -6,6 +6,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CallerError, UnsupportedParameter
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.messages import FilePart, ImagePart, Message, TextPart, ToolCall
+from claudegwd.openai_api.responses_compaction import summary_message
 from claudegwd.openai_api.responses_input import Find, input_items, read_items, resolved
 
 KEPT = {"msg_1": {"type": "message", "id": "msg_1", "role": "user", "content": "kept"}}
@@ -13,7 +14,7 @@ KEPT = {"msg_1": {"type": "message", "id": "msg_1", "role": "user", "content": "
 
 def read(value: Any, find: Find = KEPT.get) -> list[tuple[Message, str]]:
     items = resolved(input_items(Fields({"input": value}), Bounds()), find)
-    return [(placed.message, placed.path) for placed in read_items(items, Bounds()).placed]
+    return [(placed.message, placed.path) for placed in read_items(items, Bounds(), {"sealed": "the sum"}.get).placed]
 
 
 def messages(value: Any) -> list[Message]:
@@ -114,6 +115,8 @@ def test_a_reference_stands_for_its_item(reference: dict[str, str]) -> None:
         ([{"role": "user", "content": [{"type": "refusal"}]}], "input[0].content[0].type"),
         ([{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}], "input[0].content[0].image_url"),
         ([{"type": "function_call", "name": "f"}], "input[0].call_id"),
+        ([{"type": "compaction", "encrypted_content": "foreign"}], "input[0].encrypted_content"),
+        ([{"type": "compaction"}], "input[0].encrypted_content"),
         ([{"type": "function_call", "call_id": "c"}], "input[0].name"),
         ([{"type": "function_call_output", "output": "a"}], "input[0].call_id"),
         ([{"type": "function_call_output", "call_id": "c", "output": {}}], "input[0].output"),
@@ -152,7 +155,25 @@ def test_items_bring_tools_and_what_has_no_effect_is_named_once() -> None:
         {"type": "dream", "id": "d", "status": "completed"},
         {"type": "tool_search_output", "call_id": None, "tools": [tool]},
     ]
-    history = read_items(input_items(Fields({"input": items}), Bounds()), Bounds())
+    history = read_items(input_items(Fields({"input": items}), Bounds()), Bounds(), {}.get)
     assert [fields.values for fields in history.tools] == [tool, tool]
     assert history.ignored == ("input.phase", "input.caller", "input.mcp_list_tools", "input.dream")
     assert len(history.placed) == 4
+
+
+def test_before_a_compaction_only_what_was_said_by_the_user_and_the_system_counts() -> None:
+    items = [
+        {"role": "developer", "content": "rules"},
+        {"role": "user", "content": "one"},
+        {"type": "compaction", "id": "cmp_0", "encrypted_content": "sealed"},
+        {"role": "assistant", "content": "answer"},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "r"},
+        {"role": "user", "content": "two"},
+        {"type": "compaction", "id": "cmp_1", "encrypted_content": "sealed"},
+        {"role": "assistant", "content": "last"},
+    ]
+    summary = summary_message("the sum")
+    assert messages(items) == [
+        text("developer", "rules"), text("user", "one"), text("user", "two"), summary, text("assistant", "last"),
+    ]  # fmt: skip

@@ -21,8 +21,7 @@ SCHEMA = {"type": "object", "properties": {}}
 
 
 def test_every_parameter_of_openais_is_dealt_with() -> None:
-    # It asks for the compaction of long conversations by the server; named as unknown.
-    assert properties("CreateResponse") - {"context_management"} <= HONOURED | IGNORED.keys() | REFUSED.keys()
+    assert properties("CreateResponse") <= HONOURED | IGNORED.keys() | REFUSED.keys()
     assert not HONOURED & (IGNORED.keys() | REFUSED.keys())
 
 

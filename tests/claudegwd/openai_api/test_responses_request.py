@@ -26,6 +26,9 @@ class Earlier:
     def item(self, ident: str) -> Mapping[str, Any] | None:
         return next((item for item in KEPT if item["id"] == ident), None)
 
+    def unsealed(self, sealed: str) -> str | None:
+        return "the sum" if sealed == "sealed" else None
+
 
 def parse(**fields: Any) -> ResponsesRequest:
     body = json.dumps({"model": "m", "input": "hello", **fields}).encode()
@@ -135,3 +138,20 @@ def test_what_cannot_be_read_is_refused_with_its_path(fields: dict[str, Any], pa
         parse(**fields)
     assert (caught.value.param, caught.value.code) == (param, code)
     assert "messages" not in caught.value.message
+
+
+def test_a_trigger_at_the_end_asks_for_the_conversation_compacted() -> None:
+    given = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"type": "compaction_trigger"}]
+    wanted = parse(input=given)
+    assert wanted.compacts
+    assert said(wanted) == [("user", "a"), ("assistant", "b")]
+    assert (wanted.words, wanted.items) == ((given[0],), given[:2])
+    assert not parse(input=given[:2]).compacts
+    with pytest.raises(CallerError) as caught:
+        parse(input=[given[2], given[0]])
+    assert caught.value.param == "input[0].type"
+
+
+def test_of_an_earlier_response_the_words_of_the_user_stay_too() -> None:
+    wanted = parse(previous_response_id="resp_1", input=[{"type": "compaction", "encrypted_content": "sealed"}])
+    assert [word["content"] for word in wanted.words] == ["before"]

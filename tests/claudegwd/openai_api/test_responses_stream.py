@@ -91,6 +91,14 @@ def test_a_search_of_the_clients_tools_has_its_arguments_as_an_object() -> None:
     assert broken.to_dict()["arguments"] == '{"q'
 
 
+def test_a_compaction_is_an_item_that_comes_whole() -> None:
+    pieces = written(lambda stream: stream.compaction("sealed"), text(b'"a"'))
+    assert types(pieces)[2:5] == ["output_item.added", "output_item.done", "output_item.added"]
+    compaction, message = final_response(pieces).output
+    assert compaction.type == "compaction"
+    assert (compaction.encrypted_content, message.type) == ("sealed", "message")
+
+
 def test_each_kind_of_output_is_an_item_of_its_own() -> None:
     pieces = written(
         lambda stream: stream.reasoning(b'"hm"'),

@@ -11,8 +11,10 @@ from claudegwd.store.responses import (
     KeptResponse,
     KeptResponses,
 )
+from claudegwd.store.sealing import Seal
 
 ROOM = 10**6
+SEAL = Seal(b"k" * 32)
 
 
 def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptResponse:
@@ -27,7 +29,7 @@ def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptRes
 
 
 def ids(store: KeptResponses, owner: str, ident: str, now: float = 0) -> list[str] | None:
-    items = store.of(owner, now, ROOM).conversation(ident)
+    items = store.of(owner, now, ROOM, SEAL).conversation(ident)
     return None if items is None else [item["id"] for item in items]
 
 
@@ -45,9 +47,9 @@ def test_nobody_reaches_what_is_anothers() -> None:
     store.keep("a", kept(1), 0)
     assert store.get("b", "resp_1", 0) is None
     assert not store.delete("b", "resp_1")
-    assert store.of("b", 0, ROOM).conversation("resp_1") is None
-    assert store.of("b", 0, ROOM).item("in_1") is None
-    assert store.of("a", 0, ROOM).item("in_1") is not None
+    assert store.of("b", 0, ROOM, SEAL).conversation("resp_1") is None
+    assert store.of("b", 0, ROOM, SEAL).item("in_1") is None
+    assert store.of("a", 0, ROOM, SEAL).item("in_1") is not None
 
 
 def test_what_is_deleted_is_gone_with_its_items_and_what_went_on_from_it_ends() -> None:
@@ -56,7 +58,7 @@ def test_what_is_deleted_is_gone_with_its_items_and_what_went_on_from_it_ends() 
     store.keep("a", kept(2, 1), 0)
     assert store.delete("a", "resp_1")
     assert not store.delete("a", "resp_1")
-    assert store.of("a", 0, ROOM).item("out_1") is None
+    assert store.of("a", 0, ROOM, SEAL).item("out_1") is None
     assert ids(store, "a", "resp_2") is None
     assert store.get("a", "resp_2", 0) is not None
     assert store.delete("a", "resp_2")
@@ -97,7 +99,7 @@ def test_what_is_not_used_is_forgotten() -> None:
 def test_half_of_a_surrogate_pair_is_kept_as_it_came() -> None:
     store = KeptResponses()
     store.keep("a", KeptResponse("resp_1", None, b'{"output":[{"id":"o","t":"\\ud83d"}]}', b"[]", ("o",)), 0)
-    assert store.of("a", 0, ROOM).item("o") == {"id": "o", "t": "\ud83d"}
+    assert store.of("a", 0, ROOM, SEAL).item("o") == {"id": "o", "t": "\ud83d"}
 
 
 def test_no_request_goes_on_from_more_than_it_may_hold() -> None:
@@ -105,9 +107,15 @@ def test_no_request_goes_on_from_more_than_it_may_hold() -> None:
     store.keep("a", kept(1, text="x" * 300), 0)
     store.keep("a", kept(2, 1, text="x" * 300), 0)
     with pytest.raises(BodyTooLarge):
-        store.of("a", 0, 1000).conversation("resp_2")
-    assert store.of("a", 0, 1000).conversation("resp_1") is not None
-    named = store.of("a", 0, 1000)
+        store.of("a", 0, 1000, SEAL).conversation("resp_2")
+    assert store.of("a", 0, 1000, SEAL).conversation("resp_1") is not None
+    named = store.of("a", 0, 1000, SEAL)
     assert named.item("in_1") == named.item("in_1")
     with pytest.raises(BodyTooLarge):
         named.item("in_1")
+
+
+def test_what_was_sealed_for_one_is_nothing_to_another() -> None:
+    sealed = SEAL.seal("a", "the sum")
+    assert KeptResponses().of("a", 0, ROOM, SEAL).unsealed(sealed) == "the sum"
+    assert KeptResponses().of("b", 0, ROOM, SEAL).unsealed(sealed) is None

@@ -1,0 +1,159 @@
+"""One response, from a sound request to its last event: the same for HTTP, for the background and for a WebSocket."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from secrets import token_hex
+from typing import Any
+
+import trio
+
+from claudegwd.openai_api.chat_request import ChatRequest
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.errors import GatewayError, UpstreamUnavailable
+from claudegwd.openai_api.responses_compaction import compacted, summarising
+from claudegwd.openai_api.responses_items import CompactionItem
+from claudegwd.openai_api.responses_request import ResponsesRequest
+from claudegwd.openai_api.responses_response import ResponseObject, compaction_body
+from claudegwd.openai_api.responses_stream import ResponsesStream
+from claudegwd.openai_api.usage import Usage
+from claudegwd.public.answering import Answering, worker_headers
+from claudegwd.public.images import with_fetched_images
+from claudegwd.public.requests import Call
+from claudegwd.store.responses import KeptResponse
+from claudegwd.translate.answer import Answer
+from claudegwd.translate.estimate import prompt_tokens
+from claudegwd.translate.plan import Plan
+from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
+from claudegwd.workers.asking import Asking
+
+Opened = tuple[ResponsesStream, Iterable[bytes], Callable[[int, Output], bytes | None]]
+
+
+class ResponseMaking:
+    """`ask` first; then hand `opened` to the answering, or take it `whole`."""
+
+    def __init__(self, call: Call, wanted: ResponsesRequest) -> None:
+        self.wanted = wanted
+        self.answering: Answering
+        self._call = call
+        self._token = token_hex(12)
+        self._sealed: str | None = None  # a summary that no event has told of yet
+
+    @property
+    def ident(self) -> str:
+        """The id of the response."""
+        return f"resp_{self._token}"
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Errors inside speak of the fields of this API."""
+        try:
+            yield
+        except GatewayError as error:
+            raise self.wanted.paths.told(error) from None
+
+    async def ask(self) -> None:
+        """Plan the question and ask it; where the conversation is too long, for its summary first."""
+        with self.told():
+            chat = await with_fetched_images(self._call.gateway, self.wanted.chat)
+            plan = self._plan(summarising(chat) if self.wanted.compacts else chat)
+            threshold, prepares = self.wanted.threshold, None
+            if threshold is not None and not self.wanted.compacts and prompt_tokens(plan) >= threshold:
+                plan, prepares = self._plan(summarising(chat)), lambda answer: self._go_on(chat, answer)
+            self.answering = Answering([plan], "chat", prepares=prepares, call=self._call)
+
+    def opened(self, model: str) -> Opened:
+        """The stream, its first events, and what writes one."""
+        stream = self._stream(model)
+        self.answering.on_settled = lambda usage: self._end(stream, usage)
+        return stream, stream.opening(), lambda _, output: self._write(stream, output)
+
+    async def whole(self) -> bytes:
+        """The response object."""
+        stream, outputs = await self._outputs()
+        for output in outputs:
+            self._write(stream, output)
+        self._end(stream, self.answering.usage)
+        return stream.body
+
+    async def compaction(self) -> bytes:
+        """What the conversation becomes: for a request that is answered by that and nothing else."""
+        await self._outputs()
+        item = CompactionItem(self._token, 0, self._seal(self.answering.askings[0].answer))
+        words = [_with_id(word, self._token, index) for index, word in enumerate(self.wanted.words)]
+        return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.answering.usage)
+
+    def headers(self, asking: Asking) -> dict[str, str]:
+        """How the worker was had, and which parameters have no effect."""
+        found = worker_headers(asking, self.wanted.chat.ignored)
+        names = found.get("x-claudegw-ignored")
+        return found | ({"x-claudegw-ignored": self.wanted.paths.ignored(names)} if names else {})
+
+    async def _outputs(self) -> tuple[ResponsesStream, list[Output]]:
+        outputs: list[Output] = []
+        with self.told():
+            await self.answering.whole(outputs.extend)
+        return self._stream(self.answering.model), outputs
+
+    def _stream(self, model: str) -> ResponsesStream:
+        made = ResponseObject(self.ident, int(time.time()), model, self.wanted.echo)
+        return ResponsesStream(made, self._token, self.wanted.shapes)
+
+    def _plan(self, chat: ChatRequest) -> Plan:
+        return self._call.gateway.plan(chat, self._call.client)
+
+    def _go_on(self, chat: ChatRequest, answer: Answer) -> Plan:
+        """The question after the summary."""
+        self._sealed = self._seal(answer)
+        return self._plan(compacted(chat, answer.text))
+
+    def _seal(self, answer: Answer) -> str:
+        if not answer.text.strip():
+            raise UpstreamUnavailable(
+                "cannot compact the conversation: the model wrote no summary; try again", code="invalid_model_output"
+            )
+        return self._call.gateway.seal.seal(self._call.client.owner, answer.text)
+
+    def _write(self, stream: ResponsesStream, output: Output) -> bytes | None:
+        if self.wanted.compacts:
+            if not isinstance(output, Finished):
+                return None  # the summary is for us
+            self._sealed = self._seal(self.answering.askings[0].answer)
+        if self._sealed is None:
+            return _written(stream, output)
+        sealed, self._sealed = self._sealed, None
+        return stream.compaction(sealed) + (_written(stream, output) or b"")
+
+    def _end(self, stream: ResponsesStream, usage: Usage) -> None:
+        stream.complete(usage)
+        if self.wanted.store:
+            kept = KeptResponse(self.ident, self.wanted.previous, stream.body, *self._input(stream))
+            self._call.gateway.responses.keep(self._call.client.owner, kept, trio.current_time())
+
+    def _input(self, stream: ResponsesStream) -> tuple[bytes, tuple[str, ...]]:
+        """Its input with ids, as JSON, and all ids of input and output."""
+        items = [_with_id(item, self._token, index) for index, item in enumerate(self.wanted.items)]
+        return encode(items), (*(item["id"] for item in items), *stream.item_ids)
+
+
+def _with_id(item: Mapping[str, Any], token: str, index: int) -> dict[str, Any]:
+    given = item.get("id")
+    return {**item, "id": given if given and isinstance(given, str) else f"item_{token}{index:04x}"}
+
+
+def _written(stream: ResponsesStream, output: Output) -> bytes | None:
+    match output:
+        case Text(raw=raw):
+            return stream.text(raw)
+        case ToolArguments(index=call, raw=raw):
+            return stream.tool_arguments(call, raw)
+        case Reasoning(raw=raw):
+            return stream.reasoning(raw)
+        case Refusal(raw=raw):
+            return stream.refusal(raw)
+        case ToolStart(id=ident, name=name):
+            return stream.tool_start(ident, name)
+        case Finished(reason=reason):
+            return stream.finish(reason)
+    return None
