@@ -8,6 +8,7 @@ the model's name (`fake-deltas-200-gap-5`), which win.
     echo                  1: the answer is the last user text instead
     stamp                 1: each delta is the time it was written, time.monotonic_ns()
     calls                 number of tool calls before the text, of the first declared tools (0)
+    think                 milliseconds between the start of a message and its first delta (0)
     slow                  milliseconds before the first line is read (0)
     crash, hang, nonsense, huge     the state at which it exits with 1, stops for good, writes a line that is no JSON,
                           or one of 64 MiB: start, rehearsal, initialize, settings, append, ask, message, streaming,
@@ -189,6 +190,8 @@ class FakeCli:
         self.out.begin()
         self.point("message")
         self.out.message_start()
+        if self.setting("think"):
+            yield float(self.setting("think")) / 1000
         self.out.block_start(0, {"type": "text", "text": ""})
         gap, stamp = float(self.setting("gap")) / 1000, self.setting("stamp") == "1"
         for number, part in enumerate(parts):

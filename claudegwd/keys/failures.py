@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from claudegwd.openai_api.errors import (
+    AnswerUnread,
     CliError,
     ContextLengthExceeded,
     CredentialsExhausted,
@@ -36,6 +37,7 @@ class FailureKind(Enum):
     BAD_REQUEST = "bad_request"
     TOO_LONG = "too_long"
     CLI = "cli"  # it crashed or wrote what cannot be understood
+    UNREAD = "unread"  # the client does not read its answer
     SILENT = "silent"  # it lives and says nothing, which the caller sees as 504, not as 500
 
 
@@ -137,6 +139,13 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             CliError,
             "cannot answer: the Claude Code CLI failed; ask again, and if that does not help ask the operator to run "
             "`claudegwctl doctor`",
+        ),
+        FailureKind.UNREAD: FailureRule(
+            KeyEffect.UNCHANGED,
+            RetryRule.NEVER,
+            0,
+            AnswerUnread,
+            "cannot go on: the answer was not read for minutes; read the stream as it comes, or ask without streaming",
         ),
         FailureKind.SILENT: FailureRule(
             KeyEffect.UNCHANGED,

@@ -162,6 +162,13 @@ class RequestTooLarge(RateLimitExceeded):
     hopeless = True
 
 
+class AnswerUnread(CallerError):
+    """The client stopped reading its stream, for longer than a process can be kept waiting."""
+
+    status = 408
+    code = "answer_unread"
+
+
 class UpstreamError(GatewayError):
     """What is behind the CLI is at fault."""
 

@@ -20,7 +20,7 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log, log_content
 from claudegwd.metrics import Asked
 from claudegwd.openai_api.encode import encode
-from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
+from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError, InvalidRequest
 from claudegwd.openai_api.sse import CONTENT_TYPE, KEEP_ALIVE
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.booking import Booking
@@ -62,11 +62,15 @@ class Answering:
         plans: Sequence[Plan],
         operation: str,
         *,
+        stream: bool,
         prepares: Callable[[Answer], Plan] | None = None,
         call: Call | None = None,
     ) -> None:
-        """`operation` is OpenTelemetry's name of what is done: "chat", "text_completion"; `prepares` as in Choice;
-        `call` where it is not the request in whose handler we are."""
+        """`operation` is OpenTelemetry's name of what is done: "chat", "text_completion"; `stream`: the answer is
+        handed out as it comes; `prepares` as in Choice; `call` where it is not the request in whose handler we are.
+
+        Raises InvalidRequest for more plans than there may be workers: they would wait for each other.
+        """
         call = call or this_call()
         self._gateway: Gateway = call.gateway
         self._client: Client = call.client
@@ -78,11 +82,15 @@ class Answering:
         self._answered = False
         self._stopped: GatewayError | None = None
         self._status = CLIENT_GONE  # the answer's, whatever went out with its first byte
+        most = self._gateway.config.workers.max
+        if len(plans) > most:
+            param = "prompt" if operation == "text_completion" else "n"
+            raise InvalidRequest(f"cannot give {len(plans)} answers at once: ask for {most} at most", param=param)
         self._reserve(plans)
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
-        ask = partial(self._gateway.desk.ask, request_id=call.record.request_id)
+        ask = partial(self._gateway.desk.ask, request_id=call.record.request_id, whole=not stream)
         self._each = [Choice(ask, plan, prepares) for plan in plans]
         self._choices = Choices(self._each)
         self._record.model = plans[0].model.id

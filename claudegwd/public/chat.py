@@ -50,7 +50,7 @@ async def _answer(wanted: ChatRequest) -> Response:
     gateway: Gateway = g.gateway
     wanted = await in_session(wanted)
     wanted = await with_fetched_images(gateway, wanted)
-    answering = Answering([gateway.plan(wanted, g.client)] * wanted.n, "chat")
+    answering = Answering([gateway.plan(wanted, g.client)] * wanted.n, "chat", stream=wanted.stream)
     follow(answering, wanted)
 
     def headers(asking: Asking) -> dict[str, str]:

@@ -22,7 +22,7 @@ async def completions() -> Response:
     gateway: Gateway = g.gateway
     wanted = parse_completions_request(await read_body(), gateway.bounds)
     plans = [gateway.plan(chat, g.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
-    answering = Answering(plans, "text_completion")
+    answering = Answering(plans, "text_completion", stream=wanted.stream)
 
     def headers(asking: Asking) -> dict[str, str]:
         return worker_headers(asking, wanted.ignored)

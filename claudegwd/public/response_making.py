@@ -61,7 +61,13 @@ class ResponseMaking:
             threshold, prepares = self.wanted.threshold, None
             if threshold is not None and not self.wanted.compacts and prompt_tokens(plan) >= threshold:
                 plan, prepares = self._plan(summarising(chat)), lambda answer: self._go_on(chat, answer)
-            self.answering = Answering([plan], "chat", prepares=prepares, call=self._call)
+            self.answering = Answering(
+                [plan],
+                "chat",
+                stream=chat.stream and not self.wanted.compacts,
+                prepares=prepares,
+                call=self._call,
+            )
 
     def opened(self, model: str) -> Opened:
         """The stream, its first events, and what writes one."""

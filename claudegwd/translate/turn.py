@@ -81,6 +81,11 @@ class Turn:
         return self._strange_call or (self._text_bytes > 0 and not self._spoke and not self._calls)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the upstream's message has begun."""
+        return self.state is not TurnState.ASKED
+
+    @property
     def counts_tokens(self) -> bool:
         """Whether the upstream has told, at the start of its message, how many tokens the question had."""
         head = self._head

@@ -24,12 +24,15 @@ from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Failed, Finished, Output, Started
 from claudegwd.workers.carry import carry
 from claudegwd.workers.outlet import Batch, Reader
-from claudegwd.workers.pool import Lease, Pool
+from claudegwd.workers.pool import BETWEEN_EVENTS_SECONDS, Lease, Pool
 from claudegwd.workers.states import WorkerState
 from claudegwd.workers.worker import Worker, WorkerLost
 
-# The longest silence before the first event that is taken for work: a long prompt on a busy upstream.
+# The longest silence before the upstream begins to answer that is taken for work: a long prompt on a busy upstream.
 FIRST_EVENT_SECONDS = 120.0
+
+# How often a question that has no answer yet is looked after: what it waits for changes with the first sign of life.
+LOOK_SECONDS = 0.25
 
 # A bound on attempts beside those of the failure table: more keys than this in one request are a loop.
 MAX_ATTEMPTS = 64
@@ -42,6 +45,7 @@ class Timing:
     hold: float
     request: float
     first_event: float = FIRST_EVENT_SECONDS
+    between_events: float = BETWEEN_EVENTS_SECONDS
 
 
 @dataclass(slots=True)
@@ -51,6 +55,7 @@ class Attempts:
     tried: set[str] = field(default_factory=set)
     spent: dict[FailureKind, int] = field(default_factory=dict)
     count: int = 0
+    processes_failed: bool = False
     held_until: float | None = None  # the wall clock: it waits for keys no longer than this, all waits together
 
 
@@ -65,9 +70,10 @@ class Use:
 class Asking:
     """A question under way. Start it with `Desk.ask`; read it with `first` and `next`; always `close` it."""
 
-    def __init__(self, desk: "Desk", plan: Plan, request_id: str) -> None:
+    def __init__(self, desk: "Desk", plan: Plan, request_id: str, *, whole: bool = False) -> None:
         self.plan = plan
         self.request_id = request_id
+        self.whole = whole  # nothing is handed out before the end, so up to there it may be asked again
         self.how = ""
         self.key: str | None = None
         self._key_digest: str | None = None
@@ -83,6 +89,7 @@ class Asking:
         self._asked = plan  # with what a replay needs beside what the client sent
         self._answer = Answer()  # this question's own: the worker may have gone on to another before we are read
         self._first: list[Output] = []
+        self._begun = False  # the upstream has begun to answer, which costs
         self._broken: Failed | None = None  # the answer breaks off after what was handed out
         self._ready = trio.Event()
         self._scope = trio.CancelScope()
@@ -92,7 +99,8 @@ class Asking:
     # -- for the request ----------------------------------------------------------------------------------------------
 
     async def first(self) -> Sequence[Output]:
-        """The outputs up to and including the first token. Raises the GatewayError if it never came.
+        """The outputs up to and including the first token, or all of them where it is asked for the `whole`. Raises the
+        GatewayError if it never came.
 
         May be cancelled and called again.
         """
@@ -160,6 +168,7 @@ class Asking:
     async def _until_first_token(self) -> None:
         again = False
         while True:
+            self._begun = False
             failed = await self._attempt(again=again)
             if failed is None:
                 return
@@ -171,25 +180,18 @@ class Asking:
         self.attempts.count += 1
         try:
             key = await self._choose_key()
-            again = again and self._has_living_worker()  # it may have died while the request was held
-            if self._lease is None:
+            again = again and self._has_living_worker()  # it may have died, or was given back while none was to be had
+            while self._lease is None:
                 began = trio.current_time()
-                self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.count > 1)
+                self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.processes_failed)
                 self.how = self._lease.way.value
                 self.waited += trio.current_time() - began
                 key = await self._choose_key()  # the one from before the queue may have died in the meantime
-            with self._first_event_bound() as bound:
-                await self._ask(key, again=again)
-                self.asked_at = self.asked_at or trio.current_time()
-                failed = await self._read_first()
-            if not bound.cancelled_caught:
-                return failed
-            return self._lost(FailureKind.SILENT, "first event")
+            await self._ask(key, again=again)
+            self.asked_at = self.asked_at or trio.current_time()
+            return await self._read_first()
         except WorkerLost as error:
             return self._lost(FailureKind.CLI, str(error))
-
-    def _first_event_bound(self) -> trio.CancelScope:
-        return trio.move_on_after(self._desk.timing.first_event)
 
     def _lost(self, kind: FailureKind, error: str) -> Failed:
         return Failed(kind, None, error, None, streamed=False)
@@ -210,11 +212,12 @@ class Asking:
 
     async def _read_first(self) -> Failed | None:
         first: list[Output] = []
-        while (batch := await self._channel().receive()) is not None:
-            if batch and isinstance(batch[-1], Failed) and not _has_token([*first, *batch[:-1]]):
+        while (batch := await self._receive_soon()) is not None:
+            if batch and isinstance(batch[-1], Failed) and (self.whole or not _has_token([*first, *batch[:-1]])):
                 return batch[-1]
             first.extend(batch)
-            if _has_token(first):
+            self._begun = self._begun or bool(batch)
+            if isinstance(first[-1], Finished) if self.whole and first else _has_token(first):
                 last = first[-1]
                 if isinstance(last, Failed):
                     self._broken = last  # in the same read as the first token: told when that has been
@@ -224,11 +227,31 @@ class Asking:
                 return None
         return self._lost(FailureKind.CLI, "the CLI ended")
 
+    async def _receive_soon(self) -> Batch | None:
+        """The next outputs. Raises WorkerLost for a CLI that says nothing at all, and gives a failure for an upstream
+        that falls silent: not for one that takes long, as long as there is any sign of it."""
+        worker, timing = self._held().worker, self._desk.timing
+        while True:
+            if not worker.has_acknowledged:
+                left = worker.acknowledge_within() - worker.silent_for()
+            else:
+                bound = timing.between_events if worker.hears_upstream else timing.first_event
+                left = bound - worker.silent_for()
+            if left <= 0 and not worker.has_acknowledged:
+                raise WorkerLost("the CLI does not answer")
+            if left <= 0:
+                return [self._lost(FailureKind.SILENT, "upstream")]
+            with trio.move_on_after(min(left, LOOK_SECONDS)):
+                return await self._channel().receive()
+
     # -- what a failure leads to --------------------------------------------------------------------------------------
 
     def _report(self, failed: Failed) -> None:
         if self._closed:
             return  # it was stopped, which is nobody's failure
+        if failed.kind is FailureKind.UNREAD:
+            log_event(log, logging.WARNING, "an answer was not read", request_id=self.request_id)
+            return  # nor is this the upstream's, nor the key's
         now = self._desk.clock()
         name = self.key or ENVIRONMENT
         log_event(
@@ -253,10 +276,13 @@ class Asking:
         spent = self.attempts.spent.get(failed.kind, 0)
         self.attempts.spent[failed.kind] = spent + 1
         over = rule.retries is not None and spent >= rule.retries
+        # What has begun is being paid for: a second one would be paid for too, and take as long.
+        over = over or (failed.kind is FailureKind.SILENT and self._begun)
         if rule.retry is RetryRule.NEVER or over or self.attempts.count >= MAX_ATTEMPTS:
             raise error_for(failed.kind)
         self.attempts.tried.add(self.key or ENVIRONMENT) if rule.retry is RetryRule.NEXT_KEY else None
         if rule.retry is RetryRule.OTHER_PROCESS:
+            self.attempts.processes_failed = True
             self._drop_worker()
             return False
         if rule.retry is RetryRule.SAME_KEY_BACKOFF:
@@ -268,6 +294,12 @@ class Asking:
         if self._lease is not None and self._lease.worker.state is WorkerState.CLOSING:
             self._drop_worker()
         return self._lease is not None
+
+    def _let_worker_go(self) -> None:
+        """While no key is to be had somebody else may use it, and no sweep has to wonder what it is waiting for."""
+        if self._lease is not None:
+            self._desk.pool.give_back(self._lease)
+            self._lease = None
 
     def _drop_worker(self) -> None:
         if self._lease is not None:
@@ -293,6 +325,7 @@ class Asking:
                 self.attempts.held_until = now + self._desk.timing.hold
             if choice.until > self.attempts.held_until:
                 raise error_for(choice.kind, retry_after=choice.until - now)
+            self._let_worker_go()
             await trio.sleep(max(0.01, choice.until - now))
             self.attempts.tried.clear()
 
@@ -330,9 +363,9 @@ class Desk:
     nursery: trio.Nursery
     failures: dict[str, int] = field(default_factory=dict)
 
-    def ask(self, plan: Plan, request_id: str) -> Asking:
-        """Begin; the caller reads the answer and closes it."""
-        asking = Asking(self, plan, request_id)
+    def ask(self, plan: Plan, request_id: str, *, whole: bool = False) -> Asking:
+        """Begin; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
+        asking = Asking(self, plan, request_id, whole=whole)
         self.nursery.start_soon(asking.prepare)
         return asking
 

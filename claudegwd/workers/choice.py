@@ -29,7 +29,8 @@ class Seen:
 
     `common`: how many entries of the plan it holds from the beginning on, of the `length` that it holds in all.
     `cut`: to how many of the plan's entries it can be cut back. `takes_results`: the plan brings just what its open
-    tool calls wait for. `spared`: it was parked a moment ago, and its client is about to come back.
+    tool calls wait for. `spared`: it was parked a moment ago, and its client is about to come back. `overdue`: its
+    start takes longer than starts do.
     """
 
     state: WorkerState
@@ -40,6 +41,7 @@ class Seen:
     cut: int = 0
     takes_results: bool = False
     spared: bool = False
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def choose(
             return choice
     for state, way in ((WorkerState.SPARE, Way.SPARE), (WorkerState.STARTING, Way.COLD)):
         unused = _oldest(seen, state)
-        if unused is not None:
+        if unused is not None and not (seen[unused].overdue and room and may_start):
             return Choice(way, unused)
     if room:
         return Choice(Way.COLD) if may_start else None

@@ -10,6 +10,7 @@ from typing import Any
 import trio
 
 from claudegwd.config.schema import LimitsConfig, WorkersConfig
+from claudegwd.keys.failures import FailureKind
 from claudegwd.openai_api.errors import CliError, Overloaded, ShuttingDown
 from claudegwd.translate.history import canonical_answer, chain
 from claudegwd.translate.plan import Plan
@@ -20,9 +21,15 @@ from claudegwd.workers.memory import is_short, rss_bytes
 from claudegwd.workers.process import Launch
 from claudegwd.workers.roster import Roster
 from claudegwd.workers.spares import Spares
-from claudegwd.workers.states import WorkerEvent, WorkerState
+from claudegwd.workers.states import (
+    OVERDUE_START_SECONDS,
+    SETTLE_SECONDS,
+    START_SECONDS,
+    WorkerEvent,
+    WorkerState,
+)
 from claudegwd.workers.waiting import FairQueue
-from claudegwd.workers.worker import SETTLE_SECONDS, Worker
+from claudegwd.workers.worker import Worker
 
 # How long a request waits for a worker that is about to be free, before it takes a new one: it takes some 10 ms.
 SETTLING_SECONDS = 0.1
@@ -36,9 +43,19 @@ MAX_USES = 2_000
 # When whoever finds the queue full is told to come back: spread, or all that came at once would come at once again.
 FULL_SECONDS = (1.0, 4.0)
 
-# The longest silence inside an answer that is taken for work: a model that thinks without showing it. The upstream's
-# own pings come every few seconds.
-BETWEEN_EVENTS_SECONDS = 180.0
+# The longest silence that is taken for work once the upstream has begun to answer: a model may think for minutes
+# without showing it, and the CLI keeps the upstream's pings to itself.
+BETWEEN_EVENTS_SECONDS = 300.0
+
+# How long a CLI may be kept waiting by a client that does not read its answer.
+UNREAD_SECONDS = 180.0
+
+# A parked turn is not given up for who waits before its client has had time to run a tool: most take less.
+PARK_GRACE_SECONDS = 2.0
+
+# A process that nobody waits for starts in the background. On a busy machine that may be for ever, so after this it
+# gets its share.
+BACKGROUND_SECONDS = 2.0
 
 # Conversations of which the key is known under which they ran last: those of some minutes, for their prompt cache.
 MAX_KEYS_KNOWN = 4_096
@@ -63,6 +80,11 @@ class _Waiter:
     plan: Plan
     lease: Lease | None = None
     given: trio.Event = field(default_factory=trio.Event)  # or there will be none
+
+    @property
+    def has_living(self) -> bool:
+        """Whether it was given a worker that is still there."""
+        return self.lease is not None and self.lease.worker.state is not WorkerState.CLOSING
 
 
 class Pool:
@@ -208,9 +230,17 @@ class Pool:
         workers = list(self.roster)
         base, found = self._base(plan), None if self.whole else self._conversations.find(plan)
         seen = []
+        now = self._clock()
         for worker in workers:
             same_base = worker.base == base and (self.whole or worker.launch.goes_back)
-            view = Seen(worker.state, worker.used_at, same_base=same_base, length=len(worker.transcript))
+            view = Seen(
+                worker.state,
+                worker.used_at,
+                same_base=same_base,
+                length=len(worker.transcript),
+                spared=worker.state is WorkerState.PARKED and now - worker.used_at < PARK_GRACE_SECONDS,
+                overdue=worker.state is WorkerState.STARTING and now - worker.started_at > OVERDUE_START_SECONDS,
+            )
             if found is not None and worker is found[0]:
                 common = found[1]
                 view = replace(
@@ -246,11 +276,10 @@ class Pool:
             raise Overloaded("cannot take a request: the queue is full; ask again in a moment", retry_after=again)
         waiter = _Waiter(plan)
         self._queue.put(plan.client, waiter)
-        self._free.set()
         began = self._clock()
         try:
             with trio.move_on_after(self.limits.queue_seconds):
-                await waiter.given.wait()
+                await self._given(waiter)
         except trio.Cancelled:
             if waiter.lease is not None:
                 self.give_back(waiter.lease)
@@ -263,6 +292,16 @@ class Pool:
         if self._draining:
             raise _shutting_down()
         raise Overloaded("cannot take a request: all workers are busy; ask again in a moment", retry_after=2.0)
+
+    async def _given(self, waiter: _Waiter) -> None:
+        """Wait until it has a worker. One that dies before its borrower wakes costs it nothing but time."""
+        while not waiter.has_living and not self._draining:
+            if waiter.lease is not None:
+                self.give_back(waiter.lease)
+                waiter.lease, waiter.given = None, trio.Event()
+                self._queue.put_first(waiter.plan.client, waiter)
+            self._free.set()
+            await waiter.given.wait()
 
     async def _serve_waiters(self) -> None:
         """Give workers to who waits, in turn, whenever there may be any to give."""
@@ -335,6 +374,7 @@ class Pool:
             await trio.sleep(SWEEP_SECONDS)
             self._swept_at = self._clock()
             self.roster.end_stuck_rehearsals()
+            self.roster.look_after_starts(background=BACKGROUND_SECONDS, most=START_SECONDS)
             self._end_unused()
             self._end_late()
             self._free.set()  # the pause after failed starts may be over
@@ -355,7 +395,9 @@ class Pool:
         for worker, lease in list(self._leases.items()):
             if not worker.is_answering:
                 continue
-            if self._swept_at > lease.until or worker.silent_for() > BETWEEN_EVENTS_SECONDS:
+            if worker.unread_for() > UNREAD_SECONDS:
+                worker.time_out(FailureKind.UNREAD)
+            elif self._swept_at > lease.until or worker.silent_for() > BETWEEN_EVENTS_SECONDS:
                 worker.time_out()
             else:
                 worker.tell_silence()

@@ -76,6 +76,7 @@ class CliProcess:
         self._stderr_rest = b""
         self._stderr_lines = 0
         self._client_log = ClientLog()
+        self.on_upstream: Callable[[], None] = lambda: None  # its client library wrote of the upstream
         self.exit_status: int | None = None
         self.fault: str | None = None  # why the stream was given up, if it was
         self.left_others = False  # processes of its own were still there when it had ended
@@ -224,7 +225,9 @@ class CliProcess:
         *lines, rest = (self._stderr_rest + data).split(b"\n")
         self._stderr_rest = rest[:MAX_STDERR_LINE_BYTES]
         for line in lines:
-            if not self._client_log.takes(line):
+            if self._client_log.takes(line):
+                self.on_upstream()
+            else:
                 self._log_stderr(line)
 
     def _log_stderr(self, line: bytes) -> None:

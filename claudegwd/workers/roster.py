@@ -91,6 +91,19 @@ class Roster:
                 log_event(log, logging.WARNING, "a spare was stuck in its rehearsal", pid=worker.process.pid)
                 worker.close(now=True)
 
+    def look_after_starts(self, *, background: float, most: float) -> None:
+        """Let a start that has waited for the processor for so many seconds have its share, and end one that takes the
+        `most`: it would count as a spare for ever."""
+        now = self._clock()
+        for worker in self.in_state(WorkerState.STARTING):
+            if now - worker.started_at > most:
+                self.starts.fail(now)
+                self.exits["start"] = self.exits.get("start", 0) + 1
+                log_event(log, logging.WARNING, "a CLI process does not start", pid=worker.process.pid)
+                worker.close(now=True)
+            elif now - worker.started_at > background:
+                worker.process.to_foreground()
+
     def counts(self) -> dict[str, int]:
         """Workers by state."""
         counts = {state.value: 0 for state in WorkerState}

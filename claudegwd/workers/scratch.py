@@ -1,19 +1,25 @@
 """Scratch directories of the workers: HOME and working directory of one process each, 0700, gone with it."""
 
+import fcntl
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "claudegwd-"
-_OWNER = "owner.pid"
+
+# Held for as long as the daemon lives, and let go by the kernel when it dies: also where another daemon cannot see its
+# process, as in a container that shares the temporary directory.
+_LOCK = "owner.lock"
 
 
 class Scratch:
     """One directory of the daemon's, with one below it for each process."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, lock: int) -> None:
         self.root = root
+        self._lock = lock
         self._number = 0
 
     @classmethod
@@ -22,11 +28,14 @@ class Scratch:
         place = parent or Path(tempfile.gettempdir())
         _remove_orphans(place)
         root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        (root / _OWNER).write_text(str(os.getpid()))
-        return cls(root)
+        # Taken under another name: whoever sees the lock file finds it locked.
+        lock = os.open(root / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (root / f"{_LOCK}.new").rename(root / _LOCK)
+        return cls(root, lock)
 
     def next(self) -> Path:
-        """A new empty directory."""
+        """A new empty directory. Raises OSError where there is no room, or the whole was removed."""
         self._number += 1
         path = self.root / f"worker-{self._number}"
         path.mkdir(mode=0o700)
@@ -34,6 +43,8 @@ class Scratch:
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
+        with suppress(OSError):  # it was removed before
+            os.close(self._lock)
 
 
 def remove(path: Path) -> None:
@@ -43,11 +54,21 @@ def remove(path: Path) -> None:
 
 def _remove_orphans(place: Path) -> None:
     for path in place.glob(f"{PREFIX}*"):
-        try:
-            if path.stat().st_uid != os.getuid() or path.is_symlink():
-                continue
-            owner = int((path / _OWNER).read_text())
-        except (OSError, ValueError):
-            continue
-        if not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
-            remove(path)
+        with suppress(OSError):
+            if path.lstat().st_uid == os.getuid() and not path.is_symlink() and _is_orphan(path / _LOCK):
+                remove(path)
+
+
+def _is_orphan(lock: Path) -> bool:
+    """Whether nobody holds the lock. One that is not there yet belongs to a daemon that is just starting."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -41,6 +41,29 @@ TABLE: dict[tuple[WorkerState, WorkerEvent], WorkerState] = {
 }
 
 
+# A CLI takes half a second to start; on a busy machine, in the background, many times that. One that has said nothing
+# by then never will.
+START_SECONDS = 30.0
+# A start that takes longer than this is not waited for by a request, if another process can be had.
+OVERDUE_START_SECONDS = 5.0
+# A living CLI acknowledges settings within milliseconds, and a body of 30 MB within two seconds. One that is stopped,
+# or hangs, is found by this, before the upstream is blamed.
+ACKNOWLEDGE_SECONDS = 10.0
+# After the answer the CLI takes about 5 ms to write its `result`, and 1 to 3 ms to go back.
+SETTLE_SECONDS = 5.0
+
+# How long a worker may be in each state, and what happens then. Where no bound of ours is named the setting is.
+BOUNDS: dict[WorkerState, tuple[str, str]] = {
+    WorkerState.STARTING: ("START_SECONDS", "it is ended, and counts as a failed start"),
+    WorkerState.SPARE: ("none", "nobody waits for it; when it is taken, it has to answer within ACKNOWLEDGE_SECONDS"),
+    WorkerState.BUSY: ("limits.request_seconds", "it is ended; silence and an unread answer have bounds of their own"),
+    WorkerState.SETTLING: ("SETTLE_SECONDS", "it is ended"),
+    WorkerState.IDLE: ("workers.idle_seconds", "it is ended"),
+    WorkerState.PARKED: ("workers.parked_seconds", "it is ended; later results are replayed"),
+    WorkerState.CLOSING: ("EOF_SECONDS + TERM_SECONDS + REAP_SECONDS", "the kernel ends it by then"),
+}
+
+
 class WorkerStateError(Exception):
     """A transition that is not in the table."""
 

@@ -27,6 +27,12 @@ class FairQueue(Generic[T]):
         self._lines.setdefault(client, deque()).append(item)
         self._length += 1
 
+    def put_first(self, client: str, item: T) -> None:
+        """Give back a place: at the head of the client's line, and that before the others."""
+        self._lines.setdefault(client, deque()).appendleft(item)
+        self._lines.move_to_end(client, last=False)
+        self._length += 1
+
     def head(self) -> T | None:
         """Whose turn it is, without taking it."""
         return next(iter(self._lines.values()))[0] if self._lines else None

@@ -24,17 +24,20 @@ from claudegwd.workers.outlet import Outlet, Reader
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.rehearsal import Rehearsal
 from claudegwd.workers.running_turn import RunningTurn
-from claudegwd.workers.states import WorkerEvent, WorkerState, after
+from claudegwd.workers.states import (
+    ACKNOWLEDGE_SECONDS,
+    SETTLE_SECONDS,
+    START_SECONDS,
+    WorkerEvent,
+    WorkerState,
+    after,
+)
 from claudegwd.workers.transcript import Transcript
 from claudegwd.workers.wall import SETTINGS, Wall
 
 # How often a silent turn is told to its reader, who writes a comment: proxies and clients give up on a silent
 # connection after 30 to 60 s.
 HEARTBEAT_SECONDS = 15.0
-
-# After the answer the CLI takes about 5 ms to write its `result`, and 1 to 3 ms to go back; a worker that has not done
-# so by then is given up.
-SETTLE_SECONDS = 5.0
 
 # Settings that change nothing. The first that a process takes cost it some 40 ms more than later ones (observed), so a
 # spare that does not rehearse takes some while nobody waits for it.
@@ -65,6 +68,7 @@ class Worker:
         self.launch = launch
         self.state = WorkerState.STARTING
         self.process = CliProcess(launch, self._on_lines, background=background)
+        self.process.on_upstream = self._hear
         self.client: str | None = None
         self.base: bytes | None = None  # the digest of what `initialize` fixed, and of the client
         self.transcript = Transcript()
@@ -81,11 +85,14 @@ class Worker:
         self.on_answer: Callable[[Worker], None] = lambda _: None  # the answer is complete, or the turn failed
         self._spent = 0.0  # what the CLI says its conversation has cost in all
         self._clock = clock
-        self._heard = False
+        self._heard = False  # since it was started
+        self._acknowledged = False  # since it was asked
+        self._delivering_since: float | None = None  # its reader is behind
         self._told_at = self.started_at
         self._ready_id = ""
         self._initialize_id = ""
         self._rewind_id = ""
+        self._settings_id = ""
         self._rewind_to = 0
         self._now: RunningTurn | None = None
         self._rehearses = rehearses
@@ -153,7 +160,7 @@ class Worker:
         self.key = key
 
     def _write_settings(self, values: dict[str, Any]) -> None:
-        self._dialogue.command(commands.settings, values=values)
+        self._settings_id = self._dialogue.command(commands.settings, values=values)
         self.settings = values
 
     async def append(self, lines: bytes) -> None:
@@ -164,9 +171,12 @@ class Worker:
         self._check()  # of one that is gone nobody would ever acknowledge anything
         self._ack = trio.Event()
         self._send(lines)
-        await self._ack.wait()
-        self._ack = None
-        self._check()
+        with trio.move_on_after(self.acknowledge_within()):
+            await self._ack.wait()
+            self._ack = None
+            self._check()
+            return
+        raise WorkerLost("the CLI does not take the conversation")
 
     async def go_back(self, held: int) -> None:
         """Cut the transcript to its first `held` entries, the next of which has a uuid. Raises WorkerLost.
@@ -213,6 +223,7 @@ class Worker:
         self._now = RunningTurn(turn, Outlet(), Wall(self.settings), kept, last_use)
         receive = self._now.outlet.open()
         self.heard_at = self._clock()
+        self._acknowledged = False
         self._send(lines + self._client_tools.give(results))
         return receive
 
@@ -243,10 +254,10 @@ class Worker:
             self._told_at = now
             self._now.outlet.tell_silence()
 
-    def time_out(self) -> None:
+    def time_out(self, kind: FailureKind = FailureKind.SILENT) -> None:
         """End the turn under way as one that took too long, and the process with it."""
         if self._now is not None:
-            self._now.outlet.end(self._lost(FailureKind.SILENT))
+            self._now.outlet.end(self._lost(kind))
         self.close(now=True)
 
     @property
@@ -275,15 +286,36 @@ class Worker:
         """Whether the process ended by itself without a word."""
         return not self._heard and not self.process.was_asked_to_end
 
+    @property
+    def has_acknowledged(self) -> bool:
+        """Whether the CLI has taken the question, or its settings."""
+        return self._acknowledged
+
+    @property
+    def hears_upstream(self) -> bool:
+        """Whether the upstream has begun to answer the question."""
+        return self._now is not None and self._now.turn.has_begun
+
     def silent_for(self) -> float:
-        """Seconds since the CLI last wrote a line."""
-        return self._clock() - self.heard_at
+        """Seconds since the CLI last wrote a line; none while it waits for us to read on."""
+        return 0.0 if self._delivering_since is not None else self._clock() - self.heard_at
+
+    def unread_for(self) -> float:
+        """Seconds for which the reader of the answer has been so far behind that the CLI has to wait."""
+        return self._clock() - self._delivering_since if self._delivering_since is not None else 0.0
+
+    def acknowledge_within(self) -> float:
+        """How long the CLI may take for its first word after a question: it may still be starting."""
+        return ACKNOWLEDGE_SECONDS if self._heard else START_SECONDS
 
     # -- what the CLI says --------------------------------------------------------------------------------------------
 
+    def _hear(self) -> None:
+        self.heard_at = self._clock()
+
     async def _on_lines(self, lines: Sequence[bytes]) -> None:
         self._heard = True
-        self.heard_at = self._clock()
+        self._hear()
         outputs: list[Output] = []
         now = self._now
         try:
@@ -297,9 +329,15 @@ class Worker:
             if now.answer.finished is not None or now.answer.failed is not None:
                 now.outlet.end(outputs)
             else:
+                self._delivering_since = self.heard_at
                 await now.outlet.deliver(outputs)
+                self._delivering_since = None
+                self._hear()
 
     def _on_event(self, event: e.AnyEvent, outputs: list[Output]) -> None:
+        # Answers to what was written before the question say nothing of it.
+        if not isinstance(event, e.ControlResponse) or event.response.request_id == self._settings_id:
+            self._acknowledged = True
         match event:
             case e.StreamEvent() | e.AssistantLine() | e.RateLimit():
                 self._feed(event, outputs)

@@ -84,6 +84,7 @@ TABLE = [
     (FailureKind.BAD_REQUEST, KeyEffect.UNCHANGED, RetryRule.NEVER, 400, "invalid_value"),
     (FailureKind.TOO_LONG, KeyEffect.UNCHANGED, RetryRule.NEVER, 400, "context_length_exceeded"),
     (FailureKind.CLI, KeyEffect.UNCHANGED, RetryRule.OTHER_PROCESS, 500, "claude_cli_failed"),
+    (FailureKind.UNREAD, KeyEffect.UNCHANGED, RetryRule.NEVER, 408, "answer_unread"),
     (FailureKind.SILENT, KeyEffect.UNCHANGED, RetryRule.OTHER_PROCESS, 504, "upstream_timeout"),
 ]
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,12 +12,14 @@ import trio
 
 from claudegwd.claude_cli import launch as cli_launch
 from claudegwd.config.schema import LimitsConfig, WorkersConfig
+from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.ring import KeyRing
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import parse_chat_request
 from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, ShuttingDown
 from claudegwd.translate.catalogue import offered
 from claudegwd.translate.plan import Plan, make_plan
+from claudegwd.translate.turn import Finished
 from claudegwd.workers.asking import Asking, Desk, Timing
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
@@ -299,6 +302,115 @@ async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
         with pytest.raises(GatewayError) as caught:
             await at.ask(plan("hello"))
         assert caught.value.status == 504
+
+
+async def test_an_upstream_that_has_begun_may_think(tmp_path: Path) -> None:
+    timing = Timing(hold=1, request=30, first_event=0.4, between_events=20)
+    async with shop(tmp_path, timing=timing, think=1500) as at:
+        asking = await at.ask(plan("hello"))
+        assert (asking.attempts.count, asking.answer.finished is not None) == (1, True)
+
+
+async def test_one_that_has_begun_and_falls_silent_is_not_paid_twice(tmp_path: Path) -> None:
+    timing = Timing(hold=1, request=30, first_event=20, between_events=0.4)
+    async with shop(tmp_path, timing=timing, think=20_000) as at:
+        asking = at.desk.ask(plan("hello"), "req")
+        with pytest.raises(GatewayError) as caught:
+            await asking.first()
+        assert (caught.value.status, asking.attempts.count) == (504, 1)
+        asking.close()
+
+
+@pytest.mark.parametrize("hang", ["initialize", "settings"])
+async def test_a_cli_that_does_not_answer_is_not_the_upstreams_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hang: str
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.worker.START_SECONDS", 1.0)
+    monkeypatch.setattr("claudegwd.workers.worker.ACKNOWLEDGE_SECONDS", 0.5)
+    async with shop(tmp_path, hang=hang, once=str(tmp_path / "once")) as at:
+        asking = await at.ask(plan("hello"))
+        assert asking.attempts.spent == {FailureKind.CLI: 1}
+        assert at.desk.failures == {"cli": 1}
+
+
+async def test_a_spare_that_hangs_in_its_start_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.START_SECONDS", 0.5)
+    monkeypatch.setattr("claudegwd.workers.pool.OVERDUE_START_SECONDS", 0.1)
+    monkeypatch.setattr("claudegwd.workers.pool.SWEEP_SECONDS", 0.1)
+    async with shop(tmp_path, workers={"spares": 1}, hang="start", once=str(tmp_path / "once")) as at:
+        with trio.fail_after(20):
+            while not (tmp_path / "once").exists():
+                await trio.sleep(0.01)
+        await trio.sleep(0.2)
+        assert (await at.ask(plan("hello"))).attempts.count == 1  # not by the one that hangs
+        with trio.fail_after(20):
+            while not at.pool.roster.exits.get("start"):
+                await trio.sleep(0.01)
+
+
+async def test_a_whole_answer_is_asked_again_when_it_breaks_off(tmp_path: Path) -> None:
+    async with shop(tmp_path, crash="streaming", once=str(tmp_path / "once")) as at:
+        asking = at.desk.ask(plan("hello"), "req", whole=True)
+        outputs = await asking.first()
+        assert isinstance(outputs[-1], Finished)
+        assert (asking.attempts.count, asking.answer.text) == (2, "".join(f"{n:8d}" for n in range(3)))
+        asking.close()
+
+
+async def test_a_whole_answer_needs_nobody_to_read_along(tmp_path: Path) -> None:
+    async with shop(tmp_path, deltas=20_000) as at:
+        first, second = (at.desk.ask(plan(text), "req", whole=True) for text in ("one", "two"))
+        with trio.fail_after(20):
+            while at.pool.counts()["idle"] != 2:
+                await trio.sleep(0.01)
+        for asking in (first, second):
+            assert isinstance((await asking.first())[-1], Finished)
+            asking.close()
+
+
+async def test_a_stream_that_nobody_reads_has_a_bound_and_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr("claudegwd.workers.pool.BETWEEN_EVENTS_SECONDS", 0.2)  # being unread is not being silent
+    monkeypatch.setattr("claudegwd.workers.pool.SWEEP_SECONDS", 0.1)
+    async with shop(tmp_path, deltas=200_000) as at:
+        asking = at.desk.ask(plan("hello"), "req")
+        await asking.first()
+        await at.until("busy", 0)
+        with pytest.raises(GatewayError) as caught:
+            await read_to_the_end(asking)
+        assert (caught.value.status, caught.value.code, at.desk.failures) == (408, "answer_unread", {})
+        asking.close()
+
+
+async def test_who_was_given_a_worker_that_died_keeps_its_place(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"max": 1}, gap=20, deltas=10) as at:
+        asking = at.desk.ask(plan("first"), "req")
+        await asking.first()
+        waiting = at.desk.ask(plan("second"), "req")
+        with trio.fail_after(10):
+            while not at.pool.queued:
+                await trio.sleep(0.005)
+        give, given = at.pool._given, []
+
+        async def given_a_dead_one(waiter: Any) -> None:
+            """The worker ends between being given and its borrower waking up, the first time."""
+            await waiter.given.wait()
+            if not given:
+                given.append(waiter.lease.worker)
+                waiter.lease.worker.close(now=True)
+            await give(waiter)
+
+        at.pool._given = given_a_dead_one  # type: ignore[method-assign]
+        waiting_too = at.desk.ask(plan("third"), "req")
+        await read_to_the_end(asking)
+        asking.close()
+        for each in (waiting, waiting_too):
+            await each.first()
+            await read_to_the_end(each)
+            each.close()
+            assert each.attempts.count == 1
 
 
 async def test_processes_that_do_not_start_are_not_started_in_a_loop(tmp_path: Path) -> None:

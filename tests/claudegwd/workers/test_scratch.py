@@ -1,6 +1,5 @@
 """Scratch directories: private, separate, and gone."""
 
-import os
 import stat
 import subprocess
 import sys
@@ -24,15 +23,17 @@ def test_each_worker_gets_one_of_its_own_that_nobody_else_reads(tmp_path: Path) 
 
 
 def test_what_a_killed_daemon_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    left = tmp_path / f"{PREFIX}dead"
-    left.mkdir()
-    (left / "owner.pid").write_text(dead.stdout.decode().strip())
+    """Also where the living one's process cannot be seen: its lock tells."""
+    code = "import os, pathlib; from claudegwd.workers.scratch import Scratch; "
+    code += f"S = Scratch.make(pathlib.Path({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", f"{code}; os._exit(9)"], check=False)
+    [left] = tmp_path.iterdir()
     living = Scratch.make(tmp_path)
-    stranger = tmp_path / f"{PREFIX}other"
-    stranger.mkdir()  # no owner said: not ours to judge
-    Scratch.make(tmp_path)
     assert not left.exists()
+    stranger = tmp_path / f"{PREFIX}other"
+    stranger.mkdir()  # no lock in it: not ours to judge, or just being made
+    subprocess.run([sys.executable, "-c", f"{code}; S.remove()"], check=True)
     assert living.root.exists()
     assert stranger.exists()
-    assert int((living.root / "owner.pid").read_text()) == os.getpid()
+    living.remove()
+    assert list(tmp_path.iterdir()) == [stranger]
