@@ -24,7 +24,8 @@ from claudegwd.public.app import ROUTES as PUBLIC_ROUTES
 from claudegwd.public.missing import MOVED as MOVED_ROUTES
 from claudegwd.translate.turn_states import _TABLE as TURN_TABLE
 from claudegwd.translate.turn_states import TurnEvent, TurnState
-from claudegwd.workers.states import TABLE, WorkerEvent, WorkerState
+from claudegwd.workers.states import BOUNDS, TABLE, WorkerEvent, WorkerState
+from claudegwd.workers.waits import WAITS
 from tests.doc_bounds import bounds
 
 
@@ -177,6 +178,19 @@ def failures() -> Table:
     return Table(("failure", "the key becomes", "asked again", "if nothing is left"), rows)
 
 
+def waits() -> Table:
+    return Table(
+        ("where", "a request waits for", "at most", "what else may end it"),
+        [(f"`{wait.place}`", wait.waits_for, wait.bound, wait.sweep) for wait in WAITS],
+    )
+
+
+def worker_bounds() -> Table:
+    return Table(
+        ("state", "at most", "then"), [(f"`{state.value}`", *BOUNDS[state]) for state in WorkerState]
+    )
+
+
 def worker_states() -> Table:
     heads = ("state", *(event.value for event in WorkerEvent))
     rows = [
@@ -249,6 +263,8 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "public-routes": public_routes,
     "errors": errors,
     "failures": failures,
+    "waits": waits,
+    "worker-bounds": worker_bounds,
     "worker-states": worker_states,
     "turn-states": turn_states,
     "key-states": key_states,

@@ -283,7 +283,7 @@ def finished(asking: Asking) -> Finished:
 def worker_headers(asking: Asking, ignored: Sequence[str]) -> dict[str, str]:
     """How the worker was had, and which parameters have no effect."""
     headers = {"x-claudegw-worker": asking.how} if asking.how else {}
-    names = (*ignored, *asking.plan.settings.ignored, *asking.plan.tools.altered)
+    names = (*ignored, *asking.plan.settings.ignored, *asking.altered)
     return headers | ({"x-claudegw-ignored": ", ".join(dict.fromkeys(names))} if names else {})
 
 

@@ -60,7 +60,14 @@ class ToolSet:
     def client_name(self, model_name: str) -> str | None:
         """The client's name of a tool that the model called, or None if the client declared no such tool."""
         name = self.names.get(model_name)
+        if name is None and model_name in self.own_names.values():
+            return model_name
         return name if name is not None else self.names.get(model_name.removeprefix(PREFIX))
+
+    @property
+    def own_names(self) -> Mapping[str, str]:
+        """The client's names that only the CLI does not take, by the names that it is told instead."""
+        return {told: own for told, own in self.names.items() if told != own and _PLAIN.fullmatch(own)}
 
 
 def tool_set(tools: Sequence[Tool]) -> ToolSet:

@@ -32,6 +32,12 @@ def whole_body(plan: Plan, *, system: bool) -> str:
     body: dict[str, Any] = {**plan.settings.body}
     body["messages"] = _messages(plan.entries)
     tools = [_tool(tool) for tool in plan.tools.declared]
+    own_names = plan.tools.own_names
+    if own_names:
+        blocks = (block for message in body["messages"] for block in message["content"])
+        for named in (*tools, *blocks, body.get("tool_choice", {})):
+            if named.get("name") in own_names:
+                named["name"] = own_names[named["name"]]
     if system:
         body["system"] = [{"type": "text", "text": plan.system, "cache_control": _MARK}] if plan.system else []
     if tools and not plan.system:
@@ -44,7 +50,9 @@ def whole_body(plan: Plan, *, system: bool) -> str:
 def _messages(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """The conversation, with a marker at the end of the last two user turns: the next request finds the first of them
     in the cache, whatever the answer to this one is."""
-    messages: list[dict[str, Any]] = [{"role": entry.role, "content": entry.content()} for entry in entries]
+    messages: list[dict[str, Any]] = [
+        {"role": entry.role, "content": [{**block} for block in entry.content()]} for entry in entries
+    ]
     users = [message["content"] for message in messages if message["role"] == "user"]
     for content in users[-_MARKED_USER_TURNS:]:
         content[-1] = {**content[-1], "cache_control": _MARK}

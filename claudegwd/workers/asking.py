@@ -89,6 +89,7 @@ class Asking:
         self._asked = plan  # with what a replay needs beside what the client sent
         self._answer = Answer()  # this question's own: the worker may have gone on to another before we are read
         self._first: list[Output] = []
+        self._went_whole = False
         self._begun = False  # the upstream has begun to answer, which costs
         self._broken: Failed | None = None  # the answer breaks off after what was handed out
         self._ready = trio.Event()
@@ -127,6 +128,11 @@ class Asking:
     def answer(self) -> Answer:
         """All that was said so far."""
         return self._answer
+
+    @property
+    def altered(self) -> Sequence[str]:
+        """What reached the model in other characters than the client's: nothing of a request that went in whole."""
+        return () if self._went_whole else self.plan.tools.altered
 
     def close(self) -> None:
         """Give everything back; a turn under way is ended at once. Never waits, may be called twice."""
@@ -185,6 +191,7 @@ class Asking:
                 began = trio.current_time()
                 self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.processes_failed)
                 self.how = self._lease.way.value
+                self._went_whole = self._lease.worker.launch.whole
                 self.waited += trio.current_time() - began
                 key = await self._choose_key()  # the one from before the queue may have died in the meantime
             await self._ask(key, again=again)

@@ -77,3 +77,22 @@ def test_never_more_marks_than_the_api_takes(prompt: str, system: bool) -> None:
     own = marks(body(messages, system=system, tools=tools))
     of_the_cli = 0 if system else 2 if prompt else 1
     assert own + of_the_cli <= MAX_MARKS
+
+
+def test_names_that_only_the_cli_keeps_for_itself_are_the_clients_own() -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("ToolSearch", "not a name")]
+    call = {"id": "c1", "type": "function", "function": {"name": "ToolSearch", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "r"}
+    history = [*said("1"), {"role": "assistant", "tool_calls": [call]}, result]
+    choice = {"type": "function", "function": {"name": "ToolSearch"}}
+    made = body(history, tools=tools, tool_choice=choice)
+    first, second = (tool["name"] for tool in made["tools"])
+    assert first == made["messages"][1]["content"][0]["name"] == made["tool_choice"]["name"] == "ToolSearch"
+    assert second != "not a name"  # the Messages API would refuse it
+
+
+def test_the_plan_is_left_as_it_is() -> None:
+    raw = msgspec.json.encode({"model": MODEL, "messages": said("1")})
+    plan = make_plan(parse_chat_request(raw, Bounds()), offered((), (), {})[MODEL], "a")
+    assert whole_body(plan, system=False) == whole_body(plan, system=False)
+    assert plan.entries[0].blocks == ({"type": "text", "text": "1"},)

@@ -1,0 +1,46 @@
+"""Every place where a request can wait on its way to an answer: for what, for how long, and who else looks at it.
+
+A wait without a bound hangs a client. A wait whose bound is longer than the patience of a sweep that ends the worker
+under it hangs one too, or answers it wrongly. So each is listed, and a test finds those that are not.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """`place` is module and function; `bound` the constant or setting that ends it; `sweep` what else may end what is
+    waited for, and why the two agree."""
+
+    place: str
+    waits_for: str
+    bound: str
+    sweep: str
+
+
+WAITS = (
+    Wait("bodies.RequestBody.piece", "the next piece of the body", "BODY_SECONDS", "none"),
+    Wait("bodies.RequestBody.discard", "the rest of a refused body", "its own seconds, bytes and silence", "none"),
+    Wait("fetch.Fetcher._get", "a host that takes an image's request", "FETCH_SECONDS", "none"),
+    Wait("fetch._read", "the next bytes of an image", "FETCH_SECONDS", "none"),
+    Wait("pool.Pool._given", "a worker, in the queue", "limits.queue_seconds", "one that dies gives its place back"),
+    Wait("pool.Pool._until_settled", "a worker that has just answered", "SETTLING_SECONDS",
+         "SETTLE_SECONDS, which is longer"),
+    Wait("asking.Asking._choose_key", "a key that cools", "keys.hold_seconds", "its worker was given back before"),
+    Wait("asking.Asking._next_step", "the pause before an overloaded upstream is asked again", "BACKOFF_MAX_SECONDS",
+         "the worker is busy and not answering, which no sweep ends"),
+    Wait("worker.Worker.append", "the CLI to take a message of the history", "ACKNOWLEDGE_SECONDS, or START_SECONDS",
+         "START_SECONDS: the same"),
+    Wait("worker.Worker.until_settled", "the CLI to end its last turn", "SETTLE_SECONDS", "SETTLE_SECONDS: the same"),
+    Wait("dialogue.Dialogue.answer", "the CLI to go back", "SETTLE_SECONDS", "none: the worker is busy"),
+    Wait("asking.Asking._receive_soon", "the CLI's first word, then the first token",
+         "ACKNOWLEDGE_SECONDS, FIRST_EVENT_SECONDS, BETWEEN_EVENTS_SECONDS",
+         "BETWEEN_EVENTS_SECONDS: the longest of them"),
+    Wait("asking.Asking.first", "all of the above", "limits.request_seconds", "the lease ends with it"),
+    Wait("asking.Asking.next", "the next outputs of the answer", "BETWEEN_EVENTS_SECONDS, limits.request_seconds",
+         "it is the sweep that ends it, and says so on the channel"),
+    Wait("outlet.Reader.receive", "the same", "the same", "the same"),
+    Wait("outlet.Outlet.deliver", "the client to read", "UNREAD_SECONDS", "it is the sweep that ends it; not silence"),
+    Wait("choices.Choices.outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
+    Wait("choices._feed", "the client to read what another choice said", "UNREAD_SECONDS", "as for Outlet.deliver"),
+)  # fmt: skip
