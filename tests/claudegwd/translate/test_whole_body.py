@@ -80,7 +80,7 @@ def test_never_more_marks_than_the_api_takes(prompt: str, system: bool) -> None:
 
 
 def test_names_that_only_the_cli_keeps_for_itself_are_the_clients_own() -> None:
-    tools = [{"type": "function", "function": {"name": name}} for name in ("ToolSearch", "not a name")]
+    tools = [{"type": "function", "function": {"name": name}} for name in ("ToolSearch", "a.b")]
     call = {"id": "c1", "type": "function", "function": {"name": "ToolSearch", "arguments": "{}"}}
     result = {"role": "tool", "tool_call_id": "c1", "content": "r"}
     history = [*said("1"), {"role": "assistant", "tool_calls": [call]}, result]
@@ -88,7 +88,7 @@ def test_names_that_only_the_cli_keeps_for_itself_are_the_clients_own() -> None:
     made = body(history, tools=tools, tool_choice=choice)
     first, second = (tool["name"] for tool in made["tools"])
     assert first == made["messages"][1]["content"][0]["name"] == made["tool_choice"]["name"] == "ToolSearch"
-    assert second != "not a name"  # the Messages API would refuse it
+    assert second != "a.b"  # the Messages API would refuse it
 
 
 def test_the_plan_is_left_as_it_is() -> None:
