@@ -56,6 +56,7 @@ class Attempts:
     spent: dict[FailureKind, int] = field(default_factory=dict)
     count: int = 0
     processes_failed: bool = False
+    broken_off: bool = False  # after the upstream had begun to answer
     held_until: float | None = None  # the wall clock: it waits for keys no longer than this, all waits together
 
 
@@ -283,8 +284,11 @@ class Asking:
         spent = self.attempts.spent.get(failed.kind, 0)
         self.attempts.spent[failed.kind] = spent + 1
         over = rule.retries is not None and spent >= rule.retries
-        # What has begun is being paid for: a second one would be paid for too, and take as long.
-        over = over or (failed.kind is FailureKind.SILENT and self._begun)
+        # What has begun is being paid for. One that broke off is asked once more; one that fell silent would take as
+        # long again.
+        if self._begun:
+            over = over or failed.kind is FailureKind.SILENT or self.attempts.broken_off
+            self.attempts.broken_off = True
         if rule.retry is RetryRule.NEVER or over or self.attempts.count >= MAX_ATTEMPTS:
             raise error_for(failed.kind)
         self.attempts.tried.add(self.key or ENVIRONMENT) if rule.retry is RetryRule.NEXT_KEY else None

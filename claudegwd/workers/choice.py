@@ -96,7 +96,9 @@ def _as_it_is(index: int, one: Seen) -> Choice | None:
         return None
     if one.common == one.length and one.takes_results == (one.state is WorkerState.PARKED):
         return Choice(Way.PARKED if one.takes_results else Way.CONTINUED, index, one.common)
-    return Choice(Way.REWOUND, index, one.cut) if one.cut else None
+    # Whoever brings a parked conversation without what it waits for will not come for that any more.
+    is_left = one.common == one.length and one.state is WorkerState.PARKED
+    return Choice(Way.REWOUND, index, one.cut) if one.cut or is_left else None
 
 
 def _at_the_bound(seen: Sequence[Seen], *, goes_back: bool, may_start: bool) -> Choice | None:

@@ -92,7 +92,8 @@ class Client:
             case "stop":
                 await self.stop()
             case "cut":
-                await self.ask(Reply((Text((f"cut {self.said}",)), Pause(0.05)), stop_reason="max_tokens"))
+                cut = Reply((Text((f"cut {self.said}",)), Pause(0.1)), stop_reason="max_tokens")
+                await self.ask(cut, max_tokens=2)
             case "call" | "leave the call":
                 use = ToolUse(f"toolu_{self.name}_{self.said}", "look", {})
                 await self.ask(Reply((use,), stop_reason="tool_use"))
@@ -106,11 +107,12 @@ class Client:
             case _:
                 await self.ask(say(f"answer {self.said}"))
 
-    async def ask(self, *answers: Answer) -> None:
+    async def ask(self, *answers: Answer, **more: Any) -> None:
         coming = list(answers)
         self.gateway.endpoint.script = lambda _: coming.pop(0)
         before = self.gateway.endpoint.count
-        answer = await self.gateway.ask([{"role": "system", "content": self.prompt}, *self.messages], tools=TOOLS)
+        system = {"role": "system", "content": self.prompt}
+        answer = await self.gateway.ask([system, *self.messages], tools=TOOLS, **more)
         self.check(before, len(answers))
         message = answer.message.model_dump(exclude_none=True)
         self.messages = [*self.messages, {key: message[key] for key in KEPT if key in message}]

@@ -52,7 +52,9 @@ async def test_before_the_first_token_another_process_answers(tmp_path: Path, fa
             settings: dict[str, Any] = {fault: state, "once": str(once)}
             write_fake_cli(tmp_path, echo=1, **settings)
             question = {"role": "user", "content": secret(f"{fault} at {state}")}
-            answer = await gateway.ask([*HISTORY[:-1], question], model="sonnet")
+            # A system prompt of its own, so that it gets a process of its own.
+            system = {"role": "system", "content": state}
+            answer = await gateway.ask([system, *HISTORY[:-1], question], model="sonnet")
             assert answer.text == question["content"]
             assert once.exists()  # it did happen
             await gateway.until_workers(busy=0)

@@ -86,14 +86,14 @@ async def test_what_does_not_fit_is_asked_for_once_more_in_the_same_process(
     )
     answer = await gateway.ask(f"Who is {name}, {model}?", model=model, response_format=FORMAT)
     assert answer.text == ANN
-    assert answer.how == "continued"
+    assert answer.how == "warm"
     usage = answer.completion.usage
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens) == (31, 8)
     first, second = gateway.upstream()
     asked, given, again = second.messages
     assert asked["role"] == first.messages[0]["role"] == "user"
-    assert texts(given) == WRONG[name]
+    assert texts(given) in (WRONG[name], "(words without JSON)")  # of the latter nothing is kept
     assert "cannot be used" in texts(again)
     assert '"age"' in texts(again)
     # The client knows nothing of it: its next turn reaches the model as it was sent.
@@ -141,7 +141,7 @@ async def test_an_upstream_that_knows_no_structured_output_may_use_fences(gatewa
 
 
 async def test_while_streaming_the_error_comes_in_place_of_the_finish(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: say(*WRONG["a wrong type"].split(" "))
+    gateway.endpoint.script = lambda _: say(*WRONG["a wrong type"].split(" "), gap=0.1)
     with pytest.raises(openai.APIError):
         await gateway.stream("Wrong.", model=STRUCTURED, response_format=FORMAT)
     assert len(gateway.upstream()) == 1  # its text has gone out, and cannot be taken back

@@ -34,7 +34,8 @@ TRANSCRIPT: list[tuple[list[Seen], bool, Choice | None]] = [
     # Results for the open calls, and then something else for them.
     ([replace(PARKED, common=4, length=4, cut=2, takes_results=True)], True, Choice(Way.PARKED, 0, 4)),
     ([replace(PARKED, common=4, length=4, cut=2)], True, Choice(Way.REWOUND, 0, 2)),
-    ([replace(PARKED, common=4, length=4)], True, Choice(Way.COLD)),
+    ([replace(PARKED, common=2, length=2)], True, Choice(Way.REWOUND, 0)),
+    ([replace(PARKED, common=2, length=4)], True, Choice(Way.COLD)),
     # It was left before it had answered anything.
     ([SPARE, replace(OWN, length=0)], True, Choice(Way.REWOUND, 1)),
     # Another conversation's worker holds it in vain.
