@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "usage",
     "workers",
     "models",
+    "chat",
     "config",
     "doctor",
     "env",

@@ -42,6 +42,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/keys/environment.py": ("claudegwd/keys/test_ring.py",),
     "claudegwd/keys/atomic.py": ("claudegwd/keys/test_file.py",),
     "claudegwd/openai_api/openapi_older.py": ("claudegwd/openai_api/test_openapi.py",),
+    "claudegwctl/commands/chat.py": ("e2e/test_chat_command.py",),
     "claudegwctl/service/files.py": ("claudegwctl/service/test_plan.py",),
     "claudegwctl/service/host.py": ("claudegwctl/service/test_plan.py",),
     "claudegwctl/service/launchd.py": ("claudegwctl/service/test_plan.py",),

@@ -1,0 +1,179 @@
+"""claudegwctl chat"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from claudegwctl.client import Daemon, quoted
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import coloured, note, say, say_json
+from claudegwctl.problems import Problem, Refused
+
+if TYPE_CHECKING:
+    from claudegwctl.chatting.asking import Told
+    from claudegwctl.chatting.conversation import Conversation
+    from claudegwctl.public import Address
+
+app = new_app()
+
+# Where a client's key is looked for: an argument could be read by every user of the machine.
+KEY_VARIABLE: Final = "GATEWAY_KEY"
+# A pipe that never ends would fill the memory; the gateway takes no larger body by default.
+MAX_PIPED_CHARS: Final = 32 * 2**20
+# Should this program be killed, the key that it made ends by itself.
+TEMPORARY_SECONDS: Final = 86_400.0
+
+
+@app.command(epilog='Example: git diff | claudegwctl chat -m haiku "Write a commit message."')
+def chat(
+    ctx: typer.Context,
+    text: Annotated[list[str] | None, typer.Argument(help="The question; without it a conversation begins.")] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="Who answers.")] = "",
+    system: Annotated[str, typer.Option("--system", "-s", help="The system prompt.")] = "",
+    image: Annotated[list[Path] | None, typer.Option(help="Send this picture along; may be repeated.")] = None,
+    temporary_key: Annotated[
+        bool, typer.Option("--temporary-key", help="Make a client's key for this chat, and remove it at its end.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Talk with a model through the gateway, as any other client.
+
+    With TEXT or a pipe it is one question, and the answer alone is on standard output; else a conversation, with /help.
+    Where the gateway asks for a key it is taken from GATEWAY_KEY.
+    """
+    from claudegwctl.chatting.conversation import Conversation
+    from claudegwctl.public import address_of
+
+    daemon = daemon_of(ctx)
+    address = address_of(daemon.get("/v1/status"))
+    talk = Conversation(model or _default_model(daemon), system)
+    for path in image or ():
+        talk.attach(path)
+    as_json = wants_json(ctx, json)
+    question = _question(text or [])
+    with _key(daemon, temporary=temporary_key) as key:
+        if question is not None:
+            _one(address, talk, question, key, as_json=as_json)
+        elif sys.stdin.isatty():
+            _converse(address, talk, key, as_json=as_json)
+        else:
+            raise Problem('cannot ask: there is no question; give one, as in `claudegwctl chat "Hello!"`')
+
+
+def _default_model(daemon: Daemon) -> str:
+    rows = daemon.get("/v1/config")["settings"]
+    return next(str(row["value"]) for row in rows if row["key"] == "claude.default_model")
+
+
+def _question(words: list[str]) -> str | None:
+    """The arguments, and after them what comes through a pipe."""
+    said = " ".join(words)
+    piped = _piped()
+    if len(piped) > MAX_PIPED_CHARS:
+        raise Problem(f"cannot ask: what comes through the pipe is longer than {MAX_PIPED_CHARS} characters")
+    return "\n\n".join(part for part in (said, piped) if part.strip()) or None
+
+
+def _piped() -> str:
+    # Only what has an end: a script's inherited terminal or socket would be waited for without one.
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):
+        return ""
+    if not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode)):
+        return ""
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return sys.stdin.read(MAX_PIPED_CHARS + 1)
+
+
+@contextmanager
+def _key(daemon: Daemon, *, temporary: bool) -> Iterator[str | None]:
+    if not temporary:
+        yield os.environ.get(KEY_VARIABLE) or None
+        return
+    import time
+
+    name = f"chat-{os.getpid()}"
+    made = daemon.ask("POST", "/v1/clients", {"name": name, "expires": time.time() + TEMPORARY_SECONDS})
+    try:
+        yield str(made["key"])
+    finally:
+        daemon.ask("DELETE", f"/v1/clients/{quoted(name)}?forget=1")
+
+
+def _one(address: Address, talk: Conversation, question: str, key: str | None, *, as_json: bool) -> None:
+    from claudegwctl.chatting.asking import ask
+
+    told = _asking(lambda: ask(address, talk.asked(question), key, (lambda _: None) if as_json else _show))
+    talk.answered(question, told.text)
+    if as_json:
+        say_json(told.as_dict())
+        return
+    say()
+    note(coloured(told.summary(), "dim") if sys.stderr.isatty() else told.summary())
+
+
+def _show(text: str) -> None:
+    from claudegwctl.chatting.conversation import printable
+
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
+
+
+def _asking(work: Callable[[], Told]) -> Told:
+    try:
+        return work()
+    except Refused as refused:
+        if refused.code == "invalid_api_key":
+            raise Problem(
+                f"cannot chat: the gateway asks for a client's key; set {KEY_VARIABLE}, or let --temporary-key make one"
+            ) from None
+        raise
+
+
+def _converse(address: Address, talk: Conversation, key: str | None, *, as_json: bool) -> None:
+    with suppress(ImportError):
+        import readline  # noqa: F401 - it gives `input` its editing
+    if not as_json:
+        note(f"{talk.model} at {address.url}; /help shows what else there is, Ctrl-D ends")
+    while True:
+        try:
+            line = input("> ").strip()
+        except KeyboardInterrupt:
+            note("")
+            continue
+        except EOFError:
+            note("")
+            return
+        if line.startswith("/") and not line.startswith("//"):
+            if not _obey(talk, line):
+                return
+        elif line:
+            _turn(address, talk, line.removeprefix("/") if line.startswith("//") else line, key, as_json=as_json)
+
+
+def _obey(talk: Conversation, line: str) -> bool:
+    try:
+        said = talk.command(line)
+    except Problem as problem:
+        said = str(problem)
+    if said is not None:
+        note(said)
+    return said is not None
+
+
+def _turn(address: Address, talk: Conversation, question: str, key: str | None, *, as_json: bool) -> None:
+    try:
+        _one(address, talk, question, key, as_json=as_json)
+    except KeyboardInterrupt:
+        note("\nbroken off; the question is forgotten")
+    except Problem as problem:
+        note(str(problem))
