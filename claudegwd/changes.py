@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
@@ -30,6 +30,8 @@ from claudegwd.redact import know_tokens
 from claudegwd.workers.asking import Asking, Desk
 from claudegwd.workers.binary import find_binary
 
+Result = TypeVar("Result")
+
 # The cheapest question that shows whether a key works.
 _TEST_BODY = b'{"model":"%s","max_tokens":16,"messages":[{"role":"user","content":"Say OK."}]}'
 
@@ -53,36 +55,60 @@ class RunningGateway(Gateway):
 
     async def check(self) -> Mapping[str, Any]:
         """What `reload` would answer, changing nothing. Raises ConfigError, KeysError or NoCliError."""
-        read = await trio.to_thread.run_sync(self._read)
-        return self._answer(read, _keys_diff(self.keys_source, read.keys))
+        async with self.changing:
+            read = await trio.to_thread.run_sync(self._read)
+            return self._answer(read, _keys_diff(self.keys_source, read.keys))
 
     async def reload(self) -> Mapping[str, Any]:
         """Read configuration and keys again and take them at once; what changed. On an error all is as it was."""
-        try:
-            read = await trio.to_thread.run_sync(self._read)
-        except Exception as error:
-            self.last_reload = {"at": time.time(), "ok": False, "error": str(error)}
-            raise
-        answer = self._answer(read, _keys_diff(self.keys_source, read.keys))
-        self._take(read)
-        self.generation += 1
-        self.last_reload = {"at": time.time(), "ok": True}
+        async with self.changing:
+            try:
+                read = await trio.to_thread.run_sync(self._read)
+            except Exception as error:
+                self.last_reload = {"at": time.time(), "ok": False, "error": str(error)}
+                raise
+            answer = self._answer(read, _keys_diff(self.keys_source, read.keys))
+            self._take(read)
+            self.generation += 1
+            answer["generation"] = self.generation
+            self.last_reload = {"at": time.time(), "ok": True}
         log_event(
             log,
             logging.INFO,
             "the configuration was reloaded",
-            generation=self.generation,
+            generation=answer["generation"],
             changed=len(answer["changes"]),
         )
         await self.write_shell_files()
-        return {**answer, "generation": self.generation}
+        return answer
 
     async def reload_keys(self) -> KeysDiff:
         """Read only the keys again, and take them at once. Raises KeysError, and then all is as it was."""
-        keys = await trio.to_thread.run_sync(self._read_keys, self.loaded)
-        changed = self._take_keys(keys)
+        async with self.changing:
+            changed = await self._reload_keys()
         await self.write_shell_files()
         return changed
+
+    async def edit_keys(self, edit: Callable[[Path], Result]) -> Result:
+        """Change the keys file by `edit`, in a thread, and take what is there then; what `edit` gave. Raises KeysError.
+
+        Once begun it goes on to its end, also where nobody waits for it any more: what is in the file must be in use.
+        """
+        async with self.changing:
+            source = self.keys_source
+            if source.path is None:
+                raise KeysError(
+                    f"cannot change the keys: they come from {source.origin}, which the daemon does not write",
+                    origin=source.origin,
+                )
+            with trio.CancelScope(shield=True):
+                done = await trio.to_thread.run_sync(edit, source.path)
+                await self._reload_keys()
+        await self.write_shell_files()
+        return done
+
+    async def _reload_keys(self) -> KeysDiff:
+        return self._take_keys(await trio.to_thread.run_sync(self._read_keys, self.loaded))
 
     async def test_key(self, name: str) -> Mapping[str, Any]:
         """Ask one cheap question under this key; an answer clears what stood against it. Raises UnknownKey."""
@@ -152,12 +178,13 @@ class RunningGateway(Gateway):
             count = len(changed.added) + len(changed.removed) + len(changed.changed)
             log_event(log, logging.INFO, "the changed keys file was taken", changed=count)
 
-    def _keys_stamp(self) -> tuple[int, int, int] | None:
+    def _keys_stamp(self) -> tuple[int, ...] | None:
         try:
             stat = Path(self.keys_source.origin).stat()
         except OSError:
             return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        # With what a chmod changes: a file that was refused for its mode is taken when that is mended.
+        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_mode, stat.st_size, stat.st_ino
 
     # -- within -------------------------------------------------------------------------------------------------------
 
@@ -171,7 +198,15 @@ class RunningGateway(Gateway):
         if self.fixed_keys is not None:
             return self.fixed_keys
         setting = loaded.config.keys.file
-        return load_keys(contract.keys_path(self.env, loaded.path, setting), self.env, required=bool(setting))
+        found = load_keys(contract.keys_path(self.env, loaded.path, setting), self.env, required=bool(setting))
+        if not (found.blank and self.keys_source.keys):
+            return found
+        # An editor, or a disk that is full, empties files by accident, and somebody else's login would pay.
+        note = (
+            f"{found.origin} is empty or gone: the keys that were read before stay in use; to go on without any, "
+            'write {"claude_api_keys": []} into it'
+        )
+        return replace(self.keys_source, notes=(note,))
 
     def _answer(self, read: _Read, keys: KeysDiff) -> dict[str, Any]:
         changes = [change.as_dict() for change in diff(self.config, read.loaded.config)]
@@ -179,7 +214,7 @@ class RunningGateway(Gateway):
             "generation": self.generation,
             "changes": changes,
             "keys": {"added": keys.added, "removed": keys.removed, "changed": keys.changed},
-            "warnings": list(read.loaded.warnings),
+            "warnings": [*read.loaded.warnings, *read.keys.notes],
         }
 
     def _take(self, read: _Read) -> None:

@@ -115,6 +115,8 @@ class Gateway:
         self.failed: dict[str, int] = {}
         self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
         self.login_stamp = self._login_stamp()
+        # Around reading and taking, together: else what was read first could be taken last, and win.
+        self.changing = trio.Lock()
         self.scratch = Scratch.make()
         self.binary = find_binary(self.config.claude.binary, env)
         self.metrics = Metrics()

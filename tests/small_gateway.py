@@ -8,10 +8,10 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import trio
@@ -27,6 +27,8 @@ from claudegwd.redact import know_tokens
 from claudegwd.sockets import open_control
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
+
+Result = TypeVar("Result")
 
 KEYS = [
     {"name": "primary", "token": "sk-false-primary-0001"},
@@ -137,6 +139,12 @@ class SmallGateway:
     async def reload_keys(self) -> KeysDiff:
         self.keys_source = load_keys(self.keys_file, {})
         return self.ring.replace(self.keys_source.keys, time.time())
+
+    async def edit_keys(self, edit: Callable[[Path], Result]) -> Result:
+        assert self.keys_source.path is not None
+        done = edit(self.keys_source.path)
+        await self.reload_keys()
+        return done
 
     async def test_key(self, name: str) -> Mapping[str, Any]:
         for key in self.keys_source.keys:

@@ -26,7 +26,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/main.py": ("e2e/test_command_line.py", "e2e/test_connections.py"),
     "claudegwd/daemon.py": ("e2e/test_chat.py", "e2e/test_connections.py"),
     "claudegwd/gateway.py": ("e2e/test_chat.py", "e2e/test_rotation.py"),
-    "claudegwd/changes.py": ("e2e/test_reload.py", "e2e/test_revoking.py"),
     "claudegwd/gauges.py": ("e2e/test_metrics.py",),
     # Each is about what a real CLI process does next.
     "claudegwd/workers/abilities.py": ("claudegwd/workers/test_pool.py", "e2e/test_routes.py"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from claudegwd.config import Config, Loaded
 from claudegwd.keys.answers import KeysDiff
@@ -11,6 +12,8 @@ from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
 from claudegwd.ledger.question import Question
 from claudegwd.logs import LogRing
+
+Result = TypeVar("Result")
 
 
 class Clients(Protocol):
@@ -118,6 +121,10 @@ class Gateway(Protocol):
 
     async def reload_keys(self) -> KeysDiff:
         """Read only the keys again, and take them at once. KeysError: all is as it was."""
+        ...
+
+    async def edit_keys(self, edit: Callable[[Path], Result]) -> Result:
+        """Change the keys file by `edit`, in a thread, and take it at once; what `edit` gave. KeysError."""
         ...
 
     async def test_key(self, name: str) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import trio
 
 from claudegwd.control.ask import Answer, Ask
 from claudegwd.control.gateway_protocol import Gateway
@@ -103,9 +102,7 @@ async def _write(gateway: Gateway, edit: Callable[[Path], Result]) -> Result:
             f"cannot change the keys: they come from {source.origin}, which the daemon does not write; "
             "change them there, then `claudegwctl reload`",
         )
-    done = await trio.to_thread.run_sync(edit, source.path)
-    await gateway.reload_keys()
-    return done
+    return await gateway.edit_keys(edit)
 
 
 def _row(gateway: Gateway, name: str) -> dict[str, Any]:

@@ -45,7 +45,8 @@ _OWNER_ONLY: Final = 0o600
 class KeysSource:
     """Keys and where they are from. ``path``: the file to change, None when ``writable`` is False.
 
-    ``notes``: what the operator should be told (a log line each).
+    ``notes``: what the operator should be told (a log line each). ``blank``: nobody has said that there are no keys;
+    there only is no file, or nothing in it.
     """
 
     keys: tuple[UpstreamKey, ...]
@@ -53,6 +54,7 @@ class KeysSource:
     writable: bool
     path: Path | None = None
     notes: tuple[str, ...] = ()
+    blank: bool = False
 
 
 def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> KeysSource:
@@ -66,14 +68,15 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
         if state.data is not None:
             origin = str(credentials / FILE_NAME)
             _check_mode(state, credentials / FILE_NAME, credentials)
-            return KeysSource(_parse(state.data, origin), origin, writable=False)
+            return KeysSource(_parse(state.data, origin), origin, writable=False, blank=_is_blank(state.data))
     state = _read(path)
     if state.data is not None:
         _check_mode(state, path, credentials)
         notes = (f"{VARIABLE} is set but not used: {path} holds the keys",) if env.get(VARIABLE, "").strip() else ()
         inside = credentials is not None and real_path(path).is_relative_to(credentials)
         writable = not inside and os.access(real_path(path).parent, os.W_OK)
-        return KeysSource(_parse(state.data, str(path)), str(path), writable, path if writable else None, notes)
+        keys = _parse(state.data, str(path))
+        return KeysSource(keys, str(path), writable, path if writable else None, notes, _is_blank(state.data))
     if required:
         raise KeysError(
             f"cannot find the keys file {path}: create it with "
@@ -84,7 +87,7 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
     if text:
         keys = document_keys(parse_document(text.encode(errors="surrogateescape"), VARIABLE), VARIABLE)
         return KeysSource(keys, VARIABLE, writable=False)
-    return KeysSource((), str(path), writable=True, path=path)
+    return KeysSource((), str(path), writable=True, path=path, blank=True)
 
 
 def edit_keys(path: Path, change: Callable[[KeysDocument], None]) -> tuple[UpstreamKey, ...]:
@@ -187,6 +190,10 @@ def _parse(data: bytes, origin: str) -> tuple[UpstreamKey, ...]:
     if not data.strip():
         return ()  # `install -m 600 /dev/null keys.json` is how one begins
     return document_keys(parse_document(data, origin), origin)
+
+
+def _is_blank(data: bytes) -> bool:
+    return b"".join(data.split()) in (b"", b"{}")
 
 
 def _read(path: Path) -> FileState:

@@ -58,6 +58,7 @@ class ClientKeys:
         self._randomness = randomness
         self._generation = database.generation
         self._failing = False
+        self._changing = trio.Lock()  # a change is made of what is there: two at once would undo one of them
         # Revocations and removals that the disk has not taken yet, by name; the later one stands.
         self._owed: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {}
 
@@ -125,14 +126,16 @@ class ClientKeys:
 
     async def set(self, name: str, changes: Mapping[str, Any]) -> None:
         """Change models, limits or expiry (fields of Client). UnknownClient, ClientRefused, StateError."""
-        await self._change(replace(self._living(name), **changes))
+        async with self._changing:
+            await self._change(replace(self._living(name), **changes))
 
     async def rotate(self, name: str) -> str:
         """A new key for a client, whose conversations and totals stay its own; the old one is refused from now on.
 
         UnknownClient, ClientRefused, StateError."""
         token = client_token(self._randomness(TOKEN_BYTES))
-        await self._change(replace(self._living(name), digest=token_digest(token)))
+        async with self._changing:
+            await self._change(replace(self._living(name), digest=token_digest(token)))
         return token
 
     def _living(self, name: str) -> Client:

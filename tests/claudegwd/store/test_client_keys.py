@@ -189,3 +189,21 @@ async def test_a_key_that_would_be_gone_after_a_restart_is_not_given_out() -> No
     with pytest.raises(StateError, match="check its owner"):
         await keys.create("a")
     assert await keys.rows() == []
+
+
+async def test_changes_made_at_once_undo_none_of_each_other(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    old = await keys.create("a")
+    new: list[str] = []
+
+    async def rotate() -> None:
+        new.append(await keys.rotate("a"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keys.set, "a", {"requests_per_minute": 7})
+        nursery.start_soon(keys.set, "a", {"tokens_per_minute": 8})
+        nursery.start_soon(rotate)
+    for each in (keys, await reloaded(path)):
+        assert each.book.authenticate(new[0], NOW).limits(DEFAULT) == Limits(7, 8, 0)
+        with pytest.raises(AuthenticationFailed):
+            each.book.authenticate(old, NOW)
