@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from claudegwd import contract
 from claudegwd.config.check import build, flatten
 from claudegwd.config.environment import ENVIRONMENT, FromEnvironment, Secrets, read_environment
+from claudegwd.config.machine import machine, workers_for
 from claudegwd.config.problems import ConfigError
 from claudegwd.config.schema import Config
 
@@ -35,6 +38,7 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
+_NO_RECYCLING = "workers.recycle has no effect any more, processes are always used again: take it out"
 _CONTENT_IS_LOGGED = "log.content is on: what clients ask and models answer goes into the log; switch it off afterwards"
 
 
@@ -53,7 +57,13 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     merged = values | {key: found.value for key, found in given.overrides.items()}
     config = build(merged, lambda key: _origin(key, file, given))
     _check_group(config.control.group, *_origin("control.group", file, given))
-    warnings = (*given.warnings, *([_CONTENT_IS_LOGGED] if config.log.content else []))
+    if "workers.max" not in sources:
+        config = replace(config, workers=replace(config.workers, max=workers_for(*machine())))
+    warnings = (
+        *given.warnings,
+        *([_NO_RECYCLING] if "workers.recycle" in sources else []),
+        *([_CONTENT_IS_LOGGED] if config.log.content else []),
+    )
     return Loaded(config, file, text is not None, sources, given.secrets, warnings)
 
 

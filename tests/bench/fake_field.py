@@ -44,7 +44,7 @@ async def bench(report: Report, scale: Scale, requests: int) -> AsyncIterator[Be
         cli = write_fake_cli(Path(scratch))
         models = (SHORT, USUAL, LONG, PACED)
         # One worker for each client, so that admission is not what is measured.
-        workers = f"max = {max(CLIENTS)}\nrecycle = true"
+        workers = f"max = {max(CLIENTS)}\n"
         async with gateway(cli, models=models, workers=workers) as started:
             report.target("daemon ready", started.ready_seconds, 1, "s")
             yield Bench(cli, started, report, scale, requests)

@@ -17,9 +17,9 @@ from tests.bench.programs import Gateway, gateway, upstream
 
 # A model that thinks only when asked: the endpoint's answers hold no thinking either.
 MODEL = "sonnet"
-HISTORIES = (2, 20, 200)
+HISTORIES = (2, 20, 200, 800)
 # Closed loops that keep two cores busy with CLI work; the CLI's own ceiling was found with two to eight.
-LOOPS = 4
+LOOPS = 8
 
 _serial = count(1)
 
@@ -38,8 +38,8 @@ class Field:
 
     cli: Path
     base_url: str
-    gateway: Gateway  # spares and conversations, as by default
-    recycling: Gateway
+    gateway: Gateway  # as by default
+    small: Gateway  # at most two workers
     cold: Gateway  # without spares
     report: Report
     scale: Scale
@@ -49,19 +49,22 @@ class Field:
 async def field(cli: Path, report: Report, scale: Scale) -> AsyncIterator[Field]:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(upstream())
-        # Conversations of earlier samples make room for the spare.
-        room = "max = 16\nidle_seconds = 5"
-        usual = await stack.enter_async_context(gateway(cli, base_url=url, workers=room))
-        recycling = await stack.enter_async_context(gateway(cli, base_url=url, workers="recycle = true"))
+        usual = await stack.enter_async_context(gateway(cli, base_url=url))
+        small = await stack.enter_async_context(gateway(cli, base_url=url, workers="max = 2"))
         cold = await stack.enter_async_context(gateway(cli, base_url=url, workers="spares = 0"))
-        for server in (usual, recycling, cold):
+        for server in (usual, small, cold):
             await one(server, [question()])  # everything has been imported and opened once
-        yield Field(cli, url, usual, recycling, cold, report, scale)
+        yield Field(cli, url, usual, small, cold, report, scale)
 
 
 def question() -> dict[str, Any]:
     """A user message that no conversation has seen before."""
     return {"role": "user", "content": f"Question {next(_serial)}?"}
+
+
+def unseen_prompt() -> dict[str, Any]:
+    """A system prompt that no process was started with: a new one is needed."""
+    return {"role": "system", "content": f"Prompt {next(_serial)}."}
 
 
 def exchange(messages: list[dict[str, Any]], answer: str) -> list[dict[str, Any]]:

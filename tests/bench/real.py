@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -19,15 +21,17 @@ from tests.bench.field import (
     history,
     one,
     question,
+    unseen_prompt,
     wait_until_idle,
 )
 from tests.bench.programs import Gateway, write_keys
-from tests.bench.tools import many_tools, resumed
+from tests.bench.tools import agents, many_tools, resumed
 
 
 async def first_tokens(field: Field) -> None:
-    """A new conversation: cold CLI, prepared CLI, and the gateway with and without a spare."""
-    taken: dict[str, list[float]] = {name: [] for name in ("cold", "prepared", "spare", "none")}
+    """A new conversation: cold CLI, prepared CLI, and the gateway with a worker that has served before, with a spare,
+    and with neither."""
+    taken: dict[str, list[float]] = {name: [] for name in ("cold", "prepared", "warm", "spare", "none")}
     hows: list[str] = []
     for _ in range(field.scale.samples):
         async with direct_cli(field.cli, base_url=field.base_url, model=MODEL) as cli:
@@ -39,69 +43,81 @@ async def first_tokens(field: Field) -> None:
             taken["prepared"].append(turn.first_token)
         await field.gateway.spare()
         answer = await one(field.gateway, [question()])
-        taken["spare"].append(answer.first_token)
+        taken["warm"].append(answer.first_token)
         hows.append(answer.how)
-        taken["none"].append((await one(field.cold, [question()])).first_token)
+        taken["spare"].append((await one(field.gateway, [unseen_prompt(), question()])).first_token)
+        taken["none"].append((await one(field.cold, [unseen_prompt(), question()])).first_token)
     section = "First token of a new conversation"
     cold = field.report.durations(section, "CLI started for the request", taken["cold"])
     field.report.durations(section, "CLI started before", taken["prepared"])
-    spare = field.report.durations(section, "gateway, spare worker", taken["spare"], _had(hows, "spare"))
-    field.report.durations(section, "gateway, no spare", taken["none"])
-    field.report.target("first token, cold CLI over gateway", cold.median / spare.median, 4, "times", low=True)
+    warm = field.report.durations(section, "gateway, known system prompt", taken["warm"], _had(hows, "warm"))
+    field.report.durations(section, "gateway, new system prompt, spare worker", taken["spare"])
+    field.report.durations(section, "gateway, new system prompt, no spare", taken["none"])
+    field.report.target("first token, cold CLI over gateway", cold.median / warm.median, 12, "times", low=True)
 
 
 async def next_turns(field: Field) -> None:
-    """The next turn of a conversation: a CLI kept by us, and one kept by the gateway."""
+    """The next turn of a conversation: a CLI kept by us, and the gateway; and what is no next turn there: an edit,
+    and a question after a client that left."""
     direct: list[float] = []
-    through: list[float] = []
-    hows: list[str] = []
+    through: dict[str, list[float]] = {name: [] for name in ("next", "edit", "stop")}
     async with direct_cli(field.cli, base_url=field.base_url, model=MODEL) as cli:
         await cli.prepare()
         await cli.ask("Hello?")
         client = await field.gateway.client()
-        messages = [question()]
-        messages = exchange(messages, (await client.chat(messages, model=MODEL)).text)
+        messages = exchange([question()], "An answer.")
         for _ in range(field.scale.samples * 3):
             direct.append((await cli.ask("And then?")).first_token)
-            await trio.sleep(0.02)  # the CLI settles; both sides get the same rest
+            await trio.sleep(0.02)  # the CLI settles; all get the same rest
             answer = await client.chat(messages, model=MODEL)
             messages = exchange(messages, answer.text)
-            through.append(answer.first_token)
-            hows.append(answer.how)
+            through["next"].append(answer.first_token)
+            await trio.sleep(0.02)
+            through["edit"].append((await client.chat([*messages[:-3], question()], model=MODEL)).first_token)
+            await trio.sleep(0.02)
+            await _left(field.gateway, messages)
+            await trio.sleep(0.02)
+            through["stop"].append((await client.chat(messages, model=MODEL)).first_token)
             await trio.sleep(0.02)
         await client.aclose()
     section = "First token of the next turn"
     warm = field.report.durations(section, "CLI kept open", direct)
-    kept = field.report.durations(section, "gateway, continued", through, _had(hows, "continued"))
-    field.report.target("next turn, gateway over warm CLI", kept.median / warm.median, 1.2, "times")
+    kept = field.report.durations(section, "gateway", through["next"])
+    edited = field.report.durations(section, "gateway, an edited question", through["edit"])
+    after = field.report.durations(section, "gateway, after a client that left in mid-answer", through["stop"])
+    field.report.target("next turn, gateway beyond the warm CLI", (kept.median - warm.median) * 1000, 8, "ms")
+    field.report.target("edit over next turn", edited.median / kept.median, 1.2, "times")
+    field.report.target("after a stop over next turn", after.median / kept.median, 1.3, "times")
+
+
+async def _left(server: Gateway, messages: list[dict[str, Any]]) -> None:
+    """Ask, and close the connection at the first event."""
+    client = await server.client()
+    answer = await client.begin("POST", "/v1/chat/completions", {"model": MODEL, "messages": messages, "stream": True})
+    async for _ in client.read(answer):
+        break
+    await client.aclose()
 
 
 async def histories(field: Field) -> None:
-    """A conversation that the gateway has not seen, of growing length: its messages are replayed."""
-    section = "First token of a replayed conversation"
+    """A conversation that nobody has seen before, of growing length."""
+    section = "First token of a conversation that is new to the process"
     for size in HISTORIES:
-        direct: list[float] = []
-        through: list[float] = []
-        for _ in range(max(3, field.scale.samples // 3)):
-            async with direct_cli(field.cli, base_url=field.base_url, model=MODEL) as cli:
-                await wait_until_idle(cli.until)
-                sent = time.monotonic_ns()
-                await cli.prepare()
-                for _ in range((size - 1) // 2):
-                    await cli.append("Question?", "An earlier answer.")
-                direct.append((await cli.ask("Question?", sent=sent)).first_token)
-            await field.gateway.spare()
-            through.append((await one(field.gateway, history(size - 1 if size % 2 == 0 else size))).first_token)
-        field.report.durations(section, f"CLI started before, {size} messages", direct)
-        field.report.durations(section, f"gateway, spare worker, {size} messages", through)
+        asked = [history(size - 1 if size % 2 == 0 else size) for _ in range(max(5, field.scale.samples))]
+        through = [(await one(field.gateway, messages)).first_token for messages in asked]
+        found = field.report.durations(section, f"gateway, {size} messages", through)
+        if size >= 200:
+            most = 40 if size == 200 else 80
+            field.report.target(f"first token behind {size} messages", found.median * 1000, most, "ms")
 
 
 async def throughput(field: Field) -> None:
     """New conversations in closed loops: processes cleared and used again, by us and by the gateway; and one each."""
     seconds = field.scale.seconds
-    done: dict[str, list[float]] = {name: [] for name in ("ceiling", "recycled", "spare", "cold")}
+    done: dict[str, list[float]] = {name: [] for name in ("ceiling", "default", "cold")}
     hows: list[str] = []
     rounds = 3
+    spent: list[float] = []
     async with AsyncExitStack() as stack:
         clis = []
         for _ in range(LOOPS):
@@ -115,28 +131,54 @@ async def throughput(field: Field) -> None:
                 await clis[loop].clear()
 
             done["ceiling"].append(await closed_loops(cleared, seconds))
-            for name, server in (("recycled", field.recycling), ("spare", field.gateway), ("cold", field.cold)):
 
-                async def asked(loop: int, server: Gateway = server, name: str = name) -> None:
-                    answer = await one(server, [question()])
-                    if name == "recycled":
-                        hows.append(answer.how)
+            async def asked(loop: int) -> None:
+                hows.append((await one(field.gateway, [question()])).how)
 
-                done[name].append(await closed_loops(asked, seconds))
-    section = f"Throughput of new conversations, {LOOPS} at once"
+            before, count = await _cli_seconds(field.gateway), len(hows)
+            done["default"].append(await closed_loops(asked, seconds))
+            spent.append((await _cli_seconds(field.gateway) - before) / max(1, len(hows) - count))
+
+            async def alone(loop: int) -> None:
+                await one(field.cold, [unseen_prompt(), question()])
+
+            done["cold"].append(await closed_loops(alone, seconds))
+    section = f"Throughput of new conversations, {LOOPS} clients"
     rates = {name: sum(found) / rounds for name, found in done.items()}
-    titles = {
-        "ceiling": "CLIs cleared by /clear, no gateway",
-        "recycled": "gateway, recycle = true",
-        "spare": "gateway, default",
-        "cold": "gateway, spares = 0: a process for each",
-    }
-    for name, rate in rates.items():
-        note = _had(hows, "recycled") if name == "recycled" else ""
-        field.report.figure(section, titles[name], rate, "requests/s", note)
-    field.report.target("recycled over a process each", rates["recycled"] / rates["cold"], 5, "times", low=True)
-    share = rates["recycled"] / rates["ceiling"] * 100
-    field.report.target("recycled over the CLI's ceiling", share, 70, "%", low=True)
+    field.report.figure(section, "CLIs cleared by /clear, no gateway", rates["ceiling"], "requests/s", "")
+    field.report.figure(section, "gateway, default", rates["default"], "requests/s", _had(hows, "warm"))
+    field.report.figure(section, "gateway, a process for each", rates["cold"], "requests/s", "")
+    field.report.target("default over a process each", rates["default"] / rates["cold"], 7, "times", low=True)
+    field.report.target("default over the CLI's ceiling", rates["default"] / rates["ceiling"] * 100, 80, "%", low=True)
+    # The last round: all processes had started.
+    field.report.target("CLI processor time of a new conversation", spent[-1] * 1000, 60, "ms")
+
+
+async def _cli_seconds(server: Gateway) -> float:
+    """Processor seconds that the workers have used."""
+    rows = (await server.control("GET", "/v1/workers")).json()["workers"]
+    ticks = 0
+    for row in rows:
+        with suppress(OSError):
+            ticks += sum(map(int, Path(f"/proc/{row['pid']}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def open_conversations(field: Field) -> None:
+    """A hundred conversations that go on turn by turn, on the workers that there are."""
+    conversations = [[question()] for _ in range(100)]
+    turns: list[float] = []
+    for number in range(3):
+        for index, messages in enumerate(conversations):
+            answer = await one(field.gateway, messages)
+            conversations[index] = exchange(messages, answer.text)
+            if number:
+                turns.append(answer.first_token)
+    rows = (await field.gateway.control("GET", "/v1/workers")).json()["workers"]
+    section = "A hundred open conversations, one after the other"
+    field.report.durations(section, "gateway, first token of a turn", turns, f"{len(rows)} processes")
+    field.report.figure(section, "memory of the workers", sum(row["rss_bytes"] for row in rows) / 2**20, "MB", "")
+    field.report.target("slowest turn of a hundred conversations", max(turns) * 1000, 60, "ms")
 
 
 async def rotations(field: Field) -> None:
@@ -166,7 +208,9 @@ SCENARIOS: dict[str, Callable[[Field], Awaitable[None]]] = {
     "next-turn": next_turns,
     "history": histories,
     "throughput": throughput,
+    "open": open_conversations,
     "rotation": rotations,
     "many-tools": many_tools,
     "resumed": resumed,
+    "agents": agents,
 }

@@ -27,7 +27,7 @@ from tests.fake_binary import write_fake_cli
 VISITORS = 12
 WARM_SECONDS = 15.0
 # Idle and abandoned workers have gone after this.
-PATIENCE = "idle_seconds = 3\nparked_seconds = 3\nmax = 12\nrecycle = {recycle}"
+PATIENCE = 'idle_seconds = 3\nparked_seconds = 3\nmax = 12\ncarrier = "{carrier}"'
 # What may differ from the level after the warm-up: allocator noise, and descriptors of what is cached once.
 MEMORY_GROWTH = 1.15
 DESCRIPTOR_GROWTH = 4
@@ -39,12 +39,12 @@ QUIET_DESCRIPTORS = 25
 MARK = "FAKE_CLI_MARK"
 
 
-async def soak(minutes: float, seed: int, *, recycle: bool) -> Tally:
+async def soak(minutes: float, seed: int, *, carrier: str) -> Tally:
     tally = Tally()
     mark = f"soak-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="claudegwd-soak-") as scratch:
         cli = write_fake_cli(Path(scratch), mark=mark)
-        workers = PATIENCE.format(recycle=str(recycle).lower())
+        workers = PATIENCE.format(carrier=carrier)
         keys = "cooldown_seconds = 1"
         async with gateway(cli, models=MODELS, workers=workers, keys=keys, limits="queue_seconds = 10") as server:
             await _visits(server, tally, WARM_SECONDS, seed)
@@ -180,9 +180,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--recycle", action="store_true", help="with workers.recycle = true")
+    parser.add_argument("--carrier", choices=("auto", "transcript"), default="auto", help="workers.carrier")
     arguments = parser.parse_args()
-    tally = trio.run(lambda: soak(arguments.minutes, arguments.seed, recycle=arguments.recycle))
+    tally = trio.run(lambda: soak(arguments.minutes, arguments.seed, carrier=arguments.carrier))
     for name, number in sorted(tally.outcomes.items()):
         _say(f"{number:8d} {name}")
     for problem in tally.problems:

@@ -62,14 +62,46 @@ async def resumed(field: Field) -> None:
             await trio.sleep(0.02)
             messages += [asked, {"role": "tool", "tool_call_id": asked["tool_calls"][0]["id"], "content": "done"}]
             answer = await client.chat(messages, model=MODEL, tools=tools)
-            if answer.how == "parked":
-                through.append(answer.first_token)
+            through.append(answer.first_token)
             messages.append({"role": "assistant", "content": answer.text})
         await client.aclose()
     alone = field.report.durations(section, "CLI kept open", direct)
-    note = f"{len(through)} of {field.scale.samples} parked"
-    parked = field.report.durations(section, "gateway, parked worker", through, note)
-    field.report.target("resumed, gateway over the CLI", (parked.median - alone.median) * 1000, 60, "ms")
+    after = field.report.durations(section, "gateway", through)
+    field.report.target("resumed, gateway over the CLI", (after.median - alone.median) * 1000, 60, "ms")
+
+
+async def agents(field: Field) -> None:
+    """Four agents in their tool loops on two workers: a result is worth a next turn."""
+    section = "First token of four agents on two workers"
+    tools = [_tool(0, 100)]
+    taken: dict[str, list[float]] = {"turn": [], "result": []}
+    rounds = max(5, field.scale.samples // 2)
+
+    async def agent() -> None:
+        client = await field.small.client()
+        messages: list[dict[str, Any]] = []
+        for number in range(rounds):
+            messages.append({"role": "user", "content": f"call {number}"})
+            called = await client.chat(messages, model=MODEL, tools=tools, stream=False)
+            asked = called.json()["choices"][0]["message"]
+            await trio.sleep(0.1)  # its tool takes a moment
+            messages += [asked, {"role": "tool", "tool_call_id": asked["tool_calls"][0]["id"], "content": "done"}]
+            answer = await client.chat(messages, model=MODEL, tools=tools)
+            taken["result"].append(answer.first_token)
+            messages.append({"role": "assistant", "content": answer.text})
+            await trio.sleep(0.1)
+            messages.append(question())
+            answer = await client.chat(messages, model=MODEL, tools=tools)
+            taken["turn"].append(answer.first_token)
+            messages.append({"role": "assistant", "content": answer.text})
+        await client.aclose()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(agent)
+    turn = field.report.durations(section, "gateway, next turn", taken["turn"])
+    result = field.report.durations(section, "gateway, a tool's result", taken["result"])
+    field.report.target("a tool's result over a next turn", result.median / turn.median, 1.2, "times")
 
 
 def _tool(number: int, size: int = BYTES_OF_EACH) -> dict[str, Any]:

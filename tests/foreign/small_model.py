@@ -16,7 +16,6 @@ from claudegwd.demo.replies import block_text, blocks, obey
 from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, Thinking, ToolUse, too_long
 
 _QUOTED_KEY = re.compile(r"'(\w+)'")
-_CLEARED = ("<local-command", "<command-name>")
 _THOUGHT_TOKENS = 4
 _NUMBER = re.compile(r"-?\d+")
 
@@ -36,9 +35,8 @@ def small_model(request: RecordedRequest) -> Answer:
 
 
 def question(request: RecordedRequest) -> str:
-    """The text of the last message, without the CLI's own words before the next conversation of a recycled worker."""
-    texts = [block_text(block) for block in blocks(request.messages[-1])]
-    return "".join(text for text in texts if not text.startswith(_CLEARED))
+    """The text of the last message."""
+    return "".join(block_text(block) for block in blocks(request.messages[-1]))
 
 
 def instance(schema: Mapping[str, Any], text: str, definitions: Mapping[str, Any] | None = None) -> Any:

@@ -19,8 +19,6 @@ from tests.openai_description import VARIABLE
 pytestmark = pytest.mark.cli
 
 CONFIG = """
-[workers]
-recycle = true
 """
 
 

@@ -14,10 +14,8 @@ from tests.foreign.judged import Judged
 
 pytestmark = pytest.mark.cli
 
-# The suite has some hundred requests, nearly each with other tools: workers are cleared and used again.
 CONFIG = """
 [workers]
-recycle = true
 parked_seconds = 2
 """
 

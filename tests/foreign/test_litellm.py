@@ -12,8 +12,6 @@ from tests.foreign.judged import Judged
 pytestmark = pytest.mark.cli
 
 CONFIG = """
-[workers]
-recycle = true
 """
 
 

@@ -17,8 +17,6 @@ from tests.foreign.judged import Judged
 pytestmark = pytest.mark.cli
 
 CONFIG = """
-[workers]
-recycle = true
 """
 NODE = Path(__file__).parent / "node"
 OLDEST_NODE = 20

@@ -35,7 +35,6 @@ pytestmark = pytest.mark.cli
 
 CONFIG = """
 [workers]
-recycle = true
 [keys]
 hold_seconds = 0
 cooldown_seconds = 1

@@ -25,8 +25,6 @@ FAST = """
 binary = "/usr/local/lib/fake-claude"
 [limits]
 requests_per_minute = 0
-[workers]
-recycle = true
 """
 
 
