@@ -148,6 +148,7 @@ class Gateway:
         directory = self.database.path.parent if self.database.path is not None else None
         self.seal = await trio.to_thread.run_sync(load_seal, directory)
         self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
+        await self.ledger.tell_spent(self.clients.book.spending)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(memory.run)

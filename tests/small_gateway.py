@@ -22,6 +22,7 @@ from claudegwd.control.server import serve_control
 from claudegwd.keys.answers import KeysDiff, UnknownKey
 from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.ring import KeyRing
+from claudegwd.limits.budget import Budget
 from claudegwd.logs import LogHandler, LogRing, log
 from claudegwd.redact import know_tokens
 from claudegwd.sockets import open_control
@@ -54,12 +55,14 @@ class SmallClients:
         tokens_per_minute: int | None,
         concurrent_requests: int | None,
         expires: float | None,
+        budgets: Sequence[Budget],
     ) -> str:
         if name in self._rows:
             raise ValueError(f"cannot create client {name!r}: there is one of that name")
         self._rows[name] = {
             "name": name, "state": "active", "models": list(models), "requests_per_minute": requests_per_minute,
             "tokens_per_minute": tokens_per_minute, "concurrent_requests": concurrent_requests, "expires": expires,
+            "budgets": [{"budget": str(budget), "used": 0.5, "resets": 1_900_000_000.0} for budget in budgets],
             "created": 1_800_000_000.0, "last_used": None, "requests": 0, "tokens": 0,
         }  # fmt: skip
         return f"cgw-false-key-of-{name}"
@@ -74,7 +77,9 @@ class SmallClients:
         del self._rows[name]
 
     async def set(self, name: str, changes: Mapping[str, Any]) -> None:
-        self._rows[name].update(changes)
+        self._rows[name].update(
+            {field: list(map(str, value)) if field == "budgets" else value for field, value in changes.items()}
+        )
 
     async def rotate(self, name: str) -> str:
         return f"cgw-false-second-key-of-{self._rows[name]['name']}"

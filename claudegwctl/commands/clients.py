@@ -28,6 +28,9 @@ def create(
     tpm: Annotated[int | None, typer.Option(min=0, help="Tokens per minute; 0: no limit.")] = None,
     concurrent: Annotated[int | None, typer.Option(min=0, help="Requests at once; 0: no limit.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it ends: 30d, 12h, or 2027-01-31.")] = None,
+    budget: Annotated[
+        str, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; several with commas.")
+    ] = "",
     json: AsJson = False,
 ) -> None:
     """Make a client and print its key, this one time. What is not said here is as the configuration's [limits] says."""
@@ -38,6 +41,7 @@ def create(
         "tokens_per_minute": tpm,
         "concurrent_requests": concurrent,
         "expires": None if expires is None else moment(expires, time.time()),
+        "budget": budget,
     }
     made = daemon_of(ctx).ask("POST", "/v1/clients", body)
     if wants_json(ctx, json):
@@ -114,15 +118,18 @@ def change(
     tpm: Annotated[int | None, typer.Option(min=0, help="Tokens per minute; 0: no limit.")] = None,
     concurrent: Annotated[int | None, typer.Option(min=0, help="Requests at once; 0: no limit.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it ends: 30d, 12h, 2027-01-31, or never.")] = None,
+    budget: Annotated[str | None, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; or none.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Change a client's models, limits or expiry. Its key stays, and so does what is not said here."""
+    """Change a client's models, limits, budgets or expiry. Its key stays, and so does what is not said here."""
     limits = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrent_requests": concurrent}
     body: dict[str, Any] = {field: limit for field, limit in limits.items() if limit is not None}
     if models is not None:
         body["models"] = _names(models)
     if expires is not None:
         body["expires"] = None if expires == "never" else moment(expires, time.time())
+    if budget is not None:
+        body["budget"] = budget
     if not body:
         raise typer.BadParameter("say what to change, for example --rpm 60")
     done = daemon_of(ctx).ask("PATCH", f"/v1/clients/{quoted(name)}", body)
@@ -165,8 +172,14 @@ def _expiry(expires: float | None, now: float) -> str:
     return f"in {duration(expires - now)}" if expires > now else ago(expires)
 
 
+def _budget(row: dict[str, Any]) -> str:
+    used = row["used"] if "tokens" not in row["budget"] else round(row["used"])
+    return f"{row['budget']} ({used:.6g} used)"
+
+
 def _limits(client: dict[str, Any]) -> list[str]:
     limits = [f"{client[name]} {short}" for name, short in _SHORT.items() if client.get(name)]
+    limits += map(_budget, client.get("budgets", ()))
     return limits + ([f"only {' '.join(client['models'])}"] if client.get("models") else [])
 
 

@@ -12,6 +12,7 @@ from claudegwd.config.fields import nearest
 from claudegwd.control.ask import Answer, Ask
 from claudegwd.control.gateway_protocol import Clients, Gateway
 from claudegwd.control.problems import BadRequest, Refused
+from claudegwd.limits.budget import Budget, BudgetError, read_budgets
 from claudegwd.limits.clients import check_name
 from claudegwd.redact import know_tokens
 
@@ -30,6 +31,7 @@ class NewClient(msgspec.Struct, forbid_unknown_fields=True):
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
     expires: float | None = None
+    budget: str = ""
 
 
 class Changes(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,6 +42,7 @@ class Changes(msgspec.Struct, forbid_unknown_fields=True):
     tokens_per_minute: int | msgspec.UnsetType | None = msgspec.UNSET
     concurrent_requests: int | msgspec.UnsetType | None = msgspec.UNSET
     expires: float | msgspec.UnsetType | None = msgspec.UNSET
+    budget: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 async def rows(gateway: Gateway, _: Ask) -> Answer:
@@ -64,6 +67,7 @@ async def create(gateway: Gateway, ask: Ask) -> Answer:
             tokens_per_minute=wanted.tokens_per_minute,
             concurrent_requests=wanted.concurrent_requests,
             expires=wanted.expires,
+            budgets=_budgets(wanted.budget, "create"),
         )
     )
     know_tokens([key])
@@ -88,11 +92,13 @@ async def change(gateway: Gateway, ask: Ask) -> Answer:
     name = ask.path["name"]
     wanted = _read(ask.object(), Changes, "change")
     await _check(gateway, wanted, "change")
-    changes = {
+    changes: dict[str, Any] = {
         field: tuple(value) if field == "models" else value
         for field, value in msgspec.structs.asdict(wanted).items()
         if value is not msgspec.UNSET
     }
+    if "budget" in changes:
+        changes["budgets"] = _budgets(changes.pop("budget") or "", "change")
     await _done(_clients(gateway).set(name, changes))
     ask.changed("client changed", client=name)
     return Answer({"changed": name})
@@ -105,6 +111,13 @@ async def rotate(gateway: Gateway, ask: Ask) -> Answer:
     know_tokens([key])
     ask.changed("client key rotated", client=name)
     return Answer({"name": name, "key": key})
+
+
+def _budgets(text: str, what: str) -> tuple[Budget, ...]:
+    try:
+        return read_budgets(text)
+    except BudgetError as error:
+        raise BadRequest(f"cannot {what} the client: {error}") from None
 
 
 async def _done(change: Awaitable[_T]) -> _T:

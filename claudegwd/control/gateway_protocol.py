@@ -11,6 +11,7 @@ from claudegwd.keys.answers import KeysDiff
 from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
 from claudegwd.ledger.question import Question
+from claudegwd.limits.budget import Budget
 from claudegwd.logs import LogRing
 
 Result = TypeVar("Result")
@@ -32,6 +33,7 @@ class Clients(Protocol):
         tokens_per_minute: int | None,
         concurrent_requests: int | None,
         expires: float | None,
+        budgets: Sequence[Budget],
     ) -> str:
         """Make a client; the new key, shown this one time. None means as [limits] says. `expires` is in seconds since
         the epoch. ValueError for a name that is taken or no name."""

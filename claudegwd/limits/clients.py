@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from claudegwd.limits.budget import Budget
 from claudegwd.limits.meter import Limits, Meter
+from claudegwd.limits.spending import Spending
 from claudegwd.openai_api.errors import AuthenticationFailed
 
 PREFIX: Final = "cgw-"  # tells people, secret scanners and our redaction what it is
@@ -48,6 +50,7 @@ class Client:
     expires: float | None = None
     revoked: float | None = None
     identity: str = ""  # tells it from an earlier client of the same name; "": made before there were identities
+    budgets: tuple[Budget, ...] = ()
     configured: bool = False  # from API_KEYS: not in the store, and gone when it is taken out there
 
     @property
@@ -118,10 +121,11 @@ def configured_clients(tokens: Sequence[str]) -> list[Client]:
 
 
 class ClientBook:
-    """All clients, found by key. Holds the meters too, so that limits outlive a reload."""
+    """All clients, found by key. Holds the meters and what was spent too, so that limits outlive a reload."""
 
     def __init__(self, clients: Iterable[tuple[Client, Usage]] = (), *, default: Limits) -> None:
         self.default = default
+        self.spending = Spending()
         self._clients: dict[str, Client] = {}
         self._usage: dict[str, Usage] = {}
         self._by_digest: dict[bytes, str] = {}

@@ -16,6 +16,7 @@ from claudegwd.gateway import Gateway
 from claudegwd.ledger.entry import CLIENT_GONE, Line, Sums, minute_of
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
+from claudegwd.limits.spending import Reservation
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log, log_content
 from claudegwd.metrics import Asked
@@ -28,7 +29,7 @@ from claudegwd.public.choice import Choice
 from claudegwd.public.choices import Choices
 from claudegwd.public.requests import Call, Record, milliseconds_since, this_call
 from claudegwd.translate.answer import Answer
-from claudegwd.translate.estimate import answer_tokens, prompt_tokens, used_tokens
+from claudegwd.translate.estimate import answer_tokens, most_tokens, prompt_tokens, used_tokens
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, TokenCount
 from claudegwd.workers.asking import Asking
@@ -86,6 +87,7 @@ class Answering:
         if len(plans) > most:
             param = "prompt" if operation == "text_completion" else "n"
             raise InvalidRequest(f"cannot give {len(plans)} answers at once: ask for {most} at most", param=param)
+        call.ending.callback(self._hold_budget(plans).end)
         self._reserve(plans)
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
@@ -205,6 +207,15 @@ class Answering:
             now = trio.current_time()
             self._admission.reserve(sum(map(prompt_tokens, plans)), sum(map(answer_tokens, plans)), now)
 
+    def _hold_budget(self, plans: Sequence[Plan]) -> Reservation:
+        """Hold back what it may spend of the client's budgets. Raises BudgetReached."""
+        client, spending = self._client, self._gateway.clients.book.spending
+        if not client.budgets:
+            return Reservation()
+        prompt, answer = sum(map(prompt_tokens, plans)), sum(map(most_tokens, plans))
+        now = self._gateway.ledger.clock()
+        return spending.reserve(client.name, client.budgets, plans[0].model.id, prompt, answer, now)
+
     def _settle(self) -> None:
         """Count what the request used to its client."""
         self._answered, self._status = True, 200
@@ -252,6 +263,7 @@ class Answering:
     def _book(self) -> None:
         """Write down who used what: an entry for each answer, of which one stands for the request."""
         ledger, started = self._gateway.ledger, self._record.started
+        spending = self._gateway.clients.book.spending
         whole = Sums(requests=1, all_ms=milliseconds_since(started))
         first_at = self._each[0].every[0].first_at
         if first_at is not None:
@@ -266,7 +278,8 @@ class Answering:
         for asking in (each for choice in self._each for each in choice.every):
             for use in asking.uses:
                 place = line._replace(key=use.key, how=asking.how)
-                Booking(ledger.note, place, use.answer, self.on_spent).begin(whole if use in last else Sums())
+                booking = Booking(ledger.note, spending, place, use.answer, self.on_spent)
+                booking.begin(whole if use in last else Sums())
 
     def _revoked(self) -> None:
         self.stop(AuthenticationFailed("cannot go on: this API key was revoked; ask the operator for a new one"))

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from claudegwd.ledger.entry import MODEL_CHARACTERS, Line, Sums
+from claudegwd.limits.prices import weight
+from claudegwd.limits.spending import Spending
 from claudegwd.translate.answer import Answer
+from claudegwd.translate.estimate import said_tokens
 from claudegwd.translate.outputs import TokenCount
 
 Note = Callable[[Line, Sums], None]
@@ -14,8 +17,12 @@ class Booking:
     """One answer's entry. What it costs is told some milliseconds after its end; what an answer had used that nobody
     waited for, perhaps later still."""
 
-    def __init__(self, note: Note, line: Line, answer: Answer, on_spent: Callable[[float], None]) -> None:
+    def __init__(
+        self, note: Note, spending: Spending, line: Line, answer: Answer, on_spent: Callable[[float], None]
+    ) -> None:
         self._note = note
+        self._spending = spending
+        self._charged = (0.0, 0)  # dollars and tokens, to the client's budgets
         self._line = line._replace(answered=answer.model[:MODEL_CHARACTERS])
         self._answer = answer
         self._on_spent = on_spent
@@ -35,6 +42,22 @@ class Booking:
         more = self._with_more(sums)
         if more != Sums():
             self._note(self._line, more)
+            self._charge()
+
+    def _charge(self) -> None:
+        """Add to what the client has spent. For its budgets nothing is unknown: an answer that broke off is counted as
+        far as it was written, and what the CLI has not priced is reckoned by what it said of others."""
+        counted, cost, prices = self._answer.counted, self._answer.cost, self._spending.prices
+        whole = self._answer.finished is not None
+        completion = max(counted.completion, 0 if whole else said_tokens(self._answer))
+        heavy = weight(counted.prompt, completion, counted.cached, counted.written)
+        if whole and cost is not None:
+            prices.learn(self._line.model, heavy, cost)
+        if cost is None or not whole:
+            cost = max(cost or 0.0, prices.cost(self._line.model, heavy) or 0.0)
+        before, self._charged = self._charged, (cost, counted.prompt + completion)
+        usd, tokens = self._charged[0] - before[0], self._charged[1] - before[1]
+        self._spending.add(self._line.client, self._line.minute, usd, tokens)
 
     def _with_more(self, sums: Sums) -> Sums:
         """Add what was told since the last time."""

@@ -77,9 +77,13 @@ def admit(gateway: Gateway, client: Client) -> Admission:
 
 
 def limit_headers(gateway: Gateway, client: Client) -> dict[str, str]:
-    """`x-ratelimit-*` as they stand now."""
+    """`x-ratelimit-*` as they stand now, and a warning once most of a budget is used."""
     now = trio.current_time()
-    return gateway.clients.book.meter(client, now).headers(now)
+    headers = gateway.clients.book.meter(client, now).headers(now)
+    if client.budgets:
+        warning = gateway.clients.book.spending.warning(client.name, client.budgets, time.time())
+        headers |= {"x-claudegw-budget": warning} if warning else {}
+    return headers
 
 
 def _token(headers: Headers) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import trio
 
+from claudegwd.limits.budget import Budget
 from claudegwd.limits.clients import (
     TOKEN_BYTES,
     Client,
@@ -73,7 +74,17 @@ class ClientKeys:
         """A dict for each client by name, never a key. Times are seconds since the epoch."""
         default = self.book.default
         now = self._clock()
-        return [_shown(client, usage, client.limits(default), now) for client, usage in self.book.rows()]
+        return [
+            {**_shown(client, usage, client.limits(default), now), "budgets": self._budgets(client, now)}
+            for client, usage in self.book.rows()
+        ]
+
+    def _budgets(self, client: Client, now: float) -> list[dict[str, Any]]:
+        spending = self.book.spending
+        return [
+            {"budget": str(budget), "used": spending.spent(client.name, budget, now), "resets": budget.reset(now)}
+            for budget in client.budgets
+        ]
 
     async def create(
         self,
@@ -84,6 +95,7 @@ class ClientKeys:
         tokens_per_minute: int | None = None,
         concurrent_requests: int | None = None,
         expires: float | None = None,
+        budgets: Sequence[Budget] = (),
     ) -> str:
         """A new client; its key, which is kept nowhere. ClientRefused (a ValueError), StateError."""
         if self._database.problem:
@@ -99,6 +111,7 @@ class ClientKeys:
             concurrent_requests,
             created=self._clock(),
             expires=expires,
+            budgets=tuple(budgets),
             identity=f"{name}#{self._randomness(IDENTITY_BYTES).hex()}",
         )
         self.book.create(client)
@@ -125,7 +138,7 @@ class ClientKeys:
         await self._owe(name, delete_client, name, owner)
 
     async def set(self, name: str, changes: Mapping[str, Any]) -> None:
-        """Change models, limits or expiry (fields of Client). UnknownClient, ClientRefused, StateError."""
+        """Change models, limits, budgets or expiry (fields of Client). UnknownClient, ClientRefused, StateError."""
         async with self._changing:
             await self._change(replace(self._living(name), **changes))
 

@@ -5,11 +5,12 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
+from claudegwd.limits.budget import budgets_text, read_budgets
 from claudegwd.limits.clients import Client, Usage
 
 _COLUMNS: Final = (
     "name, digest, models, requests_per_minute, tokens_per_minute, concurrent_requests, created, expires, revoked, "
-    "last_used, requests, tokens, identity"
+    "last_used, requests, tokens, identity, budgets"
 )
 
 
@@ -21,12 +22,13 @@ def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, Usage]]:
 def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, Usage]]) -> None:
     """New clients. sqlite3.IntegrityError if a name or key is there already (ClientBook.create says it better)."""
     connection.executemany(
-        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         [
             (
                 client.name, client.digest, json.dumps(client.models), client.requests_per_minute,
                 client.tokens_per_minute, client.concurrent_requests, client.created, client.expires, client.revoked,
                 usage.last_used, usage.requests, usage.tokens, client.identity,
+                budgets_text(client.budgets),
             )
             for client, usage in rows
         ],
@@ -42,10 +44,10 @@ def change_client(connection: sqlite3.Connection, client: Client) -> None:
     """Write what can be changed of a client; its totals and when it was made stay."""
     connection.execute(
         "UPDATE clients SET digest = ?, models = ?, requests_per_minute = ?, tokens_per_minute = ?, "
-        "concurrent_requests = ?, expires = ? WHERE name = ?",
+        "concurrent_requests = ?, expires = ?, budgets = ? WHERE name = ?",
         (
             client.digest, json.dumps(client.models), client.requests_per_minute, client.tokens_per_minute,
-            client.concurrent_requests, client.expires, client.name,
+            client.concurrent_requests, client.expires, budgets_text(client.budgets), client.name,
         ),
     )  # fmt: skip
 
@@ -66,9 +68,11 @@ def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, Usag
 
 
 def _row(columns: tuple[Any, ...]) -> tuple[Client, Usage]:
-    name, digest, models, rpm, tpm, concurrent, created, expires, revoked, last_used, *counted, identity = columns
+    name, digest, models, rpm, tpm, concurrent, created, expires, revoked, last_used, *rest = columns
+    requests, tokens, identity, budgets = rest
     client = Client(
         name, digest, tuple(json.loads(models)), rpm, tpm, concurrent,
         created=created, expires=expires, revoked=revoked, identity=identity,
+        budgets=read_budgets(budgets),
     )  # fmt: skip
-    return client, Usage(counted[0], counted[1], last_used)
+    return client, Usage(requests, tokens, last_used)

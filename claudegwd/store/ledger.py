@@ -6,15 +6,18 @@ A request pays for one addition in memory. What was noted is on the disk a secon
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import trio
 
-from claudegwd.ledger.ages import DAY, HOUR, MINUTE, ROWS_MAX, Cut, cuts
+from claudegwd.ledger.ages import DAY, HOUR, MINUTE, MINUTES_KEPT_SECONDS, ROWS_MAX, Cut, cuts
 from claudegwd.ledger.entry import SUMS, Line, Sums
 from claudegwd.ledger.question import Question, answer
 from claudegwd.ledger.series import Series
+from claudegwd.limits.budget import PERIODS, start_of
+from claudegwd.limits.prices import weight
+from claudegwd.limits.spending import Spending
 from claudegwd.logs import event, log
 from claudegwd.store.database import Database, StateError
 
@@ -91,6 +94,18 @@ class Ledger:
         except sqlite3.Error as error:
             self._say_failing(error)
             raise StateError("cannot read the usage: the state file cannot be used; the log says why") from None
+
+    async def tell_spent(self, spending: Spending) -> None:
+        """Tell what was spent before the start. A disk that fails is logged: budgets then begin anew."""
+        now = self.clock()
+        try:
+            for period in PERIODS:
+                start = start_of(period, now)
+                spending.load(period, start, await self._database.run(spent_since, start))
+            for model, heavy, cost in await self._database.run(weights_since, now - MINUTES_KEPT_SECONDS):
+                spending.prices.learn(model, heavy, cost)
+        except (sqlite3.Error, StateError) as error:
+            self._say_failing(error)
 
     async def run(self) -> None:
         """Write what is pending, for ever; a last time when cancelled."""
@@ -189,6 +204,23 @@ def _cut(connection: sqlite3.Connection, cut: Cut) -> None:
             old,
         )
     connection.execute("DELETE FROM usage WHERE grain = ? AND at < ?", old)
+
+
+def spent_since(connection: sqlite3.Connection, start: float) -> list[tuple[str, float, float]]:
+    """What each client has spent since the start of a day: name, dollars, tokens."""
+    return connection.execute(
+        "SELECT client, sum(cost), sum(prompt + completion) FROM usage WHERE at >= ? GROUP BY client", (start,)
+    ).fetchall()
+
+
+def weights_since(connection: sqlite3.Connection, start: float) -> Iterator[tuple[str, float, float]]:
+    """What answers weighed and cost since then, of each model whose answers all have a cost."""
+    found = connection.execute(
+        "SELECT model, sum(prompt), sum(completion), sum(cached), sum(written), sum(cost) FROM usage "
+        "WHERE at >= ? AND unpriced = 0 AND priced > 0 GROUP BY model",
+        (start,),
+    ).fetchall()
+    return ((model, weight(*tokens), cost) for model, *tokens, cost in found)
 
 
 def ask_usage(connection: sqlite3.Connection, question: Question) -> dict[str, Any]:

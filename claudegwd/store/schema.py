@@ -98,6 +98,9 @@ STEPS: Final[tuple[str, ...]] = (
         PRIMARY KEY (grain, at, client, key, model, answered, route, how, status)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE clients ADD COLUMN budgets TEXT NOT NULL DEFAULT '';  -- as they are written: 20usd/month, …
+    """,
 )
 
 VERSION: Final = len(STEPS)

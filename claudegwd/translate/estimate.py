@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from claudegwd.translate.answer import Answer
+from claudegwd.translate.parameters import DEFAULT_MAX_TOKENS
 from claudegwd.translate.parts import Block
 from claudegwd.translate.plan import Plan
 
@@ -47,9 +48,19 @@ def answer_tokens(plan: Plan) -> int:
     return ANSWER_TOKENS if plan.max_tokens is None else min(plan.max_tokens, ANSWER_TOKENS_MAX)
 
 
+def most_tokens(plan: Plan) -> int:
+    """The most that the answer can have: the CLI's own bound where the client names none."""
+    return DEFAULT_MAX_TOKENS if plan.max_tokens is None else min(plan.max_tokens, ANSWER_TOKENS_MAX)
+
+
 def used_tokens(plan: Plan, answer: Answer) -> int:
     """What an answer that was broken off has used: nobody told its counts."""
-    return prompt_tokens(plan) + answer.characters // CHARACTERS_PER_TOKEN
+    return prompt_tokens(plan) + said_tokens(answer)
+
+
+def said_tokens(answer: Answer) -> int:
+    """Of what the answer has said so far."""
+    return answer.characters // CHARACTERS_PER_TOKEN
 
 
 def _blocks(plan: Plan) -> Iterator[Block]:

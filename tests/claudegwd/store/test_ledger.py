@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from claudegwd.ledger.ages import DAY, DAYS_KEPT_SECONDS, HOUR, HOURS_KEPT_SECONDS, MINUTE, MINUTES_KEPT_SECONDS
 from claudegwd.ledger.entry import SUMS, Line, Sums
 from claudegwd.ledger.question import Question
+from claudegwd.limits.budget import read_budgets
+from claudegwd.limits.spending import Spending
 from claudegwd.store import ledger as module
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import PENDING_MAX, WRITE_SECONDS, Ledger, ask_usage, join_usage, write_usage
@@ -200,3 +202,17 @@ def _seconds_of_a_thousand(ledger: Ledger, line: Line) -> float:
     for _ in range(1000):
         ledger.note(line, Sums(1, 2, 3))
     return time.perf_counter() - began
+
+
+async def test_a_restart_knows_what_was_spent_and_what_answers_cost(database: Database) -> None:
+    budget_day, budget_month = read_budgets("1usd/day,1000tokens/month")
+    ledger = Ledger(database, lambda: NOW)
+    ledger.note(a_line(), Sums(1, 100, 20, priced=1, cost=0.5))
+    ledger.note(a_line(NOW - 10 * DAY), Sums(1, 7, priced=1, cost=0.25))
+    ledger.note(a_line(NOW - 40 * DAY), Sums(1, 9))
+    await ledger.flush()
+    spending = Spending()
+    await Ledger(database, lambda: NOW).tell_spent(spending)
+    assert spending.spent("laptop", budget_day, NOW) == 0.5
+    assert spending.spent("laptop", budget_month, NOW) == 127
+    assert spending.prices.cost("sonnet", 200) == 0.5  # 100 tokens in, and 20 out at five times the price

@@ -1,0 +1,103 @@
+"""What a client may spend in a day, a week or a month. Pure: the time is an argument.
+
+Days are those of UTC, as in the ledger; weeks begin on Monday, months on the first.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from claudegwd.openai_api.errors import RateLimitExceeded
+
+Unit = Literal["usd", "tokens"]
+Period = Literal["day", "week", "month"]
+PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month")
+
+# From this share on each answer says how much of a budget is used.
+WARN_FROM: Final = 0.8
+# One for each unit and period.
+BUDGETS_MAX: Final = 6
+
+_FORM: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([km]?)\s*(usd|tokens?)\s*/\s*(day|week|month)", re.ASCII)
+_FACTORS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
+
+
+class BudgetError(ValueError):
+    """It cannot be understood; the text says what to write."""
+
+
+class BudgetReached(RateLimitExceeded):
+    """A client's budget is used up. The official clients do not ask again; give ``retry_after``: its reset."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    hopeless = True
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So many US dollars or tokens in each period."""
+
+    amount: float
+    unit: Unit
+    period: Period
+
+    def __str__(self) -> str:
+        return f"{self.amount:.6f}".rstrip("0").rstrip(".") + f"{self.unit}/{self.period}"
+
+    def start(self, now: float) -> float:
+        """When the period began that ``now`` lies in. Both are seconds since the epoch."""
+        return start_of(self.period, now)
+
+    def reset(self, now: float) -> float:
+        """When the next one begins."""
+        begun = datetime.fromtimestamp(self.start(now), UTC)
+        if self.period == "month":
+            return (begun + timedelta(days=32)).replace(day=1).timestamp()
+        return (begun + timedelta(days=7 if self.period == "week" else 1)).timestamp()
+
+
+def start_of(period: Period, now: float) -> float:
+    """When the day, week or month began that ``now`` lies in."""
+    day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "month":
+        day = day.replace(day=1)
+    elif period == "week":
+        day -= timedelta(days=day.weekday())
+    return day.timestamp()
+
+
+def read_budgets(text: str) -> tuple[Budget, ...]:
+    """Budgets with commas between; none in an empty text or "none". Raises BudgetError."""
+    words = [word.strip() for word in text.lower().split(",") if word.strip()]
+    if words == ["none"]:
+        return ()
+    found = tuple(map(_one, words))
+    if len({(budget.unit, budget.period) for budget in found}) != len(found):
+        raise BudgetError("cannot take two budgets of one unit for one period: write one of them")
+    return found
+
+
+def budgets_text(budgets: Iterable[Budget]) -> str:
+    """As ``read_budgets`` takes them."""
+    return ",".join(map(str, budgets))
+
+
+def _one(word: str) -> Budget:
+    form = _FORM.fullmatch(word)
+    if form is None:
+        raise BudgetError(
+            f"cannot read the budget {word[:40]!r}: write for example 20usd/month, 2.5usd/day or 5Mtokens/week"
+        )
+    amount = float(form[1]) * _FACTORS[form[2]]
+    if amount <= 0:
+        raise BudgetError("cannot take a budget of nothing: revoke the client instead, or write none")
+    unit: Unit = "usd" if form[3] == "usd" else "tokens"
+    return Budget(amount, unit, next(period for period in PERIODS if period == form[4]))
+
+
+def moment(at: float) -> str:
+    """A time for people, in UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,42 @@
+"""What tokens cost, learnt from what the CLI says that answers cost. Pure.
+
+Needed before an answer's cost is told, and where it never is: to reserve, and for answers that broke off. The CLI's
+prices of one model all have the same proportions, so one number for each model is all there is to learn.
+"""
+
+from typing import Final
+
+# What a token costs in tokens of plain input: Anthropic's prices of every model have these proportions.
+_OUTPUT: Final = 5.0
+_CACHED: Final = 0.1
+_WRITTEN: Final = 1.25
+
+# Of models that clients may name there are dozens.
+MODELS_MAX: Final = 1000
+
+
+class Prices:
+    """US dollars for a token of plain input, by model."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, float] = {}
+
+    def learn(self, model: str, weight: float, cost: float) -> None:
+        """An answer of so much weight cost so much."""
+        if weight > 0 and cost > 0 and (model in self._of or len(self._of) < MODELS_MAX):
+            self._of[model] = cost / weight
+
+    def cost(self, model: str, weight: float) -> float | None:
+        """About how much it costs; None while nothing is known of the model."""
+        price = self._of.get(model)
+        return None if price is None else price * weight
+
+
+def weight(prompt: float, completion: float, cached: float = 0, written: float = 0) -> float:
+    """Tokens of plain input that would cost as much. ``prompt`` includes ``cached`` and ``written``."""
+    return prompt - cached - written + cached * _CACHED + written * _WRITTEN + completion * _OUTPUT
+
+
+def heaviest(prompt: float, completion: float) -> float:
+    """The most that a request may weigh: all of its prompt is written to the cache."""
+    return weight(prompt, completion, 0, prompt)

@@ -1,0 +1,132 @@
+"""What clients have spent in the present day, week and month, and what their running requests may still spend. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from claudegwd.limits.budget import PERIODS, WARN_FROM, Budget, BudgetReached, Period, Unit, moment, start_of
+from claudegwd.limits.prices import Prices, heaviest
+from claudegwd.openai_api.errors import RateLimitExceeded
+
+# The present one and the one before it: a clock that is set back finds what was spent by then.
+STARTS_KEPT: Final = 2
+# When a running request ends nobody knows; one second keeps clients from hammering.
+BUSY_RETRY_SECONDS: Final = 1.0
+
+Window = tuple[Period, float]  # and when it began
+
+
+@dataclass(slots=True)
+class Spent:
+    """By one client in one window."""
+
+    usd: float = 0.0
+    tokens: float = 0.0
+
+    def of(self, unit: Unit) -> float:
+        return self.usd if unit == "usd" else self.tokens
+
+
+@dataclass(slots=True)
+class Reservation:
+    """What one request may spend. ``end`` it always; may be called twice."""
+
+    held: list[tuple[Spent, Spent]] = field(default_factory=list)  # the client's sum, and this one's part of it
+
+    def end(self) -> None:
+        """The request is over: what it has spent was added, and the rest is free again."""
+        for whole, part in self.held:
+            whole.usd -= part.usd
+            whole.tokens -= part.tokens
+        self.held.clear()
+
+
+class Spending:
+    """All clients' sums. ``on_reached`` is called once for each budget and window: client, budget, reset."""
+
+    def __init__(self) -> None:
+        self.prices = Prices()
+        self.on_reached: Callable[[str, Budget, float], None] = lambda *_: None
+        self._spent: dict[Window, dict[str, Spent]] = {}
+        self._reserved: dict[str, Spent] = {}
+        self._told: set[tuple[str, Budget, float]] = set()
+
+    def load(self, period: Period, start: float, sums: Iterable[tuple[str, float, float]]) -> None:
+        """What was spent before the start: client, dollars, tokens."""
+        self._spent[period, start] = {client: Spent(usd, tokens) for client, usd, tokens in sums}
+
+    def add(self, client: str, at: float, usd: float, tokens: float) -> None:
+        """It was spent at that time; negative: it turned out to be less."""
+        for period in PERIODS:
+            spent = self._window(period, start_of(period, at)).setdefault(client, Spent())
+            spent.usd += usd
+            spent.tokens += tokens
+
+    def spent(self, client: str, budget: Budget, now: float) -> float:
+        """Of this budget, in its present window."""
+        found = self._window(budget.period, budget.start(now)).get(client)
+        return found.of(budget.unit) if found is not None else 0.0
+
+    def reserve(
+        self, client: str, budgets: Sequence[Budget], model: str, prompt: int, answer: int, now: float
+    ) -> Reservation:
+        """Hold back what a request may spend: at the most ``prompt`` and ``answer`` tokens, or all that is left.
+
+        Raises BudgetReached, or RateLimitExceeded while what is left is held by requests under way. So those that run
+        side by side spend more than a budget by one answer at the most.
+        """
+        reservation = Reservation()
+        if not budgets:
+            return reservation
+        part = Spent()
+        held = self._reserved.get(client, Spent())
+        for budget in budgets:
+            left = budget.amount - self.spent(client, budget, now)
+            if left <= 0:
+                raise self._reached(client, budget, now)
+            free = left - held.of(budget.unit)
+            if free <= 0:
+                raise RateLimitExceeded(
+                    f"cannot take this request now: what is left of this client's budget of {budget} is held by its "
+                    "requests under way; wait for one to end",
+                    retry_after=BUSY_RETRY_SECONDS,
+                )
+            if budget.unit == "tokens":
+                part.tokens = max(part.tokens, min(free, prompt + answer))
+            else:
+                most = self.prices.cost(model, heaviest(prompt, answer))
+                part.usd = max(part.usd, free if most is None else min(free, most))
+        whole = self._reserved.setdefault(client, Spent())
+        whole.usd += part.usd
+        whole.tokens += part.tokens
+        reservation.held.append((whole, part))
+        return reservation
+
+    def warning(self, client: str, budgets: Sequence[Budget], now: float) -> str:
+        """For the header of an answer: the budget of which most is used, if that is much; else ""."""
+        shares = [(self.spent(client, budget, now) / budget.amount, budget) for budget in budgets]
+        share, budget = max(shares, key=lambda pair: pair[0], default=(0.0, None))
+        if budget is None or share < WARN_FROM:
+            return ""
+        return f"{share:.0%} of {budget} used; resets {moment(budget.reset(now))}"
+
+    def _reached(self, client: str, budget: Budget, now: float) -> BudgetReached:
+        reset = budget.reset(now)
+        if (client, budget, reset) not in self._told:
+            # Those of windows that are over are of no use any more.
+            self._told = {told for told in self._told if told[2] > now} | {(client, budget, reset)}
+            self.on_reached(client, budget, reset)
+        return BudgetReached(
+            f"cannot take this request: this client's budget of {budget} is used up; it resets {moment(reset)}, or ask "
+            "the operator for more",
+            retry_after=max(1.0, reset - now),
+        )
+
+    def _window(self, period: Period, start: float) -> dict[str, Spent]:
+        window = self._spent.get((period, start))
+        if window is None:
+            window = self._spent[period, start] = {}
+            begun = sorted(begin for name, begin in self._spent if name == period)
+            for old in begun[:-STARTS_KEPT]:
+                del self._spent[period, old]
+        return window
