@@ -188,8 +188,11 @@ async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier, si
         gateway.pool.drain()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_ask_for_time, notifier)
-        nursery.start_soon(_hurry_if_told_again, signals, server)
+        patience = trio.CancelScope(deadline=trio.current_time() + DRAIN_SECONDS)
+        nursery.start_soon(_hurry_if_told_again, signals, server, patience)
         await server.stop(DRAIN_SECONDS, kept=notifier.listens)
+        with patience:
+            await gateway.running.until_idle()  # what is made in the background has no connection
         nursery.cancel_scope.cancel()
 
 
@@ -197,12 +200,13 @@ def _name(number: int) -> str:
     return signal.Signals(number).name
 
 
-async def _hurry_if_told_again(signals: object, server: Server) -> None:
+async def _hurry_if_told_again(signals: object, server: Server, patience: trio.CancelScope) -> None:
     """A second Ctrl-C means now."""
     async for number in signals:  # type: ignore[attr-defined]
         if number in STOPPING:
             log_event(log, logging.WARNING, "stopping at once", signal=_name(number))
             server.hurry()
+            patience.cancel()
 
 
 async def _ask_for_time(notifier: Notifier) -> None:

@@ -35,6 +35,7 @@ from claudegwd.store.database import FILE_NAME, Database, StateError
 from claudegwd.store.keys import KeyMemory
 from claudegwd.store.ledger import Ledger
 from claudegwd.store.responses import KeptResponses
+from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.translate.catalogue import Initialized, Model, offered
 from claudegwd.translate.model_names import no_such_model
@@ -123,6 +124,7 @@ class Gateway:
         self.sessions = ChatSessions(database)
         self.ledger = Ledger(database)
         self.responses = KeptResponses()
+        self.running = RunningResponses()
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.on_waited = self.metrics.waited
         self.desk: Desk

@@ -12,7 +12,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.openapi_answers import answer_schemas
 from claudegwd.openai_api.openapi_older import PAGE_PARAMETERS, PROJECT_PARAMETER, older_schemas
 from claudegwd.openai_api.openapi_requests import request_schemas
-from claudegwd.openai_api.openapi_responses import ITEM_PARAMETERS, responses_schemas
+from claudegwd.openai_api.openapi_responses import ITEM_PARAMETERS, SHOW_PARAMETERS, responses_schemas
 from claudegwd.openai_api.openapi_schemas import TEXT, Schema, ref
 from claudegwd.openai_api.openapi_usage import USAGE_PARAMETERS, usage_schemas
 
@@ -104,12 +104,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/responses/input_tokens"): _send(
         "countInputTokens", "About how many tokens a request has", "ResponseCounting", "ResponseTokens"
     ),
-    ("GET", "/v1/responses/{ident}"): _look("showResponse", "A response that is kept", _json(ref("Response"))),
+    ("GET", "/v1/responses/{ident}"): {
+        **_look("showResponse", "A response that is kept or under way", _json(ref("Response"))),
+        "parameters": SHOW_PARAMETERS,
+    },
     ("DELETE", "/v1/responses/{ident}"): _look(
         "deleteResponse", "Forget a response", _json(ref("ResponseDeleted"))
     ),
     ("POST", "/v1/responses/{ident}/cancel"): _look(
-        "cancelResponse", "Refused: no response is made in the background", _json(ref("Response")), _SENDING
+        "cancelResponse", "End a response that is made in the background", _json(ref("Response")), _SENDING
     ),
     ("GET", "/v1/responses/{ident}/input_items"): {
         **_look("listInputItems", "What a response was asked with", _json(ref("ResponseItems"))),

@@ -14,6 +14,11 @@ ITEM_PARAMETERS: list[dict[str, Any]] = [
     {"name": "after", "in": "query", "schema": TEXT, "description": "The id of an item."},
 ]
 
+SHOW_PARAMETERS: list[dict[str, Any]] = [
+    {"name": "stream", "in": "query", "schema": FLAG, "description": "The events of one made in the background."},
+    {"name": "starting_after", "in": "query", "schema": COUNT, "description": "The last sequence_number read."},
+]
+
 
 def responses_schemas(bounds: Bounds) -> dict[str, Schema]:
     """The schemas of this API, by name."""
@@ -130,6 +135,7 @@ def _request(bounds: Bounds) -> Schema:
             previous_response_id=ident,
             store=FLAG,
             stream=FLAG,
+            background=FLAG,
             stream_options=record(**optional(include_obfuscation=FLAG)),
             tools=listed(ref("ResponsesTool"), maxItems=bounds.max_tools),
             tool_choice=ref("ResponsesToolChoice"),
@@ -189,7 +195,7 @@ def _answers() -> dict[str, Schema]:
         id=TEXT,
         object=one_of("response"),
         created_at=COUNT,
-        status=one_of("in_progress", "completed", "incomplete", "failed"),
+        status=one_of("queued", "in_progress", "completed", "incomplete", "failed", "cancelled"),
         error={"anyOf": [record("code message", code=TEXT, message=TEXT), NULL]},
         incomplete_details={"anyOf": [record("reason", reason=one_of("max_output_tokens", "content_filter")), NULL]},
         model=TEXT,

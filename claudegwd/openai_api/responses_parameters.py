@@ -20,6 +20,7 @@ HONOURED = frozenset({
     "model", "input", "instructions", "previous_response_id", "store", "stream", "stream_options", "tools",
     "tool_choice", "parallel_tool_calls", "text", "reasoning", "temperature", "top_p", "max_output_tokens", "metadata",
     "prompt_cache_key", "include", "context_management",
+    "background",
 })
 # fmt: on
 
@@ -29,10 +30,6 @@ def _given(body: Fields, name: str) -> bool:
 
 
 REFUSED: dict[str, tuple[Asks, str]] = {
-    "background": (
-        lambda body, name: body.flag(name) is True,
-        "answers are not made in the background; leave it out, and stream",
-    ),
     "conversation": (_given, "conversations are not kept; go on with previous_response_id or send the whole input"),
     "prompt": (some_object, "there are no prompt templates; send the text in instructions and input"),
     "top_logprobs": (lambda body, name: bool(body.whole(name, 0, 20)), "the model gives no log probabilities"),

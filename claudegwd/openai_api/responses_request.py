@@ -68,6 +68,7 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     items: list[dict[str, Any]]  # its own input, without what came before
     previous: str | None
     store: bool
+    background: bool
     shapes: dict[str, CallShape]
     paths: Paths
     echo: dict[str, Any]
@@ -126,6 +127,9 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
         ignored=_ignored(body, history, tools, text, reasoning),
     )
     store = body.flag("store") is not False
+    background = body.flag("background") or False
+    if background and not store:
+        refuse("background", "what is made in the background has to be kept for whoever asks for it; leave store out")
     return ResponsesRequest(
         chat=chat,
         items=[item.values for item in own],
@@ -138,7 +142,9 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
             "instructions": instructions,
             "previous_response_id": previous,
             "store": store,
+            "background": background,
         },
+        background=background,
         compacts=compacts,
         threshold=read_threshold(body),
         words=tuple(
@@ -193,7 +199,6 @@ def _echo(
     """The fields of the response object that repeat the request, each with OpenAI's default where it was left out."""
     user = {"user": body.get("user")} if body.get("user") is not None else {}
     return {
-        "background": False,
         "max_output_tokens": chat.max_tokens,
         "max_tool_calls": body.get("max_tool_calls"),
         "metadata": read_metadata(body),

@@ -13,10 +13,12 @@ from claudegwd.openai_api.errors import CallerError, GatewayError
 from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.usage import Usage
 
-Status = Literal["in_progress", "completed", "incomplete", "failed"]
+Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 # OpenAI's own, for lists of input items.
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
+# The code of the error by which an answer is ended that its client has cancelled.
+CANCELLED = "response_cancelled"
 # Finish reasons of an answer that was cut, in this API's words.
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 

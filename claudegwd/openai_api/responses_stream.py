@@ -17,7 +17,7 @@ from claudegwd.openai_api.responses_items import (
     ReasoningItem,
     RefusalItem,
 )
-from claudegwd.openai_api.responses_response import INCOMPLETE, ResponseObject
+from claudegwd.openai_api.responses_response import CANCELLED, INCOMPLETE, ResponseObject
 from claudegwd.openai_api.responses_tools import CallShape
 from claudegwd.openai_api.usage import Usage
 
@@ -103,7 +103,21 @@ class ResponsesStream:
     def error(self, error: GatewayError) -> bytes:
         """The last event of one that failed after it had begun."""
         ended = [item.json(b"incomplete" if item in self._open else b"completed") for item in self._items]
-        return self._event("response.failed", b'"response":' + self._made.json("failed", ended, error=error))
+        if error.code == CANCELLED:
+            # OpenAI has no event of its own for it; this one is the last for every client.
+            self.body = self._made.json("cancelled", ended)
+            return self._event("response.incomplete", b'"response":' + self.body)
+        self.body = self._made.json("failed", ended, error=error)
+        return self._event("response.failed", b'"response":' + self.body)
+
+    def so_far(self) -> bytes:
+        """The response object as it is now."""
+        items = [item.json(b"in_progress" if item in self._open else b"completed") for item in self._items]
+        return self.body or self._made.json("in_progress", items)
+
+    def queued(self) -> bytes:
+        """The response object before anything."""
+        return self._made.json("queued")
 
     @property
     def item_ids(self) -> list[str]:

@@ -37,7 +37,7 @@ from claudegwd.workers.asking import Asking
 # Proxies and clients give up on a silent connection after 30 to 60 s.
 HEARTBEAT_SECONDS = 15.0
 
-_STREAM_HEADERS = {
+STREAM_HEADERS = {
     "content-type": CONTENT_TYPE,
     "cache-control": "no-cache, no-transform",
     "x-accel-buffering": "no",
@@ -148,7 +148,7 @@ class Answering:
             first_at = self.askings[-1].first_at
             self._handed_on = trio.current_time() - first_at if first_at is not None else None
         events = self.events(*make(self.model))
-        response = Response(events, headers={**_STREAM_HEADERS, **headers(self.askings[0])})
+        response = Response(events, headers={**STREAM_HEADERS, **headers(self.askings[0])})
         response.timeout = None  # Quart's default would cut the stream after 60 s
         return response
 

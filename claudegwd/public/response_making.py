@@ -133,6 +133,11 @@ class ResponseMaking:
 
     def _end(self, stream: ResponsesStream, usage: Usage) -> None:
         stream.complete(usage)
+        if not self.wanted.background:
+            self.keep(stream)
+
+    def keep(self, stream: ResponsesStream) -> None:
+        """Keep the response as it is in the end, if it is to be kept."""
         if self.wanted.store:
             kept = KeptResponse(self.ident, self.wanted.previous, stream.body, *self._input(stream))
             self._call.gateway.responses.keep(self._call.client.owner, kept, trio.current_time())

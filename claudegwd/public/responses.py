@@ -11,6 +11,7 @@ from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.responses_request import parse_responses_request, read_responses_request
 from claudegwd.openai_api.responses_response import page_of_items, parse_items_page
+from claudegwd.public import background
 from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.requests import this_call
@@ -25,7 +26,10 @@ async def responses_create() -> Response:
     """Answer one request, streaming or not."""
     gateway: Gateway = g.gateway
     body = await read_body()
-    making = ResponseMaking(this_call(), parse_responses_request(body, gateway.bounds, earlier(len(body))))
+    call = this_call()
+    making = ResponseMaking(call, parse_responses_request(body, gateway.bounds, earlier(len(body))))
+    if making.wanted.background:
+        return await background.begin(call, making)
     await making.ask()
     if making.wanted.chat.stream:
         with making.told():
@@ -67,23 +71,46 @@ def earlier(size: int) -> OwnResponses:
 
 
 async def responses_show(ident: str) -> Response:
-    """A response that is kept."""
+    """A response that is kept, or under way in the background; `stream`: its events, past those and to come."""
+    gateway: Gateway = g.gateway
+    running = gateway.running.get(g.client.owner, ident)
     if request.args.get("stream", "").lower() == "true":
-        raise UnsupportedParameter("cannot stream a response that is complete: leave stream out", param="stream")
-    return Response(_own(ident).body, content_type="application/json")
+        if running is None:
+            _own(ident)
+            raise UnsupportedParameter(
+                "cannot stream this response: it is complete, and was not made in the background; leave stream out",
+                param="stream",
+            )
+        return background.follow(running, background.starting_after())
+    if running is not None and not running.ended:
+        return Response(running.show(), content_type=_JSON)
+    return Response(_own(ident).body, content_type=_JSON)
 
 
 async def responses_delete(ident: str) -> Response:
-    """Forget a response."""
-    if not g.gateway.responses.delete(g.client.owner, ident):
+    """Forget a response; one that is under way is cancelled."""
+    gateway: Gateway = g.gateway
+    running = gateway.running.get(g.client.owner, ident)
+    if running is not None and not running.ended:
+        await background.cancel(running)
+    gateway.running.forget(g.client.owner, ident)
+    if not gateway.responses.delete(g.client.owner, ident) and running is None:
         raise _not_found()
     return jsonify({"id": ident, "object": "response", "deleted": True})
 
 
 async def responses_cancel(ident: str) -> Response:
-    """Refused: only what is made in the background could be cancelled by another request."""
-    _own(ident)
-    raise InvalidRequest("cannot cancel this response: it is complete; close the connection of one that is not")
+    """End a response that is made in the background; one that has ended stays as it is."""
+    gateway: Gateway = g.gateway
+    running = gateway.running.get(g.client.owner, ident)
+    if running is None:
+        _own(ident)
+        raise InvalidRequest(
+            "cannot cancel this response: it was not made in the background; close the connection of one that is not"
+        )
+    if not running.ended:
+        await background.cancel(running)
+    return Response(running.show(), content_type=_JSON)
 
 
 async def responses_input_items(ident: str) -> Response:

@@ -279,7 +279,6 @@ async def test_a_complete_response_cannot_be_cancelled_or_streamed_again(gateway
         ([{"type": "reasoning", "id": "rs_1", "summary": []}, {"role": "user", "content": [
             {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}]}], {},
          "input[1].content[0].image_url", "invalid_value"),
-        ("a", {"background": True}, "background", "unsupported_parameter"),
         ("a", {"tools": [{**ALPHA, "name": "a.b"}, {**ALPHA, "name": "a_b"}], "tool_choice": {"type": "x"}},
          "tool_choice.type", "unsupported_parameter"),
         ("a", {"text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "array"}}}},

@@ -120,7 +120,7 @@ def test_the_echo_is_whole() -> None:
         ({"previous_response_id": "resp_2"}, "previous_response_id", "previous_response_not_found"),
         ({"input": [{"type": "function_call_output", "call_id": "c9", "output": ""}]}, "input[0].call_id",
          "invalid_value"),
-        ({"background": True}, "background", "unsupported_parameter"),
+        ({"background": True, "store": False}, "background", "invalid_value"),
         ({"conversation": "conv_1"}, "conversation", "unsupported_parameter"),
         ({"prompt": {"id": "p"}}, "prompt", "unsupported_parameter"),
         ({"top_logprobs": 2}, "top_logprobs", "unsupported_parameter"),

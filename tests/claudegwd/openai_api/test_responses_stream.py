@@ -2,8 +2,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from claudegwd.openai_api.errors import UpstreamUnavailable
-from claudegwd.openai_api.responses_response import ResponseObject
+from claudegwd.openai_api.errors import InvalidRequest, UpstreamUnavailable
+from claudegwd.openai_api.responses_response import CANCELLED, ResponseObject
 from claudegwd.openai_api.responses_stream import ResponsesStream
 from claudegwd.openai_api.responses_tools import CallShape
 from claudegwd.openai_api.usage import Usage
@@ -172,3 +172,22 @@ def test_an_answer_that_broke_off() -> None:
     assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
     assert last["response"]["error"] == {"code": "server_error", "message": "cannot go on"}
     assert last["response"]["output"][0]["status"] == "incomplete"
+
+
+def test_a_response_can_be_shown_at_any_time() -> None:
+    stream = ResponsesStream(ResponseObject("resp_1", 5, "m", ECHO), "t", SHAPES)
+    assert json.loads(stream.queued())["status"] == "queued"
+    stream.text(b'"a"')
+    shown = json.loads(stream.so_far())
+    assert (shown["status"], shown["output"][0]["status"]) == ("in_progress", "in_progress")
+    stream.finish("stop")
+    stream.usage(Usage(1, 1))
+    assert stream.so_far() == stream.body
+
+
+def test_one_that_its_client_cancelled_is_no_failure() -> None:
+    stream = ResponsesStream(ResponseObject("resp_1", 5, "m", ECHO), "t", SHAPES)
+    error = InvalidRequest("cannot go on", code=CANCELLED)
+    event = read_events([*stream.opening(), stream.text(b'"a"'), stream.error(error)])[-1]
+    assert (event["type"], event["response"]["status"]) == ("response.incomplete", "cancelled")
+    assert json.loads(stream.so_far()) == event["response"]

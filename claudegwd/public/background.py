@@ -1,0 +1,83 @@
+"""Responses in the background: made whether anybody waits or not, and read, followed or cancelled by their id."""
+
+import logging
+
+import trio
+from quart import Response, request
+
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.openai_api.errors import InvalidRequest, UnsupportedParameter
+from claudegwd.openai_api.fields import refuse
+from claudegwd.openai_api.responses_response import CANCELLED
+from claudegwd.public.answering import HEARTBEAT_SECONDS, STREAM_HEADERS
+from claudegwd.public.requests import Call
+from claudegwd.public.response_making import ResponseMaking
+from claudegwd.store.running_responses import RunningResponse
+
+CANCEL_SECONDS = 5.0  # giving the process back takes some milliseconds
+MAX_NUMBER_DIGITS = 9  # of starting_after: more events than are kept of any response
+
+
+async def begin(call: Call, making: ResponseMaking) -> Response:
+    """Ask, and answer with what there is: nothing yet, or the events as they come."""
+    running_ones, owner = call.gateway.running, call.client.owner
+    running_ones.check_room(owner)
+    await making.ask()
+    answering = making.answering
+    stream, opening, write = making.opened(answering.model)
+
+    def cancel() -> None:
+        answering.stop(InvalidRequest("cannot go on: the response was cancelled", code=CANCELLED))
+
+    running = RunningResponse(stream.so_far, cancel)
+    running_ones.begin(owner, making.ident, running)
+    moved = call.ending.pop_all()  # what ends with the request ends with the response now
+
+    async def run() -> None:
+        try:
+            with moved:
+                async for written in answering.events(stream, opening, write):
+                    running.add(written)
+                making.keep(stream)
+        except Exception as error:  # noqa: BLE001 - the boundary of a response in the background: the others go on
+            log_event(
+                log, logging.ERROR, "a response in the background failed unforeseen", cause=error,
+                request_id=call.record.request_id,
+            )  # fmt: skip
+        finally:
+            running_ones.end(owner, making.ident)
+
+    answering.askings[0].spawn(run)
+    headers = making.headers(answering.askings[0])
+    if making.wanted.chat.stream:
+        return follow(running, -1, headers)
+    return Response(stream.queued(), content_type="application/json", headers=headers)
+
+
+async def cancel(running: RunningResponse) -> None:
+    """End it, and wait until it has ended."""
+    running.cancel()
+    with trio.move_on_after(CANCEL_SECONDS):
+        await running.until_ended()
+
+
+def follow(running: RunningResponse, after: int, headers: dict[str, str] | None = None) -> Response:
+    """The response's events behind number `after`, and then as they come."""
+    if not running.is_whole:
+        raise UnsupportedParameter(
+            "cannot stream this response: its events are not kept any more; leave stream out", param="stream"
+        )
+    response = Response(running.follow(after, HEARTBEAT_SECONDS), headers={**STREAM_HEADERS, **(headers or {})})
+    response.timeout = None  # Quart's default would cut the stream after 60 s
+    return response
+
+
+def starting_after() -> int:
+    """The number of the last event that the client has; -1 for none. Raises InvalidRequest."""
+    given = request.args.get("starting_after", "")
+    if not given:
+        return -1
+    if not (given.isascii() and given.isdigit() and len(given) <= MAX_NUMBER_DIGITS):
+        refuse("starting_after", "it must be the sequence_number of an event")
+    return int(given)

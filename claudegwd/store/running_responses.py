@@ -1,0 +1,127 @@
+"""Responses that are made in the background: their events so far, for whoever comes to read them.
+
+A response is one event after the other, numbered from 0. Readers come and go; none of them holds the response up.
+"""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import trio
+
+from claudegwd.openai_api.errors import TooMany
+from claudegwd.openai_api.sse import KEEP_ALIVE
+
+# Under way for one client: as many as the queue takes from all of them by default, and each waits there.
+MAX_RUNNING: Final = 64
+# Of the events of all responses that have ended; the oldest go first, and then only the response itself is shown.
+MAX_BYTES: Final = 32 * 1024 * 1024
+# Of one response's events, under way or not: some 100,000 words. One that is longer is shown when it is complete.
+MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+_END: Final = b"\n\n"
+
+
+class RunningResponse:
+    """One response. `show` makes its object as it is now, `cancel` ends it."""
+
+    def __init__(self, show: Callable[[], bytes], cancel: Callable[[], None]) -> None:
+        self.show = show
+        self.cancel = cancel
+        self.ended = False
+        self.size = 0
+        self.is_whole = True  # none of its events was dropped
+        self._events: list[bytes] = []
+        self._changed = trio.Event()
+
+    def add(self, written: bytes) -> None:
+        """Take one or several events as they are sent; comments between them are not kept."""
+        for piece in written.split(_END):
+            if piece and not piece.startswith(b":"):
+                self._events.append(piece + _END)
+                self.size += len(piece)
+        if self.size > MAX_EVENT_BYTES:
+            self.forget()
+        self._tell()
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.ended = True
+        self._tell()
+
+    def forget(self) -> None:
+        """Let go of its events; who reads them is cut off."""
+        self.is_whole = False
+        self.size = 0
+        self._events.clear()
+        self._tell()
+
+    async def follow(self, after: int, heartbeat: float) -> AsyncIterator[bytes]:
+        """Its events from number `after` + 1 to the last, and a comment for each heartbeat of silence."""
+        number = after + 1
+        while self.is_whole:
+            while number < len(self._events):
+                number += 1
+                yield self._events[number - 1]
+            if self.ended:
+                return
+            with trio.move_on_after(heartbeat) as silence:
+                await self._changed.wait()
+            if silence.cancelled_caught:
+                yield KEEP_ALIVE
+
+    async def until_ended(self) -> None:
+        """Wait until nothing more comes."""
+        while not self.ended:
+            await self._changed.wait()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+class RunningResponses:
+    """Those under way, and the events of those that have ended, within bounds. Each owner sees its own only."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max = max_bytes
+        self._running: dict[tuple[str, str], RunningResponse] = {}
+        self._over: OrderedDict[tuple[str, str], RunningResponse] = OrderedDict()
+        self._idle = trio.Event()
+
+    def check_room(self, owner: str) -> None:
+        """Raises TooMany where the owner has as many as it may have."""
+        if sum(whose == owner for whose, _ in self._running) >= MAX_RUNNING:
+            raise TooMany(
+                f"cannot make more responses in the background: {MAX_RUNNING} are under way; wait for one to end, or "
+                "cancel one"
+            )
+
+    def begin(self, owner: str, ident: str, running: RunningResponse) -> None:
+        """One more is under way."""
+        self._running[owner, ident] = running
+
+    def end(self, owner: str, ident: str) -> None:
+        """It is over; its events are kept for a while."""
+        running = self._running.pop((owner, ident))
+        running.end()
+        self._over[owner, ident] = running
+        while sum(over.size for over in self._over.values()) > self._max or len(self._over) > self._max // 1024:
+            self._over.popitem(last=False)[1].forget()
+        if not self._running:
+            self._idle.set()
+            self._idle = trio.Event()
+
+    def get(self, owner: str, ident: str) -> RunningResponse | None:
+        """One of the owner's, under way or just ended."""
+        return self._running.get((owner, ident)) or self._over.get((owner, ident))
+
+    def forget(self, owner: str, ident: str) -> None:
+        """Let go of the events of one that has ended."""
+        over = self._over.pop((owner, ident), None)
+        if over is not None:
+            over.forget()
+
+    async def until_idle(self) -> None:
+        """Wait until none is under way."""
+        while self._running:
+            await self._idle.wait()

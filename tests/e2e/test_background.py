@@ -1,0 +1,147 @@
+"""Responses that are made in the background: polled, followed, cancelled, and what a restart makes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import openai
+import pytest
+import trio
+
+from claudegwd.demo.replies import say
+from claudegwd.demo.script import Drop, Reply, Text, Wait
+from tests.e2e.harness import MODEL, Running, running, secret
+from tests.openai_client import read_events
+from tests.openai_description import validator
+
+pytestmark = pytest.mark.cli
+
+
+async def begin(gateway: Running, **more: Any) -> openai.types.responses.Response:
+    return await gateway.client.responses.create(model=MODEL, input=secret("Go."), background=True, **more)
+
+
+async def until(gateway: Running, ident: str, *states: str) -> openai.types.responses.Response:
+    async def there() -> bool:
+        return (await gateway.client.responses.retrieve(ident)).status in states
+
+    await gateway.until(there)
+    return await gateway.client.responses.retrieve(ident)
+
+
+async def events(gateway: Running, ident: str, after: int | None = None) -> list[dict[str, Any]]:
+    query = "" if after is None else f"&starting_after={after}"
+    answer = await gateway.http.get(f"/v1/responses/{ident}?stream=true{query}")
+    assert answer.status_code == 200
+    return read_events([answer.content])
+
+
+async def test_it_is_made_while_nobody_waits_and_can_be_gone_on_from(gateway: Running) -> None:
+    go = trio.Event()
+    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))
+    made = await begin(gateway)
+    assert (made.status, made.background, made.output) == ("queued", True, [])
+    validator("Response").validate(made.to_dict())
+    assert (await until(gateway, made.id, "in_progress")).id == made.id
+    go.set()
+    done = await until(gateway, made.id, "completed")
+    assert done.output_text == "one two"
+    gateway.endpoint.script = lambda _: say("on")
+    after = await gateway.client.responses.create(model=MODEL, input="More.", previous_response_id=made.id)
+    assert after.output_text == "on"
+
+
+async def test_a_stream_may_break_off_and_the_response_is_made_all_the_same(gateway: Running) -> None:
+    go = trio.Event()
+    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))
+    async with await gateway.client.responses.create(
+        model=MODEL, input="Go.", background=True, stream=True
+    ) as stream:
+        async for event in stream:
+            if event.type == "response.created":
+                ident = event.response.id
+            if event.type == "response.output_text.delta":
+                break
+    go.set()
+    assert (await until(gateway, ident, "completed")).output_text == "one two"
+
+
+async def test_a_broken_stream_is_taken_up_where_it_broke(gateway: Running) -> None:
+    go = trio.Event()
+    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))
+    made = await begin(gateway)
+    seen = []
+    async with await gateway.client.responses.retrieve(made.id, stream=True) as stream:
+        async for event in stream:
+            seen.append(event)
+            if event.type == "response.output_text.delta":
+                break
+    go.set()
+    last = seen[-1].sequence_number
+    rest = [
+        event async for event in await gateway.client.responses.retrieve(made.id, stream=True, starting_after=last)
+    ]
+    numbers = [event.sequence_number for event in (*seen, *rest)]
+    assert numbers == list(range(len(numbers)))
+    assert rest[-1].type == "response.completed"
+    assert rest[-1].response.output_text == "one two"
+    assert [event["sequence_number"] for event in await events(gateway, made.id)] == numbers
+    assert await events(gateway, made.id, numbers[-1]) == []
+    wrong = await gateway.http.get(f"/v1/responses/{made.id}?stream=true&starting_after=-1")
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "starting_after")
+
+
+async def test_it_can_be_cancelled_and_its_worker_is_free(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(trio.Event())))
+    made = await begin(gateway)
+    async with await gateway.client.responses.retrieve(made.id, stream=True) as stream:
+        async for event in stream:
+            if event.type == "response.output_text.delta":
+                break
+    with trio.fail_after(5):
+        cancelled = await gateway.client.responses.cancel(made.id)
+    assert cancelled.status == "cancelled"
+    assert (await gateway.client.responses.retrieve(made.id)).status == "cancelled"
+    assert (await gateway.client.responses.cancel(made.id)).status == "cancelled"
+    last = (await events(gateway, made.id))[-1]
+    assert (last["type"], last["response"]["status"]) == ("response.incomplete", "cancelled")
+    await gateway.until_workers(busy=0)
+    await gateway.client.responses.delete(made.id)
+    with pytest.raises(openai.NotFoundError):
+        await gateway.client.responses.retrieve(made.id)
+
+
+async def test_one_that_fails_says_so(gateway: Running) -> None:
+    seen = trio.Event()
+    gateway.endpoint.script = lambda _: Reply((Text(("some words",)), Wait(seen), Drop()))
+    made = await begin(gateway)
+    async for event in await gateway.client.responses.retrieve(made.id, stream=True):
+        if event.type == "response.output_text.delta":
+            seen.set()
+    failed = await until(gateway, made.id, "failed")
+    assert failed.error is not None
+    assert failed.error.code == "server_error"
+
+
+async def test_what_is_not_to_be_stored_cannot_be_made_so(gateway: Running) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await begin(gateway, store=False)
+    assert caught.value.param == "background"
+
+
+async def test_a_stop_waits_for_what_is_under_way() -> None:
+    go = trio.Event()
+    async with running(lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))) as gateway:
+        made = await begin(gateway)
+        await until(gateway, made.id, "in_progress")
+        os.kill(gateway.pid, signal.SIGTERM)
+
+        async def refuses() -> bool:
+            return "stopping" in gateway.log
+
+        await gateway.until(refuses)
+        assert gateway.daemon.exit_status is None
+        go.set()
+        await gateway.ended()
