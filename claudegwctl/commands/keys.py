@@ -56,22 +56,32 @@ def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="A name of your choice.")],
     base_url: Annotated[str | None, typer.Option(help="The upstream's address, if it is not Anthropic's.")] = None,
-    kind: Annotated[Kind, typer.Option(help="How it is sent: as a Bearer token, or as x-api-key.")] = Kind.AUTH_TOKEN,
+    kind: Annotated[
+        Kind | None, typer.Option(help="How it is sent: as a Bearer token, or as x-api-key; else as its prefix says.")
+    ] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Add it without using it yet.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of a key of this name.")] = False,
     json: AsJson = False,
 ) -> None:
     """Add an upstream key. The token is asked for, or read from standard input; it is never an argument."""
-    body: dict[str, Any] = {"name": name, "token": _token(name), "kind": kind.value, "replace": replace}
+    daemon = daemon_of(ctx)
+    taken = any(key["name"] == name for key in daemon.get("/v1/keys")["keys"])  # before anybody types a token in vain
+    if taken and not replace:
+        raise Problem(f"cannot add key {name!r}: there is one of that name; remove it, or add it with --replace")
+    body: dict[str, Any] = {"name": name, "token": _token(name), "replace": replace}
+    if kind is not None:
+        body["kind"] = kind.value
     if base_url is not None:
         body["base_url"] = base_url
     if disabled:
         body["status"] = "disabled"
-    added = daemon_of(ctx).ask("POST", "/v1/keys", body)
+    added = daemon.ask("POST", "/v1/keys", body)
     if wants_json(ctx, json):
         say_json(added)
     else:
         say(f"added {added['name']} ({added['state']}); `claudegwctl keys test {added['name']}` tries it")
+        for note in added.get("notes", []):
+            say(f"note: {note}")
 
 
 @app.command("remove", epilog="Example: claudegwctl keys remove second")
@@ -134,6 +144,8 @@ def bring_in(
     say(f"added: {', '.join(done['added']) or 'none'}")
     if done["skipped"]:
         say(f"already there: {', '.join(done['skipped'])}")
+    for note in done.get("notes", []):
+        say(f"note: {note}")
 
 
 def entries(text: str) -> list[Any]:

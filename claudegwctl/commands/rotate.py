@@ -27,5 +27,7 @@ def rotate(
     done = daemon_of(ctx).ask("POST", "/v1/rotate", {"to": name})
     if wants_json(ctx, json):
         say_json(done)
+    elif done.get("from") == done["to"]:
+        say(f"{done['to']} was the active key already")
     else:
         say(f"now using {done['to']}" + (f" (before: {done['from']})" if done.get("from") else ""))

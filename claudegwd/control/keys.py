@@ -40,10 +40,10 @@ async def add(gateway: Gateway, ask: Ask) -> Answer:
     replace = fields.pop("replace", False)
     if not isinstance(replace, bool):
         raise BadRequest("cannot add the key: replace must be true or false")
-    (key,) = _parsed([fields], "this key")
+    (key,), notes = _parsed([fields], "this key")
     await _write(gateway, partial(add_key, key=key, replace=replace))
     ask.changed("key added", key=key.name)
-    return Answer(_row(gateway, key.name), status=201)
+    return Answer({**_row(gateway, key.name), "notes": list(notes)}, status=201)
 
 
 async def bring_in(gateway: Gateway, ask: Ask) -> Answer:
@@ -51,10 +51,11 @@ async def bring_in(gateway: Gateway, ask: Ask) -> Answer:
     entries = ask.only("keys").get("keys")
     if not isinstance(entries, list):
         raise BadRequest('cannot import: send {"keys": [{"name": …, "token": …}]}')
-    keys = _parsed(entries, "these keys")
+    keys, notes = _parsed(entries, "these keys")
     added = await _write(gateway, partial(import_keys, keys=keys))
     ask.changed("keys imported", count=len(added))
-    return Answer({"added": list(added), "skipped": [key.name for key in keys if key.name not in added]})
+    skipped = [key.name for key in keys if key.name not in added]
+    return Answer({"added": list(added), "skipped": skipped, "notes": list(notes)})
 
 
 async def remove(gateway: Gateway, ask: Ask) -> Answer:
@@ -87,10 +88,10 @@ async def test(gateway: Gateway, ask: Ask) -> Answer:
     return Answer(await gateway.test_key(name))
 
 
-def _parsed(entries: list[Any], origin: str) -> tuple[UpstreamKey, ...]:
-    keys = parse_keys(msgspec.json.encode(entries), origin)
+def _parsed(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
+    keys, notes = parse_keys(msgspec.json.encode(entries), origin)
     know_tokens(key.token for key in keys)
-    return keys
+    return keys, notes
 
 
 async def _write(gateway: Gateway, edit: Callable[[Path], Result]) -> Result:

@@ -15,5 +15,6 @@ async def rotate(gateway: Gateway, ask: Ask) -> Answer:
         raise BadRequest('cannot rotate: write the name of a key in "to", or null for the next one')
     before = gateway.ring.active
     name = gateway.ring.rotate(time.time(), to)
-    ask.changed("keys rotated", key=before.name if before else None, to=name)
+    if before is None or before.name != name:
+        ask.changed("keys rotated", key=before.name if before else None, to=name)
     return Answer({"from": before.name if before else None, "to": name})

@@ -21,6 +21,7 @@ from claudegwd.keys.parse import (
     dump_document,
     empty_document,
     key_entry,
+    notes_on,
     parse_document,
 )
 
@@ -68,15 +69,17 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
         if state.data is not None:
             origin = str(credentials / FILE_NAME)
             _check_mode(state, credentials / FILE_NAME, credentials)
-            return KeysSource(_parse(state.data, origin), origin, writable=False, blank=_is_blank(state.data))
+            keys, notes = _parse(state.data, origin)
+            return KeysSource(keys, origin, writable=False, notes=notes, blank=_is_blank(state.data))
     state = _read(path)
     if state.data is not None:
         _check_mode(state, path, credentials)
-        notes = (f"{VARIABLE} is set but not used: {path} holds the keys",) if env.get(VARIABLE, "").strip() else ()
+        unused = (f"{VARIABLE} is set but not used: {path} holds the keys",) if env.get(VARIABLE, "").strip() else ()
         inside = credentials is not None and real_path(path).is_relative_to(credentials)
         writable = not inside and os.access(real_path(path).parent, os.W_OK)
-        keys = _parse(state.data, str(path))
-        return KeysSource(keys, str(path), writable, path if writable else None, notes, _is_blank(state.data))
+        keys, notes = _parse(state.data, str(path))
+        blank = _is_blank(state.data)
+        return KeysSource(keys, str(path), writable, path if writable else None, unused + notes, blank)
     if required:
         raise KeysError(
             f"cannot find the keys file {path}: create it with "
@@ -85,8 +88,8 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
         )
     text = env.get(VARIABLE, "").strip()
     if text:
-        keys = document_keys(parse_document(text.encode(errors="surrogateescape"), VARIABLE), VARIABLE)
-        return KeysSource(keys, VARIABLE, writable=False)
+        keys, notes = _parse(text.encode(errors="surrogateescape"), VARIABLE)
+        return KeysSource(keys, VARIABLE, writable=False, notes=notes)
     return KeysSource((), str(path), writable=True, path=path, blank=True)
 
 
@@ -172,8 +175,10 @@ def import_keys(path: Path, keys: Iterable[UpstreamKey]) -> tuple[str, ...]:
     return tuple(added)
 
 
-def parse_keys(data: bytes, origin: str) -> tuple[UpstreamKey, ...]:
-    """Keys from JSON that came another way (`keys import`): a list or the object of keys.json. KeysError."""
+def parse_keys(data: bytes, origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
+    """Keys from JSON that came another way (`keys import`): a list or the object of keys.json; and notes on them.
+
+    KeysError."""
     return _parse(data, origin)
 
 
@@ -186,10 +191,12 @@ def _entry(document: KeysDocument, name: str, path: Path) -> dict[str, Any]:
     return entry
 
 
-def _parse(data: bytes, origin: str) -> tuple[UpstreamKey, ...]:
+def _parse(data: bytes, origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
     if not data.strip():
-        return ()  # `install -m 600 /dev/null keys.json` is how one begins
-    return document_keys(parse_document(data, origin), origin)
+        return (), ()  # `install -m 600 /dev/null keys.json` is how one begins
+    document = parse_document(data, origin)
+    keys = document_keys(document, origin)
+    return keys, notes_on(document, keys, origin)
 
 
 def _is_blank(data: bytes) -> bool:

@@ -5,6 +5,7 @@ list, which is what the older gateway's CLAUDE_API_KEYS holds. Fields that are n
 """
 
 import difflib
+import ipaddress
 import json
 import re
 from collections.abc import Iterable
@@ -28,6 +29,13 @@ _NAME_REFUSED: Final = re.compile(r"""^[-.]|^\s|\s$|[/\\"'`()<>|;&$*?#%\x00-\x1f
 # be a header or a shell command of somebody's choosing.
 _TOKEN_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\]""")
 _URL_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\<>{}|^]""")
+
+# How Anthropic's own tokens begin, and how each kind has to be sent.
+_KIND_OF: Final = {"sk-ant-api": KeyKind.API_KEY, "sk-ant-oat": KeyKind.AUTH_TOKEN}
+_HEADERS: Final = {KeyKind.API_KEY: "as x-api-key", KeyKind.AUTH_TOKEN: "as a Bearer token"}
+
+# What the CLI adds to a base URL by itself. As other programs want it in theirs, people write it here too.
+_OWN_PATH: Final = re.compile(r"/v1(?:/messages)?/*$")
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -125,13 +133,37 @@ def key_entry(key: UpstreamKey) -> dict[str, str | bool]:
     entry: dict[str, str | bool] = {"name": key.name, "token": key.token}
     if key.base_url:
         entry["base_url"] = key.base_url
-    if key.kind is not KeyKind.AUTH_TOKEN:
+    if key.kind is not _kind_without_saying(key.token):
         entry["kind"] = key.kind.value
     if key.status is not KeyStatus.ACTIVE:
         entry["status"] = key.status.value
     if key.attribution is not None:
         entry["attribution"] = key.attribution
     return entry
+
+
+def notes_on(document: KeysDocument, keys: Iterable[UpstreamKey], origin: str) -> tuple[str, ...]:
+    """What was understood otherwise than it may have been meant; `keys` are those of the document."""
+    notes = []
+    for entry, key in zip(document.entries, keys, strict=True):
+        whose = f"{origin}: key {key.name!r}"
+        if key.base_url and entry.get("base_url") != key.base_url:
+            notes.append(f"{whose}: base_url is taken as {key.base_url}, since the CLI adds /v1/messages itself")
+        own = _own_kind(key.token)
+        if own is not None and own is not key.kind:
+            says = f"its token is one that goes {_HEADERS[own]}, but kind says {key.kind.value!r}"
+            notes.append(f"{whose}: {says}; take kind out if the upstream refuses it")
+        elif own is KeyKind.API_KEY and entry.get("kind") is None:
+            notes.append(f"{whose}: its token is sent {_HEADERS[own]}, as such tokens are; kind can say otherwise")
+    return tuple(notes)
+
+
+def _own_kind(token: str) -> KeyKind | None:
+    return next((kind for prefix, kind in _KIND_OF.items() if token.startswith(prefix)), None)
+
+
+def _kind_without_saying(token: str) -> KeyKind:
+    return _own_kind(token) or KeyKind.AUTH_TOKEN
 
 
 def check_key(key: UpstreamKey, origin: str) -> UpstreamKey:
@@ -151,11 +183,12 @@ def _key(entry: object, number: int, origin: str) -> UpstreamKey:
         )
     name = _name(entry.get("name"), number, origin)
     _refuse_misspelt(entry, name, origin)
+    token = _token(entry.get("token"), name, origin)
     return UpstreamKey(
         name,
-        _token(entry.get("token"), name, origin),
+        token,
         _base_url(entry.get("base_url"), name, origin),
-        _choice(KeyKind, entry.get("kind"), KeyKind.AUTH_TOKEN, "kind", name, origin),
+        _choice(KeyKind, entry.get("kind"), _kind_without_saying(token), "kind", name, origin),
         _choice(KeyStatus, entry.get("status"), KeyStatus.ACTIVE, "status", name, origin),
         _attribution(entry.get("attribution"), name, origin),
     )
@@ -210,7 +243,26 @@ def _base_url(value: object, name: str, origin: str) -> str | None:
             "has a base_url that is not of the form https://host[:port][/path], without user, query or fragment",
             origin,
         )
-    return value
+    if not _is_private(value):
+        raise _refuse(
+            name,
+            "has a base_url without TLS, so that its token and all prompts could be read on the way; write https://, "
+            "or http:// with an address of this machine (127.0.0.1, [::1], localhost)",
+            origin,
+        )
+    return _OWN_PATH.sub("", value)
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody on the way can read along: by TLS, or because it does not leave the machine."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_url(value: str) -> bool:

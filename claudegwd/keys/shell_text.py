@@ -11,6 +11,8 @@ from claudegwd.keys.key import UpstreamKey
 
 BEGIN: Final = b"# >>> claudegwd: the current key for new shells; written by claudegwd, do not edit >>>"
 END: Final = b"# <<< claudegwd <<<"
+# The same in a file whose last line had no line break, which goes again with the block.
+_BEGIN_AFTER_OPEN_LINE: Final = BEGIN + b" (after a line without an end)"
 # Only the head is compared, so that a later version may say more in the line.
 _BEGIN_MARK: Final = b"# >>> claudegwd"
 _COMMENTED: Final = b"# commented out by claudegwd: "
@@ -87,13 +89,14 @@ def with_block(data: bytes, env_file: str, shell: Shell) -> ShellEdit:
     A block that is there already keeps its place. The same input again gives the same output.
     """
     source = source_lines(env_file, shell).encode(errors="surrogateescape")
-    block = [BEGIN + b"\n", *source.splitlines(keepends=True), END + b"\n"]
+    begin = BEGIN
     kept: list[bytes] = []
     commented: list[int] = []
     place: int | None = None
     for number, line, ours in _lines(data):
         if ours:
             place = len(kept) if place is None else place
+            begin = _BEGIN_AFTER_OPEN_LINE if line.rstrip() == _BEGIN_AFTER_OPEN_LINE else begin
         elif (old := _OLD_EXPORT.fullmatch(line)) is not None:
             # Indented means inside an if or a function, which must not become empty: ":" is a command.
             kept.append(old[1] + (b": " if old[1] else b"") + _COMMENTED + line[len(old[1]) :])
@@ -103,13 +106,27 @@ def with_block(data: bytes, env_file: str, shell: Shell) -> ShellEdit:
     if place is None:
         if kept and not kept[-1].endswith(b"\n"):
             kept[-1] += b"\n"
+            begin = _BEGIN_AFTER_OPEN_LINE
         place = len(kept)
+    block = [begin + b"\n", *source.splitlines(keepends=True), END + b"\n"]
     return ShellEdit(b"".join(kept[:place] + block + kept[place:]), tuple(commented))
 
 
 def without_block(data: bytes) -> ShellEdit:
-    """A shell file without our block; nothing else changes. DamagedBlock."""
-    return ShellEdit(b"".join(line for _, line, ours in _lines(data) if not ours))
+    """A shell file without our block; nothing else changes. DamagedBlock.
+
+    A line break that came with the block goes with it, unless somebody has written on behind.
+    """
+    kept: list[bytes] = []
+    opened = False
+    for _, line, ours in _lines(data):
+        if not ours:
+            kept.append(line)
+            opened = False
+        elif line.rstrip() == _BEGIN_AFTER_OPEN_LINE:
+            opened = True
+    rest = b"".join(kept)
+    return ShellEdit(rest.removesuffix(b"\n") if opened else rest)
 
 
 def _lines(data: bytes) -> list[tuple[int, bytes, bool]]:

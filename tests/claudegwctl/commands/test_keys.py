@@ -53,6 +53,24 @@ async def test_the_token_comes_from_standard_input(gateway: SmallGateway, socket
     }  # fmt: skip
 
 
+async def test_what_was_understood_otherwise_is_said(gateway: SmallGateway, socket: Path) -> None:
+    token = "sk-ant-api03-false-0004"
+    done = await ctl(socket, "keys", "add", "third", "--base-url", "https://three.invalid/v1", stdin=token)
+    assert [line.split(":")[0] for line in done.out.splitlines()[1:]] == ["note", "note"]
+    assert saved(gateway)["third"] == {"name": "third", "token": token, "base_url": "https://three.invalid"}
+    assert gateway.ring.snapshot(0)[-1]["kind"] == "api_key"
+    assert token not in done.out
+
+
+async def test_nobody_is_asked_for_a_token_in_vain(socket: Path) -> None:
+    """Nothing is read from standard input: not where there is no daemon, and not for a name that is taken."""
+    done = await ctl(socket, "keys", "add", "primary", stdin="")
+    assert (done.status, done.err.split(";")[0]) == (1, "cannot add key 'primary': there is one of that name")
+    done = await ctl(socket.with_name("absent.sock"), "keys", "add", "third", stdin="")
+    assert done.status != 0
+    assert "no token" not in done.err
+
+
 async def test_the_token_is_asked_for_without_echo(gateway: SmallGateway, socket: Path) -> None:
     leader, follower = pty.openpty()
     process = await trio.lowlevel.open_process(
@@ -124,6 +142,7 @@ async def test_importing(gateway: SmallGateway, socket: Path, tmp_path: Path) ->
     assert (await ctl(socket, "keys", "import", "-", "--json", stdin=json.dumps(keys))).json == {
         "added": [],
         "skipped": ["third", "primary"],
+        "notes": [],
     }
     assert (await ctl(socket, "keys", "import", str(tmp_path / "absent"))).status == 2
 

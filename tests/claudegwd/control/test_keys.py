@@ -92,6 +92,7 @@ async def test_bringing_in_several(client: httpx.AsyncClient, gateway: SmallGate
     assert (await client.post("/v1/keys/import", json={"keys": keys})).json() == {
         "added": ["third"],
         "skipped": ["primary"],
+        "notes": [],
     }
     assert names(gateway) == ["primary", "second", "off", "third"]
     assert (await client.post("/v1/keys/import", json={"keys": {}})).status_code == 400

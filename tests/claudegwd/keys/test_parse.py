@@ -16,6 +16,7 @@ from claudegwd.keys.parse import (
     dump_document,
     empty_document,
     key_entry,
+    notes_on,
     parse_document,
 )
 
@@ -151,6 +152,10 @@ def test_a_huge_token() -> None:
         "https://relay.example/a b",
         "https://relay.example\n",
         "https://relay.example/'",
+        "http://relay.example",
+        "http://10.0.0.1:8080",
+        "http://127.0.0.1.relay.example",
+        "http://localhost.relay.example",
     ],
 )
 def test_bad_base_urls(url: Any) -> None:
@@ -159,9 +164,58 @@ def test_bad_base_urls(url: Any) -> None:
     assert "sk-false" not in error.message
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "https://[::1]:8443/v1/", "https://relay.example"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:8080", "http://[::1]/x", "https://[::1]:8443/v2/", "https://a.example", "http://localhost:1"],
+)
 def test_good_base_urls(url: str) -> None:
     assert parse([{"name": "a", "token": "sk-false-1", "base_url": url}])[0].base_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://relay.example/v1", "https://relay.example"),
+        ("https://relay.example/v1/", "https://relay.example"),
+        ("https://relay.example/v1/messages", "https://relay.example"),
+        ("https://relay.example/claude/v1", "https://relay.example/claude"),
+        ("http://127.0.0.1:8080/v1/messages/", "http://127.0.0.1:8080"),
+        ("https://relay.example/v1/x", "https://relay.example/v1/x"),
+        ("https://relay.example/av1", "https://relay.example/av1"),
+    ],
+)
+def test_what_the_cli_adds_to_a_base_url_is_taken_off(url: str, taken: str) -> None:
+    data = json.dumps([{"name": "a", "token": "sk-false-1", "base_url": url}]).encode()
+    document = parse_document(data, "keys.json")
+    keys = document_keys(document, "keys.json")
+    assert keys[0].base_url == taken
+    notes = notes_on(document, keys, "keys.json")
+    assert [taken in note for note in notes] == [True] * (taken != url)
+
+
+@pytest.mark.parametrize(
+    ("token", "kind", "sent", "said"),
+    [
+        ("sk-ant-api03-false", None, KeyKind.API_KEY, "x-api-key"),
+        ("sk-ant-api03-false", "api_key", KeyKind.API_KEY, None),
+        ("sk-ant-api03-false", "auth_token", KeyKind.AUTH_TOKEN, "kind says 'auth_token'"),
+        ("sk-ant-oat01-false", None, KeyKind.AUTH_TOKEN, None),
+        ("sk-ant-oat01-false", "api_key", KeyKind.API_KEY, "kind says 'api_key'"),
+        ("sk-false-1", None, KeyKind.AUTH_TOKEN, None),
+        ("sk-false-1", "api_key", KeyKind.API_KEY, None),
+    ],
+)
+def test_the_kind_is_that_of_the_prefix_where_none_is_given(
+    token: str, kind: str | None, sent: KeyKind, said: str | None
+) -> None:
+    entry = {"name": "a", "token": token, **({"kind": kind} if kind else {})}
+    document = parse_document(json.dumps([entry]).encode(), "keys.json")
+    keys = document_keys(document, "keys.json")
+    assert keys[0].kind is sent
+    assert document_keys(parse_document(json.dumps([key_entry(keys[0])]).encode(), ""), "") == keys
+    notes = notes_on(document, keys, "keys.json")
+    assert len(notes) == (said is not None)
+    assert all(said in note and token not in note for note in notes if said)
 
 
 @pytest.mark.parametrize("field", ["status", "kind"])
