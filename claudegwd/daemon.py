@@ -19,7 +19,6 @@ from claudegwd.changes import RunningGateway
 from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.control.app import control_app
-from claudegwd.control.server import serve_control
 from claudegwd.demo.demo import demo
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.gateway import open_database
@@ -27,12 +26,15 @@ from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import LogHandler, LogRing, log
 from claudegwd.logs import event as log_event
+from claudegwd.own_files import ControlFace, hold_own_files
 from claudegwd.public.app import public_app
 from claudegwd.public.health import URGENT
 from claudegwd.redact import know_tokens
 from claudegwd.serving import Server, connections_within
 from claudegwd.sockets.control import open_control
 from claudegwd.sockets.public import KEPT_PREFIX, open_public
+from claudegwd.store.state_lock import StateLock
+from claudegwd.supervised import supervised
 from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_interval
 
 # How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
@@ -75,6 +77,8 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 contract.daemon_socket_path(env, loaded.config.control.socket), loaded.config.control.group, passed
             )
         )
+        lock = stack.enter_context(closing(StateLock(contract.state_directory(env))))
+        await lock.take()
         database = stack.enter_context(closing(open_database(env)))
         async with trio.open_nursery() as nursery:
             keys = await _demo_keys(nursery) if options.demo else await _keys(loaded, env)
@@ -92,23 +96,27 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
             room = connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0], gateway.config.workers.max)
             server = Server(public_app(gateway), [listener.socket for listener in public.listeners], URGENT, room)
             await nursery.start(server.serve)
-            control_ends = trio.Event()
-            serve_it = partial(serve_control, control_app(gateway), control.socket, shutdown=control_ends)
-            await nursery.start(serve_it)
+            face = ControlFace(control_app(gateway), control, nursery)
+            await face.start()
             for name in public.stale:
                 notifier.forget(name)
             for listener in public.listeners:
                 if listener.name.startswith(KEPT_PREFIX):  # a socket unit keeps its own
                     notifier.keep(listener.name, listener.socket)
-            nursery.start_soon(gateway.follow_keys)
-            nursery.start_soon(_report, gateway, notifier, watchdog_interval(os.environ, os.getpid()))
+            watchdog = watchdog_interval(os.environ, os.getpid())
+            for task, name in (
+                (gateway.follow_keys, "following the keys"),
+                (partial(hold_own_files, face, database, lock), "the daemon's own files"),
+                (partial(_report, gateway, notifier, watchdog), "the report to systemd"),
+            ):
+                nursery.start_soon(supervised, task, name)
             notifier.ready(_status_line(gateway))
             if options.demo:
                 await _first_spare(gateway)
             _announce(gateway, options)
             await _until_stopped(signals, gateway, hang_up_ends=hang_up_ends)
             await _drain(gateway, server, notifier, signals)
-            control_ends.set()
+            face.end()
             nursery.cancel_scope.cancel()
     log_event(log, logging.INFO, "stopped")
 

@@ -31,12 +31,13 @@ from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
 from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
-from claudegwd.store.database import FILE_NAME, Database, StateError
+from claudegwd.store.database import FILE_NAME, Database, StateError, StateInUseError
 from claudegwd.store.keys import KeyMemory
 from claudegwd.store.ledger import Ledger
 from claudegwd.store.responses import KeptResponses
 from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
+from claudegwd.supervised import supervised
 from claudegwd.translate.catalogue import Initialized, Model, offered
 from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
@@ -79,10 +80,12 @@ def limits_of(config: Config) -> Limits:
 
 
 def open_database(env: Mapping[str, str]) -> Database:
-    """The state file, or one in memory where there is nowhere to write. Blocking."""
+    """The state file, or one in memory where there is nowhere to write. Blocking. Raises StateInUseError."""
     path = contract.state_directory(env) / FILE_NAME
     try:
         return Database(path)
+    except StateInUseError:
+        raise
     except StateError as error:
         log_event(log, logging.ERROR, "the state is kept in memory only", problem=str(error))
         return Database(None, str(error))
@@ -153,11 +156,14 @@ class Gateway:
         await self.ledger.tell_spent(self.clients.book.spending)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(memory.run)
-                nursery.start_soon(self.clients.run)
-                nursery.start_soon(self.sessions.run)
-                nursery.start_soon(self.ledger.run)
-                nursery.start_soon(self.metrics.watch_loop)
+                for task, name in (
+                    (memory.run, "the memory of the key ring"),
+                    (self.clients.run, "the totals of the clients"),
+                    (self.sessions.run, "the totals of the sessions"),
+                    (self.ledger.run, "the usage"),
+                    (self.metrics.watch_loop, "the lag of the event loop"),
+                ):
+                    nursery.start_soon(supervised, task, name)
                 await nursery.start(self.pool.run)
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
                 self.desk = Desk(self.pool, self.ring, timing, time.time, nursery)

@@ -26,7 +26,7 @@ FILES = frozenset(("subprocess", "os", "shutil", "tempfile", "fcntl", "io", "sql
 PURE_KEYS = ("answers", "entry", "environment", "failures", "key", "news", "parse", "ring", "shell_text", "states")
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 # What every layer above the pure ones may use.
-BASE = ("claudegwd.config", "claudegwd.contract", "claudegwd.logs", "claudegwd.redact")
+BASE = ("claudegwd.config", "claudegwd.contract", "claudegwd.logs", "claudegwd.redact", "claudegwd.supervised")
 PURE = (
     "claudegwd.openai_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits", "claudegwd.ledger",
     *RING,
@@ -66,6 +66,7 @@ ROWS = (
     Row("the contract", ("claudegwd.contract", "claudegwd.redact"), (), frozenset(("trio", *WEB)), pure=True),
     Row("configuration", ("claudegwd.config",), ("claudegwd.contract", "claudegwd.redact"), frozenset(("trio", *WEB))),
     Row("logs", ("claudegwd.logs",), ("claudegwd.config", "claudegwd.redact"), WEB),
+    Row("background tasks", ("claudegwd.supervised",), ("claudegwd.logs",), WEB),
     Row("workers", ("claudegwd.workers",), (*PURE, *BASE, "claudegwd.demo"), WEB),
     Row("the store", ("claudegwd.store",), (*PURE, *BASE), WEB),
     Row("keys in files", ("claudegwd.keys",), (*RING, *BASE), WEB),
@@ -77,7 +78,8 @@ ROWS = (
     Row(
         "the daemon",
         (
-            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.http1", "claudegwd.serving",
+            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.http1", "claudegwd.own_files",
+            "claudegwd.serving",
             "claudegwd.sockets", "claudegwd.systemd",
         ),
         ("claudegwd",),

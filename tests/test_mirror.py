@@ -25,6 +25,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     # What puts the parts together: right when a daemon started from them answers, reloads and stops.
     "claudegwd/main.py": ("e2e/test_command_line.py", "e2e/test_connections.py"),
     "claudegwd/daemon.py": ("e2e/test_chat.py", "e2e/test_connections.py"),
+    "claudegwd/own_files.py": ("e2e/test_own_files.py",),
     "claudegwd/gateway.py": ("e2e/test_chat.py", "e2e/test_rotation.py"),
     "claudegwd/gauges.py": ("e2e/test_metrics.py",),
     # Each is about what a real CLI process does next.

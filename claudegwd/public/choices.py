@@ -1,6 +1,7 @@
 """The outputs of one request's questions, one after the other for each, mixed as they come for several (`n`)."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 import trio
 
@@ -64,11 +65,12 @@ async def _feed(
 ) -> None:
     """Move one question's outputs into the common channel; ends with the question, or when the reader is gone."""
     async with send:
-        try:
-            async for batch in _of_one(choice, seconds):
-                if batch:
-                    await send.send((index, batch))
-        except trio.BrokenResourceError:
-            return
-        except Exception as error:  # noqa: BLE001 - handed over to the reader, which raises it
-            await send.send((index, error))
+        with suppress(trio.BrokenResourceError):
+            try:
+                async for batch in _of_one(choice, seconds):
+                    if batch:
+                        await send.send((index, batch))
+            except trio.BrokenResourceError:
+                raise
+            except Exception as error:  # noqa: BLE001 - handed over to the reader, which raises it
+                await send.send((index, error))

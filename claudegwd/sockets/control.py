@@ -12,8 +12,8 @@ import grp
 import os
 import socket
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -27,8 +27,7 @@ from claudegwd.systemd import Inherited
 BACKLOG: Final = 64
 # A daemon that lives answers a connection in the kernel; this is for one whose queue is full.
 CONNECT_SECONDS: Final = 1.0
-# 0666 without others and without x: 0660.
-SOCKET_UMASK: Final = 0o117
+SOCKET_MODE: Final = 0o660
 DIRECTORY_MODE: Final = 0o700
 GROUP_DIRECTORY_MODE: Final = 0o710
 
@@ -36,12 +35,34 @@ GROUP_DIRECTORY_MODE: Final = 0o710
 class ControlSocket:
     """The open socket. Closing it removes the path if it is still ours, and then lets the lock go."""
 
-    def __init__(self, sock: socket.socket, path: Path, lock: int | None) -> None:
+    def __init__(self, sock: socket.socket, path: Path, lock: int | None, group: str = "") -> None:
         self.socket = sock
         self.path = path
         self._lock = lock
+        self._group = group
         # A socket unit's path is the manager's to remove.
         self._inode = _inode(path) if lock is not None else None
+
+    def is_there(self) -> bool:
+        """Whether whoever connects to the path comes to us. A socket unit's is the manager's to look after."""
+        return self._inode is None or _inode(self.path) == self._inode
+
+    def open_again(self) -> None:
+        """Put a new `socket` in the place of one that was removed. SocketError, ConfigError: it stays as it is."""
+        group_id = _group_id(self._group) if self._group else -1
+        _prepare_directory(self.path.parent, group_id)
+        with ExitStack() as undo:
+            lock = self._lock
+            if lock is None or _inode(_lock_path(self.path)) != _inode_of(lock):
+                lock = _take_lock(self.path)
+                undo.callback(os.close, lock)
+            sock = _listen(self.path, self._group, group_id, undo)
+            undo.pop_all()
+        self.socket.close()
+        self.socket, self._inode = sock, _inode(self.path)
+        if self._lock is not None and self._lock != lock:
+            os.close(self._lock)
+        self._lock = lock
 
     def close(self) -> None:
         if self._inode is not None and _inode(self.path) == self._inode:
@@ -69,8 +90,7 @@ def open_control(path: Path, group: str = "", inherited: Sequence[Inherited] = (
     if given is not None:
         return given
     group_id = _group_id(group) if group else -1
-    temporary = path.with_name(f".{os.getpid()}.sock")
-    for each in (path, temporary):
+    for each in (path, _temporary(path)):
         if len(os.fsencode(each)) > MAX_SOCKET_PATH_BYTES:
             raise SocketError(
                 f"cannot open the control socket {path}: the path may have {MAX_SOCKET_PATH_BYTES} bytes; "
@@ -80,14 +100,9 @@ def open_control(path: Path, group: str = "", inherited: Sequence[Inherited] = (
     with ExitStack() as undo:
         lock = _take_lock(path)
         undo.callback(os.close, lock)
-        try:
-            _refuse_if_alive(path)
-            sock = _bind(temporary, group, group_id, undo)
-            temporary.rename(path)
-        except OSError as error:
-            raise SocketError(f"cannot open the control socket {path}: {error.strerror or 'refused'}") from None
+        sock = _listen(path, group, group_id, undo)
         undo.pop_all()
-    return ControlSocket(sock, path, lock)
+    return ControlSocket(sock, path, lock, group)
 
 
 def _prepare_directory(directory: Path, group_id: int) -> None:
@@ -113,7 +128,7 @@ def _prepare_directory(directory: Path, group_id: int) -> None:
 
 def _take_lock(path: Path) -> int:
     """The lock stays with the process, so it needs no cleaning up; its file stays too, else two could hold a lock."""
-    name = path.with_name(path.name + ".lock")
+    name = _lock_path(path)
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -162,15 +177,35 @@ def _refuse_if_alive(path: Path) -> None:
     raise SocketError(_already_running(path, "another claudegwd"))
 
 
+def _listen(path: Path, group: str, group_id: int, undo: ExitStack) -> socket.socket:
+    temporary = _temporary(path)
+    try:
+        _refuse_if_alive(path)
+        sock = _bind(temporary, group, group_id, undo)
+        temporary.rename(path)
+    except OSError as error:
+        raise SocketError(f"cannot open the control socket {path}: {error.strerror or 'refused'}") from None
+    return sock
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{os.getpid()}.sock")
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
 def _bind(temporary: Path, group: str, group_id: int, undo: ExitStack) -> socket.socket:
     # Only a process of the same number could have left it, and that one is gone.
     temporary.unlink(missing_ok=True)
     sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     undo.callback(temporary.unlink, missing_ok=True)
-    with _umask(SOCKET_UMASK):
-        sock.bind(str(temporary))
+    sock.bind(str(temporary))
+    # Not by the umask, which is the whole process's, with its threads. Before it listens nobody can connect.
     if group_id != -1:
         _give_to_group(temporary, group, group_id)
+    temporary.chmod(SOCKET_MODE)
     sock.listen(BACKLOG)
     sock.settimeout(0)
     return sock
@@ -200,19 +235,14 @@ def _from_socket_unit(inherited: Sequence[Inherited]) -> ControlSocket | None:
     return None
 
 
-@contextmanager
-def _umask(mask: int) -> Iterator[None]:
-    # Of the whole process: the socket is opened at the start, before there are other threads.
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
 def _inode(path: Path) -> tuple[int, int] | None:
     try:
         found = path.lstat()
     except OSError:
         return None
+    return found.st_dev, found.st_ino
+
+
+def _inode_of(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
     return found.st_dev, found.st_ino

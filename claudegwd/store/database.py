@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
@@ -26,6 +26,7 @@ WAL_KEEP_BYTES: Final = 4 << 20  # what a checkpoint leaves of the log file
 SET_ASIDE_KEEP: Final = 3  # broken files kept for somebody to look at
 
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -33,6 +34,10 @@ _T = TypeVar("_T")
 
 class StateError(Exception):
     """The state cannot be used. The text says what to do."""
+
+
+class StateInUseError(StateError):
+    """Another process has it. Going on without it would be wrong: it is there, and will be again."""
 
 
 class Database:
@@ -44,6 +49,7 @@ class Database:
         self.problem = problem
         self.generation = 0  # counts the files that were set aside: what was written before is written no more
         self._one = trio.CapacityLimiter(1)
+        self._inode: tuple[int, int] | None = None  # of the file that is open
         self._connection = self._open()
 
     async def run(
@@ -65,13 +71,39 @@ class Database:
         try:
             return self._transaction(lambda connection: function(connection, *args, **kwargs))
         except sqlite3.DatabaseError as error:
-            if not _is_broken(error):
+            if not _is_one_of(error, _BROKEN):
                 raise
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._set_aside()
             self._connection = self._open()
             return self._transaction(lambda connection: function(connection, *args, **kwargs))
+
+    async def hold(self) -> bool:
+        """Look whether the open file still lies where it did. If it was removed, write all that it holds anew: True.
+
+        If another one lies there, that is left alone, and `problem` says so. sqlite3.Error, OSError, StateError.
+        """
+        return await trio.to_thread.run_sync(self._hold, limiter=self._one, abandon_on_cancel=False)
+
+    def _hold(self) -> bool:
+        if self.path is None or self._inode is None or (found := _inode_of(self.path)) == self._inode:
+            return False
+        if found is not None:
+            self.problem = f"another file lies at {self.path} than the one in use; restart claudegwd to use it"
+            return False
+        _prepare_directory(self.path)
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        _rename(fresh, None)
+        _private(fresh)
+        with closing(sqlite3.connect(fresh)) as copy:
+            self._connection.backup(copy)
+        _rename(self.path, None)  # log files that outlived it would be taken for those of the new one
+        fresh.rename(self.path)
+        self._connection.close()
+        self._connection = self._open()
+        self.problem = ""
+        return True
 
     def close(self) -> None:
         """Close the file; blocking. Nothing is lost without it."""
@@ -94,12 +126,19 @@ class Database:
             return _connect(":memory:")
         _prepare(self.path)
         try:
-            return _connect(str(self.path))
+            connection = _connect(str(self.path))
         except sqlite3.DatabaseError as error:
-            if not _is_broken(error):
+            if _is_one_of(error, _LOCKED):
+                raise StateInUseError(
+                    f"cannot use the state file {self.path}: another process keeps it locked; end that one "
+                    f"(`fuser {self.path}` names it)"
+                ) from None
+            if not _is_one_of(error, _BROKEN):
                 raise StateError(f"cannot use the state file {self.path}: {error}") from None
-        self._set_aside()
-        return _connect(str(self.path))
+            self._set_aside()
+            connection = _connect(str(self.path))
+        self._inode = _inode_of(self.path)
+        return connection
 
     def _set_aside(self) -> None:
         """Rename the broken file, with its log files, and say so."""
@@ -128,10 +167,26 @@ class Database:
 def _prepare(path: Path) -> None:
     """Make the file before SQLite does: for us alone. SQLite gives its mode to the log files beside it."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _prepare_directory(path)
+        _private(path)
     except OSError as error:
         raise StateError(f"cannot use the state file {path}: {error.strerror}; check its owner") from None
+
+
+def _prepare_directory(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _private(path: Path) -> None:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _inode_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _rename(path: Path, to: Path | None) -> None:
@@ -180,6 +235,6 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
 
 
-def _is_broken(error: sqlite3.DatabaseError) -> bool:
+def _is_one_of(error: sqlite3.DatabaseError, codes: frozenset[int]) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _BROKEN  # the low byte: extended codes refine it
+    return code is not None and code & 0xFF in codes  # the low byte: extended codes refine it

@@ -12,6 +12,7 @@ import trio
 from claudegwd.config.schema import LimitsConfig, WorkersConfig
 from claudegwd.keys.failures import FailureKind
 from claudegwd.openai_api.errors import CliError, Overloaded, ShuttingDown
+from claudegwd.supervised import supervised
 from claudegwd.translate.history import canonical_answer, chain
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.signatures import Signatures
@@ -117,9 +118,9 @@ class Pool:
         """Own the workers until cancelled; on the way out every process is ended and reaped."""
         async with trio.open_nursery() as nursery:
             self.roster.open(nursery)
-            nursery.start_soon(self.spares.run)
-            nursery.start_soon(self._serve_waiters)
-            nursery.start_soon(self._sweep)
+            nursery.start_soon(supervised, self.spares.run, "the spares")
+            nursery.start_soon(supervised, self._serve_waiters, "the queue")
+            nursery.start_soon(supervised, self._sweep, "the sweep")
             task_status.started()
             await trio.sleep_forever()
 

@@ -132,6 +132,9 @@ class Roster:
     async def _own(self, worker: Worker) -> None:
         try:
             await worker.run()
+        except Exception as error:  # noqa: BLE001 - a boundary: it has ended, the others go on
+            worker.process.fault = worker.process.fault or "an error of the gateway's own"
+            log_event(log, logging.ERROR, "a worker failed unforeseen", pid=worker.process.pid, cause=error)
         finally:
             with trio.CancelScope(shield=True):
                 try:

@@ -19,7 +19,7 @@ class Scratch:
 
     def __init__(self, root: Path, lock: int) -> None:
         self.root = root
-        self._lock = lock
+        self._lock: int | None = lock
         self._number = 0
 
     @classmethod
@@ -27,24 +27,40 @@ class Scratch:
         """A new directory, of this user only. What an earlier daemon left behind when it was killed is removed."""
         place = parent or Path(tempfile.gettempdir())
         _remove_orphans(place)
-        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        # Taken under another name: whoever sees the lock file finds it locked.
-        lock = os.open(root / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (root / f"{_LOCK}.new").rename(root / _LOCK)
-        return cls(root, lock)
+        return cls(*_new_root(place))
 
     def next(self) -> Path:
-        """A new empty directory. Raises OSError where there is no room, or the whole was removed."""
+        """A new empty directory. Raises OSError where there is no room."""
         self._number += 1
+        try:
+            return self._made()
+        except FileNotFoundError:  # ours was removed, as cleaners of temporary directories do
+            self._let_go()
+            self.root, self._lock = _new_root(self.root.parent)
+            return self._made()
+
+    def _made(self) -> Path:
         path = self.root / f"worker-{self._number}"
         path.mkdir(mode=0o700)
         return path
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
-        with suppress(OSError):  # it was removed before
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
             os.close(self._lock)
+            self._lock = None
+
+
+def _new_root(place: Path) -> tuple[Path, int]:
+    root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    # Taken under another name: whoever sees the lock file finds it locked.
+    lock = os.open(root / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    (root / f"{_LOCK}.new").rename(root / _LOCK)
+    return root, lock
 
 
 def remove(path: Path) -> None:

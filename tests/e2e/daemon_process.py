@@ -160,7 +160,13 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        process = self.spawn()
+        self.spawn()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait for one that was spawned."""
+        process = self.process
+        assert process is not None
         until = time.monotonic() + START_SECONDS
         while (status := self._status()) is None or status["state"] == "starting":
             assert process.poll() is None, f"the daemon ended with {process.returncode}: {self.log()}"

@@ -212,3 +212,40 @@ def test_a_socket_unit_says_where_it_lies(path: Path, directory: Path) -> None:
     # The manager made it, and keeps it.
     assert outside.exists()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("how", ["the socket", "the socket and its lock", "the directory"])
+def test_a_removed_socket_is_opened_again(path: Path, how: str) -> None:
+    with open_control(path) as control:
+        assert control.is_there()
+        before = control.socket
+        if how == "the directory":
+            shutil.rmtree(path.parent)
+        else:
+            for file in path.parent.glob("control.sock*" if how == "the socket and its lock" else "control.sock"):
+                file.unlink()
+        assert not control.is_there()
+        control.open_again()
+        assert control.is_there()
+        assert answers(path)
+        assert control.socket is not before
+        assert before.fileno() == -1
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        with pytest.raises(SocketError, match="already running"):
+            open_control(path)
+    assert not path.exists()
+    with open_control(path):
+        assert answers(path)
+
+
+def test_a_socket_of_another_daemon_in_its_place_is_left_alone(path: Path) -> None:
+    with open_control(path) as control:
+        for file in path.parent.iterdir():
+            file.unlink()
+        with open_control(path) as other:
+            assert not control.is_there()
+            with pytest.raises(SocketError, match="already running"):
+                control.open_again()
+            assert other.is_there()
+        control.open_again()
+        assert answers(path)

@@ -1,13 +1,15 @@
 """The state file: transactions, versions, and files that are broken."""
 
 import logging
+import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from claudegwd.store.database import MAX_PAGES, SET_ASIDE_KEEP, Database, StateError
+from claudegwd.store.database import MAX_PAGES, SET_ASIDE_KEEP, Database, StateError, StateInUseError
 from claudegwd.store.schema import STEPS, VERSION
 
 
@@ -169,3 +171,59 @@ def test_a_place_that_cannot_be_used(tmp_path: Path) -> None:
         Database(tmp_path / "file" / "state.db")
     with pytest.raises(StateError, match="cannot use the state file"):
         Database(tmp_path)
+
+
+def test_one_that_another_process_keeps_locked(path: Path) -> None:
+    Database(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StateInUseError, match="another process keeps it locked"):
+            Database(path)
+
+
+@pytest.mark.parametrize("how", ["the file", "the file and its logs", "the directory"])
+async def test_a_removed_file_is_written_anew_with_all_it_held(path: Path, how: str) -> None:
+    database = Database(path)
+    await database.run(put, "a")
+    assert not await database.hold()
+    if how == "the directory":
+        shutil.rmtree(path.parent)
+    else:
+        for file in path.parent.glob("state.db*" if how == "the file and its logs" else "state.db"):
+            file.unlink()
+    assert await database.hold()
+    await database.run(put, "b")
+    assert not await database.hold()
+    assert Database(path).run_blocking(names) == {"a", "b"}
+    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+    assert not list(path.parent.glob("*.new*"))
+    assert database.problem == ""
+
+
+async def test_another_file_in_its_place_is_left_alone_and_told_of(path: Path) -> None:
+    database = Database(path)
+    await database.run(put, "a")
+    other = Database(path.with_name("other.db"))
+    other.run_blocking(put, "other")
+    other.close()
+    path.with_name("other.db").rename(path)
+    assert not await database.hold()
+    assert "another file lies" in database.problem
+    path.unlink()
+    assert await database.hold()
+    assert database.problem == ""
+    assert Database(path).run_blocking(names) == {"a"}
+
+
+async def test_a_disk_that_fails_while_it_is_written_anew_loses_nothing(path: Path) -> None:
+    database = Database(path)
+    await database.run(put, "a")
+    shutil.rmtree(path.parent)
+    path.parent.touch()  # in the way
+    with pytest.raises(OSError, match="exists"):
+        await database.hold()
+    assert await database.run(names) == {"a"}
+    path.parent.unlink()
+    assert await database.hold()
+    assert Database(path).run_blocking(names) == {"a"}

@@ -1,5 +1,6 @@
 """Scratch directories: private, separate, and gone."""
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -37,3 +38,15 @@ def test_what_a_killed_daemon_left_is_removed_and_a_living_ones_is_not(tmp_path:
     assert stranger.exists()
     living.remove()
     assert list(tmp_path.iterdir()) == [stranger]
+
+
+def test_a_root_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    scratch = Scratch.make(tmp_path)
+    first = scratch.root
+    shutil.rmtree(first)  # what a cleaner of temporary directories does
+    path = scratch.next()
+    assert path.is_dir()
+    assert scratch.root != first
+    assert stat.S_IMODE(scratch.root.stat().st_mode) == 0o700
+    scratch.remove()
+    assert not list(tmp_path.iterdir())

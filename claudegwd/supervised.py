@@ -1,0 +1,34 @@
+"""Background work that no fault of its own ends, and that ends nobody else by one."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+
+from claudegwd.logs import event, log
+
+# The pause before a task that failed begins again doubles from the first to the last: each failure is a line in the
+# log, and what failed once may fail at once again.
+PAUSE_FIRST_SECONDS: Final = 1.0
+PAUSE_LAST_SECONDS: Final = 60.0
+
+
+async def supervised(task: Callable[[], Awaitable[None]], name: str) -> None:
+    """Run `task`, and begin it again whenever it raises an Exception that nobody foresaw, after a pause.
+
+    Only for what works for the whole daemon and can begin anew at any time. Cancelling passes; a task that returns is
+    over.
+    """
+    pause = PAUSE_FIRST_SECONDS
+    while True:
+        began = trio.current_time()
+        try:
+            return await task()
+        except Exception as error:  # noqa: BLE001 - a boundary: the daemon goes on without
+            text = "a background task failed unforeseen; it is begun again"
+            event(log, logging.ERROR, text, kind=name, seconds=pause, cause=error)
+        if trio.current_time() - began > PAUSE_LAST_SECONDS:
+            pause = PAUSE_FIRST_SECONDS  # it had recovered from what was before
+        await trio.sleep(pause)
+        pause = min(2 * pause, PAUSE_LAST_SECONDS)
