@@ -455,13 +455,15 @@ async def test_a_directory_that_cannot_be_made_is_a_failed_start(tmp_path: Path)
     async with shop(tmp_path, workers={"spares": 1, "max": 2}) as at:
         await at.until("spare", 1)
         [root] = tmp_path.glob("claudegwd-*")
-        hidden = root.rename(tmp_path / "hidden")  # what a cleaner of temporary directories does
+        hidden = root.rename(tmp_path / "hidden")
+        root.touch()  # in the way, as a full disk is
         assert (await at.ask(plan("hello"))).how == "spare"
         with trio.fail_after(20):
             while at.pool.roster.starts.failed < 3:
                 await trio.sleep(0.01)
         with pytest.raises(CliError):
             await at.ask(plan("another client's", client="b"))
+        root.unlink()
         hidden.rename(root)
         await at.until("spare", 1)
 
