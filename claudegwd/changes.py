@@ -53,6 +53,10 @@ class RunningGateway(Gateway):
     config_option: Path | None = None  # --config, to read the same file again
     fixed_keys: KeysSource | None = None  # the demo's, which come from no file
 
+    def status(self) -> dict[str, Any]:
+        """What `claudegwctl status` shows. No token, no content."""
+        return {**super().status(), "log_lines_lost": self.handler.lost}
+
     async def check(self) -> Mapping[str, Any]:
         """What `reload` would answer, changing nothing. Raises ConfigError, KeysError or NoCliError."""
         async with self.changing:

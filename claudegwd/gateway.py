@@ -376,6 +376,7 @@ class Gateway:
             "login": None if len(self.ring) else cli_launch.login_of(self.env),
             "login_failure": self.ring.login_failure(now),
             "state_file": str(self.database.path) if self.database.path else None,
+            "state_problem": self.database.problem or None,
             "content_logged": self.config.log.content,
             "workers": self.pool.counts(),
             "workers_had": dict(self.pool.had),

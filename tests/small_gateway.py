@@ -104,13 +104,15 @@ class SmallGateway:
         self.clients: SmallClients | None = SmallClients()
         self.ledger = Ledger(Database(None))
         self.generation = 1
+        self.state_problem: str | None = None
 
     def status(self) -> dict[str, Any]:
         return {
             "version": "1.2.3", "claude_version": "2.1.330", "claude_binary": "/opt/claude", "pid": 4242,
-            "uptime_seconds": 93784.0, "state": "ready", "problem": "", "binds": ["127.0.0.1:8000"],
+            "uptime_seconds": 93784.0, "state": "ready", "problem": self.state_problem or "",
+            "binds": ["127.0.0.1:8000"],
             "keys": self.ring.snapshot(time.time()), "keys_origin": self.keys_source.origin,
-            "state_file": None,
+            "state_file": None, "state_problem": self.state_problem,
             "workers": {"spare": 1, "busy": 2, "idle": 3, "parked": 0, "starting": 0},
             "requests": {"active": 2, "queued": 0, "total": 117, "failed": 3},
             "config_generation": self.generation, "last_reload": None,

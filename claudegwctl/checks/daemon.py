@@ -33,14 +33,18 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
         return
     state = str(scene.status.get("state"))
     trouble = scene.status.get("problem")
+    of_state = scene.status.get("state_problem")
     says = f"claudegwd {scene.status.get('version')} is {state} at {scene.socket}"
-    if trouble:
+    if trouble and trouble != of_state:
         yield Finding("daemon", PROBLEM, f"{says}: {trouble}", "`claudegwctl logs` says more")
     else:
         yield Finding("daemon", OK if state == "ready" else NOTE, says)
     if "state_file" in scene.status and scene.status["state_file"] is None:
         says = "it is kept in memory only: clients and what is known of the keys are gone with the daemon"
-        yield Finding("state", PROBLEM, says, "let its user write the directory that its log names, then restart it")
+        mend = of_state or "let its user write the directory that its log names"
+        yield Finding("state", PROBLEM, says, f"{mend}; then restart it")
+    elif of_state:
+        yield Finding("state", PROBLEM, of_state, "`claudegwctl logs` says more")
     yield from _check_by_daemon(scene, daemon)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import socket
 from collections.abc import Iterator
 from typing import Final
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
+from claudegwd.contract import APP
 
 CONNECT_SECONDS: Final = 2.0
+MAX_INDEX_BYTES: Final = 4096  # what ours says of itself at / has some 300
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a bind may say, turned into what can be reached
 
 
@@ -46,8 +49,26 @@ def _free(bind: str, host: str, port: int) -> Finding:
     return Finding("port", OK, f"{bind} is free")
 
 
+def _is_a_gateway(bind: str, port: int) -> bool:
+    """Whether what answers there is one of ours: it says its name to everybody."""
+    import http.client
+
+    host = bind.rpartition(":")[0].strip("[]")
+    connection = http.client.HTTPConnection(_ANY.get(host, host), port, timeout=CONNECT_SECONDS)
+    try:
+        connection.request("GET", "/")
+        return bool(json.loads(connection.getresponse().read(MAX_INDEX_BYTES)).get("name") == APP)
+    except (OSError, http.client.HTTPException, ValueError, AttributeError):
+        return False
+    finally:
+        connection.close()
+
+
 def _refusal(bind: str, port: int, error: OSError) -> tuple[str, str, str]:
     if error.errno == errno.EADDRINUSE:
+        if _is_a_gateway(bind, port):
+            says = f"{bind} is taken by a claudegwd that runs, which this user cannot ask by its control socket"
+            return NOTE, says, "mend that first, if anything is said of it above; else look for it with --socket"
         mend = f"stop that program (`ss -ltnp 'sport = :{port}'` names it), or write another port under server.bind"
         return PROBLEM, f"{bind} is taken by another program", mend
     if error.errno in {errno.EACCES, errno.EPERM}:

@@ -42,8 +42,11 @@ def check(ctx: typer.Context, json: AsJson = False) -> None:
     if wants_json(ctx, json):
         say_json(found)
         return
+    if not (would := list(changes(found, nothing=""))):
+        say(f"{found['path']} is fine; a reload would change nothing")
+        return
     say(f"{found['path']} is fine; a reload would change:")
-    for line in changes(found):
+    for line in would:
         say(f"  {line}")
 
 

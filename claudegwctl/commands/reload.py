@@ -26,8 +26,8 @@ def reload(ctx: typer.Context, json: AsJson = False) -> None:
         say(line)
 
 
-def changes(answer: Mapping[str, Any]) -> Iterator[str]:
-    """What a reload changed, or would change, for people."""
+def changes(answer: Mapping[str, Any], *, nothing: str = "nothing changed") -> Iterator[str]:
+    """What a reload changed, or would change, for people; `nothing` where it is nothing."""
     found = False
     for change in answer.get("changes", []):
         found = True
@@ -39,5 +39,5 @@ def changes(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"keys {word}: {', '.join(names)}"
     for warning in answer.get("warnings", []):
         yield f"warning: {warning}"
-    if not found:
-        yield "nothing changed"
+    if not found and nothing:
+        yield nothing

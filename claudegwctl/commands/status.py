@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from shutil import get_terminal_size
 from typing import Annotated, Any, Final
 
 import typer
 
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
-from claudegwctl.output import ago, coloured, duration, say, say_json
+from claudegwctl.output import ago, coloured, duration, note, say, say_json
+from claudegwctl.problems import Problem
 
 app = new_app()
 
-_CLEAR: Final = "\x1b[H\x1b[2J"
+# Lines are not wrapped meanwhile: each takes one row, and so they can be counted.
+_FRAME: Final = "\x1b[H\x1b[2J\x1b[?7l{}\x1b[?7h"
 _STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "degraded": "red", "draining": "yellow"}
 _KEY_COLOURS: Final = {
     "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
@@ -32,19 +35,39 @@ def status(
 
     State and versions, where it listens, requests, workers, and each upstream key with its state."""
     daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
+    _show(daemon.get("/v1/status"), as_json=as_json, watch=watch)  # whoever is not there at first is not waited for
     try:
-        while True:
-            found = daemon.get("/v1/status")
-            if as_json:
-                say_json(found)
-            else:
-                say((_CLEAR if watch and sys.stdout.isatty() else "") + "\n".join(lines(found, time.time())))
-            if not watch:
-                return
+        gone = False
+        while watch:
             time.sleep(interval)
+            try:
+                _show(daemon.get("/v1/status"), as_json=as_json, watch=True)
+                gone = False
+            except Problem as problem:  # it is being restarted, perhaps
+                if not gone:
+                    note(f"{problem}; waiting for it")
+                gone = True
     except KeyboardInterrupt:
         # The way to end it.
         return
+
+
+def _show(found: Mapping[str, Any], *, as_json: bool, watch: bool) -> None:
+    if as_json:
+        say_json(found)
+    elif watch and sys.stdout.isatty():
+        shown = fitting(list(lines(found, time.time())), get_terminal_size().lines)
+        say(_FRAME.format("\n".join(shown)))
+    else:
+        say("\n".join(lines(found, time.time())))
+
+
+def fitting(lines: Sequence[str], rows: int) -> Sequence[str]:
+    """As many of the first lines as a terminal of so many rows shows with the cursor below them."""
+    room = max(1, rows - 1)
+    if len(lines) <= room:
+        return lines
+    return [*lines[: room - 1], coloured(f"… and {len(lines) - room + 1} more lines: the window is too low", "dim")]
 
 
 def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
@@ -55,6 +78,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     yield f"claudegwd {status.get('version')}: {shown}, up {uptime}, pid {status.get('pid')}"
     if problem := status.get("problem"):
         yield f"{'problem':<14}{coloured(str(problem), 'red')}"
+    if lost := status.get("log_lines_lost"):
+        yield f"{'log':<14}{coloured(f'{lost} lines were lost: whatever reads it stood still', 'yellow')}"
     if status.get("content_logged"):
         yield f"{'log':<14}{coloured('holds what is asked and answered (log.content)', 'red')}"
     yield f"{'claude':<14}{_claude(status)}"

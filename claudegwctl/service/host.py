@@ -31,6 +31,7 @@ class Host:
     programs: Path
     python: tuple[Path, ...]
     root: Path = Path("/")
+    user_manager: bool = True  # the user's own systemd can be asked
 
     @property
     def hidden(self) -> Path | None:
@@ -52,13 +53,14 @@ def this_host() -> Host:
     import getpass
 
     return Host(
-        manager=_manager(),
+        manager=(manager := _manager()),
         systemd_version=_systemd_version(),
         uid=os.geteuid(),
         user=getpass.getuser(),
         home=Path.home(),
         programs=Path(sysconfig.get_path("scripts")),
         python=(Path(sys.executable).resolve(), Path(sys.base_prefix).resolve(), Path(__file__).resolve()),
+        user_manager=manager != "systemd" or _has_user_manager(),
     )
 
 
@@ -66,6 +68,14 @@ def _manager() -> str:
     if sys.platform == "darwin":
         return "launchd"
     return "systemd" if BOOTED.is_dir() else ""
+
+
+def _has_user_manager() -> bool:
+    command = ["systemctl", "--user", "show", "--property", "Version"]
+    try:
+        return not subprocess.run(command, capture_output=True, timeout=10, check=False).returncode  # noqa: S603 - the system's own
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def _systemd_version() -> int:

@@ -48,6 +48,12 @@ def obstacle(host: Host, *, system: bool, installing: bool) -> str:
         )
     if system and host.uid != 0:
         return "cannot manage the service of the machine without root: use sudo, or --user for a service of your own"
+    if not system and not host.user_manager:
+        return (
+            f"cannot reach the systemd of user {host.user}, as after su or sudo, in a container, or from cron: log in "
+            f"as that user (`machinectl shell {host.user}@`, or ssh), or have it run always, by "
+            f"`sudo loginctl enable-linger {host.user}`, and set XDG_RUNTIME_DIR=/run/user/{host.uid}"
+        )
     hidden = host.hidden
     if installing and system and host.manager == "systemd" and hidden is not None:
         return (

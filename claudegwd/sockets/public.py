@@ -88,8 +88,10 @@ def _from_binds(
 ) -> PublicListeners:
     kept = list(found)
     public = PublicListeners()
-    for bind in binds:
-        opened = [_take_back(kept, family, address) or _new(bind, family, address) for family, address in _find(bind)]
+    places = [(bind, list(_find(bind))) for bind in binds]
+    _add_ipv4(places)
+    for bind, addresses in places:
+        opened = [_take_back(kept, family, address) or _new(bind, family, address) for family, address in addresses]
         listeners = [listener for listener in opened if listener is not None]
         for listener in listeners:
             undo.callback(listener.socket.close)
@@ -112,6 +114,17 @@ def _find(bind: str) -> Iterator[tuple[socket.AddressFamily, Any]]:
     yield from addresses if port else addresses[:1]
 
 
+def _add_ipv4(places: Sequence[tuple[str, list[tuple[socket.AddressFamily, Any]]]]) -> None:
+    """Who writes "[::]:8000" means everybody: IPv4 too, on a socket of its own, unless a bind names IPv4."""
+    said = {address[1] for _, found in places for family, address in found if family == socket.AF_INET}
+    for _, found in places:
+        for family, address in tuple(found):
+            port = address[1]
+            if family == socket.AF_INET6 and address[0] == "::" and port and port not in said:
+                found.append((socket.AF_INET, ("0.0.0.0", port)))  # noqa: S104 - as was asked for
+                said.add(port)
+
+
 def _take_back(
     kept: list[tuple[Inherited, socket.socket]], family: socket.AddressFamily, address: Any
 ) -> Listener | None:
@@ -132,7 +145,7 @@ def _new(bind: str, family: socket.AddressFamily, address: Any) -> Listener | No
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # So that "[::]:8000" and "0.0.0.0:8000" can both be written, and mean what they say.
+            # IPv4 has a socket of its own, so that what each family listens on can be said, kept and taken back.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(BACKLOG)

@@ -66,6 +66,68 @@ async def test_what_a_client_used_is_listed_and_outlives_a_restart(tmp_path: Pat
         assert (await gateway.http.get(models, headers=headers)).status_code == 401
 
 
+async def test_what_is_changed_of_a_client_holds_and_outlives_a_restart(tmp_path: Path) -> None:
+    async with running(echo(), config=CONFIG, cli=write_fake_cli(tmp_path)) as gateway:
+        headers = await made(gateway, "laptop", "--rpm", "60")
+        done = await ctl(gateway.daemon.socket, "clients", "set", "laptop", "--rpm", "7", "--models", MODEL)
+        assert done.status == 0, done.err
+        answer = await gateway.post(BODY, headers=headers)
+        assert answer.headers["x-ratelimit-limit-requests"] == "7"
+        listed = (await gateway.http.get("/v1/models", headers=headers)).json()["data"]
+        assert [model["id"] for model in listed] == [MODEL]
+        await gateway.crash_and_restart()
+        row = await row_of(gateway, "laptop")
+        assert (row["requests_per_minute"], row["models"]) == (7, [MODEL])
+        assert (await gateway.post(BODY, headers=headers)).headers["x-ratelimit-limit-requests"] == "7"
+        missing = await ctl(gateway.daemon.socket, "clients", "set", "nobody", "--rpm", "7")
+        assert (missing.status, missing.out) == (1, "")
+        assert "nobody" in missing.err
+
+
+async def test_a_new_key_ends_the_old_one_for_good(tmp_path: Path) -> None:
+    async with running(echo(), config=CONFIG, cli=write_fake_cli(tmp_path)) as gateway:
+        old = await made(gateway, "laptop")
+        assert (await gateway.post(BODY, headers=old)).status_code == 200
+        done = await ctl(gateway.daemon.socket, "clients", "rotate", "laptop")
+        assert done.status == 0, done.err
+        gateway.daemon.secrets.add(done.out.strip())
+        new = {"authorization": f"Bearer {done.out.strip()}"}
+        assert (await row_of(gateway, "laptop"))["requests"] == 1  # what it used before is still its own
+        for _ in range(2):
+            assert (await gateway.http.get("/v1/models", headers=old)).status_code == 401
+            assert (await gateway.post(BODY, headers=new)).status_code == 200
+            await gateway.crash_and_restart()
+
+
+async def test_a_removed_client_is_forgotten_and_its_name_is_free(tmp_path: Path) -> None:
+    async with running(echo(), config=CONFIG, cli=write_fake_cli(tmp_path)) as gateway:
+        old = await made(gateway, "laptop")
+        taken = await ctl(gateway.daemon.socket, "clients", "create", "laptop")
+        assert (taken.status, taken.out) == (1, "")
+        assert (await ctl(gateway.daemon.socket, "clients", "remove", "laptop")).status == 0
+        assert (await gateway.http.get("/v1/models", headers=old)).status_code == 401
+        new = await made(gateway, "laptop")
+        await gateway.crash_and_restart()
+        assert (await gateway.http.get("/v1/models", headers=old)).status_code == 401
+        assert (await gateway.http.get("/v1/models", headers=new)).status_code == 200
+
+
+async def test_a_key_that_is_sent_where_none_is_needed_holds_all_the_same(tmp_path: Path) -> None:
+    config = CONFIG.replace("required = true", "required = false")
+    async with running(echo(), config=config, cli=write_fake_cli(tmp_path)) as gateway:
+        assert (await gateway.post(BODY)).status_code == 200
+        headers = await made(gateway, "laptop", "--rpm", "60", "--models", MODEL)
+        answer = await gateway.post(BODY, headers=headers)
+        assert answer.headers["x-ratelimit-limit-requests"] == "60"
+        assert (await row_of(gateway, "laptop"))["requests"] == 1
+        assert (await gateway.post({**BODY, "model": "sonnet"}, headers=headers)).status_code == 404
+        assert (await ctl(gateway.daemon.socket, "clients", "revoke", "laptop")).status == 0
+        assert (await gateway.post(BODY, headers=headers)).status_code == 401
+        unknown = {"authorization": f"Bearer cgw-{'0' * 43}"}
+        assert (await gateway.http.get("/v1/models", headers=unknown)).status_code == 401
+        assert (await gateway.post(BODY, headers={"authorization": "Bearer anything"})).status_code == 200
+
+
 async def test_a_key_that_has_expired_opens_no_more(tmp_path: Path) -> None:
     async with running(echo(), config=CONFIG, cli=write_fake_cli(tmp_path)) as gateway:
         lasting = await made(gateway, "lasting", "--expires", "1d")

@@ -225,3 +225,33 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(SETTLE_SECONDS / 10)
+
+
+async def test_who_watches_the_status_goes_on_after_a_restart() -> None:
+    async with running(echo()) as gateway:
+        command = [sys.executable, "-m", "claudegwctl", "--socket", str(gateway.daemon.socket), "status"]
+        watching = await trio.lowlevel.open_process(
+            [*command, "--watch", "--interval", "0.1", "--json"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=gateway.daemon.environment(),
+        )  # fmt: skip
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        try:
+            assert await watching.stdout.receive_some()
+            before = gateway.pid
+            gateway.daemon.signal(signal.SIGTERM)
+            said = b""
+            while b"waiting for it" not in said:
+                said += await watching.stderr.receive_some()
+            await gateway.ended()
+            await trio.to_thread.run_sync(gateway.daemon.start)
+            assert gateway.pid != before
+            seen = b""
+            while f'"pid": {gateway.pid}'.encode() not in seen:
+                more = await watching.stdout.receive_some()
+                assert more, "it has ended"
+                seen += more
+            watching.send_signal(signal.SIGINT)
+            assert await watching.wait() == 0
+        finally:
+            watching.kill()

@@ -27,6 +27,13 @@ async def test_the_daemon_tells_of_itself(gateway: SmallGateway, socket: Path) -
     assert scene.status is not None
 
 
+async def test_the_state_that_cannot_be_used_comes_with_its_own_cure(gateway: SmallGateway, socket: Path) -> None:
+    gateway.state_problem = "cannot use the state file /s: a newer claudegwd wrote it; install that one"
+    daemon, state, *_ = await findings(Scene({}, socket, Path("/c")))
+    assert daemon.level == "ok"
+    assert state.mend == f"{gateway.state_problem}; then restart it"
+
+
 async def test_a_file_that_would_be_refused(gateway: SmallGateway, socket: Path) -> None:
     gateway.config_file.write_text("[x]\n")
     *_, configuration = await findings(Scene({}, socket, Path("/c")))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from claudegwctl.commands.status import lines
+from claudegwctl.commands.status import fitting, lines
 from tests.control_cli import ctl, environment
 from tests.small_gateway import TOKENS, SmallGateway
 
@@ -23,6 +23,18 @@ STATUS = {
         {"name": "second", "state": "cooling", "requests": 1, "cooling_until": 1200.0, "last_error": "rate_limit"},
     ],
 }  # fmt: skip
+
+
+def test_a_low_terminal_shows_the_first_lines() -> None:
+    found = [str(number) for number in range(10)]
+    assert fitting(found, 11) == found
+    assert list(fitting(found, 6)) == ["0", "1", "2", "3", "… and 6 more lines: the window is too low"]
+    assert len(fitting(found, 1)) == 1
+
+
+def test_lines_that_the_log_lost_are_told() -> None:
+    assert not any("lost" in line for line in lines({**STATUS, "log_lines_lost": 0}, 1000.0))
+    assert any("7 lines were lost" in line for line in lines({**STATUS, "log_lines_lost": 7}, 1000.0))
 
 
 def test_for_people() -> None:

@@ -14,6 +14,15 @@ ROOT = Host("systemd", 257, 0, "root", Path("/root"), Path("/opt/gw/bin"), (Path
 USER = replace(ROOT, uid=1000, user="kim", home=Path("/home/kim"))
 
 
+def test_a_user_whose_systemd_cannot_be_asked_is_told_before_anything_is_written() -> None:
+    for installing in (True, False):
+        said = obstacle(replace(USER, user_manager=False), system=False, installing=installing)
+        assert said.startswith("cannot reach the systemd of user kim")
+        assert "enable-linger kim" in said
+        assert "/run/user/1000" in said
+    assert obstacle(replace(ROOT, user_manager=False), system=True, installing=True) == ""
+
+
 def written(host: Host, *, system: bool) -> dict[str, bytes]:
     return {str(step.path): step.data for step in install_steps(host, system=system) if isinstance(step, PutFile)}
 

@@ -56,11 +56,17 @@ def test_listening(stack: ExitStack) -> None:
 
 
 def test_all_addresses_of_both_families_on_one_port(stack: ExitStack) -> None:
-    port = opened(stack, ["0.0.0.0:0"]).binds[0].rpartition(":")[2]
-    if has_ipv6():
-        assert opened(stack, [f"[::]:{port}"]).binds == [f"[::]:{port}"]
-        assert answers(f"[::1]:{port}")
-    assert answers(f"127.0.0.1:{port}")
+    with ExitStack() as before:
+        port = opened(before, ["0.0.0.0:0"]).binds[0].rpartition(":")[2]
+    for binds in ([f"[::]:{port}"], [f"[::]:{port}", f"0.0.0.0:{port}"], [f"0.0.0.0:{port}", f"[::]:{port}"]):
+        with ExitStack() as one:
+            found = opened(one, binds).binds
+            assert answers(f"127.0.0.1:{port}")
+            if has_ipv6():
+                assert sorted(found) == [f"0.0.0.0:{port}", f"[::]:{port}"]
+                assert answers(f"[::1]:{port}")
+    with ExitStack() as one:
+        assert f"0.0.0.0:{port}" not in opened(one, [f"127.0.0.1:{port}", f"[::]:{port}"]).binds
 
 
 def test_a_name_listens_on_all_its_addresses(stack: ExitStack) -> None:
