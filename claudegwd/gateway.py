@@ -24,6 +24,8 @@ from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Limits
 from claudegwd.logs import LogRing, log
 from claudegwd.logs import event as log_event
+from claudegwd.messages_api.request import MessagesRequest
+from claudegwd.messages_api.tools import check_allowed
 from claudegwd.metrics import Metrics
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
@@ -39,6 +41,7 @@ from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.supervised import supervised
 from claudegwd.translate.catalogue import Initialized, Model, offered
+from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.asking import Asking, Desk, Timing
@@ -278,6 +281,15 @@ class Gateway:
     def plan(self, wanted: ChatRequest, client: Client) -> Plan:
         """Plan a chat request of this client. Raises ModelNotFound and the CallerErrors of the translation."""
         return make_plan(wanted, self.model(wanted.model, client), client.name, client.owner)
+
+    def plan_messages(self, wanted: MessagesRequest, client: Client) -> Plan:
+        """Plan a request of the Messages API. Raises the same, and PermissionDenied for a tool that costs."""
+        check_allowed(wanted.tools, frozenset(self.config.claude.server_tools))
+        whole = self._carries_whole()
+        return messages_plan(
+            wanted, self.model(wanted.model, client), client.name, client.owner,
+            whole=whole, plain_system=whole and self.config.claude.system == "plain",
+        )  # fmt: skip
 
     def model(self, name: str, client: Client) -> Model:
         """The model of this name. Raises ModelNotFound, also for one that this client may not use."""

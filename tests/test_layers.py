@@ -28,7 +28,8 @@ RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 # What every layer above the pure ones may use.
 BASE = ("claudegwd.config", "claudegwd.contract", "claudegwd.logs", "claudegwd.redact", "claudegwd.supervised")
 PURE = (
-    "claudegwd.openai_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits", "claudegwd.ledger",
+    "claudegwd.openai_api", "claudegwd.messages_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits",
+    "claudegwd.ledger",
     *RING,
 )  # fmt: skip
 SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching")
@@ -52,6 +53,7 @@ class Row:
 
 ROWS = (
     Row("the outer protocol", ("claudegwd.openai_api",), (), WORLD, pure=True),
+    Row("the other outer protocol", ("claudegwd.messages_api",), ("claudegwd.openai_api",), WORLD, pure=True),
     Row("the inner protocol", ("claudegwd.claude_cli",), (), WORLD, pure=True),
     Row("keys and rotation", RING, ("claudegwd.openai_api",), WORLD, pure=True),
     Row("the ledger's sums", ("claudegwd.ledger",), (), WORLD, pure=True),
@@ -59,7 +61,7 @@ ROWS = (
     Row(
         "the translation",
         ("claudegwd.translate",),
-        ("claudegwd.openai_api", "claudegwd.claude_cli", *RING),
+        ("claudegwd.openai_api", "claudegwd.messages_api", "claudegwd.claude_cli", *RING),
         WORLD,
         pure=True,
     ),

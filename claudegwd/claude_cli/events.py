@@ -159,6 +159,35 @@ def decode_event(line: bytes) -> AnyEvent:
         raise EventError("cannot read a line from the CLI: nested too deep") from error
 
 
+class Passed(msgspec.Struct):
+    """An event of the upstream's as it came."""
+
+    name: str
+    raw: bytes
+
+
+class _PassedLine(msgspec.Struct):
+    type: str
+    event: Raw = Raw(b"{}")
+
+
+_passed = msgspec.json.Decoder(_PassedLine)
+_name = msgspec.json.Decoder(_Inner)
+
+
+def upstream_event(line: bytes) -> Passed | None:
+    """The upstream's event in a line that `decode_event` has taken, whatever kind it is; None for a line of the CLI's
+    own."""
+    try:
+        found = _passed.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = json.loads(line)  # half of a surrogate pair, which msgspec refuses
+        if value["type"] != "stream_event":
+            return None
+        return Passed(value["event"].get("type", ""), json.dumps(value["event"]).encode("ascii"))
+    return Passed(_name.decode(found.event).type, bytes(found.event)) if found.type == "stream_event" else None
+
+
 # Where the texts of deltas are, by their type.
 _TEXT_OF = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 

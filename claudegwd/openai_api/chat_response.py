@@ -96,6 +96,7 @@ class ChatStream:
 
     __slots__ = ("_head", "_legacy", "_tail", "_texts", "include_usage")
     done = DONE
+    silence = KEEP_ALIVE
 
     def __init__(
         self, ident: str, created: int, model: str, include_usage: bool = False, *, legacy_functions: bool = False

@@ -45,6 +45,7 @@ class CompletionStream:
 
     __slots__ = ("_head", "_tail", "include_usage")
     done = DONE
+    silence = KEEP_ALIVE
 
     def __init__(self, ident: str, created: int, model: str, include_usage: bool = False) -> None:
         shared = {"id": ident, "object": "text_completion", "created": created, "model": model}

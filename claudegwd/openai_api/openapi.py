@@ -10,6 +10,7 @@ from typing import Any
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.openapi_answers import answer_schemas
+from claudegwd.openai_api.openapi_messages import in_its_envelope, messages_schemas
 from claudegwd.openai_api.openapi_older import PAGE_PARAMETERS, PROJECT_PARAMETER, older_schemas
 from claudegwd.openai_api.openapi_requests import request_schemas
 from claudegwd.openai_api.openapi_responses import ITEM_PARAMETERS, SHOW_PARAMETERS, responses_schemas
@@ -118,6 +119,19 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         **_look("listInputItems", "What a response was asked with", _json(ref("ResponseItems"))),
         "parameters": ITEM_PARAMETERS,
     },
+    ("POST", "/v1/messages"): in_its_envelope(
+        _ask(
+            "createMessage",
+            "Answer a conversation, by Anthropic's API",
+            "MessagesRequest",
+            "MessagesAnswer",
+            "MessagesEvent",
+            "`message_stop` or `error`",
+        )
+    ),
+    ("POST", "/v1/messages/count_tokens"): in_its_envelope(
+        _send("countMessageTokens", "About how many tokens a message has", "MessagesCounting", "MessagesTokens")
+    ),
     ("GET", "/v1/models"): _look("listModels", "The models that may be asked", _json(ref("Models"))),
     ("GET", "/v1/models/{ident}"): _look("showModel", "One model", _json(ref("Model"))),
     ("GET", "/v1/models/capabilities"): _look("capabilities", "What each model can do", _json(ref("Capabilities"))),
@@ -176,7 +190,7 @@ def describe(version: str, routes: Iterable[tuple[str, str, bool]], bounds: Boun
         "components": {
             "schemas": {
                 **request_schemas(bounds), **answer_schemas(), **older_schemas(), **responses_schemas(bounds),
-                **usage_schemas(),
+                **usage_schemas(), **messages_schemas(bounds),
             },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},

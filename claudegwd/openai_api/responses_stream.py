@@ -19,6 +19,7 @@ from claudegwd.openai_api.responses_items import (
 )
 from claudegwd.openai_api.responses_response import CANCELLED, INCOMPLETE, ResponseObject
 from claudegwd.openai_api.responses_tools import CallShape
+from claudegwd.openai_api.sse import KEEP_ALIVE
 from claudegwd.openai_api.usage import Usage
 
 
@@ -31,6 +32,7 @@ class ResponsesStream:
 
     include_usage = True  # the last event tells it always
     done = b""  # that event is the end: OpenAI sends no [DONE] here
+    silence = KEEP_ALIVE
 
     def __init__(self, made: ResponseObject, token: str, shapes: Mapping[str, CallShape]) -> None:
         """`token` makes the ids of the items; `shapes` are the client's tools by the names that the model knows."""

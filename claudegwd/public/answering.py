@@ -22,7 +22,7 @@ from claudegwd.logs import log, log_content
 from claudegwd.metrics import Asked
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError, InvalidRequest
-from claudegwd.openai_api.sse import CONTENT_TYPE, KEEP_ALIVE
+from claudegwd.openai_api.sse import CONTENT_TYPE
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.booking import Booking
 from claudegwd.public.choice import Choice
@@ -49,8 +49,9 @@ class Stream(Protocol):
 
     include_usage: bool
     done: bytes  # the last word of every stream; may be empty
+    silence: bytes  # what keeps a silent connection open
 
-    def usage(self, usage: Usage) -> bytes: ...
+    def usage(self, usage: Usage, /) -> bytes: ...
 
     def error(self, error: GatewayError) -> bytes: ...
 
@@ -161,7 +162,7 @@ class Answering:
         try:
             async for index, outputs in self._choices.outputs(HEARTBEAT_SECONDS):
                 if not outputs:
-                    yield KEEP_ALIVE
+                    yield stream.silence
                 for output in outputs:
                     written = write(index, output)
                     if written:

@@ -17,6 +17,7 @@ from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
+from claudegwd.messages_api.errors import error_body, status_of
 from claudegwd.openai_api.errors import (
     GatewayError,
     InternalError,
@@ -28,6 +29,7 @@ from claudegwd.public import (
     completions,
     doors,
     health,
+    messages,
     metrics,
     models,
     older_chat,
@@ -39,6 +41,7 @@ from claudegwd.public import (
 )
 from claudegwd.public.bodies import body_is_read
 from claudegwd.public.missing import not_found
+from claudegwd.public.protocol import is_anthropic
 from claudegwd.public.requests import Application, Record, at_end, milliseconds_since, request_id
 
 Handler = Callable[..., Awaitable[Any]]
@@ -70,6 +73,8 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v1/responses/<ident>", responses.responses_delete),
     Route("POST", "/v1/responses/<ident>/cancel", responses.responses_cancel),
     Route("GET", "/v1/responses/<ident>/input_items", responses.responses_input_items),
+    Route("POST", "/v1/messages", messages.messages_create),
+    Route("POST", "/v1/messages/count_tokens", messages.messages_count),
     Route("GET", "/v1/models", models.list_models),
     Route("GET", "/v1/models/capabilities", models.capabilities),
     Route("GET", "/v1/models/<path:ident>", models.show_model),
@@ -160,7 +165,10 @@ def _finish(response: Response) -> Response:
     gateway: Gateway = g.gateway
     headers = response.headers
     headers["x-request-id"] = g.request_id
-    headers["openai-processing-ms"] = str(milliseconds_since(g.started))
+    if is_anthropic():
+        headers["request-id"] = g.request_id
+    else:
+        headers["openai-processing-ms"] = str(milliseconds_since(g.started))
     g.record.status = response.status_code
     if g.get("limited"):
         headers.update(doors.limit_headers(gateway, g.client))
@@ -177,6 +185,9 @@ async def _answer_error(error: GatewayError) -> Response:
     gateway.refused(error)
     g.record.code = error.code
     response = Response(error.body(), status=error.status, content_type="application/json", headers=error.headers())
+    if is_anthropic():
+        response.set_data(error_body(error, g.request_id))
+        response.status_code = status_of(error)
     if not await body_is_read():
         response.headers["connection"] = "close"
     return response

@@ -1,9 +1,11 @@
-"""GET /v1/models, /v1/models/{id} and /v1/models/capabilities."""
+"""GET /v1/models, /v1/models/{id} and /v1/models/capabilities: the first two in the shape of the client's protocol."""
 
-from quart import Response, g
+from quart import Response, g, request
 
 from claudegwd.gateway import Gateway
+from claudegwd.messages_api import models as anthropic
 from claudegwd.openai_api import models as bodies
+from claudegwd.public.protocol import is_anthropic
 
 
 def _json(body: bytes) -> Response:
@@ -13,7 +15,8 @@ def _json(body: bytes) -> Response:
 async def list_models() -> Response:
     """The models that this client may use."""
     gateway: Gateway = g.gateway
-    return _json(bodies.models_body(gateway.model_infos(g.client)))
+    infos = gateway.model_infos(g.client)
+    return _json(anthropic.models_body(infos, request.args) if is_anthropic() else bodies.models_body(infos))
 
 
 async def capabilities() -> Response:
@@ -26,4 +29,5 @@ async def capabilities() -> Response:
 async def show_model(ident: str) -> Response:
     """One model; 404 model_not_found for an id that is not in the list."""
     gateway: Gateway = g.gateway
-    return _json(bodies.model_body(gateway.model_info(ident, g.client)))
+    info = gateway.model_info(ident, g.client)
+    return _json(anthropic.model_body(info) if is_anthropic() else bodies.model_body(info))

@@ -34,9 +34,9 @@ def prompt_tokens(plan: Plan) -> int:
                 characters += len(block["text"])
             case "image":
                 tokens += IMAGE_TOKENS
-            case "document" if block["source"]["type"] == "base64":
+            case "document" if block["source"].get("type") == "base64":
                 tokens += len(block["source"]["data"]) // PDF_CHARACTERS_PER_TOKEN
-            case "document":
+            case "document" if isinstance(block["source"].get("data"), str):
                 characters += len(block["source"]["data"])
             case _:
                 characters += len(_encode(block))

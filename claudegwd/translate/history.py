@@ -218,12 +218,17 @@ def _user(group: Group, digest: bytes, before: Entry | None, allowance: Allowanc
     for ident in waiting:
         if ident not in results:
             results[ident] = Result(ident, ({"type": "text", "text": NO_RESULT},), is_error=True)
+    return user_entry(blocks, tuple(results.values()), digest)
+
+
+def user_entry(blocks: Sequence[Block], results: tuple[Result, ...], before: bytes) -> Entry:
+    """The user's turn; `before` is the digest of what comes before it."""
     canonical_form = [
         "u",
         [_brief(block) for block in blocks],
-        sorted([result.call_id, *map(_brief, result.blocks)] for result in results.values()),
+        sorted([result.call_id, *map(_brief, result.blocks)] for result in results),
     ]
-    return Entry("user", tuple(blocks), tuple(results.values()), chain(digest, canonical_form))
+    return Entry("user", tuple(blocks), results, chain(before, canonical_form))
 
 
 def _brief(block: Block) -> str:

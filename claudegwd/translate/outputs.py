@@ -99,4 +99,13 @@ class Failed:
     streamed: bool
 
 
-Output: TypeAlias = Started | Text | Reasoning | Refusal | ToolStart | ToolArguments | Finished | Failed
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """An event of the upstream's message as it came, JSON and all. Only a turn that is asked to gives these, each
+    ahead of what else it makes of the event."""
+
+    name: str
+    raw: bytes
+
+
+Output: TypeAlias = Started | Text | Reasoning | Refusal | ToolStart | ToolArguments | Finished | Failed | Verbatim

@@ -1,6 +1,8 @@
 """A request to the plan of a turn: all that a worker needs to serve it, whatever worker that is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from claudegwd.openai_api.chat_request import ChatRequest
 from claudegwd.translate.answer import Answer
@@ -34,6 +36,8 @@ class Plan:
     format: AnswerFormat | None = None
     own_stops: tuple[str, ...] = ()  # stop sequences that the upstream does not take
     max_tokens: int | None = None  # the client's bound of its answer
+    # The client's own body, where it speaks the Messages API: it goes in as it is, and the answer comes back so.
+    own_body: Mapping[str, Any] | None = None
 
     @property
     def is_prefill(self) -> bool:
@@ -52,6 +56,8 @@ class Plan:
 
     def turn(self) -> Turn:
         """A new turn, for one attempt at this question."""
+        if self.own_body is not None:
+            return Turn(self.tools, verbatim=True)
         filters: list[TextFilter] = []
         if self.format is not None:
             # Where the upstream has its own structured output too: a relay before it may know nothing of that.

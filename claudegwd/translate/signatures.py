@@ -59,6 +59,8 @@ class Signatures:
 
         Where the Messages API would refuse what is missing, thinking is turned off for this question.
         """
+        if plan.own_body is not None:
+            return plan  # its client brings the thinking back itself
         # Not the last: that is the question, or a text of the client's that the model goes on from.
         *given, last = plan.entries[held:]
         entries = (*plan.entries[:held], *map(self._entry, given), last)

@@ -26,9 +26,11 @@ from claudegwd.translate.outputs import Text as Text
 from claudegwd.translate.outputs import TokenCount as TokenCount
 from claudegwd.translate.outputs import ToolArguments as ToolArguments
 from claudegwd.translate.outputs import ToolStart as ToolStart
+from claudegwd.translate.outputs import Verbatim as Verbatim
 from claudegwd.translate.tools import ToolSet
 from claudegwd.translate.turn_states import TurnError as TurnError
 from claudegwd.translate.turn_states import TurnEvent, TurnState, after, is_over
+from claudegwd.translate.verbatim import verbatim
 
 _FINISH = {
     "max_tokens": "length",
@@ -58,6 +60,7 @@ class Turn:
 
     tools: ToolSet
     filter: TextFilter | None = None
+    verbatim: bool = False  # the upstream's events are handed out as they came, too
     state: TurnState = TurnState.ASKED
     _blocks: dict[int, OpenBlock] = field(default_factory=dict)  # by the upstream's index
     _calls: list[str] = field(default_factory=list)  # ids
@@ -110,6 +113,13 @@ class Turn:
             case e.Result() if event.num_turns or event.is_error or self.state is TurnState.STREAMING:
                 return (self._failed(event),)
         return ()
+
+    def passed_on(self, event: e.AnyEvent, line: bytes) -> Sequence[Output]:
+        """The upstream's event in this line, for who is to have it as it came. To be asked before `feed`."""
+        passed = e.upstream_event(line) if self.verbatim and not self.over else None
+        if passed is None or passed.name == "message_stop":
+            return ()
+        return verbatim(passed, event, self.tools, refused=self._refused)
 
     def lost(self, kind: FailureKind = FailureKind.CLI) -> Sequence[Output]:
         """The process ended or spoke nonsense (CLI), or fell silent (SILENT)."""

@@ -29,6 +29,9 @@ def whole_body(plan: Plan, *, system: bool) -> str:
     `system`: with the client's system prompt in it, in place of all that the CLI would say there. Otherwise
     `initialize` has to have set it.
     """
+    if plan.own_body is not None:
+        own = plan.own_body if system else {name: said for name, said in plan.own_body.items() if name != "system"}
+        return _encode(own).decode()
     body: dict[str, Any] = {**plan.settings.body}
     body["messages"] = _messages(plan.entries)
     tools = [_tool(tool) for tool in plan.tools.declared]

@@ -21,7 +21,7 @@ from claudegwd.logs import log
 from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Failed, Finished, Output, Started
+from claudegwd.translate.turn import Failed, Finished, Output, Started, Verbatim
 from claudegwd.workers.carry import carry
 from claudegwd.workers.outlet import Batch, Reader
 from claudegwd.workers.pool import BETWEEN_EVENTS_SECONDS, Lease, Pool
@@ -360,7 +360,11 @@ def _credentials(key: UpstreamKey | NoKeys, worker: Worker) -> dict[str, str]:
 
 
 def _has_token(outputs: Sequence[Output]) -> bool:
-    return any(not isinstance(output, Started | Failed) for output in outputs)
+    return any(not isinstance(output, Started | Failed) and not _is_start(output) for output in outputs)
+
+
+def _is_start(output: Output) -> bool:
+    return isinstance(output, Verbatim) and output.name == "message_start"
 
 
 @dataclass(slots=True)

@@ -320,7 +320,10 @@ class Worker:
         now = self._now
         try:
             for line in lines:
-                self._on_event(e.decode_event(line), outputs)
+                event = e.decode_event(line)
+                if now is not None and now.turn.verbatim:
+                    outputs.extend(now.turn.passed_on(event, line))
+                self._on_event(event, outputs)
         except (e.EventError, TurnError) as error:
             self.process.fault = str(error)
             outputs.extend(self._lost())

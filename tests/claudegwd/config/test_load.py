@@ -36,6 +36,7 @@ default_model = "opus"
 models = ["claude-x"]
 aliases = {{ "gpt-4o" = "sonnet" }}
 system = "plain"
+server_tools = ["web_search"]
 [workers]
 spares = 2
 max = 3

@@ -1,0 +1,52 @@
+"""What becomes of each field of a request that Anthropic knows: passed on, refused here, or ignored and named."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+# Go to the upstream as they are; what of them the gateway has to understand is read elsewhere.
+PASSED_ON: Final = frozenset(
+    (
+        "cache_control", "compaction", "container", "context_management", "diagnostics", "inference_geo", "max_tokens",
+        "mcp_servers", "messages", "metadata", "output_config", "output_format", "service_tier", "speed",
+        "stop_sequences", "system", "temperature", "thinking", "tool_choice", "tools", "top_k", "top_p",
+    )
+)  # fmt: skip
+# Read by the gateway, and said to the upstream in its own way.
+READ: Final = frozenset(("betas", "model", "stream"))
+KNOWN: Final = PASSED_ON | READ
+
+# The upstream account is the gateway's, and of several clients.
+_ACCOUNT: Final = "it speaks of the account behind the gateway, which is not yours; leave it out"
+REFUSED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "billing_policy": _ACCOUNT,
+        "fallback_credit_token": _ACCOUNT,
+        "fallbacks": "which model stands in for another is for the gateway's operator to say; leave it out",
+        "thread": _ACCOUNT,
+        "user_profile_id": _ACCOUNT,
+        "workspace_id": _ACCOUNT,
+    }
+)
+
+# Without upstream keys the CLI writes the request, and these have no place in it. To leave them out would be another
+# request, so it is refused.
+NOT_BY_TRANSCRIPT: Final = ("compaction", "container", "context_management", "mcp_servers", "output_format", "speed")
+# These say how, and the answer is a right one without them. The CLI names its own user, and marks what is to be cached.
+IGNORED_BY_TRANSCRIPT: Final = ("cache_control", "diagnostics", "inference_geo", "metadata", "service_tier")
+
+# The version of the protocol. The one before it has other streams.
+VERSIONS: Final = ("2023-06-01", "2026-10-21")
+
+# More than any model writes, and small enough for every parser of numbers on the way.
+MAX_TOKENS: Final = 2**31 - 1
+# In a request; each is a short word.
+MAX_BETAS: Final = 64
+BETA: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+# Fields that only OpenAI's API has: such a body is meant for another route.
+OPENAI_ONLY: Final = (
+    "max_completion_tokens", "response_format", "n", "stop", "stream_options", "functions", "function_call", "input",
+    "reasoning_effort", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "parallel_tool_calls",
+)  # fmt: skip

@@ -1,0 +1,102 @@
+"""The tools of a request: the client's own, and those that run at the upstream and cost money there."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.errors import PermissionDenied
+from claudegwd.openai_api.fields import Fields, refuse
+from claudegwd.openai_api.json_schema import check_depth
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_DATED: Final = re.compile(r"(.+)_\d{8}")
+
+# Tools that Anthropic names and the client runs.
+_CLIENT_RUN: Final = frozenset(
+    ("bash", "text_editor", "computer", "memory", "computer_toolset", "browser_toolset")
+)
+# Run at the upstream, each use at a price: only for clients that may.
+PRICED: Final = ("web_search", "web_fetch", "code_execution")
+# Run there without a price of their own: looking for tools among those that the request brings.
+_FREE: Final = frozenset(("tool_search_tool_bm25", "tool_search_tool_regex", "tool_search_tool", "mcp_toolset"))
+
+
+class ClientTool(msgspec.Struct, frozen=True):
+    """A tool of the client's, by its own schema."""
+
+    name: str
+    description: str | None
+    schema: dict[str, Any] | None
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """`named`: all tools that the model may call and the client runs. `typed`: whether any is not of the client's own
+    making."""
+
+    own: tuple[ClientTool, ...] = ()
+    named: tuple[str, ...] = ()
+    typed: str = ""  # the path of the first one
+    server: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()  # fields of the client's own tools beside the three
+
+
+def read_tools(body: Fields, bounds: Bounds) -> Tools:
+    """`tools`. Raises the CallerError with the path of the field at fault."""
+    own: list[ClientTool] = []
+    named: dict[str, str] = {}
+    server: list[str] = []
+    extras: dict[str, None] = {}
+    typed = ""
+    for tool in body.objects("tools", longest=bounds.max_tools):
+        kind = tool.text("type", longest=bounds.max_id_chars)
+        if kind == "function":
+            refuse(tool.at("type"), "this is a tool of OpenAI's; send such a request to /v1/chat/completions")
+        stem = _stem(kind)
+        if stem in PRICED:
+            server.append(stem)
+        elif stem is not None and stem not in _CLIENT_RUN and stem not in _FREE:
+            refuse(tool.at("type"), "it is no tool that this gateway knows")
+        if stem is not None:
+            typed = typed or tool.path
+        if stem is not None and (stem in PRICED or stem in _FREE or stem.endswith("_toolset")):
+            continue
+        name = _name(tool, named)
+        if stem is None:
+            own.append(_own(tool, name, bounds))
+            extras.update(dict.fromkeys(tool.values.keys() - {"name", "description", "input_schema", "type"}))
+    return Tools(tuple(own), tuple(named), typed, tuple(dict.fromkeys(server)), tuple(sorted(extras)))
+
+
+def check_allowed(tools: Tools, allowed: frozenset[str]) -> None:
+    """Raise PermissionDenied for a tool of the upstream's that this client may not use."""
+    for name in tools.server:
+        if name not in allowed:
+            raise PermissionDenied(
+                f"cannot use {name}: the gateway's operator has to allow it, by `claude.server_tools`", param="tools"
+            )
+
+
+def _stem(kind: str | None) -> str | None:
+    """The type without its date; None for a tool of the client's own making."""
+    if kind in (None, "custom"):
+        return None
+    found = _DATED.fullmatch(kind or "")
+    return found[1] if found else kind
+
+
+def _name(tool: Fields, named: dict[str, str]) -> str:
+    name = tool.needed_text("name")
+    if not _NAME.fullmatch(name):
+        refuse(tool.at("name"), "it must be 1 to 128 letters, digits, _ and -")
+    if name in named:
+        refuse(tool.at("name"), "another tool has this name")
+    named[name] = tool.path
+    return name
+
+
+def _own(tool: Fields, name: str, bounds: Bounds) -> ClientTool:
+    schema = tool.needed_object("input_schema")
+    check_depth(schema.values, schema.path, bounds)
+    return ClientTool(name, tool.text("description"), schema.values)

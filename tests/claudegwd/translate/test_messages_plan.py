@@ -1,0 +1,163 @@
+"""A body of the Messages API to a plan: nearly one to one where it goes in whole, refused or named by transcript."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from claudegwd.messages_api.request import read_messages_request
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.chat_request import parse_chat_request
+from claudegwd.openai_api.errors import CallerError
+from claudegwd.openai_api.fields import Fields
+from claudegwd.translate.catalogue import Model
+from claudegwd.translate.history import canonical_answer, chain
+from claudegwd.translate.messages_plan import messages_plan
+from claudegwd.translate.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS
+from claudegwd.translate.plan import Plan, make_plan
+from claudegwd.translate.whole_body import whole_body
+
+MODEL = Model("m", "m", "M", "", ("low", "high"), "adaptive", True, 0)
+MARK = {"type": "ephemeral"}
+ASKED: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "a"}]}
+CALL = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"b": 1, "a": [2]}}
+RESULT = {"type": "tool_result", "tool_use_id": "t", "content": "r"}
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def planned(
+    betas: str = "", *, whole: bool = True, plain_system: bool = True, model: Model = MODEL, **more: Any
+) -> Plan:
+    request = read_messages_request(Fields({**ASKED, **more}), betas, Bounds())
+    return messages_plan(request, model, "client", whole=whole, plain_system=plain_system)
+
+
+def body(plan: Plan, *, system: bool = True) -> Any:
+    return json.loads(whole_body(plan, system=system))
+
+
+def test_the_body_is_the_clients_own() -> None:
+    more = {
+        "system": [{"type": "text", "text": "s", "cache_control": MARK}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "q", "cache_control": MARK}]},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": "s"}, CALL]},
+            {"role": "user", "content": [RESULT, {"type": "text", "text": "and?"}]},
+        ],
+        "tools": [{"name": "Bash", "input_schema": {"type": "object"}, "cache_control": MARK, "strict": True}],
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+        "thinking": {"type": "adaptive"},
+        "service_tier": "auto",
+        "context_management": {"edits": []},
+    }
+    assert body(planned(**more)) == {"max_tokens": 5, **more}
+
+
+def test_what_is_left_out_the_cli_may_not_fill_in() -> None:
+    filled = body(planned())
+    assert (filled["system"], filled["tools"], filled["thinking"]) == ([], [], {"type": "disabled"})
+    assert "cache_control" not in json.dumps(filled)
+    assert "thinking" not in body(planned(model=replace(MODEL, thinking_off=False)))
+
+
+def test_betas_go_in_as_the_cli_takes_them() -> None:
+    assert body(planned("a,b"))["betas"] == ["a", "b"]
+    assert "betas" not in body(planned())
+
+
+def test_with_the_clis_own_lines_the_system_prompt_is_told_before() -> None:
+    system = [{"type": "text", "text": "s", "cache_control": MARK}]
+    plan = planned(plain_system=False, system=system)
+    assert "system" not in body(plan, system=False)
+    assert plan.system == "s"
+    assert plan.settings.ignored == ("system.cache_control",)
+
+
+@pytest.mark.parametrize(("effort", "told", "ignored"), [("low", "low", ()), ("max", None, ("output_config.effort",))])
+def test_the_cli_is_told_the_effort_that_its_model_has(effort: str, told: Any, ignored: tuple[str, ...]) -> None:
+    plan = planned(output_config={"effort": effort})
+    assert (plan.settings.effort, plan.settings.ignored) == (told, ignored)
+
+
+# -- by transcript ----------------------------------------------------------------------------------------------------
+
+
+def test_by_transcript_the_cli_says_messages_system_and_tools_itself() -> None:
+    plan = planned(whole=False, system="s", temperature=0.5, stop_sequences=["x"], metadata={"user_id": "u"})
+    said = json.loads(plan.settings.env[EXTRA_BODY])
+    assert said == {"temperature": 0.5, "stop_sequences": ["x"], "thinking": {"type": "disabled"}}
+    assert plan.settings.env[MAX_OUTPUT_TOKENS] == "5"
+    assert plan.settings.ignored == ("metadata",)
+
+
+def test_by_transcript_markers_and_betas_are_named() -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "q", "cache_control": MARK}]}]
+    tools = [{"name": "f", "input_schema": {}, "strict": True}]
+    plan = planned("some-beta", whole=False, messages=messages, tools=tools)
+    assert plan.settings.ignored == ("anthropic-beta", "cache_control", "tools.strict")
+    assert plan.entries[0].content() == [{"type": "text", "text": "q"}]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "path"),
+    [
+        ("container", "c", "container"),
+        ("context_management", {"edits": []}, "context_management"),
+        ("mcp_servers", [{"type": "url"}], "mcp_servers"),
+        ("tools", [{"type": "web_search_20250305", "name": "web_search"}], "tools[0]"),
+        ("messages", [{"role": "user", "content": [{"type": "search_result"}]}], "messages[0].content[0]"),
+        (
+            "messages",
+            [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "u"}}]}],
+            "messages[0].content[0].source",
+        ),
+        ("messages", [{"role": "assistant", "content": "a"}], "messages"),
+        ("messages", [{"role": "user", "content": [RESULT]}], "messages"),
+        ("messages", [*ASKED["messages"], {"role": "assistant", "content": [CALL]}], "messages"),
+    ],
+)
+def test_by_transcript_what_has_no_place_is_refused_by_its_path(field: str, value: Any, path: str) -> None:
+    planned(whole=True, **{field: value})
+    with pytest.raises(CallerError) as raised:
+        planned(whole=False, **{field: value})
+    assert raised.value.param == path
+
+
+def test_an_image_passes_by_transcript_and_a_bomb_does_not() -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+    assert planned(whole=False, messages=[{"role": "user", "content": [image]}]).entries[0].blocks == (image,)
+    broken = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    result = {**RESULT, "content": [broken]}
+    messages = [*ASKED["messages"], {"role": "assistant", "content": [CALL]}, {"role": "user", "content": [result]}]
+    with pytest.raises(CallerError) as raised:
+        planned(whole=False, messages=messages)
+    assert (raised.value.param or "").startswith("messages[2].content[0]")
+
+
+def test_the_same_conversation_is_found_again_whatever_its_form() -> None:
+    first = planned(whole=False)
+    answered = chain(first.entries[-1].digest, canonical_answer("b", [("t", "Bash", '{"a": [2], "b": 1}')]))
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": MARK}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "b"}, CALL]},
+        {"role": "user", "content": [RESULT]},
+    ]
+    assert planned(whole=False, messages=messages).entries[1].digest == answered
+
+
+def test_signed_thinking_is_said_under_the_models_name() -> None:
+    thought = {"type": "thinking", "thinking": "x", "signature": "s"}
+    messages = [
+        *ASKED["messages"],
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "b"}]},
+        {"role": "user", "content": "c"},
+    ]
+    entry = planned(whole=False, messages=messages).entries[1]
+    assert (entry.model, entry.blocks[0]) == ("m", thought)
+
+
+def test_a_question_of_one_protocol_is_not_found_in_a_process_of_the_other_by_chance() -> None:
+    chat = parse_chat_request(json.dumps({"model": "m", "messages": ASKED["messages"]}).encode(), Bounds())
+    assert make_plan(chat, MODEL, "client").own_body is None
+    assert planned().own_body is not None
