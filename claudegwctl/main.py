@@ -32,6 +32,7 @@ COMMANDS: Final = (
     "workers",
     "models",
     "chat",
+    "connect",
     "config",
     "doctor",
     "env",

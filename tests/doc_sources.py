@@ -11,6 +11,7 @@ from typing import Any
 
 import typer.main
 
+from claudegwctl.connecting.clients import CLIENTS, where
 from claudegwctl.main import app as control_app
 from claudegwd.config.environment import OLDER_NAMES, OLDER_NAMES_NOT_READ
 from claudegwd.config.fields import KEYS
@@ -253,6 +254,16 @@ def named_bounds() -> Table:
     return Table(("bound", "value", "why"), rows)
 
 
+def connect() -> Table:
+    rows = []
+    for client in CLIENTS:
+        file = where(client)
+        does = f"writes to `{file}`" if file else "prints what to enter"
+        command = f"claudegwctl connect {client.name}" + (" --write" if file else "")
+        rows.append((client.title, code(command), does))
+    return Table(("client", "connect it by", "which"), rows)
+
+
 TABLES: Mapping[str, Callable[[], Table]] = {
     "settings": settings,
     "older-settings": older_settings,
@@ -268,6 +279,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "worker-states": worker_states,
     "turn-states": turn_states,
     "key-states": key_states,
+    "connect": connect,
     "control-commands": control_commands,
     "control-routes": control_routes,
     "bounds": named_bounds,

@@ -1,0 +1,225 @@
+"""The clients that can be connected, as data: where each keeps its configuration, and what has to stand there.
+
+One with a `kind` can be written to; for the others there are words to follow, because they keep their settings in a
+database, behind a window, or at a place that only their owner knows. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+# The name under which others know this gateway.
+NAME: Final = "claudegwd"
+# What Claude's models take and give; clients that are not told compact by a guess.
+CONTEXT_TOKENS: Final = 200_000
+OUTPUT_TOKENS: Final = 32_000
+
+Kind = Literal["json", "toml", "yaml"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`url` ends in /v1. `has_key` is false where the gateway asks for none, and `key` is a filler."""
+
+    url: str
+    key: str
+    model: str
+    has_key: bool = True
+
+    @property
+    def root(self) -> str:
+        return self.url.removesuffix("/v1")
+
+
+@dataclass(frozen=True)
+class Named:
+    """In a path: the item of a list whose field `name` is NAME."""
+
+    name: str = NAME
+
+
+Path = tuple[str | Named, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value and its place. `only_if_missing`: what a new file needs, and an old one has as its owner wants it."""
+
+    path: Path
+    value: Any
+    only_if_missing: bool = False
+
+
+@dataclass(frozen=True)
+class Client:
+    """`file` is below the home directory, or below the directory that the variable `base` names. `words` are for what
+    cannot be written; of what can, they say how to go on. `kept_key` is where a key stands in its file."""
+
+    name: str
+    title: str
+    words: Callable[[Wanted], str]
+    kind: Kind | None = None
+    file: str = ""
+    base: tuple[str, str] | None = None
+    entries: Callable[[Wanted], Sequence[Entry]] = lambda _: ()
+    kept_key: Path = ()
+
+
+def _opencode(to: Wanted) -> Sequence[Entry]:
+    limit = {"context": CONTEXT_TOKENS, "output": OUTPUT_TOKENS}
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "name": NAME,
+        "options": {"baseURL": to.url, "apiKey": to.key},
+        "models": {to.model: {"name": to.model, "limit": limit}},
+    }
+    return (Entry(("provider", NAME), provider),)
+
+
+def _codex(to: Wanted) -> Sequence[Entry]:
+    provider = {"name": NAME, "base_url": to.url, "wire_api": "responses"}
+    if to.has_key:
+        provider["experimental_bearer_token"] = to.key
+    return (
+        Entry(("model_providers", NAME), provider),
+        Entry(("model_provider",), NAME),
+        Entry(("model",), to.model),
+        Entry(("model_context_window",), CONTEXT_TOKENS),
+    )
+
+
+def _aider(to: Wanted) -> Sequence[Entry]:
+    return (
+        Entry(("openai-api-base",), to.url),
+        Entry(("openai-api-key",), to.key),
+        Entry(("model",), f"openai/{to.model}"),
+    )
+
+
+def _continue(to: Wanted) -> Sequence[Entry]:
+    model = {
+        "name": NAME,
+        "provider": "openai",
+        "model": to.model,
+        "apiBase": to.url,
+        "apiKey": to.key,
+        "roles": ["chat", "edit", "apply"],
+    }
+    return (
+        Entry(("models", Named()), model),
+        Entry(("name",), "Local", only_if_missing=True),
+        Entry(("version",), "1.0.0", only_if_missing=True),
+        Entry(("schema",), "v1", only_if_missing=True),
+    )
+
+
+def _zed(to: Wanted) -> Sequence[Entry]:
+    model = {
+        "name": to.model,
+        "display_name": f"{to.model} ({NAME})",
+        "max_tokens": CONTEXT_TOKENS,
+        "max_output_tokens": OUTPUT_TOKENS,
+        "capabilities": {"tools": True, "images": True, "parallel_tool_calls": True, "prompt_cache_key": True},
+    }
+    value = {"api_url": to.url, "available_models": [model]}
+    return (Entry(("language_models", "openai_compatible", NAME), value),)
+
+
+def _fields(before: str, after: str = "") -> Callable[[Wanted], str]:
+    """Words for a window with three fields."""
+
+    def words(to: Wanted) -> str:
+        fields = f"  base URL  {to.url}\n  API key   {to.key}\n  model     {to.model}"
+        return "\n".join(part for part in (before, fields, after) if part)
+
+    return words
+
+
+def _open_webui(to: Wanted) -> str:
+    return (
+        "Start it with these variables (`docker run -e …`; from a container the host is host.docker.internal, for\n"
+        "which the gateway has to listen on the bridge, with server.bind and server.allowed_hosts):\n"
+        f"  OPENAI_API_BASE_URL={to.url}\n  OPENAI_API_KEY={to.key}"
+    )
+
+
+def _librechat(to: Wanted) -> str:
+    return (
+        "In its librechat.yaml:\n"
+        "endpoints:\n"
+        "  custom:\n"
+        f"    - name: {NAME}\n"
+        f"      baseURL: {to.url}\n"
+        f"      apiKey: {to.key}\n"
+        "      models:\n"
+        f"        default: [{to.model}]\n"
+        "        fetch: true\n"
+        "      titleConvo: true\n"
+        "      titleModel: current_model"
+    )
+
+
+def _claude_code(to: Wanted) -> str:
+    return (
+        "Start it with these variables. Its settings.json is no place for them: the gateway's own Claude Code might\n"
+        "read them there.\n"
+        f"  ANTHROPIC_BASE_URL={to.root} ANTHROPIC_AUTH_TOKEN={to.key} claude --model {to.model}"
+    )
+
+
+def _shell(to: Wanted) -> str:
+    return f"export OPENAI_BASE_URL={to.url}\nexport OPENAI_API_BASE={to.url}\nexport OPENAI_API_KEY={to.key}"
+
+
+CLIENTS: Final = (
+    Client(
+        "opencode", "opencode", lambda to: f"Choose it with /models, or: opencode run -m {NAME}/{to.model} Hello!",
+        "json", "opencode/opencode.json", ("XDG_CONFIG_HOME", ".config"), _opencode,
+        ("provider", NAME, "options", "apiKey"),
+    ),
+    Client(
+        "codex", "Codex", lambda _: "Codex uses it from now on. Its warning that it has no metadata is harmless.",
+        "toml", "config.toml", ("CODEX_HOME", ".codex"), _codex,
+        ("model_providers", NAME, "experimental_bearer_token"),
+    ),
+    Client(
+        "aider", "aider", lambda _: "aider uses it from now on.",
+        "yaml", ".aider.conf.yml", None, _aider, ("openai-api-key",),
+    ),
+    Client(
+        "continue", "Continue", lambda _: f"Choose {NAME} in its list of models.",
+        "yaml", ".continue/config.yaml", None, _continue, ("models", Named(), "apiKey"),
+    ),
+    Client(
+        "zed", "Zed",
+        lambda to: f"Zed takes the key from the variable CLAUDEGWD_API_KEY or from its own window: {to.key}",
+        "json", "zed/settings.json", ("XDG_CONFIG_HOME", ".config"), _zed,
+    ),
+    Client("cline", "Cline", _fields('In its settings, API provider "OpenAI Compatible":')),
+    Client("roo", "Roo Code", _fields('In its settings, API provider "OpenAI Compatible":')),
+    Client(
+        "vscode", "VS Code", _fields(
+            'With Copilot Chat: "Manage Models" in the list of models, then the provider "OpenAI Compatible":'
+        ),
+    ),
+    Client("open-webui", "Open WebUI", _open_webui),
+    Client("librechat", "LibreChat", _librechat),
+    Client("n8n", "n8n", _fields('Credential "OpenAI" (n8n on another host needs an address that it reaches):')),
+    Client(
+        "cursor", "Cursor", _fields(
+            "In its settings under Models. Cursor's servers call the gateway, so the base URL has to be a public\n"
+            "HTTPS address, such as a tunnel's (--url), and the gateway has to ask for a key (auth.required = true):"
+        ),
+    ),
+    Client("claude-code", "Claude Code", _claude_code),
+    Client("shell", "OpenAI's SDKs, scripts", _shell),
+)  # fmt: skip
+
+
+def where(client: Client) -> str:
+    """Its file, as people write it; "" where none is written."""
+    if client.kind is None:
+        return ""
+    return "/".join(part for part in ("~", client.base[1] if client.base else "", client.file) if part)

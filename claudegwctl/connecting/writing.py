@@ -1,0 +1,178 @@
+"""Putting this gateway into a client's own configuration, and taking it out again.
+
+The file as it was before is kept beside it, and is what taking out goes back to: at our places only, so that what its
+owner has changed since stays.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from claudegwctl.connecting.clients import Client, Entry, Wanted
+from claudegwctl.connecting.documents import Document
+from claudegwctl.problems import Problem
+
+BACKUP_SUFFIX: Final = ".before-claudegwd"
+# Far more than anybody's settings; it bounds what is read.
+MAX_FILE_BYTES: Final = 8 * 2**20
+_KEY: Final = re.compile(r"cgw-[\w-]*?([\w-]{0,4})\b(?![\w-])")
+
+
+@dataclass(frozen=True)
+class Change:
+    """From `before` to `after`, None for no file. `backup` is what to keep beside it, None for nothing new, and
+    `forget_backup` says that it has served."""
+
+    file: Path
+    before: str | None
+    after: str | None
+    backup: str | None = None
+    forget_backup: bool = False
+
+    @property
+    def is_none(self) -> bool:
+        return self.before == self.after
+
+    def lines(self) -> Iterator[str]:
+        """The difference, without keys."""
+        old, new = (_KEY.sub(r"cgw-…\1", text or "").splitlines() for text in (self.before, self.after))
+        yield from difflib.unified_diff(old, new, str(self.file), str(self.file), lineterm="")
+
+
+def file_of(client: Client, env: Mapping[str, str], home: Path) -> Path:
+    """Where the client keeps its configuration."""
+    if client.base is None:
+        return home / client.file
+    variable, usual = client.base
+    return (Path(env[variable]) if env.get(variable) else home / usual) / client.file
+
+
+def key_in(client: Client, file: Path) -> str | None:
+    """The key of ours that the client has already."""
+    if client.kind is None or not client.kept_key or (text := _read(file)) is None:
+        return None
+    found = Document(client.kind, text, str(file)).get(client.kept_key)
+    return str(found) if isinstance(found, str) and found.startswith("cgw-") else None
+
+
+def is_connected(client: Client, file: Path) -> bool:
+    """Whether the client's file names this gateway."""
+    text = _read(file)
+    return text is not None and _holds_us(client, Document(client.kind or "json", text, str(file)))
+
+
+def connected(client: Client, to: Wanted, file: Path) -> Change:
+    """The change that connects it. Raises Problem."""
+    file, before = file.resolve(), _read(file)
+    document = Document(client.kind or "json", before or "", str(file))
+    backup = None if before is None or _holds_us(client, document) else before
+    for entry in client.entries(to):
+        if (
+            not (entry.only_if_missing and document.get(entry.path) is not None)
+            and _plain(document.get(entry.path)) != entry.value
+        ):
+            document.put(entry.path, entry.value)
+    return Change(file, before, document.text() if _differs(document, client, before) else before, backup)
+
+
+def disconnected(client: Client, file: Path) -> Change:
+    """The change that takes it out. Raises Problem."""
+    file, before = file.resolve(), _read(file)
+    kept = _read(_backup(file))
+    document = Document(client.kind or "json", before or "", str(file))
+    if before is None or not _holds_us(client, document):
+        return Change(file, before, before)
+    earlier = Document(client.kind or "json", kept or "", str(_backup(file)))
+    for entry in _ours(client):
+        value = earlier.get(entry.path)
+        if entry.only_if_missing and (kept is None or document.get(entry.path) != entry.value):
+            continue
+        document.put(entry.path, value) if value is not None else document.drop(entry.path)
+    if kept is not None and _plain(document.data) == _plain(earlier.data):
+        return Change(file, before, kept, forget_backup=True)
+    filling = [(entry.path[0], entry.value) for entry in _ours(client) if entry.only_if_missing]
+    if kept is None and all(item in filling for item in document.data.items()):
+        return Change(file, before, None)
+    return Change(file, before, document.text(), forget_backup=True)
+
+
+def apply(change: Change) -> None:
+    """Do it: the backup first, then the file at once or not at all. Raises Problem."""
+    try:
+        if change.backup is not None:
+            _write(_backup(change.file), change.backup, change.file)
+        if change.after is None:
+            change.file.unlink()
+        else:
+            _write(change.file, change.after, change.file)
+        if change.forget_backup:
+            _backup(change.file).unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(f"cannot write {change.file}: {error.strerror or 'refused'}; put the lines in by hand") from None
+
+
+def _write(file: Path, text: str, like: Path) -> None:
+    """With the mode of `like`, or for its owner alone: it may hold a key."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mode = like.stat().st_mode & 0o7777 if like.exists() else 0o600
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(file)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _backup(file: Path) -> Path:
+    return file.with_name(file.name + BACKUP_SUFFIX)
+
+
+def _read(file: Path) -> str | None:
+    try:
+        with file.open("rb") as found:
+            data = found.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise Problem(f"cannot edit {file}: it is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        return data.decode()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not in UTF-8"
+        raise Problem(f"cannot read {file}: {reason}; put the lines in by hand") from None
+
+
+def _ours(client: Client) -> list[Entry]:
+    return list(client.entries(Wanted("http://127.0.0.1/v1", "", "sonnet")))
+
+
+def _holds_us(client: Client, document: Document) -> bool:
+    return document.get(_ours(client)[0].path) is not None
+
+
+def _differs(document: Document, client: Client, before: str | None) -> bool:
+    return before is None or _plain(document.data) != _plain(Document(client.kind or "json", before, "").data)
+
+
+def _plain(value: object) -> object:
+    """Without the library's own types."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    return str(value) if isinstance(value, str) else int(value) if isinstance(value, int) else value
