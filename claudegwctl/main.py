@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from claudegwctl.options import HELP_NAMES, Options
 from claudegwctl.output import note
 from claudegwctl.problems import Problem
-from claudegwd.contract import EXIT_FAILED
+from claudegwd.contract import EXIT_FAILED, ensure_home
 
 # Each is a module of claudegwctl.commands with its `app`; in the order of the help.
 COMMANDS: Final = (
@@ -91,6 +91,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal does not know
+    ensure_home()
     try:
         app(prog_name="claudegwctl")
     except OSError as error:

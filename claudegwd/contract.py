@@ -6,6 +6,7 @@ Imported by `claudegwctl`, which has to start at once: only the standard library
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,15 @@ SYSTEM_CREDENTIAL: Final = Path("/etc/credstore/claudegwd.keys.json")
 
 # sun_path holds 108 bytes on Linux, 104 on macOS and the BSDs, the closing NUL included: the smaller one, everywhere.
 MAX_SOCKET_PATH_BYTES: Final = 103
+
+
+def ensure_home() -> None:
+    """Say HOME=/ where neither HOME nor passwd names a home, as container engines do for a user id without an entry.
+
+    Both programs begin with it. What then cannot be written under / is refused by name, like any other place.
+    """
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib's raises
+        os.environ["HOME"] = "/"
 
 
 def config_path(env: Mapping[str, str]) -> tuple[Path, bool]:

@@ -30,6 +30,7 @@ app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_mark
 def main() -> None:
     """The console script."""
     _open_closed_streams()
+    contract.ensure_home()
     app(prog_name="claudegwd")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
+from claudegwctl.service.host import user_name
 
 UNIT: Final = "claudegwd.service"
 BOOTED: Final = Path("/run/systemd/system")
@@ -50,7 +50,7 @@ def _unit(scope: str) -> Iterator[Finding]:
 
 def _linger() -> Iterator[Finding]:
     """Without it a user's services end with the last login."""
-    user = getpass.getuser()
+    user = user_name()
     if _run(["loginctl", "show-user", user, "-p", "Linger", "--value"]).strip() == "no":
         says = f"services of {user} end when {user} logs out"
         yield Finding("service", NOTE, says, f"`sudo loginctl enable-linger {user}` keeps them")

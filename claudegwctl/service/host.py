@@ -48,15 +48,23 @@ class Host:
                 )
 
 
-def this_host() -> Host:
-    """As it is here and now."""
+def user_name() -> str:
+    """Of whoever runs this; the number where it has no name."""
     import getpass
 
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.geteuid())
+
+
+def this_host() -> Host:
+    """As it is here and now."""
     return Host(
         manager=(manager := _manager()),
         systemd_version=_systemd_version(),
         uid=os.geteuid(),
-        user=getpass.getuser(),
+        user=user_name(),
         home=Path.home(),
         programs=Path(sysconfig.get_path("scripts")),
         python=(Path(sys.executable).resolve(), Path(sys.base_prefix).resolve(), Path(__file__).resolve()),

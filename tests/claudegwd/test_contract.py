@@ -9,12 +9,28 @@ import pytest
 
 from claudegwd import contract
 
+ROOT = Path(__file__).parents[2]
+NOBODY_KNOWN = ["unshare", "--user", "--map-user=54321"]
+
 
 def test_the_configuration(tmp_path: Path) -> None:
     env = {"CONFIGURATION_DIRECTORY": f"{tmp_path}:/etc/other"}
     assert contract.config_path(env) == (tmp_path / "config.toml", False)
     assert contract.config_path(env | {"CLAUDEGWD_CONFIG": "/etc/mine.toml"}) == (Path("/etc/mine.toml"), True)
     assert contract.config_path({})[0].parts[-2:] == ("claudegwd", "config.toml")
+
+
+@pytest.mark.parametrize("program", ["claudegwd", "claudegwctl"])
+def test_a_user_without_a_home_meets_no_traceback(program: str) -> None:
+    """Of a user id without an entry in passwd: no name of the system's has this number."""
+    if subprocess.run([*NOBODY_KNOWN, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine does not let us be another user in a namespace")
+    more = ["--check"] if program == "claudegwd" else ["doctor"]
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    command = [*NOBODY_KNOWN, sys.executable, "-m", program, *more]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    assert "/.config/claudegwd/config.toml" in done.stdout + done.stderr
 
 
 def test_the_state(tmp_path: Path) -> None:
