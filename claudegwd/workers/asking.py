@@ -144,7 +144,7 @@ class Asking:
 
     def spawn(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
         """Run a task beside the request, in the nursery that owns all questions."""
-        self._desk.nursery.start_soon(task, *arguments)
+        self._desk.nursery.start_soon(_contained, task, *arguments)
 
     # -- the preparing task -------------------------------------------------------------------------------------------
 
@@ -167,10 +167,12 @@ class Asking:
                 "cannot answer: an error of the gateway's own; its log has it under the request id"
             )
         finally:
-            if self.error is not None or self._scope.cancelled_caught or self._closed:
+            over = self.error is not None or self._scope.cancelled_caught or self._closed
+            if over:
                 self.error = self.error or InternalError("cannot answer: the request was closed")
+            self._ready.set()  # whatever comes of closing
+            if over:
                 self.close()
-            self._ready.set()
 
     async def _until_first_token(self) -> None:
         again = False
@@ -359,6 +361,14 @@ def _credentials(key: UpstreamKey | NoKeys, worker: Worker) -> dict[str, str]:
     return {BASE_URL_VARIABLE: worker.launch.env.get(BASE_URL_VARIABLE, "")}
 
 
+async def _contained(task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+    """A task of one request, whose faults are nobody else's: the nursery that owns all of them must not end by one."""
+    try:
+        await task(*arguments)
+    except Exception as error:  # noqa: BLE001 - a boundary: the other requests go on
+        log_event(log, logging.ERROR, "a task of a request failed unforeseen", cause=error)
+
+
 def _has_token(outputs: Sequence[Output]) -> bool:
     return any(not isinstance(output, Started | Failed) and not _is_start(output) for output in outputs)
 
@@ -381,7 +391,7 @@ class Desk:
     def ask(self, plan: Plan, request_id: str, *, whole: bool = False) -> Asking:
         """Begin; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
         asking = Asking(self, plan, request_id, whole=whole)
-        self.nursery.start_soon(asking.prepare)
+        self.nursery.start_soon(_contained, asking.prepare)
         return asking
 
     def configure(self, limits: LimitsConfig, hold_seconds: float) -> None:

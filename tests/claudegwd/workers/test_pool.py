@@ -434,6 +434,19 @@ async def test_one_whose_client_is_gone_is_freed_at_once(tmp_path: Path) -> None
         asking.close()
 
 
+async def test_a_task_of_one_request_that_fails_ends_no_other(tmp_path: Path) -> None:
+    async def fails() -> None:
+        raise RuntimeError
+
+    async with shop(tmp_path) as at:
+        asking = at.desk.ask(plan("hello"), "req")
+        asking.spawn(fails)
+        await asking.first()
+        await read_to_the_end(asking)
+        asking.close()
+        assert (await at.ask(plan("hello", client="b"))).answer.text
+
+
 async def test_one_who_goes_before_asking_leaves_no_busy_worker(tmp_path: Path) -> None:
     async with shop(tmp_path, hang="append") as at:
         said = (await at.ask(plan("hello"))).answer.text
