@@ -226,6 +226,7 @@ class RunningGateway(Gateway):
         self.loaded = read.loaded
         self.config = config
         self.ring.cooldown_seconds = config.keys.cooldown_seconds
+        self.ring.by_headroom = config.keys.order == "headroom"
         self.configure_pool()
         self.desk.configure(config.limits, config.keys.hold_seconds)
         self.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))

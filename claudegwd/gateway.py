@@ -121,6 +121,7 @@ class Gateway:
         self.total = 0
         self.failed: dict[str, int] = {}
         self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
+        self.ring.by_headroom = self.config.keys.order == "headroom"
         self.login_stamp = self._login_stamp()
         # Around reading and taking, together: else what was read first could be taken last, and win.
         self.changing = trio.Lock()
@@ -133,6 +134,7 @@ class Gateway:
         self.running = RunningResponses()
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.on_waited = self.metrics.waited
+        self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())
         self.desk: Desk
         self.clients: ClientKeys
         self.seal: Seal
@@ -387,6 +389,7 @@ class Gateway:
             "keys_origin": self.keys_source.origin,
             "login": None if len(self.ring) else cli_launch.login_of(self.env),
             "login_failure": self.ring.login_failure(now),
+            "windows": self.ring.windows.rows(now),
             "state_file": str(self.database.path) if self.database.path else None,
             "state_problem": self.database.problem or None,
             "content_logged": self.config.log.content,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HAD = tuple(way.value for way in Way)
 _EXITS = ("ended", "fault", "start")
 _KINDS = tuple(kind.value for kind in FailureKind)
-_REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_limit")
+_REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_limit", "headroom")
 
 
 def families(gateway: "Gateway") -> Iterator[Metric]:
@@ -32,6 +32,7 @@ def families(gateway: "Gateway") -> Iterator[Metric]:
     yield _counted("claudegwd_errors", "Answers that were errors.", "code", gateway.failed)
     yield from _workers(gateway)
     yield from _keys(gateway)
+    yield from _windows(gateway)
 
 
 def _workers(gateway: "Gateway") -> Iterator[Metric]:
@@ -66,6 +67,19 @@ def _keys(gateway: "Gateway") -> Iterator[Metric]:
         "claudegwd_attempts_failed", "Questions that failed under a key, retried or not.", "kind",
         gateway.desk.failures, _KINDS,
     )  # fmt: skip
+
+
+def _windows(gateway: "Gateway") -> Iterator[Metric]:
+    used = GaugeMetricFamily("claudegwd_limit_window_used", "Share of an upstream limit.", labels=("key", "window"))
+    resets = GaugeMetricFamily(
+        "claudegwd_limit_window_reset_timestamp_seconds", "When it is reset.", labels=("key", "window")
+    )
+    for row in gateway.ring.windows.rows(time.time()):
+        place = (row["key"], row["window"])
+        used.add_metric(place, row["used"])
+        if row["resets"] is not None:
+            resets.add_metric(place, row["resets"])
+    yield from (used, resets)
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:

@@ -23,7 +23,9 @@ WEB = frozenset(("quart", "quart_trio", "hypercorn", "werkzeug"))
 FILES = frozenset(("subprocess", "os", "shutil", "tempfile", "fcntl", "io", "sqlite3"))
 
 # The pure part of claudegwd/keys; the rest of it reads and writes files.
-PURE_KEYS = ("answers", "entry", "environment", "failures", "key", "news", "parse", "ring", "shell_text", "states")
+PURE_KEYS = (
+    "answers", "entry", "environment", "failures", "key", "news", "parse", "ring", "shell_text", "states", "windows",
+)  # fmt: skip
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 # What every layer above the pure ones may use.
 BASE = ("claudegwd.config", "claudegwd.contract", "claudegwd.logs", "claudegwd.redact", "claudegwd.supervised")

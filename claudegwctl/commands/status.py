@@ -18,6 +18,8 @@ app = new_app()
 
 # Lines are not wrapped meanwhile: each takes one row, and so they can be counted.
 _FRAME: Final = "\x1b[H\x1b[2J\x1b[?7l{}\x1b[?7h"
+_WINDOWS: Final = {"5h": "5 h", "7d": "week"}
+_HALF_A_DAY: Final = 43_200
 _STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "degraded": "red", "draining": "yellow"}
 _KEY_COLOURS: Final = {
     "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
@@ -88,6 +90,7 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     yield f"{'workers':<14}{_counts(status.get('workers', {}))}"
     yield f"{'configuration':<14}generation {status.get('config_generation')}, {_reload(status.get('last_reload'))}"
     yield from _keys(status, now)
+    yield from windows(status.get("windows", []), now)
 
 
 def _claude(status: Mapping[str, Any]) -> str:
@@ -136,6 +139,32 @@ def _login_failure(failure: Mapping[str, Any] | None, now: float) -> Iterator[st
         said += f"; asked again in {duration(failure['until'] - now)}"
     said += "; another login, or `claudegwctl reload`, forgets it"
     yield f"{'login':<14}{coloured(said, 'yellow')}"
+
+
+def windows(rows: Sequence[Mapping[str, Any]], now: float) -> Iterator[str]:
+    """What is known of the upstream's limits, a line for each key."""
+    by_key: dict[str, list[str]] = {}
+    for row in rows:
+        by_key.setdefault(row["key"], []).append(_window(row, now))
+    width = max(map(len, by_key), default=0)
+    for place, (key, texts) in enumerate(by_key.items()):
+        yield f"{'limits' if not place else '':<14}{key:<{width}}  {'; '.join(texts)}"
+
+
+def _window(row: Mapping[str, Any], now: float) -> str:
+    name = row["window"]
+    for short, long in _WINDOWS.items():
+        name = name.replace(short, long, 1) if name.startswith(short) else name
+    text = f"{name}: {row['used']:.0%} used"
+    if row.get("resets") is not None:
+        text += f", resets {_clock(row['resets'], now)}"
+    return text + (" (extra usage pays)" if row.get("extra_usage") else "")
+
+
+def _clock(moment: float, now: float) -> str:
+    """The time of day, and the day where it is another one; local, as it is for who reads it."""
+    then = time.localtime(moment)
+    return time.strftime("%H:%M" if moment - now < _HALF_A_DAY else "%a %d %b %H:%M", then)
 
 
 def _details(key: Mapping[str, Any], now: float) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
@@ -30,6 +31,9 @@ def usage(
     client: Annotated[
         str | None, typer.Option(help="Only this client's.", autocompletion=names_of_clients)
     ] = None,
+    windows: Annotated[
+        bool, typer.Option("--windows", help="Show the upstream's limits instead: how much is used, and the reset.")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -38,6 +42,9 @@ def usage(
     The cost is what the Claude Code CLI reckons by its own list of prices. Days and hours are those of UTC."""
     if as_csv and wants_json(ctx, json):
         raise Problem("cannot print both JSON and CSV: leave one of them out")
+    if windows:
+        _say_windows(daemon_of(ctx).get("/v1/status").get("windows", []), as_json=wants_json(ctx, json))
+        return
     query = {"since": since, "by": by} | ({"client": client} if client is not None else {})
     found = daemon_of(ctx).get("/v1/usage", query)
     if wants_json(ctx, json):
@@ -46,6 +53,15 @@ def usage(
         say(_csv(found["rows"], found["by"]).rstrip("\n"))
     else:
         say("\n".join(lines(found)))
+
+
+def _say_windows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    from claudegwctl.commands.status import windows
+
+    if as_json:
+        say_json({"windows": rows})
+    else:
+        say("\n".join(windows(rows, time.time())) or "no limits are known: the upstream has named none yet")
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:

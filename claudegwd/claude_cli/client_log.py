@@ -14,12 +14,16 @@ cooldown holds.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 _START = b"[Anthropic SDK "
 _NEW_REQUEST = b"sending request"
-_HEADER = re.compile(rb'"(retry-after|anthropic-ratelimit-unified-(?:reset|status))": "([^"]{1,64})"')
+_HEADER = re.compile(rb'"(retry-after|anthropic-ratelimit-[a-z0-9-]{1,60})": "([^"]{1,64})"')
+# Of one answer; some 20 were seen.
+HEADERS_MAX: Final = 64
 _REJECTED = "rejected"
 
 
@@ -29,6 +33,7 @@ class ClientLog:
     def __init__(self) -> None:
         self._headers: dict[str, str] = {}
         self._inside = False
+        self._new = False  # headers that nobody has taken
 
     def takes(self, line: bytes) -> bool:
         """Take a line; whether it was the library's."""
@@ -41,8 +46,17 @@ class ClientLog:
             return False
         self._inside = line != b"}"
         for name, value in _HEADER.findall(line):
-            self._headers[name.decode()] = value.decode("utf-8", "replace")
+            if len(self._headers) < HEADERS_MAX:
+                self._headers[name.decode()] = value.decode("utf-8", "replace")
+                self._new = True
         return True
+
+    def take_headers(self) -> Mapping[str, str]:
+        """What the last answer said of limits, once, when it is there whole; else nothing."""
+        if self._inside or not self._new:
+            return {}
+        self._new = False
+        return dict(self._headers)
 
     def reset_at(self, now: float) -> float | None:
         """The end of the limit that the last answer named, `now` and it in seconds of the wall clock.

@@ -99,6 +99,9 @@ class RateLimitInfo(msgspec.Struct):
     status: str = ""
     resetsAt: float | None = None  # noqa: N815 - the CLI's name
     rateLimitType: str | None = None  # noqa: N815 - the CLI's name
+    utilization: float | None = None
+    isUsingOverage: bool = False  # noqa: N815 - the CLI's name
+    unifiedWindows: Raw = Raw(b"{}")  # noqa: N815 - the CLI's name; for itself, so that its changes cost no reset
 
 
 class RateLimit(msgspec.Struct, tag="rate_limit_event"):

@@ -110,6 +110,7 @@ class KeysConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """`[keys]`: the upstream keys; file "" means keys.json beside config.toml."""
 
     file: FilePath = ""
+    order: Annotated[Literal["file", "headroom"], Meta(description='"file" or "headroom"')] = "file"
     cooldown_seconds: Annotated[float, _UP_TO_A_DAY] = 60
     hold_seconds: Annotated[float, _UP_TO_AN_HOUR] = 20
     watch: Annotated[bool, Meta(description="true or false")] = False

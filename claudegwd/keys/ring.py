@@ -19,6 +19,7 @@ from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.keys.news import KeyNews, Told
 from claudegwd.keys.states import TIMED, KeyEvent, KeyState
+from claudegwd.keys.windows import Windows
 
 __all__ = [
     "ENVIRONMENT",
@@ -36,6 +37,9 @@ __all__ = [
 # A key that this very request has tried is live again (cleared by a person meanwhile, or a reset that was over at
 # once): the request may come back to it, but not in a loop.
 TRIED_AGAIN_SECONDS: Final = 1.0
+
+# By headroom another key becomes active only if it has so much more left: a new one is a cold prompt cache.
+HEADROOM_STEP: Final = 0.05
 
 
 class KeyRing:
@@ -55,6 +59,8 @@ class KeyRing:
     ) -> None:
         _refuse_duplicates(keys)
         self.cooldown_seconds = cooldown_seconds
+        self.by_headroom = False  # the active key is the one with the most left of its limits, not the first
+        self.windows = Windows()
         self.on_change = on_change
         self.rotations: Counter[str] = Counter()  # changes of the active key, by reason
         self._entries: dict[str, KeyEntry] = {key.name: KeyEntry.new(key) for key in keys}
@@ -78,6 +84,8 @@ class KeyRing:
         self.settle(now)
         if not self._entries:
             return self._login.choose(now, tried)
+        if self.by_headroom:
+            self._activate_roomiest(now)
         for entry in self._in_turn(prefer):
             if entry.usable and entry.key.name not in tried and entry.allows(model, now):
                 return entry.key
@@ -298,6 +306,19 @@ class KeyRing:
             return False
         self._activate(entry, reason)
         return True
+
+
+    def _activate_roomiest(self, now: float) -> None:
+        """Make the key active that has the most left of its limits, if the active one has clearly less."""
+        active = self._active_entry()
+        if active is None:
+            return
+        usable = [entry for entry in self._entries.values() if entry.usable]
+        best = min(usable, key=lambda entry: self.windows.used(entry.key.name, now))
+        if self.windows.used(active.key.name, now) - self.windows.used(best.key.name, now) > HEADROOM_STEP:
+            self._activate(best, "headroom")
+            self._tell("headroom")
+            self.on_change(RingChange.STATE)
 
 
 def _refuse_duplicates(keys: Sequence[UpstreamKey]) -> None:

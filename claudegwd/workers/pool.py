@@ -30,7 +30,7 @@ from claudegwd.workers.states import (
     WorkerState,
 )
 from claudegwd.workers.waiting import FairQueue
-from claudegwd.workers.worker import Worker
+from claudegwd.workers.worker import OnLimits, Worker
 
 # How long a request waits for a worker that is about to be free, before it takes a new one: it takes some 10 ms.
 SETTLING_SECONDS = 0.1
@@ -99,6 +99,7 @@ class Pool:
         self.whole = False  # requests go in whole
         self.plain_system = False  # and with nothing but the client's system prompt
         self.had: dict[str, int] = {}  # how workers were had, counted
+        self.on_limits: OnLimits = lambda *_: None
         self.on_waited: Callable[[float], None] = lambda _: None  # seconds that a request was in the queue
         self.roster = Roster(launch, clock, self._on_hired, self._on_gone)
         self.spares = Spares(self.roster, lambda: self.workers_config, clock)
@@ -325,6 +326,7 @@ class Pool:
     def _on_hired(self, worker: Worker) -> None:
         worker.on_change = self._on_change
         worker.on_answer = self._on_answer
+        worker.on_limits = self.on_limits
 
     def _on_gone(self, worker: Worker) -> None:
         self._leases.pop(worker, None)

@@ -77,6 +77,7 @@ class CliProcess:
         self._stderr_lines = 0
         self._client_log = ClientLog()
         self.on_upstream: Callable[[], None] = lambda: None  # its client library wrote of the upstream
+        self.on_limits: Callable[[Mapping[str, str]], None] = lambda _: None  # headers of an answer, of limits
         self.exit_status: int | None = None
         self.fault: str | None = None  # why the stream was given up, if it was
         self.left_others = False  # processes of its own were still there when it had ended
@@ -227,6 +228,8 @@ class CliProcess:
         for line in lines:
             if self._client_log.takes(line):
                 self.on_upstream()
+                if headers := self._client_log.take_headers():
+                    self.on_limits(headers)
             else:
                 self._log_stderr(line)
 

@@ -11,6 +11,7 @@ import trio
 from claudegwd.claude_cli import commands
 from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.launch import TOOL_SERVER
+from claudegwd.claude_cli.limit_windows import LimitWindow, windows_of_event, windows_of_headers
 from claudegwd.keys.failures import FailureKind
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
@@ -45,6 +46,9 @@ _WARMING: dict[str, Any] = {"env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
 
 _numbers = count(1)
 
+# Under which key an answer told of the upstream's limits, and what.
+OnLimits = Callable[[str, Sequence[LimitWindow]], None]
+
 
 class _Rewound(msgspec.Struct):
     rewound: bool = False
@@ -69,6 +73,7 @@ class Worker:
         self.state = WorkerState.STARTING
         self.process = CliProcess(launch, self._on_lines, background=background)
         self.process.on_upstream = self._hear
+        self.process.on_limits = lambda headers: self._tell_limits(windows_of_headers(headers))
         self.client: str | None = None
         self.base: bytes | None = None  # the digest of what `initialize` fixed, and of the client
         self.transcript = Transcript()
@@ -83,6 +88,7 @@ class Worker:
         self.ended = trio.Event()
         self.on_change: Callable[[Worker], None] = lambda _: None
         self.on_answer: Callable[[Worker], None] = lambda _: None  # the answer is complete, or the turn failed
+        self.on_limits: OnLimits = lambda *_: None
         self._spent = 0.0  # what the CLI says its conversation has cost in all
         self._clock = clock
         self._heard = False  # since it was started
@@ -310,6 +316,10 @@ class Worker:
 
     # -- what the CLI says --------------------------------------------------------------------------------------------
 
+    def _tell_limits(self, windows: Sequence[LimitWindow]) -> None:
+        if windows and self.key is not None:
+            self.on_limits(self.key, windows)
+
     def _hear(self) -> None:
         self.heard_at = self._clock()
 
@@ -342,7 +352,10 @@ class Worker:
         if not isinstance(event, e.ControlResponse) or event.response.request_id == self._settings_id:
             self._acknowledged = True
         match event:
-            case e.StreamEvent() | e.AssistantLine() | e.RateLimit():
+            case e.RateLimit(rate_limit_info=info):
+                self._feed(event, outputs)
+                self._tell_limits(windows_of_event(info))
+            case e.StreamEvent() | e.AssistantLine():
                 self._feed(event, outputs)
             case e.ControlResponse(response=body):
                 self._on_reply(body)

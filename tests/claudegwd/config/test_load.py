@@ -49,6 +49,7 @@ recycle = true
 file = "other.json"
 cooldown_seconds = 11
 hold_seconds = 12
+order = "headroom"
 shell_files = ["~/.bashrc"]
 watch = true
 [log]

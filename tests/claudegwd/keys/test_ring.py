@@ -2,6 +2,7 @@
 
 import pytest
 
+from claudegwd.claude_cli.limit_windows import LimitWindow
 from claudegwd.keys.entry import (
     COOLDOWN_MAX_SECONDS,
     EXHAUSTED_SECONDS,
@@ -486,3 +487,27 @@ def test_the_login_is_dead_from_its_refusal_to_its_next_answer_or_another_login(
     assert subject.login_failure(NOW + 5) is None
     subject.forget_login()
     assert isinstance(subject.choose(NOW, model=None), NoKeys)
+
+
+def test_by_headroom_the_key_with_the_most_left_is_active() -> None:
+    ring = KeyRing([UpstreamKey(name, f"sk-false-{name}") for name in "abc"], cooldown_seconds=60)
+    ring.windows.note("a", [LimitWindow("5h", 0.5, NOW + 100)], NOW)
+    ring.windows.note("b", [LimitWindow("5h", 0.46, NOW + 100)], NOW)
+    ring.windows.note("c", [LimitWindow("5h", 0.7, NOW + 100)], NOW)
+
+    def chosen(now: float = NOW, prefer: str | None = None) -> str:
+        key = ring.choose(now, model=None, prefer=prefer)
+        assert isinstance(key, UpstreamKey)
+        return key.name
+
+    assert chosen() == "a", "in the order of the file"
+    ring.by_headroom = True
+    assert chosen() == "a", "the other has hardly more left"
+    ring.windows.note("a", [LimitWindow("7d", 0.6, NOW + 100)], NOW)
+    assert chosen() == "b"
+    assert ring.active is not None
+    assert ring.active.name == "b"
+    assert ring.rotations["headroom"] == 1
+    assert chosen(prefer="c") == "c", "a conversation stays with its key"
+    ring.failed("b", FailureKind.AUTHENTICATION, NOW)
+    assert chosen(NOW + 101) in ("a", "c")

@@ -1,0 +1,82 @@
+"""What is known of the upstream's limit windows, key by key. Pure: the time is an argument."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Protocol
+
+# An upstream names a handful; what another one might send is bounded.
+WINDOWS_MAX: Final = 16
+# Of keys that are gone something may stay: so many in all.
+KEYS_MAX: Final = 2000
+# From this share on it is worth a notification.
+FULL_FROM: Final = 0.9
+# What a window without a reset said is no news any more after so long: those are windows of a minute.
+UNDATED_SECONDS: Final = 60.0
+
+
+class Seen(Protocol):
+    """A window as an answer told of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def used(self) -> float: ...
+
+    @property
+    def resets(self) -> float | None: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def extra(self) -> bool: ...
+
+
+class Windows:
+    """`on_full` is called once for each window that is used up to FULL_FROM: key, window, share, reset."""
+
+    def __init__(self) -> None:
+        self.on_full: Callable[[str, str, float, float | None], None] = lambda *_: None
+        self._of: dict[str, dict[str, tuple[Seen, float]]] = {}
+        self._told: dict[tuple[str, str], float] = {}  # until when it was told of
+
+    def note(self, key: str, windows: Iterable[Seen], now: float) -> None:
+        """An answer under this key told of them."""
+        if key not in self._of and len(self._of) >= KEYS_MAX:
+            return
+        known = self._of.setdefault(key, {})
+        for window in windows:
+            if window.name in known or len(known) < WINDOWS_MAX:
+                known[window.name] = (window, now)
+                self._tell(key, window, now)
+
+    def _tell(self, key: str, window: Seen, now: float) -> None:
+        place = (key, window.name)
+        if window.used >= FULL_FROM and self._told.get(place, 0.0) <= now:
+            self._told[place] = window.resets or now + UNDATED_SECONDS
+            self.on_full(key, window.name, window.used, window.resets)
+
+    def used(self, key: str, now: float) -> float:
+        """The share of the fullest window of this key; 0 where nothing is known."""
+        return max((window.used for window, _ in self._live(key, now)), default=0.0)
+
+    def rows(self, now: float) -> list[dict[str, Any]]:
+        """A dict for each window that has not been reset since."""
+        return [
+            {
+                "key": key,
+                "window": window.name,
+                "used": round(window.used, 4),
+                "resets": window.resets,
+                "status": window.status,
+                "extra_usage": window.extra,
+                "seen": at,
+            }
+            for key in self._of
+            for window, at in self._live(key, now)
+        ]
+
+    def _live(self, key: str, now: float) -> Iterator[tuple[Seen, float]]:
+        for window, at in self._of.get(key, {}).values():
+            if now < (window.resets if window.resets is not None else at + UNDATED_SECONDS):
+                yield window, at
