@@ -331,7 +331,8 @@ class Gateway:
         if self.state != "ready":
             return self.state
         if self.pool.roster.starts.hopeless(trio.current_time()):
-            return "the Claude Code CLI does not start"
+            words = self.pool.roster.last_words
+            return "the Claude Code CLI does not start" + (f": {words}" if words else "")
         return self._no_credentials()
 
     def _no_credentials(self) -> str:

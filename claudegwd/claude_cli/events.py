@@ -40,12 +40,14 @@ class StreamEvent(msgspec.Struct, tag="stream_event"):
 
 
 class AssistantLine(msgspec.Struct, tag="assistant"):
-    """A whole assistant block, after its deltas. Of use only when it reports an error, whose text is never read."""
+    """A whole assistant block, after its deltas. Of use only when it reports an error, whose text is for people."""
 
     is_api_error_message: bool = False
     error: str | None = None
     api_error_status: int | None = None
     api_error_type: str | None = None
+    api_error: str | None = None  # the CLI's word for what kept an answer from coming at all
+    message: Raw = Raw(b"null")
 
 
 class Result(msgspec.Struct, tag="result"):

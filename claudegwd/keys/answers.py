@@ -23,6 +23,7 @@ class Wait:
 
     until: float
     kind: FailureKind
+    refused: bool = False  # and other keys were refused for good
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ RESET_MAX_SECONDS: Final = 8 * 86400.0
 FORBIDDEN_SECONDS: Final = 3600.0
 # Models come from the known list, so this is never reached in practice; it bounds the row in the store.
 FORBIDDEN_MAX: Final = 64
-LAST_ERROR_MAX: Final = 120  # characters: a class and a status, not a text
+LAST_ERROR_MAX: Final = 360  # characters: a class, a status, and what the upstream said at the beginning
 
 _EFFECT_EVENTS: Final[Mapping[KeyEffect, KeyEvent]] = {
     KeyEffect.INVALID: KeyEvent.REFUSED,
@@ -101,12 +101,14 @@ class KeyEntry:
     ) -> bool:
         """Take one failure; whether anything but a counter changed.
 
-        A failure that is not the key's fault counts as a request and leaves no mark.
+        A failure that is not the key's fault counts as a request and leaves no mark but what was said last.
         """
         self.requests += 1
         self.last_used = now
         effect = FAILURES[kind].effect
         if effect is KeyEffect.UNCHANGED:
+            if error:
+                self.last_error, self.last_error_at = error[:LAST_ERROR_MAX], now
             return False
         self.failures += 1
         self.last_error = (error or kind.value)[:LAST_ERROR_MAX]

@@ -4,6 +4,7 @@ The table is data (``FAILURES``); the ring and the turn read it and decide nothi
 the CLI's structured fields only: its texts are written for people and change from version to version.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, unique
@@ -163,6 +164,12 @@ NO_LOGIN: Final = (
     "gateway's operator can add a key with `claudegwctl keys add NAME`, or log the CLI in"
 )
 
+# In place of BILLING's, where it does not hold of all keys.
+SPENT_OR_REFUSED: Final = (
+    "cannot answer: the upstream refused some of this gateway's keys, and the credit of the others is spent; its "
+    "operator has to look at `claudegwctl keys list`"
+)
+
 BACKOFF_FIRST_SECONDS: Final = 0.5
 BACKOFF_MAX_SECONDS: Final = 8.0  # the SDKs' own bound: longer waits belong to the client
 
@@ -219,17 +226,35 @@ _ERRORS: Final[Mapping[str, FailureKind]] = MappingProxyType(
 )
 
 
+# Of a 400 that speaks of no field only the text says that it is about the account, or the program, and not about the
+# request (observed; the type is invalid_request_error each time).
+_OF_A_FIELD: Final = re.compile(r"[a-z_]+(?:\.[\w$]+)*: ")
+_ACCOUNT_TEXTS: Final[Mapping[str, FailureKind]] = MappingProxyType(
+    {
+        "extra usage": FailureKind.BILLING,
+        "usage limit": FailureKind.BILLING,
+        "credit balance": FailureKind.BILLING,
+        "client version": FailureKind.CLI,
+    }
+)
+
 # The upstream says so, or the CLI itself before it asks.
 _TOO_LONG: Final = frozenset(("prompt_too_long", "blocking_limit"))
 
 
 def classify(
-    status: int | None, error: str | None, error_type: str | None, terminal_reason: str | None = None
+    status: int | None,
+    error: str | None,
+    error_type: str | None,
+    terminal_reason: str | None = None,
+    text: str = "",
 ) -> FailureKind:
     """The kind of a failed turn, from ``api_error_status``, ``error`` and ``api_error_type`` of its assistant line.
 
     ``terminal_reason`` of the result line is the only field that tells a prompt that is too long from other bad
-    requests. Order: quota before rate limit, then the finest evidence first. Nothing known at all is the CLI's fault.
+    requests. ``text``: the upstream's own, of use where the fields say nothing but 400.
+
+    Order: quota before rate limit, then the finest evidence first. Nothing known at all is the CLI's fault.
     """
     if error == "billing_error":
         return FailureKind.BILLING
@@ -238,18 +263,41 @@ def classify(
     sure = _SURE_TYPES.get(error_type or "")
     if sure is not None:
         return sure
+    if status == 404 and not error_type:
+        return FailureKind.UNAVAILABLE  # of a path: no API of this kind answers so
+    if status == 400:
+        return _of_bad_request(text)
     if status is not None and status >= 400:
         return _STATUSES.get(status, FailureKind.UNAVAILABLE if status >= 500 else FailureKind.BAD_REQUEST)
     return _TYPES.get(error_type or "") or _ERRORS.get(error or "", FailureKind.CLI)
 
 
-def error_for(kind: FailureKind, *, retry_after: float | None = None, keys: bool = True) -> GatewayError:
+def _of_bad_request(text: str) -> FailureKind:
+    if _OF_A_FIELD.match(text):
+        return FailureKind.BAD_REQUEST
+    lower = text.lower()
+    return next((kind for words, kind in _ACCOUNT_TEXTS.items() if words in lower), FailureKind.BAD_REQUEST)
+
+
+def error_for(
+    kind: FailureKind,
+    *,
+    retry_after: float | None = None,
+    keys: bool = True,
+    refused: bool = False,
+    detail: str = "",
+) -> GatewayError:
     """What the caller is told when nothing is left to try.
 
     ``retry_after``: seconds until the soonest key is free. ``keys``: whether there are any, or only the CLI's login.
+    ``refused``: whether others of the keys were refused. ``detail``: what the upstream says of the request; redacted.
     """
     rule = FAILURES[kind]
     message = NO_LOGIN if kind is FailureKind.AUTHENTICATION and not keys else rule.message
+    if kind is FailureKind.BILLING and refused:
+        message = SPENT_OR_REFUSED
+    if kind is FailureKind.BAD_REQUEST and detail:
+        message = f"cannot answer: the upstream refused this request as invalid: {detail}"
     return rule.error(message, retry_after=retry_after)
 
 

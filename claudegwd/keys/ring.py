@@ -94,6 +94,7 @@ class KeyRing:
     def _nothing_left(self, now: float, model: str | None) -> Wait | Dead:
         waits = []
         forbidden = False
+        refused = any(entry.state is KeyState.INVALID for entry in self._entries.values())
         for entry in self._entries.values():
             if not entry.usable and entry.state not in TIMED:
                 continue
@@ -103,7 +104,8 @@ class KeyRing:
                 waits.append(Wait(now + TRIED_AGAIN_SECONDS, FailureKind.UNAVAILABLE))
             else:
                 spent = entry.state is KeyState.EXHAUSTED
-                waits.append(Wait(entry.until, FailureKind.BILLING if spent else FailureKind.RATE_LIMIT))
+                kind = FailureKind.BILLING if spent else FailureKind.RATE_LIMIT
+                waits.append(Wait(entry.until, kind, refused=spent and refused))
         if waits:
             return min(waits, key=lambda wait: wait.until)
         return Dead(FailureKind.MODEL_FORBIDDEN if forbidden else FailureKind.AUTHENTICATION)
@@ -172,7 +174,7 @@ class KeyRing:
         """A request under key ``name`` failed.
 
         ``model``: what was asked for, for MODEL_FORBIDDEN. ``reset_at``: when the upstream says the limit ends, seconds
-        since the epoch. ``error``: a class and status for the status page, never a text of the upstream's.
+        since the epoch. ``error``: a class and status for the status page, with a redacted word on why.
         ``digest``: UpstreamKey.digest of the key used; a failure of a token that was replaced meanwhile is ignored, as
         is that of a name that was removed.
         """

@@ -12,14 +12,15 @@ Value = str | int | float | bool | None
 
 log: Final = logging.getLogger("claudegwd")
 
-# Add a name here only if its values can never hold a token or anything that a client or a model wrote.
+# Add a name here only if its values can never hold a token or anything that a client or a model wrote. `detail` is what
+# the upstream or the CLI said of a failure: short, and through the redactor.
 FIELDS: Final = frozenset(
     {
         "active", "attempt", "bind", "bytes", "changed", "client", "code", "command", "completion_tokens", "count",
-        "error", "exit_status", "file", "generation", "gid", "how", "key", "kind", "limit", "line", "lost", "method",
-        "milliseconds", "model", "param", "pid", "problem", "prompt_tokens", "queued", "reason", "request_id", "route",
-        "seconds", "signal", "size", "socket", "state", "status", "to", "tokens", "trace", "uid", "until", "version",
-        "worker",
+        "detail", "error", "exit_status", "file", "generation", "gid", "how", "key", "kind", "limit", "line", "lost",
+        "method", "milliseconds", "model", "param", "pid", "problem", "prompt_tokens", "queued", "reason", "request_id",
+        "route", "seconds", "signal", "size", "socket", "state", "status", "to", "tokens", "trace", "uid", "until",
+        "version", "worker",
     }
 )  # fmt: skip
 

@@ -90,13 +90,17 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The turn failed. `status` is the upstream's, `error` the CLI's word; `streamed`: whether a token went out."""
+    """The turn failed. `status` is the upstream's, `error` the CLI's word; `streamed`: whether a token went out.
+
+    `detail`: why, in a few words, perhaps the upstream's own: to be redacted before anybody reads it.
+    """
 
     kind: FailureKind
     status: int | None
     error: str | None
     reset_at: float | None
     streamed: bool
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

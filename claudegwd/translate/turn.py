@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from claudegwd.claude_cli import events as e
+from claudegwd.claude_cli.causes import connection_cause, text_of
 from claudegwd.keys.failures import FailureKind, classify
 from claudegwd.translate.arguments import is_json
 from claudegwd.translate.blocks import OpenBlock, said
@@ -38,6 +39,8 @@ _FINISH = {
     "refusal": "content_filter",
 }
 _EMPTY = b'""'
+NOT_FOUND = 404
+WRONG_ADDRESS = "what answers there is no Messages API: look at base_url"
 
 
 class TextFilter(Protocol):
@@ -260,14 +263,27 @@ class Turn:
         error = self._error or e.AssistantLine()
         status = result.api_error_status or error.api_error_status
         kind_of_error = result.api_error_type or error.api_error_type
-        kind = classify(status, error.error, kind_of_error, result.terminal_reason)
-        return self._fail(kind, status, error.error or kind_of_error or result.terminal_reason)
+        text = text_of(error.message)
+        kind = classify(status, error.error, kind_of_error, result.terminal_reason, text)
+        if status is None:
+            detail = connection_cause(text, error.api_error)
+        elif kind is FailureKind.UNAVAILABLE:
+            detail = WRONG_ADDRESS if status == NOT_FOUND else kind_of_error or ""
+        else:
+            detail = "" if status == NOT_FOUND else text  # for that status the text is the CLI's advice to its user
+        return self._fail(kind, status, error.error or kind_of_error or result.terminal_reason, detail=detail)
 
     def _fail(
-        self, kind: FailureKind, status: int | None, error: str | None, event: TurnEvent = TurnEvent.BROKE
+        self,
+        kind: FailureKind,
+        status: int | None,
+        error: str | None,
+        event: TurnEvent = TurnEvent.BROKE,
+        *,
+        detail: str = "",
     ) -> Failed:
         self._take(event)
-        return Failed(kind, status, error, self._reset_at, self._streamed)
+        return Failed(kind, status, error, self._reset_at, self._streamed, detail)
 
     def _take(self, event: TurnEvent) -> None:
         self.state = after(self.state, event)

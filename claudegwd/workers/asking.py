@@ -19,6 +19,7 @@ from claudegwd.keys.ring import KeyRing
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
+from claudegwd.redact import redact
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Failed, Finished, Output, Started, Verbatim
@@ -123,7 +124,7 @@ class Asking:
                 return batch[:-1]
             broken = batch[-1]
         self._report(broken)
-        raise error_for(broken.kind)
+        raise _error_of(broken)
 
     @property
     def answer(self) -> Answer:
@@ -264,14 +265,15 @@ class Asking:
             return  # nor is this the upstream's, nor the key's
         now = self._desk.clock()
         name = self.key or ENVIRONMENT
+        detail = redact(failed.detail)
         log_event(
             log, logging.WARNING, "an attempt failed", request_id=self.request_id, key=name, reason=failed.kind.value,
-            status=failed.status, attempt=self.attempts.count,
+            status=failed.status, attempt=self.attempts.count, detail=detail or None,
         )  # fmt: skip
         self._desk.failures[failed.kind.value] = self._desk.failures.get(failed.kind.value, 0) + 1
         self._desk.ring.failed(
             name, failed.kind, now, model=self.plan.model.cli_name, reset_at=self._reset_at(failed, now),
-            error=f"{failed.kind.value} {failed.status or ''}".strip(),
+            error=" ".join(f"{failed.kind.value} {failed.status or ''} {detail}".split()),
             digest=self._key_digest,
         )  # fmt: skip
 
@@ -292,7 +294,7 @@ class Asking:
             over = over or failed.kind is FailureKind.SILENT or self.attempts.broken_off
             self.attempts.broken_off = True
         if rule.retry is RetryRule.NEVER or over or self.attempts.count >= MAX_ATTEMPTS:
-            raise error_for(failed.kind)
+            raise _error_of(failed)
         self.attempts.tried.add(self.key or ENVIRONMENT) if rule.retry is RetryRule.NEXT_KEY else None
         if rule.retry is RetryRule.OTHER_PROCESS:
             self.attempts.processes_failed = True
@@ -337,7 +339,7 @@ class Asking:
             if self.attempts.held_until is None:
                 self.attempts.held_until = now + self._desk.timing.hold
             if choice.until > self.attempts.held_until:
-                raise error_for(choice.kind, retry_after=choice.until - now)
+                raise error_for(choice.kind, retry_after=choice.until - now, refused=choice.refused)
             self._let_worker_go()
             await trio.sleep(max(0.01, choice.until - now))
             self.attempts.tried.clear()
@@ -351,6 +353,10 @@ class Asking:
         if self._receive is None:
             raise InternalError("cannot read an answer before its question was asked")
         return self._receive
+
+
+def _error_of(failed: Failed) -> GatewayError:
+    return error_for(failed.kind, detail=redact(failed.detail))
 
 
 def _credentials(key: UpstreamKey | NoKeys, worker: Worker) -> dict[str, str]:

@@ -80,7 +80,8 @@ def keep(path: Path, launch: Launch, found: Found) -> None:
 async def probe(launch: Launch, clock: Callable[[], float]) -> Found:
     """Ask a new process. Raises CliError, with what to do, when it does not answer; CliEndedError if it is gone."""
     worker = Worker(launch, clock)
-    answer: Found | CliError
+    answer: Found | CliError | None = None
+    ended = ""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(worker.run)
         try:
@@ -92,8 +93,11 @@ async def probe(launch: Launch, clock: Callable[[], float]) -> Found:
         except trio.TooSlowError:
             answer = CliError(f"cannot start the Claude Code CLI: no answer in {PROBE_SECONDS:.0f} s")
         except WorkerLost as error:
-            answer = CliEndedError(f"cannot start the Claude Code CLI: {error}; run `claudegwctl doctor`")
+            ended = str(error)
         nursery.cancel_scope.cancel()
+    if answer is None:
+        words = f": {worker.process.last_words}" if worker.process.last_words else ""
+        raise CliEndedError(f"cannot start the Claude Code CLI: {ended}{words}; run `claudegwctl doctor`")
     if isinstance(answer, CliError):
         raise answer
     return answer

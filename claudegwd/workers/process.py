@@ -16,6 +16,7 @@ from claudegwd.claude_cli.client_log import ClientLog
 from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
+from claudegwd.redact import redact
 from claudegwd.workers.lifeline import Lifeline
 from claudegwd.workers.priority import behind_us, to_background, to_foreground
 
@@ -35,6 +36,10 @@ REAP_SECONDS = 5.0
 # A CLI in trouble can write a stack trace in a loop: so much of its stderr goes to the log, the rest is counted.
 MAX_STDERR_LINES = 50
 MAX_STDERR_LINE_BYTES = 2000
+
+# Of a CLI that ends at once the last lines say why; before its first event it has read nothing of a client's.
+LAST_WORDS_LINES = 4
+LAST_WORDS_CHARACTERS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class CliProcess:
         self._stderr_rest = b""
         self._stderr_lines = 0
         self._client_log = ClientLog()
+        self._last_words: deque[bytes] | None = deque(maxlen=LAST_WORDS_LINES)  # None: it has started
         self.on_upstream: Callable[[], None] = lambda: None  # its client library wrote of the upstream
         self.on_limits: Callable[[Mapping[str, str]], None] = lambda _: None  # headers of an answer, of limits
         self.exit_status: int | None = None
@@ -131,6 +137,12 @@ class CliProcess:
             to_foreground(self._process.pid)
 
     @property
+    def last_words(self) -> str:
+        """What a process that never said anything on stdout wrote to stderr at the end; redacted."""
+        lines = (line.decode("utf-8", "replace").strip() for line in self._last_words or ())
+        return redact(" / ".join(line for line in lines if line))[-LAST_WORDS_CHARACTERS:]
+
+    @property
     def was_asked_to_end(self) -> bool:
         return self._ending.is_set()
 
@@ -173,6 +185,7 @@ class CliProcess:
         decoder = LineDecoder()
         try:
             while data := await stdout.receive_some(READ_BYTES):
+                self._last_words = None
                 lines = decoder.feed(bytes(data))
                 if lines:
                     await self._on_lines(lines)
@@ -234,11 +247,22 @@ class CliProcess:
                 self._log_stderr(line)
 
     def _log_stderr(self, line: bytes) -> None:
+        if self._last_words is not None and line.strip():
+            self._last_words.append(line[:MAX_STDERR_LINE_BYTES])
         self._stderr_lines += 1
         if self._stderr_lines > MAX_STDERR_LINES or not line.strip():
             return
         # Its length only: a text of the CLI may quote what a client wrote.
         log_event(log, logging.DEBUG, "the CLI wrote to stderr", pid=self.pid, bytes=len(line))
+
+    def _take_rest_of_stderr(self, process: trio.Process) -> None:
+        """It is gone; what it said last may not have been read yet."""
+        if self._last_words is None or process.stderr is None:
+            return
+        with suppress(OSError):
+            while data := os.read(process.stderr.fileno(), READ_BYTES):  # type: ignore[attr-defined]
+                self._take_stderr(data)
+        self._take_stderr(b"\n")  # a last line without an end
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -263,6 +287,7 @@ class CliProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
             self.left_others = True
+        self._take_rest_of_stderr(process)
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 await stream.aclose()

@@ -29,6 +29,7 @@ class Roster:
     ) -> None:
         self.starts = Starts()
         self.exits: dict[str, int] = {}  # how processes ended, counted
+        self.last_words = ""  # why the last one that did not start did not
         self.orphans = 0  # processes that had left others behind
         self._launch = launch
         self._clock = clock
@@ -56,6 +57,7 @@ class Roster:
             launch = self._launch()
         except (OSError, RuntimeError) as error:  # its directory: a full disk, no inodes, a temporary directory gone
             self.starts.fail(self._clock())
+            self.last_words = "its directory or a thread could not be made"
             self.exits["start"] = self.exits.get("start", 0) + 1
             log_event(log, logging.WARNING, "a CLI process cannot be prepared", cause=error)
             raise CliError("cannot start a worker: its directory cannot be made; look at the disk of TMPDIR") from None
@@ -150,6 +152,7 @@ class Roster:
         unprepared = worker.failed_to_start
         if unprepared:
             self.starts.fail(self._clock())
+            self.last_words = worker.process.last_words or fault or ""
         kind = "fault" if fault else "start" if unprepared else "ended"
         self.exits[kind] = self.exits.get(kind, 0) + 1
         self.orphans += worker.process.left_others
@@ -161,4 +164,5 @@ class Roster:
                 pid=worker.process.pid,
                 exit_status=worker.process.exit_status,
                 reason=fault or "it ended before it was ready",
+                detail=worker.process.last_words or None,
             )

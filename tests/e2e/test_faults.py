@@ -140,6 +140,20 @@ async def test_one_that_exits_at_once_is_not_started_in_a_circle(tmp_path: Path)
         await recovers(gateway, tmp_path)
 
 
+async def test_why_one_does_not_start_stands_in_the_status(tmp_path: Path) -> None:
+    async with faulty(tmp_path, "[workers]\nspares = 1\n") as gateway:
+        (tmp_path / "claude").write_text("#!/bin/sh\necho 'cannot parse .claude.json' >&2\nexit 1\n")
+        for worker in await gateway.workers():
+            await gateway.kill(worker["pid"])
+
+        async def is_said() -> bool:
+            return "cannot parse .claude.json" in (await gateway.status())["problem"]
+
+        await gateway.until(is_said)
+        assert "cannot parse .claude.json" in gateway.log
+        write_fake_cli(tmp_path, echo=1)
+
+
 async def test_one_that_starts_slowly_is_waited_for(tmp_path: Path) -> None:
     async with faulty(tmp_path, slow=1500) as gateway:
         answer = await gateway.ask("Take your time.", model="sonnet")
@@ -162,5 +176,17 @@ def test_without_a_cli_it_says_what_to_do(tmp_path: Path) -> None:
         assert daemon.spawn().wait(30) == 78
         [line] = daemon.log().splitlines()
         assert "claude.binary" in line
+    finally:
+        daemon.remove()
+
+
+def test_a_cli_that_ends_at_once_has_said_why(tmp_path: Path) -> None:
+    cli = tmp_path / "claude"
+    cli.write_text("#!/bin/sh\necho 'cannot parse .claude.json' >&2\nexit 1\n")
+    cli.chmod(0o755)
+    daemon = Daemon("http://127.0.0.1:9", cli=cli)
+    try:
+        assert daemon.spawn().wait(30) != 0
+        assert "cannot parse .claude.json; run `claudegwctl doctor`" in daemon.log()
     finally:
         daemon.remove()

@@ -14,11 +14,13 @@ import trio
 from claudegwd.demo.replies import by_key, echo, say
 from claudegwd.demo.script import (
     Answer,
+    Fail,
     RecordedRequest,
     Reply,
     Script,
     Text,
     Wait,
+    bad_request,
     forbidden,
     limited,
     overloaded,
@@ -93,6 +95,55 @@ async def test_all_dead_is_502_and_never_the_upstreams_own_401() -> None:
         gateway.endpoint.script = echo()
         tested = (await gateway.control("POST", "/v1/keys/k1/test")).json()
         assert (tested["ok"], (await gateway.http.get("/readyz")).status_code) == (True, 200)
+
+
+UNREACHABLE = [
+    ("https://no.such.host.invalid", "name not resolved (ENOTFOUND)"),
+    ("http://127.0.0.1:1", "connection refused (ECONNREFUSED)"),
+]
+
+
+@pytest.mark.parametrize(("base_url", "cause"), UNREACHABLE)
+async def test_the_cause_of_a_lost_connection_is_recorded(base_url: str, cause: str) -> None:
+    async with running(echo(), keys=[{"token": GOOD, "base_url": base_url}]) as gateway:
+        tested = (await gateway.control("POST", "/v1/keys/k0/test")).json()
+        assert tested["error"] == f"unavailable {cause}"
+        assert (await gateway.keys())["k0"]["last_error"] == tested["error"]
+        assert cause in gateway.log
+
+
+async def test_what_the_upstream_says_of_a_request_reaches_its_client() -> None:
+    answers = {GOOD: bad_request("messages.0: no sk-ant-api03-false-0009 here")}
+    async with running(by_key(answers), keys=[GOOD, SPENT]) as gateway:
+        error = await gateway.refused("Is it?")
+        assert (error.status_code, error.code) == (400, "invalid_value")
+        assert "as invalid: messages.0: no [redacted] here" in error.message
+        assert (await gateway.keys())["k0"]["last_error"] == "bad_request 400 messages.0: no [redacted] here"
+        assert gateway.log.count("messages.0: no [redacted] here") == 1
+
+
+async def test_what_it_says_of_the_account_is_the_keys_matter() -> None:
+    answers: dict[str, Answer | Script] = {
+        SPENT: bad_request("Third-party apps now draw from your extra usage, not your plan limits."), GOOD: echo(),
+    }  # fmt: skip
+    async with running(by_key(answers), keys=[SPENT, GOOD]) as gateway:
+        assert (await gateway.ask("Whose fault?")).text == "Whose fault?"
+        row = (await gateway.keys())["k0"]
+        assert (row["state"], "extra usage" in row["last_error"]) == ("exhausted", True)
+
+
+async def test_an_overload_says_so() -> None:
+    async with running(lambda _: overloaded(), keys=[GOOD]) as gateway:
+        assert (await gateway.refused("Now?")).status_code == 503
+        assert (await gateway.keys())["k0"]["last_error"] == "unavailable 529 overloaded_error"
+
+
+async def test_a_path_that_is_not_there_forbids_no_model() -> None:
+    async with running(lambda _: Fail(404, "", "", body=b"<html>no page</html>")) as gateway:
+        error = await gateway.refused("Anybody?")
+        assert error.status_code == 503
+        row = (await gateway.keys())["k0"]
+        assert (row["forbidden_models"], "look at base_url" in row["last_error"]) == ([], True)
 
 
 async def test_a_test_of_a_key_never_waits_and_marks_it_as_a_request_would() -> None:

@@ -92,7 +92,7 @@ KNOWN: list[tuple[dict[str, Any], e.AnyEvent]] = [
     (part({"type": "message_stop"}), e.StreamEvent(e.MessageStop())),
     (
         {"type": "assistant", "message": {"content": [{"type": "text", "text": "\ud800"}]}, **TAIL},
-        e.AssistantLine(),
+        e.AssistantLine(message=e.Raw(b'{"content": [{"type": "text", "text": "?"}]}')),
     ),
     (
         {
@@ -105,7 +105,8 @@ KNOWN: list[tuple[dict[str, Any], e.AnyEvent]] = [
             "request_id": "req_1",
         },
         e.AssistantLine(
-            is_api_error_message=True, error="rate_limit", api_error_status=429, api_error_type="rate_limit_error"
+            is_api_error_message=True, error="rate_limit", api_error_status=429, api_error_type="rate_limit_error",
+            message=e.Raw(b'{"model":"<synthetic>","content":[]}'),
         ),
     ),
     (

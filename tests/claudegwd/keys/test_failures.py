@@ -24,6 +24,7 @@ SEEN = [
     (400, "unknown", "billing_error", "api_error", FailureKind.BILLING),
     (429, "rate_limit", "rate_limit_error", "api_error", FailureKind.RATE_LIMIT),
     (403, "authentication_failed", "permission_error", "api_error", FailureKind.MODEL_FORBIDDEN),
+    (404, "model_not_found", None, "api_error", FailureKind.UNAVAILABLE),  # of a path: a base_url that is wrong
     (404, "model_not_found", "not_found_error", "api_error", FailureKind.MODEL_FORBIDDEN),
     (400, "invalid_request", "invalid_request_error", "prompt_too_long", FailureKind.TOO_LONG),
     (None, "invalid_request", None, "blocking_limit", FailureKind.TOO_LONG),
@@ -114,3 +115,32 @@ def test_backoff_is_bounded_and_never_zero(attempt: int, chance: float) -> None:
 
 def test_backoff_grows() -> None:
     assert [backoff_seconds(n, 1.0) for n in range(6)] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Third-party apps now draw from your extra usage, not your plan limits.", FailureKind.BILLING),
+        ("You have reached your specified API usage limits. You will regain access.", FailureKind.BILLING),
+        ("Your credit balance is too low to access the Anthropic API.", FailureKind.BILLING),
+        ("This client version is no longer supported. Please update.", FailureKind.CLI),
+        ("messages.0: a usage limit of two images", FailureKind.BAD_REQUEST),
+        ("tools.1.custom.name: extra usage", FailureKind.BAD_REQUEST),
+        ("messages: at least one message is required", FailureKind.BAD_REQUEST),
+        ("", FailureKind.BAD_REQUEST),
+    ],
+)
+def test_a_400_about_the_account_is_not_the_callers_fault(text: str, kind: FailureKind) -> None:
+    assert classify(400, "unknown", "invalid_request_error", "api_error", text) is kind
+
+
+def test_what_the_upstream_says_of_a_request_is_told() -> None:
+    assert error_for(FailureKind.BAD_REQUEST, detail="messages.0: no").message.endswith("as invalid: messages.0: no")
+    for kind in set(FailureKind) - {FailureKind.BAD_REQUEST}:
+        assert "messages.0" not in error_for(kind, detail="messages.0: no").message
+
+
+def test_spent_beside_refused_names_both() -> None:
+    message = error_for(FailureKind.BILLING, refused=True).message
+    assert "refused some" in message
+    assert "spent" in message

@@ -184,7 +184,7 @@ def test_all_spent_or_refused_is_a_matter_of_credit() -> None:
     subject = ring("a", "b")
     subject.failed("a", FailureKind.AUTHENTICATION, NOW)
     subject.failed("b", FailureKind.BILLING, NOW)
-    assert subject.choose(NOW, model="sonnet") == Wait(NOW + EXHAUSTED_SECONDS, FailureKind.BILLING)
+    assert subject.choose(NOW, model="sonnet") == Wait(NOW + EXHAUSTED_SECONDS, FailureKind.BILLING, refused=True)
 
 
 def test_a_key_that_this_request_tried_is_not_chosen_again_at_once() -> None:

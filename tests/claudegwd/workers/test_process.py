@@ -168,3 +168,21 @@ async def test_one_that_nobody_waits_for_starts_in_the_background(tmp_path: Path
         process.to_foreground()
         assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("sys.stderr.write('one\\n\\ntwo sk-false-secret-0001\\nno end')", "one / two [redacted] / no end"),
+        ("sys.stderr.write('line\\n' * 1000 + 'last\\n')", "line / line / line / last"),
+        ("sys.stderr.write('x' * 100_000)", "x" * module.LAST_WORDS_CHARACTERS),
+        ("sys.stderr.write('about a question\\n'); print('an event', flush=True)", ""),
+        ("print('an event', flush=True); sys.stderr.write('about a question\\n')", ""),
+        ("pass", ""),
+    ],
+)
+async def test_one_that_ends_before_its_first_event_has_last_words(tmp_path: Path, script: str, words: str) -> None:
+    async with running(f"import sys; {script}", tmp_path) as child:
+        with trio.fail_after(20):
+            await child.ended.wait()
+    assert child.process.last_words == words
