@@ -2,11 +2,9 @@
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -22,6 +20,7 @@ from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Limits
+from claudegwd.login import Login
 from claudegwd.logs import LogRing, log
 from claudegwd.logs import event as log_event
 from claudegwd.messages_api.request import MessagesRequest
@@ -122,7 +121,7 @@ class Gateway:
         self.failed: dict[str, int] = {}
         self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
         self.ring.by_headroom = self.config.keys.order == "headroom"
-        self.login_stamp = self._login_stamp()
+        self.login = Login(env)
         # Around reading and taking, together: else what was read first could be taken last, and win.
         self.changing = trio.Lock()
         self.scratch = Scratch.make()
@@ -185,7 +184,8 @@ class Gateway:
         """How a new CLI process is started, with the configuration as it is now."""
         home = self.scratch.next()
         keys = len(self.ring) > 0
-        bare = cli_launch.uses_bare(keys_configured=keys, env=self.env)
+        cli_env = self._cli_env()
+        bare = cli_launch.uses_bare(keys_configured=keys, env=cli_env)
         seconds = self.config.workers.parked_seconds + TOOL_GRACE_SECONDS
         if self._client_log and self.pool.roster.starts.failed:
             self._do_without_client_log()
@@ -193,14 +193,15 @@ class Gateway:
         client_log = bare and self._client_log
         whole = self._carries_whole()
         env = cli_launch.environment(
-            self.env, home=home, keys_configured=keys, tool_seconds=seconds, client_log=client_log
+            cli_env, home=home, keys_configured=keys, tool_seconds=seconds, client_log=client_log
         )
-        line = cli_launch.argv(self.binary, bare=bare, client_log=client_log, whole=whole)
+        settings = None if keys else self.login.write_settings(self.scratch.root)
+        line = cli_launch.argv(self.binary, bare=bare, client_log=client_log, whole=whole, settings=settings)
         return Launch(line, env, home, rehearses=keys, whole=whole, goes_back=self._goes_back)
 
     def _carries_whole(self) -> bool:
         """Whether requests go in whole. Under the CLI's own login what it says of a conversation stays its own."""
-        bare = cli_launch.uses_bare(keys_configured=len(self.ring) > 0, env=self.env)
+        bare = cli_launch.uses_bare(keys_configured=len(self.ring) > 0, env=self._cli_env())
         return bare and self._whole and self.config.workers.carrier == "auto"
 
     def configure_pool(self) -> None:
@@ -341,7 +342,7 @@ class Gateway:
             return _DEAD.get(dead, "") if dead else ""
         if dead:
             return _LOGIN_DEAD.get(dead, "")
-        return "" if self.login_stamp else _NO_LOGIN
+        return "" if self.login.found else _NO_LOGIN
 
     def _default_model(self) -> str | None:
         model = self._models.get(self.config.claude.default_model)
@@ -349,20 +350,16 @@ class Gateway:
 
     def look_at_login(self) -> None:
         """Notice another login of the CLI: what was known of the last one does not hold for it."""
-        before, self.login_stamp = self.login_stamp, self._login_stamp()
-        if self.login_stamp != before:
-            self.ring.forget_login()
+        before = self.login.settings
+        if not self.login.changed():
+            return
+        self.ring.forget_login()
+        if before != self.login.settings and not len(self.ring):
+            self.configure_pool()
+            self.pool.renew()
 
-    def _login_stamp(self) -> tuple[object, ...]:
-        """What changes when another login is used in place of keys; empty where there is none."""
-        login = cli_launch.login_of(self.env)
-        if login != cli_launch.OWN_LOGIN or sys.platform == "darwin":
-            return (login,)  # in the environment, which does not change; or in a keychain that is not looked into
-        try:
-            stat = (Path(cli_launch.config_directory(self.env)) / ".credentials.json").stat()
-        except OSError:
-            return ()
-        return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    def _cli_env(self) -> Mapping[str, str]:
+        return self.env if len(self.ring) else self.login.env
 
     @property
     def outward_state(self) -> str:
@@ -388,7 +385,7 @@ class Gateway:
             "binds": self.binds,
             "keys": self.ring.snapshot(now),
             "keys_origin": self.keys_source.origin,
-            "login": None if len(self.ring) else cli_launch.login_of(self.env),
+            "login": None if len(self.ring) else self.login.name,
             "login_failure": self.ring.login_failure(now),
             "windows": self.ring.windows.rows(now),
             "state_file": str(self.database.path) if self.database.path else None,

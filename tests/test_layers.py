@@ -37,8 +37,8 @@ PURE = (
 SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching")
 # The state that both faces show: above the shell, below them.
 HEART = (
-    "claudegwd.gateway", "claudegwd.key_log", "claudegwd.metrics", "claudegwd.gauges", "claudegwd.usage_metrics",
-    "claudegwd.changes",
+    "claudegwd.gateway", "claudegwd.key_log", "claudegwd.login", "claudegwd.metrics", "claudegwd.gauges",
+    "claudegwd.changes", "claudegwd.usage_metrics",
 )  # fmt: skip
 
 

@@ -33,7 +33,8 @@ def check(scene: Scene) -> Iterator[Finding]:
         if keys:
             yield from _of_keys(keys)
         elif login != "claude":
-            yield Finding("login", OK, f"no keys; the daemon has {login} in its environment")
+            where = "by the CLI's settings" if login == "apiKeyHelper" else "in its environment"
+            yield Finding("login", OK, f"no keys; the daemon has {login} {where}")
         else:
             yield from _of_login(scene)
         return
@@ -87,6 +88,7 @@ def _of_login(scene: Scene) -> Iterator[Finding]:
     if is_there(home / ".credentials.json"):
         yield Finding("login", OK, f"no keys; the CLI has a login in {home}, for a daemon of this user")
     elif sys.platform == "darwin":
-        yield Finding("login", NOTE, "no keys; a login may be in the keychain, which is not looked into", _ADD)
+        yield Finding("login", NOTE, "no keys; a login may be in the keychain, which is not looked into: "
+                      "`claude setup-token` and CLAUDE_CODE_OAUTH_TOKEN are sure to work on macOS, as keys are", _ADD)
     else:
         yield Finding("login", PROBLEM, "no keys, and no login of the CLI for this user", _ADD)

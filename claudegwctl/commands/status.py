@@ -21,6 +21,7 @@ _FRAME: Final = "\x1b[H\x1b[2J\x1b[?7l{}\x1b[?7h"
 _WINDOWS: Final = {"5h": "5 h", "7d": "week"}
 _HALF_A_DAY: Final = 43_200
 _STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "degraded": "red", "draining": "yellow"}
+_LOGINS: Final = {"claude": "the login of the Claude CLI", "apiKeyHelper": "apiKeyHelper of the CLI's settings"}
 _KEY_COLOURS: Final = {
     "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
 }  # fmt: skip
@@ -118,7 +119,7 @@ def _keys(status: Mapping[str, Any], now: float) -> Iterator[str]:
     keys = status.get("keys", [])
     if not keys:
         login = status.get("login") or "claude"
-        used = "the login of the Claude CLI" if login == "claude" else f"{login} of the daemon's environment"
+        used = _LOGINS.get(login, f"{login} of the daemon's environment")
         yield f"{'keys':<14}none: {used} is used"
         yield from _login_failure(status.get("login_failure"), now)
         return

@@ -39,19 +39,54 @@ _CLIENT_LOG_LEVEL = {"ANTHROPIC_LOG": "debug"}
 _ONE_REQUEST = ("--max-turns", "1", "--max-budget-usd", "0.0000001")
 
 # What of the daemon's own environment the CLI may see. An allow-list: anything else could hold a secret of the daemon.
-_PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
-           "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
+_PASSED_TO_REACH = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+                    "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
+_PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", *_PASSED_TO_REACH)
 
 # Credentials of the daemon's own environment, passed on only where no keys are configured.
 CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
+# Ways to the models of Anthropic by another account, which the CLI takes before anything else.
+CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")
+
+# What else is about reaching and paying the upstream: passed on only where no keys are configured, as keys come with
+# their own. Everything not named here is kept back (docs/security.md).
+UPSTREAM = (
+    *CREDENTIALS, *CLOUDS,
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "CLAUDE_CODE_CLIENT_CERT", "CLAUDE_CODE_CLIENT_KEY", "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE",
+    "ANTHROPIC_BEDROCK_BASE_URL", "CLAUDE_CODE_SKIP_BEDROCK_AUTH", "AWS_BEARER_TOKEN_BEDROCK", "AWS_REGION",
+    "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EC2_METADATA_DISABLED",
+    "ANTHROPIC_VERTEX_BASE_URL", "ANTHROPIC_VERTEX_PROJECT_ID", "CLAUDE_CODE_SKIP_VERTEX_AUTH", "CLOUD_ML_REGION",
+    "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CONFIG",
+)  # fmt: skip
+_UPSTREAM_PREFIX = "VERTEX_REGION_"  # and a model's name
+
+# Where these programs look in a home, which the CLI does not see.
+_OF_HOME = {
+    "CLAUDE_CODE_USE_BEDROCK": {
+        "AWS_CONFIG_FILE": ".aws/config", "AWS_SHARED_CREDENTIALS_FILE": ".aws/credentials",
+    },
+    "CLAUDE_CODE_USE_VERTEX": {"CLOUDSDK_CONFIG": ".config/gcloud"},
+}  # fmt: skip
+
 OWN_LOGIN = "claude"
+_OFF = ("", "0", "false", "no", "off")  # as the CLI reads a switch
+
+
+def reaches_upstream(name: str) -> bool:
+    """Whether this variable is about reaching or paying the upstream."""
+    return name in UPSTREAM or name.startswith(_UPSTREAM_PREFIX) or name in _PASSED_TO_REACH
 
 
 def login_of(env: Mapping[str, str]) -> str:
     """What a CLI without keys logs in by: the variable of `env` that it takes, or OWN_LOGIN for its own login."""
-    return next((name for name in CREDENTIALS if name != "ANTHROPIC_BASE_URL" and env.get(name)), OWN_LOGIN)
+    cloud = next((name for name in CLOUDS if env.get(name, "").lower() not in _OFF), None)
+    return cloud or next((name for name in CREDENTIALS if name != "ANTHROPIC_BASE_URL" and env.get(name)), OWN_LOGIN)
 
 
 def config_directory(env: Mapping[str, str]) -> str:
@@ -65,21 +100,25 @@ def uses_bare(*, keys_configured: bool, env: Mapping[str, str]) -> bool:
     With it, two short blocks stand before the system prompt (whom to bill, and "You are a Claude agent …"; a key's
     `attribution` decides about the first) and nothing stands in the messages. Without it, reminders stand there too.
     """
-    return keys_configured or bool(env.get("ANTHROPIC_AUTH_TOKEN") or env.get("ANTHROPIC_API_KEY"))
+    return keys_configured or login_of(env) in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
 
 
-def argv(binary: PurePath, *, bare: bool, client_log: bool = False, whole: bool = False) -> list[str]:
+def argv(
+    binary: PurePath, *, bare: bool, client_log: bool = False, whole: bool = False, settings: PurePath | None = None
+) -> list[str]:
     """The command line. Prompts never go in it: they would be visible in `ps` and are limited in length.
 
     `client_log`: with the log of its client library on stderr; give it to `environment` as well. `whole`: each request
-    goes in whole, and the CLI may answer it by one upstream request only.
+    goes in whole, and the CLI may answer it by one upstream request only. `settings`: a file of settings; not their
+    text, which `ps` would show.
     """
     line = [
         str(binary), "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
         "--include-partial-messages", "--tools", "", "--strict-mcp-config", "--setting-sources", "",
         "--no-session-persistence", *(_ONE_REQUEST if whole else ("--allowedTools", f"mcp__{TOOL_SERVER}")),
     ]  # fmt: skip
-    return [*line, *(["--bare"] if bare else []), *(_CLIENT_LOG if client_log else [])]
+    given = ["--settings", str(settings)] if settings else []
+    return [*line, *given, *(["--bare"] if bare else []), *(_CLIENT_LOG if client_log else [])]
 
 
 def environment(
@@ -104,8 +143,21 @@ def environment(
     if client_log:
         built.update(_CLIENT_LOG_LEVEL)
     if not keys_configured:
-        built.update({name: env[name] for name in CREDENTIALS if env.get(name)})
+        built.update({name: value for name, value in env.items() if value and reaches_upstream(name)})
+        built.update(_files_of_clouds(env))
         config = config_directory(env) if login_of(env) == OWN_LOGIN else ""
         if config:
             built["CLAUDE_CONFIG_DIR"] = config
+            # On macOS the keychain's entry has another name wherever CLAUDE_CONFIG_DIR is set; empty, this keeps the
+            # plain one, which an ordinary login has. (By reading: no Mac was at hand.)
+            if not env.get("CLAUDE_CONFIG_DIR"):
+                built["CLAUDE_SECURESTORAGE_CONFIG_DIR"] = ""
     return built
+
+
+def _files_of_clouds(env: Mapping[str, str]) -> dict[str, str]:
+    """The files of a cloud's own programs in the user's home, where the CLI is to log in by them."""
+    home = env.get("HOME")
+    cloud = login_of(env)
+    names = _OF_HOME.get(cloud, {}) if home else {}
+    return {name: f"{home}/{place}" for name, place in names.items() if not env.get(name)}

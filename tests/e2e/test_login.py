@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -103,6 +104,28 @@ async def test_a_limit_of_the_login_ends_with_the_login() -> None:
         await gateway.control("POST", "/v1/reload")
         assert "Under the other one." in ((await gateway.ask("Under the other one.")).text or "")
         assert (await gateway.status())["login_failure"] is None
+
+
+async def test_what_the_users_settings_say_of_paying_is_followed() -> None:
+    async with without_keys() as gateway:
+        claude = gateway.home / ".claude"
+        claude.mkdir(exist_ok=True)
+        helper = gateway.home / "helper"
+        helper.write_text(f"#!/bin/sh\necho {TOKEN}\n")
+        helper.chmod(0o700)
+        settings = {"apiKeyHelper": str(helper), "env": {"ANTHROPIC_CUSTOM_HEADERS": "x-team: blue"}}
+        (claude / "settings.json").write_text(json.dumps(settings))
+
+        async def is_ready() -> bool:
+            return (await gateway.http.get("/readyz")).status_code == 200
+
+        await gateway.until(is_ready)
+        assert "Hello." in ((await gateway.ask("Hello.")).text or "")
+        (request,) = gateway.upstream()
+        assert (request.headers["x-team"], TOKEN in request.headers["authorization"]) == ("blue", True)
+        assert (await gateway.status())["login"] == "apiKeyHelper"
+        assert "apiKeyHelper of the CLI's settings is used" in (await ctl(gateway.daemon.socket, "status")).out
+        helper.unlink()
 
 
 async def test_a_login_that_comes_is_noticed() -> None:

@@ -19,7 +19,20 @@ DAEMONS = {
     )
 }  # fmt: skip
 PASSED = {"PATH", "LANG", "TZ", "HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"}
-CREDENTIALS = {"ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN"}
+CREDENTIALS = {
+    "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN",
+    "ANTHROPIC_CUSTOM_HEADERS", "CLAUDE_CODE_USE_BEDROCK", "AWS_SECRET_ACCESS_KEY",
+}  # fmt: skip
+# What the CLI, with no gateway around it, reaches and pays the upstream by.
+UPSTREAM = (
+    "ANTHROPIC_CUSTOM_HEADERS", "CLAUDE_CODE_CLIENT_CERT", "CLAUDE_CODE_CLIENT_KEY",
+    "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE", "CLAUDE_CODE_USE_BEDROCK", "ANTHROPIC_BEDROCK_BASE_URL",
+    "AWS_BEARER_TOKEN_BEDROCK", "AWS_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "CLAUDE_CODE_USE_VERTEX",
+    "ANTHROPIC_VERTEX_PROJECT_ID", "ANTHROPIC_VERTEX_BASE_URL", "CLOUD_ML_REGION", "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CLOUD_PROJECT", "VERTEX_REGION_CLAUDE_4_0_SONNET",
+)  # fmt: skip
 LOGIN = {"HOME": "/home/u"}
 
 
@@ -34,6 +47,45 @@ def test_with_keys_no_secret_and_no_credential_of_the_daemon_passes() -> None:
 
 def test_without_keys_the_daemons_credentials_pass_and_nothing_else() -> None:
     assert taken_over(DAEMONS, keys_configured=False) == PASSED | CREDENTIALS
+
+
+@pytest.mark.parametrize("variable", [*UPSTREAM, *sorted(set(launch.UPSTREAM) - set(UPSTREAM))])
+def test_what_reaches_and_pays_the_upstream_passes_without_keys_only(variable: str) -> None:
+    env = {variable: f"value of {variable}"}
+    assert taken_over(env, keys_configured=False) == {variable}
+    assert taken_over(env, keys_configured=True) == set()
+
+
+@pytest.mark.parametrize(
+    "variable", ["AWS_LAMBDA_FUNCTION_NAME", "GOOGLE_API_KEY", "CLAUDE_CODE_EXTRA_BODY", "XVERTEX_REGION_"]
+)
+def test_what_only_sounds_like_it_is_kept_back(variable: str) -> None:
+    assert taken_over({variable: f"value of {variable}"}, keys_configured=False) == set()
+
+
+def test_the_files_of_a_cloud_are_found_in_the_users_home() -> None:
+    def built(**env: str) -> dict[str, str]:
+        return launch.environment({**LOGIN, **env}, home=HOME, keys_configured=False, tool_seconds=1)
+
+    aws = built(CLAUDE_CODE_USE_BEDROCK="1", AWS_CONFIG_FILE="/x")
+    assert (aws["AWS_CONFIG_FILE"], aws["AWS_SHARED_CREDENTIALS_FILE"]) == ("/x", "/home/u/.aws/credentials")
+    assert "CLAUDE_CONFIG_DIR" not in aws
+    assert built(CLAUDE_CODE_USE_VERTEX="1")["CLOUDSDK_CONFIG"] == "/home/u/.config/gcloud"
+    assert "AWS_CONFIG_FILE" not in built(CLAUDE_CODE_USE_BEDROCK="0")
+    assert not launch.uses_bare(keys_configured=False, env={"CLAUDE_CODE_USE_BEDROCK": "1", "ANTHROPIC_API_KEY": "x"})
+
+
+def test_an_ordinary_login_keeps_its_plain_name_in_a_keychain() -> None:
+    name = "CLAUDE_SECURESTORAGE_CONFIG_DIR"
+    for env, keys, value in (
+        (LOGIN, False, ""), ({**LOGIN, "CLAUDE_CONFIG_DIR": "/c"}, False, None), (LOGIN, True, None),
+    ):  # fmt: skip
+        assert launch.environment(env, home=HOME, keys_configured=keys, tool_seconds=1).get(name) == value
+
+
+def test_settings_are_given_as_a_file() -> None:
+    line = launch.argv(PurePath("claude"), bare=False, settings=PurePath("/scratch/settings.json"))
+    assert line[-2:] == ["--settings", "/scratch/settings.json"]
 
 
 @pytest.mark.parametrize("variable", ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"])
