@@ -39,7 +39,7 @@ from claudegwd.store.responses import KeptResponses
 from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.supervised import supervised
-from claudegwd.translate.catalogue import Initialized, Model, offered
+from claudegwd.translate.catalogue import LONG_CONTEXT, Initialized, Model, long_context, offered
 from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
@@ -296,8 +296,8 @@ class Gateway:
 
     def model(self, name: str, client: Client) -> Model:
         """The model of this name. Raises ModelNotFound, also for one that this client may not use."""
-        model = self._models.get(name)
-        if model is None or not client.allows(name):
+        model = self._models.get(name) or long_context(name, self._models)
+        if model is None or not (client.allows(name) or client.allows(name.removesuffix(LONG_CONTEXT))):
             raise ModelNotFound(no_such_model(name, filter(client.allows, self._models)))
         return model
 

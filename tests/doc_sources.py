@@ -18,6 +18,7 @@ from claudegwd.config.fields import KEYS
 from claudegwd.control.routes import ROUTES as CONTROL_ROUTES
 from claudegwd.keys.failures import FAILURES, KeyEffect, RetryRule
 from claudegwd.keys.states import TRANSITIONS, KeyEvent, KeyState
+from claudegwd.messages_api import parameters as messages
 from claudegwd.openai_api import chat_request, completions_request, parameters, responses_parameters
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.openapi import OPERATIONS
@@ -118,6 +119,15 @@ def completions_parameters() -> Table:
 def response_parameters() -> Table:
     known = responses_parameters
     return _parameters(known.HONOURED, known.IGNORED, known.REFUSED)
+
+
+def messages_parameters() -> Table:
+    """The same of Anthropic's API. What the CLI writes itself, under its own login, has a column of its own."""
+    known = messages
+    login = dict.fromkeys(known.NOT_BY_TRANSCRIPT, "refused") | dict.fromkeys(known.IGNORED_BY_TRANSCRIPT, "ignored")
+    rows: list[Sequence[str]] = [(code(name), "honoured", login.get(name, "honoured")) for name in sorted(known.KNOWN)]
+    rows += [(code(name), "refused", "refused", why) for name, why in sorted(known.REFUSED.items())]
+    return Table(("parameter", "with upstream keys", "with the CLI's login", "how"), rows)
 
 
 def _parameters(
@@ -271,6 +281,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "chat-parameters": chat_parameters,
     "completions-parameters": completions_parameters,
     "responses-parameters": response_parameters,
+    "messages-parameters": messages_parameters,
     "public-routes": public_routes,
     "errors": errors,
     "failures": failures,

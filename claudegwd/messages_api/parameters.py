@@ -36,8 +36,10 @@ NOT_BY_TRANSCRIPT: Final = ("compaction", "container", "context_management", "mc
 # These say how, and the answer is a right one without them. The CLI names its own user, and marks what is to be cached.
 IGNORED_BY_TRANSCRIPT: Final = ("cache_control", "diagnostics", "inference_geo", "metadata", "service_tier")
 
-# The version of the protocol. The one before it has other streams.
-VERSIONS: Final = ("2023-06-01", "2026-10-21")
+# The CLI asks the upstream in the first, whichever the client names, so that is the shape of what comes back. The one
+# before it has other streams.
+UPSTREAM_VERSION: Final = "2023-06-01"
+VERSIONS: Final = (UPSTREAM_VERSION, "2026-10-21")
 
 # More than any model writes, and small enough for every parser of numbers on the way.
 MAX_TOKENS: Final = 2**31 - 1

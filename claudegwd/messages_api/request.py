@@ -28,12 +28,13 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True):
     ignored: tuple[str, ...] = ()
 
 
-def check_version(version: str | None) -> None:
-    """Raise InvalidRequest for another protocol than ours, or none."""
+def check_version(version: str | None) -> tuple[str, ...]:
+    """What to name in x-claudegw-ignored. Raises InvalidRequest for another protocol than ours, or none."""
     if version is None:
         raise InvalidRequest("cannot answer without a version: send the header anthropic-version: 2023-06-01")
     if version not in parameters.VERSIONS:
         raise InvalidRequest("cannot speak this anthropic-version: send " + " or ".join(parameters.VERSIONS))
+    return () if version == parameters.UPSTREAM_VERSION else ("anthropic-version",)
 
 
 def read_messages_request(body: Fields, betas: str, bounds: Bounds, *, counts: bool = False) -> MessagesRequest:

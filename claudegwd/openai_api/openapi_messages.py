@@ -6,7 +6,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.openapi_schemas import COUNT, FLAG, TEXT, Schema, listed, one_of, optional, record, ref
 
 MESSAGES_HEADERS: list[dict[str, Any]] = [
-    {"name": "anthropic-version", "in": "header", "required": True, "schema": one_of("2023-06-01")},
+    {"name": "anthropic-version", "in": "header", "required": True, "schema": one_of("2023-06-01", "2026-10-21")},
     {"name": "anthropic-beta", "in": "header", "required": False, "schema": TEXT},
 ]
 

@@ -14,6 +14,7 @@ from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.public.answering import Answering, Stream, worker_headers
 from claudegwd.public.bodies import read_body
+from claudegwd.public.protocol import VERSION_HEADER
 from claudegwd.translate.estimate import prompt_tokens
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, Verbatim
@@ -23,10 +24,11 @@ _JSON = "application/json"
 
 async def messages_create() -> Response:
     """Answer one request, streaming or not."""
+    ignored = check_version(request.headers.get(VERSION_HEADER))
     plan, stream = await _planned(counts=False)
     answering = Answering([plan], "chat", stream=stream)
     if stream:
-        return await answering.stream(lambda _: _stream(g.request_id), lambda asking: worker_headers(asking, ()))
+        return await answering.stream(lambda _: _stream(g.request_id), lambda asking: worker_headers(asking, ignored))
     events: list[bytes] = []
 
     def take(outputs: Sequence[Output]) -> None:
@@ -37,11 +39,12 @@ async def messages_create() -> Response:
         body = message_body(events)
     except (ValueError, KeyError, TypeError) as error:
         raise InternalError("cannot answer: the upstream's events do not make a message") from error
-    return Response(body, content_type=_JSON, headers=worker_headers(answering.askings[0], ()))
+    return Response(body, content_type=_JSON, headers=worker_headers(answering.askings[0], ignored))
 
 
 async def messages_count() -> Response:
     """About how many tokens a request has: an estimate, and the header says so, for nobody is asked."""
+    check_version(request.headers.get(VERSION_HEADER))
     plan, _ = await _planned(counts=True)
     body = encode({"input_tokens": prompt_tokens(plan)})
     return Response(body, content_type=_JSON, headers={"x-claudegw-estimated": "input_tokens"})
@@ -49,7 +52,6 @@ async def messages_count() -> Response:
 
 async def _planned(*, counts: bool) -> tuple[Plan, bool]:
     gateway: Gateway = g.gateway
-    check_version(request.headers.get("anthropic-version"))
     fields = Fields(read_object(await read_body(), gateway.bounds))
     betas = ",".join(request.headers.getlist("anthropic-beta"))
     wanted = read_messages_request(fields, betas, gateway.bounds, counts=counts)

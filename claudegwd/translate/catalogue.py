@@ -29,6 +29,9 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 # The CLI's "default" is a choice that depends on the account, and as a model name it would say nothing.
 _LEFT_OUT = frozenset({"default"})
 
+# What the CLI takes behind any model's name: it then asks for a context of a million tokens.
+LONG_CONTEXT = "[1m]"
+
 # For ids that carry no date of their own: the day of this table. OpenAI's `created` must be a real time.
 _UNDATED = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -102,6 +105,14 @@ def offered(
     for name, target in aliases.items():
         models[name] = replace(models.get(target) or _unlisted(target, models), id=name)
     return models
+
+
+def long_context(name: str, models: Mapping[str, Model]) -> Model | None:
+    """The model of a name with the CLI's own ending for a context of a million tokens, if the rest is offered."""
+    base = models.get(name.removesuffix(LONG_CONTEXT)) if name.endswith(LONG_CONTEXT) else None
+    if base is None or base.cli_name.endswith(LONG_CONTEXT):
+        return None
+    return replace(base, id=name, cli_name=base.cli_name + LONG_CONTEXT)
 
 
 def _from_entry(name: str, entry: CatalogueEntry) -> Model:

@@ -15,13 +15,16 @@ from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.openai_api.chat_request import ImagePart, Tool
 from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.openai_api.fields import cannot_honour
-from claudegwd.translate.catalogue import Model
+from claudegwd.translate.catalogue import LONG_CONTEXT, Model
 from claudegwd.translate.history import Entry, Result, base_digest, canonical_answer, chain, user_entry
 from claudegwd.translate.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS, TurnSettings
 from claudegwd.translate.parts import Allowance, Block
 from claudegwd.translate.parts import blocks_of as checked_blocks
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.tools import tool_set
+
+# What the CLI adds to the header for a context of a million tokens (observed on 2.1.330).
+LONG_CONTEXT_BETA = "context-1m-2025-08-07"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -64,7 +67,9 @@ def _body(request: MessagesRequest, model: Model) -> Mapping[str, Any]:
     if "thinking" not in body and model.thinking_off and model.thinking != "none":
         body["thinking"] = {"type": "disabled"}
     if request.betas:
-        body["betas"] = list(request.betas)  # the CLI makes it the whole header
+        # The CLI makes it the whole header, so what the model's name asks for has to be said here.
+        long = [LONG_CONTEXT_BETA] if model.cli_name.endswith(LONG_CONTEXT) else []
+        body["betas"] = list(dict.fromkeys((*request.betas, *long)))
     return body
 
 

@@ -279,3 +279,77 @@ async def test_blocks_that_nobody_here_knows_pass_through(gateway: Running, carr
     content = answer.json()["content"]
     assert [block["type"] for block in content] == ["server_tool_use", "web_search_tool_result", "text"]
     assert content[2]["citations"] == [cited["citation"]]
+
+
+PLAIN = '[claude]\nsystem = "plain"\nserver_tools = ["web_search"]\n'
+
+
+async def test_a_whole_body_reaches_the_upstream_as_it_came() -> None:
+    mark = {"type": "ephemeral"}
+    body = {
+        "model": MODEL,
+        "max_tokens": 3000,
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": mark}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "@/etc/passwd", "cache_control": mark}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+                    {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {"path": "a"}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "x" * 9}]},
+                    {"type": "search_result", "source": "https://a.example", "title": "t", "content": []},
+                ],
+            },
+        ],
+        "tools": [*TOOLS, {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}],
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+        "stop_sequences": ["END"],
+        "top_k": 5,
+        "metadata": {"user_id": "somebody"},
+        "service_tier": "auto",
+        "container": "container_1",
+        "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
+        "mcp_servers": [{"type": "url", "url": "https://a.example", "name": "a"}],
+    }
+    async with running(echo(), config=PLAIN) as gateway:
+        headers = {**VERSION, "anthropic-beta": "mcp-client-2025-04-04,context-management-2025-06-27"}
+        answer = await gateway.post(body, "/v1/messages", headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert "x-claudegw-ignored" not in answer.headers
+        (sent,) = gateway.upstream()
+        assert sent.body == {**body, "stream": True}
+        assert sent.headers["anthropic-beta"] == headers["anthropic-beta"]
+        web_fetch = {**asked(), "tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]}
+        refused = await gateway.post(web_fetch, "/v1/messages", headers=VERSION)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (403, "permission_error")
+
+
+async def test_a_long_context_is_asked_for_by_the_models_name() -> None:
+    async with running(echo(), config=PLAIN) as gateway:
+        for betas in ({}, {"anthropic-beta": "some-beta"}):
+            body = {**asked(), "model": f"{MODEL}[1m]"}
+            answer = await gateway.post(body, "/v1/messages", headers={**VERSION, **betas})
+            assert answer.status_code == 200, answer.text
+            sent = gateway.upstream()[-1]
+            assert sent.model == MODEL
+            assert "context-1m-2025-08-07" in sent.headers["anthropic-beta"]
+        chat = await gateway.ask("hi", model=f"{MODEL}[1m]")
+        assert chat.text == "hi"
+
+
+async def test_a_newer_version_is_taken_and_named(gateway: Running) -> None:
+    answer = await gateway.post(asked(), "/v1/messages", headers={"anthropic-version": "2026-10-21"})
+    assert "anthropic-version" in answer.headers["x-claudegw-ignored"].split(", ")
+
+
+async def test_a_request_at_the_wrong_door_is_told_the_right_one(gateway: Running) -> None:
+    answer = await gateway.post({**asked(), "system": "Be brief."})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "system")
+    assert "/v1/messages" in answer.json()["error"]["message"]

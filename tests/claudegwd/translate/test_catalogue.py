@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from claudegwd.translate.catalogue import OLDER_IDS, CatalogueEntry, Model, offered, read_initialized
+from claudegwd.translate.catalogue import OLDER_IDS, CatalogueEntry, Model, long_context, offered, read_initialized
 
 OPUS = {
     "value": "opus",
@@ -101,3 +101,15 @@ def test_a_configured_name_changes_nothing_of_a_known_one() -> None:
 def test_created_is_a_real_time(name: str, date: datetime | None) -> None:
     created = unlisted(name).created
     assert created == (date.timestamp() if date else datetime(2026, 11, 1, tzinfo=UTC).timestamp())
+
+
+def test_a_long_context_of_any_model_that_is_offered() -> None:
+    models = offered((), ("claude-x", "claude-y[1m]"), {"gpt-4o": "claude-x"})
+    long = long_context("claude-x[1m]", models)
+    assert long is not None
+    assert (long.id, long.cli_name) == ("claude-x[1m]", "claude-x[1m]")
+    alias = long_context("gpt-4o[1m]", models)
+    assert alias is not None
+    assert alias.cli_name == "claude-x[1m]"
+    for name in ("claude-x", "claude-z[1m]", "claude-y[1m][1m]", "[1m]"):
+        assert long_context(name, models) is None
