@@ -24,11 +24,12 @@ from claudegwd.login import Login
 from claudegwd.logs import LogRing, log
 from claudegwd.logs import event as log_event
 from claudegwd.messages_api.request import MessagesRequest
-from claudegwd.messages_api.tools import check_allowed
+from claudegwd.messages_api.tools import check_allowed, check_use
 from claudegwd.metrics import Metrics
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
 from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
+from claudegwd.openai_api.fields import cannot_honour
 from claudegwd.openai_api.models import ModelInfo
 from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
@@ -283,6 +284,10 @@ class Gateway:
 
     def plan(self, wanted: ChatRequest, client: Client) -> Plan:
         """Plan a chat request of this client. Raises ModelNotFound and the CallerErrors of the translation."""
+        if wanted.web_search is not None:
+            check_use("web_search", frozenset(self.config.claude.server_tools), "web_search_options")
+            if not self._carries_whole():
+                cannot_honour("web_search_options", "the Claude Code CLI, whose login serves, has no place for it")
         return make_plan(wanted, self.model(wanted.model, client), client.name, client.owner)
 
     def plan_messages(self, wanted: MessagesRequest, client: Client) -> Plan:

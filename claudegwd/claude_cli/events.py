@@ -12,6 +12,7 @@ import msgspec
 from claudegwd.claude_cli.stream_parts import BlockDelta as BlockDelta
 from claudegwd.claude_cli.stream_parts import BlockStart as BlockStart
 from claudegwd.claude_cli.stream_parts import BlockStop as BlockStop
+from claudegwd.claude_cli.stream_parts import CitationsDelta as CitationsDelta
 from claudegwd.claude_cli.stream_parts import ContentBlock as ContentBlock
 from claudegwd.claude_cli.stream_parts import Delta as Delta
 from claudegwd.claude_cli.stream_parts import InputJsonDelta as InputJsonDelta

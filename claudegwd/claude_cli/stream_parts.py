@@ -23,7 +23,11 @@ class InputJsonDelta(msgspec.Struct, tag="input_json_delta"):
     partial_json: Raw
 
 
-Delta = TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta
+class CitationsDelta(msgspec.Struct, tag="citations_delta"):
+    citation: dict[str, Any]
+
+
+Delta = TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta | CitationsDelta
 
 
 class ContentBlock(msgspec.Struct):

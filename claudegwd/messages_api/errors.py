@@ -36,6 +36,9 @@ _STATUSES: Final[Mapping[type[GatewayError], int]] = MappingProxyType(
 )
 # Claude Code compacts its conversation when it reads these words.
 _TOO_LONG: Final = "prompt is too long: "
+# Anthropic's clients ask for a conversation to be kept at the upstream, and go on without when they are told this.
+_THREAD: Final = "thread"
+_UNTHREADED: Final = {"error_code": "thread_unsupported_request", "unsupported": [_THREAD]}
 
 
 def status_of(error: GatewayError) -> int:
@@ -56,5 +59,7 @@ def error_body(error: GatewayError, request_id: str) -> bytes:
         message = f"{error.param}: {message}"  # the envelope has no place of its own for it
     if isinstance(error, ContextLengthExceeded):
         message = _TOO_LONG + error.message
-    told = {"type": type_of(error), "message": message}
+    told: dict[str, object] = {"type": type_of(error), "message": message}
+    if error.param == _THREAD:
+        told["details"] = _UNTHREADED
     return json.dumps({"type": "error", "error": told, "request_id": request_id}).encode("ascii")

@@ -72,10 +72,15 @@ def read_tools(body: Fields, bounds: Bounds) -> Tools:
 def check_allowed(tools: Tools, allowed: frozenset[str]) -> None:
     """Raise PermissionDenied for a tool of the upstream's that this client may not use."""
     for name in tools.server:
-        if name not in allowed:
-            raise PermissionDenied(
-                f"cannot use {name}: the gateway's operator has to allow it, by `claude.server_tools`", param="tools"
-            )
+        check_use(name, allowed, "tools")
+
+
+def check_use(name: str, allowed: frozenset[str], param: str) -> None:
+    """The same for one, which `param` asks for."""
+    if name not in allowed:
+        raise PermissionDenied(
+            f"cannot use {name}: the gateway's operator has to allow it, by `claude.server_tools`", param=param
+        )
 
 
 def _stem(kind: str | None) -> str | None:

@@ -40,12 +40,14 @@ from claudegwd.openai_api.tools import NamedTool as NamedTool
 from claudegwd.openai_api.tools import Tool as Tool
 from claudegwd.openai_api.tools import ToolChoice as ToolChoice
 from claudegwd.openai_api.tools import read_tool_use
+from claudegwd.openai_api.web_search import WebSearch, read_web_search
 
 # fmt: off
 HONOURED = frozenset({
     "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "temperature",
     "top_p", "n", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "response_format",
     "reasoning_effort", "prompt_cache_key", "project_id", "session_id", "system_prompt",
+    "web_search_options",
 })
 # fmt: on
 KNOWN = HONOURED | REFUSED.keys()
@@ -72,6 +74,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     prompt_cache_key: str | None = None
     verbosity: str | None = None
+    web_search: WebSearch | None = None
     # The older gateway's own fields.
     project_id: str | None = None
     session_id: str | None = None
@@ -97,6 +100,7 @@ def read_chat_request(body: Fields, bounds: Bounds) -> ChatRequest:
     messages = pair_calls(read_messages(body, bounds))
     refuse_what_cannot_be_honoured(body, REFUSED)
     tool_use = read_tool_use(body, bounds)
+    web_search = read_web_search(body)
     metadata = body.object("metadata")
     if metadata is not None:
         check_depth(metadata.values, "metadata", bounds)
@@ -119,11 +123,16 @@ def read_chat_request(body: Fields, bounds: Bounds) -> ChatRequest:
         metadata=metadata.values if metadata else None,
         prompt_cache_key=body.text("prompt_cache_key", longest=bounds.max_id_chars),
         verbosity=body.one_of("verbosity", VERBOSITIES),
+        web_search=web_search,
         project_id=body.text("project_id", longest=bounds.max_id_chars),
         session_id=body.text("session_id", longest=bounds.max_id_chars),
         system_prompt=body.text("system_prompt"),
         uses_legacy_functions=tool_use.legacy,
-        ignored=(*name_what_is_ignored(body, IGNORED, KNOWN), *_names_of_speakers(messages)),
+        ignored=(
+            *name_what_is_ignored(body, IGNORED, KNOWN),
+            *_names_of_speakers(messages),
+            *(web_search.ignored if web_search is not None else ()),
+        ),
     )
 
 

@@ -26,6 +26,20 @@ FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filte
 _USAGE_LATER = b',"usage":null'
 
 
+class Citation(msgspec.Struct, frozen=True):
+    """What a part of the answer rests on: a page, and from which character to before which."""
+
+    start: int
+    end: int
+    url: str
+    title: str
+
+    def shape(self) -> dict[str, Any]:
+        """OpenAI's annotation."""
+        cited = {"start_index": self.start, "end_index": self.end, "title": self.title, "url": self.url}
+        return {"type": "url_citation", "url_citation": cited}
+
+
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """One whole answer. `content` is None where there is none, as with tool calls alone."""
 
@@ -35,6 +49,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_content: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: FinishReason = "stop"
+    citations: tuple[Citation, ...] = ()
 
 
 def completion_body(
@@ -68,6 +83,8 @@ def _choice(choice: Choice, *, legacy_functions: bool) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": choice.content, "refusal": choice.refusal}
     if choice.reasoning_content:
         message["reasoning_content"] = choice.reasoning_content
+    if choice.citations:
+        message["annotations"] = [citation.shape() for citation in choice.citations]
     if choice.tool_calls and legacy_functions:
         message["function_call"] = _function(choice.tool_calls[0])
     elif choice.tool_calls:
@@ -120,6 +137,10 @@ class ChatStream:
         except KeyError:
             before, after = self._texts[index] = self._frame(index)
         return b"".join((before, raw, after))
+
+    def citation(self, index: int, citation: Citation) -> bytes:
+        """What the text before it rests on."""
+        return self._chunk(index, encode({"annotations": [citation.shape()]}))
 
     def reasoning(self, index: int, raw: bytes | msgspec.Raw) -> bytes:
         """A piece of the model's thinking."""

@@ -113,6 +113,7 @@ def _requests(bounds: Bounds) -> dict[str, Schema]:
         response_format=ref("ResponseFormat"),
         reasoning_effort=one_of(*REASONING_EFFORTS),
         verbosity=one_of(*VERBOSITIES),
+        web_search_options={"type": "object"},
         metadata={"type": "object"},
         store=FLAG,
         service_tier=TEXT,

@@ -126,7 +126,6 @@ REFUSED: dict[str, tuple[Asks, str]] = {
     "audio": (some_object, "the model does not speak; leave it out"),
     "modalities": (_more_than_text, "the model answers in text only; leave it out or give text"),
     "prediction": (some_object, "predicted outputs are not offered; leave it out"),
-    "web_search_options": (lambda body, name: body.object(name) is not None, "web search is not offered; leave it out"),
     "moderation": (lambda body, name: body.object(name) is not None, "moderation is not offered; leave it out"),
 }
 

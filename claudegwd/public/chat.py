@@ -10,7 +10,7 @@ from quart import Response, g
 
 from claudegwd.gateway import Gateway
 from claudegwd.openai_api.chat_request import ChatRequest, ToolCall, read_chat_request
-from claudegwd.openai_api.chat_response import ChatStream, Choice, completion_body
+from claudegwd.openai_api.chat_response import ChatStream, Choice, Citation, completion_body
 from claudegwd.openai_api.errors import GatewayError, InvalidRequest
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
@@ -21,7 +21,7 @@ from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
 from claudegwd.public.responses import earlier
-from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
+from claudegwd.translate.turn import Cited, Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
 from claudegwd.workers.asking import Asking
 
 
@@ -84,6 +84,7 @@ def _choice(index: int, asking: Asking) -> Choice:
         reasoning_content=answer.reasoning or None,
         tool_calls=calls,
         finish_reason=reason,
+        citations=tuple(Citation(one.start, one.end, one.url, one.title) for one in answer.citations),
     )
 
 
@@ -105,6 +106,8 @@ def _stream(
                 return stream.reasoning(index, raw)
             case Refusal(raw=raw):
                 return stream.refusal(index, raw)
+            case Cited(start=start, end=end, url=url, title=title):
+                return stream.citation(index, Citation(start, end, url, title))
             case ToolStart(index=call, id=ident, name=name):
                 return stream.tool_start(index, call, ident, name)
             case Finished(reason=reason):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from claudegwd.translate.literals import joined as joined
 from claudegwd.translate.outputs import (
+    Cited,
     Failed,
     Finished,
     Output,
@@ -43,6 +44,7 @@ class Answer:
     model: str = ""
     refusal: str | None = None
     calls: list[GatheredCall] = field(default_factory=list)
+    citations: list[Cited] = field(default_factory=list)
     finished: Finished | None = None
     failed: Failed | None = None
     counted: TokenCount = field(default_factory=TokenCount)
@@ -71,6 +73,8 @@ class Answer:
                 case Finished(usage=usage):
                     self.finished = output
                     self._count(usage)
+                case Cited():
+                    self.citations.append(output)
                 case Failed():
                     self.failed = output
 

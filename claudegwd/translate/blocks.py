@@ -8,6 +8,7 @@ from claudegwd.claude_cli.events import ContentBlock
 from claudegwd.translate.arguments import as_object
 from claudegwd.translate.history import call_id
 from claudegwd.translate.literals import joined
+from claudegwd.translate.outputs import Cited
 
 
 @dataclass(slots=True)
@@ -18,6 +19,26 @@ class OpenBlock:
     call: int | None = None
     signature: str = ""
     pieces: list[bytes] = field(default_factory=list)
+    citations: list[dict[str, Any]] = field(default_factory=list)  # that are still to be told
+
+
+def cited(block: OpenBlock, blocks: Mapping[int, OpenBlock]) -> list[Cited]:
+    """What this text rests on, each page once; told once. Places are counted in characters of the whole answer."""
+    given, block.citations = block.citations, []
+    pages = {
+        one["url"]: str(one.get("title") or "")
+        for one in given
+        if one.get("type") == "web_search_result_location" and isinstance(one.get("url"), str)
+    }
+    if not pages or block.start.type != "text":
+        return []
+    start = 0
+    for other in blocks.values():
+        if other is block:
+            break
+        start += len(joined(other.pieces)) if other.start.type == "text" else 0
+    end = start + len(joined(block.pieces))
+    return [Cited(start, end, url, title) for url, title in pages.items()]
 
 
 def said(blocks: Mapping[int, OpenBlock]) -> tuple[dict[str, Any], ...]:

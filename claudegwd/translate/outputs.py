@@ -104,6 +104,16 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Cited:
+    """A part of the text, from which character to before which, rests on a page of the web. Comes after that part."""
+
+    start: int
+    end: int
+    url: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verbatim:
     """An event of the upstream's message as it came, JSON and all. Only a turn that is asked to gives these, each
     ahead of what else it makes of the event."""
@@ -112,4 +122,6 @@ class Verbatim:
     raw: bytes
 
 
-Output: TypeAlias = Started | Text | Reasoning | Refusal | ToolStart | ToolArguments | Finished | Failed | Verbatim
+Output: TypeAlias = (
+    Started | Text | Reasoning | Refusal | ToolStart | ToolArguments | Cited | Finished | Failed | Verbatim
+)

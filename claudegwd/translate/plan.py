@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from claudegwd.openai_api.chat_request import ChatRequest
+from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.openai_api.web_search import WebSearch
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.answer_format import AnswerFormat, answer_format
 from claudegwd.translate.catalogue import Model
@@ -36,6 +38,8 @@ class Plan:
     format: AnswerFormat | None = None
     own_stops: tuple[str, ...] = ()  # stop sequences that the upstream does not take
     max_tokens: int | None = None  # the client's bound of its answer
+    # Tools that run at the upstream, as it knows them.
+    server_tools: tuple[Mapping[str, Any], ...] = ()
     # The client's own body, where it speaks the Messages API: it goes in as it is, and the answer comes back so.
     own_body: Mapping[str, Any] | None = None
 
@@ -126,4 +130,19 @@ def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") 
         format=wanted,
         own_stops=tuple(stop for stop in request.stop if not stop.strip()),
         max_tokens=request.max_tokens,
+        server_tools=(_web_search(request.web_search, tools),) if request.web_search is not None else (),
     )
+
+
+# The upstream's search as it was first: the later ones run code to sift what they find.
+WEB_SEARCH = "web_search"
+_WEB_SEARCH_TYPE = "web_search_20250305"
+
+
+def _web_search(wanted: WebSearch, tools: ToolSet) -> Mapping[str, Any]:
+    if WEB_SEARCH in tools.names:
+        raise InvalidRequest(
+            f"cannot search with a tool of yours named {WEB_SEARCH}: name it otherwise", param="web_search_options"
+        )
+    where = {"user_location": {"type": "approximate", **wanted.location}} if wanted.location else {}
+    return {"type": _WEB_SEARCH_TYPE, "name": WEB_SEARCH, **where}

@@ -13,10 +13,11 @@ from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.causes import connection_cause, text_of
 from claudegwd.keys.failures import FailureKind, classify
 from claudegwd.translate.arguments import is_json
-from claudegwd.translate.blocks import OpenBlock, said
+from claudegwd.translate.blocks import OpenBlock, cited, said
 from claudegwd.translate.counts import count_cut, count_tokens
 from claudegwd.translate.literals import is_blank, joined, literal_of
 from claudegwd.translate.outputs import After as After
+from claudegwd.translate.outputs import Cited as Cited
 from claudegwd.translate.outputs import Failed as Failed
 from claudegwd.translate.outputs import Finished as Finished
 from claudegwd.translate.outputs import Output as Output
@@ -186,6 +187,8 @@ class Turn:
                 return self._reasoning(block, bytes(raw))
             case e.SignatureDelta(signature=signature) if block is not None:
                 block.signature += signature
+            case e.CitationsDelta(citation=citation) if block is not None:
+                block.citations.append(citation)
             # The calls of server tools have such deltas too: only the client's own are of interest.
             case e.InputJsonDelta(partial_json=raw) if block is not None and block.call is not None:
                 piece = _checked(bytes(raw))
@@ -226,6 +229,8 @@ class Turn:
         outputs = self._arguments_of(block)
         if block is not None and block.call is not None and not is_json(joined(block.pieces)):
             self._strange_call = True  # likewise: it would tell the model so, and ask upstream again
+        if block is not None and block.citations and self.filter is None:  # a filter moves the places
+            return [*outputs, *cited(block, self._blocks)]
         return outputs
 
     def _arguments_of(self, block: OpenBlock | None) -> Sequence[Output]:

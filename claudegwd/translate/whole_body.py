@@ -46,7 +46,7 @@ def whole_body(plan: Plan, *, system: bool) -> str:
     if tools and not plan.system:
         tools[-1]["cache_control"] = _MARK
     # Always named: what a body leaves out, the CLI fills in.
-    body["tools"] = tools
+    body["tools"] = [*plan.server_tools, *tools]
     return _encode(body).decode()
 
 

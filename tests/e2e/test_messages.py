@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anthropic
+import pydantic
 import pytest
 
 from claudegwd.demo.replies import echo, refusal, say, sequence
@@ -353,3 +354,32 @@ async def test_a_request_at_the_wrong_door_is_told_the_right_one(gateway: Runnin
     answer = await gateway.post({**asked(), "system": "Be brief."})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "system")
     assert "/v1/messages" in answer.json()["error"]["message"]
+
+
+async def test_a_tool_runner_of_anthropics_goes_round(gateway: Running) -> None:
+    call = ToolUse("toolu_1", "add", {"a": 2, "b": 3}, 2)
+    gateway.endpoint.script = sequence(Reply((call,), "tool_use"), say("Five"))
+
+    @anthropic.beta_async_tool
+    async def add(a: int, b: int) -> str:
+        """Add two numbers."""
+        return str(a + b)
+
+    async with talking(gateway) as client:
+        messages: Any = [{"role": "user", "content": "2 + 3?"}]
+        runner = client.beta.messages.tool_runner(model=MODEL, max_tokens=100, tools=[add], messages=messages)
+        final = await runner.until_done()
+    assert [block.text for block in final.content if block.type == "text"] == ["Five"]
+    assert spoken(gateway.upstream()[-1])[-1][1][0]["content"] in ("5", [{"type": "text", "text": "5"}])
+
+
+async def test_structured_outputs(gateway: Running, carrier: str) -> None:
+    class City(pydantic.BaseModel):
+        name: str
+        people: int
+
+    gateway.endpoint.script = lambda request: say('{"name": "Rome", ', '"people": 3}')
+    async with talking(gateway) as client:
+        message = await client.messages.parse(**{**asked(), "model": "sonnet"}, output_format=City)
+    assert message.parsed_output == City(name="Rome", people=3)
+    assert gateway.upstream()[-1].body["output_config"]["format"]["type"] == "json_schema"

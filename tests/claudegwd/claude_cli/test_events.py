@@ -153,7 +153,7 @@ UNKNOWN: list[tuple[dict[str, Any], str]] = [
     ({"type": "user", "message": {"role": "user", "content": []}}, "user"),
     (part({"type": "ping"}), "stream_event"),
     (part({"type": "error", "error": {"type": "overloaded_error"}}), "stream_event"),
-    (delta(type="citations_delta", citation={}), "stream_event"),
+    (delta(type="compaction_delta", content=""), "stream_event"),
     (start(type="web_search_tool_result", id=None, content=[]), "stream_event"),
     ({"type": "system", "subtype": ["new"]}, "system"),
     ({"type": "rate_limit_event", "rate_limit_info": None}, "rate_limit_event"),

@@ -58,3 +58,9 @@ def test_the_path_of_the_field_is_in_the_message_once() -> None:
 
 def test_a_prompt_that_is_too_long_is_told_in_the_words_by_which_agents_compact() -> None:
     assert b"prompt is too long" in error_body(e.ContextLengthExceeded("cannot answer"), "r")
+
+
+def test_a_client_that_wants_its_conversation_kept_is_told_to_go_on_without() -> None:
+    body = json.loads(error_body(e.UnsupportedParameter("cannot honour thread", param="thread"), "r"))
+    assert body["error"]["details"]["error_code"] == "thread_unsupported_request"
+    assert "details" not in json.loads(error_body(e.InvalidRequest("cannot", param="top_k"), "r"))["error"]

@@ -145,7 +145,6 @@ def test_ranges_and_types(name: str, good: list[object], bad: list[object]) -> N
         ("audio", {"voice": "alloy", "format": "wav"}),
         ("modalities", ["text", "audio"]),
         ("prediction", {"type": "content", "content": "x"}),
-        ("web_search_options", {}),
         ("moderation", {"model": "omni-moderation-latest"}),
     ],
 )

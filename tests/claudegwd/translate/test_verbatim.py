@@ -8,7 +8,7 @@ import pytest
 
 from claudegwd.claude_cli.events import decode_event
 from claudegwd.translate.tools import ToolSet
-from claudegwd.translate.turn import Finished, Started, Turn, Verbatim
+from claudegwd.translate.turn import Cited, Finished, Started, Turn, Verbatim
 
 TOOLS = ToolSet((), {"read": "read", "odd_mark": "ToolSearch"})
 START = {"type": "message_start", "message": {"id": "msg_1", "model": "m", "usage": {"input_tokens": 1}}}
@@ -97,3 +97,28 @@ def test_lines_of_the_clis_own_and_halves_of_characters() -> None:
     found = outputs([line(START), line(OPEN), status, half], Turn(TOOLS, verbatim=True))
     events = [json.loads(one.raw) for one in found if isinstance(one, Verbatim)]
     assert events[2:] == [delta(type="text_delta", text="\ud83d")]
+
+
+def test_pages_are_cited_once_for_each_text_that_rests_on_them() -> None:
+    def opened(index: int, kind: str) -> Any:
+        return {"type": "content_block_start", "index": index, "content_block": {"type": kind, "text": ""}}
+
+    def page(index: int, url: str, kind: str = "web_search_result_location") -> Any:
+        citation = {"type": kind, "url": url, "title": None}
+        delta = {"type": "citations_delta", "citation": citation}
+        return {"type": "content_block_delta", "index": index, "delta": delta}
+
+    def says(index: int, words: str) -> Any:
+        delta = {"type": "text_delta", "text": words}
+        return {"type": "content_block_delta", "index": index, "delta": delta}
+
+    def closed(index: int) -> Any:
+        return {"type": "content_block_stop", "index": index}
+
+    events = [
+        START, opened(0, "server_tool_use"), closed(0), opened(1, "text"), says(1, "é😀"), closed(1),
+        opened(2, "text"), says(2, "abc"), page(2, "u"), page(2, "u"), page(2, "d", "page_location"), closed(2),
+        END,
+    ]  # fmt: skip
+    found = outputs(map(line, events), Turn(TOOLS))
+    assert [one for one in found if isinstance(one, Cited)] == [Cited(2, 5, "u", "")]
