@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "keys",
     "clients",
     "usage",
+    "audit",
     "workers",
     "models",
     "chat",

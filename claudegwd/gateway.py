@@ -31,6 +31,7 @@ from claudegwd.openai_api.chat_request import ChatRequest
 from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
 from claudegwd.openai_api.fields import cannot_honour
 from claudegwd.openai_api.models import ModelInfo
+from claudegwd.store.audit import Audit
 from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import FILE_NAME, Database, StateError, StateInUseError
@@ -130,6 +131,7 @@ class Gateway:
         self.metrics = Metrics()
         self.sessions = ChatSessions(database)
         self.ledger = Ledger(database)
+        self.audit = Audit(database)
         self.responses = KeptResponses()
         self.running = RunningResponses()
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
@@ -166,6 +168,7 @@ class Gateway:
                     (self.clients.run, "the totals of the clients"),
                     (self.sessions.run, "the totals of the sessions"),
                     (self.ledger.run, "the usage"),
+                    (self.audit.run, "the audit"),
                     (self.metrics.watch_loop, "the lag of the event loop"),
                 ):
                     nursery.start_soon(supervised, task, name)

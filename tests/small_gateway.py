@@ -26,6 +26,7 @@ from claudegwd.limits.budget import Budget
 from claudegwd.logs import LogHandler, LogRing, log
 from claudegwd.redact import know_tokens
 from claudegwd.sockets import open_control
+from claudegwd.store.audit import Audit
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
 
@@ -102,6 +103,7 @@ class SmallGateway:
         self.ring = KeyRing(self.keys_source.keys, cooldown_seconds=60)
         self.logs = LogRing()
         self.clients: SmallClients | None = SmallClients()
+        self.audit = Audit(Database(None))
         self.ledger = Ledger(Database(None))
         self.generation = 1
         self.state_problem: str | None = None

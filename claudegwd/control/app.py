@@ -52,7 +52,7 @@ def _view(gateway: Gateway, route: Route) -> Callable[..., Awaitable[Response]]:
     async def view(**path: str) -> Response:
         body = cast(bytes, await request.get_data(cache=False))
         peer = request.scope.get("state", {}).get("peer")
-        answer = await route.handler(gateway, Ask(path, request.args.to_dict(), body, peer))
+        answer = await route.handler(gateway, Ask(path, request.args.to_dict(), body, peer, gateway.audit.note))
         if isinstance(answer, Lines):
             response = Response(answer.source, content_type="application/x-ndjson")
             # Quart ends a response after a minute; whoever follows the log stays longer.

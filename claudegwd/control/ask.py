@@ -19,6 +19,10 @@ from claudegwd.logs.event import Value
 _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 
 
+# Remembers a change: uid and pid of who made it, what it was, and its fields.
+Note = Callable[[int | None, int | None, str, Mapping[str, Value]], None]
+
+
 @dataclass(frozen=True)
 class Ask:
     """One request. `path` holds the parts of the path that a route names; the body may hold a token, so no repr."""
@@ -27,6 +31,7 @@ class Ask:
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     peer: Peer | None = None
+    note: Note = lambda *_: None
 
     def object(self) -> dict[str, Any]:
         """The body as a JSON object; {} if there is none."""
@@ -68,8 +73,9 @@ class Ask:
         return _FLAGS[text]
 
     def changed(self, text: str, **fields: Value) -> None:
-        """Log a change with who made it. The caller names what it changed in `fields`."""
+        """Log a change with who made it, and remember it. `fields`: what it was about, `before` and `after`."""
         uid, pid = (self.peer.uid, self.peer.pid) if self.peer else (None, None)
+        self.note(uid, pid, text, fields)
         event(log, logging.INFO, text, cause=None, uid=uid, pid=pid, **fields)
 
 

@@ -99,8 +99,11 @@ async def change(gateway: Gateway, ask: Ask) -> Answer:
     }
     if "budget" in changes:
         changes["budgets"] = _budgets(changes.pop("budget") or "", "change")
+    rows = await _clients(gateway).rows()
+    row: dict[str, Any] = next((row for row in rows if row["name"] == name), {})
+    before = {field: row.get(field) for field in changes}
     await _done(_clients(gateway).set(name, changes))
-    ask.changed("client changed", client=name)
+    ask.changed("client changed", client=name, before=_said(before), after=_said(changes))
     return Answer({"changed": name})
 
 
@@ -111,6 +114,17 @@ async def rotate(gateway: Gateway, ask: Ask) -> Answer:
     know_tokens([key])
     ask.changed("client key rotated", client=name)
     return Answer({"name": name, "key": key})
+
+
+def _said(fields: dict[str, Any]) -> str:
+    """Fields for the log and the audit."""
+    return ", ".join(f"{field}={_value(value)}" for field, value in fields.items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return "+".join(str(one["budget"]) if isinstance(one, dict) else str(one) for one in value) or "none"
+    return "none" if value is None else str(value)
 
 
 def _budgets(text: str, what: str) -> tuple[Budget, ...]:

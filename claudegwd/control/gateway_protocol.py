@@ -56,6 +56,18 @@ class Clients(Protocol):
         ...
 
 
+class Audit(Protocol):
+    """Who changed what."""
+
+    def note(self, uid: int | None, pid: int | None, what: str, fields: Mapping[str, Any], /) -> None:
+        """Remember a change; never waits."""
+        ...
+
+    async def rows(self, count: int, /) -> list[dict[str, Any]]:
+        """The last changes, the newest last. StateError."""
+        ...
+
+
 class Ledger(Protocol):
     """Who used what."""
 
@@ -95,6 +107,9 @@ class Gateway(Protocol):
 
     @property
     def ledger(self) -> Ledger: ...
+
+    @property
+    def audit(self) -> Audit: ...
 
     @property
     def generation(self) -> int:

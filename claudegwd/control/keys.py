@@ -70,14 +70,15 @@ async def remove(gateway: Gateway, ask: Ask) -> Answer:
 async def change(gateway: Gateway, ask: Ask) -> Answer:
     """PATCH /v1/keys/{name} {"status": "active"|"disabled"}"""
     name = ask.path["name"]
-    _row(gateway, name)
+    before = _row(gateway, name)["state"]
     wanted = ask.only("status").get("status")
     status = next((each for each in KeyStatus if each.value == wanted), None)
     if status is None:
         raise BadRequest("cannot change the key: status must be active or disabled")
     await _write(gateway, partial(set_key_status, name=name, status=status))
-    ask.changed("key status changed", key=name, status=status.value)
-    return Answer(_row(gateway, name))
+    row = _row(gateway, name)
+    ask.changed("key status changed", key=name, before=before, after=row["state"])
+    return Answer(row)
 
 
 async def test(gateway: Gateway, ask: Ask) -> Answer:

@@ -16,5 +16,5 @@ async def rotate(gateway: Gateway, ask: Ask) -> Answer:
     before = gateway.ring.active
     name = gateway.ring.rotate(time.time(), to)
     if before is None or before.name != name:
-        ask.changed("keys rotated", key=before.name if before else None, to=name)
+        ask.changed("keys rotated", before=before.name if before else None, after=name)
     return Answer({"from": before.name if before else None, "to": name})

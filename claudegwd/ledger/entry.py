@@ -42,8 +42,19 @@ class Sums:
 
     def add(self, other: "Sums") -> None:
         """Take the other's into this one."""
-        for name in SUMS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        # Written out: requests pay for it, and a loop over the names takes three times as long.
+        self.requests += other.requests
+        self.prompt += other.prompt
+        self.completion += other.completion
+        self.cached += other.cached
+        self.written += other.written
+        self.reasoning += other.reasoning
+        self.firsts += other.firsts
+        self.first_ms += other.first_ms
+        self.all_ms += other.all_ms
+        self.priced += other.priced
+        self.unpriced += other.unpriced
+        self.cost += other.cost
 
 
 SUMS: Final = tuple(field.name for field in fields(Sums))

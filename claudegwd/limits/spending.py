@@ -13,6 +13,8 @@ STARTS_KEPT: Final = 2
 # When a running request ends nobody knows; one second keeps clients from hammering.
 BUSY_RETRY_SECONDS: Final = 1.0
 
+_DAY_SECONDS: Final = 86_400.0
+
 Window = tuple[Period, float]  # and when it began
 
 
@@ -49,16 +51,20 @@ class Spending:
         self.on_reached: Callable[[str, Budget, float], None] = lambda *_: None
         self._spent: dict[Window, dict[str, Spent]] = {}
         self._reserved: dict[str, Spent] = {}
+        self._latest: tuple[float, Sequence[dict[str, Spent]]] = (0.0, ())  # a day's start, and its windows
         self._told: set[tuple[str, Budget, float]] = set()
 
     def load(self, period: Period, start: float, sums: Iterable[tuple[str, float, float]]) -> None:
         """What was spent before the start: client, dollars, tokens."""
         self._spent[period, start] = {client: Spent(usd, tokens) for client, usd, tokens in sums}
+        self._latest = (0.0, ())
 
     def add(self, client: str, at: float, usd: float, tokens: float) -> None:
         """It was spent at that time; negative: it turned out to be less."""
-        for period in PERIODS:
-            spent = self._window(period, start_of(period, at)).setdefault(client, Spent())
+        for window in self._windows_of(at):
+            spent = window.get(client)
+            if spent is None:
+                spent = window[client] = Spent()
             spent.usd += usd
             spent.tokens += tokens
 
@@ -122,6 +128,14 @@ class Spending:
             retry_after=max(1.0, reset - now),
         )
 
+    def _windows_of(self, at: float) -> Sequence[dict[str, Spent]]:
+        """The day, week and month of a moment; looked up anew when it is another day, which costs some 10 us."""
+        day, windows = self._latest
+        if not day <= at < day + _DAY_SECONDS:
+            windows = [self._window(period, start_of(period, at)) for period in PERIODS]
+            self._latest = (start_of("day", at), windows)
+        return windows
+
     def _window(self, period: Period, start: float) -> dict[str, Spent]:
         window = self._spent.get((period, start))
         if window is None:
@@ -129,4 +143,5 @@ class Spending:
             begun = sorted(begin for name, begin in self._spent if name == period)
             for old in begun[:-STARTS_KEPT]:
                 del self._spent[period, old]
+                self._latest = (0.0, ())
         return window

@@ -1,7 +1,6 @@
 """What a request used, to the ledger: when it is over, and once more when the CLI tells the rest."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from claudegwd.ledger.entry import MODEL_CHARACTERS, Line, Sums
 from claudegwd.limits.prices import weight
@@ -39,9 +38,8 @@ class Booking:
         self._tell(Sums())
 
     def _tell(self, sums: Sums) -> None:
-        more = self._with_more(sums)
-        if more != Sums():
-            self._note(self._line, more)
+        if self._add_more(sums) or sums.requests:
+            self._note(self._line, sums)
             self._charge()
 
     def _charge(self) -> None:
@@ -59,24 +57,23 @@ class Booking:
         usd, tokens = self._charged[0] - before[0], self._charged[1] - before[1]
         self._spending.add(self._line.client, self._line.minute, usd, tokens)
 
-    def _with_more(self, sums: Sums) -> Sums:
-        """Add what was told since the last time."""
+    def _add_more(self, sums: Sums) -> bool:
+        """Add what was told since the last time; whether anything was."""
         told, now, cost = self._told, self._answer.counted, self._answer.cost
+        if now == told and cost == self._cost:
+            return False
         self._told = now
         spent = (cost or 0.0) - (self._cost or 0.0)
         unpriced = int(cost is None and bool(now.prompt or now.completion))
-        more = replace(
-            sums,
-            prompt=now.prompt - told.prompt,
-            completion=now.completion - told.completion,
-            cached=now.cached - told.cached,
-            written=now.written - told.written,
-            reasoning=now.reasoning - told.reasoning,
-            priced=int(cost is not None) - int(self._cost is not None),
-            unpriced=unpriced - self._unpriced,
-            cost=spent,
-        )
+        sums.prompt = now.prompt - told.prompt
+        sums.completion = now.completion - told.completion
+        sums.cached = now.cached - told.cached
+        sums.written = now.written - told.written
+        sums.reasoning = now.reasoning - told.reasoning
+        sums.priced = int(cost is not None) - int(self._cost is not None)
+        sums.unpriced = unpriced - self._unpriced
+        sums.cost = spent
         self._cost, self._unpriced = cost, unpriced
         if spent:
             self._on_spent(spent)
-        return more
+        return True

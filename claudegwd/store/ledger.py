@@ -130,15 +130,21 @@ class Ledger:
         lines, self._pending, self._changed = self._pending, {}, trio.Event()
         try:
             await self._database.run(write_usage, lines)
+        except trio.Cancelled:  # before it began: what runs in a thread is waited for
+            self._take_back(lines)
+            raise
         except (sqlite3.Error, StateError) as error:
             self._say_failing(error)
-            for line, sums in lines.items():
-                self._keep(line, sums)
+            self._take_back(lines)
             return False
         if self._failing:
             self._failing = False
             event(log, logging.INFO, "usage is written again", lost=self.lost)
         return True
+
+    def _take_back(self, lines: Mapping[Line, Sums]) -> None:
+        for line, sums in lines.items():
+            self._keep(line, sums)
 
     async def _join(self) -> None:
         self._join_at = self._elapsed() + JOIN_SECONDS

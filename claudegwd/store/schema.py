@@ -101,6 +101,17 @@ STEPS: Final[tuple[str, ...]] = (
     """
     ALTER TABLE clients ADD COLUMN budgets TEXT NOT NULL DEFAULT '';  -- as they are written: 20usd/month, …
     """,
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        uid INTEGER,  -- NULL where the system does not tell
+        pid INTEGER,
+        user TEXT NOT NULL,
+        what TEXT NOT NULL,
+        fields TEXT NOT NULL  -- JSON object: names and states, never a token
+    ) STRICT;
+    """,
 )
 
 VERSION: Final = len(STEPS)

@@ -66,7 +66,7 @@ async def test_an_unforeseen_failure_is_logged_once_and_tells_nothing(
 async def test_a_change_is_logged_with_who_made_it(gateway: SmallGateway, client: httpx.AsyncClient) -> None:
     await client.post("/v1/rotate")
     (entry,) = [each for each in gateway.logs.tail(50) if each.text == "keys rotated"]
-    assert dict(entry.fields) == {"uid": os.getuid(), "pid": os.getpid(), "key": "primary", "to": "second"}
+    assert dict(entry.fields) == {"uid": os.getuid(), "pid": os.getpid(), "before": "primary", "after": "second"}
 
 
 async def test_the_index_names_every_route(client: httpx.AsyncClient) -> None:

@@ -216,3 +216,13 @@ async def test_a_restart_knows_what_was_spent_and_what_answers_cost(database: Da
     assert spending.spent("laptop", budget_day, NOW) == 0.5
     assert spending.spent("laptop", budget_month, NOW) == 127
     assert spending.prices.cost("sonnet", 200) == 0.5  # 100 tokens in, and 20 out at five times the price
+
+
+async def test_what_was_about_to_be_written_when_the_end_came_is_not_lost(database: Database) -> None:
+    ledger = Ledger(database, lambda: NOW)
+    ledger.note(a_line(), Sums(1))
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await ledger.flush()
+    assert scope.cancelled_caught
+    assert (await ledger.read(Question(0, ())))["total"]["requests"] == 1

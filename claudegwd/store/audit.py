@@ -1,0 +1,122 @@
+"""Who changed what over the control socket: written at once behind the change's back, and bounded."""
+
+import json
+import logging
+import pwd
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import trio
+
+from claudegwd.logs import event, log
+from claudegwd.store.database import Database, StateError
+
+# Some 200 bytes each; ten changes a day are three years.
+ROWS_MAX: Final = 10_000
+# Changes that wait for a disk that fails; the log has them all the same.
+PENDING_MAX: Final = 1000
+RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
+LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
+
+
+class Change(NamedTuple):
+    """`fields`: what it was about, names and states only, and `before` and `after` where there is such a thing."""
+
+    at: float
+    uid: int | None
+    pid: int | None
+    user: str
+    what: str
+    fields: Mapping[str, Any]
+
+
+class Audit:
+    """Give it the state file, run `run` as a task."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self._pending: list[Change] = []
+        self._changed = trio.Event()
+        self._failing = False
+
+    def note(self, uid: int | None, pid: int | None, what: str, fields: Mapping[str, Any]) -> None:
+        """Somebody changed something. Never waits."""
+        self._pending.append(Change(self._clock(), uid, pid, _name_of(uid), what, fields))
+        del self._pending[:-PENDING_MAX]
+        self._changed.set()
+
+    async def rows(self, count: int) -> list[dict[str, Any]]:
+        """The last changes, the newest last. StateError."""
+        await self.flush()
+        try:
+            found = await self._database.run(last_changes, count)
+        except sqlite3.Error as error:
+            self._say_failing(error)
+            raise StateError("cannot read the changes: the state file cannot be used; the log says why") from None
+        return [change._asdict() for change in found]
+
+    async def run(self) -> None:
+        """Write what is noted, for ever; a last time when cancelled."""
+        try:
+            while True:
+                await self._changed.wait()
+                if not await self.flush():
+                    await trio.sleep(RETRY_SECONDS)
+        finally:
+            with trio.move_on_after(LAST_WRITE_SECONDS, shield=True):
+                await self.flush()
+
+    async def flush(self) -> bool:
+        """Write what is noted, now; whether that went well."""
+        changes, self._pending = self._pending, []
+        if not changes:
+            self._changed = trio.Event()
+            return True
+        try:
+            await self._database.run(add_changes, changes)
+        except trio.Cancelled:  # before it began: what runs in a thread is waited for
+            self._pending = changes + self._pending
+            raise
+        except (sqlite3.Error, StateError) as error:
+            self._say_failing(error)
+            self._pending = (changes + self._pending)[-PENDING_MAX:]
+            return False
+        self._failing = False
+        return True
+
+    def _say_failing(self, error: Exception) -> None:
+        if not self._failing:
+            event(log, logging.ERROR, "cannot write who changed what; the log has it", cause=error)
+        self._failing = True
+
+
+def add_changes(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
+    """Add them, and forget the oldest above ROWS_MAX."""
+    connection.executemany(
+        "INSERT INTO audit (at, uid, pid, user, what, fields) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (change.at, change.uid, change.pid, change.user, change.what, json.dumps(dict(change.fields)))
+            for change in changes
+        ],
+    )
+    connection.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", (ROWS_MAX,))
+
+
+def last_changes(connection: sqlite3.Connection, count: int) -> list[Change]:
+    """The newest, in the order in which they were made."""
+    found = connection.execute(
+        "SELECT at, uid, pid, user, what, fields FROM audit ORDER BY id DESC LIMIT ?", (count,)
+    ).fetchall()
+    return [
+        Change(at, uid, pid, user, what, json.loads(fields)) for at, uid, pid, user, what, fields in reversed(found)
+    ]
+
+
+def _name_of(uid: int | None) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name if uid is not None else ""
+    except KeyError:
+        return ""
