@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from claudegwctl.options import HELP_NAMES, Options
-from claudegwctl.output import note
+from claudegwctl.output import note, say
 from claudegwctl.problems import Problem
 from claudegwd.contract import EXIT_FAILED, ensure_home
 
@@ -37,8 +37,14 @@ COMMANDS: Final = (
     "config",
     "doctor",
     "env",
+    "login",
+    "start",
+    "stop",
+    "restart",
     "install",
     "uninstall",
+    "backup",
+    "restore",
     "version",
 )
 
@@ -75,6 +81,14 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from claudegwctl.commands.version import own_version
+
+        say(f"claudegwctl {own_version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     ctx: typer.Context,
@@ -82,6 +96,9 @@ def options(
         str | None, typer.Option("--socket", metavar="PATH", help="The control socket, if not at its usual place.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Control a running claudegwd over its Unix socket."""
     ctx.obj = Options(socket, json)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from claudegwctl.client import Daemon
 from claudegwctl.problems import Problem
@@ -19,9 +20,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
 
 
+# What fingers type; not in the help, where one name for one thing is enough.
+ALIASES: Final = {"ls": "list", "rm": "remove"}
+
+
+class Subcommands(TyperGroup):
+    """The subcommands of one command, also by their aliases."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
+
+
 def new_app(help_text: str | None = None, example: str | None = None) -> typer.Typer:
     """An application of one command module; of one with subcommands the help and its example."""
     return typer.Typer(
+        cls=Subcommands,
         help=help_text,
         epilog=example and f"Example: {example}",
         # It alone takes longer to import than all the rest, and a traceback shall look like one.

@@ -3,6 +3,8 @@
 import logging
 import os
 import resource
+import shlex
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -247,12 +249,24 @@ def _status_line(gateway: RunningGateway) -> str:
     )
 
 
+def _chat_line(gateway: RunningGateway) -> str:
+    """The control CLI beside this program, by the name under which a shell finds it, and the socket if it needs it."""
+    beside = Path(sys.argv[0]).with_name("claudegwctl")
+    found = shutil.which("claudegwctl")
+    name = "claudegwctl" if found and Path(found).resolve() == beside.resolve() else str(beside)
+    own = gateway.env.get("CLAUDEGWD_SOCKET", "")
+    socket = f" --socket {shlex.quote(own)}" if own != os.environ.get("CLAUDEGWD_SOCKET", "") else ""
+    return f"{name if beside.exists() else 'claudegwctl'}{socket} chat"
+
+
 def _announce(gateway: RunningGateway, options: Options) -> None:
     log_event(log, logging.INFO, "ready", version=gateway.version, bind=", ".join(gateway.binds))
     if options.demo:
         address = gateway.binds[0].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
         sys.stdout.write(
             "The demo gateway answers. Try:\n\n"
+            f"  {_chat_line(gateway)}\n\n"
+            "or, as any other client does:\n\n"
             f"  curl -N http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n"
             """    -d '{"model": "sonnet", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'\n\n"""
         )

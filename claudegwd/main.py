@@ -5,6 +5,7 @@ import resource
 import signal
 import sqlite3
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ import typer
 from claudegwd import contract
 from claudegwd.config.load import Loaded, load
 from claudegwd.config.problems import ConfigError
+from claudegwd.demo_places import BIND_VARIABLE, demo_places
 from claudegwd.gateway import own_version
 from claudegwd.keys.file import KeysError, load_keys
 from claudegwd.logs import LogRing, setup
@@ -24,7 +26,12 @@ from claudegwd.store.database import StateError
 from claudegwd.workers.binary import NoCliError, find_binary
 from claudegwd.workers.scratch import Scratch
 
-app = typer.Typer(add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def main() -> None:
@@ -47,6 +54,11 @@ def claudegwd(
     demo: Annotated[
         bool, typer.Option("--demo", help="Answer from a scripted endpoint on this machine: no account, no network.")
     ] = False,
+    bind: Annotated[
+        list[str] | None,
+        typer.Option(help="Listen here instead of at server.bind; may be repeated.", metavar="HOST:PORT"),
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Listen on this port of 127.0.0.1.")] = None,
     version: Annotated[  # noqa: ARG001 - handled by its callback
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -56,7 +68,8 @@ def claudegwd(
     Runs in the foreground and logs to stderr; SIGTERM stops it once running answers have ended, SIGHUP reloads.
     Exit status: 0 stopped, 1 cannot start, 78 bad configuration. Example: claudegwd --demo
     """
-    raise typer.Exit(_run(config, check=check, demo=demo))
+    binds = [*(bind or []), *([] if port is None else [f"127.0.0.1:{port}"])]
+    raise typer.Exit(_run(config, binds, check=check, demo=demo))
 
 
 def _open_closed_streams() -> None:
@@ -70,15 +83,16 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
 
 
-def _run(config: Path | None, *, check: bool, demo: bool) -> int:
+def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) -> int:
     env = dict(os.environ)
+    if binds:
+        env[BIND_VARIABLE] = ",".join(binds)
     with ExitStack() as stack:
         try:
             if demo:
-                # The demo leaves no trace in the state of a real gateway, nor of its own once it has ended.
                 scratch = Scratch.make()
                 stack.callback(scratch.remove)
-                env["STATE_DIRECTORY"] = str(scratch.next())
+                env |= demo_places(env, scratch.next())
             loaded = load(config, env)
             if check:
                 return _check(loaded, env)

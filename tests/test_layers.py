@@ -82,8 +82,8 @@ ROWS = (
     Row(
         "the daemon",
         (
-            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.http1", "claudegwd.own_files",
-            "claudegwd.serving",
+            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.demo_places", "claudegwd.http1",
+            "claudegwd.own_files", "claudegwd.serving",
             "claudegwd.sockets", "claudegwd.systemd",
         ),
         ("claudegwd",),

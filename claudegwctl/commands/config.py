@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,8 +13,17 @@ import typer
 from claudegwctl.commands.reload import changes
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, plain, say, say_json
-from claudegwctl.problems import NotRunning
+from claudegwctl.problems import NotRunning, Problem
 from claudegwd.contract import config_path, is_there
+
+
+def names_of_settings(ctx: typer.Context, incomplete: str) -> list[str]:
+    try:
+        rows = daemon_of(ctx).get("/v1/config")["settings"]
+    except (Problem, KeyError, OSError):
+        return []
+    return [row["key"] for row in rows if row["key"].startswith(incomplete)]
+
 
 app = new_app("The configuration.", "claudegwctl config show --all")
 
@@ -65,6 +76,88 @@ def path(ctx: typer.Context, json: AsJson = False) -> None:
     if not answer["running"]:
         note("claudegwd is not running; one that you start would look here:")
     say(str(answer["path"]))
+
+
+@app.command("get", epilog="Example: claudegwctl config get workers.max")
+def get(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(help="SECTION.KEY.", autocompletion=names_of_settings)],
+    json: AsJson = False,
+) -> None:
+    """Print one setting as it is in effect."""
+    rows = daemon_of(ctx).get("/v1/config")["settings"]
+    row = next((row for row in rows if row["key"] == key), None)
+    if row is None:
+        raise Problem(f"cannot find the setting {key!r}: `claudegwctl config show --all` lists them")
+    if wants_json(ctx, json):
+        say_json(row)
+    else:
+        say(row["value"] if isinstance(row["value"], str) else plain(row["value"]))
+
+
+@app.command("set", epilog="Example: claudegwctl config set workers.max 4")
+def put(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(help="SECTION.KEY.", autocompletion=names_of_settings)],
+    value: Annotated[str | None, typer.Argument(help="As config.toml writes it; quotes may be left out.")] = None,
+    default: Annotated[bool, typer.Option("--default", help="Take it out of the file.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Write one setting into config.toml. Comments stay, and what the daemon would refuse is not written.
+
+    A reload puts it in effect.
+    """
+    from claudegwctl import editing
+
+    if (value is None) is not default:
+        raise Problem(f"cannot set {key}: give a value, or --default to take it out of the file")
+    file, _ = _place(ctx)
+    text = editing.read(file)
+    new = editing.without_setting(text, key) if value is None else editing.with_setting(text, key, value)
+    if new != text:
+        editing.put_in_place(file, new)
+    _written(ctx, json, file, changed=new != text)
+
+
+@app.command("edit", epilog="Example: claudegwctl config edit")
+def edit(ctx: typer.Context, json: AsJson = False) -> None:
+    """Open config.toml in your editor. What the daemon would refuse is not written, and can be mended at once."""
+    from claudegwctl import editing
+
+    file, _ = _place(ctx)
+    before = text = editing.read(file)
+    while True:
+        edited = editing.by_hand(text)
+        if edited == before:
+            _written(ctx, json, file, changed=False)
+            return
+        text = edited
+        try:
+            editing.put_in_place(file, text)
+        except Problem as problem:
+            note(str(problem))
+            if not sys.stdin.isatty() or not typer.confirm("edit again?", default=True, err=True):
+                raise typer.Exit(problem.exit_code) from None
+        else:
+            _written(ctx, json, file, changed=True)
+            return
+
+
+def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool) -> None:
+    if wants_json(ctx, json):
+        say_json({"path": str(file), "changed": changed})
+    elif changed:
+        say(f"wrote {file}; `claudegwctl reload` puts it in effect")
+    else:
+        say(f"{file} needs no change")
+
+
+def _place(ctx: typer.Context) -> tuple[Path, bool]:
+    """Where config.toml lies, and whether a daemon runs that says so."""
+    try:
+        return Path(daemon_of(ctx).get("/v1/config")["path"]), True
+    except NotRunning:
+        return config_path(os.environ)[0], False
 
 
 def lines(found: Mapping[str, Any], *, all_keys: bool) -> Iterator[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json as to_json
+import re
+import time
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
 
-from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.options import AsJson, daemon_of, names_of_clients, names_of_keys, new_app, wants_json
 from claudegwctl.output import coloured, say
+from claudegwctl.problems import Problem
 
 app = new_app()
 
@@ -34,19 +37,34 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=MAX_LINES, help="How many of the last.")] = 50,
     level: Annotated[Level, typer.Option("--level", "-l", help="The least level to show.")] = Level.DEBUG,
+    since: Annotated[str, typer.Option(help="Only what is younger: 90s, 15m, 12h, 7d.")] = "",
+    request: Annotated[str, typer.Option(help="Only of this request (x-request-id).")] = "",
+    key: Annotated[str, typer.Option(help="Only of this upstream key.", autocompletion=names_of_keys)] = "",
+    client: Annotated[str, typer.Option(help="Only of this client.", autocompletion=names_of_clients)] = "",
     json: AsJson = False,
 ) -> None:
     """Show the last records of the log.
 
     They are kept in memory; the journal has the older ones."""
     as_json = wants_json(ctx, json)
-    query = {"lines": lines, "follow": int(follow), "level": level.value}
+    query: dict[str, object] = {"lines": lines, "follow": int(follow), "level": level.value}
+    if since:
+        query["since"] = max(0, int(time.time() - seconds_of(since)))
+    query |= {name: value for name, value in (("request", request), ("key", key), ("client", client)) if value}
     try:
         for record in daemon_of(ctx).lines("/v1/logs", query, follow=follow):
             say(to_json.dumps(record, ensure_ascii=False) if as_json else line(record))
     except KeyboardInterrupt:
         # The way to end it.
         return
+
+
+def seconds_of(text: str) -> int:
+    """A duration such as 15m."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip(), re.ASCII)
+    if found is None:
+        raise Problem("cannot take --since: write a number with s, m, h, d or w, such as 15m")
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[found[2]]
 
 
 def line(record: Mapping[str, Any]) -> str:

@@ -27,23 +27,43 @@ def install_steps(host: Host, *, system: bool) -> list[Step]:
     steps: list[Step] = list(_user_and_places(host)) if system else []
     own = list(_own_files(host, system=system))
     as_before = own[0].is_done()
-    target = _target(host, system=system)
-    loaded = _is_loaded(target)
+    named = target(host, system=system)
+    loaded = _is_loaded(named)
     if loaded and not as_before:
-        steps.append(Run("unload the job as it was", ["launchctl", "bootout", target], lambda: False, "none needed"))
+        steps.append(Run("unload the job as it was", ["launchctl", "bootout", named], lambda: False, "none needed"))
     load = ["launchctl", "bootstrap", _domain(host, system=system), str(_job_path(host, system=system))]
-    undo = f"launchctl bootout {target}"
+    undo = f"launchctl bootout {named}"
     return [*steps, *own, Run("load and start it", load, lambda: as_before and loaded, undo, hint=AGAIN)]
 
 
 def uninstall_steps(host: Host, *, system: bool) -> list[Step]:
     """The job is unloaded and its files are gone; configuration, keys, state and user stay."""
-    target = _target(host, system=system)
+    named = target(host, system=system)
     unload = Run(
-        "stop and unload it", ["launchctl", "bootout", target], lambda: not _is_loaded(target), "claudegwctl install"
+        "stop and unload it", ["launchctl", "bootout", named], lambda: not _is_loaded(named), "claudegwctl install"
     )
     own = _own_files(host, system=system)
     return [unload, *(Remove(step.path) for step in own if isinstance(step, PutFile | Link))]
+
+
+def is_installed(host: Host, *, system: bool) -> bool:
+    """Whether our job's property list is in place."""
+    return _job_path(host, system=system).exists()
+
+
+def command(verb: str, host: Host, *, system: bool) -> list[str]:
+    """What starts, stops or restarts it. A job that ends by itself is started again, so to stop is to unload."""
+    name = target(host, system=system)
+    if verb == "stop":
+        return ["launchctl", "bootout", name]
+    if not _is_loaded(name):
+        return ["launchctl", "bootstrap", _domain(host, system=system), str(_job_path(host, system=system))]
+    return ["launchctl", "kickstart", *(["-k"] if verb == "restart" else []), name]
+
+
+def target(host: Host, *, system: bool) -> str:
+    """The job's name for launchctl."""
+    return f"{_domain(host, system=system)}/{_label(system=system)}"
 
 
 def job(host: Host, *, system: bool) -> bytes:
@@ -96,10 +116,6 @@ def _domain(host: Host, *, system: bool) -> str:
     return "system" if system else f"gui/{host.uid}"
 
 
-def _target(host: Host, *, system: bool) -> str:
-    return f"{_domain(host, system=system)}/{_label(system=system)}"
-
-
 def _job_path(host: Host, *, system: bool) -> Path:
     place = host.root / "Library/LaunchDaemons" if system else host.home / "Library/LaunchAgents"
     return place / f"{_label(system=system)}.plist"
@@ -121,9 +137,9 @@ def _group_exists() -> bool:
     return any(entry.gr_name == USER for entry in grp.getgrall())
 
 
-def _is_loaded(target: str) -> bool:
+def _is_loaded(named: str) -> bool:
     try:
-        done = subprocess.run(["launchctl", "print", target], capture_output=True, timeout=QUERY_SECONDS, check=False)  # noqa: S603, S607 - a program of the system
+        done = subprocess.run(["launchctl", "print", named], capture_output=True, timeout=QUERY_SECONDS, check=False)  # noqa: S603, S607 - a program of the system
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

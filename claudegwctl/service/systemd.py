@@ -64,6 +64,16 @@ def uninstall_steps(host: Host, *, system: bool) -> list[Step]:
     return [stop, *gone, again]
 
 
+def is_installed(*, system: bool) -> bool:
+    """Whether the manager knows our unit."""
+    return _show(_control(system=system), "LoadState") == ["loaded"]
+
+
+def command(verb: str, *, system: bool) -> list[str]:
+    """What starts, stops or restarts it."""
+    return [*_control(system=system), verb, UNIT]
+
+
 def is_packaged(host: Host, *, system: bool) -> bool:
     """Whether the system's own package has put this very program's unit in place."""
     kind = "system" if system else "user"

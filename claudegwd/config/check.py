@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from claudegwd.config.fields import FIELDS, KEYS, Field, nearest, shown
-from claudegwd.config.problems import ConfigError
+from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 
 MAX_PORT: Final = 65_535
@@ -20,33 +20,51 @@ _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?",
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
-def flatten(data: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """The tables of a config.toml as {"section.name": value}; a key or section we do not know is an error."""
+def flatten(data: Mapping[str, Any], file: str, errors: Errors | None = None) -> dict[str, Any]:
+    """The tables of a config.toml as {"section.name": value}; a key or section we do not know is an error.
+
+    With `errors` they are left there for `build` to raise, with those of the values.
+    """
     flat: dict[str, Any] = {}
+    found = errors if errors is not None else Errors()
     for section, table in data.items():
         if section not in FIELDS:
-            raise ConfigError(file, section, _unknown_section(section, table))
-        if not isinstance(table, dict):
-            raise ConfigError(file, section, f"is a section: write [{section}] on a line of its own, its keys below")
-        for name, value in table.items():
-            if name not in FIELDS[section]:
-                raise ConfigError(file, f"{section}.{name}", _unknown_key(section, name))
-            flat[f"{section}.{name}"] = value
+            found.add(ConfigError(file, section, _unknown_section(section, table)))
+        elif not isinstance(table, dict):
+            text = f"is a section: write [{section}] on a line of its own, its keys below"
+            found.add(ConfigError(file, section, text))
+        else:
+            for name in (name for name in table if name not in FIELDS[section]):
+                found.add(ConfigError(file, f"{section}.{name}", _unknown_key(section, name)))
+            flat |= {f"{section}.{name}": value for name, value in table.items() if name in FIELDS[section]}
+    if errors is None:
+        found.done()
     return flat
 
 
-def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]]) -> Config:
-    """Check every value and put them together. `origin` says of a key which file and name an error is to name."""
+def build(
+    values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], errors: Errors | None = None
+) -> Config:
+    """Check every value and put them together. `origin` says of a key which file and name an error is to name.
+
+    Raises one ConfigError with all that is wrong, and with what is in `errors`.
+    """
+    errors = errors if errors is not None else Errors()
     parts: dict[str, dict[str, Any]] = {section: {} for section in FIELDS}
     for key, value in values.items():
         target = KEYS[key]
-        parts[target.section][target.name] = _convert(target, value, origin)
+        try:
+            parts[target.section][target.name] = _convert(target, value, origin)
+        except ConfigError as error:
+            errors.add(error)
+    errors.done()
     config = Config(**{section: msgspec.convert(table, _struct(section)) for section, table in parts.items()})
     for check in (_check_binds, _check_names, _check_auth, _check_workers):
         found = check(config)
         if found is not None:
             file, name = origin(found[0])
-            raise ConfigError(file, name, found[1])
+            errors.add(ConfigError(file, name, found[1]))
+    errors.done()
     return config
 
 

@@ -15,7 +15,7 @@ from claudegwd import contract
 from claudegwd.config.check import build, flatten
 from claudegwd.config.environment import ENVIRONMENT, FromEnvironment, Secrets, read_environment
 from claudegwd.config.machine import machine, workers_for
-from claudegwd.config.problems import ConfigError
+from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 
 # A real configuration has some hundred bytes; this keeps /dev/zero or a log file from filling the memory.
@@ -51,11 +51,12 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     usual, named = contract.config_path(env)
     file = path.expanduser().absolute() if path is not None else usual
     text = _read(file, must_exist=named or path is not None)
-    values = flatten(_parse(text, file), str(file)) if text is not None else {}
+    errors = Errors()
+    values = flatten(_parse(text, file), str(file), errors) if text is not None else {}
     given = read_environment(env)
     sources = dict.fromkeys(values, "file") | {key: found.variable for key, found in given.overrides.items()}
     merged = values | {key: found.value for key, found in given.overrides.items()}
-    config = build(merged, lambda key: _origin(key, file, given))
+    config = build(merged, lambda key: _origin(key, file, given), errors)
     _check_group(config.control.group, *_origin("control.group", file, given))
     if "workers.max" not in sources:
         config = replace(config, workers=replace(config.workers, max=workers_for(*machine())))

@@ -14,3 +14,21 @@ class ConfigError(Exception):
         self.key = key
         self.message = message
         super().__init__(f"cannot use {file}: {key + ' ' if key else ''}{message}")
+
+
+class Errors:
+    """Gathers errors, so that whoever wrote a file sees all of them at once."""
+
+    def __init__(self) -> None:
+        self._found: list[ConfigError] = []
+
+    def add(self, error: ConfigError) -> None:
+        self._found.append(error)
+
+    def done(self) -> None:
+        """Raise what was found, as one error whose text has a line for each; the first says file and key."""
+        if not self._found:
+            return
+        first = self._found[0]
+        first.args = ("\n".join(str(error) for error in self._found),)
+        raise first

@@ -56,7 +56,7 @@ class Ask:
     def number(self, name: str, default: int, highest: int) -> int:
         """A whole number from 0 to `highest` in the query."""
         text = self.query.get(name, str(default))
-        if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) > highest:
+        if not re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) or int(text) > highest:
             raise BadRequest(f"cannot take {name}: write a whole number from 0 to {highest}")
         return int(text)
 

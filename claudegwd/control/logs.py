@@ -1,8 +1,11 @@
-"""GET /v1/logs?lines=N&follow=0|1&level=L: the last records, and with follow those to come, one JSON object a line."""
+"""GET /v1/logs?lines=N&follow=0|1&level=L: the last records, and with follow those to come, one JSON object a line.
+
+since=SECONDS (of the epoch), request=ID, key=NAME and client=NAME leave the others out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from claudegwd.control.ask import Ask, Lines
@@ -12,26 +15,53 @@ from claudegwd.logs.formats import json_line
 from claudegwd.logs.ring import RING_RECORDS
 
 DEFAULT_LINES: Final = 50
+# Seconds of the epoch in nine digits end in 2001; ten last until 2286.
+MAX_TIME: Final = 9_999_999_999
+
+
+# What a record's field has to be, by the name in the query.
+FIELDS: Final = {"request": "request_id", "key": "key", "client": "client"}
+
+Wanted = Callable[[Entry], bool]
 
 
 async def read(gateway: Gateway, ask: Ask) -> Lines:
     lines = ask.number("lines", DEFAULT_LINES, RING_RECORDS)
     level = ask.choice("level", "debug", LEVELS)
-    return Lines(_follow(gateway.logs, lines, level) if ask.flag("follow") else _tail(gateway.logs, lines, level))
+    wanted = _wanted(ask)
+    if ask.flag("follow"):
+        return Lines(_follow(gateway.logs, lines, level, wanted))
+    return Lines(_tail(gateway.logs, lines, level, wanted))
 
 
-async def _tail(ring: LogRing, lines: int, level: str) -> AsyncIterator[bytes]:
-    for entry in ring.tail(lines, level):
+def _wanted(ask: Ask) -> Wanted:
+    since = ask.number("since", 0, MAX_TIME)
+    fields = {field: ask.query[name] for name, field in FIELDS.items() if name in ask.query}
+
+    def wanted(entry: Entry) -> bool:
+        return entry.time >= since and all(str(entry.fields.get(name)) == value for name, value in fields.items())
+
+    return wanted
+
+
+async def _tail(ring: LogRing, lines: int, level: str, wanted: Wanted) -> AsyncIterator[bytes]:
+    for entry in _last(ring, lines, level, wanted):
         yield _line(entry)
 
 
-async def _follow(ring: LogRing, lines: int, level: str) -> AsyncIterator[bytes]:
+async def _follow(ring: LogRing, lines: int, level: str, wanted: Wanted) -> AsyncIterator[bytes]:
     with ring.follow(level) as follower:
         # Taken at once: a record logged while these are sent is the follower's, and must not come twice.
-        for entry in ring.tail(lines, level):
+        for entry in _last(ring, lines, level, wanted):
             yield _line(entry)
         async for entry in follower:
-            yield _line(entry)
+            if wanted(entry):
+                yield _line(entry)
+
+
+def _last(ring: LogRing, lines: int, level: str, wanted: Wanted) -> list[Entry]:
+    found = [entry for entry in ring.tail(RING_RECORDS, level) if wanted(entry)]
+    return found[-lines:] if lines else []
 
 
 def _line(entry: Entry) -> bytes:

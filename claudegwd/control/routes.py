@@ -30,7 +30,10 @@ ROUTES: Final = (
     Route("GET", "/v1/status", status.show, "shows how the daemon is"),
     Route("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
     Route("POST", "/v1/reload", reload.reload, "reads configuration and keys again"),
-    Route("GET", "/v1/logs", logs.read, "shows the log: ?lines=N&follow=0|1&level=L"),
+    Route(
+        "GET", "/v1/logs", logs.read,
+        "shows the log: ?lines=N&follow=0|1&level=L&since=TIME&request=ID&key=NAME&client=NAME",
+    ),
     Route("GET", "/v1/keys", keys.rows, "lists the upstream keys"),
     Route("POST", "/v1/keys", keys.add, "adds an upstream key"),
     Route("POST", "/v1/keys/import", keys.bring_in, "adds those of several keys that are not there yet"),

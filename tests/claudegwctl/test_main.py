@@ -13,7 +13,7 @@ from tests.control_cli import ROOT, ctl, ctl_without_daemon, environment
 GROUPS = {
     "keys": ("list", "add", "remove", "enable", "disable", "test", "import"),
     "clients": ("create", "list", "revoke"),
-    "config": ("show", "check", "path"),
+    "config": ("show", "check", "path", "get", "set", "edit"),
 }
 ALL = [(name,) for name in COMMANDS if name not in GROUPS] + [
     (group, name) for group in GROUPS for name in GROUPS[group]
@@ -51,7 +51,7 @@ def test_the_help_lists_them_in_order() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["statu"], "Did you mean 'status'?"),
+        (["statu"], "Did you mean 'status'"),
         (["keys", "ad"], "Did you mean 'add'?"),
         (["status", "--wach"], "--watch"),
         (["logs", "-n", "many"], "-n"),
@@ -142,3 +142,10 @@ def test_letters_that_the_terminal_does_not_know() -> None:
     env = os.environ | {"PYTHONIOENCODING": "latin-1:strict"}
     done = subprocess.run(command, capture_output=True, env=env, check=False)
     assert (b"Traceback" in done.stderr, b"\\u4e2d" in done.stdout) == (False, True)
+
+
+def test_version_and_aliases(nowhere: Path) -> None:
+    assert ctl_without_daemon("--version").out.startswith("claudegwctl 0.")
+    for words in (("keys", "ls"), ("clients", "ls"), ("keys", "rm", "x")):
+        assert ctl_without_daemon("--socket", str(nowhere), *words).status == 3, words
+    assert "ls" not in ctl_without_daemon("keys", "-h").out.split()

@@ -56,3 +56,28 @@ def test_where_it_would_lie(nowhere: Path) -> None:
     done = ctl_without_daemon("--socket", str(nowhere), "config", "path", CONFIGURATION_DIRECTORY="/etc/claudegwd")
     assert (done.status, done.out) == (0, "/etc/claudegwd/config.toml\n")
     assert "not running" in done.err
+
+
+async def test_getting_and_setting(gateway: SmallGateway, socket: Path) -> None:
+    gateway.config_file.write_text("# mine\n[workers]\nmax = 3  # few\n")
+    assert (await ctl(socket, "config", "set", "workers.max", "5")).out.startswith(f"wrote {gateway.config_file}; ")
+    assert gateway.config_file.read_text() == "# mine\n[workers]\nmax = 5  # few\n"
+    await ctl(socket, "reload")
+    assert (await ctl(socket, "config", "get", "workers.max")).out == "5\n"
+    assert (await ctl(socket, "config", "set", "workers.max", "5", "--json")).json["changed"] is False
+    await ctl(socket, "config", "set", "workers.max", "--default")
+    assert "max" not in gateway.config_file.read_text()
+    for words in (("get", "workers.mx"), ("set", "workers.mx", "1"), ("set", "workers.max")):
+        done = await ctl(socket, "config", *words)
+        assert (done.status, done.out, done.err[:7]) == (1, "", "cannot ")
+
+
+async def test_editing(gateway: SmallGateway, socket: Path) -> None:
+    gateway.config_file.write_text("[workers]\nmax = 3\n")
+    done = await ctl(socket, "config", "edit", EDITOR="sed -i s/3/4/", VISUAL="")
+    assert done.out.startswith("wrote ")
+    assert gateway.config_file.read_text() == "[workers]\nmax = 4\n"
+    done = await ctl(socket, "config", "edit", EDITOR="sed -i s/max/mx/", VISUAL="")
+    assert (done.status, "workers.mx" in done.err) == (1, True)
+    assert gateway.config_file.read_text() == "[workers]\nmax = 4\n"
+    assert "needs no change" in (await ctl(socket, "config", "edit", EDITOR="true", VISUAL="")).out

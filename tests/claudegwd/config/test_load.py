@@ -192,3 +192,15 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[limits]\nqueue = 7\n", encoding="utf-8-sig")
     assert load(file, {}).config.limits.queue == 7
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[workers]\nmx = 1\nspares = 'no'\n[nonsense]\n[log]\nlevel = 'loud'\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file, {"CLAUDEGWD_LIMITS__QUEUE": "many"})
+    said = str(caught.value).splitlines()
+    assert len(said) == 5
+    assert all(line.startswith("cannot use ") for line in said)
+    wrong = ("log.level", "nonsense", "workers.mx", "workers.spares", "CLAUDEGWD_LIMITS__QUEUE")
+    assert all(any(name in line for line in said) for name in wrong)

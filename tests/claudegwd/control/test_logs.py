@@ -60,3 +60,19 @@ async def test_a_record_logged_while_the_last_ones_are_sent_comes_once(gateway: 
     gateway.logs.close()
     seen += [line async for line in source]
     assert [json.loads(line)["message"] for line in seen] == ["one", "two", "three"]
+
+
+async def test_only_what_is_asked_for(gateway: SmallGateway, client: httpx.AsyncClient) -> None:
+    for number, (key, request) in enumerate([("a", "r1"), ("b", "r1"), ("a", "r2")]):
+        fields = {"key": key, "request_id": request, "client": "c"}
+        gateway.logs.append(Entry(100.0 + number, "info", "claudegwd", f"{key}{request}", fields))
+
+    async def texts(**query: str | int) -> list[str]:
+        answer = await client.get("/v1/logs", params=query)
+        return [json.loads(line)["message"] for line in answer.text.splitlines()]
+
+    assert await texts(key="a") == ["ar1", "ar2"]
+    assert await texts(key="a", lines=1) == ["ar2"], "the last of those, not those of the last"
+    assert await texts(request="r1", key="b") == ["br1"]
+    assert await texts(since=101, client="c") == ["br1", "ar2"]
+    assert await texts(client="d") == []

@@ -1,0 +1,52 @@
+"""claudegwctl backup"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from claudegwctl.commands.version import own_version
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say, say_json
+from claudegwctl.problems import NotRunning
+
+if TYPE_CHECKING:
+    from claudegwctl.archive import Places
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl backup gateway.tar")
+def backup(
+    ctx: typer.Context, file: Annotated[Path, typer.Argument(help="To be made.")], json: AsJson = False
+) -> None:
+    """Write configuration, upstream keys and state into one file that only you can read.
+
+    It holds the keys' tokens: keep it like them. The daemon may go on meanwhile."""
+    from claudegwctl.archive import back_up
+
+    names = back_up(places(ctx), file, own_version())
+    if wants_json(ctx, json):
+        say_json({"file": str(file), "holds": names})
+    else:
+        say(f"wrote {file}: {', '.join(names)}")
+
+
+def places(ctx: typer.Context) -> Places:
+    """The daemon's, or those of one that you would start."""
+    from claudegwctl.archive import Places
+    from claudegwctl.checks.finding import read_settings
+    from claudegwd.contract import config_path, keys_path, state_directory
+
+    try:
+        daemon = daemon_of(ctx)
+        config = Path(daemon.get("/v1/config")["path"])
+        kept = daemon.get("/v1/status").get("state_file")
+    except NotRunning:
+        config, kept = config_path(os.environ)[0], None
+    setting = str(read_settings(config, os.environ).get("keys.file", ""))
+    state = Path(kept) if kept else state_directory(os.environ) / "state.db"
+    return Places(config, keys_path(os.environ, config, setting), state)

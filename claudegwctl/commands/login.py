@@ -1,0 +1,96 @@
+"""claudegwctl login"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, socket_path, wants_json
+from claudegwctl.output import note, say, say_json
+from claudegwctl.problems import NotRunning, Problem
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl login")
+def login(
+    ctx: typer.Context,
+    token: Annotated[
+        bool, typer.Option("--token", help="Where there is no browser: the CLI prints a token to keep.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Log in with your Claude account, for the user that the service runs as.
+
+    It runs the Claude Code CLI's own login and says what the gateway will use. It is never read here.
+    """
+    try:
+        status: dict[str, Any] | None = daemon_of(ctx).get("/v1/status")
+    except NotRunning:
+        status = None
+    user = owner(status, os.geteuid())
+    command = command_line(_binary(ctx, status), user, os.geteuid(), token=token)
+    if not wants_json(ctx, json):
+        note(f"running {' '.join(command)}")
+    try:
+        done = subprocess.run(command, check=False)  # noqa: S603 - the CLI that the daemon runs
+    except OSError as error:
+        raise Problem(f"cannot run {command[0]}: {error.strerror}") from None
+    if done.returncode:
+        raise Problem(f"cannot log in: the Claude Code CLI ended with status {done.returncode}")
+    used = will_use(status, token=token)
+    if wants_json(ctx, json):
+        say_json({"user": user, "uses": used})
+    else:
+        say(used)
+
+
+def owner(status: dict[str, Any] | None, uid: int) -> str:
+    """The name of the user that the daemon runs as; ours where none runs."""
+    if status is not None:
+        with suppress(OSError):  # no /proc, or a process of another namespace: then it is ours
+            uid = Path(f"/proc/{status['pid']}").stat().st_uid
+    return pwd.getpwuid(uid).pw_name
+
+
+def command_line(binary: Path, user: str, uid: int, *, token: bool) -> list[str]:
+    """The CLI's own login, as `user`. Raises Problem where that takes root."""
+    what = [str(binary), *(["setup-token"] if token else ["auth", "login"])]
+    if pwd.getpwuid(uid).pw_name == user:
+        return what
+    if uid != 0:
+        raise Problem(f"cannot log in for {user}, as whom the gateway runs: use sudo")
+    home = pwd.getpwnam(user).pw_dir
+    return ["runuser", "-u", user, "--", "env", f"HOME={home}", *what]
+
+
+def will_use(status: dict[str, Any] | None, *, token: bool) -> str:
+    """What the gateway does with it, from the answer of GET /v1/status."""
+    if status is not None and status.get("keys"):
+        count = len(status["keys"])
+        return f"the gateway has {count} key{'s' if count > 1 else ''} and uses those; without any it uses the login"
+    if status is not None and status.get("login") not in {None, "claude"}:
+        return f"the gateway uses {status['login']} of its environment; without it, it uses the login"
+    if token:
+        return "give the token to the gateway's environment as CLAUDE_CODE_OAUTH_TOKEN, and restart it"
+    return "the gateway uses this login from its next conversation on"
+
+
+def _binary(ctx: typer.Context, status: dict[str, Any] | None) -> Path:
+    from claudegwctl.checks.cli import INSTALL, find
+    from claudegwctl.checks.finding import Scene, read_settings
+    from claudegwd.contract import config_path
+
+    file, _ = config_path(os.environ)
+    scene = Scene(os.environ, socket_path(ctx), file, settings=read_settings(file, os.environ))
+    scene.status = status
+    found = find(scene)
+    if found is None:
+        raise Problem(f"cannot log in: there is no Claude Code CLI; {INSTALL}")
+    return found

@@ -1,0 +1,24 @@
+"""claudegwctl restart"""
+
+from __future__ import annotations
+
+import typer
+
+from claudegwctl.options import AsJson, new_app, wants_json
+from claudegwctl.output import say, say_json
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl restart")
+def restart(ctx: typer.Context, json: AsJson = False) -> None:
+    """Restart the service. Answers under way end first, and new requests wait.
+
+    Through systemd or launchd, as `claudegwctl install` or a package has set it up."""
+    from claudegwctl.service.running import control
+
+    told = control("restart")
+    if wants_json(ctx, json):
+        say_json(told)
+    else:
+        say(f"running: {told['service']}")

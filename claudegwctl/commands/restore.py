@@ -1,0 +1,39 @@
+"""claudegwctl restore"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say, say_json
+from claudegwctl.problems import NotRunning, Problem
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl restore gateway.tar")
+def restore(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Made by `claudegwctl backup`.")],
+    json: AsJson = False,
+) -> None:
+    """Put back what `claudegwctl backup` wrote. What lies there now is kept beside it.
+
+    The daemon must not run."""
+    from claudegwctl import archive
+    from claudegwctl.commands.backup import places
+
+    try:
+        daemon_of(ctx).get("/v1/status")
+    except NotRunning:
+        done = archive.restore(file, places(ctx))
+    else:
+        raise Problem("cannot restore while claudegwd runs: end it first (`claudegwctl stop`)")
+    if wants_json(ctx, json):
+        say_json({"restored": done, "kept_with": archive.ASIDE_SUFFIX})
+        return
+    for path in done.values():
+        say(f"restored {path}")

@@ -1,0 +1,24 @@
+"""claudegwctl stop"""
+
+from __future__ import annotations
+
+import typer
+
+from claudegwctl.options import AsJson, new_app, wants_json
+from claudegwctl.output import say, say_json
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl stop")
+def stop(ctx: typer.Context, json: AsJson = False) -> None:
+    """Stop the service. Answers under way end first.
+
+    Through systemd or launchd, as `claudegwctl install` or a package has set it up."""
+    from claudegwctl.service.running import control
+
+    told = control("stop")
+    if wants_json(ctx, json):
+        say_json(told)
+    else:
+        say(f"stopped: {told['service']}")

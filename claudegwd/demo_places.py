@@ -1,0 +1,44 @@
+"""Where a demo keeps its things: apart from those of a real gateway, beside which it may run."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from claudegwd import contract
+
+BIND_VARIABLE: Final = "CLAUDEGWD_SERVER__BIND"
+_SOCKET_VARIABLES: Final = ("CLAUDEGWD_SOCKET", "CLAUDEGWD_CONTROL__SOCKET")
+# As in the configuration's default; a demo that finds it taken lets the system choose another.
+_USUAL_PORT: Final = 8000
+
+
+def demo_places(env: Mapping[str, str], scratch: Path) -> dict[str, str]:
+    """What the demo's environment has beside `env`: state and configuration of its own in `scratch`, which it leaves
+    empty at its end, and a control socket and port of its own where the usual ones are in use. What somebody named
+    in the environment holds."""
+    own = {"STATE_DIRECTORY": str(scratch), "CONFIGURATION_DIRECTORY": str(scratch)}
+    if not any(env.get(name) for name in _SOCKET_VARIABLES) and _answers(contract.daemon_socket_path(env)):
+        own["CLAUDEGWD_SOCKET"] = str(scratch / contract.SOCKET_NAME)
+    if not env.get(BIND_VARIABLE) and _is_taken(_USUAL_PORT):
+        own[BIND_VARIABLE] = "127.0.0.1:0"
+    return own
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        try:
+            asking.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _is_taken(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return True
+    return False
