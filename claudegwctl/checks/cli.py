@@ -14,7 +14,9 @@ from typing import Final
 from claudegwctl.checks.finding import OK, PROBLEM, Finding, Scene
 from claudegwd.contract import OLDEST_CLI
 
-INSTALL: Final = 'install the one that comes with `pip install claude-agent-sdk`, or put `claude` on PATH, or name it under claude.binary'
+INSTALL: Final = (
+    "install the one that comes with `pip install claude-agent-sdk`, put `claude` on PATH, or set claude.binary"
+)
 # It starts in half a second; on a machine that swaps, later.
 VERSION_SECONDS: Final = 20
 

@@ -9,7 +9,7 @@ from pathlib import Path
 BUNDLED = "claude_agent_sdk"
 
 HOW_TO_INSTALL = (
-    'install the one that comes with `pip install claude-agent-sdk`, or put `claude` on PATH, or name it in [claude] binary'
+    "install the one that comes with `pip install claude-agent-sdk`, put `claude` on PATH, or set claude.binary"
 )
 
 
