@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "config",
     "doctor",
     "env",
+    "cli",
     "login",
     "start",
     "stop",

@@ -21,6 +21,7 @@ from claudegwd.changes import RunningGateway
 from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.control.app import control_app
+from claudegwd.demo.demo import KEYS as DEMO_KEYS
 from claudegwd.demo.demo import demo
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.gateway import open_database
@@ -149,7 +150,8 @@ async def _keys(loaded: Loaded, env: Mapping[str, str]) -> KeysSource:
 async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
     endpoint = ScriptedEndpoint(demo)
     base_url = await nursery.start(endpoint.serve)
-    return KeysSource((UpstreamKey("demo", "sk-false-demo-key", base_url),), "the demo", writable=False)
+    keys = tuple(UpstreamKey(f"demo-{number}", token, base_url) for number, token in enumerate(DEMO_KEYS, 1))
+    return KeysSource(keys, "the demo", writable=False)
 
 
 async def _first_spare(gateway: RunningGateway) -> None:

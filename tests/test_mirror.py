@@ -46,6 +46,8 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwctl/commands/start.py": ("claudegwctl/service/test_running.py",),
     "claudegwctl/commands/stop.py": ("claudegwctl/service/test_running.py",),
     "claudegwctl/commands/restart.py": ("claudegwctl/service/test_running.py",),
+    "claudegwctl/commands/cli.py": ("e2e/test_cli_life.py",),
+    "claudegwctl/cli_life/trial.py": ("e2e/test_cli_life.py",),
     "claudegwctl/service/files.py": ("claudegwctl/service/test_plan.py",),
     "claudegwctl/service/host.py": ("claudegwctl/service/test_plan.py",),
     "claudegwctl/service/launchd.py": ("claudegwctl/service/test_plan.py",),

@@ -67,3 +67,15 @@ def judged(binary: Path, output: str) -> Finding:
         oldest = ".".join(map(str, OLDEST_CLI))
         return Finding("claude", PROBLEM, f"{binary} is {version}, older than {oldest}", INSTALL)
     return Finding("claude", OK, f"{version} ({binary})")
+
+
+def tried(binary: Path) -> Iterator[Finding]:
+    """The contract check, against the CLI that is there."""
+    from claudegwctl.cli_life.trial import verdicts
+
+    for verdict in verdicts(binary):
+        if verdict.problem:
+            mend = "`claudegwctl cli use pinned` uses the one that came with the gateway"
+            yield Finding(f"cli {verdict.name}", PROBLEM, verdict.problem, mend)
+        else:
+            yield Finding(f"cli {verdict.name}", OK, verdict.says)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,11 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLE
 
 
 @app.command(epilog="Example: claudegwctl doctor")
-def doctor(ctx: typer.Context, json: AsJson = False) -> None:
+def doctor(
+    ctx: typer.Context,
+    deep: Annotated[bool, typer.Option("--deep", help="Try the Claude Code CLI as well: some 30 s.")] = False,
+    json: AsJson = False,
+) -> None:
     """Look for what is wrong, and say how to mend it.
 
     Works also while the daemon does not run.
@@ -29,7 +33,7 @@ def doctor(ctx: typer.Context, json: AsJson = False) -> None:
     """
     as_json = wants_json(ctx, json)
     found: list[Finding] = []
-    for finding in _findings(ctx):
+    for finding in _findings(ctx, deep=deep):
         found.append(finding)
         if not as_json:
             _show(finding)
@@ -42,7 +46,7 @@ def doctor(ctx: typer.Context, json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def _findings(ctx: typer.Context) -> Iterator[Finding]:
+def _findings(ctx: typer.Context, *, deep: bool) -> Iterator[Finding]:
     from claudegwctl.checks import cli, credentials, daemon, files, ports, service
     from claudegwctl.checks.finding import Scene, read_settings
     from claudegwd.contract import config_path
@@ -52,6 +56,8 @@ def _findings(ctx: typer.Context) -> Iterator[Finding]:
     yield from daemon.check(scene, daemon_of(ctx))
     for check in (cli.check, credentials.check, ports.check, files.check, service.check):
         yield from check(scene)
+    if deep and (binary := cli.find(scene)) is not None:
+        yield from cli.tried(binary)
 
 
 def _show(finding: Finding) -> None:

@@ -22,6 +22,7 @@ from claudegwd.demo.script import (
     Thinking,
     ToolUse,
     Usage,
+    limited,
     overloaded,
     server_error,
     too_long,
@@ -36,7 +37,11 @@ _TOOL_PREFIX = re.compile(r"^mcp__.+?__")
 _FAIL_REQUEST = re.compile(r"^\s*fail with (\w+)\W*$", re.IGNORECASE)
 _CALL_REQUEST = re.compile(r"\b(use|call|run|invoke)\b", re.IGNORECASE)
 
-# Only what is not the key's fault: the demo has one key, which a 401 would end and a 429 take away for a minute.
+# The demo's upstream keys: the first is limited where that is asked for, the second never, so that one sees rotation.
+KEYS = ("sk-false-demo-key-1", "sk-false-demo-key-2")
+_LIMITED = "429"
+
+# Only what is not a key's fault: a 401 would end both.
 _FAILURES: Mapping[str, Answer] = {
     "500": server_error(),
     "529": overloaded(),
@@ -50,7 +55,7 @@ _HELLO = (
 )
 _TRY = (
     'Things to try: declare a tool and write "use the tool NAME"; ask for a json_schema; attach an image; '
-    'write "think" to see reasoning, or "fail with 529" (or 500, context, refusal) to see how that looks; '
+    'write "think" to see reasoning, or "fail with 529" (or 500, context, refusal, or 429: the next key takes over); '
     "set stop or max_tokens."
 )
 
@@ -58,8 +63,11 @@ _TRY = (
 def demo(request: RecordedRequest) -> Answer:
     """The demo's script."""
     said = replies.last_user_text(request)
-    if (failing := _FAIL_REQUEST.match(said)) and failing[1].lower() in _FAILURES:
-        return _FAILURES[failing[1].lower()]
+    if failing := _FAIL_REQUEST.match(said):
+        if failing[1] == _LIMITED and request.key == KEYS[0]:
+            return limited()
+        if failing[1].lower() in _FAILURES:
+            return _FAILURES[failing[1].lower()]
     results = _tool_results(request)
     calls = [] if results else _calls(request, said)
     if calls:

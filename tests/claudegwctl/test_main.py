@@ -13,6 +13,7 @@ from tests.control_cli import ROOT, ctl, ctl_without_daemon, environment
 GROUPS = {
     "keys": ("list", "add", "remove", "enable", "disable", "test", "import"),
     "clients": ("create", "list", "revoke"),
+    "cli": ("list", "try", "use", "rollback"),
     "config": ("show", "check", "path", "get", "set", "edit"),
 }
 ALL = [(name,) for name in COMMANDS if name not in GROUPS] + [

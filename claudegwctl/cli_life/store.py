@@ -1,0 +1,183 @@
+"""The Claude Code CLIs that were fetched: one directory each, below the gateway's state.
+
+They come out of the releases of the Python package that brings one, by pip, which holds each file against the index's
+hash. The binary's own hash is kept, and looked at again before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from claudegwctl.problems import Problem
+
+PACKAGE: Final = "claude-agent-sdk"
+NEWEST: Final = "newest"
+_INSIDE: Final = "claude_agent_sdk/_bundled/claude"
+_RECORD: Final = "record.json"
+# Some 80 MB over a slow line.
+FETCH_SECONDS: Final = 900.0
+VERSION_SECONDS: Final = 30.0
+# The binary has some 250 MB; this keeps a wrong archive from filling the disk.
+MAX_BINARY_BYTES: Final = 2**30
+_CLI: Final = re.compile(r"2\.\d+\.\d+")
+_RELEASE: Final = re.compile(r"[01]\.\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One that was fetched. `record` holds release, sha256, and what the contract check said of it."""
+
+    version: str
+    binary: Path
+    record: dict[str, Any]
+
+    @property
+    def passed(self) -> bool | None:
+        """None: not checked yet."""
+        found = self.record.get("problems")
+        return None if found is None else not found
+
+
+class Store:
+    """`folder` need not exist. Methods raise Problem."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def all(self) -> list[Kept]:
+        """The oldest version first."""
+        found = [kept for path in self.folder.glob(f"*/{_RECORD}") if (kept := _read(path))]
+        return sorted(found, key=lambda kept: [int(part) for part in kept.version.split(".")])
+
+    def get(self, version: str) -> Kept | None:
+        return next((kept for kept in self.all() if kept.version == version), None)
+
+    def have(self, wanted: str) -> Kept:
+        """The version of that name, else the one that this release of the package brings, fetched now."""
+        if kept := self.get(wanted):
+            self._verify(kept)
+            return kept
+        if _CLI.fullmatch(wanted):
+            raise Problem(
+                f"cannot fetch {wanted} by its own number: name the release of {PACKAGE} that brings it, or {NEWEST}"
+            )
+        if wanted != NEWEST and not _RELEASE.fullmatch(wanted):
+            raise Problem(f"cannot fetch {wanted!r}: write {NEWEST}, or a release of {PACKAGE} such as 0.2.187")
+        return self._fetch("" if wanted == NEWEST else wanted)
+
+    def judge(self, kept: Kept, problems: list[str]) -> Kept:
+        """Keep what the contract check said."""
+        record = {**kept.record, "problems": problems, "checked": time.time()}
+        _write(kept.binary.parent / _RECORD, record)
+        return Kept(kept.version, kept.binary, record)
+
+    def _verify(self, kept: Kept) -> None:
+        if _sha256(kept.binary) != kept.record.get("sha256"):
+            raise Problem(f"cannot use {kept.binary}: it is not what was fetched; remove its directory")
+
+    def _fetch(self, release: str) -> Kept:
+        try:
+            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".fetching-", dir=self.folder) as folder:
+                wheel = _download(release, Path(folder))
+                binary = _unpacked(wheel, Path(folder) / "new")
+                version = version_of(binary)
+                place = self.folder / version
+                if kept := self.get(version):
+                    return kept
+                record = {"release": wheel.name.split("-")[1], "sha256": _sha256(binary), "fetched": time.time()}
+                _write(binary.parent / _RECORD, record)
+                binary.parent.chmod(0o755)
+                shutil.rmtree(place, ignore_errors=True)
+                binary.parent.rename(place)
+        except OSError as error:
+            raise Problem(f"cannot keep a CLI in {self.folder}: {error.strerror}; try sudo") from None
+        return Kept(version, place / "claude", record)
+
+
+def version_of(binary: Path) -> str:
+    """What `--version` says. Raises Problem."""
+    try:
+        done = subprocess.run(  # noqa: S603 - what pip has just brought
+            [binary, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        raise Problem(f"cannot run {binary}: it is not for this machine, or broken") from None
+    found = _CLI.match(done.stdout.strip())
+    if found is None:
+        raise Problem(f"cannot use {binary}: it does not tell a version; is it the Claude Code CLI?")
+    return found[0]
+
+
+def _download(release: str, folder: Path) -> Path:
+    wanted = f"{PACKAGE}=={release}" if release else PACKAGE
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", str(folder)]
+    try:
+        done = subprocess.run(  # noqa: S603 - pip, with words of ours
+            [*command, "--disable-pip-version-check", wanted], capture_output=True, text=True,
+            timeout=FETCH_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Problem(f"cannot fetch {wanted} within {FETCH_SECONDS:g} s: look at the network") from None
+    if done.returncode:
+        if "No module named pip" in done.stderr:
+            raise Problem(f"cannot fetch {wanted}: there is no pip beside the gateway; `{sys.executable} -m ensurepip`")
+        last = (done.stderr.strip().splitlines() or ["no word why"])[-1]
+        raise Problem(f"cannot fetch {wanted}: pip says: {last}")
+    found = next(folder.glob("*.whl"), None)
+    if found is None:
+        raise Problem(f"cannot fetch {wanted}: it has nothing for this machine")
+    return found
+
+
+def _unpacked(wheel: Path, folder: Path) -> Path:
+    folder.mkdir()
+    binary = folder / "claude"
+    with zipfile.ZipFile(wheel) as archive:
+        try:
+            member = archive.getinfo(_INSIDE)
+        except KeyError:
+            raise Problem(f"cannot use {wheel.name}: it brings no CLI for this machine") from None
+        if member.file_size > MAX_BINARY_BYTES:
+            raise Problem(f"cannot use {wheel.name}: its CLI is larger than {MAX_BINARY_BYTES} bytes")
+        with archive.open(member) as source, binary.open("wb") as out:
+            shutil.copyfileobj(source, out)
+    binary.chmod(0o755)
+    return binary
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {error.strerror}") from None
+
+
+def _read(path: Path) -> Kept | None:
+    version = path.parent.name
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    usable = isinstance(record, dict) and _CLI.fullmatch(version) and os.access(path.parent / "claude", os.X_OK)
+    return Kept(version, path.parent / "claude", record) if usable else None
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(record))
+    new.replace(path)

@@ -1,0 +1,234 @@
+"""The contract check: whether a Claude Code CLI still does what the gateway needs of it.
+
+A gateway of its own, in demo mode, runs it against the scripted endpoint on this machine and is asked a canned
+conversation, once by each carrier. Nothing leaves the machine, and nothing of a running gateway is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from claudegwctl.problems import Problem
+from claudegwctl.public import Address, events
+
+# Alone it takes 2 s; on a busy machine ten times that.
+START_SECONDS: Final = 60.0
+# Its answers end at once; a worker that hangs is killed within this.
+STOP_SECONDS: Final = 20.0
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one ability. `problem` is "" where it is as it should be."""
+
+    name: str
+    says: str
+    problem: str
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "says": self.says, "ok": not self.problem, "problem": self.problem}
+
+
+@dataclass
+class Heard:
+    """A streamed answer."""
+
+    worker: str = ""
+    pieces: list[str] = field(default_factory=list)
+    finish_reason: str = ""
+    calls: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+Ask = Callable[..., Heard]
+
+
+class Broken(Exception):  # noqa: N818 - it names what happened
+    """The CLI does not do what is needed; the text says what it did."""
+
+
+def verdicts(binary: Path) -> Iterator[Verdict]:
+    """Of each ability in turn; the first failure to start ends it. Takes some 20 s."""
+    for carrier, steps in (("auto", WHOLE), ("transcript", TRANSCRIPT)):
+        begun = time.monotonic()
+        try:
+            with _gateway(binary, carrier) as ask:
+                for name, says, step in steps:
+                    yield _judged(name, says, lambda: step(ask))  # noqa: B023 - it is called at once
+        except Broken as broken:
+            yield Verdict("start", "it starts", str(broken), time.monotonic() - begun)
+            return
+
+
+def _judged(name: str, says: str, step: Callable[[], None]) -> Verdict:
+    begun, problem = time.monotonic(), ""
+    try:
+        step()
+    except (Broken, Problem) as broken:
+        problem = str(broken)
+    return Verdict(name, says, problem, time.monotonic() - begun)
+
+
+# -- the steps --------------------------------------------------------------------------------------------------------
+
+_TOOL: Final = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
+
+
+def _said(text: str, role: str = "user") -> dict[str, str]:
+    return {"role": role, "content": text}
+
+
+def _need(holds: object, text: str) -> None:
+    if not holds:
+        raise Broken(text)
+
+
+def _stream(ask: Ask) -> None:
+    heard = ask([_said("Hello")])
+    _need("question 1 of" in heard.text, "it did not answer a first question")
+    _need(len(heard.pieces) > 10, f"it streamed an answer of many words in {len(heard.pieces)} pieces")
+
+
+def _history(ask: Ask) -> None:
+    heard = ask([_said("one"), _said("an answer of somebody else", "assistant"), _said("two")])
+    _need("question 2 of" in heard.text, "it lost the history that the client sent")
+
+
+def _warm(ask: Ask) -> None:
+    ask([_said("first")])
+    heard = ask([_said("of another conversation")])
+    _need(heard.worker == "warm", f"a process was not used again (x-claudegw-worker: {heard.worker})")
+    _need("question 1 of" in heard.text, "one conversation went into another")
+
+
+def _tools(ask: Ask) -> None:
+    question = [_said("use the tool look_up")]
+    called = ask(question, tools=[_TOOL])
+    _need(called.finish_reason == "tool_calls" and called.calls, "it did not hand out a tool call")
+    call = called.calls[0]
+    made = {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
+    done: Messages = [
+        {"role": "assistant", "content": None, "tool_calls": [made]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "forty-two"},
+    ]
+    heard = ask([*question, *done], tools=[_TOOL])
+    _need("The tool answered: forty-two" in heard.text, "a tool's result did not reach the model")
+
+
+def _cut(ask: Ask) -> None:
+    heard = ask([_said("Hello")], max_tokens=4)
+    _need(heard.finish_reason == "length", f"an answer cut by max_tokens ended by {heard.finish_reason or 'nothing'}")
+    _need("question 1 of" in ask([_said("Hello")]).text, "after an answer that was cut it answers no more")
+
+
+def _rotation(ask: Ask) -> None:
+    heard = ask([_said("fail with 429")])
+    _need("question 1 of" in heard.text, "it did not go on under the second key where the first was limited")
+
+
+def _rewind(ask: Ask) -> None:
+    begun = [_said("to be gone on with")]
+    answered = [*begun, _said(ask(begun).text, "assistant")]
+    heard = ask([*answered, _said("two")])
+    _need(heard.worker == "continued", f"a conversation was not kept (x-claudegw-worker: {heard.worker})")
+    heard = ask([*answered, _said("two, edited")])
+    _need(heard.worker == "rewound", f"it did not go back in a conversation (x-claudegw-worker: {heard.worker})")
+    _need("question 2 of" in heard.text, "going back left what should be gone")
+
+
+Step = tuple[str, str, Callable[[Ask], None]]
+WHOLE: Final[Sequence[Step]] = (
+    ("stream", "it streams", _stream),
+    ("whole body", "a request goes through as the client sent it", _history),
+    ("warm", "a process serves one conversation after the other", _warm),
+    ("tools", "tools are called and answered", _tools),
+    ("rotation", "it changes keys inside the running process", _rotation),
+    ("cut", "an answer that is cut asks nothing more", _cut),
+)
+TRANSCRIPT: Final[Sequence[Step]] = (
+    ("replay", "a history is replayed as real turns", _history),
+    ("rewind", "it goes back in a conversation", _rewind),
+    ("parked tools", "a process waits in mid-turn for a tool", _tools),
+)
+
+
+# -- the gateway ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _gateway(binary: Path, carrier: str) -> Iterator[Ask]:
+    with tempfile.TemporaryDirectory(prefix="cgwtry") as home:
+        env = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "PYTHONPATH"}}
+        env |= {
+            "HOME": home, "TMPDIR": home, "CLAUDEGWD_SOCKET": f"{home}/control.sock",
+            "CLAUDEGWD_CLAUDE__BINARY": str(binary.absolute()), "CLAUDEGWD_WORKERS__CARRIER": carrier,
+        }  # fmt: skip
+        command = [sys.executable, "-m", "claudegwd", "--demo", "--port", "0"]
+        with (
+            (Path(home) / "log").open("w") as log,
+            subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log) as process,  # noqa: S603
+        ):
+            try:
+                address = _address(process, Path(home) / "log")
+                yield lambda messages, **more: _ask(address, messages, more)
+            finally:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_SECONDS)
+                process.kill()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> Address:
+    until = time.monotonic() + START_SECONDS
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    said = b""
+    while select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
+        piece = os.read(process.stdout.fileno(), 4096)
+        if not piece:
+            last = log.read_text(errors="replace").strip().splitlines()
+            raise Broken(f"it does not start: {last[-1] if last else 'no word why'}")
+        said += piece
+        if found := re.search(rb"http://([\d.]+):(\d+)/", said):
+            return Address(found[1].decode(), int(found[2]))
+    raise Broken(f"it does not start within {START_SECONDS:g} s")
+
+
+def _ask(address: Address, messages: Messages, more: Mapping[str, Any]) -> Heard:
+    heard = Heard()
+    body = {"model": "sonnet", "messages": list(messages), "stream": True, **more}
+    with events(address, "/chat/completions", body, None) as (headers, found):
+        heard.worker = headers.get("x-claudegw-worker", "")
+        for event in found:
+            for choice in event.get("choices") or ():
+                _hear(heard, choice)
+    return heard
+
+
+def _hear(heard: Heard, choice: Mapping[str, Any]) -> None:
+    heard.finish_reason = choice.get("finish_reason") or heard.finish_reason
+    delta = choice.get("delta") or {}
+    if delta.get("content"):
+        heard.pieces.append(delta["content"])
+    for piece in delta.get("tool_calls") or ():
+        function = piece.get("function") or {}
+        if piece.get("id"):
+            heard.calls.append({"id": piece["id"], "name": function.get("name", ""), "arguments": ""})
+        if heard.calls:
+            heard.calls[-1]["arguments"] += function.get("arguments") or ""

@@ -1,0 +1,191 @@
+"""claudegwctl cli …"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from claudegwctl.client import Daemon
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import ago, coloured, note, say, say_json, table
+from claudegwctl.problems import Problem
+
+if TYPE_CHECKING:
+    from claudegwctl.cli_life.store import Kept, Store
+
+app = new_app("The versions of the Claude Code CLI: fetched, tried, used.", "claudegwctl cli try newest")
+
+SETTING: Final = "claude.binary"
+# The CLI that came with the gateway.
+PINNED: Final = "pinned"
+# A process starts in half a second; on a machine that swaps, later.
+WATCH_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.25
+_READY: Final = frozenset({"spare", "idle", "busy", "parked"})
+
+Version = Annotated[
+    str, typer.Argument(help="A version that is here, a release of claude-agent-sdk, or newest.", show_default=True)
+]
+
+
+@app.command("list", epilog="Example: claudegwctl cli list")
+def rows(ctx: typer.Context, json: AsJson = False) -> None:
+    """List the versions that were fetched, and which one is in use."""
+    daemon = daemon_of(ctx)
+    used = daemon.get("/v1/status").get("claude_binary")
+    found: list[dict[str, Any]] = [
+        {"version": kept.version, "release": kept.record.get("release"), "passed": kept.passed,
+         "checked": kept.record.get("checked"), "used": str(kept.binary) == used}
+        for kept in _store(daemon).all()
+    ]  # fmt: skip
+    if wants_json(ctx, json):
+        say_json({"used": used, "versions": found})
+        return
+    shown = [
+        ("*" if row["used"] else "", row["version"], row["release"], _passed(row["passed"]), ago(row["checked"]))
+        for row in found
+    ]
+    for line in table(("", "version", "release", "check", "checked"), shown):
+        say(line)
+    if not any(row["used"] for row in found):
+        say(f"in use: {used}")
+
+
+@app.command("try", epilog="Example: claudegwctl cli try newest")
+def attempt(ctx: typer.Context, version: Version = "newest", json: AsJson = False) -> None:
+    """Fetch a version and run the contract check against it. The gateway goes on with its own.
+
+    A gateway of its own runs it against a scripted endpoint on this machine: no account is used. Status 1 if it fails.
+    """
+    store = _store(daemon_of(ctx))
+    as_json = wants_json(ctx, json)
+    kept, verdicts = _tried(store, version, quiet=as_json)
+    if as_json:
+        say_json({"version": kept.version, "passed": kept.passed, "verdicts": verdicts})
+    elif kept.passed:
+        say(f"{kept.version} does what is needed; `claudegwctl cli use {kept.version}` uses it")
+    if not kept.passed:
+        raise typer.Exit(1)
+
+
+@app.command("use", epilog="Example: claudegwctl cli use newest")
+def use(ctx: typer.Context, version: Version, json: AsJson = False) -> None:
+    """Use another version for new processes; answers under way go on. It has to pass the contract check first.
+
+    "pinned" is the one that came with the gateway. If no process starts with it, the one of before is used again.
+    """
+    daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
+    before = _setting(daemon)
+    if version == PINNED:
+        _switch(daemon, "auto", before)
+        chosen = PINNED
+    else:
+        store = _store(daemon)
+        kept = store.get(version)
+        if kept is None or kept.passed is None:
+            kept, _ = _tried(store, version, quiet=as_json)
+        if not kept.passed:
+            raise Problem(f"cannot use {kept.version}: it did not pass the contract check (`claudegwctl cli try`)")
+        _switch(daemon, str(store.have(kept.version).binary), before)
+        chosen = kept.version
+    if wants_json(ctx, json):
+        say_json({"used": chosen, "before": before})
+    else:
+        say(f"new processes are {chosen}; `claudegwctl cli rollback` goes back")
+
+
+@app.command("rollback", epilog="Example: claudegwctl cli rollback")
+def rollback(ctx: typer.Context, json: AsJson = False) -> None:
+    """Use the version of before again."""
+    daemon = daemon_of(ctx)
+    place, now = _before(daemon), _setting(daemon)
+    try:
+        earlier = place.read_text().strip()
+    except OSError:
+        raise Problem("cannot go back: `claudegwctl cli use` has not been used here") from None
+    _switch(daemon, earlier, now)
+    if wants_json(ctx, json):
+        say_json({"used": earlier, "before": now})
+    else:
+        say(f"new processes are {'the one that came with the gateway' if earlier == 'auto' else earlier}")
+
+
+def _tried(store: Store, version: str, *, quiet: bool) -> tuple[Kept, list[dict[str, Any]]]:
+    from claudegwctl.cli_life.trial import verdicts
+
+    if not quiet and store.get(version) is None:
+        note("fetching it …")
+    kept = store.have(version)
+    found = []
+    for verdict in verdicts(kept.binary):
+        found.append(verdict)
+        if not quiet:
+            mark = coloured("FAILED  ", "red") if verdict.problem else coloured("ok      ", "green")
+            say(f"{mark}{verdict.name:<14}{verdict.problem or verdict.says} ({verdict.seconds:.1f} s)")
+    problems = [f"{each.name}: {each.problem}" for each in found if each.problem]
+    return store.judge(kept, problems), [each.as_dict() for each in found]
+
+
+def _switch(daemon: Daemon, binary: str, before: str) -> None:
+    """Write the setting, reload, and watch whether a process starts; else write the old one. Raises Problem."""
+    from claudegwctl import editing
+
+    file = Path(daemon.get("/v1/config")["path"])
+    old = editing.read(file)
+    new = editing.without_setting(old, SETTING) if binary == "auto" else editing.with_setting(old, SETTING, binary)
+    if new == old:
+        return
+    editing.put_in_place(file, new)
+    there = {row["pid"] for row in daemon.get("/v1/workers")["workers"]}
+    daemon.ask("POST", "/v1/reload")
+    if not _starts(daemon, there):
+        editing.put_in_place(file, old)
+        daemon.ask("POST", "/v1/reload")
+        raise Problem("cannot use it: no process has started with it; the one of before is in use again")
+    _before(daemon).parent.mkdir(parents=True, exist_ok=True)
+    _before(daemon).write_text(before + "\n")
+
+
+def _starts(daemon: Daemon, there: set[int]) -> bool:
+    """Whether a process beside those that were `there` is ready within WATCH_SECONDS; without spares none would be."""
+    rows = daemon.get("/v1/config")["settings"]
+    if not next(row["value"] for row in rows if row["key"] == "workers.spares"):
+        return True
+    until = time.monotonic() + WATCH_SECONDS
+    while time.monotonic() < until:
+        for row in daemon.get("/v1/workers")["workers"]:
+            if row["state"] in _READY and row["pid"] not in there:
+                return True
+        if daemon.get("/v1/status").get("problem"):
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return False
+
+
+def _store(daemon: Daemon) -> Store:
+    from claudegwctl.cli_life.store import Store
+
+    return Store(_folder(daemon))
+
+
+def _before(daemon: Daemon) -> Path:
+    return _folder(daemon) / "before"
+
+
+def _folder(daemon: Daemon) -> Path:
+    state = daemon.get("/v1/status").get("state_file")
+    if not state:
+        raise Problem("cannot keep a CLI: this gateway keeps no state; see `claudegwctl doctor`")
+    return Path(state).parent / "cli"
+
+
+def _setting(daemon: Daemon) -> str:
+    rows = daemon.get("/v1/config")["settings"]
+    return str(next(row["value"] for row in rows if row["key"] == SETTING))
+
+
+def _passed(passed: bool | None) -> str:
+    return {True: "passed", False: "failed", None: "not checked"}[passed]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from claudegwctl.cli_life.store import Store
+from claudegwctl.problems import Problem
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels that the real pip takes for its only index."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def wheel(index: Path, release: str, says: str | None) -> None:
+    """A release whose CLI says that of its version; None for one that brings no CLI."""
+    info = f"claude_agent_sdk-{release}.dist-info"
+    with zipfile.ZipFile(index / f"claude_agent_sdk-{release}-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: claude-agent-sdk\nVersion: {release}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+        if says is not None:
+            archive.writestr("claude_agent_sdk/_bundled/claude", f"#!/bin/sh\necho '{says}'\n")
+
+
+def test_fetching_a_release_and_the_newest(index: Path, tmp_path: Path) -> None:
+    wheel(index, "0.2.10", "2.1.400 (Claude Code)")
+    wheel(index, "0.2.9", "2.1.399 (Claude Code)")
+    store = Store(tmp_path / "state" / "cli")
+    assert store.all() == []
+    assert store.have("0.2.9").version == "2.1.399"
+    newest = store.have("newest")
+    assert (newest.version, newest.record["release"], newest.passed) == ("2.1.400", "0.2.10", None)
+    assert [kept.version for kept in store.all()] == ["2.1.399", "2.1.400"]
+    assert store.judge(newest, ["cut: broke"]).passed is False
+    assert store.judge(newest, []).passed is True
+    again = store.have("newest")
+    assert (again.version, again.passed) == ("2.1.400", True), "what was found out about it is kept"
+    assert sorted(path.name for path in store.folder.iterdir()) == ["2.1.399", "2.1.400"]
+
+
+def test_one_that_was_changed_since_is_not_used(index: Path, tmp_path: Path) -> None:
+    wheel(index, "0.2.9", "2.1.399 (Claude Code)")
+    store = Store(tmp_path / "cli")
+    kept = store.have("0.2.9")
+    with kept.binary.open("a") as file:
+        file.write("echo more\n")
+    with pytest.raises(Problem, match=r"it is not what was fetched"):
+        store.have("2.1.399")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("2.1.500", r"name the release of claude-agent-sdk"),
+        ("../x", r"^cannot fetch '\.\./x': write newest"),
+        ("0.2.11", r"pip says: "),
+        ("0.2.1", r"brings no CLI"),
+        ("0.2.2", r"does not tell a version"),
+    ],
+)
+def test_what_cannot_be_had(index: Path, tmp_path: Path, wanted: str, said: str) -> None:
+    wheel(index, "0.2.1", None)
+    wheel(index, "0.2.2", "nonsense")
+    store = Store(tmp_path / "cli")
+    with pytest.raises(Problem, match=said):
+        store.have(wanted)
+    assert store.all() == []

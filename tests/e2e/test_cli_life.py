@@ -1,0 +1,91 @@
+"""Trying, using and leaving versions of the Claude Code CLI, under the load of real requests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+from claudegwctl.cli_life.trial import Verdict, verdicts
+from claudegwd.demo.replies import echo
+from tests.cli_binary import find_cli
+from tests.control_cli import ctl
+from tests.e2e.harness import Running, running
+
+pytestmark = pytest.mark.cli
+
+# Says its version and nothing else: what a CLI would be that changed its protocol.
+BROKEN = "#!/bin/sh\n[ \"$1\" = --version ] && echo '2.1.999 (Claude Code)' || exit 3\n"
+
+
+async def test_the_contract_check_passes_the_cli_that_is_here() -> None:
+    found = await trio.to_thread.run_sync(lambda: list(verdicts(find_cli())))
+    assert [verdict for verdict in found if verdict.problem] == []
+    assert {verdict.name for verdict in found} == {
+        "stream", "whole body", "warm", "tools", "rotation", "cut", "replay", "rewind", "parked tools",
+    }  # fmt: skip
+
+
+async def test_the_contract_check_fails_another(tmp_path: Path) -> None:
+    (tmp_path / "claude").write_text(BROKEN)
+    (tmp_path / "claude").chmod(0o755)
+    [verdict] = await trio.to_thread.run_sync(lambda: list(verdicts(tmp_path / "claude")))
+    assert isinstance(verdict, Verdict)
+    assert (verdict.name, verdict.problem[:17]) == ("start", "it does not start")
+
+
+def keep(gateway: Running, version: str, content: bytes | None) -> None:
+    """As if it had been fetched and had passed; without content the CLI that is here."""
+    folder = gateway.home / "state" / "cli" / version
+    folder.mkdir(parents=True)
+    binary = folder / "claude"
+    if content is None:
+        binary.symlink_to(find_cli())
+    else:
+        binary.write_bytes(content)
+        binary.chmod(0o755)
+    record = {"release": "0.2.1", "sha256": hashlib.sha256(binary.read_bytes()).hexdigest(), "problems": []}
+    (folder / "record.json").write_text(json.dumps(record))
+
+
+async def test_using_another_loses_nothing_and_a_broken_one_is_left_again() -> None:
+    async with running(echo()) as gateway:
+        socket = gateway.daemon.socket
+        keep(gateway, "2.1.998", None)
+        keep(gateway, "2.1.999", BROKEN.encode())
+        answered = 0
+
+        async def load() -> None:
+            nonlocal answered
+            while True:
+                assert (await gateway.ask(f"question {answered}")).reason == "stop"
+                answered += 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(load)
+            nursery.start_soon(load)
+            done = await ctl(socket, "cli", "use", "2.1.998")
+            assert done.status == 0, done.err
+            listed = (await ctl(socket, "cli", "list", "--json")).json
+            assert [row["version"] for row in listed["versions"] if row["used"]] == ["2.1.998"]
+            before = answered
+            await gateway.until(partial(_reached, lambda: answered, before + 2))
+            assert (await ctl(socket, "cli", "rollback")).status == 0
+            assert (await gateway.status())["claude_binary"] == str(find_cli())
+            before = answered
+            await gateway.until(partial(_reached, lambda: answered, before + 2))
+            nursery.cancel_scope.cancel()
+        # One that passed the check and starts no more, as after a change of the machine.
+        done = await ctl(socket, "cli", "use", "2.1.999")
+        assert (done.status, "in use again" in done.err) == (1, True), done
+        assert (await gateway.status())["claude_binary"] == str(find_cli())
+        assert (await gateway.ask("all is well")).reason == "stop"
+
+
+async def _reached(count: object, wanted: int) -> bool:
+    assert callable(count)
+    return bool(count() >= wanted)
