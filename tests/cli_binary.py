@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from pathlib import Path
 
 
 def find_cli() -> Path:
-    """The CLI inside the claude-agent-sdk wheel, else `claude` on PATH. The wheel's Python code is not imported."""
+    """TEST_CLI, the CLI inside the claude-agent-sdk wheel, else `claude` on PATH. No code of the wheel is imported."""
+    if named := os.environ.get("TEST_CLI"):
+        return Path(named)
     spec = importlib.util.find_spec("claude_agent_sdk")
     if spec is not None and spec.origin is not None:
         bundled = Path(spec.origin).parent / "_bundled" / "claude"
@@ -16,5 +19,5 @@ def find_cli() -> Path:
             return bundled
     found = shutil.which("claude")
     if found is None:
-        raise FileNotFoundError("cannot find the Claude Code CLI: install the extra `cli` (pip install .[cli])")
+        raise FileNotFoundError("cannot find the Claude Code CLI: `pip install claude-agent-sdk` brings one")
     return Path(found)
