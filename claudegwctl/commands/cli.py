@@ -144,6 +144,7 @@ def _switch(daemon: Daemon, binary: str, before: str) -> None:
     if not _starts(daemon, there):
         editing.put_in_place(file, old)
         daemon.ask("POST", "/v1/reload")
+        _recovers(daemon)
         raise Problem("cannot use it: no process has started with it; the one of before is in use again")
     _before(daemon).parent.mkdir(parents=True, exist_ok=True)
     _before(daemon).write_text(before + "\n")
@@ -163,6 +164,13 @@ def _starts(daemon: Daemon, there: set[int]) -> bool:
             return False
         time.sleep(_LOOK_SECONDS)
     return False
+
+
+def _recovers(daemon: Daemon) -> None:
+    """Wait until the daemon has forgotten what failed: until then it refuses requests at once."""
+    until = time.monotonic() + WATCH_SECONDS
+    while daemon.get("/v1/status").get("problem") and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
 
 
 def _store(daemon: Daemon) -> Store:
