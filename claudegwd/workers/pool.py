@@ -381,6 +381,7 @@ class Pool:
             self._end_unused()
             self._end_late()
             self._free.set()  # the pause after failed starts may be over
+            self.spares.look()  # and an idle worker may make room for one
             while self.roster.living() > self.workers_config.max and self.roster.give_up_one():
                 pass
             if is_short():

@@ -9,10 +9,15 @@ from claudegwd.config.schema import WorkersConfig
 from claudegwd.openai_api.errors import CliError
 from claudegwd.workers.roster import Roster
 from claudegwd.workers.states import WorkerState
+from claudegwd.workers.worker import Worker
 
 # How long refilling stands back for requests that wait for their first token: then it goes on all the same, or a busy
 # gateway would never have a spare again.
 PATIENCE_SECONDS = 2.0
+
+# At the bound an idle worker makes room for a spare only when it has been idle for so long: it serves its client's next
+# question sooner than a spare would, and starting one costs half a second of processor time.
+ROOM_SECONDS = 30.0
 
 
 class Spares:
@@ -65,14 +70,18 @@ class Spares:
         if self._stopped or unused >= config.spares:
             return False
         living = self._roster.living()
-        # Idle conversations must not take the place of every spare, or each new one would wait for a process to start;
-        # but the last conversation is worth more than a spare.
-        return living < config.max or (living - unused > 1 and bool(self._roster.in_state(WorkerState.IDLE)))
+        # Idle workers must not take the place of every spare, or whoever comes with another system prompt would wait
+        # for a process to start; but the last one is worth more than a spare.
+        return living < config.max or (living - unused > 1 and bool(self._long_idle()))
 
     def _make_room(self) -> None:
         if self._roster.living() > self._config().max:
-            for worker in self._roster.in_state(WorkerState.IDLE)[:1]:
+            for worker in self._long_idle()[:1]:
                 worker.close()
+
+    def _long_idle(self) -> list[Worker]:
+        before = self._clock() - ROOM_SECONDS
+        return [worker for worker in self._roster.in_state(WorkerState.IDLE) if worker.used_at <= before]
 
     async def _stand_back(self) -> None:
         await trio.sleep(self._roster.starts.pause(self._clock()))

@@ -209,7 +209,7 @@ async def test_cross_client_state(gateway: Running, ann: dict[str, str], ben: di
     first = await gateway.post(body("one"), headers=ann)
     text = first.json()["choices"][0]["message"]["content"]
     history = [*body("one")["messages"], {"role": "assistant", "content": text}, {"role": "user", "content": "two"}]
-    for who, how in ((ben, {"spare", "cold"}), (ann, {"warm"})):
+    for who, how in ((ben, {"spare", "cold"}), (ann, {"warm", "continued"})):
         answer = await gateway.post({"model": MODEL, "messages": history}, headers=who)
         assert answer.headers["x-claudegw-worker"] in how
 

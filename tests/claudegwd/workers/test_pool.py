@@ -155,7 +155,8 @@ async def test_spares_go_without_a_rehearsal_once_one_was_stuck(
         assert (await at.ask(plan("hello"))).how == "spare"
 
 
-async def test_idle_conversations_leave_room_for_a_spare(tmp_path: Path) -> None:
+async def test_idle_conversations_leave_room_for_a_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.spares.ROOM_SECONDS", 0.0)
     async with shop(tmp_path, workers={"spares": 1, "max": 3}) as at:
         for number in range(4):
             await at.until("spare", 1)
