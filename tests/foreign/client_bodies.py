@@ -259,6 +259,7 @@ CLIENTS: Mapping[str, Seen] = {
             ],
         },
         text="The result is 73 degrees.",
+        ignored="messages.name",
     ),
     "smolagents": Seen(
         {
