@@ -10,6 +10,9 @@ from claudegwd.openai_api.errors import RateLimitExceeded
 
 # The present one and the one before it: a clock that is set back finds what was spent by then.
 STARTS_KEPT: Final = 2
+# Sums of dollars and what they add up from differ in their last digits; less than this is nothing.
+ROUNDING: Final = 1e-9
+
 # When a running request ends nobody knows; one second keeps clients from hammering.
 BUSY_RETRY_SECONDS: Final = 1.0
 
@@ -88,10 +91,10 @@ class Spending:
         held = self._reserved.get(client, Spent())
         for budget in budgets:
             left = budget.amount - self.spent(client, budget, now)
-            if left <= 0:
+            if left <= ROUNDING:
                 raise self._reached(client, budget, now)
             free = left - held.of(budget.unit)
-            if free <= 0:
+            if free <= ROUNDING:
                 raise RateLimitExceeded(
                     f"cannot take this request now: what is left of this client's budget of {budget} is held by its "
                     "requests under way; wait for one to end",
