@@ -182,7 +182,7 @@ def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:
             _check_blocks(block.get("content"), f"{place}.content", allowance)
         if block["type"] in ("image", "document"):
             source = block["source"]
-            if source["type"] not in ("base64", "text"):
+            if source["type"] not in (("base64",) if block["type"] == "image" else ("base64", "text")):
                 cannot_honour(f"{place}.source", "give the content itself, as base64")
             if block["type"] == "image":
                 # The CLI unpacks images, so one that would be too much for it has to be refused here.

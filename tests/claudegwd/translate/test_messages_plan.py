@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from claudegwd.messages_api.request import read_messages_request
 from claudegwd.openai_api.bounds import Bounds
@@ -12,6 +14,7 @@ from claudegwd.openai_api.chat_request import parse_chat_request
 from claudegwd.openai_api.errors import CallerError
 from claudegwd.openai_api.fields import Fields
 from claudegwd.translate.catalogue import Model
+from claudegwd.translate.estimate import prompt_tokens
 from claudegwd.translate.history import canonical_answer, chain
 from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS
@@ -112,6 +115,11 @@ def test_by_transcript_markers_and_betas_are_named() -> None:
             [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "u"}}]}],
             "messages[0].content[0].source",
         ),
+        (
+            "messages",
+            [{"role": "user", "content": [{"type": "image", "source": {"type": "text", "data": "d"}}]}],
+            "messages[0].content[0].source",
+        ),
         ("messages", [{"role": "assistant", "content": "a"}], "messages"),
         ("messages", [{"role": "user", "content": [RESULT]}], "messages"),
         ("messages", [*ASKED["messages"], {"role": "assistant", "content": [CALL]}], "messages"),
@@ -161,3 +169,51 @@ def test_a_question_of_one_protocol_is_not_found_in_a_process_of_the_other_by_ch
     chat = parse_chat_request(json.dumps({"model": "m", "messages": ASKED["messages"]}).encode(), Bounds())
     assert make_plan(chat, MODEL, "client").own_body is None
     assert planned().own_body is not None
+
+
+WORDS = st.sampled_from(["a", "b"])
+ODD = st.one_of(WORDS, st.sampled_from([None, 5, [], {}, PNG]))
+SOURCES = st.fixed_dictionaries(
+    {"type": st.sampled_from(["base64", "url", "text", "content", "new"])},
+    optional={"media_type": st.just("image/png"), "data": ODD, "url": WORDS, "content": ODD},
+)
+SIMPLE = st.one_of(st.none(), st.booleans(), st.integers(-1, 9), WORDS, st.just([]), st.just({}))
+LEAVES = st.one_of(
+    st.fixed_dictionaries({"type": st.just("text"), "text": WORDS}, optional={"cache_control": SIMPLE}),
+    st.fixed_dictionaries({"type": st.sampled_from(["image", "document"]), "source": SOURCES}),
+    st.fixed_dictionaries({"type": st.just("tool_use"), "id": WORDS, "name": WORDS, "input": st.just({})}),
+    st.fixed_dictionaries({"type": st.just("thinking"), "signature": WORDS}, optional={"thinking": ODD}),
+    st.fixed_dictionaries({"type": st.sampled_from(["redacted_thinking", "new"]), "data": WORDS}),
+    st.fixed_dictionaries({"type": st.sampled_from(["text", "image", "tool_use", "new"])}, optional={"text": ODD}),
+)
+CONTENT = st.one_of(WORDS, st.lists(LEAVES, max_size=2))
+RESULTS = st.fixed_dictionaries({"type": st.just("tool_result"), "tool_use_id": WORDS}, optional={"content": CONTENT})
+BLOCKS = st.one_of(LEAVES, RESULTS)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "role": st.sampled_from(["user", "user", "assistant", "system"]),
+            "content": st.one_of(WORDS, st.lists(BLOCKS, max_size=2)),
+        }
+    ),
+    min_size=1,
+    max_size=3,
+)
+FIELDS = st.fixed_dictionaries(
+    {"messages": MESSAGES},
+    optional={
+        "system": st.one_of(SIMPLE, st.lists(BLOCKS, max_size=2)),
+        "output_config": st.one_of(SIMPLE, st.fixed_dictionaries({"effort": SIMPLE})),
+        "tools": st.lists(st.fixed_dictionaries({"name": WORDS, "input_schema": st.just({})}), max_size=2),
+    },
+)
+
+
+@given(FIELDS, st.booleans())
+def test_whatever_a_client_sends_is_planned_or_refused(fields: dict[str, Any], whole: bool) -> None:
+    try:
+        plan = planned(whole=whole, **fields)
+    except CallerError:
+        return
+    assert prompt_tokens(plan) >= 0
+    json.loads(whole_body(plan, system=True))
