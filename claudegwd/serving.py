@@ -152,7 +152,7 @@ class Server:
             await self._app(scope, receive, send)
         except Exception as error:
             # The boundary of an answer. Hypercorn ends it, and would keep to itself why.
-            log_event(log, logging.ERROR, "an answer failed unforeseen", cause=error)
+            log_event(log, logging.ERROR, "an answer failed unexpectedly", cause=error)
             raise
         finally:
             self._requests -= 1
@@ -167,7 +167,7 @@ class Server:
             state = ConnectionState(LifespanState({}))
             await _Connection(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others go on
-            log_event(log, logging.ERROR, "a connection failed unforeseen", cause=error)
+            log_event(log, logging.ERROR, "a connection failed unexpectedly", cause=error)
         finally:
             self._open.discard(stream)
             self._ended.set()

@@ -49,7 +49,7 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
 
 
 def _not_running(socket: Path) -> Finding:
-    says = f"nobody answers at {socket}"
+    says = f"claudegwd is not running: nothing answers at {socket}"
     if is_there(socket):
         says += "; what lies there is left from a daemon that died, and the next one replaces it"
     return Finding("daemon", PROBLEM, says, "start it: `systemctl start claudegwd`, or `claudegwd` in a terminal")

@@ -21,7 +21,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     ]
     yield from found
     if not found:
-        yield Finding("files", OK, "nothing lies open that should not")
+        yield Finding("files", OK, "no private file is readable by others")
 
 
 def _mode(path: Path, forbidden: int, why: str, mend: str) -> Iterator[Finding]:

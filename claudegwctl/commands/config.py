@@ -45,7 +45,7 @@ def show(
 
 @app.command("check", epilog="Example: claudegwctl config check")
 def check(ctx: typer.Context, json: AsJson = False) -> None:
-    """Say whether the file would do, and what a reload would change. Nothing is changed.
+    """Check whether the file is valid, and show what a reload would change. Changes nothing.
 
     Without a running daemon: `claudegwd --check`.
     """

@@ -25,7 +25,7 @@ def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Try the Claude Code CLI as well: some 30 s.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Look for what is wrong, and say how to mend it.
+    """Look for problems and say how to fix them.
 
     Works also while the daemon does not run.
     Looks at the daemon, its configuration, the Claude Code CLI, keys or login, ports, file modes and the service.

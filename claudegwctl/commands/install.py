@@ -26,7 +26,7 @@ Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, an
 def install(
     ctx: typer.Context, user: OfUser = False, system: OfSystem = False, dry_run: Dry = False, json: AsJson = False
 ) -> None:
-    """Make a service of claudegwd: enabled, running, and there again after a reboot.
+    """Install claudegwd as a service that starts now and after each reboot.
 
     Under systemd or launchd. Each step is said, with how to undo it; what is in place already stays as it is, so it can
     be called again, as after an upgrade. `claudegwctl uninstall` takes it back.
@@ -74,6 +74,6 @@ def next_things(host: Host, *, system: bool) -> Iterator[str]:
     yield f"See whether all is well:          {who}claudegwctl doctor"
     if host.manager == "systemd":
         if system:
-            yield "Let somebody use claudegwctl:     sudo usermod -aG claudegwd NAME, who then logs in anew"
+            yield "Let somebody use claudegwctl:     sudo usermod -aG claudegwd NAME, and have them log in again"
         else:
             yield f"Keep it running after a logout:   sudo loginctl enable-linger {host.user}"

@@ -86,7 +86,7 @@ def add(
 
 @app.command("remove", epilog="Example: claudegwctl keys remove second")
 def remove(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
-    """Remove an upstream key from keys.json. Answers under way with it end in peace."""
+    """Remove an upstream key from keys.json. Running answers finish."""
     done = daemon_of(ctx).ask("DELETE", f"/v1/keys/{quoted(name)}")
     _tell(ctx, json, done, f"removed {name}")
 

@@ -34,7 +34,7 @@ def status(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --watch.")] = 2.0,
     json: AsJson = False,
 ) -> None:
-    """Show how the daemon is.
+    """Show the daemon's status.
 
     State and versions, where it listens, requests, workers, and each upstream key with its state."""
     daemon, as_json = daemon_of(ctx), wants_json(ctx, json)

@@ -16,7 +16,7 @@ app = new_app()
 def uninstall(
     ctx: typer.Context, user: OfUser = False, system: OfSystem = False, dry_run: Dry = False, json: AsJson = False
 ) -> None:
-    """Take back what `claudegwctl install` did.
+    """Remove the service that `claudegwctl install` set up.
 
     The service is stopped and its files are removed. Configuration, keys, state and the service's user stay.
     """

@@ -151,19 +151,19 @@ def _unknown_section(section: str, table: object) -> str:
             if target.name == section:
                 return f"stands outside of a section: write it below [{target.section}] ({key})"
     near = nearest(section, FIELDS)
-    known = f"the nearest is [{near}]" if near else "known are " + ", ".join(f"[{name}]" for name in FIELDS)
-    return f"is no section of the configuration: {known}"
+    known = f"did you mean [{near}]" if near else "known are " + ", ".join(f"[{name}]" for name in FIELDS)
+    return f"is an unknown section: {known}"
 
 
 def _unknown_key(section: str, name: str) -> str:
     near = nearest(name, FIELDS[section])
     if near:
-        return f"is no key of the configuration: the nearest is {section}.{near}"
+        return f"is an unknown setting; did you mean {section}.{near}"
     elsewhere = nearest(name, [target.name for target in KEYS.values()])
     for key, target in KEYS.items():
         if target.name == elsewhere:
-            return f"is no key of the configuration: the nearest is {key}"
-    return f"is no key of the configuration: [{section}] has " + ", ".join(FIELDS[section])
+            return f"is an unknown setting; did you mean {key}"
+    return f"is an unknown setting: [{section}] has " + ", ".join(FIELDS[section])
 
 
 def _check_binds(config: Config) -> tuple[str, str] | None:

@@ -80,6 +80,6 @@ async def _of_error(error: Exception) -> Response:
     refused = refusal_of(error)
     if refused is None:
         # The boundary of a control request: logged once, and the next one is served.
-        event(log, logging.ERROR, "a control request failed unforeseen", cause=error, route=request.path)
+        event(log, logging.ERROR, "a control request failed unexpectedly", cause=error, route=request.path)
         refused = Refused(500, "internal_error", "cannot do this: the daemon failed; `claudegwctl logs` says where")
     return _json(error_body(refused), refused.status)

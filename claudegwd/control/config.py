@@ -1,4 +1,4 @@
-"""/v1/config: the configuration in effect, and whether the file would do."""
+"""/v1/config: the configuration in effect, and whether the file is valid."""
 
 from __future__ import annotations
 

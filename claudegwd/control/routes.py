@@ -27,7 +27,7 @@ async def index(_gateway: Gateway, _ask: Ask) -> Answer:
 
 ROUTES: Final = (
     Route("GET", "/v1", index, "lists what can be asked"),
-    Route("GET", "/v1/status", status.show, "shows how the daemon is"),
+    Route("GET", "/v1/status", status.show, "shows the daemon's status"),
     Route("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
     Route("POST", "/v1/reload", reload.reload, "reads configuration and keys again"),
     Route(

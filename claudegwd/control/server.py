@@ -101,7 +101,7 @@ class _Server:
             state = ConnectionState(cast(Any, {"peer": peer_of(stream.socket)}))
             await _Connection(self._app, self._config, self._context, cast(Any, state), cast(Any, stream)).run()
         except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others go on
-            event(log, logging.ERROR, "a control connection failed unforeseen", cause=error)
+            event(log, logging.ERROR, "a control connection failed unexpectedly", cause=error)
         finally:
             self._streams.discard(stream)
             if not self._streams:

@@ -1,4 +1,4 @@
-"""GET /v1/status: how the daemon is."""
+"""GET /v1/status: the daemon's status."""
 
 from __future__ import annotations
 

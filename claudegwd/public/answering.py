@@ -182,7 +182,7 @@ class Answering:
         """What is told of an error inside a stream."""
         if isinstance(error, GatewayError):
             return self._told(error)
-        log_event(log, logging.ERROR, "a stream failed unforeseen", cause=error, request_id=self._record.request_id)
+        log_event(log, logging.ERROR, "a stream failed unexpectedly", cause=error, request_id=self._record.request_id)
         self._status = InternalError.status
         return InternalError("cannot go on: an error of the gateway's own")
 

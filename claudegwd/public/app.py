@@ -199,7 +199,7 @@ async def _answer_http_error(error: HTTPException) -> Response:
 
 async def _answer_unforeseen(error: Exception) -> Response:
     # The boundary of a request: it ends here, is logged once, and the next one is served.
-    log_event(log, logging.ERROR, "a request failed unforeseen", cause=error, request_id=g.get("request_id", ""))
+    log_event(log, logging.ERROR, "a request failed unexpectedly", cause=error, request_id=g.get("request_id", ""))
     return await _answer_error(
         InternalError("cannot answer: an error of the gateway's own; its log has the request id")
     )

@@ -42,7 +42,7 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
                 making.keep(stream)
         except Exception as error:  # noqa: BLE001 - the boundary of a response in the background: the others go on
             log_event(
-                log, logging.ERROR, "a response in the background failed unforeseen", cause=error,
+                log, logging.ERROR, "a response in the background failed unexpectedly", cause=error,
                 request_id=call.record.request_id,
             )  # fmt: skip
         finally:

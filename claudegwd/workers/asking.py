@@ -161,9 +161,9 @@ class Asking:
             self.error = UpstreamTimeout("cannot answer in time: nothing came within limits.request_seconds")
         except Exception as error:  # noqa: BLE001 - the boundary of a turn: log once, answer 500
             log_event(
-                log, logging.ERROR, "a turn failed unforeseen", request_id=self.request_id, error=type(error).__name__
+                log, logging.ERROR, "a turn failed unexpectedly", request_id=self.request_id, error=type(error).__name__
             )
-            log.debug("traceback of an unforeseen failure", exc_info=error)
+            log.debug("traceback of an unexpected error", exc_info=error)
             self.error = InternalError(
                 "cannot answer: an error of the gateway's own; its log has it under the request id"
             )
@@ -372,7 +372,7 @@ async def _contained(task: Callable[..., Awaitable[object]], *arguments: object)
     try:
         await task(*arguments)
     except Exception as error:  # noqa: BLE001 - a boundary: the other requests go on
-        log_event(log, logging.ERROR, "a task of a request failed unforeseen", cause=error)
+        log_event(log, logging.ERROR, "a task of a request failed unexpectedly", cause=error)
 
 
 def _has_token(outputs: Sequence[Output]) -> bool:

@@ -136,7 +136,7 @@ class Roster:
             await worker.run()
         except Exception as error:  # noqa: BLE001 - a boundary: it has ended, the others go on
             worker.process.fault = worker.process.fault or "an error of the gateway's own"
-            log_event(log, logging.ERROR, "a worker failed unforeseen", pid=worker.process.pid, cause=error)
+            log_event(log, logging.ERROR, "a worker failed unexpectedly", pid=worker.process.pid, cause=error)
         finally:
             with trio.CancelScope(shield=True):
                 try:

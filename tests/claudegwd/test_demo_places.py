@@ -14,7 +14,7 @@ def test_beside_a_gateway_that_runs() -> None:
         alone = demo_places(env, scratch)
         assert alone == {"STATE_DIRECTORY": "/scratch", "CONFIGURATION_DIRECTORY": "/scratch"}
         daemon.bind(str(usual / "control.sock"))
-        assert demo_places(env, scratch) == alone, "a socket that nobody answers at is no gateway"
+        assert demo_places(env, scratch) == alone, "a socket without an answer is no gateway"
         daemon.listen()
         assert demo_places(env, scratch) == alone | {"CLAUDEGWD_SOCKET": "/scratch/control.sock"}
         named = env | {"CLAUDEGWD_SOCKET": str(usual / "control.sock")}

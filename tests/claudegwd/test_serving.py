@@ -182,7 +182,7 @@ async def test_an_application_that_fails_is_not_silent(caplog: pytest.LogCapture
             await here.server.stop(PATIENCE)
     finally:
         log.propagate = before
-    assert "an answer failed unforeseen" in caplog.text
+    assert "an answer failed unexpectedly" in caplog.text
 
 
 async def test_a_crowd_is_let_in_at_once_and_answered() -> None:

@@ -94,7 +94,7 @@ def main() -> int:
         print(dict(fuzz(daemon, time.monotonic() + minutes * 60)))
         alive = httpx.get(f"http://127.0.0.1:{daemon.port}/readyz").status_code == 200
         found = unforeseen(daemon)
-        print("\n".join(found) or "nothing unforeseen in the log")
+        print("\n".join(found) or "nothing unexpected in the log")
     return int(bool(found) or not alive)
 
 

@@ -103,7 +103,7 @@ def main() -> int:
     with served() as daemon:
         print(dict(fuzz(daemon, time.monotonic() + given.minutes * 60, given.seed)))
         found = unforeseen(daemon)
-        print("\n".join(found) or "nothing unforeseen in the log")
+        print("\n".join(found) or "nothing unexpected in the log")
     return int(bool(found))
 
 

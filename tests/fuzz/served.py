@@ -35,5 +35,5 @@ def served(more: str = "", limits: str = "requests_per_minute = 0") -> Iterator[
 
 def unforeseen(daemon: Daemon) -> list[str]:
     """Lines of the log that no request may cause."""
-    words = ("unforeseen", "Exception", "Traceback", "fields not allowed")
+    words = ("failed unexpectedly", "Exception", "Traceback", "fields not allowed")
     return [line for line in daemon.log().splitlines() if any(word in line for word in words)]

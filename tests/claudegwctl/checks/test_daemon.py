@@ -38,7 +38,7 @@ async def test_a_file_that_would_be_refused(gateway: SmallGateway, socket: Path)
     gateway.config_file.write_text("[x]\n")
     *_, configuration = await findings(Scene({}, socket, Path("/c")))
     assert configuration.level == "problem"
-    assert "x is no section" in configuration.says
+    assert "x is an unknown section" in configuration.says
 
 
 async def test_a_socket_that_was_left_behind(nowhere: Path) -> None:

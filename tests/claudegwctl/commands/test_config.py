@@ -42,7 +42,7 @@ async def test_checking_a_broken_file(gateway: SmallGateway, socket: Path) -> No
     gateway.config_file.write_text("[workers]\nmx = 3\n")
     done = await ctl(socket, "config", "check")
     assert done.status == 1
-    assert "the nearest is workers.max" in done.err
+    assert "did you mean workers.max" in done.err
 
 
 async def test_where_it_lies(gateway: SmallGateway, socket: Path) -> None:

@@ -27,8 +27,8 @@ async def test_no_daemon(nowhere: Path, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[workers]\nmx = 1\n")
     done = await ctl(nowhere, "doctor", CONFIGURATION_DIRECTORY=str(tmp_path))
     assert done.status == 1
-    assert f"PROBLEM daemon        nobody answers at {nowhere}" in done.out
+    assert f"PROBLEM daemon        claudegwd is not running: nothing answers at {nowhere}" in done.out
     assert "PROBLEM configuration " in done.out
-    assert "the nearest is workers.max" in done.out
+    assert "did you mean workers.max" in done.out
     assert "mend: " in done.out
     assert done.out.splitlines()[-1].endswith(" problems")

@@ -29,14 +29,14 @@ def flat_refusal(data: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"sever": {}}, "sever is no section of the configuration: the nearest is [server]"),
-        ({"zzz": {}}, "zzz is no section of the configuration: known are [server], [control]"),
-        ({"server": {"bnd": 1}}, "server.bnd is no key of the configuration: the nearest is server.bind"),
+        ({"sever": {}}, "sever is an unknown section: did you mean [server]"),
+        ({"zzz": {}}, "zzz is an unknown section: known are [server], [control]"),
+        ({"server": {"bnd": 1}}, "server.bnd is an unknown setting; did you mean server.bind"),
         (
             {"control": {"idle_second": 1}},
-            "control.idle_second is no key of the configuration: the nearest is workers.",
+            "control.idle_second is an unknown setting; did you mean workers.",
         ),
-        ({"log": {"zzz": 1}}, "log.zzz is no key of the configuration: [log] has level, format"),
+        ({"log": {"zzz": 1}}, "log.zzz is an unknown setting: [log] has level, format"),
         ({"bind": ["x"]}, "bind stands outside of a section: write it below [server]"),
         ({"server": "127.0.0.1:8000"}, "server is a section: write [server] on a line of its own"),
     ],

@@ -71,7 +71,7 @@ async def test_a_change_is_logged_with_who_made_it(gateway: SmallGateway, client
 
 async def test_the_index_names_every_route(client: httpx.AsyncClient) -> None:
     routes = (await client.get("/v1")).json()["routes"]
-    assert {"method": "GET", "path": "/v1/status", "says": "shows how the daemon is"} in routes
+    assert {"method": "GET", "path": "/v1/status", "says": "shows the daemon's status"} in routes
 
 
 async def test_the_socket_goes_with_the_server(gateway: SmallGateway) -> None:
