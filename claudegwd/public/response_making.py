@@ -53,8 +53,9 @@ class ResponseMaking:
         except GatewayError as error:
             raise self.wanted.paths.told(error) from None
 
-    async def ask(self) -> None:
-        """Plan the question and ask it; where the conversation is too long, for its summary first."""
+    async def ask(self, *, in_one_piece: bool = False) -> None:
+        """Plan the question and ask it; where the conversation is too long, for its summary first. `in_one_piece`:
+        nothing of the answer is handed out before its end."""
         with self.told():
             chat = await with_fetched_images(self._call.gateway, self.wanted.chat)
             plan = self._plan(summarising(chat) if self.wanted.compacts else chat)
@@ -64,7 +65,7 @@ class ResponseMaking:
             self.answering = Answering(
                 [plan],
                 "chat",
-                stream=chat.stream and not self.wanted.compacts,
+                stream=not in_one_piece,
                 prepares=prepares,
                 call=self._call,
             )

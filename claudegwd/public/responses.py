@@ -30,7 +30,7 @@ async def responses_create() -> Response:
     making = ResponseMaking(call, parse_responses_request(body, gateway.bounds, earlier(len(body))))
     if making.wanted.background:
         return await background.begin(call, making)
-    await making.ask()
+    await making.ask(in_one_piece=not making.wanted.chat.stream)
     if making.wanted.chat.stream:
         with making.told():
             return await making.answering.stream(making.opened, making.headers)
@@ -44,7 +44,7 @@ async def responses_compact() -> Response:
     body = await read_body()
     wanted = parse_responses_request(body, gateway.bounds, earlier(len(body)))
     making = ResponseMaking(this_call(), msgspec.structs.replace(wanted, compacts=True))
-    await making.ask()
+    await making.ask(in_one_piece=True)
     compaction = await making.compaction()
     return Response(compaction, content_type=_JSON, headers=making.headers(making.answering.askings[0]))
 
