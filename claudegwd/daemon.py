@@ -97,7 +97,8 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                 nursery.cancel_scope.cancel()
                 return
             room = connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0], gateway.config.workers.max)
-            server = Server(public_app(gateway), [listener.socket for listener in public.listeners], URGENT, room)
+            sockets = [listener.socket for listener in public.listeners]
+            server = Server(public_app(gateway), sockets, URGENT, room, gateway.config.server.max_body_bytes)
             await nursery.start(server.serve)
             face = ControlFace(control_app(gateway), control, nursery)
             await face.start()
@@ -192,6 +193,7 @@ async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier, si
     signal ends the wait.
     """
     gateway.state = "draining"
+    gateway.draining.set()
     notifier.stopping(_status_line(gateway))
     if notifier.listens:
         without_spares = msgspec.structs.replace(gateway.config.workers, spares=0)

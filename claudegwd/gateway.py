@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -134,6 +135,8 @@ class Gateway:
         self.audit = Audit(database)
         self.responses = KeptResponses()
         self.running = RunningResponses()
+        self.draining = trio.Event()
+        self.sockets: Counter[str] = Counter()  # WebSockets that are open, by owner
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.on_waited = self.metrics.waited
         self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())

@@ -1,7 +1,8 @@
-"""HTTP/1.1 and nothing else, and only requests that can be read in one way.
+"""HTTP/1.1, the WebSocket of one route, and only requests that can be read in one way.
 
-Hypercorn 0.18 would follow an `Upgrade` to a WebSocket or to HTTP/2, and HTTP/2 without being asked. Both lead past the
-doors of the public face, or bring their own ways to be flooded. Who asks is answered in HTTP/1.1, as RFC 9110 allows.
+Hypercorn 0.18 would follow an `Upgrade` to a WebSocket anywhere, or to HTTP/2, and HTTP/2 without being asked. They
+lead past the doors of the public face, or bring their own ways to be flooded. Who asks is answered in HTTP/1.1, as
+RFC 9110 allows, but for the paths that have a WebSocket of their own.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,11 @@ from secrets import token_hex
 import h11
 from hypercorn.events import Closed
 from hypercorn.protocol.events import Request
-from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.http_stream import HTTPStream
 
 from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.websocket import WebSocketStream, asks_for_websocket
 
 # Agents behind two proxies send some 40. Each costs a few microseconds before anybody is asked for a key.
 MAX_HEADERS = 128
@@ -47,7 +49,7 @@ def refusal(method: bytes, target: bytes, version: bytes, headers: Sequence[tupl
 
 
 class Http1(H11Protocol):
-    """Hypercorn's HTTP/1.1, without ways out of it. What cannot be read is answered as errors are everywhere."""
+    """Hypercorn's HTTP/1.1, with one way out of it. What cannot be read is answered as errors are everywhere."""
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """No other protocol is assumed, and none is changed to."""
@@ -59,10 +61,14 @@ class Http1(H11Protocol):
             await self._send_error_response(status, with_body=request.method != b"HEAD")
             await self.send(Closed())
             return
-        self.stream = HTTPStream(
+        upgrades = asks_for_websocket(request.method, request.target, request.http_version, headers)
+        made = WebSocketStream if upgrades else HTTPStream
+        self.stream = made(
             self.app, self.config, self.context, self.task_group, self.ssl, self.client, self.server, self.stream_send,
             STREAM_ID,
         )  # fmt: skip
+        if upgrades and isinstance(self.connection, h11.Connection):
+            self.connection = H11WSConnection(self.connection)
         await self.stream.handle(
             Request(
                 stream_id=STREAM_ID,

@@ -31,6 +31,9 @@ from claudegwd.logs import log
 KEEP_ALIVE_SECONDS = 65
 # Each takes some 20 kB; beyond it a new connection is closed at once, and those that are open go on.
 MAX_CONNECTIONS = 4096
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # as a body may have by default
+# Below the 30 to 60 s after which proxies take a silent connection for dead.
+PING_SECONDS = 20.0
 # Of the descriptors that the process may have: for the control socket, the state file, the log and listeners; and for
 # each worker its three pipes, with both ends while it starts, and some to spare.
 KEPT_BACK = 32
@@ -64,8 +67,10 @@ class Server:
         listeners: Sequence[socket.socket],
         urgent: Collection[str] = (),
         connections: int = MAX_CONNECTIONS,
+        message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        """`urgent` are the paths whose requests pass those that wait to begin; `connections`, how many may be open."""
+        """`urgent` are the paths whose requests pass those that wait to begin; `connections`, how many may be open;
+        `message_bytes`, how large a message on a WebSocket may be."""
         self._app = app
         self._urgent = frozenset(urgent)
         self._turnstile = trio.Lock()
@@ -78,6 +83,8 @@ class Server:
         self._config.keep_alive_max_requests = sys.maxsize
         self._config.h11_max_incomplete_size = MAX_HEAD_BYTES
         self._config.alpn_protocols = ["http/1.1"]
+        self._config.websocket_max_message_size = message_bytes
+        self._config.websocket_ping_interval = PING_SECONDS
         self._config.accesslog = None
         self._config.errorlog = None
         self._context = WorkerContext(None)

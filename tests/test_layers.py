@@ -84,7 +84,7 @@ ROWS = (
         (
             "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.demo_places", "claudegwd.http1",
             "claudegwd.own_files", "claudegwd.serving",
-            "claudegwd.sockets", "claudegwd.systemd",
+            "claudegwd.sockets", "claudegwd.systemd", "claudegwd.websocket",
         ),
         ("claudegwd",),
     ),

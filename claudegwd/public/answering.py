@@ -132,6 +132,16 @@ class Answering:
             raise self._told(error) from None
         self._settle()
 
+    async def begun(self) -> None:
+        """Wait for the first token, but no longer than a heartbeat. Raises the GatewayError of a failure before it."""
+        with trio.move_on_after(HEARTBEAT_SECONDS):
+            try:
+                await self._choices.first()
+            except GatewayError as error:
+                raise self._told(error) from None
+            first_at = self.askings[-1].first_at
+            self._handed_on = trio.current_time() - first_at if first_at is not None else None
+
     async def stream(
         self,
         make: Callable[[str], tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]],
@@ -141,13 +151,7 @@ class Answering:
 
         Waits for the first token, so that a failure before it is a real status; but no longer than a heartbeat.
         """
-        with trio.move_on_after(HEARTBEAT_SECONDS):
-            try:
-                await self._choices.first()
-            except GatewayError as error:
-                raise self._told(error) from None
-            first_at = self.askings[-1].first_at
-            self._handed_on = trio.current_time() - first_at if first_at is not None else None
+        await self.begun()
         events = self.events(*make(self.model))
         response = Response(events, headers={**STREAM_HEADERS, **headers(self.askings[0])})
         response.timeout = None  # Quart's default would cut the stream after 60 s

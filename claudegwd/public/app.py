@@ -36,13 +36,14 @@ from claudegwd.public import (
     openapi,
     projects,
     responses,
+    responses_socket,
     sessions,
     usage,
 )
 from claudegwd.public.bodies import body_is_read
 from claudegwd.public.missing import not_found
 from claudegwd.public.protocol import is_anthropic
-from claudegwd.public.requests import Application, Record, at_end, milliseconds_since, request_id
+from claudegwd.public.requests import Application, Record, at_end, milliseconds_since, over, request_id
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -108,6 +109,8 @@ _PREFLIGHT = {
 def public_app(gateway: Gateway) -> QuartTrio:
     """The application, for Hypercorn."""
     app = Application("claudegwd.public", static_folder=None)
+    app.gateway = gateway
+    app.asgi_websocket_class = responses_socket.ResponsesSocket  # type: ignore[assignment]  # Quart's own is not used
     app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes)
     app.config[openapi.ROUTES_KEY] = tuple((route.method, route.path, route.open) for route in ROUTES)
     app.url_map.strict_slashes = False
@@ -136,7 +139,7 @@ def _begin(gateway: Gateway) -> Response | None:
     g.request_id = request_id(request.headers)
     route = request.url_rule.rule if request.url_rule else "unknown"
     g.record = Record(g.request_id, request.method, route, g.started)
-    at_end(partial(_over, gateway, g.record))
+    at_end(partial(over, gateway, g.record))
     at_end(gateway.begin_request())
     doors.check_host(gateway, request.headers.get("host", ""))
     origin = request.headers.get("origin")
@@ -154,11 +157,6 @@ def _begin(gateway: Gateway) -> Response | None:
         doors.check_body_type(request.headers)
         g.admission = doors.admit(gateway, g.client)
     return None
-
-
-def _over(gateway: Gateway, record: Record) -> None:
-    record.write()
-    gateway.metrics.responded(record.method, record.route, record.status)
 
 
 def _finish(response: Response) -> Response:

@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from secrets import token_hex
@@ -83,10 +83,25 @@ class Connection(TrioASGIHTTPConnection):
             await super().__call__(receive, send)
 
 
+@contextmanager
+def ending() -> Iterator[ExitStack]:
+    """What is registered by `at_end` inside is closed at its end; for what comes in otherwise than as a request."""
+    with ExitStack() as stack:
+        _at_end.set(stack)
+        yield stack
+
+
+def over(gateway: Gateway, record: Record) -> None:
+    """Write down that a request has ended."""
+    record.write()
+    gateway.metrics.responded(record.method, record.route, record.status)
+
+
 class Application(QuartTrio):
     """Routes by the path alone. Werkzeug would encode the Host as a name of DNS first, and of one that cannot be a name
     it makes an error before anybody could answer."""
 
+    gateway: Gateway
     asgi_http_class = Connection
     request_class = Request
 

@@ -33,7 +33,9 @@ Opened = tuple[ResponsesStream, Iterable[bytes], Callable[[int, Output], bytes |
 class ResponseMaking:
     """`ask` first; then hand `opened` to the answering, or take it `whole`."""
 
-    def __init__(self, call: Call, wanted: ResponsesRequest) -> None:
+    def __init__(self, call: Call, wanted: ResponsesRequest, *, unstored: str = "") -> None:
+        """`unstored`: for whom it is kept where it is not to be stored; "" for nobody."""
+        self._unstored = unstored
         self.wanted = wanted
         self.answering: Answering
         self._call = call
@@ -75,6 +77,13 @@ class ResponseMaking:
         stream = self._stream(model)
         self.answering.on_settled = lambda usage: self._end(stream, usage)
         return stream, stream.opening(), lambda _, output: self._write(stream, output)
+
+    def nothing(self) -> list[bytes]:
+        """The events of a response for which nobody is asked: what is to be gone on from is kept, and no more."""
+        stream = self._stream(self._plan(self.wanted.chat).model.id)
+        events = [*stream.opening(), stream.finish("stop"), stream.usage(Usage())]
+        self.keep(stream)
+        return events
 
     async def whole(self) -> bytes:
         """The response object."""
@@ -139,9 +148,10 @@ class ResponseMaking:
 
     def keep(self, stream: ResponsesStream) -> None:
         """Keep the response as it is in the end, if it is to be kept."""
-        if self.wanted.store:
+        owner = self._call.client.owner if self.wanted.store else self._unstored
+        if self.wanted.store or owner:
             kept = KeptResponse(self.ident, self.wanted.previous, stream.body, *self._input(stream))
-            self._call.gateway.responses.keep(self._call.client.owner, kept, trio.current_time())
+            self._call.gateway.responses.keep(owner, kept, trio.current_time())
 
     def _input(self, stream: ResponsesStream) -> tuple[bytes, tuple[str, ...]]:
         """Its input with ids, as JSON, and all ids of input and output."""

@@ -123,9 +123,15 @@ class KeptResponses:
             del self._owners[owner]
         return True
 
-    def of(self, owner: str, now: float, room: int, seal: Seal) -> "OwnResponses":
-        """What this owner may go on from, up to `room` bytes in one request."""
-        return OwnResponses(self, owner, now, room, seal)
+    def of(self, owner: str, now: float, room: int, seal: Seal, also: str = "") -> "OwnResponses":
+        """What this owner may go on from, up to `room` bytes in one request; and what is kept for `also`."""
+        return OwnResponses(self, owner, now, room, seal, also)
+
+    def forget(self, owner: str) -> None:
+        """Forget all of one owner's."""
+        owned = self._owners.get(owner)
+        for ident in list(owned.responses) if owned is not None else ():
+            self.delete(owner, ident)
 
     def place(self, owner: str, item_id: str) -> str:
         """The response that an item of the owner's is in; "" for none."""
@@ -154,6 +160,7 @@ class OwnResponses:
     now: float
     room: int
     seal: Seal
+    also: str = ""
     _items: dict[str, dict[str, Item]] = field(default_factory=dict)  # of responses that were read, by their ids
 
     def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
@@ -164,7 +171,7 @@ class OwnResponses:
         rounds: list[KeptResponse] = []
         following: str | None = ident
         while following is not None:
-            found = self.kept.get(self.owner, following, self.now)
+            found = self._get(following)
             if found is None:
                 return None
             self._take(len(found.items) + len(found.body))
@@ -174,9 +181,9 @@ class OwnResponses:
 
     def item(self, ident: str) -> Mapping[str, Any] | None:
         """One item. Raises BodyTooLarge."""
-        place = self.kept.place(self.owner, ident)
+        place = self.kept.place(self.owner, ident) or (self.also and self.kept.place(self.also, ident))
         if place not in self._items:
-            found = self.kept.get(self.owner, place, self.now)
+            found = self._get(place)
             if found is None:
                 return None
             self._items[place] = {item["id"]: item for item in (*found.input(), *found.output())}
@@ -188,6 +195,10 @@ class OwnResponses:
     def unsealed(self, sealed: str) -> str | None:
         """The text of a compaction item; None if it was not made for this owner."""
         return self.seal.unseal(self.owner, sealed)
+
+    def _get(self, ident: str) -> KeptResponse | None:
+        found = self.kept.get(self.owner, ident, self.now)
+        return found or (self.kept.get(self.also, ident, self.now) if self.also else None)
 
     def _take(self, size: int) -> None:
         self.room -= size

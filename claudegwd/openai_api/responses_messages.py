@@ -1,0 +1,70 @@
+"""The messages of a Responses WebSocket: what a client may send, and events as they are sent to it.
+
+Source: OpenAI's ``ResponsesClientEvent`` and ``ResponsesServerEvent``, and what the official SDK and Codex send.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.errors import GatewayError, InvalidRequest
+from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
+from claudegwd.openai_api.json_body import read_object
+
+# What belongs to the message and not to the request in it.
+ENVELOPE = ("type", "stream_id", "stream", "background", "generate")
+
+
+class Create(msgspec.Struct, frozen=True):
+    """A request. `generate` false: only what is to be gone on from; `size` is that of the message in bytes."""
+
+    fields: dict[str, Any]
+    stream_id: str | None
+    generate: bool
+    size: int
+
+
+def read_message(text: str | None, bounds: Bounds) -> Create:
+    """Read one message; raises a CallerError with the path of the field at fault."""
+    if text is None:
+        raise InvalidRequest("cannot read a message in binary: send JSON as text")
+    body = text.encode("utf-8", "surrogatepass")
+    fields = Fields(read_object(body, bounds))
+    kind = fields.needed_text("type", longest=bounds.max_id_chars)
+    if kind == "response.steer":
+        cannot_honour("type", "an answer under way cannot be steered; wait for its end and send response.create")
+    if kind != "response.create":
+        refuse("type", "it must be response.create")
+    if fields.flag("background"):
+        cannot_honour("background", "a WebSocket is there to wait; leave it out, or send the request by POST")
+    fields.flag("stream")
+    wanted = {name: value for name, value in fields.values.items() if name not in ENVELOPE}
+    stream_id = fields.text("stream_id", longest=bounds.max_id_chars)
+    return Create({**wanted, "stream": True}, stream_id, fields.flag("generate") is not False, len(body))
+
+
+def event_messages(written: bytes, stream_id: str | None) -> Iterator[bytes]:
+    """The events that were written for a stream of events, each as a message; comments are left out."""
+    for piece in written.split(b"\n\n"):
+        data = piece.partition(b"\ndata: ")[2]
+        if data:
+            yield data if stream_id is None else b'%b,"stream_id":%b}' % (data[:-1], encode(stream_id))
+
+
+def error_message(error: GatewayError, stream_id: str | None) -> bytes:
+    """A request that is refused."""
+    told: dict[str, Any] = {
+        "type": "error",
+        "status": error.status,
+        "error": {
+            "type": error.type,
+            "code": error.code,
+            "message": error.message,
+            "param": error.param,
+            "headers": error.headers(),
+        },
+    }
+    return encode(told if stream_id is None else {**told, "stream_id": stream_id})

@@ -1,0 +1,207 @@
+"""GET /v1/responses as a WebSocket: requests come as messages, and every event goes as one.
+
+The doors are those of HTTP, and so is what makes a response. Requests of one `stream_id` (and those without) are
+answered one after the other, those of different ones side by side. What is not to be stored is kept for as long as the
+connection is open, so that `previous_response_id` needs no history.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from secrets import token_hex
+from typing import Any
+
+import trio
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
+from werkzeug.datastructures import Headers
+
+from claudegwd.gateway import Gateway
+from claudegwd.limits.clients import Client
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log, log_content
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.errors import BodyTooLarge, GatewayError, InternalError, RateLimitExceeded
+from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.responses_messages import Create, error_message, event_messages, read_message
+from claudegwd.openai_api.responses_request import read_responses_request
+from claudegwd.public import doors
+from claudegwd.public.requests import Application, Call, Record, ending, over, request_id
+from claudegwd.public.response_making import ResponseMaking
+
+ROUTE = "/v1/responses"
+METHOD = "WEBSOCKET"
+# Open for one client: an agent has one, a program that asks much at once some hundreds. Each takes some 40 kB.
+MAX_SOCKETS = 512
+MAX_STREAMS = 16  # stream ids of one connection that are answered side by side: more than there are workers
+MAX_WAITING = 16  # requests of one stream that wait for those before them
+RECONNECT = 1012  # "service restart": the official clients connect anew
+
+
+class ResponsesSocket:
+    """One connection, from its handshake to its end."""
+
+    def __init__(self, app: Application, scope: WebsocketScope) -> None:
+        self._gateway: Gateway = app.gateway
+        self._headers = Headers([(name.decode("latin1"), value.decode("latin1")) for name, value in scope["headers"]])
+        self._client: Client
+        self._ident = f"socket:{token_hex(12)}"  # whose the responses are that are not to be stored
+        self._send: ASGISendCallable
+        self._writing = trio.Lock()
+        self._streams: dict[str | None, trio.MemorySendChannel[Create]] = {}
+        self._busy = 0
+        self._rested = trio.Event()
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        self._send = send
+        await receive()  # that somebody wants to connect
+        with ExitStack() as stack:
+            try:
+                self._enter(stack)
+            except GatewayError as error:
+                self._gateway.refused(error)
+                await self._refuse(error)
+                return
+            await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._until_drained, nursery)
+                await self._read(receive, nursery)
+                nursery.cancel_scope.cancel()
+
+    def _enter(self, stack: ExitStack) -> None:
+        """The doors, in the order in which a request passes them."""
+        gateway = self._gateway
+        doors.check_host(gateway, self._headers.get("host", ""))
+        doors.check_origin(gateway, self._headers.get("origin"))
+        self._client = doors.authenticate(gateway, self._headers)
+        owner = self._client.owner
+        if gateway.sockets[owner] >= MAX_SOCKETS:
+            raise RateLimitExceeded(
+                f"cannot open one more WebSocket: this client has {MAX_SOCKETS}; close one", code="too_many_connections"
+            )
+        gateway.sockets[owner] += 1
+        stack.callback(self._leave, owner)
+        stack.callback(gateway.responses.forget, self._ident)
+
+    def _leave(self, owner: str) -> None:
+        self._gateway.sockets[owner] -= 1
+        if not self._gateway.sockets[owner]:
+            del self._gateway.sockets[owner]
+
+    async def _refuse(self, error: GatewayError) -> None:
+        body = error.body()
+        headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers()}
+        await self._send(
+            {
+                "type": "websocket.http.response.start",
+                "status": error.status,
+                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            }
+        )
+        await self._send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+
+    async def _read(self, receive: ASGIReceiveCallable, nursery: trio.Nursery) -> None:
+        """Take messages until the client goes. Never waits for an answer, so that its going is seen at once."""
+        while True:
+            event: Mapping[str, Any] = await receive()
+            if event["type"] != "websocket.receive":
+                return
+            try:
+                create = read_message(event["text"], self._gateway.bounds)
+                self._hand_over(create, nursery)
+            except GatewayError as error:
+                self._gateway.refused(error)
+                await self._write(error_message(error, None))
+
+    def _hand_over(self, create: Create, nursery: trio.Nursery) -> None:
+        stream = self._streams.get(create.stream_id)
+        if stream is None:
+            if len(self._streams) >= MAX_STREAMS:
+                raise RateLimitExceeded(
+                    f"cannot begin one more stream: a connection has {MAX_STREAMS}; use an earlier stream_id",
+                    param="stream_id",
+                )
+            stream, requests = trio.open_memory_channel[Create](MAX_WAITING)
+            self._streams[create.stream_id] = stream
+            nursery.start_soon(self._answer_all, requests)
+        try:
+            stream.send_nowait(create)
+        except trio.WouldBlock:
+            raise RateLimitExceeded(
+                f"cannot take one more request: {MAX_WAITING} wait on this stream; wait for an answer"
+            ) from None
+        self._busy += 1
+
+    async def _answer_all(self, requests: trio.MemoryReceiveChannel[Create]) -> None:
+        async for create in requests:
+            try:
+                await self._answer(create)
+            finally:
+                self._busy -= 1
+                if not self._busy:
+                    self._rested.set()
+                    self._rested = trio.Event()
+
+    async def _answer(self, create: Create) -> None:
+        gateway = self._gateway
+        record = Record(request_id(Headers()), METHOD, ROUTE, trio.current_time(), client=self._client.name)
+        with ending() as stack:
+            stack.callback(over, gateway, record)
+            stack.callback(gateway.begin_request())
+            try:
+                await self._make(create, record, stack)
+                record.status = 200
+            except GatewayError as error:
+                gateway.refused(error)
+                record.status, record.code = error.status, error.code
+                await self._write(error_message(error, create.stream_id))
+            except Exception as error:  # noqa: BLE001 - the boundary of a request: the connection goes on
+                log_event(
+                    log, logging.ERROR, "a request failed with an unexpected error", cause=error, request_id=record.request_id
+                )
+                record.status = InternalError.status
+                told = InternalError("cannot answer: an error of the gateway's own; its log has the request id")
+                await self._write(error_message(told, create.stream_id))
+
+    async def _make(self, create: Create, record: Record, stack: ExitStack) -> None:
+        gateway, now = self._gateway, trio.current_time()
+        client = doors.authenticate(gateway, self._headers)  # its key may have been revoked since
+        admission = doors.admit(gateway, client)
+        if gateway.config.log.content:
+            log_content("asked", encode(create.fields), record.request_id)
+        if create.size > gateway.config.server.max_body_bytes:  # frames are counted in characters
+            raise BodyTooLarge("cannot take a message of this size: the bound is server.max_body_bytes")
+        room = gateway.config.server.max_body_bytes - create.size
+        earlier = gateway.responses.of(client.owner, now, room, gateway.seal, self._ident)
+        wanted = read_responses_request(Fields(create.fields), gateway.bounds, earlier)
+        call = Call(gateway, client, admission, record, now, stack)
+        making = ResponseMaking(call, wanted, unstored=self._ident)
+        tell = partial(self._tell, create.stream_id)
+        if not create.generate:
+            for event in making.nothing():
+                await tell(event)
+            return
+        await making.ask()
+        with making.told():
+            await making.answering.begun()
+        async for written in making.answering.events(*making.opened(making.answering.model)):
+            await tell(written)
+
+    async def _tell(self, stream_id: str | None, written: bytes) -> None:
+        for message in event_messages(written, stream_id):
+            await self._write(message)
+
+    async def _write(self, message: bytes) -> None:
+        async with self._writing:
+            await self._send({"type": "websocket.send", "bytes": None, "text": message.decode("utf-8", "replace")})
+
+    async def _until_drained(self, nursery: trio.Nursery) -> None:
+        """Before a restart: what has been asked is answered, then the client is sent to the next daemon."""
+        await self._gateway.draining.wait()
+        while self._busy:
+            await self._rested.wait()
+        async with self._writing:
+            await self._send({"type": "websocket.close", "code": RECONNECT, "reason": "the gateway restarts"})
+        nursery.cancel_scope.cancel()
+
+
