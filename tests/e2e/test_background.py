@@ -43,7 +43,6 @@ async def test_it_is_made_while_nobody_waits_and_can_be_gone_on_from(gateway: Ru
     gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))
     made = await begin(gateway)
     assert (made.status, made.background, made.output) == ("queued", True, [])
-    validator("Response").validate(made.to_dict())
     assert (await until(gateway, made.id, "in_progress")).id == made.id
     go.set()
     done = await until(gateway, made.id, "completed")
@@ -145,3 +144,12 @@ async def test_a_stop_waits_for_what_is_under_way() -> None:
         assert gateway.daemon.exit_status is None
         go.set()
         await gateway.ended()
+
+
+async def test_it_is_as_described_while_it_is_made_and_after(gateway: Running) -> None:
+    described = validator("Response")  # first: without a description the test is skipped, and nothing begun
+    gateway.endpoint.script = lambda _: say("done")
+    made = await gateway.http.post("/v1/responses", json={"model": MODEL, "input": "Go.", "background": True})
+    described.validate(made.json())
+    await until(gateway, made.json()["id"], "completed")
+    described.validate((await gateway.http.get(f"/v1/responses/{made.json()['id']}")).json())

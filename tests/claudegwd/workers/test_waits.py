@@ -23,6 +23,7 @@ TASKS = {
     "process.CliProcess._end_when_asked",
     "process.CliProcess._drain_stderr",
     "process.CliProcess._reap",
+    "responses_socket.ResponsesSocket._until_drained",
     "spares.Spares.run",
     "spares.Spares._stand_back",
 }
