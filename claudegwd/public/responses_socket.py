@@ -157,7 +157,7 @@ class ResponsesSocket:
                 await self._write(error_message(error, create.stream_id))
             except Exception as error:  # noqa: BLE001 - the boundary of a request: the connection goes on
                 log_event(
-                    log, logging.ERROR, "a request failed with an unexpected error", cause=error, request_id=record.request_id
+                    log, logging.ERROR, "a request failed unexpectedly", cause=error, request_id=record.request_id
                 )
                 record.status = InternalError.status
                 told = InternalError("cannot answer: an error of the gateway's own; its log has the request id")
