@@ -18,7 +18,9 @@ _USUAL_PORT: Final = 8000
 def demo_places(env: Mapping[str, str], scratch: Path) -> dict[str, str]:
     """What the demo's environment has beside `env`: state and configuration of its own in `scratch`, which it leaves
     empty at its end, and a control socket and port of its own where the usual ones are in use. What somebody named
-    in the environment holds."""
+    in the environment holds, and all of them where a service manager has given it places."""
+    if env.get("NOTIFY_SOCKET"):
+        return {}
     own = {"STATE_DIRECTORY": str(scratch), "CONFIGURATION_DIRECTORY": str(scratch)}
     if not any(env.get(name) for name in _SOCKET_VARIABLES) and _answers(contract.daemon_socket_path(env)):
         own["CLAUDEGWD_SOCKET"] = str(scratch / contract.SOCKET_NAME)

@@ -28,3 +28,7 @@ def test_a_port_that_is_taken() -> None:
         taken = socket.socket()  # somebody else has it: as good
     with taken:
         assert demo_places({"CLAUDEGWD_SOCKET": "/x"}, Path("/s"))["CLAUDEGWD_SERVER__BIND"] == "127.0.0.1:0"
+
+
+def test_under_a_service_manager_it_has_the_places_of_the_service(tmp_path: Path) -> None:
+    assert demo_places({"NOTIFY_SOCKET": "/run/notify"}, tmp_path) == {}

@@ -25,6 +25,7 @@ from claudegwd.openai_api.errors import CallerError
 from claudegwd.openai_api.older_gateway import parse_project, parse_session
 from claudegwd.openai_api.responses_request import ResponsesRequest, parse_responses_request
 from claudegwd.store.responses import KeptResponse, KeptResponses
+from claudegwd.store.sealing import Seal
 from claudegwd.translate.catalogue import Model
 from claudegwd.translate.plan import make_plan
 from claudegwd.translate.turn_states import TurnError
@@ -59,7 +60,7 @@ def body(chance: random.Random) -> str:
         elif route == "responses":
             kept = KeptResponses()
             kept.keep("c", KeptResponse("resp_1", None, b'{"output":[]}', KEPT, ("msg_1",)), 0.0)
-            wanted = parse_responses_request(written, BOUNDS, kept.of("c", 0.0, 10**6))
+            wanted = parse_responses_request(written, BOUNDS, kept.of("c", 0.0, 10**6, Seal(b"k" * 32)))
             _planned(wanted, chance)
         else:
             (parse_project if route == "project" else parse_session)(written, BOUNDS)

@@ -21,7 +21,7 @@ MARK = "zqmark"
 SECRETS = {
     name: f"sk-false-{name.lower().replace('_', '-')}"
     for name in (
-        "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "DATABASE_URL", "OPENAI_API_KEY", "SSH_AUTH_SOCK", "MY_PASSWORD",
+        "MY_CLOUD_SECRET", "GITHUB_TOKEN", "DATABASE_URL", "OPENAI_API_KEY", "SSH_AUTH_SOCK", "MY_PASSWORD",
         "ANTHROPIC_MODEL", "CLAUDE_CODE_SETTINGS", "BASH_ENV", "API_KEYS", *CREDENTIALS,
     )
 }  # fmt: skip
