@@ -220,8 +220,8 @@ async def test_fifty_rounds_run_on_one_process(gateway: Running) -> None:
         messages = [*with_answer(messages, answer), {"role": "tool", "tool_call_id": call.id, "content": "go on"}]
     assert answer.text == "finished"
     assert had[1:] == ["parked"] * 50
-    assert sum("Loop." in str(request.messages[0]) for request in gateway.upstream()) == 51
-    assert len({r.headers["x-claude-code-session-id"] for r in gateway.upstream()}) == 1
+    sessions = [request.headers["x-claude-code-session-id"] for request in gateway.upstream()]
+    assert sessions.count(sessions[-1]) == 51  # one process asked all of it, and each once
 
 
 @pytest.mark.parametrize(
