@@ -195,11 +195,16 @@ async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop:
     assert gateway.endpoint.count == before + 1
 
 
-async def test_a_spare_that_has_rehearsed_has_asked_nobody_and_says_nothing_of_it(gateway: Running) -> None:
+async def only_a_spare(gateway: Running) -> None:
+    """Have no worker but a new spare: at the bound, those that were used lately do not make room for one."""
+    await gateway.until_workers(busy=0, settling=0)
+    for worker in await gateway.workers():
+        await gateway.kill(worker["pid"])
     await gateway.until_workers(spare=1)
-    [spare] = await gateway.workers("spare")
-    await gateway.kill(spare["pid"])
-    await gateway.until_workers(spare=1)  # a new one, while this endpoint looked on
+
+
+async def test_a_spare_that_has_rehearsed_has_asked_nobody_and_says_nothing_of_it(gateway: Running) -> None:
+    await only_a_spare(gateway)  # a new one, while this endpoint looked on
     assert (gateway.endpoint.count, gateway.endpoint.connections, list(gateway.endpoint.strays)) == (0, 0, [])
     messages: Messages = [{"role": "system", "content": "Be brief."}, *as_messages("Said once.")]
     assert (await gateway.ask(messages)).how == "spare"
@@ -212,6 +217,7 @@ async def test_a_spare_that_has_rehearsed_has_asked_nobody_and_says_nothing_of_i
 
 
 async def test_an_answer_near_its_limit_leaves_a_worker_that_can_go_on(gateway: Running) -> None:
+    await only_a_spare(gateway)
     gateway.endpoint.script = lambda _: say("longer than four")
     history = [*HISTORY]
     for hows in ({"spare", "continued", "rewound", "warm"}, {"continued", "warm"}, {"continued", "warm"}):
