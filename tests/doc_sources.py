@@ -197,9 +197,7 @@ def waits() -> Table:
 
 
 def worker_bounds() -> Table:
-    return Table(
-        ("state", "at most", "then"), [(f"`{state.value}`", *BOUNDS[state]) for state in WorkerState]
-    )
+    return Table(("state", "at most", "then"), [(f"`{state.value}`", *BOUNDS[state]) for state in WorkerState])
 
 
 def worker_states() -> Table:

@@ -88,7 +88,12 @@ def _of_login(scene: Scene) -> Iterator[Finding]:
     if is_there(home / ".credentials.json"):
         yield Finding("login", OK, f"no keys; the CLI has a login in {home}, for a daemon of this user")
     elif sys.platform == "darwin":
-        yield Finding("login", NOTE, "no keys; a login may be in the keychain, which is not looked into: "
-                      "`claude setup-token` and CLAUDE_CODE_OAUTH_TOKEN are sure to work on macOS, as keys are", _ADD)
+        yield Finding(
+            "login",
+            NOTE,
+            "no keys; a login may be in the keychain, which is not looked into: "
+            "`claude setup-token` and CLAUDE_CODE_OAUTH_TOKEN are sure to work on macOS, as keys are",
+            _ADD,
+        )
     else:
         yield Finding("login", PROBLEM, "no keys, and no login of the CLI for this user", _ADD)

@@ -28,9 +28,7 @@ def usage(
     ctx: typer.Context,
     since: Annotated[str, typer.Option(help="From when on: 7d, 12h, 90m, or a date, 2027-01-31.")] = "7d",
     by: Annotated[str, typer.Option(help="What to add up by: client, key, model, day, hour, with commas.")] = "client",
-    client: Annotated[
-        str | None, typer.Option(help="Only this client's.", autocompletion=names_of_clients)
-    ] = None,
+    client: Annotated[str | None, typer.Option(help="Only this client's.", autocompletion=names_of_clients)] = None,
     windows: Annotated[
         bool, typer.Option("--windows", help="Show the upstream's limits instead: how much is used, and the reset.")
     ] = False,

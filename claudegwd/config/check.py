@@ -42,9 +42,7 @@ def flatten(data: Mapping[str, Any], file: str, errors: Errors | None = None) ->
     return flat
 
 
-def build(
-    values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], errors: Errors | None = None
-) -> Config:
+def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], errors: Errors | None = None) -> Config:
     """Check every value and put them together. `origin` says of a key which file and name an error is to name.
 
     Raises one ConfigError with all that is wrong, and with what is in `errors`.

@@ -31,7 +31,9 @@ ROUTES: Final = (
     Route("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
     Route("POST", "/v1/reload", reload.reload, "reads configuration and keys again"),
     Route(
-        "GET", "/v1/logs", logs.read,
+        "GET",
+        "/v1/logs",
+        logs.read,
         "shows the log: ?lines=N&follow=0|1&level=L&since=TIME&request=ID&key=NAME&client=NAME",
     ),
     Route("GET", "/v1/keys", keys.rows, "lists the upstream keys"),

@@ -113,7 +113,6 @@ class ScriptedEndpoint:
         if gone.is_set():
             request.disconnected.set()
 
-
     async def _write(self, connection: Connection, request: RecordedRequest, answer: Answer, number: int) -> None:
         for hold in answer.before:
             if not await _held(hold):

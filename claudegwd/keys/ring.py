@@ -309,7 +309,6 @@ class KeyRing:
         self._activate(entry, reason)
         return True
 
-
     def _activate_roomiest(self, now: float) -> None:
         """Make the key active that has the most left of its limits, if the active one has clearly less."""
         active = self._active_entry()

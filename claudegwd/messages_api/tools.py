@@ -14,9 +14,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _DATED: Final = re.compile(r"(.+)_\d{8}")
 
 # Tools that Anthropic names and the client runs.
-_CLIENT_RUN: Final = frozenset(
-    ("bash", "text_editor", "computer", "memory", "computer_toolset", "browser_toolset")
-)
+_CLIENT_RUN: Final = frozenset(("bash", "text_editor", "computer", "memory", "computer_toolset", "browser_toolset"))
 # Run at the upstream, each use at a price: only for clients that may.
 PRICED: Final = ("web_search", "web_fetch", "code_execution")
 # Run there without a price of their own: looking for tools among those that the request brings.

@@ -109,9 +109,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         **_look("showResponse", "A response that is kept or under way", _json(ref("Response"))),
         "parameters": SHOW_PARAMETERS,
     },
-    ("DELETE", "/v1/responses/{ident}"): _look(
-        "deleteResponse", "Forget a response", _json(ref("ResponseDeleted"))
-    ),
+    ("DELETE", "/v1/responses/{ident}"): _look("deleteResponse", "Forget a response", _json(ref("ResponseDeleted"))),
     ("POST", "/v1/responses/{ident}/cancel"): _look(
         "cancelResponse", "End a response that is made in the background", _json(ref("Response")), _SENDING
     ),
@@ -189,8 +187,12 @@ def describe(version: str, routes: Iterable[tuple[str, str, bool]], bounds: Boun
         "paths": paths,
         "components": {
             "schemas": {
-                **request_schemas(bounds), **answer_schemas(), **older_schemas(), **responses_schemas(bounds),
-                **usage_schemas(), **messages_schemas(bounds),
+                **request_schemas(bounds),
+                **answer_schemas(),
+                **older_schemas(),
+                **responses_schemas(bounds),
+                **usage_schemas(),
+                **messages_schemas(bounds),
             },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},

@@ -176,8 +176,13 @@ def _answers() -> dict[str, Schema]:
             record("id type summary", id=TEXT, type=one_of("reasoning"), summary=listed(summary), status=statuses),
             record("id type call_id name arguments", type=one_of("function_call"), arguments=TEXT, **call),
             record("id type call_id name input", type=one_of("custom_tool_call"), input=TEXT, **call),
-            record("id type call_id arguments execution", type=one_of("tool_search_call"), arguments={},
-                   execution=one_of("client"), **call),
+            record(
+                "id type call_id arguments execution",
+                type=one_of("tool_search_call"),
+                arguments={},
+                execution=one_of("client"),
+                **call,
+            ),
             compaction,
         ]
     }
@@ -209,7 +214,13 @@ def _answers() -> dict[str, Schema]:
         "ResponseEvent": record("type sequence_number", type=TEXT, sequence_number=COUNT, response=ref("Response")),
         "ResponseDeleted": record("id object deleted", id=TEXT, object=one_of("response"), deleted=FLAG),
         "ResponseItems": items,
-        "ResponseCompacted": record("id object created_at output usage", id=TEXT, object=one_of("response.compaction"),
-                                    created_at=COUNT, output=listed(record("id type")), usage=usage),
+        "ResponseCompacted": record(
+            "id object created_at output usage",
+            id=TEXT,
+            object=one_of("response.compaction"),
+            created_at=COUNT,
+            output=listed(record("id type")),
+            usage=usage,
+        ),
         "ResponseTokens": record("object input_tokens", object=one_of("response.input_tokens"), input_tokens=COUNT),
     }

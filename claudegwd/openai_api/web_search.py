@@ -28,8 +28,6 @@ def read_web_search(body: Fields) -> WebSearch | None:
     if user is not None:
         user.one_of("type", ("approximate",))
     where = user.object("approximate") if user is not None else None
-    given: dict[str, Any] = {
-        name: where.text(name, longest=MAX_PLACE_CHARS) for name in _PLACES if where is not None
-    }
+    given: dict[str, Any] = {name: where.text(name, longest=MAX_PLACE_CHARS) for name in _PLACES if where is not None}
     named = ("web_search_options.search_context_size",) if size not in (None, "medium") else ()
     return WebSearch({name: value for name, value in given.items() if value}, named)

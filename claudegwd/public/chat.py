@@ -88,9 +88,7 @@ def _choice(index: int, asking: Asking) -> Choice:
     )
 
 
-def _stream(
-    wanted: ChatRequest, model: str
-) -> tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]:
+def _stream(wanted: ChatRequest, model: str) -> tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]:
     stream = ChatStream(
         _new_id(), int(time.time()), model, include_usage=wanted.include_usage,
         legacy_functions=wanted.uses_legacy_functions,

@@ -203,5 +203,3 @@ class ResponsesSocket:
         async with self._writing:
             await self._send({"type": "websocket.close", "code": RECONNECT, "reason": "the gateway restarts"})
         nursery.cancel_scope.cancel()
-
-

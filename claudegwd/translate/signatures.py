@@ -19,7 +19,6 @@ from claudegwd.translate.plan import Plan
 MAX_BYTES = 32 * 1024 * 1024
 
 
-
 @dataclass(frozen=True, slots=True)
 class _Kept:
     model: str

@@ -55,9 +55,7 @@ async def test_it_is_made_while_nobody_waits_and_can_be_gone_on_from(gateway: Ru
 async def test_a_stream_may_break_off_and_the_response_is_made_all_the_same(gateway: Running) -> None:
     go = trio.Event()
     gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))
-    async with await gateway.client.responses.create(
-        model=MODEL, input="Go.", background=True, stream=True
-    ) as stream:
+    async with await gateway.client.responses.create(model=MODEL, input="Go.", background=True, stream=True) as stream:
         async for event in stream:
             if event.type == "response.created":
                 ident = event.response.id
@@ -79,9 +77,7 @@ async def test_a_broken_stream_is_taken_up_where_it_broke(gateway: Running) -> N
                 break
     go.set()
     last = seen[-1].sequence_number
-    rest = [
-        event async for event in await gateway.client.responses.retrieve(made.id, stream=True, starting_after=last)
-    ]
+    rest = [event async for event in await gateway.client.responses.retrieve(made.id, stream=True, starting_after=last)]
     numbers = [event.sequence_number for event in (*seen, *rest)]
     assert numbers == list(range(len(numbers)))
     assert rest[-1].type == "response.completed"

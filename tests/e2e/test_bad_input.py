@@ -118,9 +118,19 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "stream": ({"stream": "yes"}, "stream"),
     "response_format": ({"response_format": {"type": "xml"}}, "response_format.type"),
     "a schema that nobody can satisfy": (
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {
-            "type": "object", "properties": {"a": {"enum": []}}, "required": ["a"],
-        }}}},
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "x",
+                    "schema": {
+                        "type": "object",
+                        "properties": {"a": {"enum": []}},
+                        "required": ["a"],
+                    },
+                },
+            }
+        },
         "response_format.json_schema.schema.properties.a.enum",
     ),
     "half a surrogate pair": ({"messages": [{"role": "user", "content": "a\ud83d"}]}, "messages[0].content"),

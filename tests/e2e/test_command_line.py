@@ -15,6 +15,7 @@ from tests.e2e.harness import GOOD_KEY, Daemon, free_port
 
 pytestmark = pytest.mark.cli
 
+
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
     daemon = Daemon("http://127.0.0.1:9")

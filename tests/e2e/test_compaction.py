@@ -81,15 +81,15 @@ async def test_a_trigger_answers_with_the_compaction_alone(gateway: Running) -> 
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_conversation_over_the_threshold_is_compacted_before_its_answer(
-    gateway: Running, stream: bool
-) -> None:
+async def test_a_conversation_over_the_threshold_is_compacted_before_its_answer(gateway: Running, stream: bool) -> None:
     gateway.endpoint.script = script
     given = [*HISTORY, {"role": "user", "content": "x" * 8000}]
     management = [{"type": "compaction", "compact_threshold": 1000}]
-    async with gateway.client.responses.stream(
-        model=MODEL, input=given, tools=[ALPHA], context_management=management
-    ) if stream else _made(gateway, given, management) as made:
+    async with (
+        gateway.client.responses.stream(model=MODEL, input=given, tools=[ALPHA], context_management=management)
+        if stream
+        else _made(gateway, given, management) as made
+    ):
         response = await made.get_final_response()
     assert [item.type for item in response.output] == ["compaction", "message"]
     assert response.usage is not None

@@ -44,9 +44,10 @@ requests_per_minute = 0
 }
 CHAT = "/v1/chat/completions"
 BODY = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
-PICTURE = "data:image/png;base64," + base64.b64encode(
-    b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 100, 100) + bytes(400_000)
-).decode()
+PICTURE = (
+    "data:image/png;base64,"
+    + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 100, 100) + bytes(400_000)).decode()
+)
 
 
 def said(content: Any) -> list[dict[str, Any]]:

@@ -84,9 +84,7 @@ async def test_rotations_and_exits_are_counted() -> None:
 
 
 async def test_the_queue_is_counted() -> None:
-    async with running(
-        lambda _: say("a", "b", gap=0.2), config="[workers]\nmax = 1\nspares = 0\n"
-    ) as gateway:
+    async with running(lambda _: say("a", "b", gap=0.2), config="[workers]\nmax = 1\nspares = 0\n") as gateway:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(gateway.ask, "one")
             nursery.start_soon(gateway.ask, "two")

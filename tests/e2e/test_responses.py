@@ -313,7 +313,6 @@ async def test_a_client_that_goes_away_frees_the_process(gateway: Running) -> No
     await gateway.until_workers(busy=0)
 
 
-
 async def test_a_chat_shaped_as_a_response_is_answered_as_a_chat(gateway: Running) -> None:
     # Cursor's bodies.
     gateway.endpoint.script = answers("done", ToolUse("toolu_0", "alpha", {"q": "x"}))

@@ -178,9 +178,10 @@ async def test_a_broken_frame_ends_the_connection_with_its_code(gateway: Running
 
 
 async def test_a_message_over_the_bound_ends_the_connection_with_its_code() -> None:
-    async with running(echo(), config="[server]\nmax_body_bytes = 1048576\n") as gateway, connected(
-        gateway.port
-    ) as socket:
+    async with (
+        running(echo(), config="[server]\nmax_body_bytes = 1048576\n") as gateway,
+        connected(gateway.port) as socket,
+    ):
         # The last character is the one too many: with more on its way, the code might be lost with the connection.
         await socket.send_part("x" * 1_000_000)
         await socket.send_part("x" * 48_577)

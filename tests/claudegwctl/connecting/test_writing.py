@@ -67,9 +67,10 @@ def test_what_its_owner_changed_since_stays(client: Client, tmp_path: Path) -> N
     assert old in text
     file.write_text(text.replace(old, new))
     apply(disconnected(client, file))
-    assert file.read_text().split() == BEFORE[client.kind or ""].replace(old, new).replace("{", "{ ").replace(
-        "}", " }"
-    ).split()
+    assert (
+        file.read_text().split()
+        == BEFORE[client.kind or ""].replace(old, new).replace("{", "{ ").replace("}", " }").split()
+    )
     assert not is_connected(client, file)
 
 

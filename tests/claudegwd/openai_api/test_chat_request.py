@@ -226,11 +226,36 @@ JSON = st.recursive(
     max_leaves=12,
 )
 NAMES = st.sampled_from([*NULLABLE, "model", "messages"])
-WORDS = st.sampled_from((
-    "role", "content", "type", "text", "user", "assistant", "tool", "tool_calls", "tool_call_id", "id",
-    "function", "name", "arguments", "parameters", "properties", "json_schema", "schema", "image_url", "url",
-    "file", "file_data", "function_call", "allowed_tools", "mode", "tools", "data:,x",
-))
+WORDS = st.sampled_from(
+    (
+        "role",
+        "content",
+        "type",
+        "text",
+        "user",
+        "assistant",
+        "tool",
+        "tool_calls",
+        "tool_call_id",
+        "id",
+        "function",
+        "name",
+        "arguments",
+        "parameters",
+        "properties",
+        "json_schema",
+        "schema",
+        "image_url",
+        "url",
+        "file",
+        "file_data",
+        "function_call",
+        "allowed_tools",
+        "mode",
+        "tools",
+        "data:,x",
+    )
+)
 SHAPED = st.recursive(
     WORDS | st.none() | st.booleans() | st.integers(-2, 3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5),

@@ -18,9 +18,7 @@ from claudegwd.store.sealing import Seal
 from tests.fuzz.seeds import BODIES
 
 SCHEMAS = {**responses_schemas(Bounds()), **request_schemas(Bounds()), **answer_schemas()}
-VALIDATOR = Draft202012Validator(
-    {"$ref": "#/components/schemas/ResponsesRequest", "components": {"schemas": SCHEMAS}}
-)
+VALIDATOR = Draft202012Validator({"$ref": "#/components/schemas/ResponsesRequest", "components": {"schemas": SCHEMAS}})
 NOTHING_KEPT = KeptResponses().of("", 0, 0, Seal(b"k" * 32))
 
 

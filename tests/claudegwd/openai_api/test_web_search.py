@@ -22,9 +22,7 @@ def test_absent_null_and_empty() -> None:
 def test_where_the_user_is_and_what_has_no_counterpart() -> None:
     where = {"type": "approximate", "approximate": {"country": "GB", "city": "London", "region": None}}
     wanted = {"user_location": where, "search_context_size": "high"}
-    assert read(wanted) == WebSearch(
-        {"city": "London", "country": "GB"}, ("web_search_options.search_context_size",)
-    )
+    assert read(wanted) == WebSearch({"city": "London", "country": "GB"}, ("web_search_options.search_context_size",))
     assert read({"search_context_size": "medium"}) == WebSearch({})  # what it is without a word
 
 

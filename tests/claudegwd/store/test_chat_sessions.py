@@ -32,9 +32,7 @@ async def row(sessions: ChatSessions, client: str = "a", session_id: str = "s") 
 async def test_a_chat_begins_a_session_and_adds_to_it(sessions: ChatSessions) -> None:
     sessions.use("a", "s", project_id="p", model="sonnet")
     begun = await row(sessions)
-    assert begun == Session(
-        "s", "p", "Chat of 2027-01-15 08:00 UTC", "sonnet", None, NOW, NOW, message_count=1
-    )
+    assert begun == Session("s", "p", "Chat of 2027-01-15 08:00 UTC", "sonnet", None, NOW, NOW, message_count=1)
     sessions.use("a", "s", project_id="p", model="sonnet", tokens=30)
     sessions.spent("a", "s", 0.25)
     sessions.use("a", "s", project_id="p", model="opus")

@@ -163,9 +163,7 @@ async def test_what_is_noted_last_is_written_at_the_end(database: Database) -> N
     assert [row[3] for row in rows(database)] == [1]
 
 
-async def test_a_full_disk_costs_no_request_and_is_told_once(
-    database: Database, said: Callable[[], list[str]]
-) -> None:
+async def test_a_full_disk_costs_no_request_and_is_told_once(database: Database, said: Callable[[], list[str]]) -> None:
     pages = database.run_blocking(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
     ledger = Ledger(database)
     # As full a disk as a test can have: not one page more.

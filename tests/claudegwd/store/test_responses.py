@@ -23,7 +23,10 @@ def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptRes
 
     body = json.dumps({"id": f"resp_{number}", "output": [message("out")]}).encode()
     return KeptResponse(
-        f"resp_{number}", f"resp_{previous}" if previous else None, body, json.dumps([message("in")]).encode(),
+        f"resp_{number}",
+        f"resp_{previous}" if previous else None,
+        body,
+        json.dumps([message("in")]).encode(),
         (f"in_{number}", f"out_{number}"),
     )
 

@@ -67,7 +67,8 @@ OBJECT = '{"a": "} \\" {", "b": [{"c": {}}], "é": "\\\\"}'
 
 class TestObject:
     @pytest.mark.parametrize(
-        "text", [
+        "text",
+        [
             OBJECT,
             f"```json\n{OBJECT}\n```",
             f"Here it is:\n\n{OBJECT}\n\nAnything else? {{}}",

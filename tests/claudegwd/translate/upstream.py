@@ -61,9 +61,7 @@ def result(**fields: Any) -> AnyEvent:
 
 
 def api_error(error: str, status: int | None, kind: str | None = None) -> AnyEvent:
-    return event(
-        type="assistant", is_api_error_message=True, error=error, api_error_status=status, api_error_type=kind
-    )
+    return event(type="assistant", is_api_error_message=True, error=error, api_error_status=status, api_error_type=kind)
 
 
 def block(index: int, *pieces: str) -> list[AnyEvent]:
