@@ -10,7 +10,7 @@ from claudegwd.config import Config, Loaded
 from claudegwd.keys.answers import KeysDiff
 from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
-from claudegwd.ledger.question import Question
+from claudegwd.ledger.query import UsageQuery
 from claudegwd.limits.budget import Budget
 from claudegwd.logs import LogRing
 
@@ -71,7 +71,7 @@ class Audit(Protocol):
 class Ledger(Protocol):
     """Who used what."""
 
-    async def read(self, question: Question, /) -> dict[str, Any]:
+    async def read(self, question: UsageQuery, /) -> dict[str, Any]:
         """The answer to a question. StateError."""
         ...
 

@@ -7,12 +7,12 @@ import time
 from claudegwd.control.ask import Answer, Ask
 from claudegwd.control.gateway_protocol import Gateway
 from claudegwd.control.problems import BadRequest
-from claudegwd.ledger.question import QuestionError, read_question
+from claudegwd.ledger.query import UsageQueryError, read_query
 
 
 async def show(gateway: Gateway, ask: Ask) -> Answer:
     try:
-        question = read_question(ask.query, time.time())
-    except QuestionError as error:
+        question = read_query(ask.query, time.time())
+    except UsageQueryError as error:
         raise BadRequest(str(error)) from None
     return Answer(await gateway.ledger.read(question))

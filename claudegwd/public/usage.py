@@ -6,7 +6,7 @@ from dataclasses import replace
 from quart import Response, g, request
 
 from claudegwd.gateway import Gateway
-from claudegwd.ledger.question import QuestionError, read_question
+from claudegwd.ledger.query import UsageQueryError, read_query
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InternalError, InvalidRequest
 from claudegwd.store.database import StateError
@@ -19,8 +19,8 @@ async def usage() -> Response:
     """Its sums, `?since=7d&by=model,day,hour`."""
     gateway: Gateway = g.gateway
     try:
-        question = read_question(request.args.to_dict(), time.time(), _GROUPS)
-    except QuestionError as error:
+        question = read_query(request.args.to_dict(), time.time(), _GROUPS)
+    except UsageQueryError as error:
         raise InvalidRequest(str(error), param=error.param) from None
     try:
         found = await gateway.ledger.read(replace(question, client=g.client.name))

@@ -13,7 +13,7 @@ import trio
 
 from claudegwd.ledger.ages import DAY, HOUR, MINUTE, MINUTES_KEPT_SECONDS, ROWS_MAX, Cut, cuts
 from claudegwd.ledger.entry import SUMS, Line, Sums
-from claudegwd.ledger.question import Question, answer
+from claudegwd.ledger.query import UsageQuery, answer
 from claudegwd.ledger.series import Series
 from claudegwd.limits.budget import PERIODS, start_of
 from claudegwd.limits.prices import weight
@@ -86,7 +86,7 @@ class Ledger:
         else:
             self.lost += sums.requests
 
-    async def read(self, question: Question) -> dict[str, Any]:
+    async def read(self, question: UsageQuery) -> dict[str, Any]:
         """The answer to a question, with all that is pending. StateError."""
         await self.flush()
         try:
@@ -229,7 +229,7 @@ def weights_since(connection: sqlite3.Connection, start: float) -> Iterator[tupl
     return ((model, weight(*tokens), cost) for model, *tokens, cost in found)
 
 
-def ask_usage(connection: sqlite3.Connection, question: Question) -> dict[str, Any]:
+def ask_usage(connection: sqlite3.Connection, question: UsageQuery) -> dict[str, Any]:
     """The rows that a question asks for, in the order of their groups."""
     groups = [_GROUPS[name] for name in question.by]
     places = ", ".join(str(place) for place in range(1, len(groups) + 1))

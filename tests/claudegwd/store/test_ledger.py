@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from claudegwd.ledger.ages import DAY, DAYS_KEPT_SECONDS, HOUR, HOURS_KEPT_SECONDS, MINUTE, MINUTES_KEPT_SECONDS
 from claudegwd.ledger.entry import SUMS, Line, Sums
-from claudegwd.ledger.question import Question
+from claudegwd.ledger.query import UsageQuery
 from claudegwd.limits.budget import read_budgets
 from claudegwd.limits.spending import Spending
 from claudegwd.store import ledger as module
@@ -57,7 +57,7 @@ async def test_what_is_noted_is_read_back_to_the_last_number(database: Database)
     await ledger.flush()
     ledger.note(a_line(), Sums(cost=0.5, priced=1))  # what the CLI tells after the answer
     ledger.note(a_line(status=499), Sums(1, 3))
-    found = await ledger.read(Question(NOW - 60, ("client", "model")))
+    found = await ledger.read(UsageQuery(NOW - 60, ("client", "model")))
     assert found["rows"] == [
         {
             "client": "laptop", "model": "sonnet", "requests": 2, "errors": 1, "prompt_tokens": 103,
@@ -72,14 +72,14 @@ async def test_questions_are_of_a_time_and_of_a_client(database: Database) -> No
     ledger = Ledger(database, lambda: NOW)
     for minutes, client in ((0, "laptop"), (0, "phone"), (10, "laptop"), (60 * 24, "laptop")):
         ledger.note(a_line(NOW - 60 * minutes, client), Sums(1))
-    everything = await ledger.read(Question(0, ("day",)))
+    everything = await ledger.read(UsageQuery(0, ("day",)))
     assert [(row["day"], row["requests"]) for row in everything["rows"]] == [("2023-11-13", 1), ("2023-11-14", 3)]
-    recent = await ledger.read(Question(NOW - 300, ("client",)))
+    recent = await ledger.read(UsageQuery(NOW - 300, ("client",)))
     assert [(row["client"], row["requests"]) for row in recent["rows"]] == [("laptop", 1), ("phone", 1)]
-    own = await ledger.read(Question(0, ("hour",), "phone"))
+    own = await ledger.read(UsageQuery(0, ("hour",), "phone"))
     assert [(row["hour"], row["requests"]) for row in own["rows"]] == [("2023-11-14T22:00Z", 1)]
-    assert (await ledger.read(Question(0, ())))["total"]["requests"] == 4
-    assert (await ledger.read(Question(NOW + 60, ())))["rows"] == []
+    assert (await ledger.read(UsageQuery(0, ())))["total"]["requests"] == 4
+    assert (await ledger.read(UsageQuery(NOW + 60, ())))["rows"] == []
 
 
 LINES = st.builds(
@@ -100,7 +100,7 @@ def test_joining_changes_no_sum_of_any_day(noted: list[tuple[Line, int]], ages: 
             expected[day] = expected.get(day, 0) + tokens
         for age in sorted(ages):
             database.run_blocking(join_usage, NOW + age)
-        found = database.run_blocking(ask_usage, Question(0, ("day",)))
+        found = database.run_blocking(ask_usage, UsageQuery(0, ("day",)))
     assert {row["day"]: row["prompt_tokens"] for row in found["rows"]} == expected
     assert found["total"]["requests"] == len(noted)
     assert found["total"]["errors"] == sum(line.status == 499 for line, _ in noted)
@@ -176,7 +176,7 @@ async def test_a_full_disk_costs_no_request_and_is_told_once(database: Database,
     database._connection.execute("PRAGMA max_page_count = 65536")
     assert await ledger.flush()
     assert said() == ["cannot write usage", "usage is written again"]
-    assert database.run_blocking(ask_usage, Question(0, ()))["total"]["requests"] == PENDING_MAX
+    assert database.run_blocking(ask_usage, UsageQuery(0, ()))["total"]["requests"] == PENDING_MAX
 
 
 async def test_a_clock_that_is_set_is_told(database: Database, said: Callable[[], list[str]]) -> None:
@@ -223,4 +223,4 @@ async def test_what_was_about_to_be_written_when_the_end_came_is_not_lost(databa
         scope.cancel()
         await ledger.flush()
     assert scope.cancelled_caught
-    assert (await ledger.read(Question(0, ())))["total"]["requests"] == 1
+    assert (await ledger.read(UsageQuery(0, ())))["total"]["requests"] == 1

@@ -17,7 +17,7 @@ _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _GROUPS: Final = ("client", "key", "model", "day", "hour")
 
 
-class QuestionError(ValueError):
+class UsageQueryError(ValueError):
     """It cannot be understood; the text says what to write. `param` is the word of the query."""
 
     def __init__(self, message: str, param: str) -> None:
@@ -26,7 +26,7 @@ class QuestionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class UsageQuery:
     """`since`: seconds since the epoch. `client`: only this one's; None: everybody's."""
 
     since: float
@@ -34,13 +34,13 @@ class Question:
     client: str | None = None
 
 
-def read_question(query: Mapping[str, str], now: float, groups: Sequence[str] = _GROUPS) -> Question:
+def read_query(query: Mapping[str, str], now: float, groups: Sequence[str] = _GROUPS) -> UsageQuery:
     """The question of a query `since=7d&by=client,day&client=NAME`. Raises QuestionError."""
     by = tuple(dict.fromkeys(name.strip() for name in query.get("by", groups[0]).split(",") if name.strip()))
     for name in by:
         if name not in groups:
-            raise QuestionError(f"cannot group by {name[:40]!r}: write one or more of {', '.join(groups)}", "by")
-    return Question(read_since(query.get("since", DEFAULT_SINCE), now), by, query.get("client"))
+            raise UsageQueryError(f"cannot group by {name[:40]!r}: write one or more of {', '.join(groups)}", "by")
+    return UsageQuery(read_since(query.get("since", DEFAULT_SINCE), now), by, query.get("client"))
 
 
 def read_since(text: str, now: float) -> float:
@@ -51,13 +51,13 @@ def read_since(text: str, now: float) -> float:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise QuestionError(
+        raise UsageQueryError(
             f"cannot read the time {text[:40]!r}: write for example 7d, 12h, 90m or 2027-01-31", "since"
         ) from None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def answer(question: Question, rows: Iterable[tuple[tuple[Any, ...], int, Sums]]) -> dict[str, Any]:
+def answer(question: UsageQuery, rows: Iterable[tuple[tuple[Any, ...], int, Sums]]) -> dict[str, Any]:
     """The body of an answer. Each row: the values of `question.by`, the requests that failed, and the sums."""
     total, failed, left_out = Sums(), 0, 0
     shown: list[dict[str, Any]] = []

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from claudegwd.ledger.entry import Sums
-from claudegwd.ledger.question import (
+from claudegwd.ledger.query import (
     ROWS_ANSWERED_MAX,
-    Question,
-    QuestionError,
+    UsageQuery,
+    UsageQueryError,
     answer,
-    read_question,
+    read_query,
     read_since,
 )
 
@@ -33,23 +33,23 @@ def test_times(text: str, since: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "7", "-7d", "7y", "1e9d", "٧d", "2023-13-01", "9" * 400 + "d"])
 def test_what_is_no_time_is_refused_with_the_right_form(text: str) -> None:
-    with pytest.raises(QuestionError, match="write for example 7d, 12h"):
+    with pytest.raises(UsageQueryError, match="write for example 7d, 12h"):
         read_since(text, NOW)
 
 
 def test_a_question() -> None:
-    assert read_question({}, NOW) == Question(NOW - 604_800, ("client",))
-    asked = read_question({"by": " day,model,day ", "client": "laptop", "since": "1h"}, NOW)
-    assert asked == Question(NOW - 3600, ("day", "model"), "laptop")
-    assert read_question({"by": ""}, NOW).by == ()
+    assert read_query({}, NOW) == UsageQuery(NOW - 604_800, ("client",))
+    asked = read_query({"by": " day,model,day ", "client": "laptop", "since": "1h"}, NOW)
+    assert asked == UsageQuery(NOW - 3600, ("day", "model"), "laptop")
+    assert read_query({"by": ""}, NOW).by == ()
 
 
 def test_what_cannot_be_added_up_by_is_refused_with_what_can() -> None:
-    with pytest.raises(QuestionError, match="client, key, model, day, hour") as refused:
-        read_question({"by": "client,colour"}, NOW)
+    with pytest.raises(UsageQueryError, match="client, key, model, day, hour") as refused:
+        read_query({"by": "client,colour"}, NOW)
     assert refused.value.param == "by"
-    with pytest.raises(QuestionError, match="one or more of model, day, hour"):
-        read_question({"by": "key"}, NOW, ("model", "day", "hour"))
+    with pytest.raises(UsageQueryError, match="one or more of model, day, hour"):
+        read_query({"by": "key"}, NOW, ("model", "day", "hour"))
 
 
 def test_an_answer() -> None:
@@ -57,7 +57,7 @@ def test_an_answer() -> None:
         (("laptop",), 1, Sums(3, 100, 20, 40, 10, 5, 2, 300, 900, 2, 1, 0.25)),
         (("phone",), 0, Sums(1, 7, 1, unpriced=1)),
     ]
-    body = answer(Question(NOW), rows)
+    body = answer(UsageQuery(NOW), rows)
     first, second = body["rows"]
     assert first == {
         "client": "laptop", "requests": 3, "errors": 1, "prompt_tokens": 100, "completion_tokens": 20,
@@ -71,6 +71,6 @@ def test_an_answer() -> None:
 
 
 def test_an_answer_is_bounded_and_its_total_is_not() -> None:
-    body = answer(Question(NOW, ("hour",)), (((str(number),), 0, Sums(1)) for number in range(ROWS_ANSWERED_MAX + 3)))
+    body = answer(UsageQuery(NOW, ("hour",)), (((str(number),), 0, Sums(1)) for number in range(ROWS_ANSWERED_MAX + 3)))
     assert (len(body["rows"]), body["rows_left_out"]) == (ROWS_ANSWERED_MAX, 3)
     assert body["total"]["requests"] == ROWS_ANSWERED_MAX + 3
