@@ -27,8 +27,8 @@ from claudegwd.logs import event as log_event
 from claudegwd.openai_api.chat_request import parse_chat_request
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.redact import know_tokens
-from claudegwd.workers.asking import Asking, Desk
 from claudegwd.workers.binary import find_binary
+from claudegwd.workers.question import Question, Questions
 
 Result = TypeVar("Result")
 
@@ -228,7 +228,7 @@ class RunningGateway(Gateway):
         self.ring.cooldown_seconds = config.keys.cooldown_seconds
         self.ring.by_headroom = config.keys.order == "headroom"
         self.configure_pool()
-        self.desk.configure(config.limits, config.keys.hold_seconds)
+        self.questions.configure(config.limits, config.keys.hold_seconds)
         self.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
         self.handler.configure(config.log)
         if read.binary != self.binary:
@@ -251,16 +251,16 @@ class RunningGateway(Gateway):
 
     async def _ask_under(self, key: UpstreamKey) -> str | None:
         ring = _Trial(key, self.ring)
-        timing = replace(self.desk.timing, hold=0.0)  # a limited key is an answer, not a reason to wait
-        desk = Desk(self.pool, ring, timing, time.time, self.desk.nursery)
+        timing = replace(self.questions.timing, hold=0.0)  # a limited key is an answer, not a reason to wait
+        questions = Questions(self.pool, ring, timing, time.time, self.questions.nursery)
         wanted = parse_chat_request(_TEST_BODY % self.config.claude.default_model.encode(), self.bounds)
-        asking: Asking = desk.ask(self.plan(wanted, ANONYMOUS), f"test-{key.name}")
+        question: Question = questions.ask(self.plan(wanted, ANONYMOUS), f"test-{key.name}")
         try:
-            await asking.first()
+            await question.first()
         except GatewayError as error:
             return ring.cause or error.code or FailureKind.CLI.value
         finally:
-            asking.close()
+            question.close()
         return None
 
 

@@ -46,11 +46,11 @@ from claudegwd.translate.catalogue import LONG_CONTEXT, Initialized, Model, long
 from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
-from claudegwd.workers.asking import Asking, Desk, Timing
 from claudegwd.workers.binary import HOW_TO_INSTALL, find_binary
 from claudegwd.workers.catalogue_probe import CliEndedError, Found, keep, probe, read_kept
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
+from claudegwd.workers.question import Question, Questions, Timing
 from claudegwd.workers.scratch import Scratch
 
 # Above parked_seconds, so that the CLI never gives up a tool call before we do.
@@ -140,7 +140,7 @@ class Gateway:
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.on_waited = self.metrics.waited
         self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())
-        self.desk: Desk
+        self.questions: Questions
         self.clients: ClientKeys
         self.seal: Seal
         self._client_log = True  # whether the CLI can be asked for the log of its client library
@@ -177,7 +177,7 @@ class Gateway:
                     nursery.start_soon(supervised, task, name)
                 await nursery.start(self.pool.run)
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
-                self.desk = Desk(self.pool, self.ring, timing, time.time, nursery)
+                self.questions = Questions(self.pool, self.ring, timing, time.time, nursery)
                 await self._learn_models()
                 self.state = "ready"
                 if problem := self.problem():
@@ -312,11 +312,11 @@ class Gateway:
             raise ModelNotFound(no_such_model(name, filter(client.allows, self._models)))
         return model
 
-    def answered(self, asking: Asking) -> None:
+    def answered(self, question: Question) -> None:
         """Count a complete answer to its key."""
-        finished = asking.answer.finished
+        finished = question.answer.finished
         if finished is not None:
-            self.desk.answered(asking, finished)
+            self.questions.answered(question, finished)
 
     def model_infos(self, client: Client) -> list[ModelInfo]:
         """The models that this client may use, in the order in which they are listed."""

@@ -65,7 +65,7 @@ def _keys(gateway: "Gateway") -> Iterator[Metric]:
     )
     yield _counted(
         "claudegwd_attempts_failed", "Questions that failed under a key, retried or not.", "kind",
-        gateway.desk.failures, _KINDS,
+        gateway.questions.failures, _KINDS,
     )  # fmt: skip
 
 

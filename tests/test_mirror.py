@@ -30,7 +30,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/gauges.py": ("e2e/test_metrics.py",),
     # Each is about what a real CLI process does next.
     "claudegwd/workers/abilities.py": ("claudegwd/workers/test_pool.py", "e2e/test_routes.py"),
-    "claudegwd/workers/asking.py": ("e2e/test_rotation.py", "e2e/test_one_request.py"),
+    "claudegwd/workers/question.py": ("e2e/test_rotation.py", "e2e/test_one_request.py"),
     "claudegwd/workers/carry.py": ("claudegwd/workers/test_pool.py", "e2e/test_carriers.py"),
     "claudegwd/workers/catalogue_probe.py": ("e2e/test_routes.py",),
     "claudegwd/workers/conversations.py": ("e2e/test_tools.py", "e2e/test_chat.py"),

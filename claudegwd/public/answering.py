@@ -32,7 +32,7 @@ from claudegwd.translate.answer import Answer
 from claudegwd.translate.estimate import answer_tokens, most_tokens, prompt_tokens, used_tokens
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, TokenCount
-from claudegwd.workers.asking import Asking
+from claudegwd.workers.question import Question
 
 # Proxies and clients give up on a silent connection after 30 to 60 s.
 HEARTBEAT_SECONDS = 15.0
@@ -93,7 +93,7 @@ class Answering:
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
-        ask = partial(self._gateway.desk.ask, request_id=call.record.request_id, whole=not stream)
+        ask = partial(self._gateway.questions.ask, request_id=call.record.request_id, whole=not stream)
         self._each = [Choice(ask, plan, prepares) for plan in plans]
         self._choices = Choices(self._each)
         self._record.model = plans[0].model.id
@@ -103,14 +103,14 @@ class Answering:
         call.ending.enter_context(self._gateway.clients.book.under_way(self._client, self._revoked))
 
     @property
-    def askings(self) -> list[Asking]:
+    def questions(self) -> list[Question]:
         """The question of each choice: the last one, where it was asked more than once."""
-        return [choice.asking for choice in self._each]
+        return [choice.question for choice in self._each]
 
     @property
     def model(self) -> str:
         """The model that answers, once that is known, else the one that was asked for."""
-        head: Asking = self.askings[0]
+        head: Question = self.questions[0]
         return head.answer.model or head.plan.model.id
 
     def stop(self, error: GatewayError) -> None:
@@ -139,13 +139,13 @@ class Answering:
                 await self._choices.first()
             except GatewayError as error:
                 raise self._told(error) from None
-            first_at = self.askings[-1].first_at
+            first_at = self.questions[-1].first_at
             self._handed_on = trio.current_time() - first_at if first_at is not None else None
 
     async def stream(
         self,
         make: Callable[[str], tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]],
-        headers: Callable[[Asking], dict[str, str]],
+        headers: Callable[[Question], dict[str, str]],
     ) -> Response:
         """The streamed response. `make`, given the model, answers the stream, its first events, and what writes one.
 
@@ -153,7 +153,7 @@ class Answering:
         """
         await self.begun()
         events = self.events(*make(self.model))
-        response = Response(events, headers={**STREAM_HEADERS, **headers(self.askings[0])})
+        response = Response(events, headers={**STREAM_HEADERS, **headers(self.questions[0])})
         response.timeout = None  # Quart's default would cut the stream after 60 s
         return response
 
@@ -198,13 +198,13 @@ class Answering:
 
     def _count(self, choice: Choice) -> None:
         """Count a complete answer to its key and to this request, and those that were not used: they were paid for."""
-        for asking in choice.every:
-            self.usage += _usage(finished(asking).usage)
-            self._gateway.answered(asking)
+        for question in choice.every:
+            self.usage += _usage(finished(question).usage)
+            self._gateway.answered(question)
 
     def _spent(self) -> int:
         """The tokens that the request has used so far, as far as can be told."""
-        return sum(_spent(asking) for choice in self._each for asking in choice.every)
+        return sum(_spent(question) for choice in self._each for question in choice.every)
 
     def _reserve(self, plans: Sequence[Plan]) -> None:
         """Take what it may use from the client's tokens. Raises RateLimitExceeded."""
@@ -226,7 +226,7 @@ class Answering:
         self._answered, self._status = True, 200
         self._used(self.usage.prompt_tokens + self.usage.completion_tokens)
         self.on_settled(self.usage)
-        record, head = self._record, self.askings[0]
+        record, head = self._record, self.questions[0]
         record.prompt_tokens, record.completion_tokens = self.usage.prompt_tokens, self.usage.completion_tokens
         record.key, record.how = head.key, head.how
 
@@ -249,8 +249,8 @@ class Answering:
         self._used(self._spent())
         self._book()
         if self._gateway.config.log.content:
-            for asking in (each for choice in self._each for each in choice.every):
-                log_content("answered", encode(asking.answer.spoken()), asking.request_id)
+            for question in (each for choice in self._each for each in choice.every):
+                log_content("answered", encode(question.answer.spoken()), question.request_id)
         head, started = self._each[0].every[0], self._record.started
         self._gateway.metrics.asked(
             Asked(
@@ -274,15 +274,15 @@ class Answering:
         if first_at is not None:
             whole.firsts, whole.first_ms = 1, round((first_at - started) * 1000)
         line = Line(
-            minute_of(ledger.clock()), self._client.name, "", self._each[0].asking.plan.model.id, "",
+            minute_of(ledger.clock()), self._client.name, "", self._each[0].question.plan.model.id, "",
             self._record.route, "", self._status,
         )  # fmt: skip
-        last = self._each[0].asking.uses[-1:]  # stands for the request
+        last = self._each[0].question.uses[-1:]  # stands for the request
         if not last:
             ledger.note(line, whole)
-        for asking in (each for choice in self._each for each in choice.every):
-            for use in asking.uses:
-                place = line._replace(key=use.key, how=asking.how)
+        for question in (each for choice in self._each for each in choice.every):
+            for use in question.uses:
+                place = line._replace(key=use.key, how=question.how)
                 booking = Booking(ledger.note, spending, place, use.answer, self.on_spent)
                 booking.begin(whole if use in last else Sums())
 
@@ -290,29 +290,29 @@ class Answering:
         self.stop(AuthenticationFailed("cannot go on: this API key was revoked; ask the operator for a new one"))
 
 
-def finished(asking: Asking) -> Finished:
+def finished(question: Question) -> Finished:
     """How the answer ended. Raises InternalError for one that did not."""
-    end = asking.answer.finished
+    end = question.answer.finished
     if end is None:
         raise InternalError("cannot answer: the turn ended without an answer")
     return end
 
 
-def worker_headers(asking: Asking, ignored: Sequence[str]) -> dict[str, str]:
+def worker_headers(question: Question, ignored: Sequence[str]) -> dict[str, str]:
     """How the worker was had, and which parameters have no effect."""
-    headers = {"x-claudegw-worker": asking.how} if asking.how else {}
-    names = (*ignored, *asking.plan.settings.ignored, *asking.altered)
+    headers = {"x-claudegw-worker": question.how} if question.how else {}
+    names = (*ignored, *question.plan.settings.ignored, *question.altered)
     return headers | ({"x-claudegw-ignored": ", ".join(dict.fromkeys(names))} if names else {})
 
 
-def _spent(asking: Asking) -> int:
+def _spent(question: Question) -> int:
     """The tokens that one question has used so far, as far as can be told."""
-    end = asking.answer.finished
+    end = question.answer.finished
     if end is not None:
         return end.usage.prompt + end.usage.completion
-    if asking.asked_at is None or asking.error is not None:
+    if question.asked_at is None or question.error is not None:
         return 0  # it was not asked, or nothing was answered
-    return used_tokens(asking.plan, asking.answer)
+    return used_tokens(question.plan, question.answer)
 
 
 def _usage(count: TokenCount) -> Usage:

@@ -48,8 +48,8 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
         finally:
             running_ones.end(owner, making.ident)
 
-    answering.askings[0].spawn(run)
-    headers = making.headers(answering.askings[0])
+    answering.questions[0].spawn(run)
+    headers = making.headers(answering.questions[0])
     if making.wanted.chat.stream:
         return follow(running, -1, headers)
     return Response(stream.queued(), content_type="application/json", headers=headers)

@@ -22,7 +22,7 @@ from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
 from claudegwd.public.responses import earlier
 from claudegwd.translate.turn import Cited, Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
-from claudegwd.workers.asking import Asking
+from claudegwd.workers.question import Question
 
 
 async def chat_completions() -> Response:
@@ -59,23 +59,23 @@ async def _answer(wanted: ChatRequest) -> Response:
     answering = Answering([gateway.plan(wanted, g.client)] * wanted.n, "chat", stream=wanted.stream)
     follow(answering, wanted)
 
-    def headers(asking: Asking) -> dict[str, str]:
-        return worker_headers(asking, wanted.ignored) | _older_headers(wanted)
+    def headers(question: Question) -> dict[str, str]:
+        return worker_headers(question, wanted.ignored) | _older_headers(wanted)
 
     if wanted.stream:
         return await answering.stream(lambda model: _stream(wanted, model), headers)
     await answering.whole()
     body = completion_body(
-        _new_id(), int(time.time()), answering.model, [_choice(*each) for each in enumerate(answering.askings)],
+        _new_id(), int(time.time()), answering.model, [_choice(*each) for each in enumerate(answering.questions)],
         answering.usage, _older_fields(wanted), legacy_functions=wanted.uses_legacy_functions,
     )  # fmt: skip
-    return Response(body, content_type="application/json", headers=headers(answering.askings[0]))
+    return Response(body, content_type="application/json", headers=headers(answering.questions[0]))
 
 
-def _choice(index: int, asking: Asking) -> Choice:
-    answer = asking.answer
+def _choice(index: int, question: Question) -> Choice:
+    answer = question.answer
     calls = tuple(ToolCall(id=call.id, name=call.name, arguments=call.arguments) for call in answer.calls)
-    reason: Any = finished(asking).reason
+    reason: Any = finished(question).reason
     text = answer.text
     return Choice(
         index=index,

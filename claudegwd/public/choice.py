@@ -9,39 +9,39 @@ from claudegwd.openai_api.errors import UpstreamUnavailable
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, Text
-from claudegwd.workers.asking import Asking
+from claudegwd.workers.question import Question
 
 # A model that is told what was wrong mostly does better; one that does not is not asked for ever.
 MAX_REPEATS = 1
 
 
 class Choice:
-    """Read it as an Asking is read: `first`, then `next` to the end, or `whole`. Always `close` it."""
+    """Read it as a Question is read: `first`, then `next` to the end, or `whole`. Always `close` it."""
 
     def __init__(
-        self, ask: Callable[[Plan], Asking], plan: Plan, prepares: Callable[[Answer], Plan] | None = None
+        self, ask: Callable[[Plan], Question], plan: Plan, prepares: Callable[[Answer], Plan] | None = None
     ) -> None:
         """`prepares`: the answer to the plan is not handed out, but makes the true question. It may raise."""
         self._ask = ask
         self._prepares = prepares
-        self.asking = ask(plan)
-        self.earlier: list[Asking] = []  # whose answers were not used
+        self.question = ask(plan)
+        self.earlier: list[Question] = []  # whose answers were not used
         self._repeats = 0
         self._said = False  # text was handed out, so there is nothing to repeat
         self._begun = False  # the first outputs of the present question were handed out
         self._held: list[Output] | None = None
 
     @property
-    def every(self) -> Sequence[Asking]:
+    def every(self) -> Sequence[Question]:
         """All that was asked."""
-        return (*self.earlier, self.asking)
+        return (*self.earlier, self.question)
 
     async def first(self) -> Sequence[Output]:
         """The outputs up to and including the first token. May be cancelled and called again before `next`."""
         if self._prepares is not None:
             await self._prepare(self._prepares)
         while True:
-            outputs = self._taken(await self.asking.first())
+            outputs = self._taken(await self.question.first())
             if outputs is not None:
                 self._begun = True
                 return outputs
@@ -49,7 +49,7 @@ class Choice:
     async def next(self, seconds: float) -> Sequence[Output] | None:
         """The next outputs; () for silence, None at the end. Raises GatewayError if it breaks off or is no good."""
         while self._begun:
-            batch = await self.asking.next()
+            batch = await self.question.next()
             outputs = self._taken(batch) if batch is not None else None
             if batch is None or outputs is not None:
                 return outputs
@@ -68,22 +68,22 @@ class Choice:
 
     def close(self) -> None:
         """Give everything back."""
-        for asking in self.every:
-            asking.close()
+        for question in self.every:
+            question.close()
 
     async def _prepare(self, prepares: Callable[[Answer], Plan]) -> None:
         # Cancelled and called again it goes on where it was: the first outputs are given twice, and not used.
-        batch: Sequence[Output] | None = await self.asking.first()
+        batch: Sequence[Output] | None = await self.question.first()
         while batch is not None:
-            batch = await self.asking.next()
-        plan = prepares(self.asking.answer)
+            batch = await self.question.next()
+        plan = prepares(self.question.answer)
         self._prepares = None
         self._go_on(plan)
 
     def _taken(self, batch: Sequence[Output]) -> Sequence[Output] | None:
         """The batch, if it may be handed out; None when another question has taken the place of this one."""
         if batch and isinstance(batch[-1], Finished):
-            fault = self.asking.plan.fault(self.asking.answer)
+            fault = self.question.plan.fault(self.question.answer)
             if fault is not None:
                 self._repeat(fault)
                 return None
@@ -92,7 +92,7 @@ class Choice:
 
     def _repeat(self, fault: str) -> None:
         """Ask once more, in the same conversation: the pool finds the process that holds it."""
-        plan = self.asking.plan.corrected(self.asking.answer, fault)
+        plan = self.question.plan.corrected(self.question.answer, fault)
         if plan is None or self._repeats >= MAX_REPEATS or (self._said and self._held is None):
             raise UpstreamUnavailable(
                 "cannot answer in the response_format: the model wrote something else; ask again",
@@ -106,6 +106,6 @@ class Choice:
             self._held.clear()
 
     def _go_on(self, plan: Plan) -> None:
-        self.asking.close()
-        self.earlier.append(self.asking)
-        self.asking = self._ask(plan)
+        self.question.close()
+        self.earlier.append(self.question)
+        self.question = self._ask(plan)

@@ -32,7 +32,7 @@ class Choices:
         send, receive = trio.open_memory_channel[tuple[int, Sequence[Output] | Exception]](MIXED_BATCHES)
         async with send:
             for index, choice in enumerate(self._choices):
-                choice.asking.spawn(_feed, index, choice, seconds, send.clone())
+                choice.question.spawn(_feed, index, choice, seconds, send.clone())
         while True:
             index = 0
             batch: Sequence[Output] | Exception = ()

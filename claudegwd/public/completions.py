@@ -14,7 +14,7 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.public.answering import Answering, Stream, finished, worker_headers
 from claudegwd.public.bodies import read_body
 from claudegwd.translate.turn import Finished, Output, Text
-from claudegwd.workers.asking import Asking
+from claudegwd.workers.question import Question
 
 
 async def completions() -> Response:
@@ -24,20 +24,20 @@ async def completions() -> Response:
     plans = [gateway.plan(chat, g.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
     answering = Answering(plans, "text_completion", stream=wanted.stream)
 
-    def headers(asking: Asking) -> dict[str, str]:
-        return worker_headers(asking, wanted.ignored)
+    def headers(question: Question) -> dict[str, str]:
+        return worker_headers(question, wanted.ignored)
 
     if wanted.stream:
         return await answering.stream(lambda model: _stream(wanted, model), headers)
     await answering.whole()
-    choices = [_choice(wanted, *each) for each in enumerate(answering.askings)]
+    choices = [_choice(wanted, *each) for each in enumerate(answering.questions)]
     body = text_completion_body(_new_id(), int(time.time()), answering.model, choices, answering.usage)
-    return Response(body, content_type="application/json", headers=headers(answering.askings[0]))
+    return Response(body, content_type="application/json", headers=headers(answering.questions[0]))
 
 
-def _choice(wanted: CompletionsRequest, index: int, asking: Asking) -> TextChoice:
-    text = (wanted.prompts[index // wanted.n] if wanted.echo else "") + asking.answer.text
-    return TextChoice(index=index, text=text, finish_reason=_reason(finished(asking)))
+def _choice(wanted: CompletionsRequest, index: int, question: Question) -> TextChoice:
+    text = (wanted.prompts[index // wanted.n] if wanted.echo else "") + question.answer.text
+    return TextChoice(index=index, text=text, finish_reason=_reason(finished(question)))
 
 
 def _stream(

@@ -28,7 +28,7 @@ async def messages_create() -> Response:
     plan, stream = await _planned(counts=False)
     answering = Answering([plan], "chat", stream=stream)
     if stream:
-        return await answering.stream(lambda _: _stream(g.request_id), lambda asking: worker_headers(asking, ignored))
+        return await answering.stream(lambda _: _stream(g.request_id), lambda asked: worker_headers(asked, ignored))
     events: list[bytes] = []
 
     def take(outputs: Sequence[Output]) -> None:
@@ -39,7 +39,7 @@ async def messages_create() -> Response:
         body = message_body(events)
     except (ValueError, KeyError, TypeError) as error:
         raise InternalError("cannot answer: the upstream's events do not make a message") from error
-    return Response(body, content_type=_JSON, headers=worker_headers(answering.askings[0], ignored))
+    return Response(body, content_type=_JSON, headers=worker_headers(answering.questions[0], ignored))
 
 
 async def messages_count() -> Response:

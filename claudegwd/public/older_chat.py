@@ -50,7 +50,11 @@ def follow(answering: Answering, wanted: ChatRequest) -> None:
     gateway: Gateway = g.gateway
     owner: str = g.client.owner
     use = partial(
-        gateway.sessions.use, owner, session_id, project_id=wanted.project_id, model=answering.askings[0].plan.model.id
+        gateway.sessions.use,
+        owner,
+        session_id,
+        project_id=wanted.project_id,
+        model=answering.questions[0].plan.model.id,
     )
     stopped = InvalidRequest("cannot go on: this session was stopped by another request", code="session_stopped")
     during(gateway.sessions.under_way(owner, session_id, partial(answering.stop, stopped)))

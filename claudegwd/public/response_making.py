@@ -25,7 +25,7 @@ from claudegwd.translate.answer import Answer
 from claudegwd.translate.estimate import prompt_tokens
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
-from claudegwd.workers.asking import Asking
+from claudegwd.workers.question import Question
 
 Opened = tuple[ResponsesStream, Iterable[bytes], Callable[[int, Output], bytes | None]]
 
@@ -96,13 +96,13 @@ class ResponseMaking:
     async def compaction(self) -> bytes:
         """What the conversation becomes: for a request that is answered by that and nothing else."""
         await self._outputs()
-        item = CompactionItem(self._token, 0, self._seal(self.answering.askings[0].answer))
+        item = CompactionItem(self._token, 0, self._seal(self.answering.questions[0].answer))
         words = [_with_id(word, self._token, index) for index, word in enumerate(self.wanted.words)]
         return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.answering.usage)
 
-    def headers(self, asking: Asking) -> dict[str, str]:
+    def headers(self, question: Question) -> dict[str, str]:
         """How the worker was had, and which parameters have no effect."""
-        found = worker_headers(asking, self.wanted.chat.ignored)
+        found = worker_headers(question, self.wanted.chat.ignored)
         names = found.get("x-claudegw-ignored")
         return found | ({"x-claudegw-ignored": self.wanted.paths.ignored(names)} if names else {})
 
@@ -135,7 +135,7 @@ class ResponseMaking:
         if self.wanted.compacts:
             if not isinstance(output, Finished):
                 return None  # the summary is for us
-            self._sealed = self._seal(self.answering.askings[0].answer)
+            self._sealed = self._seal(self.answering.questions[0].answer)
         if self._sealed is None:
             return _written(stream, output)
         sealed, self._sealed = self._sealed, None

@@ -20,9 +20,9 @@ from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, Shut
 from claudegwd.translate.catalogue import offered
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.translate.turn import Finished
-from claudegwd.workers.asking import Asking, Desk, Timing
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
+from claudegwd.workers.question import Question, Questions, Timing
 from claudegwd.workers.scratch import Scratch
 from claudegwd.workers.starts import MAX_FAILED_STARTS
 from claudegwd.workers.worker import WorkerLost
@@ -41,22 +41,22 @@ def plan(*texts: str, client: str = "a", **more: object) -> Plan:
 
 
 class Shop:
-    """A pool and a desk on the fake CLI."""
+    """A pool, and questions to it, on the fake CLI."""
 
-    def __init__(self, pool: Pool, desk: Desk) -> None:
+    def __init__(self, pool: Pool, questions: Questions) -> None:
         self.pool = pool
-        self.desk = desk
+        self.questions = questions
 
-    async def ask(self, wanted: Plan) -> Asking:
+    async def ask(self, wanted: Plan) -> Question:
         """Ask and read to the end; the answer's worker is given back."""
-        asking = self.desk.ask(wanted, "req")
+        question = self.questions.ask(wanted, "req")
         try:
             with trio.fail_after(20):
-                await asking.first()
-                await read_to_the_end(asking)
+                await question.first()
+                await read_to_the_end(question)
         finally:
-            asking.close()
-        return asking
+            question.close()
+        return question
 
     async def until(self, state: str, count: int) -> None:
         with trio.fail_after(20):
@@ -64,8 +64,8 @@ class Shop:
                 await trio.sleep(0.005)
 
 
-async def read_to_the_end(asking: Asking) -> None:
-    while await asking.next() is not None:
+async def read_to_the_end(question: Question) -> None:
+    while await question.next() is not None:
         pass
 
 
@@ -93,8 +93,10 @@ async def shop(
     pool.whole = whole
     async with trio.open_nursery() as nursery:
         await nursery.start(pool.run)
-        desk = Desk(pool, KeyRing([], cooldown_seconds=1), timing or Timing(hold=1, request=30), time.time, nursery)
-        yield Shop(pool, desk)
+        questions = Questions(
+            pool, KeyRing([], cooldown_seconds=1), timing or Timing(hold=1, request=30), time.time, nursery
+        )
+        yield Shop(pool, questions)
         nursery.cancel_scope.cancel()
     assert pool.counts() == dict.fromkeys(pool.counts(), 0)
     assert list(scratch.root.glob("worker-*")) == []
@@ -140,8 +142,8 @@ async def test_one_taken_in_a_rehearsal_that_never_ends_is_replaced(
         with trio.fail_after(20):
             while not marker.exists():
                 await trio.sleep(0.005)
-        asking = await at.ask(plan("hello"))
-        assert (asking.how, asking.attempts.count) == ("cold", 2)
+        question = await at.ask(plan("hello"))
+        assert (question.how, question.attempts.count) == ("cold", 2)
         await at.until("spare", 1)
         assert (await at.ask(plan("something else"))).how == "spare"
 
@@ -175,8 +177,8 @@ async def test_the_only_conversation_is_not_given_up_for_a_spare(tmp_path: Path)
 async def test_whole_requests_are_served_by_one_process_for_each_client_and_system_prompt(tmp_path: Path) -> None:
     async with shop(tmp_path, whole=True, echo=1) as at:
         for text in ("one", "two", "three"):
-            asking = await at.ask(plan("said before", "so it was", text))
-            assert (asking.how, asking.answer.text) == ("cold" if text == "one" else "warm", text)
+            question = await at.ask(plan("said before", "so it was", text))
+            assert (question.how, question.answer.text) == ("cold" if text == "one" else "warm", text)
             await at.until("idle", 1)
         system = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "four"}]
         assert (await at.ask(plan("", messages=system))).how == "cold"
@@ -196,14 +198,14 @@ async def test_one_that_is_worn_out_is_replaced(tmp_path: Path, monkeypatch: pyt
 async def test_at_the_bound_one_goes_back_to_its_beginning(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"max": 1}, echo=1) as at:
         for text in ("one", "two"):
-            asking = await at.ask(plan(text))
-            assert (asking.how, asking.answer.text) == ("cold" if text == "one" else "rewound", text)
+            question = await at.ask(plan(text))
+            assert (question.how, question.answer.text) == ("cold" if text == "one" else "rewound", text)
             await at.until("idle", 1)
 
 
 async def test_a_client_that_leaves_costs_no_process(tmp_path: Path) -> None:
     async with shop(tmp_path, gap=50, deltas=50) as at:
-        said = at.desk.ask(plan("hello"), "req")
+        said = at.questions.ask(plan("hello"), "req")
         await said.first()
         said.close()
         await at.until("idle", 1)
@@ -246,7 +248,7 @@ async def test_who_waits_is_served_and_too_many_are_refused(tmp_path: Path) -> N
 async def test_waiting_too_long_is_refused(tmp_path: Path) -> None:
     limits = LimitsConfig(queue=5, queue_seconds=0.1)
     async with shop(tmp_path, limits=limits, workers={"max": 1}, hang="streaming") as at:
-        held = at.desk.ask(plan("first"), "req")
+        held = at.questions.ask(plan("first"), "req")
         await held.first()
         with pytest.raises(Overloaded, match="all workers are busy"):
             await at.ask(plan("second"))
@@ -256,9 +258,9 @@ async def test_waiting_too_long_is_refused(tmp_path: Path) -> None:
 
 async def test_draining_tells_who_waits_and_who_comes(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"max": 1}, hang="streaming") as at:
-        held = at.desk.ask(plan("first"), "req")
+        held = at.questions.ask(plan("first"), "req")
         await held.first()
-        waiting = at.desk.ask(plan("second"), "req")
+        waiting = at.questions.ask(plan("second"), "req")
         with trio.fail_after(10):
             while not at.pool.queued:
                 await trio.sleep(0.005)
@@ -275,9 +277,9 @@ async def test_draining_tells_who_waits_and_who_comes(tmp_path: Path) -> None:
 async def test_a_fault_before_the_first_token_is_tried_once_more(tmp_path: Path, fault: str, state: str) -> None:
     marker = tmp_path / "once"
     async with shop(tmp_path, **{fault: state, "once": str(marker)}) as at:
-        asking = await at.ask(plan("hello"))
-        assert asking.answer.finished is not None
-        assert asking.attempts.count == 2
+        question = await at.ask(plan("hello"))
+        assert question.answer.finished is not None
+        assert question.attempts.count == 2
 
 
 async def test_a_fault_that_stays_is_an_error_after_two_tries(tmp_path: Path) -> None:
@@ -289,12 +291,12 @@ async def test_a_fault_that_stays_is_an_error_after_two_tries(tmp_path: Path) ->
 
 async def test_nothing_is_tried_again_after_the_first_token(tmp_path: Path) -> None:
     async with shop(tmp_path, crash="streaming") as at:
-        asking = at.desk.ask(plan("hello"), "req")
-        await asking.first()
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
         with trio.fail_after(10), pytest.raises(GatewayError):
-            await read_to_the_end(asking)
-        assert asking.attempts.count == 1
-        asking.close()
+            await read_to_the_end(question)
+        assert question.attempts.count == 1
+        question.close()
 
 
 async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
@@ -308,18 +310,18 @@ async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
 async def test_an_upstream_that_has_begun_may_think(tmp_path: Path) -> None:
     timing = Timing(hold=1, request=30, first_event=0.4, between_events=20)
     async with shop(tmp_path, timing=timing, think=1500) as at:
-        asking = await at.ask(plan("hello"))
-        assert (asking.attempts.count, asking.answer.finished is not None) == (1, True)
+        question = await at.ask(plan("hello"))
+        assert (question.attempts.count, question.answer.finished is not None) == (1, True)
 
 
 async def test_one_that_has_begun_and_falls_silent_is_not_paid_twice(tmp_path: Path) -> None:
     timing = Timing(hold=1, request=30, first_event=20, between_events=0.4)
     async with shop(tmp_path, timing=timing, think=20_000) as at:
-        asking = at.desk.ask(plan("hello"), "req")
+        question = at.questions.ask(plan("hello"), "req")
         with pytest.raises(GatewayError) as caught:
-            await asking.first()
-        assert (caught.value.status, asking.attempts.count) == (504, 1)
-        asking.close()
+            await question.first()
+        assert (caught.value.status, question.attempts.count) == (504, 1)
+        question.close()
 
 
 @pytest.mark.parametrize("hang", ["initialize", "settings"])
@@ -329,9 +331,9 @@ async def test_a_cli_that_does_not_answer_is_not_the_upstreams_fault(
     monkeypatch.setattr("claudegwd.workers.worker.START_SECONDS", 1.0)
     monkeypatch.setattr("claudegwd.workers.worker.ACKNOWLEDGE_SECONDS", 0.5)
     async with shop(tmp_path, hang=hang, once=str(tmp_path / "once")) as at:
-        asking = await at.ask(plan("hello"))
-        assert asking.attempts.spent == {FailureKind.CLI: 1}
-        assert at.desk.failures == {"cli": 1}
+        question = await at.ask(plan("hello"))
+        assert question.attempts.spent == {FailureKind.CLI: 1}
+        assert at.questions.failures == {"cli": 1}
 
 
 async def test_a_spare_that_hangs_in_its_start_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,22 +353,22 @@ async def test_a_spare_that_hangs_in_its_start_is_given_up(tmp_path: Path, monke
 
 async def test_a_whole_answer_is_asked_again_when_it_breaks_off(tmp_path: Path) -> None:
     async with shop(tmp_path, crash="streaming", once=str(tmp_path / "once")) as at:
-        asking = at.desk.ask(plan("hello"), "req", whole=True)
-        outputs = await asking.first()
+        question = at.questions.ask(plan("hello"), "req", whole=True)
+        outputs = await question.first()
         assert isinstance(outputs[-1], Finished)
-        assert (asking.attempts.count, asking.answer.text) == (2, "".join(f"{n:8d}" for n in range(3)))
-        asking.close()
+        assert (question.attempts.count, question.answer.text) == (2, "".join(f"{n:8d}" for n in range(3)))
+        question.close()
 
 
 async def test_a_whole_answer_needs_nobody_to_read_along(tmp_path: Path) -> None:
     async with shop(tmp_path, deltas=20_000) as at:
-        first, second = (at.desk.ask(plan(text), "req", whole=True) for text in ("one", "two"))
+        first, second = (at.questions.ask(plan(text), "req", whole=True) for text in ("one", "two"))
         with trio.fail_after(20):
             while at.pool.counts()["idle"] != 2:
                 await trio.sleep(0.01)
-        for asking in (first, second):
-            assert isinstance((await asking.first())[-1], Finished)
-            asking.close()
+        for question in (first, second):
+            assert isinstance((await question.first())[-1], Finished)
+            question.close()
 
 
 async def test_a_stream_that_nobody_reads_has_a_bound_and_a_name_of_its_own(
@@ -376,20 +378,20 @@ async def test_a_stream_that_nobody_reads_has_a_bound_and_a_name_of_its_own(
     monkeypatch.setattr("claudegwd.workers.pool.BETWEEN_EVENTS_SECONDS", 0.2)  # being unread is not being silent
     monkeypatch.setattr("claudegwd.workers.pool.SWEEP_SECONDS", 0.1)
     async with shop(tmp_path, deltas=200_000) as at:
-        asking = at.desk.ask(plan("hello"), "req")
-        await asking.first()
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
         await at.until("busy", 0)
         with pytest.raises(GatewayError) as caught:
-            await read_to_the_end(asking)
-        assert (caught.value.status, caught.value.code, at.desk.failures) == (408, "answer_unread", {})
-        asking.close()
+            await read_to_the_end(question)
+        assert (caught.value.status, caught.value.code, at.questions.failures) == (408, "answer_unread", {})
+        question.close()
 
 
 async def test_who_was_given_a_worker_that_died_keeps_its_place(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"max": 1}, gap=20, deltas=10) as at:
-        asking = at.desk.ask(plan("first"), "req")
-        await asking.first()
-        waiting = at.desk.ask(plan("second"), "req")
+        question = at.questions.ask(plan("first"), "req")
+        await question.first()
+        waiting = at.questions.ask(plan("second"), "req")
         with trio.fail_after(10):
             while not at.pool.queued:
                 await trio.sleep(0.005)
@@ -404,9 +406,9 @@ async def test_who_was_given_a_worker_that_died_keeps_its_place(tmp_path: Path) 
             await give(waiter)
 
         at.pool._given = given_a_dead_one  # type: ignore[method-assign]
-        waiting_too = at.desk.ask(plan("third"), "req")
-        await read_to_the_end(asking)
-        asking.close()
+        waiting_too = at.questions.ask(plan("third"), "req")
+        await read_to_the_end(question)
+        question.close()
         for each in (waiting, waiting_too):
             await each.first()
             await read_to_the_end(each)
@@ -426,13 +428,13 @@ async def test_processes_that_do_not_start_are_not_started_in_a_loop(tmp_path: P
 
 async def test_one_whose_client_is_gone_is_freed_at_once(tmp_path: Path) -> None:
     async with shop(tmp_path, deltas=1000, gap=50) as at:
-        asking = at.desk.ask(plan("hello"), "req")
-        await asking.first()
-        asking.close()
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        question.close()
         with trio.fail_after(1):
             while at.pool.counts()["busy"]:
                 await trio.sleep(0.005)
-        asking.close()
+        question.close()
 
 
 async def test_a_task_of_one_request_that_fails_ends_no_other(tmp_path: Path) -> None:
@@ -440,11 +442,11 @@ async def test_a_task_of_one_request_that_fails_ends_no_other(tmp_path: Path) ->
         raise RuntimeError
 
     async with shop(tmp_path) as at:
-        asking = at.desk.ask(plan("hello"), "req")
-        asking.spawn(fails)
-        await asking.first()
-        await read_to_the_end(asking)
-        asking.close()
+        question = at.questions.ask(plan("hello"), "req")
+        question.spawn(fails)
+        await question.first()
+        await read_to_the_end(question)
+        question.close()
         assert (await at.ask(plan("hello", client="b"))).answer.text
 
 
@@ -453,9 +455,9 @@ async def test_one_who_goes_before_asking_leaves_no_busy_worker(tmp_path: Path) 
         said = (await at.ask(plan("hello"))).answer.text
         await at.until("idle", 1)
         # The kept worker has to take in two messages more before it can be asked, and hangs over the first.
-        asking = at.desk.ask(plan("hello", said, "more", "said elsewhere", "and?"), "req")
+        question = at.questions.ask(plan("hello", said, "more", "said elsewhere", "and?"), "req")
         await at.until("busy", 1)
-        asking.close()
+        question.close()
         await at.until("busy", 0)
 
 

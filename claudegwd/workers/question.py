@@ -69,10 +69,10 @@ class Use:
     answer: Answer
 
 
-class Asking:
-    """A question under way. Start it with `Desk.ask`; read it with `first` and `next`; always `close` it."""
+class Question:
+    """A question under way. Start it with `Questions.ask`; read it with `first` and `next`; always `close` it."""
 
-    def __init__(self, desk: "Desk", plan: Plan, request_id: str, *, whole: bool = False) -> None:
+    def __init__(self, questions: "Questions", plan: Plan, request_id: str, *, whole: bool = False) -> None:
         self.plan = plan
         self.request_id = request_id
         self.whole = whole  # nothing is handed out before the end, so up to there it may be asked again
@@ -85,7 +85,7 @@ class Asking:
         self.asked_at: float | None = None  # trio's clock: the question was written to the CLI, the first time
         self.first_at: float | None = None  # the first token came from it
         self.uses: list[Use] = []  # one for each time that it was written to a CLI
-        self._desk = desk
+        self._questions = questions
         self._lease: Lease | None = None
         self._receive: Reader | None = None
         self._asked = plan  # with what a replay needs beside what the client sent
@@ -97,7 +97,7 @@ class Asking:
         self._ready = trio.Event()
         self._scope = trio.CancelScope()
         self._closed = False
-        self._deadline = trio.current_time() + desk.timing.request
+        self._deadline = trio.current_time() + questions.timing.request
 
     # -- for the request ----------------------------------------------------------------------------------------------
 
@@ -141,18 +141,18 @@ class Asking:
         self._closed = True
         self._scope.cancel()
         if self._lease is not None:
-            self._desk.pool.give_back(self._lease)
+            self._questions.pool.give_back(self._lease)
 
     def spawn(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
         """Run a task beside the request, in the nursery that owns all questions."""
-        self._desk.nursery.start_soon(_contained, task, *arguments)
+        self._questions.nursery.start_soon(_contained, task, *arguments)
 
     # -- the preparing task -------------------------------------------------------------------------------------------
 
     async def prepare(self) -> None:
         """Bring the question to its first token, on whatever worker and key that takes."""
         try:
-            with self._scope, self._desk.pool.spares.waiting_for_first_token():
+            with self._scope, self._questions.pool.spares.waiting_for_first_token():
                 with trio.fail_at(self._deadline):
                     await self._until_first_token()
         except GatewayError as error:
@@ -193,7 +193,7 @@ class Asking:
             again = again and self._has_living_worker()  # it may have died, or was given back while none was to be had
             while self._lease is None:
                 began = trio.current_time()
-                self._lease = await self._desk.pool.acquire(self.plan, fresh=self.attempts.processes_failed)
+                self._lease = await self._questions.pool.acquire(self.plan, fresh=self.attempts.processes_failed)
                 self.how = self._lease.way.value
                 self._went_whole = self._lease.worker.launch.whole
                 self.waited += trio.current_time() - began
@@ -208,7 +208,7 @@ class Asking:
         return Failed(kind, None, error, None, streamed=False)
 
     async def _ask(self, key: UpstreamKey | NoKeys, *, again: bool) -> None:
-        lease, pool = self._held(), self._desk.pool
+        lease, pool = self._held(), self._questions.pool
         worker = lease.worker
         self.key = key.name
         # A late failure of a token that was replaced meanwhile must not mark the new one.
@@ -241,7 +241,7 @@ class Asking:
     async def _receive_soon(self) -> Batch | None:
         """The next outputs. Raises WorkerLost for a CLI that says nothing at all, and gives a failure for an upstream
         that falls silent: not for one that takes long, as long as there is any sign of it."""
-        worker, timing = self._held().worker, self._desk.timing
+        worker, timing = self._held().worker, self._questions.timing
         while True:
             if not worker.has_acknowledged:
                 left = worker.acknowledge_within() - worker.silent_for()
@@ -263,15 +263,15 @@ class Asking:
         if failed.kind is FailureKind.UNREAD:
             log_event(log, logging.WARNING, "an answer was not read", request_id=self.request_id)
             return  # nor is this the upstream's, nor the key's
-        now = self._desk.clock()
+        now = self._questions.clock()
         name = self.key or ENVIRONMENT
         detail = redact(failed.detail)
         log_event(
             log, logging.WARNING, "an attempt failed", request_id=self.request_id, key=name, reason=failed.kind.value,
             status=failed.status, attempt=self.attempts.count, detail=detail or None,
         )  # fmt: skip
-        self._desk.failures[failed.kind.value] = self._desk.failures.get(failed.kind.value, 0) + 1
-        self._desk.ring.failed(
+        self._questions.failures[failed.kind.value] = self._questions.failures.get(failed.kind.value, 0) + 1
+        self._questions.ring.failed(
             name, failed.kind, now, model=self.plan.model.cli_name, reset_at=self._reset_at(failed, now),
             error=" ".join(f"{failed.kind.value} {failed.status or ''} {detail}".split()),
             digest=self._key_digest,
@@ -313,31 +313,31 @@ class Asking:
     def _let_worker_go(self) -> None:
         """While no key is to be had somebody else may use it, and no sweep has to wonder what it is waiting for."""
         if self._lease is not None:
-            self._desk.pool.give_back(self._lease)
+            self._questions.pool.give_back(self._lease)
             self._lease = None
 
     def _drop_worker(self) -> None:
         if self._lease is not None:
             self._lease.worker.close(now=True)
-            self._desk.pool.give_back(self._lease)
+            self._questions.pool.give_back(self._lease)
             self._lease = None
 
     async def _choose_key(self) -> UpstreamKey | NoKeys:
         """The key for the next attempt; holds the request while one comes back within `hold_seconds`."""
         while True:
-            now = self._desk.clock()
-            choice = self._desk.ring.choose(
+            now = self._questions.clock()
+            choice = self._questions.ring.choose(
                 now,
                 model=self.plan.model.cli_name,
-                prefer=self._desk.pool.key_of(self.plan),
+                prefer=self._questions.pool.key_of(self.plan),
                 tried=self.attempts.tried,
             )
             if isinstance(choice, UpstreamKey | NoKeys):
                 return choice
             if not isinstance(choice, Wait):
-                raise error_for(choice.kind, keys=len(self._desk.ring) > 0)
+                raise error_for(choice.kind, keys=len(self._questions.ring) > 0)
             if self.attempts.held_until is None:
-                self.attempts.held_until = now + self._desk.timing.hold
+                self.attempts.held_until = now + self._questions.timing.hold
             if choice.until > self.attempts.held_until:
                 raise error_for(choice.kind, retry_after=choice.until - now, refused=choice.refused)
             self._let_worker_go()
@@ -384,7 +384,7 @@ def _is_start(output: Output) -> bool:
 
 
 @dataclass(slots=True)
-class Desk:
+class Questions:
     """Where questions are asked. `clock` is the wall clock: resets are named in it."""
 
     pool: Pool
@@ -394,17 +394,17 @@ class Desk:
     nursery: trio.Nursery
     failures: dict[str, int] = field(default_factory=dict)
 
-    def ask(self, plan: Plan, request_id: str, *, whole: bool = False) -> Asking:
+    def ask(self, plan: Plan, request_id: str, *, whole: bool = False) -> Question:
         """Begin; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
-        asking = Asking(self, plan, request_id, whole=whole)
-        self.nursery.start_soon(_contained, asking.prepare)
-        return asking
+        question = Question(self, plan, request_id, whole=whole)
+        self.nursery.start_soon(_contained, question.prepare)
+        return question
 
     def configure(self, limits: LimitsConfig, hold_seconds: float) -> None:
         """New bounds, for the questions that come."""
         self.timing = Timing(hold=hold_seconds, request=limits.request_seconds)
 
-    def answered(self, asking: Asking, finished: Finished) -> None:
+    def answered(self, question: Question, finished: Finished) -> None:
         """Count a finished answer to its key."""
         usage = finished.usage
-        self.ring.succeeded(asking.key or ENVIRONMENT, self.clock(), usage.prompt + usage.completion)
+        self.ring.succeeded(question.key or ENVIRONMENT, self.clock(), usage.prompt + usage.completion)
