@@ -10,7 +10,7 @@ from claudegwd.logs import log
 from claudegwd.openai_api.errors import InvalidRequest, UnsupportedParameter
 from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.responses_response import CANCELLED
-from claudegwd.public.answering import HEARTBEAT_SECONDS, STREAM_HEADERS
+from claudegwd.public.reply import HEARTBEAT_SECONDS, STREAM_HEADERS
 from claudegwd.public.requests import Call
 from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.running_responses import RunningResponse
@@ -24,11 +24,11 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     running_ones, owner = call.gateway.running, call.client.owner
     running_ones.check_room(owner)
     await making.ask()
-    answering = making.answering
-    stream, opening, write = making.opened(answering.model)
+    reply = making.reply
+    stream, opening, write = making.opened(reply.model)
 
     def cancel() -> None:
-        answering.stop(InvalidRequest("cannot go on: the response was cancelled", code=CANCELLED))
+        reply.stop(InvalidRequest("cannot go on: the response was cancelled", code=CANCELLED))
 
     running = RunningResponse(stream.so_far, cancel)
     running_ones.begin(owner, making.ident, running)
@@ -37,7 +37,7 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     async def run() -> None:
         try:
             with moved:
-                async for written in answering.events(stream, opening, write):
+                async for written in reply.events(stream, opening, write):
                     running.add(written)
                 making.keep(stream)
         except Exception as error:  # noqa: BLE001 - the boundary of a response in the background: the others go on
@@ -48,8 +48,8 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
         finally:
             running_ones.end(owner, making.ident)
 
-    answering.questions[0].spawn(run)
-    headers = making.headers(answering.questions[0])
+    reply.questions[0].spawn(run)
+    headers = making.headers(reply.questions[0])
     if making.wanted.chat.stream:
         return follow(running, -1, headers)
     return Response(stream.queued(), content_type="application/json", headers=headers)

@@ -16,10 +16,10 @@ from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.parameters import read_include_usage
 from claudegwd.openai_api.responses_request import read_responses_request
-from claudegwd.public.answering import Answering, Stream, finished, worker_headers
 from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
+from claudegwd.public.reply import Reply, Stream, finished, worker_headers
 from claudegwd.public.responses import earlier
 from claudegwd.translate.turn import Cited, Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
 from claudegwd.workers.question import Question
@@ -56,20 +56,20 @@ async def _answer(wanted: ChatRequest) -> Response:
     gateway: Gateway = g.gateway
     wanted = await in_session(wanted)
     wanted = await with_fetched_images(gateway, wanted)
-    answering = Answering([gateway.plan(wanted, g.client)] * wanted.n, "chat", stream=wanted.stream)
-    follow(answering, wanted)
+    reply = Reply([gateway.plan(wanted, g.client)] * wanted.n, "chat", stream=wanted.stream)
+    follow(reply, wanted)
 
     def headers(question: Question) -> dict[str, str]:
         return worker_headers(question, wanted.ignored) | _older_headers(wanted)
 
     if wanted.stream:
-        return await answering.stream(lambda model: _stream(wanted, model), headers)
-    await answering.whole()
+        return await reply.stream(lambda model: _stream(wanted, model), headers)
+    await reply.whole()
     body = completion_body(
-        _new_id(), int(time.time()), answering.model, [_choice(*each) for each in enumerate(answering.questions)],
-        answering.usage, _older_fields(wanted), legacy_functions=wanted.uses_legacy_functions,
+        _new_id(), int(time.time()), reply.model, [_choice(*each) for each in enumerate(reply.questions)],
+        reply.usage, _older_fields(wanted), legacy_functions=wanted.uses_legacy_functions,
     )  # fmt: skip
-    return Response(body, content_type="application/json", headers=headers(answering.questions[0]))
+    return Response(body, content_type="application/json", headers=headers(reply.questions[0]))
 
 
 def _choice(index: int, question: Question) -> Choice:

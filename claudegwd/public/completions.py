@@ -11,8 +11,8 @@ from claudegwd.gateway import Gateway
 from claudegwd.openai_api.completions_request import CompletionsRequest, parse_completions_request
 from claudegwd.openai_api.completions_response import CompletionStream, FinishReason, TextChoice, text_completion_body
 from claudegwd.openai_api.encode import encode
-from claudegwd.public.answering import Answering, Stream, finished, worker_headers
 from claudegwd.public.bodies import read_body
+from claudegwd.public.reply import Reply, Stream, finished, worker_headers
 from claudegwd.translate.turn import Finished, Output, Text
 from claudegwd.workers.question import Question
 
@@ -22,17 +22,17 @@ async def completions() -> Response:
     gateway: Gateway = g.gateway
     wanted = parse_completions_request(await read_body(), gateway.bounds)
     plans = [gateway.plan(chat, g.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
-    answering = Answering(plans, "text_completion", stream=wanted.stream)
+    reply = Reply(plans, "text_completion", stream=wanted.stream)
 
     def headers(question: Question) -> dict[str, str]:
         return worker_headers(question, wanted.ignored)
 
     if wanted.stream:
-        return await answering.stream(lambda model: _stream(wanted, model), headers)
-    await answering.whole()
-    choices = [_choice(wanted, *each) for each in enumerate(answering.questions)]
-    body = text_completion_body(_new_id(), int(time.time()), answering.model, choices, answering.usage)
-    return Response(body, content_type="application/json", headers=headers(answering.questions[0]))
+        return await reply.stream(lambda model: _stream(wanted, model), headers)
+    await reply.whole()
+    choices = [_choice(wanted, *each) for each in enumerate(reply.questions)]
+    body = text_completion_body(_new_id(), int(time.time()), reply.model, choices, reply.usage)
+    return Response(body, content_type="application/json", headers=headers(reply.questions[0]))
 
 
 def _choice(wanted: CompletionsRequest, index: int, question: Question) -> TextChoice:

@@ -12,9 +12,9 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InternalError
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
-from claudegwd.public.answering import Answering, Stream, worker_headers
 from claudegwd.public.bodies import read_body
 from claudegwd.public.protocol import VERSION_HEADER
+from claudegwd.public.reply import Reply, Stream, worker_headers
 from claudegwd.translate.estimate import prompt_tokens
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, Verbatim
@@ -26,20 +26,20 @@ async def messages_create() -> Response:
     """Answer one request, streaming or not."""
     ignored = check_version(request.headers.get(VERSION_HEADER))
     plan, stream = await _planned(counts=False)
-    answering = Answering([plan], "chat", stream=stream)
+    reply = Reply([plan], "chat", stream=stream)
     if stream:
-        return await answering.stream(lambda _: _stream(g.request_id), lambda asked: worker_headers(asked, ignored))
+        return await reply.stream(lambda _: _stream(g.request_id), lambda asked: worker_headers(asked, ignored))
     events: list[bytes] = []
 
     def take(outputs: Sequence[Output]) -> None:
         events.extend(output.raw for output in outputs if isinstance(output, Verbatim))
 
-    await answering.whole(take)
+    await reply.whole(take)
     try:
         body = message_body(events)
     except (ValueError, KeyError, TypeError) as error:
         raise InternalError("cannot answer: the upstream's events do not make a message") from error
-    return Response(body, content_type=_JSON, headers=worker_headers(answering.questions[0], ignored))
+    return Response(body, content_type=_JSON, headers=worker_headers(reply.questions[0], ignored))
 
 
 async def messages_count() -> Response:

@@ -11,8 +11,8 @@ from claudegwd.openai_api.chat_request import ChatRequest, parse_chat_request
 from claudegwd.openai_api.errors import CallerError, InvalidRequest
 from claudegwd.openai_api.older_gateway import checked_id
 from claudegwd.openai_api.usage import Usage
-from claudegwd.public.answering import Answering
 from claudegwd.public.bodies import read_body
+from claudegwd.public.reply import Reply
 from claudegwd.public.requests import during
 from claudegwd.store.chat_sessions import Known
 
@@ -42,7 +42,7 @@ async def in_session(wanted: ChatRequest) -> ChatRequest:
     )
 
 
-def follow(answering: Answering, wanted: ChatRequest) -> None:
+def follow(reply: Reply, wanted: ChatRequest) -> None:
     """Keep the books of the request's session, if it has one: off the request's way."""
     session_id = wanted.session_id
     if session_id is None:
@@ -54,17 +54,17 @@ def follow(answering: Answering, wanted: ChatRequest) -> None:
         owner,
         session_id,
         project_id=wanted.project_id,
-        model=answering.questions[0].plan.model.id,
+        model=reply.questions[0].plan.model.id,
     )
     stopped = InvalidRequest("cannot go on: this session was stopped by another request", code="session_stopped")
-    during(gateway.sessions.under_way(owner, session_id, partial(answering.stop, stopped)))
+    during(gateway.sessions.under_way(owner, session_id, partial(reply.stop, stopped)))
     use()  # the question
 
     def answered(usage: Usage) -> None:
         use(tokens=usage.prompt_tokens + usage.completion_tokens)
 
-    answering.on_settled = answered
-    answering.on_spent = partial(gateway.sessions.spent, owner, session_id)
+    reply.on_settled = answered
+    reply.on_spent = partial(gateway.sessions.spent, owner, session_id)
 
 
 async def chat_debug() -> Response:

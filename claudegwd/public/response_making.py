@@ -17,8 +17,8 @@ from claudegwd.openai_api.responses_request import ResponsesRequest
 from claudegwd.openai_api.responses_response import ResponseObject, compaction_body
 from claudegwd.openai_api.responses_stream import ResponsesStream
 from claudegwd.openai_api.usage import Usage
-from claudegwd.public.answering import Answering, worker_headers
 from claudegwd.public.images import with_fetched_images
+from claudegwd.public.reply import Reply, worker_headers
 from claudegwd.public.requests import Call
 from claudegwd.store.responses import KeptResponse
 from claudegwd.translate.answer import Answer
@@ -31,13 +31,13 @@ Opened = tuple[ResponsesStream, Iterable[bytes], Callable[[int, Output], bytes |
 
 
 class ResponseMaking:
-    """`ask` first; then hand `opened` to the answering, or take it `whole`."""
+    """`ask` first; then hand `opened` to the reply, or take it `whole`."""
 
     def __init__(self, call: Call, wanted: ResponsesRequest, *, unstored: str = "") -> None:
         """`unstored`: for whom it is kept where it is not to be stored; "" for nobody."""
         self._unstored = unstored
         self.wanted = wanted
-        self.answering: Answering
+        self.reply: Reply
         self._call = call
         self._token = token_hex(12)
         self._sealed: str | None = None  # a summary that no event has told of yet
@@ -64,7 +64,7 @@ class ResponseMaking:
             threshold, prepares = self.wanted.threshold, None
             if threshold is not None and not self.wanted.compacts and prompt_tokens(plan) >= threshold:
                 plan, prepares = self._plan(summarising(chat)), lambda answer: self._go_on(chat, answer)
-            self.answering = Answering(
+            self.reply = Reply(
                 [plan],
                 "chat",
                 stream=not in_one_piece,
@@ -75,7 +75,7 @@ class ResponseMaking:
     def opened(self, model: str) -> Opened:
         """The stream, its first events, and what writes one."""
         stream = self._stream(model)
-        self.answering.on_settled = lambda usage: self._end(stream, usage)
+        self.reply.on_settled = lambda usage: self._end(stream, usage)
         return stream, stream.opening(), lambda _, output: self._write(stream, output)
 
     def nothing(self) -> list[bytes]:
@@ -90,15 +90,15 @@ class ResponseMaking:
         stream, outputs = await self._outputs()
         for output in outputs:
             self._write(stream, output)
-        self._end(stream, self.answering.usage)
+        self._end(stream, self.reply.usage)
         return stream.body
 
     async def compaction(self) -> bytes:
         """What the conversation becomes: for a request that is answered by that and nothing else."""
         await self._outputs()
-        item = CompactionItem(self._token, 0, self._seal(self.answering.questions[0].answer))
+        item = CompactionItem(self._token, 0, self._seal(self.reply.questions[0].answer))
         words = [_with_id(word, self._token, index) for index, word in enumerate(self.wanted.words)]
-        return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.answering.usage)
+        return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.reply.usage)
 
     def headers(self, question: Question) -> dict[str, str]:
         """How the worker was had, and which parameters have no effect."""
@@ -109,8 +109,8 @@ class ResponseMaking:
     async def _outputs(self) -> tuple[ResponsesStream, list[Output]]:
         outputs: list[Output] = []
         with self.told():
-            await self.answering.whole(outputs.extend)
-        return self._stream(self.answering.model), outputs
+            await self.reply.whole(outputs.extend)
+        return self._stream(self.reply.model), outputs
 
     def _stream(self, model: str) -> ResponsesStream:
         made = ResponseObject(self.ident, int(time.time()), model, self.wanted.echo)
@@ -135,7 +135,7 @@ class ResponseMaking:
         if self.wanted.compacts:
             if not isinstance(output, Finished):
                 return None  # the summary is for us
-            self._sealed = self._seal(self.answering.questions[0].answer)
+            self._sealed = self._seal(self.reply.questions[0].answer)
         if self._sealed is None:
             return _written(stream, output)
         sealed, self._sealed = self._sealed, None

@@ -183,8 +183,8 @@ class ResponsesSocket:
             return
         await making.ask()
         with making.told():
-            await making.answering.begun()
-        async for written in making.answering.events(*making.opened(making.answering.model)):
+            await making.reply.begun()
+        async for written in making.reply.events(*making.opened(making.reply.model)):
             await tell(written)
 
     async def _tell(self, stream_id: str | None, written: bytes) -> None:

@@ -41,6 +41,6 @@ WAITS = (
          "it is the sweep that ends it, and says so on the channel"),
     Wait("outlet.Reader.receive", "the same", "the same", "the same"),
     Wait("outlet.Outlet.deliver", "the client to read", "UNREAD_SECONDS", "it is the sweep that ends it; not silence"),
-    Wait("choices.Choices.outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
-    Wait("choices._feed", "the client to read what another choice said", "UNREAD_SECONDS", "as for Outlet.deliver"),
+    Wait("mixing.mixed_outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
+    Wait("mixing._feed", "the client to read what another choice said", "UNREAD_SECONDS", "as for Outlet.deliver"),
 )  # fmt: skip

@@ -12,38 +12,33 @@ from claudegwd.translate.turn import Output
 MIXED_BATCHES = 64
 
 
-class Choices:
-    """All choices of one request."""
+async def first_of_all(choices: Sequence[Choice]) -> None:
+    """Wait until every choice has its first token. Raises the error of the first that has none."""
+    for choice in choices:
+        await choice.first()
 
-    def __init__(self, choices: Sequence[Choice]) -> None:
-        self._choices = choices
 
-    async def first(self) -> None:
-        """Wait until every choice has its first token. Raises the error of the first that has none."""
-        for choice in self._choices:
-            await choice.first()
-
-    async def outputs(self, seconds: float) -> AsyncIterator[tuple[int, Sequence[Output]]]:
-        """Pairs of choice and outputs until all have ended; outputs are empty after `seconds` of silence."""
-        if len(self._choices) == 1:
-            async for outputs in _of_one(self._choices[0], seconds):
-                yield 0, outputs
-            return
-        send, receive = trio.open_memory_channel[tuple[int, Sequence[Output] | Exception]](MIXED_BATCHES)
-        async with send:
-            for index, choice in enumerate(self._choices):
-                choice.question.spawn(_feed, index, choice, seconds, send.clone())
-        while True:
-            index = 0
-            batch: Sequence[Output] | Exception = ()
-            with trio.move_on_after(seconds):
-                try:
-                    index, batch = await receive.receive()
-                except trio.EndOfChannel:
-                    return
-            if isinstance(batch, Exception):
-                raise batch
-            yield index, batch
+async def mixed_outputs(choices: Sequence[Choice], seconds: float) -> AsyncIterator[tuple[int, Sequence[Output]]]:
+    """Pairs of choice and outputs until all have ended; outputs are empty after `seconds` of silence."""
+    if len(choices) == 1:
+        async for outputs in _of_one(choices[0], seconds):
+            yield 0, outputs
+        return
+    send, receive = trio.open_memory_channel[tuple[int, Sequence[Output] | Exception]](MIXED_BATCHES)
+    async with send:
+        for index, choice in enumerate(choices):
+            choice.question.spawn(_feed, index, choice, seconds, send.clone())
+    while True:
+        index = 0
+        batch: Sequence[Output] | Exception = ()
+        with trio.move_on_after(seconds):
+            try:
+                index, batch = await receive.receive()
+            except trio.EndOfChannel:
+                return
+        if isinstance(batch, Exception):
+            raise batch
+        yield index, batch
 
 
 async def _of_one(choice: Choice, seconds: float) -> AsyncIterator[Sequence[Output]]:

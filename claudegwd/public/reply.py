@@ -1,4 +1,4 @@
-"""Answering one request: its questions are asked, what they say is read, and what they used is counted.
+"""The reply to one request: its questions are asked, what they say is read, and what they used is counted.
 
 Shared by every route that asks a model; each of them brings the words of its own protocol.
 """
@@ -26,7 +26,7 @@ from claudegwd.openai_api.sse import CONTENT_TYPE
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.booking import Booking
 from claudegwd.public.choice import Choice
-from claudegwd.public.choices import Choices
+from claudegwd.public.mixing import first_of_all, mixed_outputs
 from claudegwd.public.requests import Call, Record, milliseconds_since, this_call
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.estimate import answer_tokens, most_tokens, prompt_tokens, used_tokens
@@ -56,7 +56,7 @@ class Stream(Protocol):
     def error(self, error: GatewayError) -> bytes: ...
 
 
-class Answering:
+class Reply:
     """One question for each plan. It ends with its call, however that ends."""
 
     def __init__(
@@ -94,10 +94,9 @@ class Answering:
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
         ask = partial(self._gateway.questions.ask, request_id=call.record.request_id, whole=not stream)
-        self._each = [Choice(ask, plan, prepares) for plan in plans]
-        self._choices = Choices(self._each)
+        self._choices = [Choice(ask, plan, prepares) for plan in plans]
         self._record.model = plans[0].model.id
-        for choice in self._each:
+        for choice in self._choices:
             call.ending.callback(choice.close)
         call.ending.callback(self._observe)
         call.ending.enter_context(self._gateway.clients.book.under_way(self._client, self._revoked))
@@ -105,7 +104,7 @@ class Answering:
     @property
     def questions(self) -> list[Question]:
         """The question of each choice: the last one, where it was asked more than once."""
-        return [choice.question for choice in self._each]
+        return [choice.question for choice in self._choices]
 
     @property
     def model(self) -> str:
@@ -116,7 +115,7 @@ class Answering:
     def stop(self, error: GatewayError) -> None:
         """End it now; its reader is told `error`. Never waits."""
         self._stopped = self._stopped or error
-        for choice in self._each:
+        for choice in self._choices:
             choice.close()
 
     async def whole(self, take: Callable[[Sequence[Output]], object] = len) -> None:
@@ -125,7 +124,7 @@ class Answering:
         `take` is given all outputs of each, for who wants more than the answer gathered from them.
         """
         try:
-            for choice in self._each:
+            for choice in self._choices:
                 take(await choice.whole(HEARTBEAT_SECONDS))
                 self._count(choice)
         except GatewayError as error:
@@ -136,7 +135,7 @@ class Answering:
         """Wait for the first token, but no longer than a heartbeat. Raises the GatewayError of a failure before it."""
         with trio.move_on_after(HEARTBEAT_SECONDS):
             try:
-                await self._choices.first()
+                await first_of_all(self._choices)
             except GatewayError as error:
                 raise self._told(error) from None
             first_at = self.questions[-1].first_at
@@ -164,7 +163,7 @@ class Answering:
         for event in opening:
             yield event
         try:
-            async for index, outputs in self._choices.outputs(HEARTBEAT_SECONDS):
+            async for index, outputs in mixed_outputs(self._choices, HEARTBEAT_SECONDS):
                 if not outputs:
                     yield stream.silence
                 for output in outputs:
@@ -172,7 +171,7 @@ class Answering:
                     if written:
                         yield written
                     if isinstance(output, Finished):
-                        self._count(self._each[index])
+                        self._count(self._choices[index])
         except Exception as error:  # noqa: BLE001 - the boundary of a streamed answer: its status has gone out
             yield stream.error(self._refused(self._broken(error)))
         else:
@@ -204,7 +203,7 @@ class Answering:
 
     def _spent(self) -> int:
         """The tokens that the request has used so far, as far as can be told."""
-        return sum(_spent(question) for choice in self._each for question in choice.every)
+        return sum(_spent(question) for choice in self._choices for question in choice.every)
 
     def _reserve(self, plans: Sequence[Plan]) -> None:
         """Take what it may use from the client's tokens. Raises RateLimitExceeded."""
@@ -249,9 +248,9 @@ class Answering:
         self._used(self._spent())
         self._book()
         if self._gateway.config.log.content:
-            for question in (each for choice in self._each for each in choice.every):
+            for question in (each for choice in self._choices for each in choice.every):
                 log_content("answered", encode(question.answer.spoken()), question.request_id)
-        head, started = self._each[0].every[0], self._record.started
+        head, started = self._choices[0].every[0], self._record.started
         self._gateway.metrics.asked(
             Asked(
                 operation=self._operation,
@@ -270,17 +269,17 @@ class Answering:
         ledger, started = self._gateway.ledger, self._record.started
         spending = self._gateway.clients.book.spending
         whole = Sums(requests=1, all_ms=milliseconds_since(started))
-        first_at = self._each[0].every[0].first_at
+        first_at = self._choices[0].every[0].first_at
         if first_at is not None:
             whole.firsts, whole.first_ms = 1, round((first_at - started) * 1000)
         line = Line(
-            minute_of(ledger.clock()), self._client.name, "", self._each[0].question.plan.model.id, "",
+            minute_of(ledger.clock()), self._client.name, "", self._choices[0].question.plan.model.id, "",
             self._record.route, "", self._status,
         )  # fmt: skip
-        last = self._each[0].question.uses[-1:]  # stands for the request
+        last = self._choices[0].question.uses[-1:]  # stands for the request
         if not last:
             ledger.note(line, whole)
-        for question in (each for choice in self._each for each in choice.every):
+        for question in (each for choice in self._choices for each in choice.every):
             for use in question.uses:
                 place = line._replace(key=use.key, how=question.how)
                 booking = Booking(ledger.note, spending, place, use.answer, self.on_spent)
