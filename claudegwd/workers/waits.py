@@ -32,7 +32,7 @@ WAITS = (
     Wait("worker.Worker.append", "the CLI to take a message of the history", "ACKNOWLEDGE_SECONDS, or START_SECONDS",
          "START_SECONDS: the same"),
     Wait("worker.Worker.until_settled", "the CLI to end its last turn", "SETTLE_SECONDS", "SETTLE_SECONDS: the same"),
-    Wait("dialogue.Dialogue.answer", "the CLI to go back", "SETTLE_SECONDS", "none: the worker is busy"),
+    Wait("pending_commands.PendingCommands.answer", "the CLI to go back", "SETTLE_SECONDS", "none: the worker is busy"),
     Wait("question.Question._receive_soon", "the CLI's first word, then the first token",
          "ACKNOWLEDGE_SECONDS, FIRST_EVENT_SECONDS, BETWEEN_EVENTS_SECONDS",
          "BETWEEN_EVENTS_SECONDS: the longest of them"),

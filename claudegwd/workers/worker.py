@@ -20,8 +20,8 @@ from claudegwd.translate.catalogue import Initialized, read_initialized
 from claudegwd.translate.history import Result
 from claudegwd.translate.turn import After, Failed, Finished, Output, Turn, TurnError
 from claudegwd.workers.client_tools import ClientTools
-from claudegwd.workers.dialogue import Dialogue
 from claudegwd.workers.outlet import Outlet, Reader
+from claudegwd.workers.pending_commands import PendingCommands
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.rehearsal import Rehearsal
 from claudegwd.workers.running_turn import RunningTurn
@@ -104,7 +104,7 @@ class Worker:
         self._rehearses = rehearses
         self._rehearsal = Rehearsal(self.process.send, clock)
         self._send = self._rehearsal.send
-        self._dialogue = Dialogue(self._send)
+        self._pending = PendingCommands(self._send)
         self._refused: str | None = None
         self._ack: trio.Event | None = None
         self._clears = 0  # written and not acknowledged
@@ -114,7 +114,7 @@ class Worker:
 
     async def run(self) -> None:
         """Live until the process is reaped. The caller (the pool's nursery) is the owner."""
-        self._ready_id = self._dialogue.command(commands.binary_version)
+        self._ready_id = self._pending.command(commands.binary_version)
         try:
             await self.process.run()
         except (OSError, RuntimeError) as error:  # RuntimeError: no more threads
@@ -157,7 +157,7 @@ class Worker:
         self._check()
         self._client_tools.manifest = tools
         server = TOOL_SERVER if tools else None
-        self._initialize_id = self._dialogue.command(commands.initialize, system=system, server=server, tools=tools)
+        self._initialize_id = self._pending.command(commands.initialize, system=system, server=server, tools=tools)
 
     def set(self, values: dict[str, Any], key: str | None) -> None:
         """Write settings, unless they are what was last written."""
@@ -166,7 +166,7 @@ class Worker:
         self.key = key
 
     def _write_settings(self, values: dict[str, Any]) -> None:
-        self._settings_id = self._dialogue.command(commands.settings, values=values)
+        self._settings_id = self._pending.command(commands.settings, values=values)
         self.settings = values
 
     async def append(self, lines: bytes) -> None:
@@ -195,7 +195,7 @@ class Worker:
                 self._interrupt()
                 await self.until_settled()
             self._rewind(held)
-            await self._dialogue.answer(self._rewind_id)
+            await self._pending.answer(self._rewind_id)
             self._check()
             return
         raise WorkerLost("the CLI does not go back")
@@ -211,7 +211,7 @@ class Worker:
 
     async def initialized_answer(self) -> Initialized:
         """Wait for the answer to `initialize`, which holds the catalogue. For the start-up probe."""
-        await self._dialogue.answer(self._initialize_id)
+        await self._pending.answer(self._initialize_id)
         self._check()
         if self.initialized is None:
             raise WorkerLost("the CLI's answer to initialize cannot be read")
@@ -385,7 +385,7 @@ class Worker:
         if now.turn.over:
             self._on_over(now, new[-1], event)
         elif self._wall_is_due(now, new):
-            self._dialogue.command(commands.settings, values=SETTINGS)
+            self._pending.command(commands.settings, values=SETTINGS)
             now.wall.is_up = True
             self.settings = None  # they have to be written again before the next question
 
@@ -459,7 +459,7 @@ class Worker:
                 log_event(log, logging.WARNING, "the CLI's catalogue cannot be read", pid=self.process.pid)
         elif body.request_id == self._rewind_id:
             self._on_rewound(body)
-        self._dialogue.answered(body)
+        self._pending.answered(body)
 
     def _refuse(self, reason: str) -> None:
         self._refused = reason
@@ -480,18 +480,18 @@ class Worker:
             return
         self.process.to_foreground(started=True)
         if self.state is WorkerState.STARTING:
-            self._dialogue.command(commands.settings, values=_WARMING)
+            self._pending.command(commands.settings, values=_WARMING)
             self.change(WorkerEvent.READY)
 
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _interrupt(self) -> None:
-        self._dialogue.command(commands.interrupt)
+        self._pending.command(commands.interrupt)
 
     def _rewind(self, held: int) -> None:
         self._rewind_to = held
         target, last = self.transcript.uuids[held] or "", self.transcript.last_uuid
-        self._rewind_id = self._dialogue.command(commands.rewind, target=target, last=last)
+        self._rewind_id = self._pending.command(commands.rewind, target=target, last=last)
 
     def _lose(self) -> None:
         """The process is gone: end the turn under way, and let go whoever waits."""
@@ -502,7 +502,7 @@ class Worker:
             self._now.settled.set()
         if self._ack is not None:
             self._ack.set()
-        self._dialogue.let_go()
+        self._pending.let_go()
 
     def _lost(self, kind: FailureKind = FailureKind.CLI) -> Sequence[Output]:
         """End the turn under way as one whose process is gone."""

@@ -9,7 +9,7 @@ import trio
 from claudegwd.claude_cli import events as e
 
 
-class Dialogue:
+class PendingCommands:
     """`send` takes the bytes of a command. Each command has an id, under which it is answered."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
