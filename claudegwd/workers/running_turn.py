@@ -8,7 +8,7 @@ from claudegwd.translate.answer import Answer
 from claudegwd.translate.outputs import After
 from claudegwd.translate.turn import Turn
 from claudegwd.workers.outlet import Outlet
-from claudegwd.workers.wall import Wall
+from claudegwd.workers.retry_block import RetryBlock
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +21,7 @@ class RunningTurn:
 
     turn: Turn
     outlet: Outlet
-    wall: Wall
+    retry_block: RetryBlock
     kept: int = 0
     last_use: bool = False
     answer: Answer = field(default_factory=Answer)

@@ -24,6 +24,7 @@ from claudegwd.workers.outlet import Outlet, Reader
 from claudegwd.workers.pending_commands import PendingCommands
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.rehearsal import Rehearsal
+from claudegwd.workers.retry_block import SETTINGS, RetryBlock
 from claudegwd.workers.running_turn import RunningTurn
 from claudegwd.workers.states import (
     ACKNOWLEDGE_SECONDS,
@@ -34,7 +35,6 @@ from claudegwd.workers.states import (
     after,
 )
 from claudegwd.workers.transcript import Transcript
-from claudegwd.workers.wall import SETTINGS, Wall
 
 # How often a silent turn is told to its reader, who writes a comment: proxies and clients give up on a silent
 # connection after 30 to 60 s.
@@ -226,7 +226,7 @@ class Worker:
         when this turn is cut back; `last_use`: the process is of no use after it. Raises WorkerLost.
         """
         self._check()  # the channel of one that is gone would never end
-        self._now = RunningTurn(turn, Outlet(), Wall(self.settings), kept, last_use)
+        self._now = RunningTurn(turn, Outlet(), RetryBlock(self.settings), kept, last_use)
         receive = self._now.outlet.open()
         self.heard_at = self._clock()
         self._acknowledged = False
@@ -384,15 +384,15 @@ class Worker:
         now.answer.add(new)
         if now.turn.over:
             self._on_over(now, new[-1], event)
-        elif self._wall_is_due(now, new):
+        elif self._block_is_due(now, new):
             self._pending.command(commands.settings, values=SETTINGS)
-            now.wall.is_up = True
+            now.retry_block.is_up = True
             self.settings = None  # they have to be written again before the next question
 
-    def _wall_is_due(self, now: RunningTurn, new: Sequence[Output]) -> bool:
+    def _block_is_due(self, now: RunningTurn, new: Sequence[Output]) -> bool:
         if self.launch.whole:  # from the start on, where the upstream does not tell what uses up the CLI's budget
-            return not (now.turn.counts_tokens or now.wall.is_up)
-        return now.wall.is_due(new, invites_another=now.turn.invites_another)
+            return not (now.turn.counts_tokens or now.retry_block.is_up)
+        return now.retry_block.is_due(new, invites_another=now.turn.invites_another)
 
     def _on_over(self, now: RunningTurn, last: Output, event: e.AnyEvent) -> None:
         """The answer is complete, or the turn has failed. Before the next line is looked at, which may be the `result`
@@ -400,7 +400,7 @@ class Worker:
         if isinstance(event, e.StreamEvent) and not isinstance(event.event, e.MessageDelta | e.MessageStop):
             now.cut_back = True
             self._interrupt()  # cut by us, at a stop sequence that the upstream does not take
-        elif _would_go_on(last, event) and not (now.wall.is_up or now.abandoned or self.launch.whole):
+        elif _would_go_on(last, event) and not (now.retry_block.is_up or now.abandoned or self.launch.whole):
             # In this very moment: about 10 ms later the CLI's next request would be on its way (observed), and an
             # interrupt is read too late to stop it.
             self.close(now=True)

@@ -7,8 +7,8 @@ from claudegwd.translate.outputs import After, Failed, Finished, Output, TokenCo
 from claudegwd.translate.tools import ToolSet
 from claudegwd.translate.turn import Turn
 from claudegwd.workers.outlet import Outlet
+from claudegwd.workers.retry_block import RetryBlock
 from claudegwd.workers.running_turn import RunningTurn
-from claudegwd.workers.wall import Wall
 
 ENDS: list[tuple[Output | None, bool]] = [
     (Finished("stop", TokenCount(), After.KEEP), False),
@@ -21,7 +21,7 @@ ENDS: list[tuple[Output | None, bool]] = [
 
 @pytest.mark.parametrize(("end", "nothing"), ENDS)
 def test_only_an_answer_that_may_stay_is_left(end: Output | None, nothing: bool) -> None:
-    now = RunningTurn(Turn(ToolSet()), Outlet(), Wall(None))
+    now = RunningTurn(Turn(ToolSet()), Outlet(), RetryBlock(None))
     now.answer.add([end] if end is not None else [])
     assert now.leaves_nothing is nothing
     for name in ("abandoned", "cut_back"):

@@ -1,7 +1,7 @@
-"""A wall between the CLI and its upstream, for the end of an answer after which the CLI would ask again.
+"""Keeps the CLI from asking its upstream again by itself after an answer.
 
-It does so within 12 ms where an answer was cut by its limit, is blank, or calls a tool that nobody declared. The worker
-is killed at once, but on a busy machine that can be too late. So the upstream's address is taken from the CLI while the
+It does that within 12 ms where an answer was cut by its limit, is blank, or calls a tool that nobody declared. The
+worker is killed at once, but on a busy machine that can be too late. So the upstream's address is taken from the CLI while the
 answer is still coming: the request under way is not touched, and what would follow it fails inside the machine
 (observed). It costs the CLI some 7 ms, so it is done only when such an end can be near.
 """
@@ -16,7 +16,7 @@ from claudegwd.translate.parameters import DEFAULT_MAX_TOKENS, MAX_OUTPUT_TOKENS
 SETTINGS: Mapping[str, Any] = {"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}}
 
 
-class Wall:
+class RetryBlock:
     """Pure. `settings` are those of the question. `is_up`: its settings were written."""
 
     def __init__(self, settings: Mapping[str, Any] | None) -> None:
@@ -26,7 +26,7 @@ class Wall:
         self._said = 0
 
     def is_due(self, outputs: Sequence[Output], *, invites_another: bool = False) -> bool:
-        """Take what was said; whether the wall has to go up now.
+        """Take what was said; whether the block has to go up now.
 
         It has when the answer so far `invites_another`, or when as many bytes as the limit has tokens have been said: a
         token has at least one byte and mostly four, so before that the limit is far.
