@@ -8,7 +8,7 @@ from claudegwd.translate.parameters import EXTRA_BODY
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.whole_body import whole_body
 from claudegwd.workers.choice import Way
-from claudegwd.workers.outlet import Reader
+from claudegwd.workers.output_channel import OutputReceiver
 from claudegwd.workers.replay import replay
 from claudegwd.workers.worker import Worker
 
@@ -23,7 +23,9 @@ class Loan(Protocol):
     held: int
 
 
-async def carry(loan: Loan, plan: Plan, credentials: Credentials, key: str, *, again: bool, system: bool) -> Reader:
+async def carry(
+    loan: Loan, plan: Plan, credentials: Credentials, key: str, *, again: bool, system: bool
+) -> OutputReceiver:
     """Ask the plan's question; the outputs come on what is returned. Raises WorkerLost.
 
     `again`: in the process that has just failed with it. `system`: a whole body holds the system prompt.
@@ -40,7 +42,7 @@ async def carry(loan: Loan, plan: Plan, credentials: Credentials, key: str, *, a
     return await _turns(loan, plan, settings, key, again=again)
 
 
-def _whole(worker: Worker, plan: Plan, settings: dict[str, Any], key: str, *, system: bool) -> Reader:
+def _whole(worker: Worker, plan: Plan, settings: dict[str, Any], key: str, *, system: bool) -> OutputReceiver:
     # The CLI's own question is a placeholder; its text reaches nobody.
     env = {**settings["env"], EXTRA_BODY: whole_body(plan, system=system)}
     worker.set({**settings, "env": env}, key)
@@ -49,7 +51,7 @@ def _whole(worker: Worker, plan: Plan, settings: dict[str, Any], key: str, *, sy
     return reader
 
 
-async def _turns(loan: Loan, plan: Plan, settings: dict[str, Any], key: str, *, again: bool) -> Reader:
+async def _turns(loan: Loan, plan: Plan, settings: dict[str, Any], key: str, *, again: bool) -> OutputReceiver:
     worker, held = loan.worker, loan.held
     if loan.way is Way.REWOUND and len(worker.transcript) > held and not again:
         await worker.go_back(held)

@@ -24,7 +24,7 @@ from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Failed, Finished, Output, Started, Verbatim
 from claudegwd.workers.carry import carry
-from claudegwd.workers.outlet import Batch, Reader
+from claudegwd.workers.output_channel import Batch, OutputReceiver
 from claudegwd.workers.pool import BETWEEN_EVENTS_SECONDS, Lease, Pool
 from claudegwd.workers.states import WorkerState
 from claudegwd.workers.worker import Worker, WorkerLost
@@ -87,7 +87,7 @@ class Question:
         self.uses: list[Use] = []  # one for each time that it was written to a CLI
         self._questions = questions
         self._lease: Lease | None = None
-        self._receive: Reader | None = None
+        self._receive: OutputReceiver | None = None
         self._asked = plan  # with what a replay needs beside what the client sent
         self._answer = Answer()  # this question's own: the worker may have gone on to another before we are read
         self._first: list[Output] = []
@@ -349,7 +349,7 @@ class Question:
             raise WorkerLost("no worker was acquired")
         return self._lease
 
-    def _channel(self) -> Reader:
+    def _channel(self) -> OutputReceiver:
         if self._receive is None:
             raise InternalError("cannot read an answer before its question was asked")
         return self._receive

@@ -7,7 +7,7 @@ import trio
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.outputs import After
 from claudegwd.translate.turn import Turn
-from claudegwd.workers.outlet import Outlet
+from claudegwd.workers.output_channel import OutputSender
 from claudegwd.workers.retry_block import RetryBlock
 
 
@@ -20,7 +20,7 @@ class RunningTurn:
     """
 
     turn: Turn
-    outlet: Outlet
+    outputs: OutputSender
     retry_block: RetryBlock
     kept: int = 0
     last_use: bool = False

@@ -39,8 +39,10 @@ WAITS = (
     Wait("question.Question.first", "all of the above", "limits.request_seconds", "the lease ends with it"),
     Wait("question.Question.next", "the next outputs of the answer", "BETWEEN_EVENTS_SECONDS, limits.request_seconds",
          "it is the sweep that ends it, and says so on the channel"),
-    Wait("outlet.Reader.receive", "the same", "the same", "the same"),
-    Wait("outlet.Outlet.deliver", "the client to read", "UNREAD_SECONDS", "it is the sweep that ends it; not silence"),
+    Wait("output_channel.OutputReceiver.receive", "the same", "the same", "the same"),
+    Wait("output_channel.OutputSender.deliver", "the client to read", "UNREAD_SECONDS",
+         "it is the sweep that ends it; not silence"),
     Wait("mixing.mixed_outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
-    Wait("mixing._feed", "the client to read what another choice said", "UNREAD_SECONDS", "as for Outlet.deliver"),
+    Wait("mixing._feed", "the client to read what another choice said", "UNREAD_SECONDS",
+         "as for OutputSender.deliver"),
 )  # fmt: skip

@@ -20,7 +20,7 @@ from claudegwd.translate.catalogue import Initialized, read_initialized
 from claudegwd.translate.history import Result
 from claudegwd.translate.turn import After, Failed, Finished, Output, Turn, TurnError
 from claudegwd.workers.client_tools import ClientTools
-from claudegwd.workers.outlet import Outlet, Reader
+from claudegwd.workers.output_channel import OutputReceiver, open_output_channel
 from claudegwd.workers.pending_commands import PendingCommands
 from claudegwd.workers.process import CliProcess, Launch
 from claudegwd.workers.rehearsal import Rehearsal
@@ -219,19 +219,19 @@ class Worker:
 
     def ask(
         self, turn: Turn, lines: bytes, *, kept: int = 0, results: Sequence[Result] = (), last_use: bool = False
-    ) -> Reader:
+    ) -> OutputReceiver:
         """Write the question, or the results that a parked turn waits for.
 
         The outputs come on the channel, which ends after the terminal one. `kept`: entries of the transcript that stay
         when this turn is cut back; `last_use`: the process is of no use after it. Raises WorkerLost.
         """
         self._check()  # the channel of one that is gone would never end
-        self._now = RunningTurn(turn, Outlet(), RetryBlock(self.settings), kept, last_use)
-        receive = self._now.outlet.open()
+        sender, receiver = open_output_channel()
+        self._now = RunningTurn(turn, sender, RetryBlock(self.settings), kept, last_use)
         self.heard_at = self._clock()
         self._acknowledged = False
         self._send(lines + self._client_tools.give(results))
-        return receive
+        return receiver
 
     def abandon(self) -> None:
         """Nobody wants the rest of the turn under way, or it failed: the CLI ends it and forgets it, and the process
@@ -246,7 +246,7 @@ class Worker:
             return
         now.abandoned = True
         # To the turn itself nothing has happened yet: it goes on until the CLI has ended it.
-        now.outlet.end((Failed(FailureKind.CLI, None, "abandoned", None, streamed=True),))
+        now.outputs.end((Failed(FailureKind.CLI, None, "abandoned", None, streamed=True),))
         if now.settled.is_set():
             self._settle(now)
         else:
@@ -258,12 +258,12 @@ class Worker:
         now = self._clock()
         if self._now is not None and now - max(self.heard_at, self._told_at) >= HEARTBEAT_SECONDS:
             self._told_at = now
-            self._now.outlet.tell_silence()
+            self._now.outputs.tell_silence()
 
     def time_out(self, kind: FailureKind = FailureKind.SILENT) -> None:
         """End the turn under way as one that took too long, and the process with it."""
         if self._now is not None:
-            self._now.outlet.end(self._lost(kind))
+            self._now.outputs.end(self._lost(kind))
         self.close(now=True)
 
     @property
@@ -274,7 +274,7 @@ class Worker:
     @property
     def is_answering(self) -> bool:
         """Whether a turn is under way whose answer is not complete."""
-        return self._now is not None and self._now.outlet.is_open
+        return self._now is not None and self._now.outputs.is_open
 
     @property
     def is_in_mid_turn(self) -> bool:
@@ -340,10 +340,10 @@ class Worker:
             self.close(now=True)
         if outputs and now is not None:
             if now.answer.finished is not None or now.answer.failed is not None:
-                now.outlet.end(outputs)
+                now.outputs.end(outputs)
             else:
                 self._delivering_since = self.heard_at
-                await now.outlet.deliver(outputs)
+                await now.outputs.deliver(outputs)
                 self._delivering_since = None
                 self._hear()
 
@@ -498,7 +498,7 @@ class Worker:
         if self.state is not WorkerState.CLOSING:
             self.change(WorkerEvent.ENDED)
         if self._now is not None:
-            self._now.outlet.end(self._lost())
+            self._now.outputs.end(self._lost())
             self._now.settled.set()
         if self._ack is not None:
             self._ack.set()

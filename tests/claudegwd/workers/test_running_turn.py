@@ -6,7 +6,7 @@ from claudegwd.keys.failures import FailureKind
 from claudegwd.translate.outputs import After, Failed, Finished, Output, TokenCount
 from claudegwd.translate.tools import ToolSet
 from claudegwd.translate.turn import Turn
-from claudegwd.workers.outlet import Outlet
+from claudegwd.workers.output_channel import open_output_channel
 from claudegwd.workers.retry_block import RetryBlock
 from claudegwd.workers.running_turn import RunningTurn
 
@@ -21,7 +21,7 @@ ENDS: list[tuple[Output | None, bool]] = [
 
 @pytest.mark.parametrize(("end", "nothing"), ENDS)
 def test_only_an_answer_that_may_stay_is_left(end: Output | None, nothing: bool) -> None:
-    now = RunningTurn(Turn(ToolSet()), Outlet(), RetryBlock(None))
+    now = RunningTurn(Turn(ToolSet()), open_output_channel()[0], RetryBlock(None))
     now.answer.add([end] if end is not None else [])
     assert now.leaves_nothing is nothing
     for name in ("abandoned", "cut_back"):

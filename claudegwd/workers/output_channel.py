@@ -14,8 +14,8 @@ MAX_UNREAD_BATCHES = 64
 Batch = Sequence[Output]
 
 
-class Reader:
-    """One turn's outputs."""
+class OutputReceiver:
+    """The reader's end: one turn's outputs."""
 
     def __init__(self, channel: trio.MemoryReceiveChannel[Batch]) -> None:
         self._channel = channel
@@ -30,50 +30,51 @@ class Reader:
             return last or None
 
 
-class Outlet:
-    """Open from the question to the end of its answer. Used by the worker's own tasks alone."""
+class OutputSender:
+    """The worker's end, open from the question to the end of its answer. Used by the worker's own tasks alone."""
 
-    def __init__(self) -> None:
-        self._send: trio.MemorySendChannel[Batch] | None = None
-        self._reader: Reader
+    def __init__(self, channel: trio.MemorySendChannel[Batch], receiver: OutputReceiver) -> None:
+        self._channel: trio.MemorySendChannel[Batch] | None = channel
+        self._receiver = receiver
 
     @property
     def is_open(self) -> bool:
-        return self._send is not None
-
-    def open(self) -> Reader:
-        """For a new turn."""
-        self._send, receive = trio.open_memory_channel[Batch](MAX_UNREAD_BATCHES)
-        self._reader = Reader(receive)
-        return self._reader
+        return self._channel is not None
 
     def tell_silence(self) -> None:
         """An empty batch, for a reader that waits for one."""
-        if self._send is not None:
+        if self._channel is not None:
             with suppress(trio.WouldBlock, trio.BrokenResourceError):
-                self._send.send_nowait(())
+                self._channel.send_nowait(())
 
     async def deliver(self, batch: Batch) -> None:
         """Hand a batch over. Waits while the reader is behind, and with that lets the CLI wait: ending the process
         cancels this. A reader that is gone has closed the worker."""
-        if self._send is not None:
+        if self._channel is not None:
             with suppress(trio.BrokenResourceError):
                 try:
-                    self._send.send_nowait(batch)
+                    self._channel.send_nowait(batch)
                 except trio.WouldBlock:
-                    await self._send.send(batch)
+                    await self._channel.send(batch)
 
     def end(self, batch: Batch = ()) -> None:
         """Hand the last batch over and close. Never waits, since the process may be ended in this moment, and loses
         nothing, however far behind the reader is."""
-        send, self._send = self._send, None
-        if send is None:
+        channel, self._channel = self._channel, None
+        if channel is None:
             return
         if batch:
             try:
-                send.send_nowait(batch)
+                channel.send_nowait(batch)
             except trio.WouldBlock:
-                self._reader.last = batch
+                self._receiver.last = batch
             except trio.BrokenResourceError:
                 pass  # nobody reads any more
-        send.close()
+        channel.close()
+
+
+def open_output_channel() -> tuple[OutputSender, OutputReceiver]:
+    """The two ends, for a new turn."""
+    send, receive = trio.open_memory_channel[Batch](MAX_UNREAD_BATCHES)
+    receiver = OutputReceiver(receive)
+    return OutputSender(send, receiver), receiver
