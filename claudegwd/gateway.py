@@ -204,7 +204,7 @@ class Gateway:
         )
         settings = None if keys else self.login.write_settings(self.scratch.root)
         line = cli_launch.argv(self.binary, bare=bare, client_log=client_log, whole=whole, settings=settings)
-        return Launch(line, env, home, rehearses=keys, whole=whole, goes_back=self._goes_back)
+        return Launch(line, env, home, warms_up=keys, whole=whole, goes_back=self._goes_back)
 
     def _carries_whole(self) -> bool:
         """Whether requests go in whole. Under the CLI's own login what it says of a conversation stays its own."""

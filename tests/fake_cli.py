@@ -11,7 +11,7 @@ the model's name (`fake-deltas-200-gap-5`), which win.
     think                 milliseconds between the start of a message and its first delta (0)
     slow                  milliseconds before the first line is read (0)
     crash, hang, nonsense, huge     the state at which it exits with 1, stops for good, writes a line that is no JSON,
-                          or one of 64 MiB: start, rehearsal, initialize, settings, append, ask, message, streaming,
+                          or one of 64 MiB: start, warm_up, initialize, settings, append, ask, message, streaming,
                           tool, ended
     stubborn              1: SIGTERM and the end of stdin are ignored
     once                  a path: the fault happens only to the process that creates this file
@@ -124,7 +124,7 @@ class FakeCli:
         elif subtype == "rewind_conversation":
             self.out.respond(request_id, {"rewound": self.turn is None})
         elif subtype == "side_question":
-            self.point("rehearsal")
+            self.point("warm_up")
             self.out.respond(request_id, {"response": "(API error: Invalid URL)", "synthetic": True})
         elif subtype == "get_binary_version":
             self.out.respond(request_id, {"version": VERSION, "buildTime": "2026-01-01T00:00:00Z"})

@@ -376,7 +376,7 @@ class Pool:
         while True:
             await trio.sleep(SWEEP_SECONDS)
             self._swept_at = self._clock()
-            self.roster.end_stuck_rehearsals()
+            self.roster.end_stuck_warm_ups()
             self.roster.look_after_starts(background=BACKGROUND_SECONDS, most=START_SECONDS)
             self._end_unused()
             self._end_late()

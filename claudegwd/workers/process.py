@@ -46,7 +46,7 @@ LAST_WORDS_CHARACTERS = 400
 class Launch:
     """How a process is started. The environment holds no key when keys are configured: they go in by settings.
 
-    `rehearses`: a spare may ask a question to nobody, because each request's settings name all credentials anew.
+    `warms_up`: a spare may ask a question to nobody, because each request's settings name all credentials anew.
     `whole`: requests go in whole, and the process holds no conversation. `goes_back`: otherwise it can cut the one that
     it holds.
     """
@@ -54,7 +54,7 @@ class Launch:
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
-    rehearses: bool = False
+    warms_up: bool = False
     whole: bool = False
     goes_back: bool = True
 

@@ -36,7 +36,7 @@ class Roster:
         self._on_hired = on_hired
         self._on_gone = on_gone
         self._workers: set[Worker] = set()
-        self._rehearses = True  # spares do, until a CLI got stuck in it
+        self._warms_up = True  # spares do, until a CLI got stuck in it
         self._nursery: trio.Nursery | None = None
 
     def __iter__(self) -> Iterator[Worker]:
@@ -61,8 +61,8 @@ class Roster:
             self.exits["start"] = self.exits.get("start", 0) + 1
             log_event(log, logging.WARNING, "a CLI process cannot be prepared", cause=error)
             raise CliError("cannot start a worker: its directory cannot be made; look at the disk of TMPDIR") from None
-        rehearses = background and self._rehearses and launch.rehearses
-        worker = Worker(launch, self._clock, background=background, rehearses=rehearses)
+        warms_up = background and self._warms_up and launch.warms_up
+        worker = Worker(launch, self._clock, background=background, warms_up=warms_up)
         self._on_hired(worker)
         self._workers.add(worker)
         self._nursery.start_soon(self._own, worker)
@@ -85,12 +85,12 @@ class Roster:
                 return True
         return False
 
-    def end_stuck_rehearsals(self) -> None:
-        """End who does not come back from the rehearsal; spares that are started from now on go without."""
+    def end_stuck_warm_ups(self) -> None:
+        """End who does not come back from the warm-up; spares that are started from now on go without."""
         for worker in self:
-            if worker.is_stuck_rehearsing:
-                self._rehearses = False
-                log_event(log, logging.WARNING, "a spare was stuck in its rehearsal", pid=worker.process.pid)
+            if worker.is_stuck_warming_up:
+                self._warms_up = False
+                log_event(log, logging.WARNING, "a spare was stuck in its warm-up", pid=worker.process.pid)
                 worker.close(now=True)
 
     def look_after_starts(self, *, background: float, most: float) -> None:

@@ -23,7 +23,6 @@ from claudegwd.workers.client_tools import ClientTools
 from claudegwd.workers.output_channel import OutputReceiver, open_output_channel
 from claudegwd.workers.pending_commands import PendingCommands
 from claudegwd.workers.process import CliProcess, Launch
-from claudegwd.workers.rehearsal import Rehearsal
 from claudegwd.workers.retry_block import SETTINGS, RetryBlock
 from claudegwd.workers.running_turn import RunningTurn
 from claudegwd.workers.states import (
@@ -35,13 +34,14 @@ from claudegwd.workers.states import (
     after,
 )
 from claudegwd.workers.transcript import Transcript
+from claudegwd.workers.warm_up import WarmUp
 
 # How often a silent turn is told to its reader, who writes a comment: proxies and clients give up on a silent
 # connection after 30 to 60 s.
 HEARTBEAT_SECONDS = 15.0
 
 # Settings that change nothing. The first that a process takes cost it some 40 ms more than later ones (observed), so a
-# spare that does not rehearse takes some while nobody waits for it.
+# spare that does not warm up takes some while nobody waits for it.
 _WARMING: dict[str, Any] = {"env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
 
 _numbers = count(1)
@@ -66,7 +66,7 @@ class Worker:
     """
 
     def __init__(
-        self, launch: Launch, clock: Callable[[], float], *, background: bool = False, rehearses: bool = False
+        self, launch: Launch, clock: Callable[[], float], *, background: bool = False, warms_up: bool = False
     ) -> None:
         self.number = next(_numbers)
         self.launch = launch
@@ -101,9 +101,9 @@ class Worker:
         self._settings_id = ""
         self._rewind_to = 0
         self._now: RunningTurn | None = None
-        self._rehearses = rehearses
-        self._rehearsal = Rehearsal(self.process.send, clock)
-        self._send = self._rehearsal.send
+        self._warms_up = warms_up
+        self._warm_up = WarmUp(self.process.send, clock)
+        self._send = self._warm_up.send
         self._pending = PendingCommands(self._send)
         self._refused: str | None = None
         self._ack: trio.Event | None = None
@@ -283,9 +283,9 @@ class Worker:
         return finished is not None and finished.after is After.PARK and not self.launch.whole
 
     @property
-    def is_stuck_rehearsing(self) -> bool:
+    def is_stuck_warming_up(self) -> bool:
         """Whether the CLI does not answer the question that a spare asks to nobody."""
-        return self._rehearsal.is_stuck
+        return self._warm_up.is_stuck
 
     @property
     def failed_to_start(self) -> bool:
@@ -447,8 +447,8 @@ class Worker:
     def _on_reply(self, body: e.ResponseBody) -> None:
         if body.request_id == self._ready_id:
             self._on_started()
-        elif self._rehearsal.takes(body.request_id):
-            if self.state is WorkerState.STARTING and not self._rehearsal.is_on:
+        elif self._warm_up.takes(body.request_id):
+            if self.state is WorkerState.STARTING and not self._warm_up.is_on:
                 self.change(WorkerEvent.READY)
         elif body.subtype != "success":
             self._refuse(body.error or "no reason")
@@ -475,8 +475,8 @@ class Worker:
             self.change(WorkerEvent.SETTLED)
 
     def _on_started(self) -> None:
-        if self._rehearses and self.state is WorkerState.STARTING:
-            self._rehearsal.begin()
+        if self._warms_up and self.state is WorkerState.STARTING:
+            self._warm_up.begin()
             return
         self.process.to_foreground(started=True)
         if self.state is WorkerState.STARTING:

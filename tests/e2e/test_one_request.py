@@ -203,7 +203,7 @@ async def only_a_spare(gateway: Running) -> None:
     await gateway.until_workers(spare=1)
 
 
-async def test_a_spare_that_has_rehearsed_has_asked_nobody_and_says_nothing_of_it(gateway: Running) -> None:
+async def test_a_spare_that_has_warmed_up_has_asked_nobody_and_says_nothing_of_it(gateway: Running) -> None:
     await only_a_spare(gateway)  # a new one, while this endpoint looked on
     assert (gateway.endpoint.count, gateway.endpoint.connections, list(gateway.endpoint.strays)) == (0, 0, [])
     messages: Messages = [{"role": "system", "content": "Be brief."}, *as_messages("Said once.")]

@@ -85,7 +85,7 @@ async def shop(
     def launch() -> Launch:
         home = scratch.next()
         env = cli_launch.environment({"PATH": "/usr/bin:/bin"}, home=home, keys_configured=False, tool_seconds=60)
-        return Launch(cli_launch.argv(binary, bare=True, whole=whole), env, home, rehearses=True, whole=whole)
+        return Launch(cli_launch.argv(binary, bare=True, whole=whole), env, home, warms_up=True, whole=whole)
 
     config = msgspec.structs.replace(WorkersConfig(), **{"spares": 0, **(workers or {})})
     limits = limits or LimitsConfig()
@@ -133,12 +133,12 @@ async def test_a_spare_is_made_ready_and_used(tmp_path: Path) -> None:
         await at.until("spare", 1)
 
 
-async def test_one_taken_in_a_rehearsal_that_never_ends_is_replaced(
+async def test_one_taken_in_a_warm_up_that_never_ends_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claudegwd.workers.rehearsal.REHEARSAL_SECONDS", 0.5)
+    monkeypatch.setattr("claudegwd.workers.warm_up.WARM_UP_SECONDS", 0.5)
     marker = tmp_path / "once"
-    async with shop(tmp_path, workers={"spares": 1}, hang="rehearsal", once=str(marker)) as at:
+    async with shop(tmp_path, workers={"spares": 1}, hang="warm_up", once=str(marker)) as at:
         with trio.fail_after(20):
             while not marker.exists():
                 await trio.sleep(0.005)
@@ -148,11 +148,9 @@ async def test_one_taken_in_a_rehearsal_that_never_ends_is_replaced(
         assert (await at.ask(plan("something else"))).how == "spare"
 
 
-async def test_spares_go_without_a_rehearsal_once_one_was_stuck(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("claudegwd.workers.rehearsal.REHEARSAL_SECONDS", 0.5)
-    async with shop(tmp_path, workers={"spares": 1}, hang="rehearsal") as at:
+async def test_spares_go_without_a_warm_up_once_one_was_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.warm_up.WARM_UP_SECONDS", 0.5)
+    async with shop(tmp_path, workers={"spares": 1}, hang="warm_up") as at:
         await at.until("spare", 1)
         assert (await at.ask(plan("hello"))).how == "spare"
 

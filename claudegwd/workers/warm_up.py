@@ -1,4 +1,4 @@
-"""A spare's rehearsal: one question to nobody, so that its first real one finds the CLI warm.
+"""A spare's warm-up: one question to nobody, so that its first real one finds the CLI warm.
 
 The first question of a process costs it some 15 ms more than the second (observed: code that is loaded and compiled on
 the way). A side question leaves no trace in the conversation, and with a base URL that is none it fails before anything
@@ -12,7 +12,7 @@ from claudegwd.claude_cli import commands
 
 # It takes about 40 ms; a spare on a saturated machine waits for the processor. A CLI that takes longer than this does
 # not know the command, or is ill.
-REHEARSAL_SECONDS = 30.0
+WARM_UP_SECONDS = 30.0
 
 # Each of them is replaced by the settings of the first request: where keys are configured those name all three.
 _NOWHERE: Mapping[str, str] = {
@@ -20,10 +20,10 @@ _NOWHERE: Mapping[str, str] = {
     "ANTHROPIC_AUTH_TOKEN": "none",
     "ANTHROPIC_API_KEY": "",
 }
-_SETTINGS_ID, _QUESTION_ID = "rehearsal-settings", "rehearsal-question"
+_SETTINGS_ID, _QUESTION_ID = "warm-up-settings", "warm-up-question"
 
 
-class Rehearsal:
+class WarmUp:
     """Stands between a worker and the stdin of its process; `send` is the worker's way to write."""
 
     def __init__(self, send: Callable[[bytes], None], clock: Callable[[], float]) -> None:
@@ -40,10 +40,10 @@ class Rehearsal:
     @property
     def is_stuck(self) -> bool:
         """Whether the CLI has not answered for so long that it never will."""
-        return self._began is not None and self._clock() - self._began > REHEARSAL_SECONDS
+        return self._began is not None and self._clock() - self._began > WARM_UP_SECONDS
 
     def send(self, data: bytes) -> None:
-        """Write, at once or when the rehearsal is over."""
+        """Write, at once or when the warm-up is over."""
         if self.is_on:
             self._held.append(data)
         else:
@@ -56,7 +56,7 @@ class Rehearsal:
         self._send(commands.settings(_SETTINGS_ID, {"env": _NOWHERE}) + question)
 
     def takes(self, request_id: str) -> bool:
-        """Whether this is an answer to the rehearsal, whatever it says. With the question's own it is over."""
+        """Whether this is an answer to the warm-up, whatever it says. With the question's own it is over."""
         if request_id == _QUESTION_ID:
             self._began = None
             held, self._held = self._held, []
