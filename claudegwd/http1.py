@@ -1,7 +1,7 @@
 """HTTP/1.1, the WebSocket of one route, and only requests that can be read in one way.
 
 Hypercorn 0.18 would follow an `Upgrade` to a WebSocket anywhere, or to HTTP/2, and HTTP/2 without being asked. They
-lead past the doors of the public face, or bring their own ways to be flooded. Who asks is answered in HTTP/1.1, as
+lead past the access checks of the public face, or bring their own ways to be flooded. Who asks is answered in HTTP/1.1, as
 RFC 9110 allows, but for the paths that have a WebSocket of their own.
 """
 

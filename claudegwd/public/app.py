@@ -25,9 +25,9 @@ from claudegwd.openai_api.errors import (
     MethodNotAllowed,
 )
 from claudegwd.public import (
+    access,
     chat,
     completions,
-    doors,
     health,
     messages,
     metrics,
@@ -133,7 +133,7 @@ def public_app(gateway: Gateway) -> QuartTrio:
 
 
 def _begin(gateway: Gateway) -> Response | None:
-    """Doors, in order: host, origin, preflight, key, limits. What this returns is the answer."""
+    """Access checks, in order: host, origin, preflight, key, limits. What this returns is the answer."""
     g.gateway = gateway
     g.started = trio.current_time()
     g.request_id = request_id(request.headers)
@@ -141,21 +141,21 @@ def _begin(gateway: Gateway) -> Response | None:
     g.record = Record(g.request_id, request.method, route, g.started)
     at_end(partial(over, gateway, g.record))
     at_end(gateway.begin_request())
-    doors.check_host(gateway, request.headers.get("host", ""))
+    access.check_host(gateway, request.headers.get("host", ""))
     origin = request.headers.get("origin")
-    doors.check_origin(gateway, origin)
+    access.check_origin(gateway, origin)
     if request.method == "OPTIONS":
         # With a body, though an empty one: under Trio, Quart 0.22 breaks off an answer that has none.
         return Response("", status=204, headers=_PREFLIGHT)
     g.client = ANONYMOUS
     if request.endpoint in _OPEN:
         return None
-    g.client = doors.authenticate(gateway, request.headers)
+    g.client = access.authenticate(gateway, request.headers)
     g.record.client = g.client.name
     if request.method == "POST" and request.endpoint is not None:
         g.limited = True
-        doors.check_body_type(request.headers)
-        g.admission = doors.admit(gateway, g.client)
+        access.check_body_type(request.headers)
+        g.admission = access.admit(gateway, g.client)
     return None
 
 
@@ -169,7 +169,7 @@ def _finish(response: Response) -> Response:
         headers["openai-processing-ms"] = str(milliseconds_since(g.started))
     g.record.status = response.status_code
     if g.get("limited"):
-        headers.update(doors.limit_headers(gateway, g.client))
+        headers.update(access.limit_headers(gateway, g.client))
     origin = request.headers.get("origin")
     if origin in gateway.config.server.cors_origins:
         headers["access-control-allow-origin"] = origin

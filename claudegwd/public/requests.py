@@ -59,7 +59,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What came in by the doors and is to be answered. `ending` closes it; `read_at` is when its body was there."""
+    """What was let in and is to be answered. `ending` closes it; `read_at` is when its body was there."""
 
     gateway: Gateway
     client: Client

@@ -1,6 +1,6 @@
 """GET /v1/responses as a WebSocket: requests come as messages, and every event goes as one.
 
-The doors are those of HTTP, and so is what makes a response. Requests of one `stream_id` (and those without) are
+The access checks are those of HTTP, and so is what makes a response. Requests of one `stream_id` (and those without) are
 answered one after the other, those of different ones side by side. What is not to be stored is kept for as long as the
 connection is open, so that `previous_response_id` needs no history.
 """
@@ -25,7 +25,7 @@ from claudegwd.openai_api.errors import BodyTooLarge, GatewayError, InternalErro
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.responses_messages import Create, error_message, event_messages, read_message
 from claudegwd.openai_api.responses_request import read_responses_request
-from claudegwd.public import doors
+from claudegwd.public import access
 from claudegwd.public.requests import Application, Call, Record, ending, over, request_id
 from claudegwd.public.response_making import ResponseMaking
 
@@ -69,11 +69,11 @@ class ResponsesSocket:
                 nursery.cancel_scope.cancel()
 
     def _enter(self, stack: ExitStack) -> None:
-        """The doors, in the order in which a request passes them."""
+        """The access checks, in the order in which a request passes them."""
         gateway = self._gateway
-        doors.check_host(gateway, self._headers.get("host", ""))
-        doors.check_origin(gateway, self._headers.get("origin"))
-        self._client = doors.authenticate(gateway, self._headers)
+        access.check_host(gateway, self._headers.get("host", ""))
+        access.check_origin(gateway, self._headers.get("origin"))
+        self._client = access.authenticate(gateway, self._headers)
         owner = self._client.owner
         if gateway.sockets[owner] >= MAX_SOCKETS:
             raise RateLimitExceeded(
@@ -165,8 +165,8 @@ class ResponsesSocket:
 
     async def _make(self, create: Create, record: Record, stack: ExitStack) -> None:
         gateway, now = self._gateway, trio.current_time()
-        client = doors.authenticate(gateway, self._headers)  # its key may have been revoked since
-        admission = doors.admit(gateway, client)
+        client = access.authenticate(gateway, self._headers)  # its key may have been revoked since
+        admission = access.admit(gateway, client)
         if gateway.config.log.content:
             log_content("asked", encode(create.fields), record.request_id)
         if create.size > gateway.config.server.max_body_bytes:  # frames are counted in characters

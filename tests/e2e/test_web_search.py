@@ -1,4 +1,4 @@
-"""A search that is asked for through two doors, chat and messages: the same sources, and none that nobody cited."""
+"""A search that is asked for on two routes, chat and messages: the same sources, and none that nobody cited."""
 
 from __future__ import annotations
 

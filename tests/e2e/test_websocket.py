@@ -128,7 +128,7 @@ async def test_too_much_at_once_is_refused(gateway: Running) -> None:
         await socket.answer()
 
 
-async def test_doors_are_those_of_http(gateway: Running) -> None:
+async def test_access_checks_are_those_of_http(gateway: Running) -> None:
     for headers, host, code in (
         ([(b"origin", b"https://evil.example")], "127.0.0.1", "origin_not_allowed"),
         ([], "evil.example", "host_not_allowed"),

@@ -22,6 +22,6 @@ def test_open_routes_are_the_ones_without_security() -> None:
 
 
 def test_handlers_have_names_of_their_own() -> None:
-    # A name is the route's endpoint, and by it the doors know which routes are open.
+    # A name is the route's endpoint, and by it the access checks know which routes are open.
     names = [route.handler.__name__ for route in ROUTES]
     assert len(set(names)) == len(names)

@@ -16,13 +16,13 @@ from claudegwd.config.schema import AuthConfig, ServerConfig
 from claudegwd.limits.clients import ANONYMOUS, Client, ClientBook, Usage, token_digest
 from claudegwd.limits.meter import Limits
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, PermissionDenied, UnsupportedMediaType
-from claudegwd.public import doors
+from claudegwd.public import access
 
 KEY = "cgw-false-key-of-ann"
 
 
 def gateway(*binds: str, needs_key: bool = True, **server: Any) -> Any:
-    """What the doors look at of a gateway."""
+    """What the access checks look at of a gateway."""
     binds = binds or ("127.0.0.1:8000",)
     book = ClientBook([(Client("ann", token_digest(KEY)), Usage())], default=Limits())
     return SimpleNamespace(
@@ -54,7 +54,7 @@ def refused(error: type[GatewayError], function: Any, *arguments: Any) -> None:
     ],
 )
 def test_the_name_of_a_host(host: str, name: str) -> None:
-    assert doors.name_of(host) == name
+    assert access.name_of(host) == name
 
 
 OURS = ["localhost", "127.0.0.1", "127.0.0.1:9", "[::1]:8000", "LOCALHOST.", "gateway.lan", "GATEWAY.lan:443"]
@@ -65,49 +65,49 @@ FOREIGN = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "
 
 @pytest.mark.parametrize("host", OURS)
 def test_hosts_that_are_ours(host: str) -> None:
-    doors.check_host(gateway(allowed_hosts=("gateway.lan",)), host)
+    access.check_host(gateway(allowed_hosts=("gateway.lan",)), host)
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_hosts_that_a_web_page_may_have_pointed_here(host: str) -> None:
-    refused(PermissionDenied, doors.check_host, gateway(allowed_hosts=("gateway.lan",)), host)
+    refused(PermissionDenied, access.check_host, gateway(allowed_hosts=("gateway.lan",)), host)
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:8000", "[::]:8000"])
 def test_listening_everywhere_any_address_is_ours_and_still_no_name(bind: str) -> None:
     wide = gateway(bind)
     for host in ("10.0.0.7:8000", "[fe80::1]:8000", "192.168.1.1"):
-        doors.check_host(wide, host)
+        access.check_host(wide, host)
     for host in ("evil.example", "a:b:c", "ev_il", "1.2.3", "2130706433", "١.٢.٣.٤"):
-        refused(PermissionDenied, doors.check_host, wide, host)
+        refused(PermissionDenied, access.check_host, wide, host)
 
 
 def test_the_address_that_we_listen_on_is_ours() -> None:
-    doors.check_host(gateway("10.0.0.7:8000"), "10.0.0.7:8000")
-    doors.check_host(gateway("[fd00::7]:8000"), "[FD00:0::7]:8000")
-    refused(PermissionDenied, doors.check_host, gateway("10.0.0.7:8000"), "10.0.0.8:8000")
+    access.check_host(gateway("10.0.0.7:8000"), "10.0.0.7:8000")
+    access.check_host(gateway("[fd00::7]:8000"), "[FD00:0::7]:8000")
+    refused(PermissionDenied, access.check_host, gateway("10.0.0.7:8000"), "10.0.0.8:8000")
 
 
 @given(st.text(max_size=40), st.sampled_from(["127.0.0.1:8000", "0.0.0.0:8000", "[::]:8000"]))
 def test_whatever_a_host_says_it_is_taken_or_refused(host: str, bind: str) -> None:
     with suppress(PermissionDenied):
-        doors.check_host(gateway(bind), host)
+        access.check_host(gateway(bind), host)
 
 
 def test_origins() -> None:
     here = gateway(cors_origins=("https://chat.lan",))
-    doors.check_origin(here, None)
-    doors.check_origin(here, "https://chat.lan")
+    access.check_origin(here, None)
+    access.check_origin(here, "https://chat.lan")
     for origin in ("null", "", "https://evil.example", "http://chat.lan", "https://chat.lan.evil.example", "*"):
-        refused(PermissionDenied, doors.check_origin, here, origin)
-    refused(PermissionDenied, doors.check_origin, gateway(), "http://127.0.0.1:3000")
+        refused(PermissionDenied, access.check_origin, here, origin)
+    refused(PermissionDenied, access.check_origin, gateway(), "http://127.0.0.1:3000")
 
 
 @pytest.mark.parametrize("value", ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8"])
 def test_json_is_taken(value: str) -> None:
-    doors.check_body_type(Headers({"content-type": value}))
+    access.check_body_type(Headers({"content-type": value}))
     for encoding in ("Identity", "gzip", "zstd"):
-        doors.check_body_type(Headers({"content-type": value, "content-encoding": encoding}))
+        access.check_body_type(Headers({"content-type": value, "content-encoding": encoding}))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_json_is_taken(value: str) -> None:
     ],
 )
 def test_what_a_page_may_send_without_asking_is_not(headers: dict[str, str]) -> None:
-    refused(UnsupportedMediaType, doors.check_body_type, Headers(headers))
+    refused(UnsupportedMediaType, access.check_body_type, Headers(headers))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_what_a_page_may_send_without_asking_is_not(headers: dict[str, str]) -> 
     ],
 )
 def test_a_key_in_either_header_opens(headers: dict[str, str]) -> None:
-    assert doors.authenticate(gateway(), Headers(headers)).name == "ann"
+    assert access.authenticate(gateway(), Headers(headers)).name == "ann"
 
 
 @pytest.mark.parametrize(
@@ -158,25 +158,25 @@ def test_a_key_in_either_header_opens(headers: dict[str, str]) -> None:
     ],
 )
 def test_nothing_else_does(headers: dict[str, str]) -> None:
-    refused(AuthenticationFailed, doors.authenticate, gateway(), Headers(headers))
+    refused(AuthenticationFailed, access.authenticate, gateway(), Headers(headers))
 
 
 @given(st.text(max_size=200))
 def test_no_text_but_the_key_is_a_key_and_none_is_told_back(text: str) -> None:
     with pytest.raises(AuthenticationFailed) as caught:
-        doors.authenticate(gateway(), Headers({"x-api-key": text.replace("\n", "").replace("\r", "")}))
+        access.authenticate(gateway(), Headers({"x-api-key": text.replace("\n", "").replace("\r", "")}))
     assert KEY not in caught.value.message
 
 
 @pytest.mark.parametrize("token", ["none", "any", "sk-false-1", "", "CGW-false", f" x{KEY}"])
 def test_without_authentication_everybody_is_the_same_client(token: str) -> None:
-    assert doors.authenticate(gateway(needs_key=False), Headers({"x-api-key": token})) is ANONYMOUS
-    assert doors.authenticate(gateway(needs_key=False), Headers({"authorization": f"Bearer {token}"})) is ANONYMOUS
+    assert access.authenticate(gateway(needs_key=False), Headers({"x-api-key": token})) is ANONYMOUS
+    assert access.authenticate(gateway(needs_key=False), Headers({"authorization": f"Bearer {token}"})) is ANONYMOUS
 
 
 def test_a_client_key_holds_also_where_none_is_asked_for() -> None:
     open_door = gateway(needs_key=False)
-    assert doors.authenticate(open_door, Headers({"x-api-key": KEY})).name == "ann"
-    refused(AuthenticationFailed, doors.authenticate, open_door, Headers({"x-api-key": f"{KEY}x"}))
+    assert access.authenticate(open_door, Headers({"x-api-key": KEY})).name == "ann"
+    refused(AuthenticationFailed, access.authenticate, open_door, Headers({"x-api-key": f"{KEY}x"}))
     open_door.clients.book.revoke("ann", 1.0)
-    refused(AuthenticationFailed, doors.authenticate, open_door, Headers({"authorization": f"Bearer {KEY}"}))
+    refused(AuthenticationFailed, access.authenticate, open_door, Headers({"authorization": f"Bearer {KEY}"}))

@@ -1,4 +1,4 @@
-"""The doors of a running gateway: keys, routes, hosts, origins, limits. The CLI behind them is the fake one."""
+"""Access to a running gateway: keys, routes, hosts, origins, limits. The CLI behind it is the fake one."""
 
 from __future__ import annotations
 
