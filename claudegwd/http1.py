@@ -1,8 +1,8 @@
 """HTTP/1.1, the WebSocket of one route, and only requests that can be read in one way.
 
 Hypercorn 0.18 would follow an `Upgrade` to a WebSocket anywhere, or to HTTP/2, and HTTP/2 without being asked. They
-lead past the access checks of the public face, or bring their own ways to be flooded. Who asks is answered in HTTP/1.1, as
-RFC 9110 allows, but for the paths that have a WebSocket of their own.
+lead past the access checks of the public face, or bring their own ways to be flooded. Who asks is answered in HTTP/1.1,
+as RFC 9110 allows, but for the paths that have a WebSocket of their own.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """GET /v1/responses as a WebSocket: requests come as messages, and every event goes as one.
 
-The access checks are those of HTTP, and so is what makes a response. Requests of one `stream_id` (and those without) are
-answered one after the other, those of different ones side by side. What is not to be stored is kept for as long as the
-connection is open, so that `previous_response_id` needs no history.
+The access checks are those of HTTP, and so is what makes a response. Requests of one `stream_id` (and those without)
+are answered one after the other, those of different ones side by side. What is not to be stored is kept for as long as
+the connection is open, so that `previous_response_id` needs no history.
 """
 
 import logging

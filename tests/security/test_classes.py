@@ -80,7 +80,7 @@ async def test_request_chooses_upstream() -> None:
 
 
 async def test_authentication_on_a_rebuilt_path(gateway: Running) -> None:
-    """The route that is checked is the one that is served, whatever a header says. (Paths: tests/e2e/test_access.py.)"""
+    """The route that is checked is served, whatever a header says. (Paths: tests/e2e/test_access.py.)"""
     for name in ("x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-forwarded-path", "x-accel-redirect"):
         is_refused(await gateway.http.get("/v1/models", headers={name: "/livez"}), 401)
         assert (await gateway.http.get("/livez", headers={name: "/v1/models"})).text == "ok\n"
