@@ -51,6 +51,7 @@ from claudegwd.workers.catalogue_probe import CliEndedError, Found, keep, probe,
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
 from claudegwd.workers.question import Question, Questions, Timing
+from claudegwd.workers.running_request import RunningRequest
 from claudegwd.workers.scratch import Scratch
 
 # Above parked_seconds, so that the CLI never gives up a tool call before we do.
@@ -122,6 +123,7 @@ class Gateway:
         self.active = 0
         self.total = 0
         self.failed: dict[str, int] = {}
+        self.running_requests: set[RunningRequest] = set()  # those that ask a model
         self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
         self.ring.by_headroom = self.config.keys.order == "headroom"
         self.login = Login(env)
@@ -427,6 +429,11 @@ class Gateway:
             }
             for model in self._models.values()
         ]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """For the control face: a dict for each request that asks a model, the oldest first. No content."""
+        now = trio.current_time()
+        return [running.row(now) for running in sorted(self.running_requests, key=lambda running: running.started)]
 
     def workers(self) -> list[dict[str, Any]]:
         """For the control face: a dict for each worker."""

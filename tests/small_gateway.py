@@ -120,6 +120,14 @@ class SmallGateway:
             "config_generation": self.generation, "last_reload": None,
         }  # fmt: skip
 
+    def requests(self) -> list[dict[str, Any]]:
+        return [
+            {"request_id": "req_1", "client": "laptop", "model": "sonnet", "route": "/v1/chat/completions",
+             "stream": True, "state": "streaming", "age_seconds": 4.2, "first_token_seconds": 0.61,
+             "output_tokens": 180, "tokens_per_second": 50.1, "worker": 4243, "how": "warm", "key": "primary",
+             "attempts": 1},
+        ]  # fmt: skip
+
     def workers(self) -> list[dict[str, Any]]:
         return [
             {"number": 1, "pid": 4243, "state": "busy", "client": "laptop", "key": "primary", "uses": 4,

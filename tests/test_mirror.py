@@ -35,6 +35,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/workers/catalogue_probe.py": ("e2e/test_routes.py",),
     "claudegwd/workers/conversations.py": ("e2e/test_tools.py", "e2e/test_chat.py"),
     "claudegwd/workers/roster.py": ("claudegwd/workers/test_pool.py", "e2e/test_metrics.py"),
+    "claudegwd/workers/running_request.py": ("e2e/test_running_requests.py",),
     "claudegwd/workers/spares.py": ("claudegwd/workers/test_pool.py",),
     "claudegwd/workers/worker.py": ("e2e/test_tools.py", "e2e/test_one_request.py"),
     # Parts of one thing, tested through it.

@@ -120,6 +120,10 @@ class Gateway(Protocol):
         """The fields of `GET /v1/status`, without tokens."""
         ...
 
+    def requests(self) -> list[dict[str, Any]]:
+        """A dict for each request under way that asks a model, the oldest first. Nothing of its content."""
+        ...
+
     def workers(self) -> list[dict[str, Any]]:
         """A dict for each CLI process."""
         ...

@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from claudegwd.control import audit, clients, config, env, keys, logs, models, reload, rotate, status, usage, workers
+from claudegwd.control import (
+    audit,
+    clients,
+    config,
+    env,
+    keys,
+    logs,
+    models,
+    reload,
+    requests,
+    rotate,
+    status,
+    usage,
+    workers,
+)
 from claudegwd.control.ask import Answer, Ask, Handler
 from claudegwd.control.gateway_protocol import Gateway
 
@@ -48,6 +62,7 @@ ROUTES: Final = (
     Route("DELETE", "/v1/clients/<name>", clients.revoke, "ends a client; with `forget=1` its record goes too"),
     Route("PATCH", "/v1/clients/<name>", clients.change, "changes models, limits or expiry of a client"),
     Route("POST", "/v1/clients/<name>/rotate", clients.rotate, "gives a client a new key and answers it, once"),
+    Route("GET", "/v1/requests", requests.rows, "lists the requests under way that ask a model, the oldest first"),
     Route("GET", "/v1/workers", workers.rows, "lists the CLI processes"),
     Route("GET", "/v1/audit", audit.rows, "shows who changed what over this socket: ?lines=N"),
     Route("GET", "/v1/usage", usage.show, "shows who used what: ?since=7d&by=client,key,model,day,hour&client=NAME"),

@@ -33,6 +33,7 @@ from claudegwd.translate.estimate import answer_tokens, most_tokens, prompt_toke
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, TokenCount
 from claudegwd.workers.question import Question
+from claudegwd.workers.running_request import RunningRequest
 
 # Proxies and clients give up on a silent connection after 30 to 60 s.
 HEARTBEAT_SECONDS = 15.0
@@ -99,6 +100,12 @@ class Reply:
         for choice in self._choices:
             call.ending.callback(choice.close)
         call.ending.callback(self._observe)
+        running = RunningRequest(
+            self._record.request_id, self._client.name, self._record.model, self._record.route, stream,
+            self._record.started, lambda: self.questions,
+        )  # fmt: skip
+        self._gateway.running_requests.add(running)
+        call.ending.callback(self._gateway.running_requests.discard, running)
         call.ending.enter_context(self._gateway.clients.book.under_way(self._client, self._revoked))
 
     @property

@@ -84,6 +84,8 @@ class Question:
         self.waited = 0.0  # seconds for a worker: in the queue, or for the CLI to end its last turn
         self.asked_at: float | None = None  # trio's clock: the question was written to the CLI, the first time
         self.first_at: float | None = None  # the first token came from it
+        self.spoke_at: float | None = None  # the same, also where the answer is not handed out before its end
+        self.waits_for_key = False  # until one has cooled
         self.uses: list[Use] = []  # one for each time that it was written to a CLI
         self._questions = questions
         self._lease: Lease | None = None
@@ -132,6 +134,11 @@ class Question:
         return self._answer
 
     @property
+    def worker_pid(self) -> int | None:
+        """The process that was taken for it."""
+        return self._lease.worker.process.pid if self._lease is not None else None
+
+    @property
     def altered(self) -> Sequence[str]:
         """What reached the model in other characters than the client's: nothing of a request that went in whole."""
         return () if self._went_whole else self.plan.tools.altered
@@ -178,7 +185,7 @@ class Question:
     async def _until_first_token(self) -> None:
         again = False
         while True:
-            self._begun = False
+            self._begun, self.spoke_at = False, None
             failed = await self._attempt(again=again)
             if failed is None:
                 return
@@ -228,6 +235,8 @@ class Question:
                 return batch[-1]
             first.extend(batch)
             self._begun = self._begun or bool(batch)
+            if self.spoke_at is None and _has_token(batch):
+                self.spoke_at = trio.current_time()
             if isinstance(first[-1], Finished) if self.whole and first else _has_token(first):
                 last = first[-1]
                 if isinstance(last, Failed):
@@ -341,7 +350,9 @@ class Question:
             if choice.until > self.attempts.held_until:
                 raise error_for(choice.kind, retry_after=choice.until - now, refused=choice.refused)
             self._let_worker_go()
+            self.waits_for_key = True
             await trio.sleep(max(0.01, choice.until - now))
+            self.waits_for_key = False
             self.attempts.tried.clear()
 
     def _held(self) -> Lease:
