@@ -196,6 +196,7 @@ class RunningGateway(Gateway):
         loaded = load(self.config_option, self.env)
         # Where the new configuration would listen says nothing of where we do, until a restart.
         auth_required(in_effect(self.config, loaded.config), self.binds)
+        self.check_models(loaded)
         return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude.binary, self.env))
 
     def _read_keys(self, loaded: Loaded) -> KeysSource:

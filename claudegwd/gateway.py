@@ -14,6 +14,7 @@ from claudegwd import contract
 from claudegwd.claude_cli import launch as cli_launch
 from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
+from claudegwd.config.problems import ConfigError
 from claudegwd.config.schema import Config
 from claudegwd.key_log import log_key_news
 from claudegwd.keys.failures import FailureKind
@@ -43,6 +44,7 @@ from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.supervised import supervised
 from claudegwd.translate.catalogue import LONG_CONTEXT, Initialized, Model, long_context, offered
+from claudegwd.translate.fallbacks import stand_ins, strangers, with_fallbacks
 from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
@@ -244,6 +246,7 @@ class Gateway:
         refuse_old(found.initialized.claude_code_version)
         self._initialized = found.initialized
         self.claude_version = found.initialized.claude_code_version
+        self.check_models(self.loaded)
         self.offer_models()
 
     def _do_without_client_log(self) -> None:
@@ -266,8 +269,19 @@ class Gateway:
 
     def offer_models(self) -> None:
         """List the CLI's models and the configured ones."""
-        claude = self.config.claude
-        self._models = offered(self._initialized.models, (*claude.models, claude.default_model), claude.aliases)
+        self._models = self._offered(self.config)
+
+    def _offered(self, config: Config) -> dict[str, Model]:
+        claude = config.claude
+        return offered(self._initialized.models, (*claude.models, claude.default_model), claude.aliases)
+
+    def check_models(self, loaded: Loaded) -> None:
+        """Raise ConfigError for a configuration that counts on models that there are not."""
+        models, fallback = self._offered(loaded.config), loaded.config.claude.fallback
+        unknown = strangers(fallback, lambda name: name in models or long_context(name, models) is not None)
+        if unknown:
+            text = no_such_model(unknown[0], models).removeprefix("cannot find the model ")
+            raise ConfigError(*loaded.origin("claude.fallback"), f"names a model that is not offered, {text}")
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
@@ -296,16 +310,24 @@ class Gateway:
             check_use("web_search", frozenset(self.config.claude.server_tools), "web_search_options")
             if not self._carries_whole():
                 cannot_honour("web_search_options", "the Claude Code CLI, whose login serves, has no place for it")
-        return make_plan(wanted, self.model(wanted.model, client), client.name, client.owner)
+        return self._planned(wanted.model, client, lambda model: make_plan(wanted, model, client.name, client.owner))
 
     def plan_messages(self, wanted: MessagesRequest, client: Client) -> Plan:
         """Plan a request of the Messages API. Raises the same, and PermissionDenied for a tool that costs."""
         check_allowed(wanted.tools, frozenset(self.config.claude.server_tools))
         whole = self._carries_whole()
-        return messages_plan(
-            wanted, self.model(wanted.model, client), client.name, client.owner,
-            whole=whole, plain_system=whole and self.config.claude.system == "plain",
-        )  # fmt: skip
+        plain = whole and self.config.claude.system == "plain"
+
+        def make(model: Model) -> Plan:
+            return messages_plan(wanted, model, client.name, client.owner, whole=whole, plain_system=plain)
+
+        return self._planned(wanted.model, client, make)
+
+    def _planned(self, name: str, client: Client, make: Callable[[Model], Plan]) -> Plan:
+        """The plan for the model of this name, and for those that stand in for it and that this client may use."""
+        model = self.model(name, client)
+        others = (self._models.get(other) for other in stand_ins(model, self.config.claude.fallback))
+        return with_fallbacks(make, model, [other for other in others if other and client.allows(other.id)])
 
     def model(self, name: str, client: Client) -> Model:
         """The model of this name. Raises ModelNotFound, also for one that this client may not use."""

@@ -57,7 +57,7 @@ def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], e
             errors.add(error)
     errors.done()
     config = Config(**{section: msgspec.convert(table, _struct(section)) for section, table in parts.items()})
-    for check in (_check_binds, _check_names, _check_auth, _check_workers):
+    for check in (_check_binds, _check_names, _check_fallback, _check_auth, _check_workers):
         found = check(config)
         if found is not None:
             file, name = origin(found[0])
@@ -200,6 +200,22 @@ def _check_names(config: Config) -> tuple[str, str] | None:
     for alias, model in config.claude.aliases.items():
         if model in config.claude.aliases:
             return "claude.aliases", f"leads from {shown(alias)} to another alias: name the model itself"
+    return None
+
+
+def _check_fallback(config: Config) -> tuple[str, str] | None:
+    """A model that stands in for itself would be asked again and again, should one follow the table."""
+    fallback = config.claude.fallback
+    for name in fallback:
+        seen: set[str] = set()
+        waiting = list(fallback[name])
+        while waiting:
+            one = waiting.pop()
+            if one not in seen:
+                seen.add(one)
+                waiting += fallback.get(one, ())
+        if name in seen:
+            return "claude.fallback", f"leads from {shown(name)} back to itself: take out one of the steps between"
     return None
 
 

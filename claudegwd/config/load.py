@@ -37,6 +37,11 @@ class Loaded:
     secrets: Secrets
     warnings: tuple[str, ...]
 
+    def origin(self, key: str) -> tuple[str, str]:
+        """Which file and name an error about this key is to name."""
+        source = self.sources.get(key, "file")
+        return (str(self.path), key) if source == "file" else (ENVIRONMENT, source)
+
 
 _NO_RECYCLING = "workers.recycle has no effect any more, processes are always used again: take it out"
 _CONTENT_IS_LOGGED = "log.content is on: what clients ask and models answer goes into the log; switch it off afterwards"

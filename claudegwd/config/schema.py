@@ -87,6 +87,10 @@ class ClaudeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     aliases: Annotated[
         dict[ModelName, ModelName], Meta(description='a table of model names such as { "gpt-4o" = "sonnet" }')
     ] = msgspec.field(default_factory=dict)
+    fallback: Annotated[
+        dict[ModelName, tuple[ModelName, ...]],
+        Meta(description='a table of model names with lists of others, such as { "opus" = ["sonnet"] }'),
+    ] = msgspec.field(default_factory=dict)
     server_tools: Annotated[
         tuple[Literal["web_search", "web_fetch", "code_execution"], ...],
         Meta(description='a list of "web_search", "web_fetch" and "code_execution"'),

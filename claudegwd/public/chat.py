@@ -69,7 +69,7 @@ async def _answer(wanted: ChatRequest) -> Response:
         _new_id(), int(time.time()), reply.model, [_choice(*each) for each in enumerate(reply.questions)],
         reply.usage, _older_fields(wanted), legacy_functions=wanted.uses_legacy_functions,
     )  # fmt: skip
-    return Response(body, content_type="application/json", headers=headers(reply.questions[0]))
+    return Response(body, content_type="application/json", headers=headers(reply.head))
 
 
 def _choice(index: int, question: Question) -> Choice:

@@ -1,11 +1,11 @@
-"""One choice of an answer: its question, one before it that prepares it, and another one after it where the answer is
-not in the wanted format."""
+"""One choice of an answer: its question, one before it that prepares it, the same to another model where the one that
+was asked for is not to be had, and another one after it where the answer is not in the wanted format."""
 
 from collections.abc import Callable, Sequence
 
 import trio
 
-from claudegwd.openai_api.errors import UpstreamUnavailable
+from claudegwd.openai_api.errors import CallerError, GatewayError, UpstreamUnavailable
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, Text
@@ -26,6 +26,7 @@ class Choice:
         self._prepares = prepares
         self.question = ask(plan)
         self.earlier: list[Question] = []  # whose answers were not used
+        self.may_change_model = True  # until the client has been told which one answers
         self._repeats = 0
         self._said = False  # text was handed out, so there is nothing to repeat
         self._begun = False  # the first outputs of the present question were handed out
@@ -36,12 +37,22 @@ class Choice:
         """All that was asked."""
         return (*self.earlier, self.question)
 
+    @property
+    def answered(self) -> Sequence[Question]:
+        """Those of them that did not fail, so that they have an answer or are about to."""
+        return [question for question in self.every if question.error is None]
+
+    @property
+    def earliest(self) -> Question:
+        """Whose first token was the first; where all have failed, what was asked first."""
+        return next(iter(self.answered), self.every[0])
+
     async def first(self) -> Sequence[Output]:
         """The outputs up to and including the first token. May be cancelled and called again before `next`."""
         if self._prepares is not None:
             await self._prepare(self._prepares)
         while True:
-            outputs = self._taken(await self.question.first())
+            outputs = self._taken(await self._first())
             if outputs is not None:
                 self._begun = True
                 return outputs
@@ -73,12 +84,26 @@ class Choice:
 
     async def _prepare(self, prepares: Callable[[Answer], Plan]) -> None:
         # Cancelled and called again it goes on where it was: the first outputs are given twice, and not used.
-        batch: Sequence[Output] | None = await self.question.first()
+        batch: Sequence[Output] | None = await self._first()
         while batch is not None:
             batch = await self.question.next()
         plan = prepares(self.question.answer)
         self._prepares = None
         self._go_on(plan)
+
+    async def _first(self) -> Sequence[Output]:
+        """The first outputs of the present question, or of the same to a model that stands in."""
+        while True:
+            try:
+                return await self.question.first()
+            except GatewayError as error:
+                if not (self.may_change_model and self.question.lacks_model and self.question.plan.fallback):
+                    raise
+                try:
+                    plan = self.question.plan.fallback()
+                except CallerError:
+                    raise error from None  # what is asked for that one cannot do
+                self._go_on(plan)
 
     def _taken(self, batch: Sequence[Output]) -> Sequence[Output] | None:
         """The batch, if it may be handed out; None when another question has taken the place of this one."""

@@ -32,7 +32,7 @@ async def completions() -> Response:
     await reply.whole()
     choices = [_choice(wanted, *each) for each in enumerate(reply.questions)]
     body = text_completion_body(_new_id(), int(time.time()), reply.model, choices, reply.usage)
-    return Response(body, content_type="application/json", headers=headers(reply.questions[0]))
+    return Response(body, content_type="application/json", headers=headers(reply.head))
 
 
 def _choice(wanted: CompletionsRequest, index: int, question: Question) -> TextChoice:

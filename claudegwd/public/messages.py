@@ -39,7 +39,7 @@ async def messages_create() -> Response:
         body = message_body(events)
     except (ValueError, KeyError, TypeError) as error:
         raise InternalError("cannot answer: the upstream's events do not make a message") from error
-    return Response(body, content_type=_JSON, headers=worker_headers(reply.questions[0], ignored))
+    return Response(body, content_type=_JSON, headers=worker_headers(reply.head, ignored))
 
 
 async def messages_count() -> Response:

@@ -116,8 +116,12 @@ class Reply:
     @property
     def model(self) -> str:
         """The model that answers, once that is known, else the one that was asked for."""
-        head: Question = self.questions[0]
-        return head.answer.model or head.plan.model.id
+        return self.head.answer.model or self.head.plan.model.id
+
+    @property
+    def head(self) -> Question:
+        """The one of which headers tell: one that another model answers, if there is any."""
+        return next((question for question in self.questions if question.plan.stands_in_for), self.questions[0])
 
     def stop(self, error: GatewayError) -> None:
         """End it now; its reader is told `error`. Never waits."""
@@ -147,6 +151,8 @@ class Reply:
                 raise self._told(error) from None
             first_at = self.questions[-1].first_at
             self._handed_on = trio.current_time() - first_at if first_at is not None else None
+        for choice in self._choices:
+            choice.may_change_model = False
 
     async def stream(
         self,
@@ -159,7 +165,7 @@ class Reply:
         """
         await self.begun()
         events = self.events(*make(self.model))
-        response = Response(events, headers={**STREAM_HEADERS, **headers(self.questions[0])})
+        response = Response(events, headers={**STREAM_HEADERS, **headers(self.head)})
         response.timeout = None  # Quart's default would cut the stream after 60 s
         return response
 
@@ -204,7 +210,7 @@ class Reply:
 
     def _count(self, choice: Choice) -> None:
         """Count a complete answer to its key and to this request, and those that were not used: they were paid for."""
-        for question in choice.every:
+        for question in choice.answered:
             self.usage += _usage(finished(question).usage)
             self._gateway.answered(question)
 
@@ -257,7 +263,7 @@ class Reply:
         if self._gateway.config.log.content:
             for question in (each for choice in self._choices for each in choice.every):
                 log_content("answered", encode(question.answer.spoken()), question.request_id)
-        head, started = self._choices[0].every[0], self._record.started
+        head, started = self._choices[0].earliest, self._record.started
         self._gateway.metrics.asked(
             Asked(
                 operation=self._operation,
@@ -276,7 +282,7 @@ class Reply:
         ledger, started = self._gateway.ledger, self._record.started
         spending = self._gateway.clients.book.spending
         whole = Sums(requests=1, all_ms=milliseconds_since(started))
-        first_at = self._choices[0].every[0].first_at
+        first_at = self._choices[0].earliest.first_at
         if first_at is not None:
             whole.firsts, whole.first_ms = 1, round((first_at - started) * 1000)
         line = Line(
@@ -288,7 +294,7 @@ class Reply:
             ledger.note(line, whole)
         for question in (each for choice in self._choices for each in choice.every):
             for use in question.uses:
-                place = line._replace(key=use.key, how=question.how)
+                place = line._replace(key=use.key, how=question.how, model=question.plan.model.id)
                 booking = Booking(ledger.note, spending, place, use.answer, self.on_spent)
                 booking.begin(whole if use in last else Sums())
 

@@ -35,7 +35,7 @@ async def responses_create() -> Response:
         with making.told():
             return await making.reply.stream(making.opened, making.headers)
     whole = await making.whole()
-    return Response(whole, content_type=_JSON, headers=making.headers(making.reply.questions[0]))
+    return Response(whole, content_type=_JSON, headers=making.headers(making.reply.head))
 
 
 async def responses_compact() -> Response:
@@ -46,7 +46,7 @@ async def responses_compact() -> Response:
     making = ResponseMaking(this_call(), msgspec.structs.replace(wanted, compacts=True))
     await making.ask(in_one_piece=True)
     compaction = await making.compaction()
-    return Response(compaction, content_type=_JSON, headers=making.headers(making.reply.questions[0]))
+    return Response(compaction, content_type=_JSON, headers=making.headers(making.reply.head))
 
 
 async def responses_input_tokens() -> Response:

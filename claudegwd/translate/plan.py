@@ -1,6 +1,6 @@
 """A request to the plan of a turn: all that a worker needs to serve it, whatever worker that is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +42,9 @@ class Plan:
     server_tools: tuple[Mapping[str, Any], ...] = ()
     # The client's own body, where it speaks the Messages API: it goes in as it is, and the answer comes back so.
     own_body: Mapping[str, Any] | None = None
+    # The same question to the model that stands in where this one is not to be had, by the operator's word.
+    fallback: "Callable[[], Plan] | None" = None
+    stands_in_for: str = ""  # the name that was asked for, where this is such a model
 
     @property
     def is_prefill(self) -> bool:
@@ -94,7 +97,7 @@ class Plan:
         )
         asked = self.format.correction(fault)
         again = Entry("user", ({"type": "text", "text": asked},), (), chain(given.digest, ["u", ["t" + asked], []]))
-        return replace(self, entries=(*self.entries, given, again))
+        return replace(self, entries=(*self.entries, given, again), fallback=None)
 
 
 def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") -> Plan:

@@ -18,7 +18,13 @@ from claudegwd.keys.key import BASE_URL_VARIABLE, UpstreamKey
 from claudegwd.keys.ring import KeyRing
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
-from claudegwd.openai_api.errors import GatewayError, InternalError, UpstreamTimeout
+from claudegwd.openai_api.errors import (
+    GatewayError,
+    InternalError,
+    ModelNotFound,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from claudegwd.redact import redact
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
@@ -142,6 +148,12 @@ class Question:
     def altered(self) -> Sequence[str]:
         """What reached the model in other characters than the client's: nothing of a request that went in whole."""
         return () if self._went_whole else self.plan.tools.altered
+
+    @property
+    def lacks_model(self) -> bool:
+        """Whether it failed because the model is not to be had under any key, before anything of an answer came."""
+        begun = self._begun or self.attempts.broken_off
+        return isinstance(self.error, ModelNotFound | UpstreamUnavailable) and not begun
 
     def close(self) -> None:
         """Give everything back; a turn under way is ended at once. Never waits, may be called twice."""

@@ -148,6 +148,16 @@ def test_an_alias_of_an_alias() -> None:
     assert "another alias" in refusal({"claude.aliases": {"a": "b", "b": "sonnet"}})
 
 
+@pytest.mark.parametrize("table", [{"a": ["a"]}, {"a": ["x", "b"], "b": ["c"], "c": ["a"]}])
+def test_a_model_that_would_stand_in_for_itself(table: dict[str, list[str]]) -> None:
+    assert refusal({"claude.fallback": table}).startswith('claude.fallback leads from "a" back to itself')
+
+
+def test_models_that_stand_in_for_others() -> None:
+    made({"claude.fallback": {"a": ["b", "c"], "b": ["c"]}})
+    assert refusal({"claude.fallback": {"a": "b"}}).endswith('not a table with "a" = "b"')
+
+
 def test_more_spares_than_workers() -> None:
     assert refusal({"workers.spares": 9}).startswith("workers.spares cannot be 9 while workers.max is 8")
 

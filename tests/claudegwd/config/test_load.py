@@ -37,6 +37,7 @@ models = ["claude-x"]
 aliases = {{ "gpt-4o" = "sonnet" }}
 system = "plain"
 server_tools = ["web_search"]
+fallback = {{ opus = ["sonnet"] }}
 [workers]
 spares = 2
 max = 3
