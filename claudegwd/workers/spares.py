@@ -15,9 +15,10 @@ from claudegwd.workers.worker import Worker
 # gateway would never have a spare again.
 PATIENCE_SECONDS = 2.0
 
-# At the bound an idle worker makes room for a spare only when it has been idle for so long: it serves its client's next
-# question sooner than a spare would, and starting one costs half a second of processor time.
-ROOM_SECONDS = 30.0
+# At the bound, the worker that has been idle longest makes room for a spare, but not before it has been idle for this
+# long: under load it is taken again within milliseconds. Any longer, and clients with ever new system prompts, who fill
+# the pool with idle workers, would wait for a process to start each time.
+ROOM_SECONDS = 3.0
 
 
 class Spares:

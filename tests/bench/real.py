@@ -156,7 +156,7 @@ async def throughput(field: Field) -> None:
 
 async def _cli_seconds(server: Gateway) -> float:
     """Processor seconds that the workers have used."""
-    rows = (await server.control("GET", "/v1/workers")).json()["workers"]
+    rows = (await server.control("GET", "/v1/workers"))["workers"]
     ticks = 0
     for row in rows:
         with suppress(OSError):
@@ -174,7 +174,7 @@ async def open_conversations(field: Field) -> None:
             conversations[index] = exchange(messages, answer.text)
             if number:
                 turns.append(answer.first_token)
-    rows = (await field.gateway.control("GET", "/v1/workers")).json()["workers"]
+    rows = (await field.gateway.control("GET", "/v1/workers"))["workers"]
     section = "A hundred open conversations, one after the other"
     field.report.durations(section, "gateway, first token of a turn", turns, f"{len(rows)} processes")
     field.report.figure(section, "memory of the workers", sum(row["rss_bytes"] for row in rows) / 2**20, "MB", "")
