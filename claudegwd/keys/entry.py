@@ -19,8 +19,12 @@ EXHAUSTED_SECONDS: Final = 3600.0
 RESET_MAX_SECONDS: Final = 8 * 86400.0
 # Access to a model is granted by a person elsewhere, who expects it to work soon afterwards without telling us.
 FORBIDDEN_SECONDS: Final = 3600.0
+# The same for a key under which no answer ever came: a 404 may then be of a wrong path in base_url as well as of the
+# model, for the CLI reports both in the same words. Whoever corrects the address on the other side is not kept waiting.
+FORBIDDEN_UNPROVEN_SECONDS: Final = 60.0
 # Models come from the known list, so this is never reached in practice; it bounds the row in the store.
 FORBIDDEN_MAX: Final = 64
+_LOOK_AT_ADDRESS: Final = "; no model has answered under this key yet: if all are refused, look at its base_url"
 LAST_ERROR_MAX: Final = 360  # characters: a class, a status, and what the upstream said at the beginning
 
 _EFFECT_EVENTS: Final[Mapping[KeyEffect, KeyEvent]] = {
@@ -63,6 +67,7 @@ class KeyEntry:
     last_error_at: float | None = None
     last_used: float | None = None
     forbidden: dict[str, float] = field(default_factory=dict)
+    proven: bool = False  # whether an answer ever came under this token from this address
 
     @classmethod
     def new(cls, key: UpstreamKey) -> "KeyEntry":
@@ -91,6 +96,7 @@ class KeyEntry:
     def succeed(self, now: float, tokens: int) -> None:
         """An answer came under it. A late one does not lift a limit that came meanwhile."""
         self.requests += 1
+        self.proven = True
         self.tokens += tokens
         self.last_used = now
         if self.usable:
@@ -114,6 +120,8 @@ class KeyEntry:
         self.last_error = (error or kind.value)[:LAST_ERROR_MAX]
         self.last_error_at = now
         if effect is KeyEffect.MODEL_FORBIDDEN:
+            if not self.proven and self.key.base_url:
+                self.last_error = (self.last_error + _LOOK_AT_ADDRESS)[:LAST_ERROR_MAX]
             return model is not None and self._forbid(model, now)
         before = (self.state, self.until)
         self.fire(_EFFECT_EVENTS[effect])
@@ -124,7 +132,7 @@ class KeyEntry:
         self.forbidden.pop(model, None)
         while len(self.forbidden) >= FORBIDDEN_MAX:
             del self.forbidden[next(iter(self.forbidden))]
-        self.forbidden[model] = now + FORBIDDEN_SECONDS
+        self.forbidden[model] = now + (FORBIDDEN_SECONDS if self.proven else FORBIDDEN_UNPROVEN_SECONDS)
         return True
 
     def _set_time(self, before: KeyState, now: float, cooldown: float, named: float | None) -> None:
@@ -160,6 +168,7 @@ class KeyEntry:
             self.fire(KeyEvent.REPLACED)
             self.repeats = 0
             self.forbidden.clear()
+            self.proven = False
             self.last_error = self.last_error_at = None
         self.key = key
         disabled = key.status is KeyStatus.DISABLED
@@ -191,6 +200,7 @@ class KeyEntry:
         self.last_used = row.last_used
         if row.digest != self.key.digest:
             return
+        self.proven = row.tokens > 0
         self.last_error, self.last_error_at, self.repeats = row.last_error, row.last_error_at, row.repeats
         self.forbidden = {model: min(until, now + FORBIDDEN_SECONDS) for model, until in row.forbidden.items()}
         events = {KeyState.INVALID: KeyEvent.REFUSED, KeyState.EXHAUSTED: KeyEvent.SPENT}

@@ -8,6 +8,7 @@ from claudegwd.keys.entry import (
     EXHAUSTED_SECONDS,
     FORBIDDEN_MAX,
     FORBIDDEN_SECONDS,
+    FORBIDDEN_UNPROVEN_SECONDS,
     RESET_MAX_SECONDS,
 )
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
@@ -122,6 +123,8 @@ def test_what_is_not_the_keys_fault_leaves_no_mark(kind: FailureKind) -> None:
 
 def test_403_is_for_that_key_and_that_model() -> None:
     subject = ring("a", "b")
+    for name in ("a", "b"):
+        subject.succeeded(name, NOW, 5)
     subject.failed("a", FailureKind.MODEL_FORBIDDEN, NOW, model="opus")
     assert states(subject)["a"] == "active"
     assert (chosen(subject, model="opus"), chosen(subject, model="sonnet")) == ("b", "a")
@@ -129,6 +132,19 @@ def test_403_is_for_that_key_and_that_model() -> None:
     assert subject.choose(NOW, model="opus", prefer=None, tried=()) == Dead(FailureKind.MODEL_FORBIDDEN)
     assert subject.snapshot(NOW)[0]["forbidden_models"] == ["opus"]
     assert chosen(subject, NOW + FORBIDDEN_SECONDS, model="opus") == "a"
+
+
+def test_where_no_answer_ever_came_a_model_is_asked_for_again_soon() -> None:
+    """A 404 may then be of the path in base_url: the CLI has the same words for both."""
+    subject = KeyRing([UpstreamKey("a", "sk-false-1", base_url="https://relay.example.org")], cooldown_seconds=60.0)
+    subject.failed("a", FailureKind.MODEL_FORBIDDEN, NOW, model="opus", error="404")
+    assert "base_url" in subject.snapshot(NOW)[0]["last_error"]
+    later = NOW + FORBIDDEN_UNPROVEN_SECONDS
+    assert chosen(subject, later, model="opus") == "a"
+    subject.succeeded("a", later, 5)
+    subject.failed("a", FailureKind.MODEL_FORBIDDEN, later, model="opus", error="404")
+    assert "base_url" not in subject.snapshot(NOW)[0]["last_error"]
+    assert isinstance(subject.choose(later + FORBIDDEN_UNPROVEN_SECONDS, model="opus", prefer=None, tried=()), Dead)
 
 
 def test_forbidden_models_are_bounded() -> None:
