@@ -311,8 +311,10 @@ def finished(question: Question) -> Finished:
 
 
 def worker_headers(question: Question, ignored: Sequence[str]) -> dict[str, str]:
-    """How the worker was had, and which parameters have no effect."""
+    """How the worker was had, which model stands in for another, and which parameters have no effect."""
     headers = {"x-claudegw-worker": question.how} if question.how else {}
+    if question.plan.stands_in_for:
+        headers["x-claudegw-fallback"] = question.plan.model.id
     names = (*ignored, *question.plan.settings.ignored, *question.altered)
     return headers | ({"x-claudegw-ignored": ", ".join(dict.fromkeys(names))} if names else {})
 
