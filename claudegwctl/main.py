@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "clients",
     "usage",
     "audit",
+    "notify",
     "workers",
     "models",
     "chat",

@@ -232,6 +232,7 @@ class RunningGateway(Gateway):
         self.questions.configure(config.limits, config.keys.hold_seconds)
         self.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
         self.handler.configure(config.log)
+        self.notifications.configure(config.notify)
         if read.binary != self.binary:
             self.binary = read.binary
             self.pool.renew()

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import LogHandler, LogRing, log
 from claudegwd.logs import event as log_event
+from claudegwd.notify.notice import of_watchdog
 from claudegwd.own_files import ControlFace, hold_own_files
 from claudegwd.public.app import public_app
 from claudegwd.public.health import URGENT
@@ -38,7 +40,7 @@ from claudegwd.sockets.control import open_control
 from claudegwd.sockets.public import KEPT_PREFIX, open_public
 from claudegwd.store.state_lock import StateLock
 from claudegwd.supervised import supervised
-from claudegwd.systemd import Notifier, forget_inherited, inherited, watchdog_interval
+from claudegwd.systemd import Notifier, forget_inherited, inherited, take_watchdog_mark, watchdog_interval
 
 # How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
 DRAIN_SECONDS = 60.0
@@ -96,6 +98,7 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
             if not await _start(nursery, gateway):
                 nursery.cancel_scope.cancel()
                 return
+            await _tell_of_watchdog(gateway, env)
             room = connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0], gateway.config.workers.max)
             sockets = [listener.socket for listener in public.listeners]
             server = Server(public_app(gateway), sockets, URGENT, room, gateway.config.server.max_body_bytes)
@@ -134,6 +137,13 @@ async def _start(nursery: trio.Nursery, gateway: RunningGateway) -> bool:
             await nursery.start(gateway.run)
             both.cancel_scope.cancel()
     return not scope.cancelled_caught
+
+
+async def _tell_of_watchdog(gateway: RunningGateway, env: Mapping[str, str]) -> None:
+    at = await trio.to_thread.run_sync(take_watchdog_mark, contract.state_directory(env))
+    if at is not None:
+        log_event(log, logging.ERROR, "the daemon before this one gave no sign of life and was ended by its watchdog")
+        gateway.notifications.tell(of_watchdog(at, time.time()))
 
 
 async def _cancel_when_told(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:

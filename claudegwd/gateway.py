@@ -2,9 +2,11 @@
 
 import logging
 import os
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -28,6 +30,9 @@ from claudegwd.logs import event as log_event
 from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.messages_api.tools import check_allowed, check_use
 from claudegwd.metrics import Metrics
+from claudegwd.news import connect, watch
+from claudegwd.notify.notice import of_cli
+from claudegwd.notify.notifications import Notifications
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
 from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
@@ -55,6 +60,7 @@ from claudegwd.workers.process import Launch
 from claudegwd.workers.question import Question, Questions, Timing
 from claudegwd.workers.running_request import RunningRequest
 from claudegwd.workers.scratch import Scratch
+from claudegwd.workers.starts import MAX_FAILED_STARTS
 
 # Above parked_seconds, so that the CLI never gives up a tool call before we do.
 TOOL_GRACE_SECONDS = 60.0
@@ -137,6 +143,8 @@ class Gateway:
         self.sessions = ChatSessions(database)
         self.ledger = Ledger(database)
         self.audit = Audit(database)
+        self.notifications = Notifications(database, env, socket.gethostname())
+        self.notifications.configure(self.config.notify)
         self.responses = KeptResponses()
         self.running = RunningResponses()
         self.draining = trio.Event()
@@ -163,11 +171,13 @@ class Gateway:
         memory = KeyMemory(self.database, self.ring)
         self.ring.on_news = log_key_news
         await memory.load()
+        await self.notifications.load()
         self.ring.on_change = memory.note
         directory = self.database.path.parent if self.database.path is not None else None
         self.seal = await trio.to_thread.run_sync(load_seal, directory)
         self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
         await self.ledger.tell_spent(self.clients.book.spending)
+        connect(self.notifications, self.ring, self.clients.book.spending)
         try:
             async with trio.open_nursery() as nursery:
                 for task, name in (
@@ -176,13 +186,19 @@ class Gateway:
                     (self.sessions.run, "the totals of the sessions"),
                     (self.ledger.run, "the usage"),
                     (self.audit.run, "the audit"),
+                    (self.notifications.run, "the notifications"),
+                    (partial(watch, self), "the watch over what people are told of"),
                     (self.metrics.watch_loop, "the lag of the event loop"),
                 ):
                     nursery.start_soon(supervised, task, name)
                 await nursery.start(self.pool.run)
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
                 self.questions = Questions(self.pool, self.ring, timing, time.time, nursery)
-                await self._learn_models()
+                try:
+                    await self._learn_models()
+                except CliError:
+                    self.notifications.tell(of_cli(time.time()))
+                    raise
                 self.state = "ready"
                 if problem := self.problem():
                     log_event(log, logging.WARNING, "no request can be answered yet", problem=problem)
@@ -378,6 +394,14 @@ class Gateway:
         if dead:
             return _LOGIN_DEAD.get(dead, "")
         return "" if self.login.found else _NO_LOGIN
+
+    def cli_fails(self) -> bool:
+        """Whether processes of the CLI do not start any more."""
+        return self.pool.roster.starts.failed >= MAX_FAILED_STARTS
+
+    def dead_login(self) -> str:
+        """The login that the upstream refuses, where there are no keys; "" if there is none such."""
+        return "" if len(self.ring) or not self.ring.dead(time.time(), None) else self.login.name
 
     def _default_model(self) -> str | None:
         model = self._models.get(self.config.claude.default_model)

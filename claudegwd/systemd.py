@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import sdnotify  # type: ignore[import-untyped]
@@ -81,6 +82,21 @@ def keep_text(name: str) -> str:
 
 def forget_text(name: str) -> str:
     return f"FDSTOREREMOVE=1\nFDNAME={name}"
+
+
+# Our unit's ExecStopPost= leaves it in the state directory when the manager ended us because we gave no sign of life.
+WATCHDOG_MARK: Final = "watchdog"
+
+
+def take_watchdog_mark(directory: Path) -> float | None:
+    """When the watchdog ended the daemon before this one, in seconds since the epoch; None if it did not. Blocking."""
+    mark = directory / WATCHDOG_MARK
+    try:
+        at = mark.stat().st_mtime
+        mark.unlink()
+    except OSError:
+        return None
+    return at
 
 
 class Notifier:

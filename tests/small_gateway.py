@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -24,6 +25,7 @@ from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.budget import Budget
 from claudegwd.logs import LogHandler, LogRing, log
+from claudegwd.notify.notifications import Notifications
 from claudegwd.redact import know_tokens
 from claudegwd.sockets import open_control
 from claudegwd.store.audit import Audit
@@ -105,6 +107,8 @@ class SmallGateway:
         self.clients: SmallClients | None = SmallClients()
         self.audit = Audit(Database(None))
         self.ledger = Ledger(Database(None))
+        self.notifications = Notifications(Database(None), os.environ, "small")
+        self.notifications.configure(self.config.notify)
         self.generation = 1
         self.state_problem: str | None = None
 
@@ -148,6 +152,7 @@ class SmallGateway:
         answer = await self.check()
         self.loaded = load(self.config_file, {})
         self.config = in_effect(self.config, self.loaded.config)
+        self.notifications.configure(self.config.notify)
         self.generation += 1
         found = await self.reload_keys()
         keys = {"added": found.added, "removed": found.removed, "changed": found.changed}

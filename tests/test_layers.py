@@ -27,6 +27,7 @@ PURE_KEYS = (
     "answers", "entry", "environment", "failures", "key", "news", "parse", "ring", "shell_text", "states", "windows",
 )  # fmt: skip
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
+NOTICES = ("claudegwd.notify.notice", "claudegwd.notify.repeats")
 # What every layer above the pure ones may use.
 BASE = ("claudegwd.config", "claudegwd.contract", "claudegwd.logs", "claudegwd.redact", "claudegwd.supervised")
 PURE = (
@@ -34,11 +35,11 @@ PURE = (
     "claudegwd.ledger",
     *RING,
 )  # fmt: skip
-SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching")
+SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching", "claudegwd.notify")
 # The state that both faces show: above the shell, below them.
 HEART = (
     "claudegwd.gateway", "claudegwd.key_log", "claudegwd.login", "claudegwd.metrics", "claudegwd.gauges",
-    "claudegwd.changes", "claudegwd.usage_metrics",
+    "claudegwd.changes", "claudegwd.news", "claudegwd.usage_metrics",
 )  # fmt: skip
 
 
@@ -72,9 +73,16 @@ ROWS = (
     Row("logs", ("claudegwd.logs",), ("claudegwd.config", "claudegwd.redact"), WEB),
     Row("background tasks", ("claudegwd.supervised",), ("claudegwd.logs",), WEB),
     Row("workers", ("claudegwd.workers",), (*PURE, *BASE, "claudegwd.demo"), WEB),
-    Row("the store", ("claudegwd.store",), (*PURE, *BASE), WEB),
+    Row("the store", ("claudegwd.store",), (*PURE, *BASE, *NOTICES), WEB),
     Row("keys in files", ("claudegwd.keys",), (*RING, *BASE), WEB),
     Row("fetching", ("claudegwd.fetching",), ("claudegwd.openai_api",), WEB),
+    Row("what people are told of", NOTICES, (*RING, "claudegwd.limits", "claudegwd.openai_api"), WORLD, pure=True),
+    Row(
+        "telling them",
+        ("claudegwd.notify",),
+        (*NOTICES, *BASE, "claudegwd.store", "claudegwd.workers.lifeline"),
+        WEB,
+    ),
     Row("the demo's endpoint", ("claudegwd.demo",), (), WEB),
     Row("the gateway", HEART, (*HEART, *SHELL, *PURE, *BASE), WEB),
     Row("the public face", ("claudegwd.public",), (*HEART, *SHELL, *PURE, *BASE), FILES),

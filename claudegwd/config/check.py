@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from claudegwd.config.fields import FIELDS, KEYS, Field, nearest, shown
+from claudegwd.config.notify import check_notify
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 
@@ -57,7 +58,7 @@ def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], e
             errors.add(error)
     errors.done()
     config = Config(**{section: msgspec.convert(table, _struct(section)) for section, table in parts.items()})
-    for check in (_check_binds, _check_names, _check_fallback, _check_auth, _check_workers):
+    for check in (_check_binds, _check_names, _check_fallback, _check_auth, _check_workers, check_notify):
         found = check(config)
         if found is not None:
             file, name = origin(found[0])

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from claudegwd.config.fields import KEYS, value_of
+from claudegwd.config.notify import without_secret
 from claudegwd.config.schema import Config
 
 # These belong to listeners that are already open, and systemd may hold them: only a new start opens others.
@@ -27,7 +28,12 @@ class Change:
         return self.key in NEEDS_RESTART
 
     def as_dict(self) -> dict[str, Any]:
-        return {"key": self.key, "old": self.old, "new": self.new, "needs_restart": self.needs_restart}
+        old, new = (_seen(self.key, value) for value in (self.old, self.new))
+        return {"key": self.key, "old": old, "new": new, "needs_restart": self.needs_restart}
+
+
+def _seen(key: str, value: Any) -> Any:
+    return without_secret(value) if key == "notify.url" else value
 
 
 def diff(old: Config, new: Config) -> tuple[Change, ...]:

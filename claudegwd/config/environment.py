@@ -130,10 +130,12 @@ def _parse(target: Field, text: str, variable: str) -> Any:
         return _list(stripped, variable)
     if kind is dict:
         return _table(stripped, variable)
-    if kind is bool or kind is Union:
+    if kind is bool or (kind is Union and is_choice(target)):
         return _WORDS.get(stripped.lower(), stripped.lower())
     if kind is int or kind is float:
         return _number(stripped)
+    if kind is Union and stripped.startswith("["):
+        return _json(stripped, variable)
     return stripped.lower() if is_choice(target) else stripped
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from claudegwd import contract
 from claudegwd.config.check import build, flatten
 from claudegwd.config.environment import ENVIRONMENT, FromEnvironment, Secrets, read_environment
 from claudegwd.config.machine import machine, workers_for
+from claudegwd.config.notify import words_of
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 
@@ -63,6 +65,7 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     merged = values | {key: found.value for key, found in given.overrides.items()}
     config = build(merged, lambda key: _origin(key, file, given), errors)
     _check_group(config.control.group, *_origin("control.group", file, given))
+    _check_program(config.notify.command, *_origin("notify.command", file, given))
     if "workers.max" not in sources:
         config = replace(config, workers=replace(config.workers, max=workers_for(*machine())))
     warnings = (
@@ -89,6 +92,16 @@ def _check_group(group: str, file: str, name: str) -> None:
         raise ConfigError(
             file, name, f"names a group that does not exist: create it (`groupadd --system {group}`) or name another"
         ) from None
+
+
+def _check_program(command: str | tuple[str, ...], file: str, name: str) -> None:
+    """Here already: when there is something to tell, it is too late to learn that nobody is told."""
+    words = words_of(command)
+    if words and shutil.which(words[0]) is None:
+        raise ConfigError(
+            file, name, "names a program that is not there, or that the daemon's user may not start: write its full "
+            'path, such as "/usr/local/bin/tell-me"',
+        )  # fmt: skip
 
 
 def _read(file: Path, *, must_exist: bool) -> bytes | None:

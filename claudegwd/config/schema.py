@@ -121,6 +121,16 @@ class KeysConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
     shell_files: Annotated[tuple[FilePath, ...], Meta(description='a list of paths such as ["~/.bashrc"]')] = ()
 
 
+class NotifyConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[notify]`: who is told of what a person should know. Both may be set."""
+
+    command: Annotated[
+        str | tuple[str, ...],
+        Meta(description='a program\'s path, or a list such as ["/usr/local/bin/tell-me", "--soon"]'),
+    ] = ""
+    url: Annotated[str, Meta(description='an address such as "https://hooks.example.org/gateway"')] = ""
+
+
 class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[log]`: what goes to stderr. `content` is for a search only, and status says so while it is on."""
 
@@ -139,4 +149,5 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     claude: ClaudeConfig = ClaudeConfig()
     workers: WorkersConfig = WorkersConfig()
     keys: KeysConfig = KeysConfig()
+    notify: NotifyConfig = NotifyConfig()
     log: LogConfig = LogConfig()

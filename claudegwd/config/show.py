@@ -1,4 +1,4 @@
-"""The configuration as `claudegwctl config show` prints it. Pure; the configuration holds no secrets, and gets none."""
+"""The configuration as `claudegwctl config show` prints it, without the one secret that it may hold. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from claudegwd.config.environment import variable_of
 from claudegwd.config.fields import KEYS, value_of
 from claudegwd.config.load import Loaded
+from claudegwd.config.notify import without_secret
 from claudegwd.config.schema import Config
 
 
@@ -19,8 +20,8 @@ def config_rows(loaded: Loaded, running: Config | None = None) -> list[dict[str,
     return [
         {
             "key": key,
-            "value": _plain(value_of(config, key)),
-            "default": _plain(field.default),
+            "value": shown_value(key, value_of(config, key)),
+            "default": shown_value(key, field.default),
             "source": loaded.sources.get(key, "default"),
             "variable": variable_of(field),
         }
@@ -28,5 +29,8 @@ def config_rows(loaded: Loaded, running: Config | None = None) -> list[dict[str,
     ]
 
 
-def _plain(value: Any) -> Any:
+def shown_value(key: str, value: Any) -> Any:
+    """A value of the configuration as JSON has it and people may see it."""
+    if key == "notify.url":
+        return without_secret(value)
     return list(value) if isinstance(value, tuple) else value

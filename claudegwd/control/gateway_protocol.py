@@ -68,6 +68,14 @@ class Audit(Protocol):
         ...
 
 
+class Notifications(Protocol):
+    """Where people are told of what happens."""
+
+    async def test(self) -> list[dict[str, Any]]:
+        """Tell each target that this is a test, and wait: `target`, `ok`, `error` and `seconds` of each."""
+        ...
+
+
 class Ledger(Protocol):
     """Who used what."""
 
@@ -110,6 +118,9 @@ class Gateway(Protocol):
 
     @property
     def audit(self) -> Audit: ...
+
+    @property
+    def notifications(self) -> Notifications: ...
 
     @property
     def generation(self) -> int:

@@ -112,6 +112,17 @@ STEPS: Final[tuple[str, ...]] = (
         fields TEXT NOT NULL  -- JSON object: names and states, never a token
     ) STRICT;
     """,
+    """
+    CREATE TABLE notices (
+        event TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        part TEXT NOT NULL,
+        times TEXT NOT NULL,  -- JSON list of the last times at which it was told
+        until REAL NOT NULL,  -- before then it is not told again
+        written REAL NOT NULL,
+        PRIMARY KEY (event, subject, part)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 VERSION: Final = len(STEPS)

@@ -15,6 +15,7 @@ GROUPS = {
     "clients": ("create", "list", "revoke"),
     "cli": ("list", "try", "use", "rollback"),
     "config": ("show", "check", "path", "get", "set", "edit"),
+    "notify": ("test",),
 }
 ALL = [(name,) for name in COMMANDS if name not in GROUPS] + [
     (group, name) for group in GROUPS for name in GROUPS[group]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -114,3 +115,27 @@ def test_the_manager_hears_us(manager: socket.socket) -> None:
 def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     assert speak(None)[0] == "False"
     assert speak(str(tmp_path / "absent"))[0] == "False"
+
+
+def test_the_mark_of_the_watchdog_is_read_once(tmp_path: Path) -> None:
+    assert systemd.take_watchdog_mark(tmp_path) is None
+    mark = tmp_path / systemd.WATCHDOG_MARK
+    mark.touch()
+    os.utime(mark, (5.0, 7.0))
+    assert systemd.take_watchdog_mark(tmp_path) == 7.0
+    assert systemd.take_watchdog_mark(tmp_path) is None
+    assert systemd.take_watchdog_mark(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("unit", ["claudegwd.service", "user/claudegwd.service"])
+@pytest.mark.parametrize("result", ["watchdog", "success", "signal"])
+def test_the_units_leave_the_mark_for_nothing_but_the_watchdog(tmp_path: Path, unit: str, result: str) -> None:
+    text = (Path(__file__).parents[2] / "packaging" / "systemd" / unit).read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("ExecStopPost=")]
+    command = shlex.split(line.partition("=")[2].removeprefix("-").replace("$$", "$"))
+    directory = tmp_path / ".local" / "state" / "claudegwd"
+    directory.mkdir(parents=True)
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SERVICE_RESULT": result}
+    env |= {} if "user" in unit else {"STATE_DIRECTORY": str(directory)}
+    assert subprocess.run(command, env=env, check=False).returncode == 0
+    assert (systemd.take_watchdog_mark(directory) is not None) == (result == "watchdog")

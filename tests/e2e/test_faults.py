@@ -141,7 +141,7 @@ async def test_one_that_exits_at_once_is_not_started_in_a_circle(tmp_path: Path)
 
 
 async def test_why_one_does_not_start_stands_in_the_status(tmp_path: Path) -> None:
-    async with faulty(tmp_path, "[workers]\nspares = 1\n") as gateway:
+    async with faulty(tmp_path, f"[workers]\nspares = 1\n{telling(tmp_path)}") as gateway:
         (tmp_path / "claude").write_text("#!/bin/sh\necho 'cannot parse .claude.json' >&2\nexit 1\n")
         for worker in await gateway.workers():
             await gateway.kill(worker["pid"])
@@ -151,6 +151,7 @@ async def test_why_one_does_not_start_stands_in_the_status(tmp_path: Path) -> No
 
         await gateway.until(is_said)
         assert "cannot parse .claude.json" in gateway.log
+        await until_told(gateway, tmp_path, [("cli_failing", "claude")])
         write_fake_cli(tmp_path, echo=1)
 
 
@@ -184,9 +185,10 @@ def test_a_cli_that_ends_at_once_has_said_why(tmp_path: Path) -> None:
     cli = tmp_path / "claude"
     cli.write_text("#!/bin/sh\necho 'cannot parse .claude.json' >&2\nexit 1\n")
     cli.chmod(0o755)
-    daemon = Daemon("http://127.0.0.1:9", cli=cli)
+    daemon = Daemon("http://127.0.0.1:9", cli=cli, config=telling(tmp_path))
     try:
         assert daemon.spawn().wait(30) != 0
         assert "cannot parse .claude.json; run `claudegwctl doctor`" in daemon.log()
+        assert events(tmp_path) == [("cli_failing", "claude")]
     finally:
         daemon.remove()

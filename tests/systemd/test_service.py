@@ -63,9 +63,15 @@ def test_a_killed_worker_is_replaced(demo: Service) -> None:
 
 def test_an_event_loop_that_stands_still_is_ended_by_the_watchdog(demo_with: DemoWith) -> None:
     service = demo_with("WatchdogSec=2")
+    told = "/var/lib/claudegwd/told"
+    service.lab.write(CONFIG, f'[notify]\ncommand = ["/bin/sh", "-c", "cat >> {told}"]\n')
+    service.control("restart", "claudegwd")
     before = service.main_pid
     service.lab.run("kill", "-STOP", str(before))
     service.until_started_anew(before)
+    service.until(lambda: "watchdog_restart" in service.lab.run("cat", told, check=False).stdout, "somebody is told")
+    service.control("restart", "claudegwd")
+    assert service.lab.said("cat", told).count("\n") == 0, "once, and not of a restart that was asked for"
     assert any("Watchdog timeout" in record["MESSAGE"] for record in service.journal("-n", "40"))
     assert service.lab.ask("8000", "Hello?") == 200
 

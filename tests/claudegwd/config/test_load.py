@@ -53,6 +53,9 @@ hold_seconds = 12
 order = "headroom"
 shell_files = ["~/.bashrc"]
 watch = true
+[notify]
+command = ["/bin/sh", "-c", "cat"]
+url = "https://hooks.example.org/gateway"
 [log]
 content = true
 level = "debug"

@@ -1,0 +1,34 @@
+"""claudegwctl notify …"""
+
+from __future__ import annotations
+
+import typer
+
+from claudegwctl.client import SLOW_SECONDS
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say, say_json
+from claudegwd.contract import EXIT_FAILED
+
+_HELP = "Notifications: who is told when a key dies or a budget is used up."
+app = new_app(_HELP, "claudegwctl notify test")
+
+
+@app.callback()
+def _commands() -> None:
+    """There is one subcommand so far; without this it would be the command itself."""
+
+
+@app.command("test", epilog="Example: claudegwctl notify test")
+def try_out(ctx: typer.Context, json: AsJson = False) -> None:
+    """Send a test notification to notify.command and notify.url, and say what came of it.
+
+    Exit status 1 if one of them did not take it."""
+    found = daemon_of(ctx).ask("POST", "/v1/notify/test", seconds=SLOW_SECONDS)
+    if wants_json(ctx, json):
+        say_json(found)
+    else:
+        for row in found["targets"]:
+            how = f"took it in {row['seconds']:.1f} s" if row["ok"] else f"did not take it: {row['error']}"
+            say(f"notify.{row['target']} {how}")
+    if not all(row["ok"] for row in found["targets"]):
+        raise typer.Exit(EXIT_FAILED)

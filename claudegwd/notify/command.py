@@ -1,0 +1,109 @@
+"""Handing a notice to a program of the operator's: on its standard input, without a shell, and not for ever."""
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from subprocess import DEVNULL, PIPE
+from typing import Final
+
+import trio
+
+from claudegwd.notify.errors import DeliveryError
+from claudegwd.redact import redact
+from claudegwd.workers.lifeline import Lifeline
+
+# Sending a mail or a message takes a second or two.
+COMMAND_SECONDS: Final = 10.0
+TERM_SECONDS: Final = 1.0  # to clean up after SIGTERM
+REAP_SECONDS: Final = 2.0  # after SIGKILL it is gone at once, unless a disk hangs
+# Of what it says on stderr so much is shown; the rest is read and dropped, so that it does not wait for us.
+OUTPUT_BYTES: Final = 2000
+READ_BYTES: Final = 4096
+
+# What programs need to reach a desktop, a mail server or a proxy. Nothing else: the daemon's environment holds keys.
+_PASSED: Final = frozenset(
+    {
+        "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL",
+        "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CONFIG_HOME",
+        "XDG_RUNTIME_DIR",
+        "ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "all_proxy", "https_proxy", "http_proxy", "no_proxy",
+    }
+)  # fmt: skip
+
+
+async def run_command(words: Sequence[str], env: Mapping[str, str], body: bytes) -> None:
+    """Run it to its end, which is status 0. Raises DeliveryError. What it leaves behind in its group is ended."""
+    said = bytearray()
+    with closing(Lifeline()) as lifeline:
+        process = await _open(words, env, lifeline)
+        try:
+            lifeline.tie(process.pid)
+            with trio.move_on_after(COMMAND_SECONDS) as patience:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_write, process, body)
+                    nursery.start_soon(_read, process, said)
+                    await process.wait()
+                    nursery.cancel_scope.cancel()
+                _read_rest(process, said)
+        finally:
+            with trio.CancelScope(shield=True):
+                await _end(process)
+    if patience.cancelled_caught:
+        raise DeliveryError(f"the command took over {COMMAND_SECONDS:g} s and was ended")
+    if process.returncode:
+        raise DeliveryError(_failure(process.returncode, bytes(said)))
+
+
+async def _open(words: Sequence[str], env: Mapping[str, str], lifeline: Lifeline) -> trio.Process:
+    passed = {name: value for name, value in env.items() if name in _PASSED}
+    try:
+        return await trio.lowlevel.open_process(
+            list(words), stdin=PIPE, stdout=DEVNULL, stderr=PIPE, env=passed, cwd="/", start_new_session=True,
+            pass_fds=lifeline.passed,
+        )  # fmt: skip
+    except OSError as error:
+        raise DeliveryError(f"the command cannot be started: {error.strerror or 'refused'}") from None
+
+
+async def _write(process: trio.Process, body: bytes) -> None:
+    if process.stdin is not None:
+        with suppress(trio.BrokenResourceError):  # it does not want to know
+            await process.stdin.send_all(body)
+        await process.stdin.aclose()
+
+
+async def _read(process: trio.Process, said: bytearray) -> None:
+    while process.stderr is not None and (data := await process.stderr.receive_some(READ_BYTES)):
+        said += data[: max(0, OUTPUT_BYTES - len(said))]
+
+
+def _read_rest(process: trio.Process, said: bytearray) -> None:
+    """It is gone; what it said last may not have been read yet."""
+    with suppress(OSError):  # nothing more
+        while process.stderr is not None and len(said) < OUTPUT_BYTES:
+            data = os.read(process.stderr.fileno(), OUTPUT_BYTES - len(said))  # type: ignore[attr-defined]
+            if not data:
+                return
+            said += data
+
+
+async def _end(process: trio.Process) -> None:
+    """SIGTERM, SIGKILL, each step bounded; whatever is left of the group gets SIGKILL."""
+    for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, REAP_SECONDS)):
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with trio.move_on_after(seconds):
+                await process.wait()
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for stream in (process.stdin, process.stderr):
+        if stream is not None:
+            await stream.aclose()
+
+
+def _failure(status: int, said: bytes) -> str:
+    text = f"the command ended with status {status}" if status > 0 else f"the command was ended by signal {-status}"
+    words = " ".join(redact(said.decode("utf-8", "replace")).split())
+    return f"{text}: {words}" if words else text

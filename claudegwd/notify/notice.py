@@ -1,0 +1,126 @@
+"""What a person is told of: one notice for each thing that happens once. Pure; the time is an argument.
+
+A notice holds names, states and times: never a token, nor anything that a client, a model or the upstream wrote.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from claudegwd.keys.answers import ENVIRONMENT
+from claudegwd.keys.news import KeyNews
+from claudegwd.keys.states import KeyState
+from claudegwd.limits.budget import Budget, moment
+
+
+class Event(StrEnum):
+    """What happened. The words are part of the interface: people's programs go by them."""
+
+    KEY_INVALID = "key_invalid"
+    KEY_EXHAUSTED = "key_exhausted"
+    KEYS_GONE = "keys_gone"
+    WINDOW_FULL = "window_full"
+    BUDGET_REACHED = "budget_reached"
+    CLI_FAILING = "cli_failing"
+    WATCHDOG_RESTART = "watchdog_restart"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`time` and `until` are seconds since the epoch; `until`: when it is over by itself, where that is known.
+
+    `part`: which window or budget of the subject it is about. `once_until`: before then it is the same thing still, and
+    not told again.
+    """
+
+    event: Event
+    time: float
+    subject: str
+    text: str
+    until: float | None = None
+    part: str = ""
+    once_until: float = 0.0
+
+    def body(self, host: str) -> bytes:
+        """The JSON that goes out."""
+        said = {
+            "event": self.event.value,
+            "time": _moment(self.time),
+            "host": host,
+            "subject": self.subject,
+            "text": self.text,
+            "until": None if self.until is None else _moment(self.until),
+        }
+        return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+# Credit that is spent is tried once an hour, and each time it is found spent as before. Whoever pays may be told anew
+# when it has lasted for longer than this.
+SPENT_AGAIN_SECONDS: Final = 3600.0
+
+
+def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
+    """What of a key's change of state a person should know."""
+    name, until = news.name, news.until
+    spent = news.after is KeyState.EXHAUSTED
+    once_until = until + SPENT_AGAIN_SECONDS if spent and until else 0.0
+    if news.after is KeyState.INVALID:
+        text = f"the upstream refuses the key {name}: replace it (`claudegwctl keys add {name} --replace`), or test it"
+        yield Notice(Event.KEY_INVALID, now, name, text)
+    elif spent:
+        text = f"the credit of the key {name} is spent: pay, or add another key"
+        yield Notice(Event.KEY_EXHAUSTED, now, name, text, until, once_until=once_until)
+    if news.last:
+        state = news.after.value if news.after else "removed"
+        text = f"no upstream key can be used any more: the last one, {name}, is {state}"
+        yield Notice(Event.KEYS_GONE, now, name, f"{text}{_back(until)}", until, once_until=once_until)
+
+
+def of_login(name: str, now: float) -> Notice:
+    """The upstream refuses the login that is used where there are no keys."""
+    text = "no request can be answered: there is no key, and the upstream refuses the login; see `claudegwctl status`"
+    return Notice(Event.KEYS_GONE, now, name, text)
+
+
+def of_window(key: str, window: str, used: float, resets: float | None, now: float) -> Notice:
+    """Most of a limit of the upstream's is used."""
+    whose = "the login" if key == ENVIRONMENT else f"the key {key}"
+    text = f"{used:.0%} of the limit {window} of {whose} is used"
+    if resets is not None:
+        text += f"; it resets {moment(resets)}"
+    return Notice(Event.WINDOW_FULL, now, key, text, resets, part=window, once_until=resets or 0.0)
+
+
+def of_budget(client: str, budget: Budget, reset: float, now: float) -> Notice:
+    """A client's budget is used up, and its requests are refused."""
+    text = f"the budget of {budget} of the client {client} is used up; it resets {moment(reset)}"
+    return Notice(Event.BUDGET_REACHED, now, client, text, reset, part=str(budget), once_until=reset)
+
+
+def of_cli(now: float) -> Notice:
+    """No CLI process can be started."""
+    text = "the Claude Code CLI does not start, and no request can be answered: `claudegwctl status` says why"
+    return Notice(Event.CLI_FAILING, now, "claude", text)
+
+
+def of_watchdog(at: float, now: float) -> Notice:
+    """The service manager took the daemon for stuck, and started another."""
+    text = f"claudegwd gave no sign of life and was started anew {moment(at)}; the log before that says what it did"
+    return Notice(Event.WATCHDOG_RESTART, now, "claudegwd", text)
+
+
+def of_test(now: float) -> Notice:
+    """Somebody wants to see whether notifications arrive."""
+    return Notice(Event.TEST, now, "claudegwd", "a test: notifications of this gateway arrive here")
+
+
+def _back(until: float | None) -> str:
+    return "" if until is None else f"; it is tried again {moment(until)}"
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

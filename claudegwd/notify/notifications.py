@@ -1,0 +1,196 @@
+"""Telling people: whoever has something to tell never waits, and each target takes its notices one after the other."""
+
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+import trio
+
+from claudegwd.config.notify import words_of
+from claudegwd.config.schema import NotifyConfig
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.notify.command import run_command
+from claudegwd.notify.errors import DeliveryError, TryAgainError
+from claudegwd.notify.notice import Notice, of_test
+from claudegwd.notify.post import post
+from claudegwd.notify.repeats import Place, Repeats
+from claudegwd.store.database import Database, StateError
+from claudegwd.store.notices import read_told, write_told
+
+# Notices that wait for one target. More at once is a disaster that the first hundred tell of as well.
+QUEUE_MAX: Final = 100
+# Pauses between the tries of one POST: a server that is being restarted is there again, and a minute is soon enough.
+RETRY_SECONDS: Final = (2.0, 10.0, 45.0)
+# How long stopping waits for what is still to be told.
+LAST_SECONDS: Final = 5.0
+
+Send = Callable[[bytes], Awaitable[None]]
+
+
+class Target:
+    """One place where notices go. `pauses`: those between tries."""
+
+    def __init__(self, name: str, pauses: tuple[float, ...] = ()) -> None:
+        self.name = name
+        self.send: Send | None = None  # None: not configured
+        self._pauses = pauses
+        self._queue: deque[bytes] = deque()
+        self._more = trio.Event()
+        self._one = trio.Lock()  # a program at a time, however many tests are asked for
+        self._dropped = 0
+
+    def put(self, body: bytes) -> None:
+        """Queue it; never waits."""
+        if len(self._queue) >= QUEUE_MAX:
+            if not self._dropped:
+                log_event(log, logging.ERROR, "too many notifications wait: further ones are dropped", kind=self.name)
+            self._dropped += 1
+            return
+        self._queue.append(body)
+        self._more.set()
+
+    async def run(self, stopping: trio.Event) -> None:
+        """Deliver what is queued, for ever; when stopping, what is queued now."""
+        while True:
+            while self._queue:
+                await self._deliver(self._queue.popleft())
+            self._dropped = 0
+            if stopping.is_set():
+                return
+            self._more = trio.Event()
+            await self._more.wait()
+
+    def wake(self) -> None:
+        self._more.set()
+
+    async def _deliver(self, body: bytes) -> None:
+        for pause in (*self._pauses, None):
+            try:
+                return await self.deliver(body)
+            except DeliveryError as error:
+                if pause is None or not isinstance(error, TryAgainError):
+                    log_event(
+                        log, logging.WARNING, "a notification could not be delivered", kind=self.name, reason=str(error)
+                    )
+                    return None
+            await trio.sleep(pause)
+        return None
+
+    async def deliver(self, body: bytes) -> None:
+        """One try. Raises DeliveryError."""
+        async with self._one:
+            if self.send is not None:
+                await self.send(body)
+
+
+class Notifications:
+    """Run `run` as a task. Until then, and whenever nothing is configured, nothing is told."""
+
+    def __init__(
+        self,
+        database: Database,
+        env: Mapping[str, str],
+        host: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock = clock
+        self._database = database
+        self._env = env
+        self._host = host
+        self._command = Target("command")
+        self._url = Target("url", RETRY_SECONDS)
+        self._repeats = Repeats()
+        self._unwritten: set[Place] = set()
+        self._noted = trio.Event()
+
+    def configure(self, config: NotifyConfig) -> None:
+        """Where notices go from now on; those that wait go there as well."""
+        words = words_of(config.command)
+        self._command.send = partial(run_command, words, self._env) if words else None
+        self._url.send = partial(post, config.url) if config.url else None
+
+    async def load(self) -> None:
+        """Take up what an earlier run has told."""
+        try:
+            self._repeats = Repeats(await self._database.run(read_told))
+        except (sqlite3.Error, StateError) as error:
+            log_event(log, logging.WARNING, "what people were told of before cannot be read", cause=error)
+
+    def tell(self, notice: Notice) -> None:
+        """Tell it, unless that was told already. Never waits."""
+        targets = self._configured()
+        if not targets or (place := self._repeats.take(notice)) is None:
+            return
+        self._unwritten.add(place)
+        self._noted.set()
+        for target in targets:
+            target.put(notice.body(self._host))
+
+    async def test(self) -> list[dict[str, Any]]:
+        """Tell each target that this is a test, and wait: `target`, `ok`, `error` and `seconds` of each."""
+        body = of_test(self.clock()).body(self._host)
+        results: dict[str, dict[str, Any]] = {}
+        async with trio.open_nursery() as nursery:
+            for target in self._configured():
+                results[target.name] = {"target": target.name}
+                nursery.start_soon(_test, target, body, results[target.name])
+        return list(results.values())
+
+    async def run(self) -> None:
+        """Deliver, for ever. When cancelled, what waits is still told within LAST_SECONDS."""
+        stopping = trio.Event()
+        async with trio.open_nursery() as nursery:
+            patience = trio.CancelScope(shield=True)
+            nursery.start_soon(self._deliver, stopping, patience)
+            try:
+                await trio.sleep_forever()
+            finally:
+                patience.deadline = trio.current_time() + LAST_SECONDS
+                stopping.set()
+                self._noted.set()
+                for target in (self._command, self._url):
+                    target.wake()
+
+    async def _deliver(self, stopping: trio.Event, patience: trio.CancelScope) -> None:
+        with patience:
+            async with trio.open_nursery() as nursery:
+                for target in (self._command, self._url):
+                    nursery.start_soon(target.run, stopping)
+                nursery.start_soon(self._keep_told, stopping)
+
+    async def _keep_told(self, stopping: trio.Event) -> None:
+        while True:
+            self._noted = trio.Event()
+            await self._write_told()
+            if stopping.is_set():
+                return
+            await self._noted.wait()
+
+    async def _write_told(self) -> None:
+        places, self._unwritten = self._unwritten, set()
+        rows = [(place, self._repeats.rows[place]) for place in places if place in self._repeats.rows]
+        if not rows:
+            return
+        try:
+            await self._database.run(write_told, rows)
+        except (sqlite3.Error, StateError) as error:
+            log_event(log, logging.WARNING, "what people were told of cannot be written", cause=error)
+            self._unwritten |= places
+
+    def _configured(self) -> list[Target]:
+        return [target for target in (self._command, self._url) if target.send is not None]
+
+
+async def _test(target: Target, body: bytes, result: dict[str, Any]) -> None:
+    started = trio.current_time()
+    problem: str | None = None
+    try:
+        await target.deliver(body)
+    except DeliveryError as error:
+        problem = str(error)
+    result.update(ok=problem is None, error=problem, seconds=round(trio.current_time() - started, 3))

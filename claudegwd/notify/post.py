@@ -1,0 +1,87 @@
+"""Sending a notice to a web address: one POST of JSON, of which only the status of the answer is read."""
+
+import os
+import socket
+import ssl
+from typing import Final
+from urllib.parse import urlsplit
+
+import h11
+import trio
+
+from claudegwd.notify.errors import DeliveryError, TryAgainError
+
+# Name, connection, TLS and answer together.
+POST_SECONDS: Final = 10.0
+READ_BYTES: Final = 4096
+# Answers that ask for another try: too slow, too many, or a server in trouble.
+_AGAIN: Final = frozenset({408, 425, 429})
+
+
+async def post(url: str, body: bytes, context: ssl.SSLContext | None = None) -> None:
+    """Send it; any 2xx is well. Raises DeliveryError. `url` as check_notify lets it pass."""
+    try:
+        with trio.fail_after(POST_SECONDS):
+            status = await _status(url, body, context)
+    except trio.TooSlowError:
+        raise TryAgainError(f"its server did not answer within {POST_SECONDS:g} s") from None
+    except (OSError, trio.BrokenResourceError, h11.ProtocolError) as error:
+        raise TryAgainError(_cause(error)) from None
+    if not 200 <= status < 300:
+        kind = TryAgainError if status in _AGAIN or status >= 500 else DeliveryError
+        where = "; set notify.url to where it leads" if 300 <= status < 400 else ""
+        raise kind(f"its server answered {status}{where}")
+
+
+async def _status(url: str, body: bytes, context: ssl.SSLContext | None) -> int:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    secure = parts.scheme == "https"
+    stream: trio.abc.Stream = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
+    if secure:
+        if context is None:  # reading all the certificates takes a while
+            context = await trio.to_thread.run_sync(ssl.create_default_context)
+        stream = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+    connection = h11.Connection(h11.CLIENT)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = h11.Request(
+        method="POST",
+        target=target,
+        headers=[
+            ("host", parts.netloc),
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            ("user-agent", "claudegwd"),
+            ("connection", "close"),
+        ],
+    )
+    async with stream:
+        data = [connection.send(request), connection.send(h11.Data(body)), connection.send(h11.EndOfMessage())]
+        await stream.send_all(b"".join(part or b"" for part in data))
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                connection.receive_data(bytes(await stream.receive_some(READ_BYTES)))
+            elif isinstance(event, h11.Response):
+                await trio.aclose_forcefully(stream)
+                return event.status_code
+            elif isinstance(event, h11.ConnectionClosed):
+                raise h11.RemoteProtocolError("it hung up")
+
+
+def _cause(error: BaseException) -> str:
+    """Why, in words that hold nothing of the address."""
+    while error.__cause__ is not None or isinstance(error, BaseExceptionGroup):
+        # Of the addresses that were tried at once, the first.
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error
+    if isinstance(error, socket.gaierror):
+        return "the name of its server cannot be resolved"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not valid: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return "TLS with its server failed"
+    if isinstance(error, h11.ProtocolError):
+        return "its server does not speak HTTP, or hung up"
+    if isinstance(error, OSError) and error.errno:
+        return f"its server cannot be reached: {os.strerror(error.errno)}"
+    return "its server cannot be reached"

@@ -1,0 +1,48 @@
+"""Which notices were told, so that nobody is told twice of one thing, and a state that flaps is no flood. Pure."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from claudegwd.notify.notice import Notice
+
+# The same event of the same subject, within so long at the most so often: whoever was told thrice knows.
+SAME_SECONDS: Final = 6 * 3600.0
+SAME_MAX: Final = 3
+# Of a gateway with thousands of clients and keys; the oldest are forgotten, and may be told once more.
+ROWS_MAX: Final = 5000
+
+
+class Place(NamedTuple):
+    """What notices are counted by."""
+
+    event: str
+    subject: str
+    part: str
+
+
+class Told(NamedTuple):
+    """When it was told, latest last, and until when it is not told again."""
+
+    times: tuple[float, ...]
+    until: float
+
+
+class Repeats:
+    """What was told. `rows` are those of an earlier run; keep what `changed` names."""
+
+    def __init__(self, rows: Iterable[tuple[Place, Told]] = ()) -> None:
+        self.rows: dict[Place, Told] = dict(rows)
+
+    def take(self, notice: Notice) -> Place | None:
+        """Note that this is told now; None if it is not to be told."""
+        place = Place(notice.event.value, notice.subject, notice.part)
+        told = self.rows.pop(place, Told((), 0.0))
+        # A clock that was set back must not silence anything: what lies ahead is not counted.
+        times = tuple(at for at in told.times if notice.time - SAME_SECONDS < at <= notice.time)
+        if told.until > notice.time or len(times) >= SAME_MAX:
+            self.rows[place] = told._replace(until=max(told.until, notice.once_until))
+            return None
+        self.rows[place] = Told((*times, notice.time), notice.once_until)
+        if len(self.rows) > ROWS_MAX:
+            del self.rows[next(iter(self.rows))]
+        return place

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from claudegwd.config.schema import NotifyConfig
+from tests.control_cli import ctl
+from tests.small_gateway import SmallGateway
+
+
+async def test_for_people_and_for_programs(gateway: SmallGateway, socket: Path) -> None:
+    nowhere = await ctl(socket, "notify", "test")
+    assert (nowhere.status, nowhere.out) == (1, "")
+    assert "cannot send a test: nobody is to be told" in nowhere.err
+
+    gateway.notifications.configure(NotifyConfig(command="/bin/true"))
+    well = await ctl(socket, "notify", "test")
+    assert well.status == 0
+    assert well.out.startswith("notify.command took it in ")
+
+    gateway.notifications.configure(NotifyConfig(command="/bin/false", url="http://127.0.0.1:1/"))
+    ill = await ctl(socket, "notify", "test")
+    assert ill.status == 1
+    assert "notify.command did not take it: the command ended with status 1\n" in ill.out
+    assert "notify.url did not take it: its server cannot be reached: Connection refused\n" in ill.out
+    told = await ctl(socket, "notify", "test", "--json")
+    assert (told.status, [row["ok"] for row in told.json["targets"]]) == (1, [False, False])

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from claudegwd.keys.answers import ENVIRONMENT
+from claudegwd.keys.news import KeyNews
+from claudegwd.keys.states import KeyState
+from claudegwd.limits.budget import read_budgets
+from claudegwd.notify.notice import (
+    Event,
+    Notice,
+    of_budget,
+    of_cli,
+    of_key,
+    of_login,
+    of_test,
+    of_watchdog,
+    of_window,
+)
+
+NOW = 1_800_000_000.0
+
+
+def news(before: KeyState | None, after: KeyState | None, usable: int, until: float | None = None) -> KeyNews:
+    return KeyNews("work", before, after, "rate_limit 429: sk-false-1 said", until, usable, 2)
+
+
+@pytest.mark.parametrize(
+    ("happened", "events"),
+    [
+        (news(KeyState.ACTIVE, KeyState.INVALID, 1), [Event.KEY_INVALID]),
+        (news(KeyState.COOLING, KeyState.INVALID, 0), [Event.KEY_INVALID]),
+        (news(KeyState.ACTIVE, KeyState.INVALID, 0), [Event.KEY_INVALID, Event.KEYS_GONE]),
+        (news(KeyState.READY, KeyState.EXHAUSTED, 1, NOW + 3600), [Event.KEY_EXHAUSTED]),
+        (news(KeyState.ACTIVE, KeyState.COOLING, 0, NOW + 60), [Event.KEYS_GONE]),
+        (news(KeyState.ACTIVE, KeyState.COOLING, 1, NOW + 60), []),
+        (news(KeyState.COOLING, KeyState.READY, 1), []),
+        (news(KeyState.INVALID, KeyState.READY, 1), []),
+        (news(None, KeyState.READY, 1), []),
+        (news(KeyState.ACTIVE, KeyState.DISABLED, 0), [Event.KEYS_GONE]),
+        (news(KeyState.ACTIVE, None, 0), [Event.KEYS_GONE]),
+    ],
+)
+def test_what_of_a_key_is_told(happened: KeyNews, events: list[Event]) -> None:
+    told = list(of_key(happened, NOW))
+    assert [notice.event for notice in told] == events
+    for notice in told:
+        assert (notice.subject, notice.until) == ("work", happened.until)
+        assert "said" not in notice.text, "what the upstream says may hold anything"
+
+
+def test_the_json() -> None:
+    body = of_window("work", "5h", 0.934, NOW + 600, NOW).body("gateway")
+    assert body.endswith(b"\n")
+    assert json.loads(body) == {
+        "event": "window_full",
+        "time": "2027-01-15T08:00:00Z",
+        "host": "gateway",
+        "subject": "work",
+        "text": "93% of the limit 5h of the key work is used; it resets 2027-01-15 08:10 UTC",
+        "until": "2027-01-15T08:10:00Z",
+    }
+    assert json.loads(Notice(Event.TEST, NOW, "ä\udc80", "x").body("h"))["subject"] == "ä?"
+
+
+def test_each_says_whom_it_is_about() -> None:
+    (budget,) = read_budgets("0.01usd/day")
+    told = [
+        of_budget("laptop", budget, NOW + 5, NOW), of_cli(NOW), of_login("ANTHROPIC_API_KEY", NOW), of_test(NOW),
+        of_watchdog(NOW - 2, NOW), of_window(ENVIRONMENT, "7d", 0.9, None, NOW),
+    ]  # fmt: skip
+    assert [(notice.event.value, notice.subject, notice.until) for notice in told] == [
+        ("budget_reached", "laptop", NOW + 5), ("cli_failing", "claude", None),
+        ("keys_gone", "ANTHROPIC_API_KEY", None),
+        ("test", "claudegwd", None), ("watchdog_restart", "claudegwd", None), ("window_full", ENVIRONMENT, None),
+    ]  # fmt: skip
+    assert "the budget of 0.01usd/day of the client laptop is used up; it resets" in told[0].text
+    assert "the login" in told[5].text
