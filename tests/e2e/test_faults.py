@@ -15,6 +15,7 @@ import pytest
 from claudegwd.demo.replies import echo
 from tests.e2e.daemon_process import Daemon
 from tests.e2e.harness import Running, running, secret
+from tests.e2e.test_notify import events, telling, until_told
 from tests.fake_binary import write_fake_cli
 
 # No real CLI here: the fake one speaks the same lines.
