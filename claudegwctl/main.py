@@ -23,6 +23,7 @@ from claudegwd.contract import EXIT_FAILED, ensure_home
 # Each is a module of claudegwctl.commands with its `app`; in the order of the help.
 COMMANDS: Final = (
     "status",
+    "top",
     "rotate",
     "reload",
     "logs",

@@ -22,7 +22,18 @@ ALL = [(name,) for name in COMMANDS if name not in GROUPS] + [
 ]
 
 # One that is started with each command, and what it must not load: each takes longer than all of the rest.
-HEAVY = ("trio", "quart", "hypercorn", "msgspec", "pydantic", "rich", "http.client", "importlib.metadata", "asyncio")
+HEAVY = (
+    "trio",
+    "quart",
+    "hypercorn",
+    "msgspec",
+    "pydantic",
+    "rich",
+    "textual",
+    "http.client",
+    "importlib.metadata",
+    "asyncio",
+)
 
 
 def test_every_module_is_a_command() -> None:

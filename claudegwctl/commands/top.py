@@ -1,0 +1,50 @@
+"""claudegwctl top"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say_json
+from claudegwctl.problems import Problem
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl top --interval 2")
+def top(
+    ctx: typer.Context,
+    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 1.0,
+    json: AsJson = False,
+) -> None:
+    """Watch the gateway, full screen: requests, workers, keys, limits, usage.
+
+    It shows who is being answered, how fast, by which model, worker and key; ? lists the letters that sort, filter,
+    pause, rotate, and disable a key. --json prints what is to be seen now, once.
+    """
+    from claudegwctl.watching.reading import look
+
+    daemon = daemon_of(ctx)
+    if wants_json(ctx, json):
+        say_json(look(daemon).as_json())
+        return
+    _check_terminal()
+    first = look(daemon)  # whoever is not there at first is not waited for
+
+    from claudegwctl.watching.app import Top
+
+    Top(daemon, first, interval).run(mouse=False)
+
+
+def _check_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Problem(
+            "cannot fill the screen: this is not a terminal; use `claudegwctl top --json`, or `claudegwctl status "
+            "--watch`"
+        )
+    if os.environ.get("TERM", "") in {"", "dumb"}:
+        raise Problem("cannot fill the screen of a terminal without cursor control: use `claudegwctl status --watch`")

@@ -1,0 +1,254 @@
+"""The live view of `claudegwctl top`: what was last seen of the daemon, and the keyboard."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from typing import Any, ClassVar, Final
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from claudegwctl.client import Daemon, quoted
+from claudegwctl.problems import NotRunning, Problem
+from claudegwctl.watching import texts
+from claudegwctl.watching.columns import cut, fitted, printable
+from claudegwctl.watching.dialogues import Help, Question
+from claudegwctl.watching.reading import Look, Reader
+from claudegwctl.watching.rows import Rows
+
+# How long the outcome of a change stands where else the letters are explained.
+NOTE_SECONDS: Final = 8.0
+
+_STATE_STYLES: Final = {"ready": "bold green", "degraded": "bold red"}
+_REQUEST_STYLES: Final = {"waiting_for_key": "red", "queued": "yellow", "waiting_first_token": "yellow"}
+_KEY_STYLES: Final = {
+    "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
+}  # fmt: skip
+
+
+class Top(App[None]):
+    """Full screen, in the terminal's own colours."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    Screen { overflow: hidden; }
+    #head { height: auto; }
+    .title { height: 1; text-style: bold; }
+    #requests { height: 1fr; min-height: 2; }
+    #keys { height: auto; max-height: 40%; }
+    #foot { height: 1; dock: bottom; }
+    #filter { height: 1; border: none; padding: 0; display: none; background: ansi_default; }
+    #filter.open { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,ctrl+c", "quit", priority=False),
+        Binding("s", "sort"),
+        Binding("S", "reverse"),
+        Binding("slash", "filter"),
+        Binding("p,space", "pause"),
+        Binding("r", "rotate"),
+        Binding("d", "switch_key"),
+        Binding("question_mark,h", "help"),
+        Binding("escape", "leave_filter"),
+    ]
+
+    class Looked(Message):
+        """The reader's thread tells what it has seen."""
+
+        def __init__(self, found: Look | Problem) -> None:
+            super().__init__()
+            self.found = found
+
+    class Changed(Message):
+        """A change has been made, or refused."""
+
+        def __init__(self, said: str) -> None:
+            super().__init__()
+            self.said = said
+
+    def __init__(self, daemon: Daemon, first: Look, interval: float) -> None:
+        super().__init__(ansi_color=True)  # as NO_COLOR would otherwise be greys, which are colours too
+        self.theme = "ansi-dark"
+        self._daemon = daemon
+        self._look = first
+        self._problem: Problem | None = None
+        self._sort = texts.SORTS[0]
+        self._backwards = False
+        self._wanted = ""
+        self._paused = False
+        self._note = ""
+        self._note_until = 0.0
+        self._reader = Reader(daemon, interval, lambda found: self.post_message(self.Looked(found)))
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="head", markup=False)
+        yield Static(id="requests-title", classes="title", markup=False)
+        yield Rows("requests")
+        yield Static("keys", classes="title", markup=False)
+        yield Rows("keys")
+        yield Input(id="filter", placeholder="client or model", compact=True)
+        yield Static(id="foot", markup=False)
+
+    def on_mount(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):  # so that the terminal is left as it was
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
+        self.query_one("#keys").focus()
+        self._reader.start()
+
+    def on_unmount(self) -> None:
+        self._reader.stop()
+
+    # -- what is seen -------------------------------------------------------------------------------------------------
+
+    def on_top_looked(self, message: Looked) -> None:
+        if isinstance(message.found, Problem):
+            self._problem = message.found
+        else:
+            self._look, self._problem = message.found, None
+        self._show()
+
+    def on_rows_resized(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        width = self.size.width
+        self._put("#head", self._head(width))
+        self._show_requests(width)
+        keys = texts.key_rows(self._look.status, time.time())
+        styles = [_KEY_STYLES.get(row.get("state", ""), "") for row in keys]
+        table = self.query_one("#keys", Rows)
+        table.styles.height = len(keys) + 1
+        table.show(fitted(texts.KEYS, keys, width), [row["name"] for row in keys], styles)
+        self._put("#foot", Text(cut(self._foot(width), width)))
+
+    def _show_requests(self, width: int) -> None:
+        every = [] if self._problem else self._look.requests
+        rows = texts.sort_and_filter(every, self._sort, self._wanted, backwards=self._backwards)
+        title = texts.requests_title(
+            len(every), len(rows), self._sort, self._wanted, backwards=self._backwards, paused=self._paused
+        )
+        self._put("#requests-title", Text(cut(title, width)))
+        styles = [_REQUEST_STYLES.get(row["state"], "") for row in rows]
+        names = [row["request_id"] for row in rows]
+        self.query_one("#requests", Rows).show(fitted(texts.REQUESTS, rows, width), names, styles)
+
+    def _head(self, width: int) -> Text:
+        name, state, uptime = texts.gateway_line(self._look.status)
+        if self._problem is not None:
+            gone = isinstance(self._problem, NotRunning)
+            said = "not running, trying again" if gone else f"{self._problem}; trying again"
+            return Text(cut(f"claudegwd: {printable(said)}", width), "bold red")
+        lines = Text.assemble(f"{name}  ", (state, _STATE_STYLES.get(state, "bold yellow")), f"  {uptime}")
+        lines.truncate(width)
+        for label, text in texts.head(self._look.status, self._look.usage):
+            lines.append("\n" + cut(texts.labelled(label, printable(text)), width), "red" if label == "problem" else "")
+        return lines
+
+    def _foot(self, width: int) -> str:
+        if self.query_one("#filter", Input).has_class("open"):
+            return "enter keeps it, escape shows all again"
+        return self._note if time.monotonic() < self._note_until else texts.shortcuts(width)
+
+    def _put(self, where: str, text: Text) -> None:
+        """Draw only what is another text than before."""
+        static = self.query_one(where, Static)
+        if static.content != text:
+            static.update(text)
+
+    # -- the keyboard -------------------------------------------------------------------------------------------------
+
+    def action_sort(self) -> None:
+        self._sort = texts.SORTS[(texts.SORTS.index(self._sort) + 1) % len(texts.SORTS)]
+        self._show()
+
+    def action_reverse(self) -> None:
+        self._backwards = not self._backwards
+        self._show()
+
+    def action_pause(self) -> None:
+        self._paused = not self._paused
+        self._reader.pause(self._paused)
+        self._show()
+
+    def action_help(self) -> None:
+        self.push_screen(Help())
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.add_class("open")
+        field.focus()
+        self._show()
+
+    def action_leave_filter(self) -> None:
+        """Show everything again."""
+        self.query_one("#filter", Input).value = ""
+        self._close_filter()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._wanted = event.value.strip()
+        self._show()
+
+    def on_input_submitted(self) -> None:
+        self._close_filter()
+
+    def _close_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        if field.has_focus:
+            self.query_one("#requests").focus()
+        field.remove_class("open")
+        self._show()
+
+    def action_rotate(self) -> None:
+        keys = self.query_one("#keys", Rows)
+        name = keys.chosen if keys.has_focus and self._key(keys.chosen) else None
+        which = f"key “{name}”" if name is not None else "the next key"
+        change = partial(self._daemon.ask, "POST", "/v1/rotate", {"to": name})
+        self._ask(f"Make {which} the active one?", change, lambda done: f"now using {done['to']}")
+
+    def action_switch_key(self) -> None:
+        """Disable the chosen key, or enable it again."""
+        key = self._key(self.query_one("#keys", Rows).chosen)
+        if key is None:
+            self._say("cannot disable a key: there is none; `claudegwctl keys add NAME` adds one")
+            return
+        name, disabled = key["name"], key["state"] == "disabled"
+        text = f"Enable key “{name}” again?" if disabled else f"Disable key “{name}”? Nothing is sent under it then."
+        body = {"status": "active" if disabled else "disabled"}
+        change = partial(self._daemon.ask, "PATCH", f"/v1/keys/{quoted(name)}", body)
+        self._ask(text, change, lambda done: f"{name} is {done['state']}")
+
+    def _key(self, name: str | None) -> dict[str, Any] | None:
+        keys: list[dict[str, Any]] = self._look.status.get("keys") or []
+        return next((key for key in keys if key["name"] == name), None)
+
+    def _ask(self, text: str, change: Callable[[], dict[str, Any]], said: Callable[[dict[str, Any]], str]) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                Thread(target=self._change, args=(change, said), daemon=True).start()
+
+        self.push_screen(Question(text), answered)
+
+    def _change(self, change: Callable[[], dict[str, Any]], said: Callable[[dict[str, Any]], str]) -> None:
+        """In a thread of its own: the daemon may take long."""
+        try:
+            told = said(change())
+        except Problem as problem:
+            told = str(problem)
+        self.post_message(self.Changed(told))
+
+    def on_top_changed(self, message: Changed) -> None:
+        self._say(message.said)
+        self._reader.look_now()
+
+    def _say(self, text: str) -> None:
+        self._note, self._note_until = printable(text), time.monotonic() + NOTE_SECONDS
+        self.set_timer(NOTE_SECONDS, self._show)
+        self._show()

@@ -1,0 +1,65 @@
+"""Tables that fit the window: columns that matter less go first, and what is too long is cut. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """`least` and `most` are widths in cells; `rank` 0 stays always, and the highest goes first. One that is empty in
+    every row is left out, unless it always stays."""
+
+    head: str
+    cell: Callable[[Row], str]
+    least: int
+    most: int = 0
+    rank: int = 0
+    right: bool = False
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[str]:
+    """The head and then a line for each row, none of them wider than `width`, all of them as wide."""
+    shown = [(column, [printable(column.cell(row)) for row in rows]) for column in columns]
+    shown = [each for each in shown if not each[0].rank or any(each[1])]
+    while _least(shown) > width and (highest := max(column.rank for column, _ in shown)):
+        shown = [each for each in shown if each[0].rank != highest]
+    widths = [column.least for column, _ in shown]
+    room = width - _least(shown)
+    for place, (column, cells) in enumerate(shown):
+        wanted = min(column.most, max(map(cell_len, [column.head, *cells]))) - column.least
+        grown = max(0, min(room, wanted))
+        widths[place] += grown
+        room -= grown
+    lines = [[column.head for column, _ in shown], *([cells[at] for _, cells in shown] for at in range(len(rows)))]
+    placed = [(size, column.right) for size, (column, _) in zip(widths, shown, strict=True)]
+    return [_line(cells, placed, width) for cells in lines]
+
+
+def cut(text: str, width: int) -> str:
+    """Exactly so wide: filled with spaces, or cut with a mark."""
+    if cell_len(text) > width:
+        text = set_cell_size(text, max(0, width - 1)).rstrip(" …") + "…"
+    return set_cell_size(text, width)
+
+
+def printable(text: str) -> str:
+    """In one line, and without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _line(cells: Sequence[str], placed: Sequence[tuple[int, bool]], width: int) -> str:
+    texts = []
+    for cell, (size, right) in zip(cells, placed, strict=True):
+        texts.append(cut(" " * max(0, size - cell_len(cell)) * right + cell, size))
+    return cut(" ".join(texts), width)
+
+
+def _least(shown: Sequence[tuple[Column, list[str]]]) -> int:
+    return sum(column.least for column, _ in shown) + len(shown) - 1
