@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "keys",
     "clients",
     "usage",
+    "dashboard",
     "audit",
     "notify",
     "workers",

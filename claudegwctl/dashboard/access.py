@@ -1,0 +1,99 @@
+"""Who may see the page: only the browser of whoever started it. Pure, but for the randomness of its secrets.
+
+Other users of this machine reach the port, and so does any web page that the browser shows. So there are a link that
+works once, a cookie that the link is exchanged for, and checks that a request comes from our own page.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from collections.abc import Callable, Mapping
+from secrets import token_urlsafe
+from typing import Final
+
+from claudegwctl.dashboard.exchange import Request, Response, refusal
+
+# Of each secret; 32 random bytes are guessed by nobody.
+SECRET_BYTES: Final = 32
+# A page elsewhere cannot send a header of its own without asking first, which is answered with no.
+MARK: Final = "x-claudegwctl"
+
+_ENTERED: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={place}"><title>claudegwd</title>
+<p><a href="{place}">To the dashboard</a></p></html>
+"""
+_LOCKED: Final = b"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>claudegwd</title>
+<h1>This link has been used, or is not right</h1>
+<p>The link that <code>claudegwctl dashboard</code> prints works once, in one browser. Start it again for another.</p>
+</html>
+"""
+
+
+class Access:
+    """The door of one dashboard. Safe from every thread."""
+
+    def __init__(self, port: int, secret: Callable[[int], str] = token_urlsafe) -> None:
+        self._token: str | None = secret(SECRET_BYTES)
+        self._session = secret(SECRET_BYTES)
+        # Cookies do not know of ports: a server on another one of this address is sent all that fit its path. So
+        # the page has a place that others cannot name, and the cookie belongs to it alone.
+        self.place = f"/{secret(SECRET_BYTES)}/"
+        self._cookie = f"claudegwctl-{port}"
+        self._hosts = frozenset((f"127.0.0.1:{port}", f"localhost:{port}"))
+        self._lock = threading.Lock()
+        self.link = f"http://127.0.0.1:{port}/?token={self._token}"
+
+    def check(self, request: Request) -> Response | None:
+        """The answer that ends a request here; None: it is from our own page, or asks for it, and its path begins with
+        `place`."""
+        host = request.headers.get("host", "").lower()
+        if host not in self._hosts:
+            # A web page may have pointed a name of its own at this address (DNS rebinding).
+            return refusal(403, "cannot serve this Host: open the link that `claudegwctl dashboard` printed")
+        origin = request.headers.get("origin")
+        if origin is not None and origin != f"http://{host}":
+            return refusal(403, "cannot serve this Origin: only the dashboard's own page may ask")
+        if request.path == "/" and request.method == "GET":
+            return self._enter(request.query)
+        if not request.path.startswith(self.place):
+            return refusal(404, "cannot find this: open the link that `claudegwctl dashboard` printed")
+        # Another port of this address is the same site to a cookie, but not the same origin.
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return refusal(403, "cannot serve another page: only the dashboard's own page may ask")
+        if not self._knows(request.headers.get("cookie", "")):
+            return _locked()
+        return _check_change(request, origin) if request.method != "GET" else None
+
+    def _enter(self, query: Mapping[str, str]) -> Response:
+        """Exchange the token for the cookie, once."""
+        with self._lock:
+            if self._token is None or not _same(query.get("token", ""), self._token):
+                return _locked()
+            self._token = None
+        cookie = f"{self._cookie}={self._session}; Path={self.place}; HttpOnly; SameSite=Strict"
+        # By the page, not by a redirect: where the link was clicked on in another page, a redirect still counts as
+        # that page's, and a strict cookie is kept back.
+        page = _ENTERED.format(place=self.place).encode()
+        return Response(200, "text/html; charset=utf-8", page, (("set-cookie", cookie),))
+
+    def _knows(self, cookies: str) -> bool:
+        pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
+        return any(name == self._cookie and _same(value, self._session) for name, _, value in pairs)
+
+
+def _check_change(request: Request, origin: str | None) -> Response | None:
+    if origin is None or MARK not in request.headers:
+        return refusal(403, "cannot change anything for another page: only the dashboard's own page may ask")
+    if request.headers.get("content-type", "") != "application/json":
+        return refusal(415, "cannot read this body: send it with content-type application/json")
+    return None
+
+
+def _locked() -> Response:
+    return Response(403, "text/html; charset=utf-8", _LOCKED)
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

@@ -1,0 +1,108 @@
+"""What the page asks for, and how the daemon is asked for it. A short list: the page cannot reach further than this.
+
+Whatever of it changes something is refused by a dashboard that is read-only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from claudegwctl.client import Daemon, quoted
+from claudegwctl.dashboard.exchange import Request, Response, json_response, refusal
+from claudegwctl.problems import NotRunning, Problem, Refused
+
+# How far back a chart goes, and what one bar of it stands for.
+PERIODS: Final = {"day": ("24h", "hour"), "week": ("7d", "day"), "month": ("30d", "day")}
+GROUPS: Final = ("client", "key", "model")
+# Of the log's filters, those that the daemon applies; it checks their values.
+LOG_FILTERS: Final = ("lines", "level", "since", "request", "key", "client")
+
+
+class Answers:
+    """Asks the daemon with the rights of this process. Safe from every thread: each question has its own connection."""
+
+    def __init__(self, daemon: Daemon, *, read_only: bool) -> None:
+        self._daemon = daemon
+        self._read_only = read_only
+        self._shown: Mapping[str, Callable[[Mapping[str, str]], Any]] = {
+            "state": self._state, "usage": self._usage, "logs": self._logs,
+        }  # fmt: skip
+        self._changes: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+            "rotate": self._rotate, "key": self._key, "reload": self._reload,
+        }  # fmt: skip
+
+    def answer(self, name: str, request: Request) -> Response:
+        """The answer to `GET` or `POST api/NAME`."""
+        known = self._shown if request.method == "GET" else self._changes
+        if name not in known:
+            return refusal(404, "cannot find this: reload the page")
+        try:
+            if request.method == "GET":
+                return json_response(self._shown[name](request.query))
+            if self._read_only:
+                return refusal(403, "cannot change anything: this dashboard was started with --read-only")
+            return json_response(self._changes[name](_object(request.body)))
+        except NotRunning as problem:
+            return refusal(503, str(problem))
+        except Refused as refused:
+            return refusal(409, str(refused))
+        except Problem as problem:
+            return refusal(502, str(problem))
+        except _BadRequest as bad:
+            return refusal(400, str(bad))
+
+    def _state(self, _: Mapping[str, str]) -> dict[str, Any]:
+        """All that changes by the second, in one answer; also that there is no daemon, which is news and no error."""
+        ask = self._daemon.get
+        try:
+            return {
+                "read_only": self._read_only,
+                "running": True,
+                "status": ask("/v1/status"),
+                "requests": ask("/v1/requests")["requests"],
+                "workers": ask("/v1/workers")["workers"],
+                "clients": ask("/v1/clients")["clients"],
+            }
+        except Problem as problem:
+            return {"read_only": self._read_only, "running": False, "problem": str(problem)}
+
+    def _usage(self, query: Mapping[str, str]) -> dict[str, Any]:
+        period, group = query.get("period", "week"), query.get("by", "client")
+        if period not in PERIODS or group not in GROUPS:
+            raise _BadRequest(
+                f"cannot show this: period is one of {', '.join(PERIODS)}, by is one of {', '.join(GROUPS)}"
+            )
+        since, unit = PERIODS[period]
+        return {**self._daemon.get("/v1/usage", {"since": since, "by": f"{unit},{group}"}), "unit": unit}
+
+    def _logs(self, query: Mapping[str, str]) -> dict[str, Any]:
+        wanted = {name: query[name] for name in LOG_FILTERS if query.get(name)}
+        return {"lines": list(self._daemon.lines("/v1/logs", {**wanted, "follow": 0}, follow=False))}
+
+    def _rotate(self, body: Mapping[str, Any]) -> Any:
+        return self._daemon.ask("POST", "/v1/rotate", {"to": body.get("to")})
+
+    def _key(self, body: Mapping[str, Any]) -> Any:
+        name = body.get("name")
+        if not isinstance(name, str) or not name:
+            raise _BadRequest('cannot change the key: send {"name": …, "status": "active"|"disabled"}')
+        return self._daemon.ask("PATCH", f"/v1/keys/{quoted(name)}", {"status": body.get("status")})
+
+    def _reload(self, _: Mapping[str, Any]) -> Any:
+        return self._daemon.ask("POST", "/v1/reload")
+
+
+class _BadRequest(Exception):  # noqa: N818 - it names what happened
+    pass
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _BadRequest("cannot read the body: send a JSON object")
+    return found

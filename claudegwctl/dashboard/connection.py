@@ -1,0 +1,113 @@
+"""One connection of the browser: HTTP/1.1 by h11, one request after the other, each bounded in size and time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qsl
+
+import h11
+
+from claudegwctl.dashboard.assets import SECURITY_HEADERS
+from claudegwctl.dashboard.exchange import Request, Response, refusal
+
+Handler = Callable[[Request], Response]
+
+# Of line and headers; a browser's are about one kilobyte.
+MAX_HEAD_BYTES: Final = 16 * 1024
+# The longest body names a key.
+MAX_BODY_BYTES: Final = 4 * 1024
+# Fields of a query; the log has six filters.
+MAX_QUERY_FIELDS: Final = 16
+# The page asks every second: a connection that is silent for longer belongs to nobody.
+IDLE_SECONDS: Final = 15.0
+# From the first byte of a request to its last, and for an answer to be taken: both ends are on this machine.
+REQUEST_SECONDS: Final = 5.0
+WRITE_SECONDS: Final = 10.0
+_READ_BYTES: Final = 16 * 1024
+
+
+def serve_connection(sock: socket.socket, handler: Handler) -> None:
+    """Answer what comes until the browser has enough, or breaks a rule. Closes nothing."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+    try:
+        while True:
+            try:
+                request = _read(sock, connection)
+            except _TooLarge:
+                _send(sock, connection, "POST", refusal(413, f"cannot take a body above {MAX_BODY_BYTES} bytes"))
+                return
+            except h11.RemoteProtocolError as error:
+                _send(sock, connection, "GET", refusal(error.error_status_hint, "cannot read this request"))
+                return
+            if request is None:
+                return
+            _send(sock, connection, request.method, handler(request))
+            if {connection.our_state, connection.their_state} != {h11.DONE}:
+                return
+            connection.start_next_cycle()
+    except (OSError, h11.ProtocolError):
+        # It left, or was too slow.
+        return
+
+
+class _TooLarge(Exception):  # noqa: N818 - it names what happened
+    pass
+
+
+def _read(sock: socket.socket, connection: h11.Connection) -> Request | None:
+    """The next request; None where there is none any more. TimeoutError, _TooLarge, h11.RemoteProtocolError."""
+    deadline: float | None = None
+    head: h11.Request | None = None
+    body = b""
+    while True:
+        event = connection.next_event()
+        match event:
+            case h11.NEED_DATA:
+                left = IDLE_SECONDS if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                sock.settimeout(left)
+                connection.receive_data(sock.recv(_READ_BYTES))
+                deadline = deadline or time.monotonic() + REQUEST_SECONDS
+            case h11.Request():
+                head = event
+            case h11.Data():
+                body += event.data
+                if len(body) > MAX_BODY_BYTES:
+                    raise _TooLarge
+            case h11.EndOfMessage() if head is not None:
+                return _request(head, body)
+            case _:
+                return None
+
+
+def _request(head: h11.Request, body: bytes) -> Request:
+    path, _, query = head.target.decode("ascii").partition("?")
+    headers: dict[str, str] = {}
+    for name, value in head.headers:
+        text = name.decode("ascii")
+        # A header that comes twice is neither of the two: what has to be one value then fits nothing.
+        headers[text] = f"{headers[text]}; {value.decode('latin-1')}" if text in headers else value.decode("latin-1")
+    try:
+        fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+    except ValueError:
+        fields = {}
+    return Request(head.method.decode("ascii"), path, fields, headers, body)
+
+
+def _send(sock: socket.socket, connection: h11.Connection, method: str, response: Response) -> None:
+    headers = [
+        *SECURITY_HEADERS,
+        *response.headers,
+        ("content-type", response.content_type),
+        ("content-length", str(len(response.body))),
+    ]
+    data = connection.send(h11.Response(status_code=response.status, headers=headers)) or b""
+    if method != "HEAD":
+        data += connection.send(h11.Data(data=response.body)) or b""
+    data += connection.send(h11.EndOfMessage()) or b""
+    sock.settimeout(WRITE_SECONDS)
+    sock.sendall(data)

@@ -1,0 +1,67 @@
+// What can be done from here, each with its question where it has one, and what came of it.
+
+import * as api from "./api.js";
+import { $ } from "./dom.js";
+
+let afterwards = () => {};
+
+// `done` is called after each change, so that the page shows it at once.
+export function prepare(done) {
+  afterwards = done;
+  const dialog = $("question");
+  $("question-no").addEventListener("click", () => dialog.close(""));
+  $("question-yes").addEventListener("click", () => dialog.close("yes"));
+  $("reload").addEventListener("click", () => act(api.reload, reloaded));
+  $("rotate").addEventListener("click", () => rotate(null));
+}
+
+export function say(text, bad = false) {
+  const said = $("said");
+  said.classList.toggle("bad", bad);
+  said.textContent = text;
+}
+
+export async function rotate(name) {
+  const which = name === null ? "the next key" : `key ${name}`;
+  if (await sure(`Use ${which} for new conversations? Those under way stay with their key.`, "Use it")) {
+    await act(() => api.rotate(name), (done) => `now using ${done.to}`);
+  }
+}
+
+export async function setKey(name, status) {
+  const [text, yes] = status === "disabled"
+    ? [`Disable key ${name}? It is kept, but nothing more is sent under it.`, "Disable"]
+    : [`Enable key ${name}? New conversations may use it again.`, "Enable"];
+  if (await sure(text, yes)) {
+    await act(() => api.setKey(name, status), (done) => `${name} is ${done.state}`);
+  }
+}
+
+function sure(text, yes) {
+  const dialog = $("question");
+  $("question-text").textContent = text;
+  $("question-yes").textContent = yes;
+  dialog.returnValue = "";
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    dialog.showModal();
+  });
+}
+
+async function act(work, told) {
+  try {
+    say(told(await work()));
+  } catch (error) {
+    say(error.message, true);
+  }
+  afterwards();
+}
+
+function reloaded(done) {
+  const changes = (done.changes ?? []).map((change) => change.key + (change.needs_restart ? " (after a restart)" : ""));
+  for (const [word, names] of Object.entries(done.keys ?? {})) {
+    if (names.length) changes.push(`keys ${word}: ${names.join(", ")}`);
+  }
+  const warnings = (done.warnings ?? []).map((warning) => `; warning: ${warning}`).join("");
+  return `reloaded: ${changes.join(", ") || "nothing changed"}${warnings}`;
+}

@@ -1,0 +1,96 @@
+// Elements without markup: what comes from outside is text, wherever it is put.
+
+export const $ = (id) => document.getElementById(id);
+
+// An element of these attributes; `text` and `on…` are what they are in the DOM, null leaves an attribute out.
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  fill(made, attributes);
+  made.append(...children);
+  return made;
+}
+
+export function drawn(name, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  fill(made, attributes);
+  made.append(...children);
+  return made;
+}
+
+function fill(made, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "text") made.textContent = value;
+    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value != null) made.setAttribute(name, value);
+  }
+}
+
+export function setText(node, text) {
+  // An unchanged text is left alone: a selection in it would be lost, and a screen reader would say it again.
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// A table that is kept up to date row by row, so that focus and selection survive. A column is {head, value, number?,
+// node?}: `value` gives a text, or a `node` is made once a row and brought up to date by its `update(row)`.
+export class Table {
+  constructor(place, caption, none, columns, nameOf) {
+    this.columns = columns;
+    this.nameOf = nameOf;
+    this.rows = new Map();
+    // Roles are said, because on a phone the style makes blocks of rows, and browsers then forget them.
+    this.body = element("tbody", { role: "rowgroup" });
+    const heads = columns.map((column) =>
+      element("th", { role: "columnheader", scope: "col", class: column.number ? "number" : null, text: column.head }));
+    this.table = element("table", { role: "table" },
+      element("caption", { text: caption }),
+      element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)),
+      this.body);
+    this.none = element("p", { class: "dim", text: none });
+    place.replaceChildren(this.table, this.none);
+    this.show([]);
+  }
+
+  show(rows) {
+    const names = new Set(rows.map(this.nameOf));
+    for (const [name, kept] of this.rows) {
+      if (!names.has(name)) {
+        kept.line.remove();
+        this.rows.delete(name);
+      }
+    }
+    rows.forEach((row, place) => {
+      const name = this.nameOf(row);
+      if (!this.rows.has(name)) this.rows.set(name, this.#made(row));
+      const kept = this.rows.get(name);
+      kept.update(row);
+      if (this.body.children[place] !== kept.line) this.body.insertBefore(kept.line, this.body.children[place] ?? null);
+    });
+    this.table.hidden = rows.length === 0;
+    this.none.hidden = rows.length > 0;
+  }
+
+  #made(row) {
+    const updates = [];
+    const cells = this.columns.map((column, place) => {
+      const cell = element(place ? "td" : "th", {
+        role: place ? "cell" : "rowheader", scope: place ? null : "row", "data-head": column.head,
+      });
+      const classes = column.number ? "number" : "";
+      const inner = column.node?.(row);
+      if (inner) cell.append(inner.node);
+      updates.push((now) => {
+        if (inner) {
+          inner.update(now);
+          cell.className = inner.node.childElementCount ? classes : `${classes} empty`;
+          return;
+        }
+        const text = String(column.value(now) ?? "");
+        setText(cell, text);
+        cell.className = [classes, text ? "" : "empty", column.style?.(now) ?? ""].join(" ").trim();
+      });
+      return cell;
+    });
+    const line = element("tr", { role: "row" }, ...cells);
+    return { line, update: (now) => updates.forEach((update) => update(now)) };
+  }
+}

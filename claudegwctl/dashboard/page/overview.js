@@ -1,0 +1,53 @@
+// The gateway as a whole: the badge at the top, what is wrong, and the numbers.
+
+import { $, element, setText } from "./dom.js";
+import { ago, clock, count, duration } from "./format.js";
+
+const known = new Map();
+
+export function show(state) {
+  const { status } = state;
+  const badge = $("badge");
+  badge.dataset.state = status.state;
+  setText(badge, status.state);
+  setText($("version"), `${status.version}, Claude Code CLI ${status.claude_version || "not known yet"}`);
+  for (const [name, text] of facts(status)) fact(name, text);
+}
+
+function* facts(status) {
+  const requests = status.requests ?? {};
+  yield ["up", duration(status.uptime_seconds ?? 0)];
+  yield ["listening", (status.binds ?? []).join(", ") || "nowhere yet"];
+  yield ["requests under way", `${count(requests.active ?? 0)}, ${count(requests.queued ?? 0)} of them queued`];
+  yield ["requests since the start", `${count(requests.total ?? 0)}, ${count(requests.failed ?? 0)} failed`];
+  const workers = Object.entries(status.workers ?? {}).filter(([, number]) => number);
+  yield ["workers", workers.map(([name, number]) => `${number} ${name}`).join(", ") || "none"];
+  yield ["configuration", `generation ${status.config_generation}, ${reload(status.last_reload)}`];
+}
+
+function reload(last) {
+  if (!last) return "not reloaded";
+  return last.ok === false ? `the last reload was refused: ${last.error ?? "see the log"}` : `reloaded ${ago(last.at)}`;
+}
+
+// What is wrong with a gateway that runs; "" where nothing is.
+export function problem(status) {
+  const said = [status.problem, status.state_problem, login(status.login_failure)];
+  if (status.content_logged) said.push("the log holds what is asked and answered (log.content)");
+  if (status.log_lines_lost) said.push(`${status.log_lines_lost} lines of the log were lost`);
+  return [...new Set(said.filter(Boolean))].join("; ");
+}
+
+function login(failure) {
+  // With the time, not with how long ago: each change of this text is read out.
+  return failure ? `the login failed at ${clock(failure.at)}: ${failure.error}` : "";
+}
+
+function fact(name, text) {
+  if (!known.has(name)) {
+    const value = element("dd");
+    known.set(name, value);
+    $("facts").append(element("div", {}, element("dt", { text: name }), value));
+  }
+  setText(known.get(name), text);
+}

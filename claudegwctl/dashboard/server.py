@@ -1,0 +1,76 @@
+"""The web server of one dashboard, on loopback: a thread for each connection, and not many of them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Final
+
+from claudegwctl.dashboard import assets
+from claudegwctl.dashboard.access import Access
+from claudegwctl.dashboard.answers import Answers
+from claudegwctl.dashboard.connection import serve_connection
+from claudegwctl.dashboard.exchange import Request, Response, refusal
+from claudegwctl.output import note
+from claudegwctl.problems import Problem
+
+# A browser opens six at a time; this is a handful of windows. The others wait in the kernel's queue.
+MAX_CONNECTIONS: Final = 24
+BACKLOG: Final = 24
+_API: Final = "api/"
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on this port of loopback; 0: on a free one. Raises Problem."""
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+    except OSError as error:
+        raise Problem(
+            f"cannot listen on port {port}: {error.strerror or 'refused'}; leave --port out, and a free one is taken"
+        ) from None
+
+
+class Server:
+    def __init__(self, access: Access, answers: Answers) -> None:
+        self._access = access
+        self._answers = answers
+        self._files = assets.load()
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+
+    def serve(self, listener: socket.socket) -> None:
+        """Until an exception, such as that of Ctrl-C, ends it. Connections under way end with the process."""
+        while True:
+            self._slots.acquire()
+            try:
+                sock, _ = listener.accept()
+            except ConnectionAbortedError:
+                self._slots.release()
+                continue
+            threading.Thread(target=self._connection, args=(sock,), daemon=True).start()
+
+    def _connection(self, sock: socket.socket) -> None:
+        try:
+            with sock:
+                serve_connection(sock, self.answer)
+        finally:
+            self._slots.release()
+
+    def answer(self, request: Request) -> Response:
+        """The answer to one request, whoever sent it."""
+        try:
+            return self._answer(request)
+        except Exception as error:  # noqa: BLE001 - the boundary of a request: the page goes on
+            note(f"cannot answer the page: {type(error).__name__}")
+            return refusal(500, "cannot answer: the dashboard failed; see the terminal that it was started in")
+
+    def _answer(self, request: Request) -> Response:
+        if request.method not in ("GET", "POST"):
+            return refusal(405, "cannot do this: the page sends GET and POST only")
+        refused = self._access.check(request)
+        if refused is not None:
+            return refused
+        name = request.path.removeprefix(self._access.place)
+        if name.startswith(_API):
+            return self._answers.answer(name.removeprefix(_API), request)
+        found = self._files.get(name) if request.method == "GET" else None
+        return found or refusal(404, "cannot find this: reload the page")
