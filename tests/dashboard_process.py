@@ -7,13 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import trio
 
 from tests.control_cli import environment
 
@@ -62,8 +63,9 @@ class Visitor:
         return self.client.post(self.place + path, content=json.dumps(body), headers=sent)
 
 
-@contextmanager
-def dashboard(socket: Path, *options: str, **env: str) -> Iterator[Dashboard]:
+@asynccontextmanager
+async def dashboard(socket: Path, *options: str, **env: str) -> AsyncIterator[Dashboard]:
+    """One that serves. What blocks is done in a thread: the daemon may be in the test's own loop."""
     command = [sys.executable, "-m", "claudegwctl", "--socket", str(socket), "dashboard", "--no-open", *options]
     process = subprocess.Popen(
         command, env=environment(**env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
@@ -73,7 +75,8 @@ def dashboard(socket: Path, *options: str, **env: str) -> Iterator[Dashboard]:
     assert process.stderr is not None
     with process.stdout, process.stderr:
         try:
-            line = process.stdout.readline().strip()
+            line = (await trio.to_thread.run_sync(process.stdout.readline)).strip()
+            assert line, process.stderr.read()
             yield Dashboard(process, json.loads(line)["url"] if "--json" in options else line)
         finally:
             process.kill()

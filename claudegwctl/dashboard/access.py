@@ -21,6 +21,7 @@ MARK: Final = "x-claudegwctl"
 
 _ENTERED: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={place}"><title>claudegwd</title>
+<link rel="icon" href="{place}icon.svg">
 <p><a href="{place}">To the dashboard</a></p></html>
 """
 _LOCKED: Final = b"""<!doctype html>

@@ -38,3 +38,5 @@ def test_the_wheel_holds_the_same_files_for_its_installer_and_for_a_distributor(
                 if file.is_file():
                     inside = f"claudegwctl/packaging/{file.relative_to(PACKAGING)}"
                     assert wheel.read(inside) == file.read_bytes()
+        for file in (ROOT / "claudegwctl" / "dashboard" / "page").iterdir():
+            assert wheel.read(f"claudegwctl/dashboard/page/{file.name}") == file.read_bytes()

@@ -42,6 +42,7 @@ def test_it_has_a_page_for_each_program_and_the_configuration(package: Path) -> 
     listed = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True).stdout
     for page in ("man8/claudegwd.8", "man1/claudegwctl.1", "man5/claudegwd.toml.5"):
         assert f"./usr/share/man/{page}.gz\n" in listed
+    assert "/site-packages/claudegwctl/dashboard/page/index.html\n" in listed
 
 
 def test_shells_complete_its_commands(lab: Lab) -> None:

@@ -7,9 +7,10 @@ const [TOP, RIGHT, BOTTOM, LEFT] = [10, 8, 24, 56];
 const LABEL_WIDTH = 64;
 const LINES = 4;
 
-// `bars`: [{label, parts: [{value, style, text}]}]. `written` makes a number of the scale a text.
-export function chart(bars, width, written, labelledBy) {
-  const highest = round(Math.max(...bars.map(total), 0));
+// `bars`: [{label, parts: [{value, style, text}]}]. `written` makes a number of the scale a text; `whole`: there are no
+// parts of what is counted.
+export function chart(bars, width, { written, whole }, labelledBy) {
+  const highest = round(Math.max(...bars.map(total), 0), whole);
   const inner = HEIGHT - TOP - BOTTOM;
   const y = (value) => TOP + inner - (value / highest) * inner;
   const step = (width - LEFT - RIGHT) / bars.length;
@@ -49,9 +50,11 @@ export function swatch(style) {
 
 const total = (bar) => bar.parts.reduce((sum, part) => sum + part.value, 0);
 
-// The next number above that divides well.
-function round(value) {
-  if (value <= 0) return LINES;
+// The next number above whose quarters are short to write; of whole numbers they are whole.
+function round(value, whole) {
+  const steps = [1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12];
+  if (whole && value <= 2 * LINES) return value <= LINES ? LINES : 2 * LINES;
+  if (value <= 0) return 1;
   const size = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 5, 8, 10].map((times) => times * size).find((found) => found >= value);
+  return steps.map((times) => times * size).find((found) => found >= value);
 }

@@ -107,7 +107,7 @@ function row({ record }) {
     element("time", { datetime: time, title: at.toLocaleString("en-GB"), text: at.toLocaleTimeString("en-GB") }),
     " ", element("span", { class: `level level-${level}`, text: level }), " ", message);
   for (const [name, value] of Object.entries(fields)) {
-    if (value === null) continue;
+    if (value === null || value === "") continue;
     made.append(" ", element("span", { class: "dim", text: `${name}=` }));
     made.append(name === "request_id" ? ofRequest(value) : String(value));
   }

@@ -18,8 +18,8 @@ function* facts(status) {
   const requests = status.requests ?? {};
   yield ["up", duration(status.uptime_seconds ?? 0)];
   yield ["listening", (status.binds ?? []).join(", ") || "nowhere yet"];
-  yield ["requests under way", `${count(requests.active ?? 0)}, ${count(requests.queued ?? 0)} of them queued`];
-  yield ["requests since the start", `${count(requests.total ?? 0)}, ${count(requests.failed ?? 0)} failed`];
+  yield ["requests", `${count(requests.active ?? 0)} active, ${count(requests.queued ?? 0)} queued`];
+  yield ["since the start", `${count(requests.total ?? 0)} total, ${count(requests.failed ?? 0)} failed`];
   const workers = Object.entries(status.workers ?? {}).filter(([, number]) => number);
   yield ["workers", workers.map(([name, number]) => `${number} ${name}`).join(", ") || "none"];
   yield ["configuration", `generation ${status.config_generation}, ${reload(status.last_reload)}`];

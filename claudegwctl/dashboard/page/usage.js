@@ -12,11 +12,12 @@ const STEPS = { hour: 3600, day: 86400 };
 const NOBODY = "(no key)";
 
 const MEASURES = {
-  requests: { value: (row) => row.requests, text: (value) => `${count(value)} requests`, scale: short },
+  requests: { value: (row) => row.requests, text: (value) => `${count(value)} requests`, written: short, whole: true },
   tokens: {
-    value: (row) => row.prompt_tokens + row.completion_tokens, text: (value) => `${count(value)} tokens`, scale: short,
+    value: (row) => row.prompt_tokens + row.completion_tokens, text: (value) => `${count(value)} tokens`,
+    written: short, whole: true,
   },
-  cost: { value: (row) => row.cost_usd ?? 0, text: dollars, scale: dollars },
+  cost: { value: (row) => row.cost_usd ?? 0, text: dollars, written: (value) => `$${Number(value.toPrecision(2))}` },
 };
 
 let drawnOf = "";
@@ -60,7 +61,7 @@ function draw() {
     }),
   }));
   setText($("chart-text"), summary(last, names, sums, measure));
-  $("chart-bars").replaceChildren(chart(bars, width, measure.scale, "chart-text"));
+  $("chart-bars").replaceChildren(chart(bars, width, measure, "chart-text"));
   $("chart-legend").replaceChildren(...names.map((name) => element("li", {}, swatch(style(name)), name)));
   showTable(slots, names, sums, measure);
 }

@@ -27,14 +27,14 @@ async def test_it_prints_a_link_that_works_once_and_ends_with_ctrl_c(socket: Pat
         assert started.process.stderr is not None
         assert started.process.stderr.read() == "this link works once, in one browser; Ctrl-C ends the dashboard\n"
 
-    with dashboard(socket) as started:
+    async with dashboard(socket) as started:
         assert started.link.startswith("http://127.0.0.1:")
         await trio.to_thread.run_sync(use, started)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_other_ends(socket: Path, number: signal.Signals) -> None:
-    with dashboard(socket, "--json") as started:
+    async with dashboard(socket, "--json") as started:
         assert await trio.to_thread.run_sync(started.end, number) == 0
 
 
@@ -45,7 +45,7 @@ async def test_read_only(socket: Path) -> None:
             assert visitor.post(f"api/{path}", {"name": "second", "status": "disabled"}).status_code == 403
         assert visitor.get("api/state").json()["read_only"]
 
-    with dashboard(socket, "--read-only", "--json") as started:
+    async with dashboard(socket, "--read-only", "--json") as started:
         await trio.to_thread.run_sync(use, started)
 
 
@@ -55,12 +55,12 @@ async def test_a_port_of_ones_own(socket: Path) -> None:
         done = await ctl(socket, "dashboard", "--no-open", "--port", str(port))
         assert (done.status, done.out) == (1, "")
         assert done.err.startswith(f"cannot listen on port {port}: ")
-    with dashboard(socket, "--port", str(port)) as started:
+    async with dashboard(socket, "--port", str(port)) as started:
         assert started.origin == f"http://127.0.0.1:{port}"
 
 
 async def test_no_link_is_in_the_process_list(socket: Path) -> None:
-    with dashboard(socket) as started:
+    async with dashboard(socket) as started:
         token = started.link.partition("token=")[2]
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:

@@ -55,3 +55,35 @@ def test_what_the_page_refers_to_by_id_is_there() -> None:
     page = (PAGE / "index.html").read_text()
     ids = set(re.findall(r' id="([^"]+)"', page))
     assert set(re.findall(r'aria-labelledby="([^"]+)"', page)) | set(re.findall(r'href="#([^"]+)"', page)) <= ids
+
+
+def _palettes() -> list[dict[str, str]]:
+    text = (PAGE / "style.css").read_text()
+    blocks = re.findall(r":root[^{]*\{\s*color-scheme: \w+;([^}]*)\}", text)
+    return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in blocks]
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast(one: str, other: str) -> float:
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_everything_can_be_read_in_light_and_dark() -> None:
+    """As WCAG 2 has it: 4.5 to 1 for texts, 3 to 1 for the bars of a chart."""
+    light, dark, system_dark = _palettes()
+    assert dark == system_dark
+    for palette in (light, dark):
+        for text in ("text", "dim", "accent", "good", "warn", "bad"):
+            for behind in ("page", "card"):
+                assert _contrast(palette[text], palette[behind]) >= 4.5, (text, behind)
+        assert _contrast(palette["bad"], palette["bad-page"]) >= 4.5
+        assert _contrast(palette["text"], palette["said-page"]) >= 4.5
+        assert _contrast(palette["card"], palette["accent"]) >= 4.5
+        for number in range(7):
+            assert _contrast(palette[f"s{number}"], palette["card"]) >= 3

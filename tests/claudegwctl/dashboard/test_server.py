@@ -57,8 +57,9 @@ def test_the_page_and_its_files(nowhere: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["../access.py", "..%2faccess.py", "%2e%2e/access.py", "....//access.py", "/etc/passwd", "//etc/passwd", "page/main.js",
-     "main.js/", "main.js%00", "index.html", "__init__.py", "./main.js", "..\\access.py", "api", "api/", "api/../main.js"],
+    ["../access.py", "..%2faccess.py", "%2e%2e/access.py", "....//access.py", "/etc/passwd", "//etc/passwd",
+     "page/main.js", "main.js/", "main.js%00", "index.html", "__init__.py", "./main.js", "..\\access.py", "api", "api/",
+     "api/../main.js"],
 )  # fmt: skip
 def test_no_path_leads_to_another_file(nowhere: Path, path: str) -> None:
     with (
@@ -80,9 +81,8 @@ def test_every_answer_has_the_security_headers(nowhere: Path) -> None:
         answers = [
             client.get(place), client.get(place + "main.js"), client.get(place + "api/state"), client.get("/nowhere"),
             client.get("/"), client.put(place), client.get(place, headers={"host": "evil.example"}),
-            client.get(place, headers={"x": "x" * 70_000}),
         ]  # fmt: skip
-        assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 403, 405, 403, 431]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 403, 405, 403]
         for answer in answers:
             for name, value in SECURITY_HEADERS:
                 assert answer.headers[name] == value
