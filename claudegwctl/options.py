@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,6 +17,17 @@ from claudegwd.contract import client_socket_path
 
 # `claudegwctl --json status` and `claudegwctl status --json` are the same.
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def _finite(seconds: float) -> float:
+    if not isfinite(seconds):
+        raise typer.BadParameter("write a number of seconds")
+    return seconds
+
+
+Interval = Annotated[
+    float, typer.Option(min=0.1, max=3600, callback=_finite, help="Seconds between two looks, where it looks again.")
+]
 
 HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
 

@@ -4,28 +4,44 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Container, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
 
+# Newlines, tabs and our own colours may pass.
+_STEERS: Final = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _COLOURS: Final = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
 
 def say(text: str = "") -> None:
     """A line on stdout, at once: somebody may be reading it through a pipe."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, text)
 
 
 def note(text: str) -> None:
     """A line for people beside the output, on stderr."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    _write(sys.stderr, text)
+
+
+def harmless(text: str) -> str:
+    """Without what would steer a terminal: an upstream's error, or a CLI's last words, may hold anything."""
+    return _STEERS.sub(lambda found: found[1] or "", text)
+
+
+def has_cursor_control() -> bool:
+    """Whether the output is a terminal on which lines can be written over."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write((harmless(text) if stream.isatty() else text) + "\n")
+    stream.flush()
 
 
 def say_json(value: Any) -> None:

@@ -10,14 +10,17 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
-from claudegwctl.output import ago, coloured, duration, note, say, say_json
+from claudegwctl.options import AsJson, Interval, daemon_of, new_app, wants_json
+from claudegwctl.output import ago, coloured, duration, harmless, has_cursor_control, note, say, say_json
 from claudegwctl.problems import Problem
 
 app = new_app()
 
-# Lines are not wrapped meanwhile: each takes one row, and so they can be counted.
-_FRAME: Final = "\x1b[H\x1b[2J\x1b[?7l{}\x1b[?7h"
+# Written over the one before, each line up to its end and then all that is below: nothing is ever blank, so nothing
+# flickers. Lines are not wrapped meanwhile: each takes one row, and so they can be counted.
+_CLEAR: Final = "\x1b[2J"
+_FRAME: Final = "\x1b[?7l\x1b[H{}\x1b[K\n\x1b[J\x1b[?7h"
+_END_OF_LINE: Final = "\x1b[K\n"
 _WINDOWS: Final = {"5h": "5 h", "7d": "week"}
 _HALF_A_DAY: Final = 43_200
 _STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "degraded": "red", "draining": "yellow"}
@@ -31,38 +34,50 @@ _KEY_COLOURS: Final = {
 def status(
     ctx: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks, with --watch.")] = 2.0,
+    interval: Interval = 2.0,
     json: AsJson = False,
 ) -> None:
     """Show the daemon's status.
 
     State and versions, where it listens, requests, workers, and each upstream key with its state."""
     daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
-    _show(daemon.get("/v1/status"), as_json=as_json, watch=watch)  # whoever is not there at first is not waited for
+    over = watch and not as_json and has_cursor_control()
+    found = daemon.get("/v1/status")  # whoever is not there at first is not waited for
+    if over:
+        sys.stdout.write(_CLEAR)
+    _show(found, as_json=as_json, over=over)
     try:
         gone = False
         while watch:
             time.sleep(interval)
             try:
-                _show(daemon.get("/v1/status"), as_json=as_json, watch=True)
+                _show(daemon.get("/v1/status"), as_json=as_json, over=over)
                 gone = False
             except Problem as problem:  # it is being restarted, perhaps
-                if not gone:
-                    note(f"{problem}; waiting for it")
+                said = f"{problem}; waiting for it"
+                if over:  # what stood there is true no more
+                    _write_over([said])
+                elif not gone:
+                    note(said)
                 gone = True
     except KeyboardInterrupt:
         # The way to end it.
         return
 
 
-def _show(found: Mapping[str, Any], *, as_json: bool, watch: bool) -> None:
+def _show(found: Mapping[str, Any], *, as_json: bool, over: bool) -> None:
     if as_json:
         say_json(found)
-    elif watch and sys.stdout.isatty():
-        shown = fitting(list(lines(found, time.time())), get_terminal_size().lines)
-        say(_FRAME.format("\n".join(shown)))
+    elif over:
+        _write_over(list(lines(found, time.time())))
     else:
         say("\n".join(lines(found, time.time())))
+
+
+def _write_over(shown: Sequence[str]) -> None:
+    fit = fitting([harmless(line).replace("\n", " ") for line in shown], get_terminal_size().lines)
+    sys.stdout.write(_FRAME.format(_END_OF_LINE.join(fit)))
+    sys.stdout.flush()
 
 
 def fitting(lines: Sequence[str], rows: int) -> Sequence[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import Annotated
 
 import typer
 
-from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
-from claudegwctl.output import say_json
+from claudegwctl.options import AsJson, Interval, daemon_of, new_app, wants_json
+from claudegwctl.output import has_cursor_control, say_json
 from claudegwctl.problems import Problem
 
 app = new_app()
@@ -18,7 +16,7 @@ app = new_app()
 @app.command(epilog="Example: claudegwctl top --interval 2")
 def top(
     ctx: typer.Context,
-    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 1.0,
+    interval: Interval = 1.0,
     json: AsJson = False,
 ) -> None:
     """Watch the gateway, full screen: requests, workers, keys, limits, usage.
@@ -46,5 +44,5 @@ def _check_terminal() -> None:
             "cannot fill the screen: this is not a terminal; use `claudegwctl top --json`, or `claudegwctl status "
             "--watch`"
         )
-    if os.environ.get("TERM", "") in {"", "dumb"}:
+    if not has_cursor_control():
         raise Problem("cannot fill the screen of a terminal without cursor control: use `claudegwctl status --watch`")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from claudegwctl.output import ago, duration, megabytes, plain, table
+from claudegwctl.output import ago, duration, harmless, megabytes, plain, table
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,12 @@ from claudegwctl.output import ago, duration, megabytes, plain, table
 )  # fmt: skip
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_nothing_steers_the_terminal_but_our_own_colours() -> None:
+    assert harmless("\x1b[31mred\x1b[0m a\tb\nc \x1b]0;title\x07\x1b[2J\x9b1m\u202e!") == (
+        "\x1b[31mred\x1b[0m a\tb\nc ]0;title[2J1m!"
+    )
 
 
 def test_moments() -> None:

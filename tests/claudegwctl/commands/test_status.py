@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
 
 from claudegwctl.commands.status import fitting, lines
-from tests.control_cli import ctl, environment
-from tests.small_gateway import TOKENS, SmallGateway
+from claudegwd.keys.failures import FailureKind
+from tests.control_cli import ctl, ctl_without_daemon, environment
+from tests.small_gateway import TOKENS, SmallGateway, running
 
 STATUS = {
     "version": "1.2.3", "claude_version": "2.1.330", "claude_binary": "/opt/claude", "pid": 42,
@@ -88,6 +92,78 @@ async def test_the_real_one(socket: Path) -> None:
 
 async def test_json_is_the_daemons_answer(gateway: SmallGateway, socket: Path) -> None:
     assert (await ctl(socket, "status", "--json")).json == gateway.status()
+
+
+@pytest.mark.parametrize("words", ["status --watch --interval", "top --interval"])
+@pytest.mark.parametrize("interval", ["nan", "inf", "0", "1e9"])
+def test_an_interval_is_a_number_of_seconds(words: str, interval: str) -> None:
+    done = ctl_without_daemon(*words.split(), interval)
+    assert (done.status, done.out) == (2, "")
+    assert "interval" in done.err
+
+
+class Pty:
+    """A terminal for one command, and what was written to it."""
+
+    def __init__(self, *words: str, **env: str) -> None:
+        mine, its = os.openpty()
+        command = [sys.executable, "-m", "claudegwctl", *words]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=its, stderr=its, env=environment(**env)
+        )
+        os.close(its)
+        self._stream = trio.lowlevel.FdStream(mine)
+        self.seen = ""
+
+    async def until(self, holds: Callable[[str], bool]) -> str:
+        with trio.fail_after(20):
+            while not holds(self.seen):
+                self.seen += (await self._stream.receive_some()).decode()
+        return self.seen
+
+    async def end(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        assert await trio.to_thread.run_sync(self.process.wait) == 0
+        await self._stream.aclose()
+
+
+def watch(socket: Path, **env: str) -> Pty:
+    return Pty("--socket", str(socket), "status", "--watch", "--interval", "0.1", **env)
+
+
+async def test_frames_are_written_over_each_other_without_a_blank_screen_between(socket: Path) -> None:
+    shown = watch(socket, TERM="xterm")
+    seen = await shown.until(lambda text: text.count("claudegwd 1.2.3") == 3)
+    assert seen.count("\x1b[2J") == 1
+    assert seen.index("\x1b[2J") < seen.index("claudegwd 1.2.3")
+    await shown.end()
+
+
+async def test_a_terminal_without_cursor_control_gets_plain_lines(socket: Path) -> None:
+    shown = watch(socket, TERM="dumb")
+    assert "\x1b" not in await shown.until(lambda text: text.count("claudegwd 1.2.3") == 3)
+    await shown.end()
+
+
+async def test_a_daemon_that_is_gone_is_not_shown_as_ready(gateway: SmallGateway) -> None:
+    async with running(gateway) as path:
+        shown = watch(path, TERM="xterm")
+        await shown.until(lambda text: "ready" in text)
+    seen = await shown.until(lambda text: "waiting for it\x1b[K" in text)
+    assert seen.endswith("waiting for it\x1b[K\r\n\x1b[J\x1b[?7h")  # all that stood there is gone
+    async with running(gateway):
+        await shown.until(lambda text: "ready" in text.rpartition("waiting for it")[2])
+    await shown.end()
+
+
+async def test_what_an_upstream_says_does_not_steer_the_terminal(gateway: SmallGateway, socket: Path) -> None:
+    gateway.ring.failed("primary", FailureKind.RATE_LIMIT, time.time(), error="sorry \x1b]0;title\x07\x1b[2J")
+    for command in (["status"], ["keys", "list"], ["status", "--watch"]):
+        shown = Pty("--socket", str(socket), *command, TERM="xterm")
+        seen = await shown.until(lambda text: "sorry" in text)
+        assert "sorry ]0;title[2J" in seen
+        shown.process.kill()
+        await trio.to_thread.run_sync(shown.process.wait)
 
 
 async def test_watching_until_it_is_ended(socket: Path) -> None:
