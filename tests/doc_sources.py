@@ -29,6 +29,7 @@ from claudegwd.translate.turn_states import TurnEvent, TurnState
 from claudegwd.workers.states import BOUNDS, TABLE, WorkerEvent, WorkerState
 from claudegwd.workers.waits import WAITS
 from tests.doc_bounds import bounds
+from tests.e2e.ends import costs as ends_costs
 
 
 @dataclass(frozen=True)
@@ -262,6 +263,10 @@ def named_bounds() -> Table:
     return Table(("bound", "value", "why"), rows)
 
 
+def ends() -> Table:
+    return Table(("how the answer ends", "with upstream keys", "with the CLI's login"), ends_costs())
+
+
 def connect() -> Table:
     rows = []
     for client in CLIENTS:
@@ -288,6 +293,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "worker-states": worker_states,
     "turn-states": turn_states,
     "key-states": key_states,
+    "ends": ends,
     "connect": connect,
     "control-commands": control_commands,
     "control-routes": control_routes,
