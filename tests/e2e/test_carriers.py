@@ -37,7 +37,7 @@ def carrier(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def daemon(carrier: str) -> Iterator[Daemon]:
-    with carrying(carrier, "[workers]\nspares = 1\nmax = 2\n[limits]\nrequests_per_minute = 0") as started:
+    with carrying(carrier, "[workers]\nspares = 0\nmax = 2\n[limits]\nrequests_per_minute = 0") as started:
         yield started
 
 
