@@ -88,8 +88,11 @@ def by_hand(text: str) -> str:
         Path(name).unlink(missing_ok=True)
 
 
-def put_in_place(file: Path, text: str) -> None:
-    """Have the daemon's own program check the text, then replace the file by it at once. Raises Problem."""
+def put_in_place(file: Path, text: str, state: Path | None = None) -> None:
+    """Have the daemon's own program check the text, then replace the file by it at once. Raises Problem.
+
+    `state`: where the daemon keeps its own, as it says; it may run as somebody else.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".config-", suffix=".toml", dir=file.parent)
@@ -100,7 +103,7 @@ def put_in_place(file: Path, text: str) -> None:
                 out.flush()
                 os.fsync(out.fileno())
             new.chmod(file.stat().st_mode & 0o7777 if file.exists() else 0o644)
-            check(new, file)
+            check(new, file, state)
             new.replace(file.resolve())
         finally:
             with suppress(FileNotFoundError):
@@ -109,12 +112,19 @@ def put_in_place(file: Path, text: str) -> None:
         raise Problem(f"cannot write {file}: {error.strerror or 'refused'}; use sudo if it is not yours") from None
 
 
-def check(new: Path, file: Path) -> None:
+def check(new: Path, file: Path, state: Path | None = None) -> None:
     """Raises Problem with what the daemon would say of `file`, had it the content of `new`."""
     command = [sys.executable, "-m", "claudegwd", "--config", str(new), "--check"]
+    env = {**os.environ, **({"STATE_DIRECTORY": str(state)} if state else {})}
     try:
         done = subprocess.run(  # noqa: S603 - our own program
-            command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False, stdin=subprocess.DEVNULL
+            command,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=CHECK_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         raise Problem(f"cannot check the configuration within {CHECK_SECONDS:g} s; nothing was changed") from None

@@ -61,6 +61,8 @@ class RunningGateway(Gateway):
         """What `reload` would answer, changing nothing. Raises ConfigError, KeysError or NoCliError."""
         async with self.changing:
             read = await trio.to_thread.run_sync(self._read)
+            if read.binary == self.binary:  # what another one offers only a reload finds out
+                self.check_models(read.loaded, self.cli)
             return self._answer(read, _keys_diff(self.keys_source, read.keys))
 
     async def reload(self) -> Mapping[str, Any]:
@@ -68,11 +70,14 @@ class RunningGateway(Gateway):
         async with self.changing:
             try:
                 read = await trio.to_thread.run_sync(self._read)
+                cli = await self.learn(read.binary, read.loaded)
             except Exception as error:
                 self.last_reload = {"at": time.time(), "ok": False, "error": str(error)}
                 raise
             answer = self._answer(read, _keys_diff(self.keys_source, read.keys))
             self._take(read)
+            if cli is not self.cli:
+                self.take_cli(cli)
             self.generation += 1
             answer["generation"] = self.generation
             self.last_reload = {"at": time.time(), "ok": True}
@@ -196,8 +201,7 @@ class RunningGateway(Gateway):
         loaded = load(self.config_option, self.env)
         # Where the new configuration would listen says nothing of where we do, until a restart.
         auth_required(in_effect(self.config, loaded.config), self.binds)
-        self.check_models(loaded)
-        return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude.binary, self.env))
+        return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude, self.env))
 
     def _read_keys(self, loaded: Loaded) -> KeysSource:
         if self.fixed_keys is not None:
@@ -233,9 +237,6 @@ class RunningGateway(Gateway):
         self.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
         self.handler.configure(config.log)
         self.notifications.configure(config.notify)
-        if read.binary != self.binary:
-            self.binary = read.binary
-            self.pool.renew()
         self.offer_models()
         self._take_keys(read.keys)
 

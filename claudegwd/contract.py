@@ -24,6 +24,13 @@ EXIT_CONFIG: Final = 78
 # The oldest CLI on which the tests pass. What an older one lacks would show in the middle of an answer.
 OLDEST_CLI: Final = (2, 1, 308)
 
+# claude.version, beside the number of one that was fetched: the one that came with the gateway, and the newest of all.
+PINNED_CLI: Final = "pinned"
+NEWEST_CLI: Final = "newest"
+# Where `claudegwctl cli` keeps one: VERSION/claude, and beside it what is known of it.
+CLI_NAME: Final = "claude"
+CLI_RECORD: Final = "record.json"
+
 CONFIG_NAME: Final = "config.toml"
 KEYS_NAME: Final = "keys.json"
 SOCKET_NAME: Final = "control.sock"
@@ -68,6 +75,11 @@ def state_directory(env: Mapping[str, str]) -> Path:
     import platformdirs
 
     return platformdirs.user_state_path(APP)
+
+
+def cli_directory(env: Mapping[str, str]) -> Path:
+    """Of the Claude Code CLIs that were fetched."""
+    return state_directory(env) / "cli"
 
 
 def keys_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> Path:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -48,13 +49,14 @@ from claudegwd.store.responses import KeptResponses
 from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.supervised import supervised
-from claudegwd.translate.catalogue import LONG_CONTEXT, Initialized, Model, long_context, offered
+from claudegwd.translate.catalogue import LONG_CONTEXT, Model, long_context, offered
 from claudegwd.translate.fallbacks import stand_ins, strangers, with_fallbacks
 from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.model_names import no_such_model
 from claudegwd.translate.plan import Plan, make_plan
-from claudegwd.workers.binary import HOW_TO_INSTALL, find_binary
-from claudegwd.workers.catalogue_probe import CliEndedError, Found, keep, probe, read_kept
+from claudegwd.workers.binary import find_binary
+from claudegwd.workers.catalogue_probe import Found, keep, probe, read_kept
+from claudegwd.workers.known_cli import KnownCli, learn
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
 from claudegwd.workers.question import Question, Questions, Timing
@@ -121,7 +123,6 @@ class Gateway:
         self.logs = logs
         self.env = env
         self.version = own_version()
-        self.claude_version = ""
         self.generation = 1
         self.last_reload: dict[str, Any] | None = None
         self.started_at = time.time()
@@ -138,7 +139,7 @@ class Gateway:
         # Around reading and taking, together: else what was read first could be taken last, and win.
         self.changing = trio.Lock()
         self.scratch = Scratch.make()
-        self.binary = find_binary(self.config.claude.binary, env)
+        self.cli = KnownCli(find_binary(self.config.claude, env))
         self.metrics = Metrics()
         self.sessions = ChatSessions(database)
         self.ledger = Ledger(database)
@@ -155,10 +156,6 @@ class Gateway:
         self.questions: Questions
         self.clients: ClientKeys
         self.seal: Seal
-        self._client_log = True  # whether the CLI can be asked for the log of its client library
-        self._whole = True  # whether it takes requests whole
-        self._goes_back = True  # whether it can cut its transcript
-        self._initialized = Initialized()
         self._models: dict[str, Model] = {}
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -195,7 +192,7 @@ class Gateway:
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
                 self.questions = Questions(self.pool, self.ring, timing, time.time, nursery)
                 try:
-                    await self._learn_models()
+                    self.take_cli(await self.learn(self.binary, self.loaded))
                 except CliError:
                     self.notifications.tell(of_cli(time.time()))
                     raise
@@ -207,29 +204,42 @@ class Gateway:
         finally:
             self.scratch.remove()
 
+    @property
+    def binary(self) -> Path:
+        """The CLI in use."""
+        return self.cli.binary
+
+    @property
+    def claude_version(self) -> str:
+        """Of the CLI in use; "" until it was asked."""
+        return self.cli.version
+
     def launch(self) -> Launch:
         """How a new CLI process is started, with the configuration as it is now."""
+        if self.cli.client_log and self.pool.roster.starts.failed:
+            self.cli = self.cli.without_client_log()
+        return self._launch_of(self.cli)
+
+    def _launch_of(self, cli: KnownCli) -> Launch:
         home = self.scratch.next()
         keys = len(self.ring) > 0
         cli_env = self._cli_env()
         bare = cli_launch.uses_bare(keys_configured=keys, env=cli_env)
         seconds = self.config.workers.parked_seconds + TOOL_GRACE_SECONDS
-        if self._client_log and self.pool.roster.starts.failed:
-            self._do_without_client_log()
         # With its own login, and so without --bare, the CLI has an event for what is looked for in that log.
-        client_log = bare and self._client_log
-        whole = self._carries_whole()
+        client_log = bare and cli.client_log
+        whole = self._carries_whole(cli)
         env = cli_launch.environment(
             cli_env, home=home, keys_configured=keys, tool_seconds=seconds, client_log=client_log
         )
         settings = None if keys else self.login.write_settings(self.scratch.root)
-        line = cli_launch.argv(self.binary, bare=bare, client_log=client_log, whole=whole, settings=settings)
-        return Launch(line, env, home, warms_up=keys, whole=whole, goes_back=self._goes_back)
+        line = cli_launch.argv(cli.binary, bare=bare, client_log=client_log, whole=whole, settings=settings)
+        return Launch(line, env, home, warms_up=keys, whole=whole, goes_back=cli.goes_back)
 
-    def _carries_whole(self) -> bool:
+    def _carries_whole(self, cli: KnownCli | None = None) -> bool:
         """Whether requests go in whole. Under the CLI's own login what it says of a conversation stays its own."""
         bare = cli_launch.uses_bare(keys_configured=len(self.ring) > 0, env=self._cli_env())
-        return bare and self._whole and self.config.workers.carrier == "auto"
+        return bare and (cli or self.cli).whole and self.config.workers.carrier == "auto"
 
     def configure_pool(self) -> None:
         """Bring the pool to the configuration and the keys as they are now."""
@@ -237,43 +247,23 @@ class Gateway:
         self.pool.configure(self.config.workers, self.config.limits)
         self.pool.carry(whole=whole, plain_system=whole and self.config.claude.system == "plain")
 
-    async def _learn_models(self) -> None:
-        """Try the ways to start the CLI from the best one down: a version may not know the flags of one."""
-        launch = self.launch()
-        while True:
-            try:
-                found = await self._probed(launch)
-                if launch.whole and not found.able:
-                    self._do_without_whole()
-                    launch = self.launch()
-                    continue
-                break
-            except CliEndedError:
-                if self._client_log:
-                    self._do_without_client_log()
-                elif self._whole:
-                    self._client_log = True
-                    self._do_without_whole()
-                before, launch = launch, self.launch()
-                if launch.argv == before.argv:
-                    raise
-        self._goes_back = launch.whole or found.able
+    async def learn(self, binary: Path, loaded: Loaded) -> KnownCli:
+        """Ask a CLI what it can do. The one in use goes on meanwhile. Raises CliError, and ConfigError for a
+        configuration that counts on what it does not offer."""
+        cli = self.cli
+        if binary != cli.binary or not cli.version:
+            cli = await learn(KnownCli(binary), self._launch_of, self._probed)
+        self.check_models(loaded, cli)
+        return cli
+
+    def take_cli(self, cli: KnownCli) -> None:
+        """Start new processes of this one; those that are busy end on theirs."""
+        other = cli.binary != self.binary
+        self.cli = cli
         self.configure_pool()
-        refuse_old(found.initialized.claude_code_version)
-        self._initialized = found.initialized
-        self.claude_version = found.initialized.claude_code_version
-        self.check_models(self.loaded)
+        if other:
+            self.pool.renew()
         self.offer_models()
-
-    def _do_without_client_log(self) -> None:
-        """A CLI that ends at once is perhaps a later one, which does not know the flags of that log any more. It is not
-        needed to answer."""
-        self._client_log = False
-        log_event(log, logging.WARNING, "the CLI is not asked when a limit ends any more: keys.cooldown_seconds holds")
-
-    def _do_without_whole(self) -> None:
-        self._whole = False
-        log_event(log, logging.WARNING, "this CLI does not take requests whole: conversations are replayed instead")
 
     async def _probed(self, launch: Launch) -> Found:
         path = contract.state_directory(self.env) / "catalogue.json"
@@ -285,15 +275,15 @@ class Gateway:
 
     def offer_models(self) -> None:
         """List the CLI's models and the configured ones."""
-        self._models = self._offered(self.config)
+        self._models = self._offered(self.config, self.cli)
 
-    def _offered(self, config: Config) -> dict[str, Model]:
+    def _offered(self, config: Config, cli: KnownCli) -> dict[str, Model]:
         claude = config.claude
-        return offered(self._initialized.models, (*claude.models, claude.default_model), claude.aliases)
+        return offered(cli.initialized.models, (*claude.models, claude.default_model), claude.aliases)
 
-    def check_models(self, loaded: Loaded) -> None:
+    def check_models(self, loaded: Loaded, cli: KnownCli) -> None:
         """Raise ConfigError for a configuration that counts on models that there are not."""
-        models, fallback = self._offered(loaded.config), loaded.config.claude.fallback
+        models, fallback = self._offered(loaded.config, cli), loaded.config.claude.fallback
         unknown = strangers(fallback, lambda name: name in models or long_context(name, models) is not None)
         if unknown:
             text = no_such_model(unknown[0], models).removeprefix("cannot find the model ")
@@ -484,13 +474,3 @@ class Gateway:
     def workers(self) -> list[dict[str, Any]]:
         """For the control face: a dict for each worker."""
         return self.pool.describe()
-
-
-def refuse_old(found: str) -> None:
-    """Raises CliError for a CLI that is older than what we rely on."""
-    numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
-    if numbers < contract.OLDEST_CLI:
-        oldest = ".".join(map(str, contract.OLDEST_CLI))
-        raise CliError(
-            f"cannot use Claude Code CLI {found or 'of unknown version'}: {oldest} or later is needed; {HOW_TO_INSTALL}"
-        )

@@ -111,7 +111,7 @@ def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) 
 def _check(loaded: Loaded, env: dict[str, str]) -> int:
     setting = loaded.config.keys.file
     keys = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
-    binary = find_binary(loaded.config.claude.binary, env)
+    binary = find_binary(loaded.config.claude, env)
     for note in (*loaded.warnings, *keys.notes):
         typer.echo(f"note: {note}")
     count = f"{len(keys.keys)} key{'' if len(keys.keys) == 1 else 's'}"

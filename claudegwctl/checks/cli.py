@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from claudegwctl.checks.finding import OK, PROBLEM, Finding, Scene
-from claudegwd.contract import OLDEST_CLI
+from claudegwd.contract import CLI_NAME, NEWEST_CLI, OLDEST_CLI, PINNED_CLI, cli_directory
 
 INSTALL: Final = (
     "install the one that comes with `pip install claude-agent-sdk`, put `claude` on PATH, or set claude.binary"
@@ -47,7 +47,10 @@ def find(scene: Scene) -> Path | None:
     setting = str(scene.settings.get("claude.binary", "auto"))
     if setting != "auto":
         return Path(setting).expanduser()
-    # Located, never imported.
+    version = str(scene.settings.get("claude.version", PINNED_CLI))
+    if version not in {PINNED_CLI, NEWEST_CLI}:
+        return cli_directory(scene.env) / version / CLI_NAME
+    # Located, never imported. What "newest" comes to is the daemon's to say.
     spec = find_spec("claude_agent_sdk")
     for place in (spec.submodule_search_locations or []) if spec else []:
         bundled = Path(place) / "_bundled" / "claude"

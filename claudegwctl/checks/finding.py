@@ -67,6 +67,8 @@ def read_settings(file: Path, env: Mapping[str, str]) -> dict[str, Any]:
 def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     if binary := env.get("CLAUDEGWD_CLAUDE__BINARY") or env.get("CLAUDE_BINARY_PATH"):
         yield "claude.binary", binary
+    if version := env.get("CLAUDEGWD_CLAUDE__VERSION"):
+        yield "claude.version", version
     if file := env.get("CLAUDEGWD_KEYS__FILE"):
         yield "keys.file", file
     if (bind := env.get("CLAUDEGWD_SERVER__BIND")) and not bind.startswith("["):

@@ -21,14 +21,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from claudegwctl.problems import Problem
+from claudegwd.contract import CLI_NAME, CLI_RECORD
+from claudegwd.contract import NEWEST_CLI as NEWEST
 
 PACKAGE: Final = "claude-agent-sdk"
-NEWEST: Final = "newest"
 _INSIDE: Final = "claude_agent_sdk/_bundled/claude"
-_RECORD: Final = "record.json"
+_VERSION_FILE: Final = "claude_agent_sdk/_cli_version.py"
+_SAID: Final = re.compile(r'__cli_version__ = "([0-9.]+)"')
 # Some 80 MB over a slow line.
 FETCH_SECONDS: Final = 900.0
 VERSION_SECONDS: Final = 30.0
+# Of the release that brings a version: seen, the second is right. Each is a download of 80 MB.
+GUESSES: Final = 4
 # The binary has some 250 MB; this keeps a wrong archive from filling the disk.
 MAX_BINARY_BYTES: Final = 2**30
 _CLI: Final = re.compile(r"2\.\d+\.\d+")
@@ -58,7 +62,7 @@ class Store:
 
     def all(self) -> list[Kept]:
         """The oldest version first."""
-        found = [kept for path in self.folder.glob(f"*/{_RECORD}") if (kept := _read(path))]
+        found = [kept for path in self.folder.glob(f"*/{CLI_RECORD}") if (kept := _read(path))]
         return sorted(found, key=lambda kept: [int(part) for part in kept.version.split(".")])
 
     def get(self, version: str) -> Kept | None:
@@ -70,41 +74,59 @@ class Store:
             self._verify(kept)
             return kept
         if _CLI.fullmatch(wanted):
-            raise Problem(
-                f"cannot fetch {wanted} by its own number: name the release of {PACKAGE} that brings it, or {NEWEST}"
-            )
+            return self._by_number(wanted)
         if wanted != NEWEST and not _RELEASE.fullmatch(wanted):
-            raise Problem(f"cannot fetch {wanted!r}: write {NEWEST}, or a release of {PACKAGE} such as 0.2.187")
+            raise Problem(
+                f"cannot fetch {wanted!r}: write {NEWEST}, a version such as 2.1.332, or a release of {PACKAGE}"
+            )
         return self._fetch("" if wanted == NEWEST else wanted)
 
     def judge(self, kept: Kept, problems: list[str]) -> Kept:
         """Keep what the contract check said."""
         record = {**kept.record, "problems": problems, "checked": time.time()}
-        _write(kept.binary.parent / _RECORD, record)
+        _write(kept.binary.parent / CLI_RECORD, record)
         return Kept(kept.version, kept.binary, record)
+
+    def _by_number(self, wanted: str) -> Kept:
+        """The CLI of that number. No index says which release brings it; but both are counted up together, nearly."""
+        pairs = [(str(kept.record.get("release")), kept.version) for kept in self.all()]
+        pairs += [pair] if (pair := _installed()) else []
+        for _ in range(GUESSES):
+            release = _guess(wanted, pairs)
+            if release is None or release in {known for known, _ in pairs}:
+                break
+            with tempfile.TemporaryDirectory(prefix="claudegwctl-") as folder:
+                wheel = _download(release, Path(folder))
+                pairs.append((release, _says(wheel)))
+                if pairs[-1][1] == wanted:
+                    return self._keep(wheel)
+        raise Problem(f"cannot find the release of {PACKAGE} that brings {wanted}: name the release, or {NEWEST}")
 
     def _verify(self, kept: Kept) -> None:
         if _sha256(kept.binary) != kept.record.get("sha256"):
             raise Problem(f"cannot use {kept.binary}: it is not what was fetched; remove its directory")
 
     def _fetch(self, release: str) -> Kept:
+        with tempfile.TemporaryDirectory(prefix="claudegwctl-") as folder:
+            return self._keep(_download(release, Path(folder)))
+
+    def _keep(self, wheel: Path) -> Kept:
         try:
             self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".fetching-", dir=self.folder) as folder:
-                wheel = _download(release, Path(folder))
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as folder:
                 binary = _unpacked(wheel, Path(folder) / "new")
                 version = version_of(binary)
                 place = self.folder / version
                 if kept := self.get(version):
                     return kept
-                record = {"release": wheel.name.split("-")[1], "sha256": _sha256(binary), "fetched": time.time()}
-                _write(binary.parent / _RECORD, record)
+                record = {"release": _release_of(wheel), "sha256": _sha256(binary), "fetched": time.time()}
+                _write(binary.parent / CLI_RECORD, record)
                 binary.parent.chmod(0o755)
                 shutil.rmtree(place, ignore_errors=True)
                 binary.parent.rename(place)
         except OSError as error:
             raise Problem(f"cannot keep a CLI in {self.folder}: {error.strerror}; try sudo") from None
-        return Kept(version, place / "claude", record)
+        return Kept(version, place / CLI_NAME, record)
 
 
 def version_of(binary: Path) -> str:
@@ -145,7 +167,7 @@ def _download(release: str, folder: Path) -> Path:
 
 def _unpacked(wheel: Path, folder: Path) -> Path:
     folder.mkdir()
-    binary = folder / "claude"
+    binary = folder / CLI_NAME
     with zipfile.ZipFile(wheel) as archive:
         try:
             member = archive.getinfo(_INSIDE)
@@ -157,6 +179,43 @@ def _unpacked(wheel: Path, folder: Path) -> Path:
             shutil.copyfileobj(source, out)
     binary.chmod(0o755)
     return binary
+
+
+def _release_of(wheel: Path) -> str:
+    return wheel.name.split("-")[1]
+
+
+def _says(wheel: Path) -> str:
+    """The version of the CLI in it, as the package itself says; "" where it does not."""
+    with zipfile.ZipFile(wheel) as archive:
+        try:
+            found = _SAID.search(archive.read(_VERSION_FILE).decode())
+        except (KeyError, UnicodeDecodeError):
+            return ""
+    return found[1] if found else ""
+
+
+def _installed() -> tuple[str, str] | None:
+    """The release that is installed beside the gateway, and the version of its CLI."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        found = distribution(PACKAGE)
+    except PackageNotFoundError:
+        return None
+    said = _SAID.search(found.read_text(f"../{_VERSION_FILE}") or "")
+    return (found.version, said[1]) if said else None
+
+
+def _guess(wanted: str, pairs: list[tuple[str, str]]) -> str | None:
+    """The release as far from the nearest known one as its CLI is; None if none of that series is known."""
+    series, _, number = wanted.rpartition(".")
+    known = [pair for pair in pairs if pair[1].rpartition(".")[0] == series and _RELEASE.fullmatch(pair[0])]
+    if not known:
+        return None
+    release, version = min(known, key=lambda pair: abs(int(pair[1].rpartition(".")[2]) - int(number)))
+    line, _, of_release = release.rpartition(".")
+    return f"{line}.{int(of_release) + int(number) - int(version.rpartition('.')[2])}"
 
 
 def _sha256(path: Path) -> str:
@@ -173,8 +232,8 @@ def _read(path: Path) -> Kept | None:
         record = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    usable = isinstance(record, dict) and _CLI.fullmatch(version) and os.access(path.parent / "claude", os.X_OK)
-    return Kept(version, path.parent / "claude", record) if usable else None
+    usable = isinstance(record, dict) and _CLI.fullmatch(version) and os.access(path.parent / CLI_NAME, os.X_OK)
+    return Kept(version, path.parent / CLI_NAME, record) if usable else None
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import time
+from json import dumps, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from claudegwctl.client import Daemon
+from claudegwctl.client import SLOW_SECONDS, Daemon
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import ago, coloured, note, say, say_json, table
-from claudegwctl.problems import Problem
+from claudegwctl.problems import NotRunning, Problem, Refused
+from claudegwd.contract import NEWEST_CLI, PINNED_CLI, cli_directory
 
 if TYPE_CHECKING:
     from claudegwctl.cli_life.store import Kept, Store
 
 app = new_app("The versions of the Claude Code CLI: fetched, tried, used.", "claudegwctl cli try newest")
 
-SETTING: Final = "claude.binary"
-# The CLI that came with the gateway.
-PINNED: Final = "pinned"
+SETTING: Final = "claude.version"
+# It says which CLI by its path, and gives way to a version that somebody chooses.
+PATH_SETTING: Final = "claude.binary"
 # A process starts in half a second; on a machine that swaps, later.
 WATCH_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.25
+_DEFAULTS: Final = {SETTING: PINNED_CLI, PATH_SETTING: "auto"}
 _READY: Final = frozenset({"spare", "idle", "busy", "parked"})
 
 Version = Annotated[
-    str, typer.Argument(help="A version that is here, a release of claude-agent-sdk, or newest.", show_default=True)
+    str, typer.Argument(help="Such as 2.1.332, a release of claude-agent-sdk, or newest.", show_default=True)
 ]
 
 
@@ -35,7 +39,10 @@ Version = Annotated[
 def rows(ctx: typer.Context, json: AsJson = False) -> None:
     """List the versions that were fetched, and which one is in use."""
     daemon = daemon_of(ctx)
-    used = daemon.get("/v1/status").get("claude_binary")
+    try:
+        used = daemon.get("/v1/status").get("claude_binary")
+    except NotRunning:
+        used = None
     found: list[dict[str, Any]] = [
         {"version": kept.version, "release": kept.record.get("release"), "passed": kept.passed,
          "checked": kept.record.get("checked"), "used": str(kept.binary) == used}
@@ -50,7 +57,7 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
     ]
     for line in table(("", "version", "release", "check", "checked"), shown):
         say(line)
-    if not any(row["used"] for row in found):
+    if used is not None and not any(row["used"] for row in found):
         say(f"in use: {used}")
 
 
@@ -75,42 +82,43 @@ def attempt(ctx: typer.Context, version: Version = "newest", json: AsJson = Fals
 def use(ctx: typer.Context, version: Version, json: AsJson = False) -> None:
     """Use another version for new processes; answers under way go on. It has to pass the contract check first.
 
-    "pinned" is the one that came with the gateway. If no process starts with it, the one of before is used again.
+    "pinned" is the one that came with the gateway, "newest" the newest of all that passed, now and later. If no process
+    starts with it, the one of before is used again.
     """
     daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
-    before = _setting(daemon)
-    if version == PINNED:
-        _switch(daemon, "auto", before)
-        chosen = PINNED
-    else:
+    before = _in_effect(daemon)
+    chosen = version
+    if version != PINNED_CLI:
         store = _store(daemon)
         kept = store.get(version)
         if kept is None or kept.passed is None:
             kept, _ = _tried(store, version, quiet=as_json)
         if not kept.passed:
             raise Problem(f"cannot use {kept.version}: it did not pass the contract check (`claudegwctl cli try`)")
-        _switch(daemon, str(store.have(kept.version).binary), before)
-        chosen = kept.version
-    if wants_json(ctx, json):
-        say_json({"used": chosen, "before": before})
+        chosen = version if version == NEWEST_CLI else store.have(kept.version).version
+    _switch(daemon, {SETTING: chosen}, before)
+    used = str(daemon.get("/v1/status").get("claude_version"))
+    if as_json:
+        say_json({"used": chosen, "claude_version": used, "before": before})
     else:
-        say(f"new processes are {chosen}; `claudegwctl cli rollback` goes back")
+        say(f"new processes are {used}; `claudegwctl cli rollback` goes back")
 
 
 @app.command("rollback", epilog="Example: claudegwctl cli rollback")
 def rollback(ctx: typer.Context, json: AsJson = False) -> None:
     """Use the version of before again."""
     daemon = daemon_of(ctx)
-    place, now = _before(daemon), _setting(daemon)
+    place, now = _before(daemon), _in_effect(daemon)
     try:
-        earlier = place.read_text().strip()
-    except OSError:
+        earlier = loads(place.read_text())
+    except (OSError, ValueError):
         raise Problem("cannot go back: `claudegwctl cli use` has not been used here") from None
     _switch(daemon, earlier, now)
+    used = str(daemon.get("/v1/status").get("claude_version"))
     if wants_json(ctx, json):
-        say_json({"used": earlier, "before": now})
+        say_json({"used": earlier, "claude_version": used, "before": now})
     else:
-        say(f"new processes are {'the one that came with the gateway' if earlier == 'auto' else earlier}")
+        say(f"new processes are {used}")
 
 
 def _tried(store: Store, version: str, *, quiet: bool) -> tuple[Kept, list[dict[str, Any]]]:
@@ -129,25 +137,38 @@ def _tried(store: Store, version: str, *, quiet: bool) -> tuple[Kept, list[dict[
     return store.judge(kept, problems), [each.as_dict() for each in found]
 
 
-def _switch(daemon: Daemon, binary: str, before: str) -> None:
-    """Write the setting, reload, and watch whether a process starts; else write the old one. Raises Problem."""
+def _switch(daemon: Daemon, settings: dict[str, str], before: dict[str, str]) -> None:
+    """Write the settings, reload, and watch whether a process starts; else write the old ones. Raises Problem."""
     from claudegwctl import editing
 
-    file = Path(daemon.get("/v1/config")["path"])
+    found = daemon.get("/v1/config")
+    file, state = Path(found["path"]), _folder(daemon).parent
+    for row in found["settings"]:
+        if row["key"] in {SETTING, PATH_SETTING} and row["source"] not in {"default", "file"}:
+            raise Problem(f"cannot change the version: {row['source']} of the daemon's environment sets {row['key']}")
     old = editing.read(file)
-    new = editing.without_setting(old, SETTING) if binary == "auto" else editing.with_setting(old, SETTING, binary)
-    if new == old:
-        return
-    editing.put_in_place(file, new)
+    new = old
+    for key in (SETTING, PATH_SETTING):
+        new = editing.without_setting(new, key)
+    for key, value in settings.items():
+        if value != _DEFAULTS[key]:
+            new = editing.with_setting(new, key, f'"{value}"')
+    editing.put_in_place(file, new, state)
     there = {row["pid"] for row in daemon.get("/v1/workers")["workers"]}
-    daemon.ask("POST", "/v1/reload")
-    if not _starts(daemon, there):
-        editing.put_in_place(file, old)
-        daemon.ask("POST", "/v1/reload")
+    used = daemon.get("/v1/status").get("claude_binary")
+    try:
+        daemon.ask("POST", "/v1/reload", seconds=SLOW_SECONDS)
+    except Refused as refused:
+        editing.put_in_place(file, old, state)
+        raise Problem(f"{refused}; the one of before stays in use") from None
+    if daemon.get("/v1/status").get("claude_binary") != used and not _starts(daemon, there):
+        editing.put_in_place(file, old, state)
+        daemon.ask("POST", "/v1/reload", seconds=SLOW_SECONDS)
         _recovers(daemon)
         raise Problem("cannot use it: no process has started with it; the one of before is in use again")
-    _before(daemon).parent.mkdir(parents=True, exist_ok=True)
-    _before(daemon).write_text(before + "\n")
+    if settings != before:
+        _before(daemon).parent.mkdir(parents=True, exist_ok=True)
+        _before(daemon).write_text(dumps(before))
 
 
 def _starts(daemon: Daemon, there: set[int]) -> bool:
@@ -184,15 +205,20 @@ def _before(daemon: Daemon) -> Path:
 
 
 def _folder(daemon: Daemon) -> Path:
-    state = daemon.get("/v1/status").get("state_file")
+    """Where the daemon keeps its own; where none runs, where one that you start would look."""
+    try:
+        state = daemon.get("/v1/status").get("state_file")
+    except NotRunning:
+        return cli_directory(os.environ)
     if not state:
         raise Problem("cannot keep a CLI: this gateway keeps no state; see `claudegwctl doctor`")
-    return Path(state).parent / "cli"
+    return Path(state).parent / cli_directory(os.environ).name
 
 
-def _setting(daemon: Daemon) -> str:
-    rows = daemon.get("/v1/config")["settings"]
-    return str(next(row["value"] for row in rows if row["key"] == SETTING))
+def _in_effect(daemon: Daemon) -> dict[str, str]:
+    """The settings that say which CLI, as far as they are not at their defaults."""
+    rows = {row["key"]: str(row["value"]) for row in daemon.get("/v1/config")["settings"]}
+    return {key: rows[key] for key, default in _DEFAULTS.items() if rows[key] != default}
 
 
 def _passed(passed: bool | None) -> str:

@@ -111,11 +111,11 @@ def put(
 
     if (value is None) is not default:
         raise Problem(f"cannot set {key}: give a value, or --default to take it out of the file")
-    file, _ = _place(ctx)
+    file, state = _place(ctx)
     text = editing.read(file)
     new = editing.without_setting(text, key) if value is None else editing.with_setting(text, key, value)
     if new != text:
-        editing.put_in_place(file, new)
+        editing.put_in_place(file, new, state)
     _written(ctx, json, file, changed=new != text)
 
 
@@ -124,7 +124,7 @@ def edit(ctx: typer.Context, json: AsJson = False) -> None:
     """Open config.toml in your editor. What the daemon would refuse is not written, and can be mended at once."""
     from claudegwctl import editing
 
-    file, _ = _place(ctx)
+    file, state = _place(ctx)
     before = text = editing.read(file)
     while True:
         edited = editing.by_hand(text)
@@ -133,7 +133,7 @@ def edit(ctx: typer.Context, json: AsJson = False) -> None:
             return
         text = edited
         try:
-            editing.put_in_place(file, text)
+            editing.put_in_place(file, text, state)
         except Problem as problem:
             note(str(problem))
             if not sys.stdin.isatty() or not typer.confirm("edit again?", default=True, err=True):
@@ -152,12 +152,14 @@ def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool) -> No
         say(f"{file} needs no change")
 
 
-def _place(ctx: typer.Context) -> tuple[Path, bool]:
-    """Where config.toml lies, and whether a daemon runs that says so."""
+def _place(ctx: typer.Context) -> tuple[Path, Path | None]:
+    """Where config.toml lies, and where a daemon that runs keeps its state."""
+    daemon = daemon_of(ctx)
     try:
-        return Path(daemon_of(ctx).get("/v1/config")["path"]), True
+        state = daemon.get("/v1/status").get("state_file")
+        return Path(daemon.get("/v1/config")["path"]), Path(state).parent if state else None
     except NotRunning:
-        return config_path(os.environ)[0], False
+        return config_path(os.environ)[0], None
 
 
 def lines(found: Mapping[str, Any], *, all_keys: bool) -> Iterator[str]:

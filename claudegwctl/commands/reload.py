@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from claudegwctl.client import SLOW_SECONDS
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import plain, say, say_json
 
@@ -18,7 +19,7 @@ def reload(ctx: typer.Context, json: AsJson = False) -> None:
     """Read configuration and keys again.
 
     It is done when this returns. If they are wrong, all stays as it was, and the exit status is 1."""
-    done = daemon_of(ctx).ask("POST", "/v1/reload")
+    done = daemon_of(ctx).ask("POST", "/v1/reload", seconds=SLOW_SECONDS)  # another CLI is started first
     if wants_json(ctx, json):
         say_json(done)
         return

@@ -58,7 +58,8 @@ def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], e
             errors.add(error)
     errors.done()
     config = Config(**{section: msgspec.convert(table, _struct(section)) for section, table in parts.items()})
-    for check in (_check_binds, _check_names, _check_fallback, _check_auth, _check_workers, check_notify):
+    checks = (_check_binds, _check_names, _check_fallback, _check_auth, _check_workers, check_notify, _check_cli)
+    for check in checks:
         found = check(config)
         if found is not None:
             file, name = origin(found[0])
@@ -262,3 +263,9 @@ def _check_workers(config: Config) -> tuple[str, str] | None:
             f"cannot be {config.workers.spares} while workers.max is {config.workers.max}: spares count among them"
         )
     return None
+
+
+def _check_cli(config: Config) -> tuple[str, str] | None:
+    if config.claude.binary == "auto" or config.claude.version == "pinned":
+        return None
+    return "claude.version", "cannot stand beside claude.binary, which already says which CLI: take one of them out"

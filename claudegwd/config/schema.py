@@ -82,6 +82,13 @@ class ClaudeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     binary: Annotated[
         str, Meta(min_length=1, pattern=r"^[^\x00\n]+$", description='"auto" or the path of the Claude Code CLI')
     ] = "auto"
+    version: Annotated[
+        str,
+        Meta(
+            pattern=r"^(pinned|newest|[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,6})$",
+            description='"pinned", "newest" or a version such as "2.1.332"',
+        ),
+    ] = "pinned"
     default_model: ModelName = "sonnet"
     models: Annotated[tuple[ModelName, ...], Meta(description='a list of model names such as ["claude-x"]')] = ()
     aliases: Annotated[

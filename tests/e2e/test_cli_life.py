@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,19 @@ async def test_the_contract_check_fails_another(tmp_path: Path) -> None:
     assert (verdict.name, verdict.problem[:17]) == ("start", "it does not start")
 
 
+def renumbered(version: str, other: str) -> bytes:
+    """The real CLI, but for what it says of its number."""
+    script = f"""#!{sys.executable}
+import subprocess, sys
+child = subprocess.Popen(["{find_cli()}", *sys.argv[1:]], stdout=subprocess.PIPE)
+for line in child.stdout:
+    sys.stdout.buffer.write(line.replace(b"{version}", b"{other}"))
+    sys.stdout.buffer.flush()
+sys.exit(child.wait())
+"""
+    return script.encode()
+
+
 def keep(gateway: Running, version: str, content: bytes | None) -> None:
     """As if it had been fetched and had passed; without content the CLI that is here."""
     folder = gateway.home / "state" / "cli" / version
@@ -57,6 +71,7 @@ async def test_using_another_loses_nothing_and_a_broken_one_is_left_again() -> N
         socket = gateway.daemon.socket
         keep(gateway, "2.1.998", None)
         keep(gateway, "2.1.999", BROKEN.encode())
+        real = (await gateway.status())["claude_version"]
         answered = 0
 
         async def load() -> None:
@@ -81,9 +96,31 @@ async def test_using_another_loses_nothing_and_a_broken_one_is_left_again() -> N
             nursery.cancel_scope.cancel()
         # One that passed the check and starts no more, as after a change of the machine.
         done = await ctl(socket, "cli", "use", "2.1.999")
-        assert (done.status, "in use again" in done.err) == (1, True), done
-        assert (await gateway.status())["claude_binary"] == str(find_cli())
+        assert (done.status, "stays in use" in done.err) == (1, True), done
+        status = await gateway.status()
+        assert (status["claude_binary"], status["claude_version"]) == (str(find_cli()), real)
         assert (await gateway.ask("all is well")).reason == "stop"
+
+
+async def test_the_version_is_that_of_the_cli_in_use() -> None:
+    async with running(echo()) as gateway:
+        socket = gateway.daemon.socket
+        real = (await gateway.status())["claude_version"]
+        keep(gateway, "2.1.998", renumbered(real, "2.1.998"))
+        done = await ctl(socket, "cli", "use", "2.1.998", "--json")
+        assert done.status == 0, done.err
+        assert (done.json["used"], done.json["claude_version"]) == ("2.1.998", "2.1.998")
+        assert (await gateway.status())["claude_version"] == "2.1.998"
+        assert (await gateway.http.get("/health")).json()["claude_version"] == "2.1.998"
+        assert (await ctl(socket, "config", "get", "claude.version")).out.strip() == "2.1.998"
+        assert (await gateway.ask("all is well")).reason == "stop"
+        # "newest" is what has passed: a later one joins it by `try` and a reload.
+        assert (await ctl(socket, "cli", "use", "newest")).status == 0
+        assert (await gateway.status())["claude_version"] == "2.1.998"
+        assert (await ctl(socket, "cli", "use", "pinned")).status == 0
+        assert (await gateway.status())["claude_version"] != "2.1.998"
+        assert (await ctl(socket, "cli", "rollback")).status == 0
+        assert (await ctl(socket, "config", "get", "claude.version")).out.strip() == "newest"
 
 
 async def _reached(count: object, wanted: int) -> bool:

@@ -133,6 +133,20 @@ def test_a_member_of_the_group_may_control_it_and_others_may_not(demo: Service) 
     assert "sudo usermod -aG claudegwd" in advice.stdout
 
 
+def test_a_version_of_the_cli_that_root_fetched_is_used(demo: Service) -> None:
+    there = "/var/lib/claudegwd/cli/2.1.998"
+    demo.lab.run("sh", "-c", f"mkdir {there} && cp /usr/local/bin/claude {there}/claude")
+    digest = demo.lab.said("sha256sum", f"{there}/claude").split()[0]
+    demo.lab.write(f"{there}/record.json", f'{{"release": "0.2.1", "sha256": "{digest}", "problems": []}}')
+    demo.ctl("cli", "use", "2.1.998")
+    assert f"({there}/claude)" in demo.ctl("status").stdout
+    assert demo.lab.ask("8000", "Hello?") == 200
+    # What the service can start it cannot write.
+    refused = demo.lab.run("nsenter", "-t", str(demo.main_pid), "-m", "touch", f"{there}/new", check=False)
+    assert "Read-only file system" in refused.stderr
+    demo.ctl("cli", "rollback")
+
+
 @pytest.mark.parametrize("place", ["/etc/credstore/claudegwd.keys.json", "/etc/claudegwd/keys.json"])
 def test_keys_are_taken_as_a_credential_or_from_the_file(service: Service, place: str) -> None:
     service.lab.write(place, KEYS, "600")

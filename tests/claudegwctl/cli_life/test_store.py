@@ -28,6 +28,8 @@ def wheel(index: Path, release: str, says: str | None) -> None:
         archive.writestr(f"{info}/RECORD", "")
         if says is not None:
             archive.writestr("claude_agent_sdk/_bundled/claude", f"#!/bin/sh\necho '{says}'\n")
+            said = says.split()[0]
+            archive.writestr("claude_agent_sdk/_cli_version.py", f'__cli_version__ = "{said}"\n')
 
 
 def test_fetching_a_release_and_the_newest(index: Path, tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_one_that_was_changed_since_is_not_used(index: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ("2.1.500", r"name the release of claude-agent-sdk"),
+        ("3.0.1", r"cannot fetch .3\.0\.1."),
         ("../x", r"^cannot fetch '\.\./x': write newest"),
         ("0.2.11", r"pip says: "),
         ("0.2.1", r"brings no CLI"),
@@ -73,3 +75,15 @@ def test_what_cannot_be_had(index: Path, tmp_path: Path, wanted: str, said: str)
     with pytest.raises(Problem, match=said):
         store.have(wanted)
     assert store.all() == []
+
+
+def test_a_version_is_found_by_its_own_number(index: Path, tmp_path: Path) -> None:
+    for release, version in (("0.2.6", "2.1.395"), ("0.2.7", "2.1.396"), ("0.2.8", "2.1.398"), ("0.2.10", "2.1.400")):
+        wheel(index, release, f"{version} (Claude Code)")
+    store = Store(tmp_path / "cli")
+    store.have("0.2.10")
+    # Counted back from the release that is here it would be 0.2.6, and from that one it is 0.2.7.
+    assert store.have("2.1.396").record["release"] == "0.2.7"
+    assert [kept.version for kept in store.all()] == ["2.1.396", "2.1.400"], "what was on the way is not kept"
+    with pytest.raises(Problem, match=r"^cannot find the release of claude-agent-sdk that brings 2\.1\.397"):
+        store.have("2.1.397")

@@ -64,6 +64,8 @@ def test_unknown_names_are_refused_with_the_nearest(data: dict[str, Any], said: 
         ("claude.models", ["good", "--bad"], 'not a list with "--bad"'),
         ("claude.aliases", {"good": "x", "bad one": "y"}, 'not a table with "bad one" = "y"'),
         ("claude.binary", "", 'not ""'),
+        ("claude.version", "latest", '"pinned", "newest" or a version such as "2.1.332", not "latest"'),
+        ("claude.version", "../x", 'not "../x"'),
         ("control.group", "two words", 'the name of a group, not "two words"'),
         ("workers.recycle", "yes", 'true or false, not "yes"'),
     ],
@@ -188,3 +190,9 @@ def test_sockets_from_outside_count_as_well() -> None:
     assert auth_required(Config(), outside)
     with pytest.raises(ConfigError, match=r"auth\.required cannot be false"):
         auth_required(Config(auth=AuthConfig(required=False)), outside)
+
+
+def test_one_setting_says_which_cli() -> None:
+    said = refusal({"claude.binary": "/opt/claude", "claude.version": "newest"})
+    assert said.startswith("claude.version cannot stand beside claude.binary")
+    assert made({"claude.binary": "/opt/claude", "claude.version": "pinned"}).claude.binary == "/opt/claude"

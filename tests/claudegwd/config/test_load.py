@@ -31,6 +31,7 @@ queue = 8
 queue_seconds = 9.5
 request_seconds = 10
 [claude]
+version = "pinned"
 binary = "/opt/claude"
 default_model = "opus"
 models = ["claude-x"]
