@@ -103,6 +103,18 @@ def disable(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
     _change(ctx, json, name, "disabled")
 
 
+@app.command("rename", epilog="Example: claudegwctl keys rename second home")
+def rename(
+    ctx: typer.Context,
+    name: KeyName,
+    to: Annotated[str, typer.Argument(help="Its new name.")],
+    json: AsJson = False,
+) -> None:
+    """Give a key another name. Its place, state and counters stay; its usage up to now is listed under the old name."""
+    done = daemon_of(ctx).ask("PATCH", f"/v1/keys/{quoted(name)}", {"name": to})
+    _tell(ctx, json, done, f"{name} is {done['name']} now")
+
+
 @app.command("test", epilog="Example: claudegwctl keys test second")
 def try_out(
     ctx: typer.Context,

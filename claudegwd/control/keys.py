@@ -6,7 +6,7 @@ Every change is written to keys.json first and then read from there like any oth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ import msgspec
 from claudegwd.control.ask import Answer, Ask
 from claudegwd.control.gateway_protocol import Gateway
 from claudegwd.control.problems import BadRequest, Refused
-from claudegwd.keys.file import add_key, import_keys, parse_keys, remove_key, set_key_status
+from claudegwd.keys.file import add_key, import_keys, parse_keys, remove_key, rename_key, set_key_status
 from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.redact import know_tokens
 
@@ -68,10 +68,13 @@ async def remove(gateway: Gateway, ask: Ask) -> Answer:
 
 
 async def change(gateway: Gateway, ask: Ask) -> Answer:
-    """PATCH /v1/keys/{name} {"status": "active"|"disabled"}"""
+    """PATCH /v1/keys/{name} {"status": "active"|"disabled"}, or {"name": another}"""
     name = ask.path["name"]
     before = _row(gateway, name)["state"]
-    wanted = ask.only("status").get("status")
+    fields = ask.only("status", "name")
+    if "name" in fields:
+        return await _rename(gateway, ask, name, fields)
+    wanted = fields.get("status")
     status = next((each for each in KeyStatus if each.value == wanted), None)
     if status is None:
         raise BadRequest("cannot change the key: status must be active or disabled")
@@ -79,6 +82,15 @@ async def change(gateway: Gateway, ask: Ask) -> Answer:
     row = _row(gateway, name)
     ask.changed("key status changed", key=name, before=before, after=row["state"])
     return Answer(row)
+
+
+async def _rename(gateway: Gateway, ask: Ask, name: str, fields: Mapping[str, Any]) -> Answer:
+    to = fields["name"]
+    if len(fields) > 1 or not isinstance(to, str) or not to:
+        raise BadRequest('cannot rename the key: send {"name": …} and nothing else')
+    await _write(gateway, partial(rename_key, name=name, to=to))
+    ask.changed("key renamed", key=name, to=to)
+    return Answer(_row(gateway, to))
 
 
 async def test(gateway: Gateway, ask: Ask) -> Answer:

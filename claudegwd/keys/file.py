@@ -159,6 +159,19 @@ def set_key_status(path: Path, name: str, status: KeyStatus) -> tuple[UpstreamKe
     return edit_keys(path, change)
 
 
+def rename_key(path: Path, name: str, to: str) -> tuple[UpstreamKey, ...]:
+    """Give the key ``name`` another name; its place and all else stay. KeysError if there is none, or one called so."""
+
+    def change(document: KeysDocument) -> None:
+        entry = _entry(document, name, path)
+        if to != name and document.entry(to) is not None:
+            text = f"cannot rename key {name!r}: there is one called {to!r}; remove that one or choose another name"
+            raise KeysError(text, origin=str(path), key=to)
+        entry["name"] = to
+
+    return edit_keys(path, change)
+
+
 def import_keys(path: Path, keys: Iterable[UpstreamKey]) -> tuple[str, ...]:
     """Append those of ``keys`` whose name is not there yet; the names that were added."""
     wanted = [check_key(key, "the import") for key in keys]

@@ -230,18 +230,22 @@ class KeyRing:
         self.on_change(RingChange.STATE)
 
     def replace(self, keys: Sequence[UpstreamKey], now: float) -> KeysDiff:
-        """Take a new list of keys. What a key has lived through stays with it while its token and host do."""
+        """Take a new list of keys. What a key has lived through stays with it while its token and host do, by another
+        name too; a request under way that fails under the old name is then not heard of."""
         _refuse_duplicates(keys)
         old = self._entries
+        renamed = _renamed([entry.key for entry in old.values()], keys)
         changed = tuple(key.name for key in keys if key.name in old and old[key.name].key != key)
         removed = tuple(name for name in old if name not in {key.name for key in keys})
         added = tuple(key.name for key in keys if key.name not in old)
+        if self._turn in renamed.values():
+            self._turn = next(new for new, name in renamed.items() if name == self._turn)
         if self._turn in removed:
             self.rotations["changed"] += 1
             # Go on behind the place of the removed one, not at the head of the file.
             behind = (entry.key.name for entry in self._in_turn() if entry.key.name not in removed)
             self._turn = next(behind, None)
-        self._entries = {key.name: old.get(key.name) or KeyEntry.new(key) for key in keys}
+        self._entries = {key.name: old.get(renamed.get(key.name, key.name)) or KeyEntry.new(key) for key in keys}
         for key in keys:
             self._entries[key.name].become(key)
         self._activate_next("changed")
@@ -332,3 +336,10 @@ def _why_not(count: int) -> str:
     if count == 0:
         return "cannot rotate: no keys are configured; add one with `claudegwctl keys add NAME`"
     return "cannot rotate: no other key is ready; `claudegwctl keys list` shows their states"
+
+
+def _renamed(old: Sequence[UpstreamKey], new: Sequence[UpstreamKey]) -> dict[str, str]:
+    """The old name by the new one of each key that goes on under another."""
+    names, gone = {key.name for key in old}, {key.name for key in old} - {key.name for key in new}
+    before = {key.digest: key.name for key in old if key.name in gone}
+    return {key.name: before.pop(key.digest) for key in new if key.name not in names and key.digest in before}

@@ -116,6 +116,16 @@ async def test_disable_enable_remove(gateway: SmallGateway, socket: Path) -> Non
     assert done.err.startswith("cannot find key 'primary'")
 
 
+async def test_renaming(gateway: SmallGateway, socket: Path) -> None:
+    assert (await ctl(socket, "keys", "rename", "second", "home")).out == "second is home now\n"
+    assert list(saved(gateway)) == ["primary", "home", "off"]
+    done = await ctl(socket, "keys", "rename", "home", "primary")
+    assert (done.status, done.err) == (
+        1,
+        "cannot rename key 'home': there is one called 'primary'; remove that one or choose another name\n",
+    )
+
+
 async def test_testing(socket: Path) -> None:
     assert (await ctl(socket, "keys", "test", "second")).out == "second works (0.2 s)\n"
     done = await ctl(socket, "keys", "test", "primary")

@@ -105,6 +105,18 @@ async def test_testing_one(client: httpx.AsyncClient) -> None:
     assert (answer["ok"], answer["error"]) == (False, "authentication (401)")
 
 
+async def test_renaming(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    answer = await client.patch("/v1/keys/second", json={"name": "home"})
+    assert (answer.status_code, answer.json()["name"]) == (200, "home")
+    assert names(gateway) == ["primary", "home", "off"]
+    refused = await client.patch("/v1/keys/home", json={"name": "primary"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_keys")
+    for body in ({"name": ""}, {"name": 1}, {"name": "x", "status": "active"}):
+        assert (await client.patch("/v1/keys/home", json=body)).status_code == 400
+    assert (await client.patch("/v1/keys/home", json={"name": "-x"})).status_code == 422
+    assert names(gateway) == ["primary", "home", "off"]
+
+
 async def test_keys_that_come_from_elsewhere(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
     gateway.keys_source = type(gateway.keys_source)(gateway.keys_source.keys, "CLAUDE_API_KEYS", writable=False)
     answer = await client.post("/v1/keys", json=NEW)

@@ -15,6 +15,7 @@ from claudegwd.keys.file import (
     import_keys,
     load_keys,
     remove_key,
+    rename_key,
     set_key_status,
 )
 from claudegwd.keys.key import KeyKind, KeyStatus, UpstreamKey
@@ -149,6 +150,20 @@ def test_add_remove_enable_disable(file: Path) -> None:
     for change in (remove_key, lambda path, name: set_key_status(path, name, KeyStatus.DISABLED)):
         with pytest.raises(KeysError, match="cannot find key 'gone'"):
             change(file, "gone")
+
+
+def test_renaming_keeps_place_and_other_fields(file: Path) -> None:
+    write(file, {"claude_api_keys": [A | {"note": "mine"}, A | {"name": "b"}]})
+    before = json.loads(file.read_text())["claude_api_keys"]
+    rename_key(file, "a", "another name")
+    rename_key(file, "another name", "another name")
+    after = json.loads(file.read_text())["claude_api_keys"]
+    assert after == [{**before[0], "name": "another name"}, *before[1:]]
+    with pytest.raises(KeysError, match=r"there is one called 'another name'; remove that one"):
+        rename_key(file, "b", "another name")
+    with pytest.raises(KeysError, match=r"cannot find key 'gone'"):
+        rename_key(file, "gone", "x")
+    assert json.loads(file.read_text())["claude_api_keys"] == after
 
 
 def test_replacing_a_key_keeps_its_place_and_other_fields(file: Path) -> None:

@@ -1,5 +1,7 @@
 """The key ring, row by row of the failure table, and what people do to it."""
 
+from dataclasses import replace
+
 import pytest
 
 from claudegwd.claude_cli.limit_windows import LimitWindow
@@ -283,6 +285,20 @@ def test_replace_keeps_what_a_key_has_lived_through() -> None:
     diff = subject.replace(keys("d", "b", "a"), NOW)
     assert diff == KeysDiff(added=("d",), removed=("c",), changed=())
     assert states(subject) == {"d": "active", "b": "cooling", "a": "invalid"}
+
+
+def test_replace_keeps_it_under_another_name_too() -> None:
+    subject = ring()
+    subject.failed("b", FailureKind.RATE_LIMIT, NOW)
+    subject.succeeded("a", NOW, 7)
+    subject.rotate(NOW, "c")
+    first, second, third = keys("a", "b", "c")
+    subject.replace([replace(first, name="z"), second, replace(third, name="y")], NOW)
+    assert states(subject) == {"z": "ready", "b": "cooling", "y": "active"}
+    assert [row["requests"] for row in subject.snapshot(NOW)] == [1, 1, 0]
+    # A copy is another key: only one of them can be what was there.
+    subject.replace([replace(first, name="one"), replace(first, name="two")], NOW)
+    assert [row["requests"] for row in subject.snapshot(NOW)] == [1, 0]
 
 
 def test_replace_begins_anew_for_another_token() -> None:
