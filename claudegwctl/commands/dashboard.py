@@ -26,6 +26,8 @@ def dashboard(
     """Show the gateway in a browser: requests, keys, workers, usage and log.
 
     The page is served by this command, on this machine only, until Ctrl-C. Its link works once."""
+    from threading import Thread
+
     from claudegwctl.dashboard.access import Access
     from claudegwctl.dashboard.answers import Answers
     from claudegwctl.dashboard.opening import has_display, link_file, open_browser
@@ -46,7 +48,8 @@ def dashboard(
                 say(access.link)
                 note("this link works once, in one browser; Ctrl-C ends the dashboard")
             if not no_open and has_display(os.environ):
-                open_browser(file)
+                # Some browsers return only when they end, and each needs to be answered.
+                Thread(target=open_browser, args=(file,), daemon=True).start()
             server.serve(listener)
 
 

@@ -5,7 +5,7 @@ const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFra
 
 export const count = (value) => (value == null ? "" : counting.format(value));
 export const short = (value) => compact.format(value);
-export const percent = (share) => `${Math.round(share * 100)} %`;
+export const percent = (share) => `${Math.round(share * 100)}%`;
 export const seconds = (value) => (value == null ? "" : `${value.toFixed(1)} s`);
 export const megabytes = (value) => (value == null ? "" : `${Math.round(value / 1e6)} MB`);
 

@@ -1,7 +1,7 @@
 // The gateway as a whole: the badge at the top, what is wrong, and the numbers.
 
 import { $, element, setText } from "./dom.js";
-import { ago, clock, count, duration } from "./format.js";
+import { ago, clock, count, dollars, duration } from "./format.js";
 
 const known = new Map();
 
@@ -28,6 +28,14 @@ function* facts(status) {
 function reload(last) {
   if (!last) return "not reloaded";
   return last.ok === false ? `the last reload was refused: ${last.error ?? "see the log"}` : `reloaded ${ago(last.at)}`;
+}
+
+// What was used since midnight UTC.
+export function showToday(total) {
+  const tokens = `${count(total.prompt_tokens)} + ${count(total.completion_tokens)} tokens`;
+  const failed = total.errors ? `, ${count(total.errors)} failed` : "";
+  const cost = total.cost_usd == null ? "cost unknown" : dollars(total.cost_usd);
+  fact("today", total.requests ? `${count(total.requests)} requests${failed}, ${tokens}, ${cost}` : "nothing was used yet");
 }
 
 // What is wrong with a gateway that runs; "" where nothing is.

@@ -47,8 +47,7 @@ export function prepare(showRequest) {
     requests.show(state.requests);
     workers.show(state.workers);
     clients.show(state.clients);
-    const all = state.status.windows ?? [];
-    keys.show(state.status.keys.map((key) => ({ ...key, windows: all.filter((row) => row.key === key.name) })));
+    keys.show(state.status.keys.length ? keyRows(state.status) : [loginRow(state.status)]);
     $("rotate").hidden = state.read_only || state.status.keys.length < 2;
     $("reload").hidden = state.read_only;
     $("read-only").hidden = !state.read_only;
@@ -58,16 +57,27 @@ export function prepare(showRequest) {
 function keysTable(readOnly) {
   const columns = [
     { head: "Key", value: (row) => row.name },
-    { head: "State", value: keyState, style: (row) => `state-${row.state}` },
+    { head: "State", value: keyState, style: (row) => (row.login ? "" : `state-${row.state}`) },
     { head: "Limits", node: () => meters((row) => row.windows.map(limitWindow)) },
     { head: "Requests", number: true, value: (row) => count(row.requests) },
     { head: "Failures", number: true, value: (row) => count(row.failures) },
     { head: "Tokens", number: true, value: (row) => count(row.tokens) },
-    { head: "Last error", value: (row) => (row.last_error ? `${row.last_error}, ${ago(row.last_error_at)}` : "") },
+    { head: "Last error", value: (row) => (row.last_error ? `${row.last_error} (${ago(row.last_error_at)})` : "") },
   ];
   if (!readOnly) columns.push({ head: "Actions", node: keyActions });
-  const none = "There are no keys: the login of the Claude Code CLI is used.";
-  return new Table($("keys-table"), "Upstream keys", none, columns, (row) => row.name);
+  return new Table($("keys-table"), "Upstream keys", "There are no keys.", columns, (row) => row.name);
+}
+
+function keyRows({ keys, windows = [] }) {
+  return keys.map((key) => ({ ...key, windows: windows.filter((row) => row.key === key.name) }));
+}
+
+// Without keys there is a login, with limits of its own and nothing to be done about it from here.
+function loginRow({ login, login_failure: failure, windows = [] }) {
+  return {
+    name: "no keys", login: true, state: `login: ${login ?? "claude"}`, windows,
+    last_error: failure?.error, last_error_at: failure?.at,
+  };
 }
 
 function keyState(row) {
@@ -120,6 +130,7 @@ function meters(read) {
 }
 
 function keyActions(row) {
+  if (row.login) return { node: element("div"), update: () => {} };
   const use = element("button", { type: "button", onclick: () => rotate(row.name) }, "Use");
   let disabled = false;
   const toggle = element("button", { type: "button", onclick: () => setKey(row.name, disabled ? "active" : "disabled") });

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { chart, swatch } from "./chart.js";
 import { $, element, setText, Table } from "./dom.js";
 import { count, dollars, short } from "./format.js";
+import { showToday } from "./overview.js";
 
 // So many get a colour of their own; the rest share the last one.
 const COLOURS = 6;
@@ -34,6 +35,7 @@ export function prepare() {
 export async function refresh() {
   const [period, by] = [$("usage-period").value, $("usage-by").value];
   const found = await api.usage(period, by);
+  showToday(found.today);
   // Another choice may have been made while this one was on its way.
   if (period === $("usage-period").value && by === $("usage-by").value) {
     last = { ...found, period, group: by };
