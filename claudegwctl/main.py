@@ -27,6 +27,8 @@ COMMANDS: Final = (
     "dashboard",
     "rotate",
     "reload",
+    "drain",
+    "undrain",
     "logs",
     "keys",
     "clients",

@@ -127,6 +127,7 @@ class Gateway:
         self.last_reload: dict[str, Any] | None = None
         self.started_at = time.time()
         self.state = "starting"
+        self.drained_since: float | None = None  # the operator wants no new requests sent here
         self.binds: list[str] = []
         self.bounds = Bounds()
         self.active = 0
@@ -369,13 +370,30 @@ class Gateway:
     # -- status -------------------------------------------------------------------------------------------------------
 
     def problem(self) -> str:
-        """Why a request could not be answered now, for /readyz; "" when it could."""
+        """Why a request could not be answered now; "" when it could."""
         if self.state != "ready":
             return self.state
         if self.pool.roster.starts.hopeless(trio.current_time()):
             words = self.pool.roster.last_words
             return "the Claude Code CLI does not start" + (f": {words}" if words else "")
         return self._no_credentials()
+
+    def unready(self) -> str:
+        """Why no new request should be sent here, for /readyz; "" when one may. Drained, those that come are served."""
+        return self.problem() or ("draining by the operator" if self.drained_since is not None else "")
+
+    def drain(self) -> bool:
+        """Be not ready, and serve all the same, until `undrain` or a restart; whether that is new."""
+        new = self.drained_since is None
+        if new:
+            self.drained_since = time.time()
+        return new
+
+    def undrain(self) -> bool:
+        """Be ready again; whether that is new."""
+        new = self.drained_since is not None
+        self.drained_since = None
+        return new
 
     def _no_credentials(self) -> str:
         dead = self.ring.dead(time.time(), self._default_model())
@@ -412,8 +430,10 @@ class Gateway:
 
     @property
     def outward_state(self) -> str:
-        """`state`, or "degraded" while it is "ready" and a request could not be answered."""
-        return "degraded" if self.state == "ready" and self.problem() else self.state
+        """`state`, or, while that is "ready", "degraded" if no request could be answered and "draining" if drained."""
+        if self.state != "ready":
+            return self.state
+        return "degraded" if self.problem() else "ready" if self.drained_since is None else "draining"
 
     def active_sessions(self) -> int:
         """Conversations that are kept in a worker or under way."""
@@ -431,6 +451,7 @@ class Gateway:
             "uptime_seconds": round(now - self.started_at, 1),
             "state": self.outward_state,
             "problem": self.problem() or self.database.problem,
+            "drained_since": self.drained_since,
             "binds": self.binds,
             "keys": self.ring.snapshot(now),
             "keys_origin": self.keys_source.origin,

@@ -27,7 +27,7 @@ def families(gateway: "Gateway") -> Iterator[Metric]:
     info = InfoMetricFamily("claudegwd_build", "Versions of the gateway and of the CLI that it drives.")
     info.add_metric((), {"version": gateway.version, "claude_version": gateway.claude_version})
     yield info
-    yield GaugeMetricFamily("claudegwd_ready", "1 when a request would be taken now.", value=not gateway.problem())
+    yield GaugeMetricFamily("claudegwd_ready", "1 when new requests should be sent here.", value=not gateway.unready())
     yield GaugeMetricFamily("claudegwd_requests_active", "Requests under way, of any kind.", value=gateway.active)
     yield _counted("claudegwd_errors", "Answers that were errors.", "code", gateway.failed)
     yield from _workers(gateway)

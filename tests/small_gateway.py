@@ -111,11 +111,13 @@ class SmallGateway:
         self.notifications.configure(self.config.notify)
         self.generation = 1
         self.state_problem: str | None = None
+        self.drained_since: float | None = None
 
     def status(self) -> dict[str, Any]:
         return {
             "version": "1.2.3", "claude_version": "2.1.330", "claude_binary": "/opt/claude", "pid": 4242,
-            "uptime_seconds": 93784.0, "state": "ready", "problem": self.state_problem or "",
+            "uptime_seconds": 93784.0, "state": "ready" if self.drained_since is None else "draining",
+            "problem": self.state_problem or "", "drained_since": self.drained_since,
             "binds": ["127.0.0.1:8000"],
             "keys": self.ring.snapshot(time.time()), "keys_origin": self.keys_source.origin,
             "state_file": None, "state_problem": self.state_problem,
@@ -123,6 +125,14 @@ class SmallGateway:
             "requests": {"active": 2, "queued": 0, "total": 117, "failed": 3},
             "config_generation": self.generation, "last_reload": None,
         }  # fmt: skip
+
+    def drain(self) -> bool:
+        new, self.drained_since = self.drained_since is None, 1_800_000_000.0
+        return new
+
+    def undrain(self) -> bool:
+        new, self.drained_since = self.drained_since is not None, None
+        return new
 
     def requests(self) -> list[dict[str, Any]]:
         return [

@@ -94,6 +94,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     shown = coloured(state, _STATE_COLOURS.get(state, "red"))
     uptime = duration(status.get("uptime_seconds", 0))
     yield f"claudegwd {status.get('version')}: {shown}, up {uptime}, pid {status.get('pid')}"
+    if (since := status.get("drained_since")) is not None:
+        yield f"{'drained':<14}{coloured(f'{ago(since)}, by the operator; `claudegwctl undrain` ends it', 'yellow')}"
     if problem := status.get("problem"):
         yield f"{'problem':<14}{coloured(str(problem), 'red')}"
     if lost := status.get("log_lines_lost"):

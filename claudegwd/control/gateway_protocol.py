@@ -131,6 +131,19 @@ class Gateway(Protocol):
         """The fields of `GET /v1/status`, without tokens."""
         ...
 
+    @property
+    def drained_since(self) -> float | None:
+        """Since when balancers are told to send no new requests (seconds since the epoch); None: they may."""
+        ...
+
+    def drain(self) -> bool:
+        """Tell balancers to send no new requests, and serve those that come; whether that is new."""
+        ...
+
+    def undrain(self) -> bool:
+        """Tell them that they may again; whether that is new."""
+        ...
+
     def requests(self) -> list[dict[str, Any]]:
         """A dict for each request under way that asks a model, the oldest first. Nothing of its content."""
         ...

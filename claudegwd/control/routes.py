@@ -9,6 +9,7 @@ from claudegwd.control import (
     audit,
     clients,
     config,
+    drain,
     env,
     keys,
     logs,
@@ -45,6 +46,8 @@ ROUTES: Final = (
     Route("GET", "/v1/status", status.show, "shows the daemon's status"),
     Route("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
     Route("POST", "/v1/reload", reload.reload, "reads configuration and keys again"),
+    Route("POST", "/v1/drain", drain.drain, "tells balancers to send no new requests; those that come are served"),
+    Route("POST", "/v1/undrain", drain.undrain, "tells balancers that they may send requests again"),
     Route(
         "GET",
         "/v1/logs",

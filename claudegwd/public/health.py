@@ -46,8 +46,8 @@ async def livez() -> Response:
 
 
 async def readyz() -> tuple[Response, int]:
-    """A request would be taken now."""
+    """Whether new requests should be sent here. Who drains a daemon still wants those answered that come."""
     gateway: Gateway = g.gateway
-    problem = gateway.problem()
+    problem = gateway.unready()
     text = Response("ok\n" if not problem else f"{problem}\n", content_type="text/plain; charset=utf-8")
     return text, 503 if problem else 200

@@ -1,0 +1,62 @@
+"""claudegwctl drain"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Final
+
+import typer
+
+from claudegwctl.client import Daemon
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say, say_json
+from claudegwctl.problems import Problem
+
+app = new_app()
+
+LOOK_SECONDS: Final = 0.5  # between two looks at the requests under way
+DAY_SECONDS: Final = 86_400.0  # no answer takes longer: limits.request_seconds is at most that
+
+
+@app.command(epilog="Example: claudegwctl drain --wait 600 && sudo systemctl restart claudegwd")
+def drain(
+    ctx: typer.Context,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0, max=DAY_SECONDS, metavar="SECONDS", help="Wait at most so long until no request is under way."
+        ),
+    ] = 0.0,
+    json: AsJson = False,
+) -> None:
+    """Tell balancers to send no new requests here. Those that come all the same are served.
+
+    /readyz answers 503 until `claudegwctl undrain` or a restart. With --wait the exit status is 1 if requests are
+    still under way when the time is over."""
+    daemon = daemon_of(ctx)
+    done = daemon.ask("POST", "/v1/drain")
+    if wait:
+        done["requests"] = _wait(daemon, wait)
+    if wants_json(ctx, json):
+        say_json(done)
+    else:
+        say(_told(done))
+    if wait and done["requests"]:
+        raise Problem(f"cannot wait longer: {_under_way(done['requests'])}; ask again, or stop it all the same")
+
+
+def _wait(daemon: Daemon, seconds: float) -> int:
+    """Until no request is under way, or the time is over; how many are."""
+    end = time.monotonic() + seconds
+    while (count := len(daemon.get("/v1/requests")["requests"])) and time.monotonic() < end:
+        time.sleep(LOOK_SECONDS)
+    return count
+
+
+def _told(done: dict[str, Any]) -> str:
+    word = "draining" if done["changed"] else "draining already"
+    return f"{word}: {_under_way(done['requests'])}; `claudegwctl undrain` ends it"
+
+
+def _under_way(count: int) -> str:
+    return f"{count or 'no'} request{'' if count == 1 else 's'} {'is' if count == 1 else 'are'} under way"
