@@ -174,6 +174,7 @@ class Gateway:
         directory = self.database.path.parent if self.database.path is not None else None
         self.seal = await trio.to_thread.run_sync(load_seal, directory)
         self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
+        await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending)
         try:
@@ -457,6 +458,7 @@ class Gateway:
             "keys_origin": self.keys_source.origin,
             "login": None if len(self.ring) else self.login.name,
             "login_failure": self.ring.login_failure(now),
+            "usage": self.ledger.today(),
             "windows": self.ring.windows.rows(now),
             "state_file": str(self.database.path) if self.database.path else None,
             "state_problem": self.database.problem or None,

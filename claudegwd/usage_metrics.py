@@ -15,7 +15,9 @@ _KINDS = {"prompt": "prompt", "completion": "completion", "cache_read": "cached"
 def families(series: Series) -> Iterator[Metric]:
     """Requests, tokens, cost and first tokens by client, upstream key and model."""
     requests = CounterMetricFamily(
-        "claudegwd_usage_requests", "Requests that asked a model.", labels=(*_PLACE, "outcome")
+        "claudegwd_usage_requests",
+        "Requests for a model's answer, refused ones too.",
+        labels=(*_PLACE, "outcome"),
     )
     tokens = CounterMetricFamily(
         "claudegwd_usage_tokens", "Tokens that upstream counted; prompt includes both kinds of cache.",

@@ -15,8 +15,9 @@ MINUTES_KEPT_SECONDS: Final = 2 * DAY
 HOURS_KEPT_SECONDS: Final = 35 * DAY
 # By the day for a year and the month in which it is looked back on.
 DAYS_KEPT_SECONDS: Final = 400 * DAY
-# About 40 MB. Where there are more (thousands of clients), rows are joined sooner than the times above say.
-ROWS_MAX: Final = 300_000
+# About 14 MB, which are summed up in a tenth of a second. Where there are more (hundreds of clients that use several
+# keys and models each day), rows are joined sooner than the times above say.
+ROWS_MAX: Final = 120_000
 
 
 class Cut(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 # The status of a request whose client left before its answer was complete: nginx's word for it, known to whoever reads
 # logs of web servers.
 CLIENT_GONE: Final = 499
+FAILED: Final = 400  # from this status on a request has failed
 # What an upstream calls its model is its own choice; what we keep of it is not.
 MODEL_CHARACTERS: Final = 100
 

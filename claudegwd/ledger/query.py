@@ -1,9 +1,10 @@
 """What somebody asks of the ledger, read from the words of a query, and its answer's shape. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from claudegwd.ledger.entry import Sums
@@ -57,23 +58,39 @@ def read_since(text: str, now: float) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def answer(question: UsageQuery, rows: Iterable[tuple[tuple[Any, ...], int, Sums]]) -> dict[str, Any]:
-    """The body of an answer. Each row: the values of `question.by`, the requests that failed, and the sums."""
-    total, failed, left_out = Sums(), 0, 0
-    shown: list[dict[str, Any]] = []
-    for groups, errors, sums in rows:
-        total.add(sums)
-        failed += errors
-        if len(shown) < ROWS_ANSWERED_MAX:
-            shown.append({**dict(zip(question.by, groups, strict=True)), **_shape(errors, sums)})
-        else:
-            left_out += 1
-    body = {"since": question.since, "by": list(question.by), "rows": shown, "total": _shape(failed, total)}
+def answer(
+    question: UsageQuery, rows: Iterable[Sequence[Any]], total: Sequence[Any], left_out: int = 0
+) -> dict[str, Any]:
+    """The body of an answer. Each row: the values of `question.by`, the requests that failed, and the sums in order.
+
+    Days and hours are given as the seconds at which they begin. `left_out`: how many rows are not among `rows`.
+    """
+    groups = len(question.by)
+    texts = [_TEXTS.get(name) for name in question.by]
+    shown = []
+    for row in rows:
+        values = (text(value) if text else value for text, value in zip(texts, row, strict=False))
+        shown.append(dict(zip(question.by, values, strict=True)) | shape(row[groups], Sums(*row[groups + 1 :])))
+    body = {"since": question.since, "by": list(question.by), "rows": shown}
+    body["total"] = shape(total[0], Sums(*total[1:]))
     return {**body, "rows_left_out": left_out} if left_out else body
 
 
-def _shape(errors: int, sums: Sums) -> dict[str, Any]:
-    """`cost_usd` is what the CLI reckons by its own price table; null where it said nothing."""
+@lru_cache(maxsize=ROWS_ANSWERED_MAX)
+def _day(start: int) -> str:
+    return datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%d")
+
+
+@lru_cache(maxsize=ROWS_ANSWERED_MAX)
+def _hour(start: int) -> str:
+    return datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%dT%H:00Z")
+
+
+_TEXTS: Final[Mapping[str, Callable[[int], str]]] = {"day": _day, "hour": _hour}
+
+
+def shape(errors: int, sums: Sums) -> dict[str, Any]:
+    """Sums for people. `cost_usd` is what the CLI reckons by its own price table; null where it said nothing."""
     return {
         "requests": sums.requests,
         "errors": errors,

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Final
 
-from claudegwd.ledger.entry import Line, Sums
+from claudegwd.ledger.entry import FAILED, Line, Sums
 
 # Of each some 20 numbers: 4,000 lines of a scrape at the most, a few hundred kilobytes.
 SERIES_MAX: Final = 200
@@ -16,7 +16,6 @@ _OTHERS: Final = (OTHER, OTHER, OTHER)
 
 # Upper ends, in seconds, of how long a first token took.
 FIRST_TOKEN_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
-FAILED: Final = 400  # from this status on a request has failed
 
 Place = tuple[str, str, str]  # client, key, model
 

@@ -50,12 +50,13 @@ Handler = Callable[..., Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`open`: answered without a client key. Closed unless it says so here, and nowhere else."""
+    """`open`: answered without a client key. Closed unless it says so here, and nowhere else. `asks`: asks a model."""
 
     method: str
     path: str
     handler: Handler
     open: bool = False
+    asks: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
@@ -65,16 +66,16 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/readyz", health.readyz, open=True),
     Route("GET", "/openapi.json", openapi.openapi, open=True),
     Route("GET", "/metrics", metrics.metrics),
-    Route("POST", "/v1/chat/completions", chat.chat_completions),
-    Route("POST", "/v1/completions", completions.completions),
-    Route("POST", "/v1/responses", responses.responses_create),
-    Route("POST", "/v1/responses/compact", responses.responses_compact),
+    Route("POST", "/v1/chat/completions", chat.chat_completions, asks=True),
+    Route("POST", "/v1/completions", completions.completions, asks=True),
+    Route("POST", "/v1/responses", responses.responses_create, asks=True),
+    Route("POST", "/v1/responses/compact", responses.responses_compact, asks=True),
     Route("POST", "/v1/responses/input_tokens", responses.responses_input_tokens),
     Route("GET", "/v1/responses/<ident>", responses.responses_show),
     Route("DELETE", "/v1/responses/<ident>", responses.responses_delete),
     Route("POST", "/v1/responses/<ident>/cancel", responses.responses_cancel),
     Route("GET", "/v1/responses/<ident>/input_items", responses.responses_input_items),
-    Route("POST", "/v1/messages", messages.messages_create),
+    Route("POST", "/v1/messages", messages.messages_create, asks=True),
     Route("POST", "/v1/messages/count_tokens", messages.messages_count),
     Route("GET", "/v1/models", models.list_models),
     Route("GET", "/v1/models/capabilities", models.capabilities),
@@ -96,6 +97,7 @@ ROUTES: tuple[Route, ...] = (
 )
 
 _OPEN = frozenset(route.handler.__name__ for route in ROUTES if route.open)
+_ASKING = frozenset(route.handler.__name__ for route in ROUTES if route.asks)
 
 # What a browser may send after asking; answered before authentication, since a preflight cannot carry a key.
 _PREFLIGHT = {
@@ -152,6 +154,7 @@ def _begin(gateway: Gateway) -> Response | None:
         return None
     g.client = access.authenticate(gateway, request.headers)
     g.record.client = g.client.name
+    g.record.asks = request.endpoint in _ASKING
     if request.method == "POST" and request.endpoint is not None:
         g.limited = True
         access.check_body_type(request.headers)

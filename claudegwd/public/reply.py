@@ -85,6 +85,7 @@ class Reply:
         self._answered = False
         self._stopped: GatewayError | None = None
         self._status = CLIENT_GONE  # the answer's, whatever went out with its first byte
+        self._record.model = plans[0].model.id
         most = self._gateway.config.workers.max
         if len(plans) > most:
             param = "prompt" if operation == "text_completion" else "n"
@@ -96,10 +97,10 @@ class Reply:
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
         ask = partial(self._gateway.questions.ask, request_id=call.record.request_id, whole=not stream)
         self._choices = [Choice(ask, plan, prepares) for plan in plans]
-        self._record.model = plans[0].model.id
         for choice in self._choices:
             call.ending.callback(choice.close)
         call.ending.callback(self._observe)
+        self._record.booked = True
         running = RunningRequest(
             self._record.request_id, self._client.name, self._record.model, self._record.route, stream,
             self._record.started, lambda: self.questions,

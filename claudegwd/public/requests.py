@@ -18,6 +18,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.routing import MapAdapter
 
 from claudegwd.gateway import Gateway
+from claudegwd.ledger.entry import CLIENT_GONE, FAILED, Line, Sums, minute_of
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
 from claudegwd.logs import event as log_event
@@ -49,6 +50,8 @@ class Record:
     how: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    asks: bool = False  # it is to ask a model, and its client is known
+    booked: bool = False  # its answer writes the ledger's entry
 
     def write(self) -> None:
         """Log it: work at info, looks at health and the like at debug."""
@@ -94,7 +97,18 @@ def ending() -> Iterator[ExitStack]:
 def over(gateway: Gateway, record: Record) -> None:
     """Write down that a request has ended."""
     record.write()
+    if record.asks and not record.booked and not 0 < record.status < FAILED:
+        _book_refusal(gateway, record)
     gateway.metrics.responded(record.method, record.route, record.status)
+
+
+def _book_refusal(gateway: Gateway, record: Record) -> None:
+    """It was refused, or its client left, before a model was asked. Only a name that we know is written down."""
+    line = Line(
+        minute_of(gateway.ledger.clock()), record.client, "", record.model or "", "", record.route, "",
+        record.status or CLIENT_GONE,
+    )  # fmt: skip
+    gateway.ledger.note(line, Sums(requests=1, all_ms=milliseconds_since(record.started)))
 
 
 class Application(QuartTrio):

@@ -144,7 +144,7 @@ class ResponsesSocket:
 
     async def _answer(self, create: Create) -> None:
         gateway = self._gateway
-        record = Record(request_id(Headers()), METHOD, ROUTE, trio.current_time(), client=self._client.name)
+        record = Record(request_id(Headers()), METHOD, ROUTE, trio.current_time(), client=self._client.name, asks=True)
         with ending() as stack:
             stack.callback(over, gateway, record)
             stack.callback(gateway.begin_request())

@@ -6,14 +6,15 @@ A request pays for one addition in memory. What was noted is on the disk a secon
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import trio
 
-from claudegwd.ledger.ages import DAY, HOUR, MINUTE, MINUTES_KEPT_SECONDS, ROWS_MAX, Cut, cuts
+from claudegwd.ledger.ages import DAY, MINUTE, MINUTES_KEPT_SECONDS, ROWS_MAX, Cut, cuts
+from claudegwd.ledger.day import Day, day_of
 from claudegwd.ledger.entry import SUMS, Line, Sums
-from claudegwd.ledger.query import UsageQuery, answer
+from claudegwd.ledger.query import ROWS_ANSWERED_MAX, UsageQuery, answer, shape
 from claudegwd.ledger.series import Series
 from claudegwd.limits.budget import PERIODS, start_of
 from claudegwd.limits.prices import weight
@@ -39,9 +40,9 @@ _GROUPS: Final = {
     "client": "client",
     "key": "key",
     "model": "model",
-    "day": "strftime('%Y-%m-%d', at, 'unixepoch')",
+    "day": "at - at % 86400",
     # What is kept by the day alone stands in the day's first hour.
-    "hour": "strftime('%Y-%m-%dT%H:00Z', at, 'unixepoch')",
+    "hour": "at - at % 3600",
 }
 _ERRORS: Final = "sum(requests * (status >= 400))"
 _SUMMED: Final = ", ".join(f"sum({name})" for name in SUMS)
@@ -66,6 +67,7 @@ class Ledger:
         self._database = database
         self._elapsed = elapsed or _boot_time
         self._offset = self.clock() - self._elapsed()
+        self._today = Day(0)
         self._pending: dict[Line, Sums] = {}
         self._changed = trio.Event()
         self._failing = False
@@ -74,6 +76,7 @@ class Ledger:
     def note(self, line: Line, sums: Sums) -> None:
         """Add what a request used, or what was learnt of it later. Never waits."""
         self.series.add(line, sums)
+        self._today = self._today.with_line(line, sums)
         self._keep(line, sums)
 
     def _keep(self, line: Line, sums: Sums) -> None:
@@ -94,6 +97,22 @@ class Ledger:
         except sqlite3.Error as error:
             self._say_failing(error)
             raise StateError("cannot read the usage: the state file cannot be used; the log says why") from None
+
+    def today(self) -> dict[str, Any]:
+        """The sums of the present day of UTC, with what is pending; `since` is its beginning."""
+        start = day_of(self.clock())
+        day = self._today if self._today.start == start else Day(start)
+        return {"since": start, **shape(day.failed, day.sums)}
+
+    async def load_today(self) -> None:
+        """Take up what an earlier run has written of this day. A disk that fails is logged: the day begins anew."""
+        start = day_of(self.clock())
+        try:
+            failed, *sums = await self._database.run(sums_since, start)
+        except (sqlite3.Error, StateError) as error:
+            self._say_failing(error)
+        else:
+            self._today = Day(start, Sums(*sums), failed)
 
     async def tell_spent(self, spending: Spending) -> None:
         """Tell what was spent before the start. A disk that fails is logged: budgets then begin anew."""
@@ -212,6 +231,13 @@ def _cut(connection: sqlite3.Connection, cut: Cut) -> None:
     connection.execute("DELETE FROM usage WHERE grain = ? AND at < ?", old)
 
 
+def sums_since(connection: sqlite3.Connection, start: float) -> tuple[Any, ...]:
+    """The requests that failed since the start of a day, and the sums of all."""
+    found = connection.execute(f"SELECT {_ERRORS}, {_SUMMED} FROM usage WHERE at >= ?", (start,))  # noqa: S608
+    row: tuple[Any, ...] = found.fetchone()
+    return row if row[0] is not None else (0,)
+
+
 def spent_since(connection: sqlite3.Connection, start: float) -> list[tuple[str, float, float]]:
     """What each client has spent since the start of a day: name, dollars, tokens."""
     return connection.execute(
@@ -231,20 +257,28 @@ def weights_since(connection: sqlite3.Connection, start: float) -> Iterator[tupl
 
 def ask_usage(connection: sqlite3.Connection, question: UsageQuery) -> dict[str, Any]:
     """The rows that a question asks for, in the order of their groups."""
-    groups = [_GROUPS[name] for name in question.by]
-    places = ", ".join(str(place) for place in range(1, len(groups) + 1))
-    # A row counts if any of its time does: an hour that began before `since` holds minutes after it.
-    times = " OR ".join(f"(grain = {grain} AND at > :since - {grain})" for grain in (MINUTE, HOUR, DAY))
-    whose = "AND client = :client" if question.client is not None else ""
-    found = connection.execute(
-        f"SELECT {', '.join([*groups, _ERRORS, _SUMMED])} FROM usage WHERE ({times}) {whose} "  # noqa: S608 - constants
-        + (f"GROUP BY {places} ORDER BY {places}" if groups else ""),
-        {"since": question.since, "client": question.client},
-    )
-    return answer(question, _read(found, len(groups)))
+    # A row counts if any of its time does: an hour that began before `since` holds minutes after it. One condition for
+    # all grains: of several, SQLite makes a list of the rows that it has seen, which takes longer than reading them.
+    where = "WHERE at > :since - grain" + (" AND client = :client" if question.client is not None else "")
+    given = {"since": question.since, "client": question.client}
 
+    def found(select: str, rest: str = "") -> sqlite3.Cursor:
+        return connection.execute(f"SELECT {select} FROM usage {where} {rest}", given)  # noqa: S608 - constants
 
-def _read(found: Iterable[tuple[Any, ...]], groups: int) -> Iterable[tuple[tuple[Any, ...], int, Sums]]:
-    for row in found:
-        if row[groups] is not None:  # a sum over nothing
-            yield row[:groups], row[groups], Sums(*row[groups + 1 :])
+    total = found(f"{_ERRORS}, {_SUMMED}").fetchone()
+    if total[0] is None:  # a sum over nothing
+        return answer(question, [], (0,))
+    if not question.by:
+        return answer(question, [total], total)
+    groups = ", ".join(_GROUPS[name] for name in question.by)
+    places = ", ".join(str(place) for place in range(1, len(question.by) + 1))
+    grouped = f"GROUP BY {places} ORDER BY {places} LIMIT {ROWS_ANSWERED_MAX}"
+    rows = found(f"{groups}, {_ERRORS}, {_SUMMED}", grouped).fetchall()
+    left_out = 0
+    if len(rows) == ROWS_ANSWERED_MAX:
+        counted = connection.execute(
+            f"SELECT count(*) FROM (SELECT DISTINCT {groups} FROM usage {where})",  # noqa: S608 - constants
+            given,
+        )
+        left_out = counted.fetchone()[0] - len(rows)
+    return answer(question, rows, total, left_out)

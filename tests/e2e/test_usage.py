@@ -195,3 +195,32 @@ async def test_a_client_sees_its_own_and_nobody_elses() -> None:
 
 def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
+
+
+async def test_what_is_refused_before_a_model_is_asked_counts_as_an_error() -> None:
+    config = "[auth]\nrequired = true\n"
+    async with running(lambda _: say("ok", usage=Usage(1000, 500)), config=config) as gateway:
+        wanted = {"name": "laptop", "requests_per_minute": 4, "budget": "1400tokens/day"}
+        key = (await gateway.control("POST", "/v1/clients", wanted)).json()["key"]
+        statuses = [
+            (await gateway.post(what, headers=bearer(key))).status_code
+            for what in (body(), body(model="gpt-unknown"), {"messages": []}, body(), body())
+        ]
+        assert statuses == [200, 404, 400, 429, 429]  # the budget, and the requests a minute
+        assert (await gateway.http.get("/v1/models", headers=bearer(key))).status_code == 200
+        assert (await gateway.post(body(), headers=bearer("cgw-false"))).status_code == 401
+        rows = (await usage(gateway, "by=client,model,key"))["rows"]
+        assert [(row["client"], row["model"], row["key"], row["requests"], row["errors"]) for row in rows] == [
+            ("laptop", "", "", 3, 3),  # a name that a client made up is written nowhere
+            ("laptop", MODEL, "", 1, 1),
+            ("laptop", MODEL, "k0", 1, 0),
+        ]
+        await until_counted(gateway)
+        today = (await gateway.status())["usage"]
+        assert (today["requests"], today["errors"], today["prompt_tokens"]) == (5, 4, 1000)
+        assert (
+            "today         5 requests, 4 failed; 1,000 tokens in, 500 out"
+            in (await ctl(gateway.daemon.socket, "status")).out
+        )
+        await gateway.crash_and_restart()
+        assert (await gateway.status())["usage"] == today

@@ -55,6 +55,16 @@ def test_for_people() -> None:
     ]
 
 
+def test_what_was_used_today() -> None:
+    usage = {"requests": 1, "errors": 0, "prompt_tokens": 12_345, "completion_tokens": 6, "cost_usd": 0.25}
+    assert "today         1 request; 12,345 tokens in, 6 out, $0.2500" in list(lines({**STATUS, "usage": usage}, 0))
+    usage |= {"requests": 1200, "errors": 3, "cost_usd": None}
+    assert "today         1,200 requests, 3 failed; 12,345 tokens in, 6 out" in list(
+        lines({**STATUS, "usage": usage}, 0)
+    )
+    assert not any(line.startswith("today") for line in lines({**STATUS, "usage": {**usage, "requests": 0}}, 0))
+
+
 def test_a_daemon_that_has_just_started() -> None:
     said = list(lines({"version": "1.2.3", "state": "starting", "problem": "starting", "pid": 1}, 0))
     assert said[0] == "claudegwd 1.2.3: starting, up 0 s, pid 1"

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from claudegwd.ledger.entry import Sums
 from claudegwd.ledger.query import (
-    ROWS_ANSWERED_MAX,
     UsageQuery,
     UsageQueryError,
     answer,
@@ -54,10 +52,10 @@ def test_what_cannot_be_added_up_by_is_refused_with_what_can() -> None:
 
 def test_an_answer() -> None:
     rows = [
-        (("laptop",), 1, Sums(3, 100, 20, 40, 10, 5, 2, 300, 900, 2, 1, 0.25)),
-        (("phone",), 0, Sums(1, 7, 1, unpriced=1)),
+        ("laptop", 1, 3, 100, 20, 40, 10, 5, 2, 300, 900, 2, 1, 0.25),
+        ("phone", 0, 1, 7, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0.0),
     ]
-    body = answer(UsageQuery(NOW), rows)
+    body = answer(UsageQuery(NOW), rows, (1, 4, 107, 21, 40, 10, 5, 2, 300, 900, 2, 2, 0.25))
     first, second = body["rows"]
     assert first == {
         "client": "laptop", "requests": 3, "errors": 1, "prompt_tokens": 100, "completion_tokens": 20,
@@ -70,7 +68,11 @@ def test_an_answer() -> None:
     assert "rows_left_out" not in body
 
 
-def test_an_answer_is_bounded_and_its_total_is_not() -> None:
-    body = answer(UsageQuery(NOW, ("hour",)), (((str(number),), 0, Sums(1)) for number in range(ROWS_ANSWERED_MAX + 3)))
-    assert (len(body["rows"]), body["rows_left_out"]) == (ROWS_ANSWERED_MAX, 3)
-    assert body["total"]["requests"] == ROWS_ANSWERED_MAX + 3
+def test_days_and_hours_are_written_out_and_what_is_left_out_is_said() -> None:
+    rows = [(1_700_006_400, 1_700_010_000, 0, 1), (1_700_006_400, 1_700_013_600, 0, 2)]
+    body = answer(UsageQuery(NOW, ("day", "hour")), rows, (0, 5), 1)
+    assert [(row["day"], row["hour"], row["requests"]) for row in body["rows"]] == [
+        ("2023-11-15", "2023-11-15T01:00Z", 1),
+        ("2023-11-15", "2023-11-15T02:00Z", 2),
+    ]
+    assert (body["total"]["requests"], body["rows_left_out"]) == (5, 1)

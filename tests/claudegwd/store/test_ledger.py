@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from claudegwd.ledger.ages import DAY, DAYS_KEPT_SECONDS, HOUR, HOURS_KEPT_SECONDS, MINUTE, MINUTES_KEPT_SECONDS
 from claudegwd.ledger.entry import SUMS, Line, Sums
-from claudegwd.ledger.query import UsageQuery
+from claudegwd.ledger.query import ROWS_ANSWERED_MAX, UsageQuery
 from claudegwd.limits.budget import read_budgets
 from claudegwd.limits.spending import Spending
 from claudegwd.store import ledger as module
@@ -224,3 +225,56 @@ async def test_what_was_about_to_be_written_when_the_end_came_is_not_lost(databa
         await ledger.flush()
     assert scope.cancelled_caught
     assert (await ledger.read(UsageQuery(0, ())))["total"]["requests"] == 1
+
+
+async def test_the_present_day_is_known_without_a_question(database: Database) -> None:
+    clock = [NOW]
+    ledger = Ledger(database, lambda: clock[0])
+    ledger.note(a_line(NOW - DAY), Sums(7))  # late news of yesterday's
+    ledger.note(a_line(), Sums(1, 100, 20, cost=0.5, priced=1))
+    ledger.note(a_line(status=429), Sums(2))
+    today = ledger.today()
+    assert today["since"] == NOW // DAY * DAY
+    assert {name: today[name] for name in ("requests", "errors", "prompt_tokens", "completion_tokens", "cost_usd")} == {
+        "requests": 3, "errors": 2, "prompt_tokens": 100, "completion_tokens": 20, "cost_usd": 0.5,
+    }  # fmt: skip
+    await ledger.flush()
+    again = Ledger(database, lambda: clock[0])
+    await again.load_today()
+    assert again.today() == today
+    again.note(a_line(), Sums(1))
+    assert again.today()["requests"] == 4
+    clock[0] = NOW + DAY
+    assert (again.today()["requests"], again.today()["cost_usd"]) == (0, None)
+    again.note(a_line(NOW + DAY), Sums(1))
+    assert again.today()["requests"] == 1
+
+
+async def test_a_year_by_everything_is_answered_at_once_and_fits(tmp_path: Path) -> None:
+    def fill(connection: sqlite3.Connection) -> None:
+        places = itertools.product(range(6), range(2), range(3), (200, 429))
+        lines = [(f"client{c}", f"k{k}", f"model{m}", status) for c, k, m, status in places]
+        for day in range(365):
+            at = NOW - DAY * day
+            write_usage(
+                connection,
+                {
+                    a_line(at - 60 * minute)._replace(client=client, key=key, model=model, status=status): Sums(5, 9)
+                    for client, key, model, status in lines
+                    for minute in (0, 100, 200)
+                },
+            )
+
+    with closing(Database(tmp_path / "state.db")) as database:
+        await database.run(fill)
+        await database.run(join_usage, NOW)
+        for by in ((), ("client",), ("day",), ("client", "key", "model", "day"), ("client", "key", "model", "hour")):
+            began = time.thread_time()  # other people's tests run beside ours
+            body = database.run_blocking(ask_usage, UsageQuery(NOW - 365 * DAY, by))
+            assert time.thread_time() - began < 0.3
+            assert body["total"]["requests"] == 365 * 72 * 3 * 5
+            assert len(body["rows"]) + body.get("rows_left_out", 0) >= len(by)
+            if by == ("client", "key", "model", "day"):
+                assert len(body["rows"]) == ROWS_ANSWERED_MAX
+                assert len(body["rows"]) + body["rows_left_out"] == 36 * 365
+    assert (tmp_path / "state.db").stat().st_size < 50_000_000

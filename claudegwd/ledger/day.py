@@ -1,0 +1,29 @@
+"""What was used in the present day, for whoever looks at the status: without a question to the disk. Pure."""
+
+from dataclasses import dataclass, field
+
+from claudegwd.ledger.ages import DAY
+from claudegwd.ledger.entry import FAILED, Line, Sums
+
+
+def day_of(moment: float) -> int:
+    """The beginning of the day of UTC in which a moment lies; both in seconds since the epoch."""
+    return int(moment // DAY) * DAY
+
+
+@dataclass(slots=True)
+class Day:
+    """The sums of the day that begins at `start`, and how many of its requests failed."""
+
+    start: int
+    sums: Sums = field(default_factory=Sums)
+    failed: int = 0
+
+    def with_line(self, line: Line, sums: Sums) -> "Day":
+        """The day with what was noted; another one if that belongs to a later day. What is of an earlier one is not
+        this day's."""
+        day = self if line.minute < self.start + DAY else Day(day_of(line.minute))
+        if line.minute >= day.start:
+            day.sums.add(sums)
+            day.failed += sums.requests * (line.status >= FAILED)
+        return day
