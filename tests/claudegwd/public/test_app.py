@@ -12,6 +12,8 @@ from claudegwd.limits.clients import ClientBook
 from claudegwd.limits.meter import Limits
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.public.app import ROUTES, public_app
+from claudegwd.store.database import Database
+from claudegwd.store.ledger import Ledger
 
 
 def gateway() -> Any:
@@ -21,6 +23,7 @@ def gateway() -> Any:
         binds=["127.0.0.1:8000"],
         bounds=Bounds(),
         clients=SimpleNamespace(book=ClientBook(default=Limits(concurrent_requests=1))),
+        ledger=Ledger(Database(None)),
         metrics=SimpleNamespace(responded=lambda *_: None),
         needs_key=lambda: False,
         begin_request=lambda: lambda: None,
