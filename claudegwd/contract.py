@@ -16,7 +16,6 @@ APP: Final = "claudegwd"
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
 EXIT_NOT_RUNNING: Final = 3
 # sysexits.h EX_CONFIG; the systemd unit never restarts on it, so nothing but a bad configuration may use it.
 EXIT_CONFIG: Final = 78
@@ -35,7 +34,6 @@ CONFIG_NAME: Final = "config.toml"
 KEYS_NAME: Final = "keys.json"
 SOCKET_NAME: Final = "control.sock"
 SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
-SYSTEM_CONFIG: Final = Path("/etc/claudegwd/config.toml")
 # Where systemd looks for what the unit's LoadCredential= names.
 SYSTEM_CREDENTIAL: Final = Path("/etc/credstore/claudegwd.keys.json")
 

@@ -18,14 +18,15 @@ import msgspec
 import trio
 
 from claudegwd import contract
-from claudegwd.changes import RunningGateway
 from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.control.app import control_app
+from claudegwd.control.controllable import Controls
+from claudegwd.daemon_states import DaemonEvent
 from claudegwd.demo.demo import KEYS as DEMO_KEYS
 from claudegwd.demo.demo import demo
 from claudegwd.demo.endpoint import ScriptedEndpoint
-from claudegwd.gateway import open_database
+from claudegwd.gateway import Gateway, open_database
 from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import LogHandler, LogRing, log
@@ -35,6 +36,7 @@ from claudegwd.own_files import ControlFace, hold_own_files
 from claudegwd.public.app import public_app
 from claudegwd.public.health import URGENT
 from claudegwd.redact import know_tokens
+from claudegwd.reloader import Reloader
 from claudegwd.serving import Server, connections_within
 from claudegwd.sockets.control import open_control
 from claudegwd.sockets.public import KEPT_PREFIX, open_public
@@ -56,14 +58,16 @@ RECEIVED = (*STOPPING, *HARMLESS, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DaemonOptions:
     """What the command line says beside the configuration."""
 
     config: Path | None = None
     demo: bool = False
 
 
-async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRing, env: Mapping[str, str]) -> None:
+async def run(
+    loaded: Loaded, options: DaemonOptions, handler: LogHandler, logs: LogRing, env: Mapping[str, str]
+) -> None:
     """Run until SIGTERM or SIGINT and drained. Raises what prevents the start (SocketError, KeysError, NoCliError…)."""
     notifier = Notifier()
     passed = inherited(os.environ, os.getpid())
@@ -90,11 +94,10 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
             know_tokens([*(key.token for key in keys.keys), *loaded.secrets.api_keys])
             for note in (*loaded.warnings, *keys.notes):
                 log_event(log, logging.WARNING, "a note on the configuration", problem=note)
-            gateway = RunningGateway(loaded, keys, database, logs, env)
-            gateway.handler = handler
-            gateway.config_option = options.config
-            gateway.fixed_keys = keys if options.demo else None
+            gateway = Gateway(loaded, keys, database, logs, env)
             gateway.binds = public.binds
+            fixed_keys = keys if options.demo else None
+            reloader = Reloader(gateway, loaded, handler, config_option=options.config, fixed_keys=fixed_keys)
             if not await _start(nursery, gateway):
                 nursery.cancel_scope.cancel()
                 return
@@ -103,7 +106,7 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
             sockets = [listener.socket for listener in public.listeners]
             server = Server(public_app(gateway), sockets, URGENT, room, gateway.config.server.max_body_bytes)
             await nursery.start(server.serve)
-            face = ControlFace(control_app(gateway), control, nursery)
+            face = ControlFace(control_app(Controls(gateway, reloader)), control, nursery)
             await face.start()
             for name in public.stale:
                 notifier.forget(name)
@@ -112,7 +115,7 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
                     notifier.keep(listener.name, listener.socket)
             watchdog = watchdog_interval(os.environ, os.getpid())
             for task, name in (
-                (gateway.follow_keys, "following the keys"),
+                (reloader.follow_keys, "following the keys"),
                 (partial(hold_own_files, face, database, lock), "the daemon's own files"),
                 (partial(_report, gateway, notifier, watchdog), "the report to systemd"),
             ):
@@ -121,14 +124,14 @@ async def run(loaded: Loaded, options: Options, handler: LogHandler, logs: LogRi
             if options.demo:
                 await _first_spare(gateway)
             _announce(gateway, options)
-            await _until_stopped(signals, gateway, hang_up_ends=hang_up_ends)
+            await _until_stopped(signals, reloader, hang_up_ends=hang_up_ends)
             await _drain(gateway, server, notifier, signals)
             face.end()
             nursery.cancel_scope.cancel()
     log_event(log, logging.INFO, "stopped")
 
 
-async def _start(nursery: trio.Nursery, gateway: RunningGateway) -> bool:
+async def _start(nursery: trio.Nursery, gateway: Gateway) -> bool:
     """Start the gateway; False if it was told to end meanwhile: a CLI that says nothing is waited for half a minute."""
     # Only these two: a SIGHUP waits in the receiver around this one until there is something to reload.
     with trio.CancelScope() as scope, trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -139,7 +142,7 @@ async def _start(nursery: trio.Nursery, gateway: RunningGateway) -> bool:
     return not scope.cancelled_caught
 
 
-async def _tell_of_watchdog(gateway: RunningGateway, env: Mapping[str, str]) -> None:
+async def _tell_of_watchdog(gateway: Gateway, env: Mapping[str, str]) -> None:
     at = await trio.to_thread.run_sync(take_watchdog_mark, contract.state_directory(env))
     if at is not None:
         log_event(log, logging.ERROR, "the daemon before this one gave no sign of life and was ended by its watchdog")
@@ -165,7 +168,7 @@ async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
     return KeysSource(keys, "the demo", writable=False)
 
 
-async def _first_spare(gateway: RunningGateway) -> None:
+async def _first_spare(gateway: Gateway) -> None:
     """The first request of a newcomer should not be the one that waits for a process to start."""
     with trio.move_on_after(FIRST_SPARE_SECONDS):
         while not gateway.pool.counts()["spare"] and gateway.config.workers.spares:  # noqa: ASYNC110 - for a moment
@@ -181,7 +184,7 @@ def _has_terminal() -> bool:
     return True
 
 
-async def _until_stopped(signals: object, gateway: RunningGateway, *, hang_up_ends: bool) -> None:
+async def _until_stopped(signals: object, reloader: Reloader, *, hang_up_ends: bool) -> None:
     async for number in signals:  # type: ignore[attr-defined]
         if number in HARMLESS:
             log_event(log, logging.INFO, "a signal without effect: the log goes to stderr", signal=_name(number))
@@ -190,20 +193,19 @@ async def _until_stopped(signals: object, gateway: RunningGateway, *, hang_up_en
             log_event(log, logging.INFO, "stopping", signal=_name(number))
             return
         try:
-            await gateway.reload()
+            await reloader.reload()
         except Exception as error:  # noqa: BLE001 - a boundary: a bad configuration must not end the daemon
             log_event(log, logging.ERROR, "the configuration was not reloaded", problem=str(error))
 
 
-async def _drain(gateway: RunningGateway, server: Server, notifier: Notifier, signals: object) -> None:
+async def _drain(gateway: Gateway, server: Server, notifier: Notifier, signals: object) -> None:
     """Readiness goes first; then the answers end, and with them the connections; then everything is cut off.
 
     Where the manager keeps our listeners, who connects now waits there for the next daemon, and whoever is connected
     is answered, so a restart loses nothing. Elsewhere new requests are refused with the word to ask again. A second
     signal ends the wait.
     """
-    gateway.state = "draining"
-    gateway.draining.set()
+    gateway.change(DaemonEvent.TOLD_TO_STOP)
     notifier.stopping(_status_line(gateway))
     if notifier.listens:
         without_spares = msgspec.structs.replace(gateway.config.workers, spares=0)
@@ -239,7 +241,7 @@ async def _ask_for_time(notifier: Notifier) -> None:
         await trio.sleep(EXTEND_SECONDS / 3)
 
 
-async def _report(gateway: RunningGateway, notifier: Notifier, watchdog: float | None) -> None:
+async def _report(gateway: Gateway, notifier: Notifier, watchdog: float | None) -> None:
     """The watchdog's sign of life and the status line. It runs on the loop that it vouches for."""
     every = min(STATUS_SECONDS, watchdog or STATUS_SECONDS)
     shown = ""
@@ -253,7 +255,7 @@ async def _report(gateway: RunningGateway, notifier: Notifier, watchdog: float |
         await trio.sleep(every)
 
 
-def _status_line(gateway: RunningGateway) -> str:
+def _status_line(gateway: Gateway) -> str:
     counts = gateway.pool.counts()
     keys = len(gateway.ring)
     return (
@@ -263,7 +265,7 @@ def _status_line(gateway: RunningGateway) -> str:
     )
 
 
-def _chat_line(gateway: RunningGateway) -> str:
+def _chat_line(gateway: Gateway) -> str:
     """The control CLI beside this program, by the name under which a shell finds it, and the socket if it needs it."""
     beside = Path(sys.argv[0]).with_name("claudegwctl")
     found = shutil.which("claudegwctl")
@@ -273,7 +275,7 @@ def _chat_line(gateway: RunningGateway) -> str:
     return f"{name if beside.exists() else 'claudegwctl'}{socket} chat"
 
 
-def _announce(gateway: RunningGateway, options: Options) -> None:
+def _announce(gateway: Gateway, options: DaemonOptions) -> None:
     log_event(log, logging.INFO, "ready", version=gateway.version, bind=", ".join(gateway.binds))
     if options.demo:
         address = gateway.binds[0].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound

@@ -19,6 +19,7 @@ from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.config.problems import ConfigError
 from claudegwd.config.schema import Config
+from claudegwd.daemon_states import TRANSITIONS, DaemonEvent, DaemonState
 from claudegwd.key_log import log_key_news
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.file import KeysSource
@@ -49,6 +50,7 @@ from claudegwd.store.responses import KeptResponses
 from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.supervised import supervised
+from claudegwd.transitions import after
 from claudegwd.translate.catalogue import LONG_CONTEXT, Model, long_context, offered
 from claudegwd.translate.fallbacks import stand_ins, strangers, with_fallbacks
 from claudegwd.translate.messages_plan import messages_plan
@@ -110,23 +112,21 @@ def open_database(env: Mapping[str, str]) -> Database:
 class Gateway:
     """One daemon's state. Made by the daemon; `run` it in a nursery, then hand it to the two faces.
 
-    `config` is in effect; `loaded` was read last, and differs in what waits for a restart.
+    `config` is in effect.
     """
 
     def __init__(
         self, loaded: Loaded, keys: KeysSource, database: Database, logs: LogRing, env: Mapping[str, str]
     ) -> None:
-        self.loaded = loaded
         self.config = loaded.config
+        self._loaded = loaded  # at the start
         self.keys_source = keys
         self.database = database
         self.logs = logs
         self.env = env
         self.version = own_version()
-        self.generation = 1
-        self.last_reload: dict[str, Any] | None = None
         self.started_at = time.time()
-        self.state = "starting"
+        self.state = DaemonState.STARTING
         self.drained_since: float | None = None  # the operator wants no new requests sent here
         self.binds: list[str] = []
         self.bounds = Bounds()
@@ -137,8 +137,6 @@ class Gateway:
         self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
         self.ring.by_headroom = self.config.keys.order == "headroom"
         self.login = Login(env)
-        # Around reading and taking, together: else what was read first could be taken last, and win.
-        self.changing = trio.Lock()
         self.scratch = Scratch.make()
         self.cli = KnownCli(find_binary(self.config.claude, env))
         self.metrics = Metrics()
@@ -173,7 +171,7 @@ class Gateway:
         self.ring.on_change = memory.note
         directory = self.database.path.parent if self.database.path is not None else None
         self.seal = await trio.to_thread.run_sync(load_seal, directory)
-        self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
+        self.clients = await ClientKeys.load(self.database, limits_of(self.config), self._loaded.secrets.api_keys)
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending)
@@ -194,11 +192,11 @@ class Gateway:
                 timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
                 self.questions = Questions(self.pool, self.ring, timing, time.time, nursery)
                 try:
-                    self.take_cli(await self.learn(self.binary, self.loaded))
+                    self.take_cli(await self.learn(self.binary, self._loaded))
                 except CliError:
                     self.notifications.tell(of_cli(time.time()))
                     raise
-                self.state = "ready"
+                self.change(DaemonEvent.STARTED)
                 if problem := self.problem():
                     log_event(log, logging.WARNING, "no request can be answered yet", problem=problem)
                 task_status.started()
@@ -215,6 +213,12 @@ class Gateway:
     def claude_version(self) -> str:
         """Of the CLI in use; "" until it was asked."""
         return self.cli.version
+
+    def change(self, event: DaemonEvent) -> None:
+        """Take an event of the daemon's state table."""
+        self.state = after(TRANSITIONS, self.state, event)
+        if self.state is DaemonState.DRAINING:
+            self.draining.set()
 
     def launch(self) -> Launch:
         """How a new CLI process is started, with the configuration as it is now."""
@@ -372,8 +376,8 @@ class Gateway:
 
     def problem(self) -> str:
         """Why a request could not be answered now; "" when it could."""
-        if self.state != "ready":
-            return self.state
+        if self.state is not DaemonState.READY:
+            return str(self.state.value)
         if self.pool.roster.starts.hopeless(trio.current_time()):
             words = self.pool.roster.last_words
             return "the Claude Code CLI does not start" + (f": {words}" if words else "")
@@ -432,8 +436,8 @@ class Gateway:
     @property
     def outward_state(self) -> str:
         """`state`, or, while that is "ready", "degraded" if no request could be answered and "draining" if drained."""
-        if self.state != "ready":
-            return self.state
+        if self.state is not DaemonState.READY:
+            return str(self.state.value)
         return "degraded" if self.problem() else "ready" if self.drained_since is None else "draining"
 
     def active_sessions(self) -> int:
@@ -472,8 +476,6 @@ class Gateway:
                 "failed": sum(self.failed.values()),
                 "failed_by_code": dict(self.failed),
             },
-            "config_generation": self.generation,
-            "last_reload": self.last_reload,
         }
 
     async def models(self) -> list[dict[str, Any]]:

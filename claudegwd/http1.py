@@ -16,6 +16,7 @@ from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.http_stream import HTTPStream
 
 from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.overriding import overriding
 from claudegwd.websocket import WebSocketStream, asks_for_websocket
 
 # Agents behind two proxies send some 40. Each costs a few microseconds before anybody is asked for a key.
@@ -48,6 +49,7 @@ def refusal(method: bytes, target: bytes, version: bytes, headers: Sequence[tupl
     return None
 
 
+@overriding("_check_protocol", "_create_stream", "_send_error_response")
 class Http1(H11Protocol):
     """Hypercorn's HTTP/1.1, with one way out of it. What cannot be read is answered as errors are everywhere."""
 

@@ -21,6 +21,7 @@ from claudegwd.gateway import own_version
 from claudegwd.keys.file import KeysError, load_keys
 from claudegwd.logs import LogRing, setup
 from claudegwd.openai_api.errors import CliError
+from claudegwd.overriding import LibraryError
 from claudegwd.sockets.problems import SocketError
 from claudegwd.store.database import StateError
 from claudegwd.workers.binary import NoCliError, find_binary
@@ -103,7 +104,7 @@ def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) 
                 return _say(fault, contract.EXIT_CONFIG)
             if isinstance(fault, sqlite3.Error):
                 fault = StateError(f"cannot use the state file: {fault}; end what holds it, or look at its disk")
-            if isinstance(fault, SocketError | CliError | StateError | OSError):
+            if isinstance(fault, SocketError | CliError | StateError | LibraryError | OSError):
                 return _say(fault, contract.EXIT_FAILED)
             raise
 
@@ -120,13 +121,13 @@ def _check(loaded: Loaded, env: dict[str, str]) -> int:
 
 
 def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bool) -> int:
-    from claudegwd.daemon import Options, run
+    from claudegwd.daemon import DaemonOptions, run
 
     _raise_descriptor_limit()
     with LogRing() as logs:
         handler = setup(loaded.config.log, env, logs)
         try:
-            trio.run(run, loaded, Options(config, demo), handler, logs, env)
+            trio.run(run, loaded, DaemonOptions(config, demo), handler, logs, env)
         except KeyboardInterrupt:
             return 130
         for number in (signal.SIGTERM, signal.SIGINT):  # told again while Python takes itself apart: the status stays 0

@@ -17,12 +17,12 @@ from typing import Any
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 
 from claudegwd.http1 import MAX_HEAD_BYTES, Http1
+from claudegwd.hypercorn_connection import HypercornConnection
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 
@@ -49,8 +49,6 @@ FLUSH_SECONDS = 0.1
 # At a restart: how long an idle connection stays open for a request that is on its way. A client that asks again and
 # again gets its next answer, and with it the word to connect anew; one that is slower most likely sends nothing now.
 LINGER_SECONDS = 1.0
-# Setting a timer or closing a socket takes no time; this only bounds the shield.
-FOLLOW_UP_SECONDS = 1.0
 
 
 def connections_within(descriptors: int, workers: int) -> int:
@@ -180,29 +178,21 @@ class Server:
             self._ended.set()
 
 
-class _Connection(TCPServer):
-    """Hypercorn's connection with fewer system calls, which are most of what a small answer costs.
+class _Connection(HypercornConnection):
+    """With fewer system calls, which are most of what a small answer costs.
 
     The head of a response goes out with what follows it, and what the socket takes at once is written without the lock
     and the cancel scope of the long way.
     """
 
     _head = b""
-    _gone = False
 
-    async def _read_data(self) -> None:
+    async def read(self) -> None:
         made = self.protocol
         self.protocol = Http1(  # type: ignore[assignment]  # it stands for Hypercorn's, which changes to other protocols
             made.app, made.config, made.context, made.task_group, made.state, made.ssl, made.client, made.server,
             made.send,
         )  # fmt: skip
-        await self._read()
-        # The client is gone. Hypercorn 0.18 would now wait for the idle timer to run out before it lets go, and a
-        # response that ends after this would set it once more.
-        self._gone = True
-        await self.idle_task.stop()
-
-    async def _read(self) -> None:
         size = READ_BYTES
         with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
             while data := await self.stream.receive_some(size):
@@ -211,24 +201,18 @@ class _Connection(TCPServer):
             await self.protocol.handle(RawData(data=b""))
         await self.protocol.handle(Closed())
 
-    async def protocol_send(self, event: Event) -> None:
-        if self._gone and isinstance(event, Updated):
-            return
-        if isinstance(event, RawData):
-            data = self._head + event.data
-            self._head = b""
-            if event.data.startswith(b"HTTP/1.1 ") and not event.data.startswith(b"HTTP/1.1 1"):
-                self._head = data  # a body, an empty piece or the end of the response follows at once
-                return
-            if data and not self._write_now(data):
-                await super().protocol_send(RawData(data=data[self._written :], address=event.address))
-            return
+    async def write(self, event: RawData) -> None:
+        data = self._head + event.data
+        self._head = b""
+        if event.data.startswith(b"HTTP/1.1 ") and not event.data.startswith(b"HTTP/1.1 1"):
+            self._head = data  # a body, an empty piece or the end of the response follows at once
+        elif data and not self._write_now(data):
+            await super().write(RawData(data=data[self._written :], address=event.address))
+
+    async def follow_up(self, event: Event) -> None:
         if self._head:
-            await self.protocol_send(RawData(data=b""))
-        # Quart-Trio cancels a request's tasks once its response is out, and Hypercorn 0.18 runs in them what follows:
-        # without the shield no idle timer is set, and a connection that said "close" stays open.
-        with trio.move_on_after(FOLLOW_UP_SECONDS, shield=True):
-            await super().protocol_send(event)
+            await self.write(RawData(data=b""))
+        await super().follow_up(event)
 
     def _write_now(self, data: bytes) -> bool:
         """Write what the socket takes; whether that was all. `_written` says how much."""

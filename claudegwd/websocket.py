@@ -10,6 +10,8 @@ from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 from wsproto.frame_protocol import CloseReason
 
+from claudegwd.overriding import overriding
+
 # The one route that is also a WebSocket.
 PATHS = frozenset((b"/v1/responses", b"/v1/responses/"))
 
@@ -29,6 +31,7 @@ def asks_for_websocket(method: bytes, target: bytes, version: bytes, headers: Se
     )
 
 
+@overriding("handle", "_accept", "_handle_events", "_send_pings")
 class WebSocketStream(WSStream):
     """One WebSocket."""
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import typer.main
@@ -16,17 +17,16 @@ from claudegwctl.main import app as control_app
 from claudegwd.config.environment import OLDER_NAMES, OLDER_NAMES_NOT_READ
 from claudegwd.config.fields import KEYS
 from claudegwd.control.routes import ROUTES as CONTROL_ROUTES
+from claudegwd.keys import states as keys
 from claudegwd.keys.failures import FAILURES, KeyEffect, RetryRule
-from claudegwd.keys.states import TRANSITIONS, KeyEvent, KeyState
 from claudegwd.messages_api import parameters as messages
 from claudegwd.openai_api import chat_request, completions_request, parameters, responses_parameters
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.openapi import OPERATIONS
 from claudegwd.public.app import ROUTES as PUBLIC_ROUTES
 from claudegwd.public.missing import MOVED as MOVED_ROUTES
-from claudegwd.translate.turn_states import _TABLE as TURN_TABLE
-from claudegwd.translate.turn_states import TurnEvent, TurnState
-from claudegwd.workers.states import BOUNDS, TABLE, WorkerEvent, WorkerState
+from claudegwd.translate import turn_states as turns
+from claudegwd.workers import states as workers
 from claudegwd.workers.waits import WAITS
 from tests.doc_bounds import bounds
 from tests.e2e.ends import costs as ends_costs
@@ -198,37 +198,41 @@ def waits() -> Table:
 
 
 def worker_bounds() -> Table:
-    return Table(("state", "at most", "then"), [(f"`{state.value}`", *BOUNDS[state]) for state in WorkerState])
+    return Table(
+        ("state", "at most", "then"), [(f"`{state.value}`", *workers.BOUNDS[state]) for state in workers.WorkerState]
+    )
 
 
 def worker_states() -> Table:
-    heads = ("state", *(event.value for event in WorkerEvent))
+    heads = ("state", *(event.value for event in workers.WorkerEvent))
+    found = workers.TRANSITIONS
     rows = [
-        (code(state.value), *(TABLE[state, event].value if (state, event) in TABLE else "–" for event in WorkerEvent))
-        for state in WorkerState
+        (code(state.value), *(_cell(found.get((state, event))) for event in workers.WorkerEvent))
+        for state in workers.WorkerState
     ]
     return Table(heads, rows)
 
 
 def turn_states() -> Table:
-    heads = ("event", *(state.value for state in TurnState))
-    rows = []
-    for event in TurnEvent:
-        cells = [TURN_TABLE.get((state, event)) for state in TurnState]
-        rows.append((event.value, *(cell.value if cell else "–" for cell in cells)))
+    heads = ("event", *(state.value for state in turns.TurnState))
+    found = turns.TRANSITIONS
+    rows = [
+        (event.value, *(_cell(found.get((state, event))) for state in turns.TurnState)) for event in turns.TurnEvent
+    ]
     return Table(heads, rows)
 
 
 def key_states() -> Table:
-    heads = ("event", *(state.value for state in KeyState))
+    heads = ("event", *(state.value for state in keys.KeyState))
+    found = keys.TRANSITIONS
     rows = [
-        (
-            code(event.value),
-            *(TRANSITIONS[state][event].value if event in TRANSITIONS[state] else "–" for state in KeyState),
-        )
-        for event in KeyEvent
+        (code(event.value), *(_cell(found.get((state, event))) for state in keys.KeyState)) for event in keys.KeyEvent
     ]
     return Table(heads, rows)
+
+
+def _cell(state: Enum | None) -> str:
+    return state.value if state is not None else "–"
 
 
 def control_commands() -> Table:

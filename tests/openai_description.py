@@ -1,4 +1,8 @@
-"""OpenAI's own description of its API as validators, for whatever test has a body or a chunk at hand."""
+"""OpenAI's own description of its API as validators, for whatever test has a body or a chunk at hand.
+
+tests/openai_files holds what of it concerns the gateway, under its own licence (github.com/openai/openai-openapi).
+OPENAI_OPENAPI is the path of another version, as JSON.
+"""
 
 import json
 import os
@@ -6,15 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 VARIABLE = "OPENAI_OPENAPI"
+OURS = Path(__file__).parent / "openai_files" / "openapi.json"
 
 
 @cache
 def _description() -> dict[str, Any]:
-    description: dict[str, Any] = json.loads(Path(os.environ[VARIABLE]).read_text("utf-8"))
+    description: dict[str, Any] = json.loads(Path(os.environ.get(VARIABLE) or OURS).read_text("utf-8"))
     _widen(description)
     return description
 
@@ -35,7 +39,6 @@ def _widen(node: Any) -> None:
 
 def properties(schema_name: str) -> set[str]:
     """The names of the fields of one of the description's schemas, with those it takes over from others."""
-    _need()
     schemas = _description()["components"]["schemas"]
     found: set[str] = set()
     waiting = [schemas[schema_name]]
@@ -49,15 +52,6 @@ def properties(schema_name: str) -> set[str]:
 
 
 def validator(schema_name: str) -> Draft202012Validator:
-    """A validator of one of the description's schemas (`CreateChatCompletionResponse`). Skips the test without it."""
-    _need()
+    """A validator of one of the description's schemas (`CreateChatCompletionResponse`)."""
     schemas = _description()["components"]
     return Draft202012Validator({"$ref": f"#/components/schemas/{schema_name}", "components": schemas})
-
-
-def _need() -> None:
-    if not os.environ.get(VARIABLE):
-        pytest.skip(
-            f"{VARIABLE} is not set: give it the path of OpenAI's description as JSON "
-            "(openapi.yaml of github.com/openai/openai-openapi, converted)"
-        )

@@ -19,6 +19,7 @@ import trio
 
 from claudegwd.config import Config, Loaded, diff, in_effect, load
 from claudegwd.control.app import control_app
+from claudegwd.control.controllable import Controls
 from claudegwd.control.server import serve_control
 from claudegwd.keys.answers import KeysDiff, UnknownKey
 from claudegwd.keys.file import KeysSource, load_keys
@@ -89,7 +90,8 @@ class SmallClients:
 
 
 class SmallGateway:
-    """`directory` gets config.toml and keys.json; a key whose token says "good" passes its test."""
+    """Gateway and reloader in one. `directory` gets config.toml and keys.json; a key whose token says "good" passes its
+    test."""
 
     def __init__(self, directory: Path, config: str = "", keys: list[dict[str, str]] | None = None) -> None:
         self.directory = directory
@@ -220,7 +222,7 @@ async def running(gateway: SmallGateway) -> AsyncIterator[Path]:
     try:
         with open_control(gateway.directory / "control.sock") as control:
             async with trio.open_nursery() as nursery:
-                app = control_app(gateway)
+                app = control_app(Controls(gateway, gateway))
                 await nursery.start(lambda task_status: serve_control(
                     app, control.socket, shutdown=shutdown, task_status=task_status
                 ))  # fmt: skip

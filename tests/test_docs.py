@@ -111,31 +111,6 @@ def test_the_readmes_lines_use_what_is_there() -> None:
     assert all((ROOT / script).stat().st_mode & 0o111 for script in ("tests/run", ".ci/run"))
 
 
-def _texts() -> Iterator[tuple[str, str]]:
-    """Every text of the project, the hidden folders of tools left aside."""
-    places = [ROOT / name for name in ("claudegwd", "claudegwctl", "docs", "packaging", "tests", ".ci")]
-    for path in [*ROOT.glob("*"), *(path for place in places for path in place.rglob("*"))]:
-        generated = {"__pycache__", "node_modules"} & set(path.parts)
-        if path.is_file() and not generated and path.suffix not in (".pyc", ".png", ".pdf"):
-            yield path.relative_to(ROOT).as_posix(), path.read_text(errors="replace")
-
-
-def test_nothing_names_the_place_where_it_was_made() -> None:
-    # In pieces, so that they do not find themselves.
-    folder = re.compile(r"(?<![\w}])/" + "work" + r"(?![a-z_])")
-    neighbour = "shared" + "/"
-    hosts = [
-        f"{name}.{end}" for name, end in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("crates", "io"))
-    ]
-    found = []
-    for name, text in _texts():
-        found += [f"{name}: {word}" for word in hosts if word in text]
-        found += [f"{name}: {match[0]}" for match in folder.finditer(text)]
-        if not name.startswith(".ci/") and re.search(rf"(?<![a-z]){neighbour}", text):
-            found.append(f"{name}: {neighbour}")
-    assert found == []
-
-
 def _pinned(file: str) -> dict[str, str]:
     text = re.sub(r"\\\n\s+", "", (ROOT / file).read_text())
     return {line.split("==")[0]: line for line in text.split("\n") if line and not line.startswith("#")}

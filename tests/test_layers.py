@@ -29,7 +29,14 @@ PURE_KEYS = (
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 NOTICES = ("claudegwd.notify.notice", "claudegwd.notify.repeats")
 # What every layer above the pure ones may use.
-BASE = ("claudegwd.config", "claudegwd.contract", "claudegwd.logs", "claudegwd.redact", "claudegwd.supervised")
+BASE = (
+    "claudegwd.transitions",
+    "claudegwd.config",
+    "claudegwd.contract",
+    "claudegwd.logs",
+    "claudegwd.redact",
+    "claudegwd.supervised",
+)
 PURE = (
     "claudegwd.openai_api", "claudegwd.messages_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits",
     "claudegwd.ledger",
@@ -38,9 +45,12 @@ PURE = (
 SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching", "claudegwd.notify")
 # The state that both faces show: above the shell, below them.
 HEART = (
-    "claudegwd.gateway", "claudegwd.key_log", "claudegwd.login", "claudegwd.metrics", "claudegwd.gauges",
-    "claudegwd.changes", "claudegwd.news", "claudegwd.usage_metrics",
+    "claudegwd.gateway", "claudegwd.daemon_states", "claudegwd.key_log", "claudegwd.login", "claudegwd.metrics",
+    "claudegwd.gauges",
+    "claudegwd.reloader", "claudegwd.key_trial", "claudegwd.shells", "claudegwd.news", "claudegwd.usage_metrics",
 )  # fmt: skip
+
+LIBRARIES = ("claudegwd.overriding", "claudegwd.hypercorn_connection")
 
 
 @dataclass(frozen=True)
@@ -58,13 +68,14 @@ ROWS = (
     Row("the outer protocol", ("claudegwd.openai_api",), (), WORLD, pure=True),
     Row("the other outer protocol", ("claudegwd.messages_api",), ("claudegwd.openai_api",), WORLD, pure=True),
     Row("the inner protocol", ("claudegwd.claude_cli",), (), WORLD, pure=True),
-    Row("keys and rotation", RING, ("claudegwd.openai_api",), WORLD, pure=True),
+    Row("state machines", ("claudegwd.transitions",), (), WORLD, pure=True),
+    Row("keys and rotation", RING, ("claudegwd.openai_api", "claudegwd.transitions"), WORLD, pure=True),
     Row("the ledger's sums", ("claudegwd.ledger",), (), WORLD, pure=True),
     Row("rate limits", ("claudegwd.limits",), ("claudegwd.openai_api",), WORLD, pure=True),
     Row(
         "the translation",
         ("claudegwd.translate",),
-        ("claudegwd.openai_api", "claudegwd.messages_api", "claudegwd.claude_cli", *RING),
+        ("claudegwd.openai_api", "claudegwd.messages_api", "claudegwd.claude_cli", "claudegwd.transitions", *RING),
         WORLD,
         pure=True,
     ),
@@ -85,8 +96,9 @@ ROWS = (
     ),
     Row("the demo's endpoint", ("claudegwd.demo",), (), WEB),
     Row("the gateway", HEART, (*HEART, *SHELL, *PURE, *BASE), WEB),
-    Row("the public face", ("claudegwd.public",), (*HEART, *SHELL, *PURE, *BASE), FILES),
-    Row("the control face", ("claudegwd.control",), (*HEART, *SHELL, *PURE, *BASE), FILES),
+    Row("what the servers build on", LIBRARIES, LIBRARIES, FILES),
+    Row("the public face", ("claudegwd.public",), (*HEART, *SHELL, *PURE, *BASE, *LIBRARIES), FILES),
+    Row("the control face", ("claudegwd.control",), (*HEART, *SHELL, *PURE, *BASE, *LIBRARIES), FILES),
     Row(
         "the daemon",
         (

@@ -27,6 +27,9 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/daemon.py": ("e2e/test_chat.py", "e2e/test_connections.py"),
     "claudegwd/own_files.py": ("e2e/test_own_files.py",),
     "claudegwd/gateway.py": ("e2e/test_chat.py", "e2e/test_rotation.py"),
+    "claudegwd/hypercorn_connection.py": ("claudegwd/test_serving.py", "claudegwd/control/test_server.py"),
+    "claudegwd/key_trial.py": ("e2e/test_rotation.py",),
+    "claudegwd/shells.py": ("e2e/test_rotation.py",),
     "claudegwd/gauges.py": ("e2e/test_metrics.py",),
     # Each is about what a real CLI process does next.
     "claudegwd/workers/abilities.py": ("claudegwd/workers/test_pool.py", "e2e/test_routes.py"),

@@ -11,7 +11,7 @@ from claudegwctl.public import Address, events, texts
 
 
 @dataclass
-class Told:
+class ChatAnswer:
     """An answer. `first_token_seconds` is from sending the question to the first text; `worker` is how the gateway
     had its process (x-claudegw-worker)."""
 
@@ -40,9 +40,9 @@ class Told:
         return " · ".join(part for part in parts if part)
 
 
-def ask(address: Address, body: Mapping[str, Any], key: str | None, show: Callable[[str], None]) -> Told:
+def ask(address: Address, body: Mapping[str, Any], key: str | None, show: Callable[[str], None]) -> ChatAnswer:
     """Ask, and hand each piece of text to `show` as it comes. Raises what `events` raises."""
-    told, begun = Told(model=str(body["model"])), time.monotonic()
+    told, begun = ChatAnswer(model=str(body["model"])), time.monotonic()
     pieces: list[str] = []
     with events(address, "/chat/completions", body, key) as (headers, found):
         told.worker = headers.get("x-claudegw-worker", "")
@@ -58,7 +58,7 @@ def ask(address: Address, body: Mapping[str, Any], key: str | None, show: Callab
     return told
 
 
-def _read(told: Told, event: Mapping[str, Any]) -> None:
+def _read(told: ChatAnswer, event: Mapping[str, Any]) -> None:
     told.model = event.get("model") or told.model
     if usage := event.get("usage"):
         told.prompt_tokens = usage.get("prompt_tokens")

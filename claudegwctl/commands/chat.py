@@ -18,7 +18,7 @@ from claudegwctl.output import coloured, note, say, say_json
 from claudegwctl.problems import Problem, Refused
 
 if TYPE_CHECKING:
-    from claudegwctl.chatting.asking import Told
+    from claudegwctl.chatting.asking import ChatAnswer
     from claudegwctl.chatting.conversation import Conversation
     from claudegwctl.public import Address
 
@@ -128,7 +128,7 @@ def _show(text: str) -> None:
     sys.stdout.flush()
 
 
-def _asking(work: Callable[[], Told]) -> Told:
+def _asking(work: Callable[[], ChatAnswer]) -> ChatAnswer:
     try:
         return work()
     except Refused as refused:

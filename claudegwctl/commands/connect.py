@@ -14,8 +14,8 @@ from claudegwctl.output import coloured, note, say, say_json, table
 from claudegwctl.problems import Problem
 
 if TYPE_CHECKING:
-    from claudegwctl.connecting.clients import Client, Wanted
-    from claudegwctl.connecting.writing import Change
+    from claudegwctl.connecting.clients import ClientProgram, Wanted
+    from claudegwctl.connecting.writing import FileChange
 
 app = new_app()
 
@@ -104,7 +104,7 @@ def _list(*, as_json: bool) -> None:
         say(line)
 
 
-def _wanted(daemon: Daemon, client: Client, file: Path, *, model: str, url: str, create: bool) -> Wanted:
+def _wanted(daemon: Daemon, client: ClientProgram, file: Path, *, model: str, url: str, create: bool) -> Wanted:
     from claudegwctl.connecting.clients import Wanted
     from claudegwctl.connecting.writing import key_in
     from claudegwctl.public import address_of
@@ -127,7 +127,7 @@ def asks_for_keys(required: object, binds: list[str]) -> bool:
     return not all(bind.startswith(("127.", "[::1]", "localhost:")) for bind in binds)
 
 
-def _show(client: Client, to: Wanted, file: Path, *, as_json: bool) -> None:
+def _show(client: ClientProgram, to: Wanted, file: Path, *, as_json: bool) -> None:
     from claudegwctl.connecting.documents import Document
 
     text = client.words(to)
@@ -147,7 +147,7 @@ def _show(client: Client, to: Wanted, file: Path, *, as_json: bool) -> None:
         note("the gateway asks for a client's key: --create-key makes one, and puts it in")
 
 
-def _told(client: Client, change: Change, *, as_json: bool) -> None:
+def _told(client: ClientProgram, change: FileChange, *, as_json: bool) -> None:
     """What is about to be written."""
     from claudegwctl.connecting.writing import BACKUP_SUFFIX
 

@@ -31,7 +31,7 @@ def dashboard(
     from claudegwctl.dashboard.access import Access
     from claudegwctl.dashboard.answers import Answers
     from claudegwctl.dashboard.opening import has_display, link_file, open_browser
-    from claudegwctl.dashboard.server import Server, listen
+    from claudegwctl.dashboard.server import DashboardServer, listen
 
     daemon = daemon_of(ctx)
     daemon.get("/v1/status")  # whoever is not there at first is not waited for
@@ -40,7 +40,7 @@ def dashboard(
             signal.signal(number, _stop)
     with suppress(KeyboardInterrupt), listen(port) as listener:
         access = Access(listener.getsockname()[1])
-        server = Server(access, Answers(daemon, read_only=read_only))
+        server = DashboardServer(access, Answers(daemon, read_only=read_only))
         with link_file(access.link) as file:
             if wants_json(ctx, json):
                 say_json({"url": access.link, "read_only": read_only})

@@ -15,7 +15,7 @@ from claudegwctl.output import say, say_json
 app = new_app()
 
 
-class Shell(StrEnum):
+class ShellName(StrEnum):
     """Shells whose syntax differs."""
 
     BASH = "bash"
@@ -26,7 +26,7 @@ class Shell(StrEnum):
 @app.command(epilog='Example: eval "$(claudegwctl env)"')
 def env(
     ctx: typer.Context,
-    shell: Annotated[Shell | None, typer.Option(help="For this shell; without it yours, by $SHELL.")] = None,
+    shell: Annotated[ShellName | None, typer.Option(help="For this shell; without it yours, by $SHELL.")] = None,
     json: AsJson = False,
 ) -> None:
     """Print lines that give a shell the current key.
@@ -43,4 +43,4 @@ def env(
 def usual_shell(path: str) -> str:
     """The shell of $SHELL if its syntax is known, else bash's, which all others of its family read."""
     name = PurePath(path).name
-    return name if name in {each.value for each in Shell} else Shell.BASH.value
+    return name if name in {each.value for each in ShellName} else ShellName.BASH.value

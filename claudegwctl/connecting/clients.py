@@ -44,7 +44,7 @@ Path = tuple[str | Named, ...]
 
 
 @dataclass(frozen=True)
-class Entry:
+class Setting:
     """A value and its place. `only_if_missing`: what a new file needs, and an old one has as its owner wants it."""
 
     path: Path
@@ -53,7 +53,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Client:
+class ClientProgram:
     """`file` is below the home directory, or below the directory that the variable `base` names. `words` are for what
     cannot be written; of what can, they say how to go on. `kept_key` is where a key stands in its file."""
 
@@ -63,11 +63,11 @@ class Client:
     kind: Kind | None = None
     file: str = ""
     base: tuple[str, str] | None = None
-    entries: Callable[[Wanted], Sequence[Entry]] = lambda _: ()
+    entries: Callable[[Wanted], Sequence[Setting]] = lambda _: ()
     kept_key: Path = ()
 
 
-def _opencode(to: Wanted) -> Sequence[Entry]:
+def _opencode(to: Wanted) -> Sequence[Setting]:
     limit = {"context": CONTEXT_TOKENS, "output": OUTPUT_TOKENS}
     provider = {
         "npm": "@ai-sdk/openai-compatible",
@@ -75,30 +75,30 @@ def _opencode(to: Wanted) -> Sequence[Entry]:
         "options": {"baseURL": to.url, "apiKey": to.key},
         "models": {to.model: {"name": to.model, "limit": limit}},
     }
-    return (Entry(("provider", NAME), provider),)
+    return (Setting(("provider", NAME), provider),)
 
 
-def _codex(to: Wanted) -> Sequence[Entry]:
+def _codex(to: Wanted) -> Sequence[Setting]:
     provider = {"name": NAME, "base_url": to.url, "wire_api": "responses"}
     if to.has_key:
         provider["experimental_bearer_token"] = to.key
     return (
-        Entry(("model_providers", NAME), provider),
-        Entry(("model_provider",), NAME),
-        Entry(("model",), to.model),
-        Entry(("model_context_window",), CONTEXT_TOKENS),
+        Setting(("model_providers", NAME), provider),
+        Setting(("model_provider",), NAME),
+        Setting(("model",), to.model),
+        Setting(("model_context_window",), CONTEXT_TOKENS),
     )
 
 
-def _aider(to: Wanted) -> Sequence[Entry]:
+def _aider(to: Wanted) -> Sequence[Setting]:
     return (
-        Entry(("openai-api-base",), to.url),
-        Entry(("openai-api-key",), to.key),
-        Entry(("model",), f"openai/{to.model}"),
+        Setting(("openai-api-base",), to.url),
+        Setting(("openai-api-key",), to.key),
+        Setting(("model",), f"openai/{to.model}"),
     )
 
 
-def _continue(to: Wanted) -> Sequence[Entry]:
+def _continue(to: Wanted) -> Sequence[Setting]:
     model = {
         "name": NAME,
         "provider": "openai",
@@ -108,14 +108,14 @@ def _continue(to: Wanted) -> Sequence[Entry]:
         "roles": ["chat", "edit", "apply"],
     }
     return (
-        Entry(("models", Named()), model),
-        Entry(("name",), "Local", only_if_missing=True),
-        Entry(("version",), "1.0.0", only_if_missing=True),
-        Entry(("schema",), "v1", only_if_missing=True),
+        Setting(("models", Named()), model),
+        Setting(("name",), "Local", only_if_missing=True),
+        Setting(("version",), "1.0.0", only_if_missing=True),
+        Setting(("schema",), "v1", only_if_missing=True),
     )
 
 
-def _zed(to: Wanted) -> Sequence[Entry]:
+def _zed(to: Wanted) -> Sequence[Setting]:
     model = {
         "name": to.model,
         "display_name": f"{to.model} ({NAME})",
@@ -124,7 +124,7 @@ def _zed(to: Wanted) -> Sequence[Entry]:
         "capabilities": {"tools": True, "images": True, "parallel_tool_calls": True, "prompt_cache_key": True},
     }
     value = {"api_url": to.url, "available_models": [model]}
-    return (Entry(("language_models", "openai_compatible", NAME), value),)
+    return (Setting(("language_models", "openai_compatible", NAME), value),)
 
 
 def _fields(before: str, after: str = "") -> Callable[[Wanted], str]:
@@ -174,51 +174,51 @@ def _shell(to: Wanted) -> str:
 
 
 CLIENTS: Final = (
-    Client(
+    ClientProgram(
         "opencode", "opencode", lambda to: f"Choose it with /models, or: opencode run -m {NAME}/{to.model} Hello!",
         "json", "opencode/opencode.json", ("XDG_CONFIG_HOME", ".config"), _opencode,
         ("provider", NAME, "options", "apiKey"),
     ),
-    Client(
+    ClientProgram(
         "codex", "Codex", lambda _: "Codex uses it from now on. Its warning that it has no metadata is harmless.",
         "toml", "config.toml", ("CODEX_HOME", ".codex"), _codex,
         ("model_providers", NAME, "experimental_bearer_token"),
     ),
-    Client(
+    ClientProgram(
         "aider", "aider", lambda _: "aider uses it from now on.",
         "yaml", ".aider.conf.yml", None, _aider, ("openai-api-key",),
     ),
-    Client(
+    ClientProgram(
         "continue", "Continue", lambda _: f"Choose {NAME} in its list of models.",
         "yaml", ".continue/config.yaml", None, _continue, ("models", Named(), "apiKey"),
     ),
-    Client(
+    ClientProgram(
         "zed", "Zed",
         lambda to: f"Zed takes the key from the variable CLAUDEGWD_API_KEY or from its own window: {to.key}",
         "json", "zed/settings.json", ("XDG_CONFIG_HOME", ".config"), _zed,
     ),
-    Client("cline", "Cline", _fields('In its settings, API provider "OpenAI Compatible":')),
-    Client("roo", "Roo Code", _fields('In its settings, API provider "OpenAI Compatible":')),
-    Client(
+    ClientProgram("cline", "Cline", _fields('In its settings, API provider "OpenAI Compatible":')),
+    ClientProgram("roo", "Roo Code", _fields('In its settings, API provider "OpenAI Compatible":')),
+    ClientProgram(
         "vscode", "VS Code", _fields(
             'With Copilot Chat: "Manage Models" in the list of models, then the provider "OpenAI Compatible":'
         ),
     ),
-    Client("open-webui", "Open WebUI", _open_webui),
-    Client("librechat", "LibreChat", _librechat),
-    Client("n8n", "n8n", _fields('Credential "OpenAI" (n8n on another host needs an address that it reaches):')),
-    Client(
+    ClientProgram("open-webui", "Open WebUI", _open_webui),
+    ClientProgram("librechat", "LibreChat", _librechat),
+    ClientProgram("n8n", "n8n", _fields('Credential "OpenAI" (n8n on another host needs an address that it reaches):')),
+    ClientProgram(
         "cursor", "Cursor", _fields(
             "In its settings under Models. Cursor's servers call the gateway, so the base URL has to be a public\n"
             "HTTPS address, such as a tunnel's (--url), and the gateway has to ask for a key (auth.required = true):"
         ),
     ),
-    Client("claude-code", "Claude Code", _claude_code),
-    Client("shell", "OpenAI's SDKs, scripts", _shell),
+    ClientProgram("claude-code", "Claude Code", _claude_code),
+    ClientProgram("shell", "OpenAI's SDKs, scripts", _shell),
 )  # fmt: skip
 
 
-def where(client: Client) -> str:
+def where(client: ClientProgram) -> str:
     """Its file, as people write it; "" where none is written."""
     if client.kind is None:
         return ""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from claudegwctl.connecting.clients import Client, Entry, Wanted
+from claudegwctl.connecting.clients import ClientProgram, Setting, Wanted
 from claudegwctl.connecting.documents import Document
 from claudegwctl.problems import Problem
 
@@ -27,7 +27,7 @@ _KEY: Final = re.compile(r"cgw-[\w-]*?([\w-]{0,4})\b(?![\w-])")
 
 
 @dataclass(frozen=True)
-class Change:
+class FileChange:
     """From `before` to `after`, None for no file. `backup` is what to keep beside it, None for nothing new, and
     `forget_backup` says that it has served."""
 
@@ -47,7 +47,7 @@ class Change:
         yield from difflib.unified_diff(old, new, str(self.file), str(self.file), lineterm="")
 
 
-def file_of(client: Client, env: Mapping[str, str], home: Path) -> Path:
+def file_of(client: ClientProgram, env: Mapping[str, str], home: Path) -> Path:
     """Where the client keeps its configuration."""
     if client.base is None:
         return home / client.file
@@ -55,7 +55,7 @@ def file_of(client: Client, env: Mapping[str, str], home: Path) -> Path:
     return (Path(env[variable]) if env.get(variable) else home / usual) / client.file
 
 
-def key_in(client: Client, file: Path) -> str | None:
+def key_in(client: ClientProgram, file: Path) -> str | None:
     """The key of ours that the client has already."""
     if client.kind is None or not client.kept_key or (text := _read(file)) is None:
         return None
@@ -63,13 +63,13 @@ def key_in(client: Client, file: Path) -> str | None:
     return str(found) if isinstance(found, str) and found.startswith("cgw-") else None
 
 
-def is_connected(client: Client, file: Path) -> bool:
+def is_connected(client: ClientProgram, file: Path) -> bool:
     """Whether the client's file names this gateway."""
     text = _read(file)
     return text is not None and _holds_us(client, Document(client.kind or "json", text, str(file)))
 
 
-def connected(client: Client, to: Wanted, file: Path) -> Change:
+def connected(client: ClientProgram, to: Wanted, file: Path) -> FileChange:
     """The change that connects it. Raises Problem."""
     file, before = file.resolve(), _read(file)
     document = Document(client.kind or "json", before or "", str(file))
@@ -80,16 +80,16 @@ def connected(client: Client, to: Wanted, file: Path) -> Change:
             and _plain(document.get(entry.path)) != entry.value
         ):
             document.put(entry.path, entry.value)
-    return Change(file, before, document.text() if _differs(document, client, before) else before, backup)
+    return FileChange(file, before, document.text() if _differs(document, client, before) else before, backup)
 
 
-def disconnected(client: Client, file: Path) -> Change:
+def disconnected(client: ClientProgram, file: Path) -> FileChange:
     """The change that takes it out. Raises Problem."""
     file, before = file.resolve(), _read(file)
     kept = _read(_backup(file))
     document = Document(client.kind or "json", before or "", str(file))
     if before is None or not _holds_us(client, document):
-        return Change(file, before, before)
+        return FileChange(file, before, before)
     earlier = Document(client.kind or "json", kept or "", str(_backup(file)))
     for entry in _ours(client):
         value = earlier.get(entry.path)
@@ -97,14 +97,14 @@ def disconnected(client: Client, file: Path) -> Change:
             continue
         document.put(entry.path, value) if value is not None else document.drop(entry.path)
     if kept is not None and _plain(document.data) == _plain(earlier.data):
-        return Change(file, before, kept, forget_backup=True)
+        return FileChange(file, before, kept, forget_backup=True)
     filling = [(entry.path[0], entry.value) for entry in _ours(client) if entry.only_if_missing]
     if kept is None and all(item in filling for item in document.data.items()):
-        return Change(file, before, None)
-    return Change(file, before, document.text(), forget_backup=True)
+        return FileChange(file, before, None)
+    return FileChange(file, before, document.text(), forget_backup=True)
 
 
-def apply(change: Change) -> None:
+def apply(change: FileChange) -> None:
     """Do it: the backup first, then the file at once or not at all. Raises Problem."""
     try:
         if change.backup is not None:
@@ -155,15 +155,15 @@ def _read(file: Path) -> str | None:
         raise Problem(f"cannot read {file}: {reason}; put the lines in by hand") from None
 
 
-def _ours(client: Client) -> list[Entry]:
+def _ours(client: ClientProgram) -> list[Setting]:
     return list(client.entries(Wanted("http://127.0.0.1/v1", "", "sonnet")))
 
 
-def _holds_us(client: Client, document: Document) -> bool:
+def _holds_us(client: ClientProgram, document: Document) -> bool:
     return document.get(_ours(client)[0].path) is not None
 
 
-def _differs(document: Document, client: Client, before: str | None) -> bool:
+def _differs(document: Document, client: ClientProgram, before: str | None) -> bool:
     return before is None or _plain(document.data) != _plain(Document(client.kind or "json", before, "").data)
 
 

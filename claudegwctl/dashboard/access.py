@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from secrets import token_urlsafe
 from typing import Final
 
-from claudegwctl.dashboard.exchange import Request, Response, refusal
+from claudegwctl.dashboard.exchange import DashboardRequest, Response, refusal
 
 # Of each secret; 32 random bytes are guessed by nobody.
 SECRET_BYTES: Final = 32
@@ -46,7 +46,7 @@ class Access:
         self._lock = threading.Lock()
         self.link = f"http://127.0.0.1:{port}/?token={self._token}"
 
-    def check(self, request: Request) -> Response | None:
+    def check(self, request: DashboardRequest) -> Response | None:
         """The answer that ends a request here; None: it is from our own page, or asks for it, and its path begins with
         `place`."""
         host = request.headers.get("host", "").lower()
@@ -84,7 +84,7 @@ class Access:
         return any(name == self._cookie and _same(value, self._session) for name, _, value in pairs)
 
 
-def _check_change(request: Request, origin: str | None) -> Response | None:
+def _check_change(request: DashboardRequest, origin: str | None) -> Response | None:
     if origin is None or MARK not in request.headers:
         return refusal(403, "cannot change anything for another page: only the dashboard's own page may ask")
     if request.headers.get("content-type", "") != "application/json":

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from claudegwctl.client import Daemon, quoted
-from claudegwctl.dashboard.exchange import Request, Response, json_response, refusal
+from claudegwctl.dashboard.exchange import DashboardRequest, Response, json_response, refusal
 from claudegwctl.problems import NotRunning, Problem, Refused
 
 # How far back a chart goes, and what one bar of it stands for.
@@ -34,7 +34,7 @@ class Answers:
             "rotate": self._rotate, "key": self._key, "reload": self._reload,
         }  # fmt: skip
 
-    def answer(self, name: str, request: Request) -> Response:
+    def answer(self, name: str, request: DashboardRequest) -> Response:
         """The answer to `GET` or `POST api/NAME`."""
         known = self._shown if request.method == "GET" else self._changes
         if name not in known:

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl
 import h11
 
 from claudegwctl.dashboard.assets import SECURITY_HEADERS
-from claudegwctl.dashboard.exchange import Request, Response, refusal
+from claudegwctl.dashboard.exchange import DashboardRequest, Response, refusal
 
-Handler = Callable[[Request], Response]
+Handler = Callable[[DashboardRequest], Response]
 
 # Of line and headers; a browser's are about one kilobyte.
 MAX_HEAD_BYTES: Final = 16 * 1024
@@ -57,7 +57,7 @@ class _TooLarge(Exception):  # noqa: N818 - it names what happened
     pass
 
 
-def _read(sock: socket.socket, connection: h11.Connection) -> Request | None:
+def _read(sock: socket.socket, connection: h11.Connection) -> DashboardRequest | None:
     """The next request; None where there is none any more. TimeoutError, _TooLarge, h11.RemoteProtocolError."""
     deadline: float | None = None
     head: h11.Request | None = None
@@ -84,7 +84,7 @@ def _read(sock: socket.socket, connection: h11.Connection) -> Request | None:
                 return None
 
 
-def _request(head: h11.Request, body: bytes) -> Request:
+def _request(head: h11.Request, body: bytes) -> DashboardRequest:
     path, _, query = head.target.decode("ascii").partition("?")
     headers: dict[str, str] = {}
     for name, value in head.headers:
@@ -95,7 +95,7 @@ def _request(head: h11.Request, body: bytes) -> Request:
         fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
     except ValueError:
         fields = {}
-    return Request(head.method.decode("ascii"), path, fields, headers, body)
+    return DashboardRequest(head.method.decode("ascii"), path, fields, headers, body)
 
 
 def _send(sock: socket.socket, connection: h11.Connection, method: str, response: Response) -> None:

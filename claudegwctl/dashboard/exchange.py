@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Request:
+class DashboardRequest:
     """`path` as it was sent, without its query; names of headers are in small letters. Nothing that may hold the token
     or the cookie is shown by its repr."""
 

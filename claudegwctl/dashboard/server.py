@@ -10,7 +10,7 @@ from claudegwctl.dashboard import assets
 from claudegwctl.dashboard.access import Access
 from claudegwctl.dashboard.answers import Answers
 from claudegwctl.dashboard.connection import serve_connection
-from claudegwctl.dashboard.exchange import Request, Response, refusal
+from claudegwctl.dashboard.exchange import DashboardRequest, Response, refusal
 from claudegwctl.output import note
 from claudegwctl.problems import Problem
 
@@ -30,7 +30,7 @@ def listen(port: int) -> socket.socket:
         ) from None
 
 
-class Server:
+class DashboardServer:
     def __init__(self, access: Access, answers: Answers) -> None:
         self._access = access
         self._answers = answers
@@ -55,7 +55,7 @@ class Server:
         finally:
             self._slots.release()
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: DashboardRequest) -> Response:
         """The answer to one request, whoever sent it."""
         try:
             return self._answer(request)
@@ -63,7 +63,7 @@ class Server:
             note(f"cannot answer the page: {type(error).__name__}")
             return refusal(500, "cannot answer: the dashboard failed; see the terminal that it was started in")
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: DashboardRequest) -> Response:
         if request.method not in ("GET", "POST"):
             return refusal(405, "cannot do this: the page sends GET and POST only")
         refused = self._access.check(request)

@@ -20,7 +20,7 @@ from claudegwctl.client import Daemon, quoted
 from claudegwctl.problems import NotRunning, Problem
 from claudegwctl.watching import texts
 from claudegwctl.watching.columns import cut, fitted, printable
-from claudegwctl.watching.dialogues import Help, Question
+from claudegwctl.watching.dialogues import Help, QuestionScreen
 from claudegwctl.watching.reading import Look, Reader
 from claudegwctl.watching.rows import Rows
 
@@ -234,7 +234,7 @@ class Top(App[None]):
             if yes:
                 Thread(target=self._change, args=(change, said), daemon=True).start()
 
-        self.push_screen(Question(text), answered)
+        self.push_screen(QuestionScreen(text), answered)
 
     def _change(self, change: Callable[[], dict[str, Any]], said: Callable[[dict[str, Any]], str]) -> None:
         """In a thread of its own: the daemon may take long."""

@@ -44,7 +44,7 @@ class Box(ModalScreen[bool]):
             yield Static(self._text, markup=False)
 
 
-class Question(Box):
+class QuestionScreen(Box):
     """Answers whether it was said yes to. Enter is no answer: it may have been meant for something else."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -20,12 +20,12 @@ from claudegwd.claude_cli.stream_parts import MessageDelta as MessageDelta
 from claudegwd.claude_cli.stream_parts import MessageHead as MessageHead
 from claudegwd.claude_cli.stream_parts import MessageStart as MessageStart
 from claudegwd.claude_cli.stream_parts import MessageStop as MessageStop
+from claudegwd.claude_cli.stream_parts import RawUsage as RawUsage
 from claudegwd.claude_cli.stream_parts import SignatureDelta as SignatureDelta
 from claudegwd.claude_cli.stream_parts import StopDetails as StopDetails
 from claudegwd.claude_cli.stream_parts import StreamPart as StreamPart
 from claudegwd.claude_cli.stream_parts import TextDelta as TextDelta
 from claudegwd.claude_cli.stream_parts import ThinkingDelta as ThinkingDelta
-from claudegwd.claude_cli.stream_parts import Usage as Usage
 
 Raw = msgspec.Raw
 
@@ -72,30 +72,30 @@ class System(msgspec.Struct, tag="system"):
     status: str | None = None
 
 
-class ResponseBody(msgspec.Struct):
+class CliResponseBody(msgspec.Struct):
     request_id: str
     subtype: str = ""
     error: str | None = None
     response: Raw = Raw(b"null")
 
 
-class ControlResponse(msgspec.Struct, tag="control_response"):
+class CliResponse(msgspec.Struct, tag="control_response"):
     """The answer to one of our control requests."""
 
-    response: ResponseBody
+    response: CliResponseBody
 
 
-class RequestBody(msgspec.Struct):
+class CliRequestBody(msgspec.Struct):
     subtype: str
     server_name: str = ""
     message: dict[str, Any] | None = None
 
 
-class ControlRequest(msgspec.Struct, tag="control_request"):
+class CliRequest(msgspec.Struct, tag="control_request"):
     """Something that the CLI asks of us: MCP messages for the client's tools, mostly."""
 
     request_id: str
-    request: RequestBody
+    request: CliRequestBody
 
 
 class RateLimitInfo(msgspec.Struct):
@@ -119,7 +119,7 @@ class Unknown(msgspec.Struct):
     type: str
 
 
-Event = StreamEvent | AssistantLine | Result | System | ControlResponse | ControlRequest | RateLimit
+Event = StreamEvent | AssistantLine | Result | System | CliResponse | CliRequest | RateLimit
 AnyEvent = Event | Unknown
 
 _known: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

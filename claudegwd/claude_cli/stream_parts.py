@@ -43,7 +43,7 @@ class ContentBlock(msgspec.Struct):
     input: Raw = Raw(b"{}")
 
 
-class Usage(msgspec.Struct):
+class RawUsage(msgspec.Struct):
     """Token counts as the Anthropic API gives them: input_tokens leaves out what the cache read or wrote."""
 
     input_tokens: int | None = None
@@ -56,7 +56,7 @@ class Usage(msgspec.Struct):
 class MessageHead(msgspec.Struct):
     id: str = ""
     model: str = ""
-    usage: Usage | None = None
+    usage: RawUsage | None = None
 
 
 class StopDetails(msgspec.Struct):
@@ -84,7 +84,7 @@ class BlockStop(msgspec.Struct, tag="content_block_stop"):
 
 class MessageDelta(msgspec.Struct, tag="message_delta"):
     delta: StopDetails
-    usage: Usage | None = None
+    usage: RawUsage | None = None
 
 
 class MessageStop(msgspec.Struct, tag="message_stop"):

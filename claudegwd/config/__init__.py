@@ -1,7 +1,7 @@
 """The daemon's configuration: `load` gives a `Loaded`, whose `config` is config.toml as frozen values."""
 
 from claudegwd.config.check import auth_required, is_loopback, split_bind
-from claudegwd.config.diff import Change, diff, in_effect
+from claudegwd.config.diff import SettingChange, diff, in_effect
 from claudegwd.config.environment import Secrets
 from claudegwd.config.load import Loaded, load
 from claudegwd.config.problems import ConfigError
@@ -9,11 +9,11 @@ from claudegwd.config.schema import Config
 from claudegwd.config.show import config_rows
 
 __all__ = [
-    "Change",
     "Config",
     "ConfigError",
     "Loaded",
     "Secrets",
+    "SettingChange",
     "auth_required",
     "config_rows",
     "diff",

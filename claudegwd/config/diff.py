@@ -16,7 +16,7 @@ NEEDS_RESTART: Final = frozenset({"server.bind", "control.socket", "control.grou
 
 
 @dataclass(frozen=True)
-class Change:
+class SettingChange:
     """One key with another value than before."""
 
     key: str
@@ -36,10 +36,10 @@ def _seen(key: str, value: Any) -> Any:
     return without_secret(value) if key == "notify.url" else value
 
 
-def diff(old: Config, new: Config) -> tuple[Change, ...]:
+def diff(old: Config, new: Config) -> tuple[SettingChange, ...]:
     """The keys whose values differ, in the order of config.toml."""
     pairs = ((key, value_of(old, key), value_of(new, key)) for key in KEYS)
-    return tuple(Change(key, before, after) for key, before, after in pairs if before != after)
+    return tuple(SettingChange(key, before, after) for key, before, after in pairs if before != after)
 
 
 def in_effect(old: Config, new: Config) -> Config:

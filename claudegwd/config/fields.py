@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 import msgspec
 
-from claudegwd.config.schema import Config, Section
+from claudegwd.config.schema import Config
 from claudegwd.redact import redact
 
 # A longer value in an error text hides the sentence around it.
@@ -68,12 +68,6 @@ FIELDS: Final = _fields()
 KEYS: Final[Mapping[str, Field]] = MappingProxyType(
     {field.key: field for section in FIELDS.values() for field in section.values()}
 )
-
-
-def section_of(config: Config, name: str) -> Section:
-    section = getattr(config, name)
-    assert isinstance(section, Section)  # noqa: S101 - for the type checker: FIELDS and Config have the same names
-    return section
 
 
 def value_of(config: Config, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""The control face as an ASGI application: from HTTP to `Ask`, from `Answer` to HTTP."""
+"""The control face as an ASGI application: from HTTP to `ControlRequest`, from `ControlResponse` to HTTP."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from claudegwd.control.ask import Ask, Lines
-from claudegwd.control.gateway_protocol import Gateway
-from claudegwd.control.problems import Refused, error_body, refusal_of
-from claudegwd.control.routes import ROUTES, Route
+from claudegwd.control.controllable import Controls
+from claudegwd.control.problems import ControlRefusal, error_body, refusal_of
+from claudegwd.control.request import ControlRequest, ControlStream
+from claudegwd.control.routes import ROUTES, ControlRoute
 from claudegwd.logs import event, log
 
 # Some thousand keys at once, as keys.json itself may hold.
@@ -30,7 +30,7 @@ _TEXTS: Final = {
 }
 
 
-def control_app(gateway: Gateway) -> QuartTrio:
+def control_app(controls: Controls) -> QuartTrio:
     """The application for `serve_control`. It must never be served on a TCP port: it asks nobody who he is."""
     app = QuartTrio("claudegwd.control", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, BODY_TIMEOUT=BODY_SECONDS)
@@ -39,7 +39,7 @@ def control_app(gateway: Gateway) -> QuartTrio:
         app.add_url_rule(
             route.path,
             endpoint=f"{route.method} {route.path}",
-            view_func=_view(gateway, route),
+            view_func=_view(controls, route),
             methods=[route.method],
             provide_automatic_options=False,
         )
@@ -48,12 +48,13 @@ def control_app(gateway: Gateway) -> QuartTrio:
     return app
 
 
-def _view(gateway: Gateway, route: Route) -> Callable[..., Awaitable[Response]]:
+def _view(controls: Controls, route: ControlRoute) -> Callable[..., Awaitable[Response]]:
     async def view(**path: str) -> Response:
         body = cast(bytes, await request.get_data(cache=False))
         peer = request.scope.get("state", {}).get("peer")
-        answer = await route.handler(gateway, Ask(path, request.args.to_dict(), body, peer, gateway.audit.note))
-        if isinstance(answer, Lines):
+        asked = ControlRequest(path, request.args.to_dict(), body, peer, controls.gateway.audit.note)
+        answer = await route.handler(controls, asked)
+        if isinstance(answer, ControlStream):
             response = Response(answer.source, content_type="application/x-ndjson")
             # Quart ends a response after a minute; whoever follows the log stays longer.
             response.timeout = None
@@ -70,7 +71,7 @@ def _json(body: Any, status: int) -> Response:
 async def _of_http(error: HTTPException) -> Response:
     status = error.code or 500
     text = _TEXTS.get(status, "cannot read this request")
-    response = _json(error_body(Refused(status, _CODES.get(status, "invalid_request"), text)), status)
+    response = _json(error_body(ControlRefusal(status, _CODES.get(status, "invalid_request"), text)), status)
     if isinstance(error, MethodNotAllowed):
         response.headers["allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
@@ -81,5 +82,7 @@ async def _of_error(error: Exception) -> Response:
     if refused is None:
         # The boundary of a control request: logged once, and the next one is served.
         event(log, logging.ERROR, "a control request failed unexpectedly", cause=error, route=request.path)
-        refused = Refused(500, "internal_error", "cannot do this: the daemon failed; `claudegwctl logs` says where")
+        refused = ControlRefusal(
+            500, "internal_error", "cannot do this: the daemon failed; `claudegwctl logs` says where"
+        )
     return _json(error_body(refused), refused.status)

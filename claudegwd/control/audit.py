@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.store.audit import ROWS_MAX
 
 DEFAULT_LINES: Final = 50
 
 
-async def rows(gateway: Gateway, ask: Ask) -> Answer:
-    return Answer({"changes": await gateway.audit.rows(ask.number("lines", DEFAULT_LINES, ROWS_MAX))})
+async def rows(controls: Controls, request: ControlRequest) -> ControlResponse:
+    return ControlResponse(
+        {"changes": await controls.gateway.audit.rows(request.number("lines", DEFAULT_LINES, ROWS_MAX))}
+    )

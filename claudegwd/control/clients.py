@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from claudegwd.config.fields import nearest
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Clients, Gateway
-from claudegwd.control.problems import BadRequest, Refused
+from claudegwd.control.controllable import Clients, Controls
+from claudegwd.control.problems import BadRequest, ControlRefusal
+from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.limits.budget import Budget, BudgetError, read_budgets
 from claudegwd.limits.clients import check_name
 from claudegwd.redact import know_tokens
@@ -45,20 +45,20 @@ class Changes(msgspec.Struct, forbid_unknown_fields=True):
     budget: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-async def rows(gateway: Gateway, _: Ask) -> Answer:
+async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
     """GET /v1/clients"""
-    return Answer({"clients": await _clients(gateway).rows()})
+    return ControlResponse({"clients": await _clients(controls).rows()})
 
 
-async def create(gateway: Gateway, ask: Ask) -> Answer:
+async def create(controls: Controls, request: ControlRequest) -> ControlResponse:
     """POST /v1/clients"""
-    clients = _clients(gateway)
-    wanted = _read(ask.object(), NewClient, "create")
+    clients = _clients(controls)
+    wanted = _read(request.object(), NewClient, "create")
     try:
         check_name(wanted.name)
     except ValueError as error:
         raise BadRequest(f"cannot create the client: {error}") from None
-    await _check(gateway, wanted, "create")
+    await _check(controls, wanted, "create")
     key = await _done(
         clients.create(
             wanted.name,
@@ -71,27 +71,27 @@ async def create(gateway: Gateway, ask: Ask) -> Answer:
         )
     )
     know_tokens([key])
-    ask.changed("client created", client=wanted.name)
-    return Answer({"name": wanted.name, "key": key}, status=201)
+    request.changed("client created", client=wanted.name)
+    return ControlResponse({"name": wanted.name, "key": key}, status=201)
 
 
-async def revoke(gateway: Gateway, ask: Ask) -> Answer:
+async def revoke(controls: Controls, request: ControlRequest) -> ControlResponse:
     """DELETE /v1/clients/{name}; with forget=1 its record goes too"""
-    name = ask.path["name"]
-    if ask.flag("forget"):
-        await _done(_clients(gateway).remove(name))
-        ask.changed("client removed", client=name)
-        return Answer({"removed": name})
-    await _done(_clients(gateway).revoke(name))
-    ask.changed("client revoked", client=name)
-    return Answer({"revoked": name})
+    name = request.path["name"]
+    if request.flag("forget"):
+        await _done(_clients(controls).remove(name))
+        request.changed("client removed", client=name)
+        return ControlResponse({"removed": name})
+    await _done(_clients(controls).revoke(name))
+    request.changed("client revoked", client=name)
+    return ControlResponse({"revoked": name})
 
 
-async def change(gateway: Gateway, ask: Ask) -> Answer:
+async def change(controls: Controls, request: ControlRequest) -> ControlResponse:
     """PATCH /v1/clients/{name}"""
-    name = ask.path["name"]
-    wanted = _read(ask.object(), Changes, "change")
-    await _check(gateway, wanted, "change")
+    name = request.path["name"]
+    wanted = _read(request.object(), Changes, "change")
+    await _check(controls, wanted, "change")
     changes: dict[str, Any] = {
         field: tuple(value) if field == "models" else value
         for field, value in msgspec.structs.asdict(wanted).items()
@@ -99,21 +99,21 @@ async def change(gateway: Gateway, ask: Ask) -> Answer:
     }
     if "budget" in changes:
         changes["budgets"] = _budgets(changes.pop("budget") or "", "change")
-    rows = await _clients(gateway).rows()
+    rows = await _clients(controls).rows()
     row: dict[str, Any] = next((row for row in rows if row["name"] == name), {})
     before = {field: row.get(field) for field in changes}
-    await _done(_clients(gateway).set(name, changes))
-    ask.changed("client changed", client=name, before=_said(before), after=_said(changes))
-    return Answer({"changed": name})
+    await _done(_clients(controls).set(name, changes))
+    request.changed("client changed", client=name, before=_said(before), after=_said(changes))
+    return ControlResponse({"changed": name})
 
 
-async def rotate(gateway: Gateway, ask: Ask) -> Answer:
+async def rotate(controls: Controls, request: ControlRequest) -> ControlResponse:
     """POST /v1/clients/{name}/rotate"""
-    name = ask.path["name"]
-    key = await _done(_clients(gateway).rotate(name))
+    name = request.path["name"]
+    key = await _done(_clients(controls).rotate(name))
     know_tokens([key])
-    ask.changed("client key rotated", client=name)
-    return Answer({"name": name, "key": key})
+    request.changed("client key rotated", client=name)
+    return ControlResponse({"name": name, "key": key})
 
 
 def _said(fields: dict[str, Any]) -> str:
@@ -138,15 +138,17 @@ async def _done(change: Awaitable[_T]) -> _T:
     try:
         return await change
     except LookupError as error:
-        raise Refused(404, "not_found", str(error.args[0])) from None
+        raise ControlRefusal(404, "not_found", str(error.args[0])) from None
     except ValueError as error:
-        raise Refused(409, "conflict", str(error)) from None
+        raise ControlRefusal(409, "conflict", str(error)) from None
 
 
-def _clients(gateway: Gateway) -> Clients:
-    if gateway.clients is None:
-        raise Refused(501, "not_available", "cannot manage client keys: this daemon keeps none; set API_KEYS instead")
-    return gateway.clients
+def _clients(controls: Controls) -> Clients:
+    if controls.gateway.clients is None:
+        raise ControlRefusal(
+            501, "not_available", "cannot manage client keys: this daemon keeps none; set API_KEYS instead"
+        )
+    return controls.gateway.clients
 
 
 def _read(fields: dict[str, Any], kind: type[_T], what: str) -> _T:
@@ -156,14 +158,14 @@ def _read(fields: dict[str, Any], kind: type[_T], what: str) -> _T:
         raise BadRequest(f"cannot {what} the client: {error}") from None
 
 
-async def _check(gateway: Gateway, wanted: NewClient | Changes, what: str) -> None:
+async def _check(controls: Controls, wanted: NewClient | Changes, what: str) -> None:
     limits = (wanted.requests_per_minute, wanted.tokens_per_minute, wanted.concurrent_requests)
     if any(isinstance(limit, int) and not 0 <= limit <= MAX_PER_MINUTE for limit in limits):
         raise BadRequest(f"cannot {what} the client: a limit is a whole number from 0 (none) to {MAX_PER_MINUTE}")
     if isinstance(wanted.expires, float) and not wanted.expires > time.time():
         raise BadRequest(f"cannot {what} the client: it would have expired already")
     if wanted.models:
-        known = [str(model["id"]) for model in await gateway.models()]
+        known = [str(model["id"]) for model in await controls.gateway.models()]
         for name in wanted.models:
             if name not in known:
                 near = nearest(name, known)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from claudegwd.config import config_rows, diff
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlResponse
 
 
-async def show(gateway: Gateway, _: Ask) -> Answer:
+async def show(controls: Controls, _: ControlRequest) -> ControlResponse:
     """GET /v1/config: every key with its value and where that comes from. The configuration holds no secrets."""
-    loaded = gateway.loaded
-    return Answer(
+    loaded = controls.reloader.loaded
+    return ControlResponse(
         {
             "path": str(loaded.path),
             "exists": loaded.exists,
-            "generation": gateway.generation,
-            "settings": config_rows(loaded, gateway.config),
-            "waiting_for_restart": [change.as_dict() for change in diff(gateway.config, loaded.config)],
+            "generation": controls.reloader.generation,
+            "settings": config_rows(loaded, controls.gateway.config),
+            "waiting_for_restart": [change.as_dict() for change in diff(controls.gateway.config, loaded.config)],
             "warnings": list(loaded.warnings),
         }
     )
 
 
-async def check(gateway: Gateway, ask: Ask) -> Answer:
+async def check(controls: Controls, request: ControlRequest) -> ControlResponse:
     """POST /v1/config/check: what a reload would change."""
-    ask.only()
-    return Answer({"path": str(gateway.loaded.path), **await gateway.check()})
+    request.only()
+    return ControlResponse({"path": str(controls.reloader.loaded.path), **await controls.reloader.check()})

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlResponse
 
 
-async def drain(gateway: Gateway, ask: Ask) -> Answer:
-    ask.only()
-    changed = gateway.drain()
+async def drain(controls: Controls, request: ControlRequest) -> ControlResponse:
+    request.only()
+    changed = controls.gateway.drain()
     if changed:
-        ask.changed("draining was asked for")
-    return _answer(gateway, changed=changed)
+        request.changed("draining was asked for")
+    return _answer(controls, changed=changed)
 
 
-async def undrain(gateway: Gateway, ask: Ask) -> Answer:
-    ask.only()
-    changed = gateway.undrain()
+async def undrain(controls: Controls, request: ControlRequest) -> ControlResponse:
+    request.only()
+    changed = controls.gateway.undrain()
     if changed:
-        ask.changed("draining was ended")
-    return _answer(gateway, changed=changed)
+        request.changed("draining was ended")
+    return _answer(controls, changed=changed)
 
 
-def _answer(gateway: Gateway, *, changed: bool) -> Answer:
-    requests = len(gateway.requests())
-    return Answer({"drained_since": gateway.drained_since, "changed": changed, "requests": requests})
+def _answer(controls: Controls, *, changed: bool) -> ControlResponse:
+    requests = len(controls.gateway.requests())
+    return ControlResponse({"drained_since": controls.gateway.drained_since, "changed": changed, "requests": requests})

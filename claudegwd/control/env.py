@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
-from claudegwd.control.problems import Refused
+from claudegwd.control.controllable import Controls
+from claudegwd.control.problems import ControlRefusal
+from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.keys.shell_files import ENV_FILE_NAME, Shell, source_lines
 
 
-async def lines(gateway: Gateway, ask: Ask) -> Answer:
-    shell = ask.choice("shell", Shell.BASH.value, [each.value for each in Shell])
-    if not gateway.config.keys.shell_files:
-        raise Refused(
+async def lines(controls: Controls, request: ControlRequest) -> ControlResponse:
+    shell = request.choice("shell", Shell.BASH.value, [each.value for each in Shell])
+    if not controls.gateway.config.keys.shell_files:
+        raise ControlRefusal(
             409,
             "not_available",
             "cannot print the lines: no env.sh is kept; name a shell file under keys.shell_files, then reload",
         )
-    file = gateway.loaded.path.with_name(ENV_FILE_NAME)
-    return Answer({"file": str(file), "shell": shell, "lines": source_lines(str(file), Shell(shell))})
+    file = controls.reloader.loaded.path.with_name(ENV_FILE_NAME)
+    return ControlResponse({"file": str(file), "shell": shell, "lines": source_lines(str(file), Shell(shell))})

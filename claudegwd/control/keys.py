@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
-from claudegwd.control.problems import BadRequest, Refused
+from claudegwd.control.controllable import Controls
+from claudegwd.control.problems import BadRequest, ControlRefusal
+from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.keys.file import add_key, import_keys, parse_keys, remove_key, rename_key, set_key_status
 from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.redact import know_tokens
@@ -23,82 +23,84 @@ from claudegwd.redact import know_tokens
 Result = TypeVar("Result")
 
 
-async def rows(gateway: Gateway, _: Ask) -> Answer:
+async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
     """GET /v1/keys"""
-    source = gateway.keys_source
-    return Answer({"keys": gateway.ring.snapshot(time.time()), "origin": source.origin, "writable": source.writable})
+    source = controls.gateway.keys_source
+    return ControlResponse(
+        {"keys": controls.gateway.ring.snapshot(time.time()), "origin": source.origin, "writable": source.writable}
+    )
 
 
-async def one(gateway: Gateway, ask: Ask) -> Answer:
+async def one(controls: Controls, request: ControlRequest) -> ControlResponse:
     """GET /v1/keys/{name}"""
-    return Answer(_row(gateway, ask.path["name"]))
+    return ControlResponse(_row(controls, request.path["name"]))
 
 
-async def add(gateway: Gateway, ask: Ask) -> Answer:
+async def add(controls: Controls, request: ControlRequest) -> ControlResponse:
     """POST /v1/keys {"name", "token", "base_url"?, "kind"?, "status"?, "replace"?}"""
-    fields = ask.only("name", "token", "base_url", "kind", "status", "replace")
+    fields = request.only("name", "token", "base_url", "kind", "status", "replace")
     replace = fields.pop("replace", False)
     if not isinstance(replace, bool):
         raise BadRequest("cannot add the key: replace must be true or false")
     (key,), notes = _parsed([fields], "this key")
-    await _write(gateway, partial(add_key, key=key, replace=replace))
-    ask.changed("key added", key=key.name)
-    return Answer({**_row(gateway, key.name), "notes": list(notes)}, status=201)
+    await _write(controls, partial(add_key, key=key, replace=replace))
+    request.changed("key added", key=key.name)
+    return ControlResponse({**_row(controls, key.name), "notes": list(notes)}, status=201)
 
 
-async def bring_in(gateway: Gateway, ask: Ask) -> Answer:
+async def bring_in(controls: Controls, request: ControlRequest) -> ControlResponse:
     """POST /v1/keys/import {"keys": [...]}: those whose name is not there yet."""
-    entries = ask.only("keys").get("keys")
+    entries = request.only("keys").get("keys")
     if not isinstance(entries, list):
         raise BadRequest('cannot import: send {"keys": [{"name": …, "token": …}]}')
     keys, notes = _parsed(entries, "these keys")
-    added = await _write(gateway, partial(import_keys, keys=keys))
-    ask.changed("keys imported", count=len(added))
+    added = await _write(controls, partial(import_keys, keys=keys))
+    request.changed("keys imported", count=len(added))
     skipped = [key.name for key in keys if key.name not in added]
-    return Answer({"added": list(added), "skipped": skipped, "notes": list(notes)})
+    return ControlResponse({"added": list(added), "skipped": skipped, "notes": list(notes)})
 
 
-async def remove(gateway: Gateway, ask: Ask) -> Answer:
+async def remove(controls: Controls, request: ControlRequest) -> ControlResponse:
     """DELETE /v1/keys/{name}"""
-    name = ask.path["name"]
-    _row(gateway, name)
-    await _write(gateway, partial(remove_key, name=name))
-    ask.changed("key removed", key=name)
-    return Answer({"removed": name})
+    name = request.path["name"]
+    _row(controls, name)
+    await _write(controls, partial(remove_key, name=name))
+    request.changed("key removed", key=name)
+    return ControlResponse({"removed": name})
 
 
-async def change(gateway: Gateway, ask: Ask) -> Answer:
+async def change(controls: Controls, request: ControlRequest) -> ControlResponse:
     """PATCH /v1/keys/{name} {"status": "active"|"disabled"}, or {"name": another}"""
-    name = ask.path["name"]
-    before = _row(gateway, name)["state"]
-    fields = ask.only("status", "name")
+    name = request.path["name"]
+    before = _row(controls, name)["state"]
+    fields = request.only("status", "name")
     if "name" in fields:
-        return await _rename(gateway, ask, name, fields)
+        return await _rename(controls, request, name, fields)
     wanted = fields.get("status")
     status = next((each for each in KeyStatus if each.value == wanted), None)
     if status is None:
         raise BadRequest("cannot change the key: status must be active or disabled")
-    await _write(gateway, partial(set_key_status, name=name, status=status))
-    row = _row(gateway, name)
-    ask.changed("key status changed", key=name, before=before, after=row["state"])
-    return Answer(row)
+    await _write(controls, partial(set_key_status, name=name, status=status))
+    row = _row(controls, name)
+    request.changed("key status changed", key=name, before=before, after=row["state"])
+    return ControlResponse(row)
 
 
-async def _rename(gateway: Gateway, ask: Ask, name: str, fields: Mapping[str, Any]) -> Answer:
+async def _rename(controls: Controls, request: ControlRequest, name: str, fields: Mapping[str, Any]) -> ControlResponse:
     to = fields["name"]
     if len(fields) > 1 or not isinstance(to, str) or not to:
         raise BadRequest('cannot rename the key: send {"name": …} and nothing else')
-    await _write(gateway, partial(rename_key, name=name, to=to))
-    ask.changed("key renamed", key=name, to=to)
-    return Answer(_row(gateway, to))
+    await _write(controls, partial(rename_key, name=name, to=to))
+    request.changed("key renamed", key=name, to=to)
+    return ControlResponse(_row(controls, to))
 
 
-async def test(gateway: Gateway, ask: Ask) -> Answer:
+async def test(controls: Controls, request: ControlRequest) -> ControlResponse:
     """POST /v1/keys/{name}/test: one cheap question; an answer clears what stood against the key."""
-    ask.only()
-    name = ask.path["name"]
-    ask.changed("a test of a key was asked for", key=name)
-    return Answer(await gateway.test_key(name))
+    request.only()
+    name = request.path["name"]
+    request.changed("a test of a key was asked for", key=name)
+    return ControlResponse(await controls.reloader.test_key(name))
 
 
 def _parsed(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
@@ -107,20 +109,20 @@ def _parsed(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], t
     return keys, notes
 
 
-async def _write(gateway: Gateway, edit: Callable[[Path], Result]) -> Result:
-    source = gateway.keys_source
+async def _write(controls: Controls, edit: Callable[[Path], Result]) -> Result:
+    source = controls.gateway.keys_source
     if source.path is None:
-        raise Refused(
+        raise ControlRefusal(
             409,
             "read_only",
             f"cannot change the keys: they come from {source.origin}, which the daemon does not write; "
             "change them there, then `claudegwctl reload`",
         )
-    return await gateway.edit_keys(edit)
+    return await controls.reloader.edit_keys(edit)
 
 
-def _row(gateway: Gateway, name: str) -> dict[str, Any]:
-    for row in gateway.ring.snapshot(time.time()):
+def _row(controls: Controls, name: str) -> dict[str, Any]:
+    for row in controls.gateway.ring.snapshot(time.time()):
         if row["name"] == name:
             return row
-    raise Refused(404, "not_found", f"cannot find key {name[:64]!r}; `claudegwctl keys list` shows the names")
+    raise ControlRefusal(404, "not_found", f"cannot find key {name[:64]!r}; `claudegwctl keys list` shows the names")

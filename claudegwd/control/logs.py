@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from claudegwd.control.ask import Ask, Lines
-from claudegwd.control.gateway_protocol import Gateway
-from claudegwd.logs import LEVELS, Entry, LogRing
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlStream
+from claudegwd.logs import LEVELS, LogEntry, LogRing
 from claudegwd.logs.formats import json_line
 from claudegwd.logs.ring import RING_RECORDS
 
@@ -22,23 +22,23 @@ MAX_TIME: Final = 9_999_999_999
 # What a record's field has to be, by the name in the query.
 FIELDS: Final = {"request": "request_id", "key": "key", "client": "client"}
 
-Wanted = Callable[[Entry], bool]
+Wanted = Callable[[LogEntry], bool]
 
 
-async def read(gateway: Gateway, ask: Ask) -> Lines:
-    lines = ask.number("lines", DEFAULT_LINES, RING_RECORDS)
-    level = ask.choice("level", "debug", LEVELS)
-    wanted = _wanted(ask)
-    if ask.flag("follow"):
-        return Lines(_follow(gateway.logs, lines, level, wanted))
-    return Lines(_tail(gateway.logs, lines, level, wanted))
+async def read(controls: Controls, request: ControlRequest) -> ControlStream:
+    lines = request.number("lines", DEFAULT_LINES, RING_RECORDS)
+    level = request.choice("level", "debug", LEVELS)
+    wanted = _wanted(request)
+    if request.flag("follow"):
+        return ControlStream(_follow(controls.gateway.logs, lines, level, wanted))
+    return ControlStream(_tail(controls.gateway.logs, lines, level, wanted))
 
 
-def _wanted(ask: Ask) -> Wanted:
-    since = ask.number("since", 0, MAX_TIME)
-    fields = {field: ask.query[name] for name, field in FIELDS.items() if name in ask.query}
+def _wanted(request: ControlRequest) -> Wanted:
+    since = request.number("since", 0, MAX_TIME)
+    fields = {field: request.query[name] for name, field in FIELDS.items() if name in request.query}
 
-    def wanted(entry: Entry) -> bool:
+    def wanted(entry: LogEntry) -> bool:
         return entry.time >= since and all(str(entry.fields.get(name)) == value for name, value in fields.items())
 
     return wanted
@@ -59,10 +59,10 @@ async def _follow(ring: LogRing, lines: int, level: str, wanted: Wanted) -> Asyn
                 yield _line(entry)
 
 
-def _last(ring: LogRing, lines: int, level: str, wanted: Wanted) -> list[Entry]:
+def _last(ring: LogRing, lines: int, level: str, wanted: Wanted) -> list[LogEntry]:
     found = [entry for entry in ring.tail(RING_RECORDS, level) if wanted(entry)]
     return found[-lines:] if lines else []
 
 
-def _line(entry: Entry) -> bytes:
+def _line(entry: LogEntry) -> bytes:
     return json_line(entry).encode() + b"\n"

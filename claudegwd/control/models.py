@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlResponse
 
 
-async def rows(gateway: Gateway, _: Ask) -> Answer:
-    return Answer({"models": await gateway.models(), "default": gateway.config.claude.default_model})
+async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
+    return ControlResponse(
+        {"models": await controls.gateway.models(), "default": controls.gateway.config.claude.default_model}
+    )

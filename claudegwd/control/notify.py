@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
-from claudegwd.control.problems import Refused
+from claudegwd.control.controllable import Controls
+from claudegwd.control.problems import ControlRefusal
+from claudegwd.control.request import ControlRequest, ControlResponse
 
 _NOWHERE: Final = (
     "cannot send a test: nobody is to be told; set notify.command or notify.url, for example "
@@ -14,10 +14,10 @@ _NOWHERE: Final = (
 )
 
 
-async def test(gateway: Gateway, ask: Ask) -> Answer:
-    ask.only()
-    results = await gateway.notifications.test()
+async def test(controls: Controls, request: ControlRequest) -> ControlResponse:
+    request.only()
+    results = await controls.gateway.notifications.test()
     if not results:
-        raise Refused(409, "not_configured", _NOWHERE)
-    ask.changed("a test notification was sent", count=len(results))
-    return Answer({"targets": results})
+        raise ControlRefusal(409, "not_configured", _NOWHERE)
+    request.changed("a test notification was sent", count=len(results))
+    return ControlResponse({"targets": results})

@@ -14,7 +14,7 @@ from claudegwd.store.database import StateError
 from claudegwd.workers.binary import NoCliError
 
 
-class Refused(Exception):  # noqa: N818 - it names what was done
+class ControlRefusal(Exception):  # noqa: N818 - it names what was done
     """A refusal of the control face's own. `message` begins "cannot …"."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -24,7 +24,7 @@ class Refused(Exception):  # noqa: N818 - it names what was done
         self.message = message
 
 
-class BadRequest(Refused):
+class BadRequest(ControlRefusal):
     """The request itself is wrong."""
 
     def __init__(self, message: str) -> None:
@@ -42,18 +42,18 @@ KNOWN: Final[Mapping[type[Exception], tuple[int, str]]] = {
 }
 
 
-def refusal_of(error: Exception) -> Refused | None:
+def refusal_of(error: Exception) -> ControlRefusal | None:
     """The refusal that an error stands for; None if nobody foresaw it."""
-    if isinstance(error, Refused):
+    if isinstance(error, ControlRefusal):
         return error
     if isinstance(error, GatewayError):
-        return Refused(error.status, error.code or "refused", error.message)
+        return ControlRefusal(error.status, error.code or "refused", error.message)
     for kind, (status, code) in KNOWN.items():
         if isinstance(error, kind):
             # LookupErrors quote their text when they are made a str.
-            return Refused(status, code, str(error.args[0]) if error.args else str(error))
+            return ControlRefusal(status, code, str(error.args[0]) if error.args else str(error))
     return None
 
 
-def error_body(refused: Refused) -> dict[str, Any]:
+def error_body(refused: ControlRefusal) -> dict[str, Any]:
     return {"error": {"message": redact(refused.message), "code": refused.code}}

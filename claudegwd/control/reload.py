@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlResponse
 
 
-async def reload(gateway: Gateway, ask: Ask) -> Answer:
-    ask.only()
-    ask.changed("a reload was asked for")
-    return Answer(await gateway.reload())
+async def reload(controls: Controls, request: ControlRequest) -> ControlResponse:
+    request.only()
+    request.changed("a reload was asked for")
+    return ControlResponse(await controls.reloader.reload())

@@ -22,12 +22,12 @@ from claudegwd.control import (
     usage,
     workers,
 )
-from claudegwd.control.ask import Answer, Ask, Handler
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlResponse, Handler
 
 
 @dataclass(frozen=True)
-class Route:
+class ControlRoute:
     """`says` completes "this …" for whoever lists them."""
 
     method: str
@@ -36,43 +36,51 @@ class Route:
     says: str
 
 
-async def index(_gateway: Gateway, _ask: Ask) -> Answer:
+async def index(_controls: Controls, _request: ControlRequest) -> ControlResponse:
     """GET /v1: for whoever explores with curl."""
-    return Answer({"routes": [{"method": each.method, "path": each.path, "says": each.says} for each in ROUTES]})
+    return ControlResponse(
+        {"routes": [{"method": each.method, "path": each.path, "says": each.says} for each in ROUTES]}
+    )
 
 
 ROUTES: Final = (
-    Route("GET", "/v1", index, "lists what can be asked"),
-    Route("GET", "/v1/status", status.show, "shows the daemon's status"),
-    Route("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
-    Route("POST", "/v1/reload", reload.reload, "reads configuration and keys again"),
-    Route("POST", "/v1/drain", drain.drain, "tells balancers to send no new requests; those that come are served"),
-    Route("POST", "/v1/undrain", drain.undrain, "tells balancers that they may send requests again"),
-    Route(
+    ControlRoute("GET", "/v1", index, "lists what can be asked"),
+    ControlRoute("GET", "/v1/status", status.show, "shows the daemon's status"),
+    ControlRoute("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
+    ControlRoute("POST", "/v1/reload", reload.reload, "reads configuration and keys again"),
+    ControlRoute(
+        "POST", "/v1/drain", drain.drain, "tells balancers to send no new requests; those that come are served"
+    ),
+    ControlRoute("POST", "/v1/undrain", drain.undrain, "tells balancers that they may send requests again"),
+    ControlRoute(
         "GET",
         "/v1/logs",
         logs.read,
         "shows the log: ?lines=N&follow=0|1&level=L&since=TIME&request=ID&key=NAME&client=NAME",
     ),
-    Route("GET", "/v1/keys", keys.rows, "lists the upstream keys"),
-    Route("POST", "/v1/keys", keys.add, "adds an upstream key"),
-    Route("POST", "/v1/keys/import", keys.bring_in, "adds those of several keys that are not there yet"),
-    Route("GET", "/v1/keys/<name>", keys.one, "shows an upstream key"),
-    Route("PATCH", "/v1/keys/<name>", keys.change, 'enables or disables a key: {"status": "active"|"disabled"}'),
-    Route("DELETE", "/v1/keys/<name>", keys.remove, "removes an upstream key"),
-    Route("POST", "/v1/keys/<name>/test", keys.test, "asks one cheap question under a key"),
-    Route("GET", "/v1/clients", clients.rows, "lists who may use the gateway"),
-    Route("POST", "/v1/clients", clients.create, "makes a client and answers its key, once"),
-    Route("DELETE", "/v1/clients/<name>", clients.revoke, "ends a client; with `forget=1` its record goes too"),
-    Route("PATCH", "/v1/clients/<name>", clients.change, "changes models, limits or expiry of a client"),
-    Route("POST", "/v1/clients/<name>/rotate", clients.rotate, "gives a client a new key and answers it, once"),
-    Route("GET", "/v1/requests", requests.rows, "lists the requests under way that ask a model, the oldest first"),
-    Route("GET", "/v1/workers", workers.rows, "lists the CLI processes"),
-    Route("GET", "/v1/audit", audit.rows, "shows who changed what over this socket: ?lines=N"),
-    Route("POST", "/v1/notify/test", notify.test, "sends a test notification and says what came of it"),
-    Route("GET", "/v1/usage", usage.show, "shows who used what: ?since=7d&by=client,key,model,day,hour&client=NAME"),
-    Route("GET", "/v1/models", models.rows, "lists the models"),
-    Route("GET", "/v1/config", config.show, "shows the configuration in effect"),
-    Route("POST", "/v1/config/check", config.check, "says what a reload would change"),
-    Route("GET", "/v1/env", env.lines, "gives a shell the current key: ?shell=bash|zsh|fish"),
+    ControlRoute("GET", "/v1/keys", keys.rows, "lists the upstream keys"),
+    ControlRoute("POST", "/v1/keys", keys.add, "adds an upstream key"),
+    ControlRoute("POST", "/v1/keys/import", keys.bring_in, "adds those of several keys that are not there yet"),
+    ControlRoute("GET", "/v1/keys/<name>", keys.one, "shows an upstream key"),
+    ControlRoute("PATCH", "/v1/keys/<name>", keys.change, 'enables or disables a key: {"status": "active"|"disabled"}'),
+    ControlRoute("DELETE", "/v1/keys/<name>", keys.remove, "removes an upstream key"),
+    ControlRoute("POST", "/v1/keys/<name>/test", keys.test, "asks one cheap question under a key"),
+    ControlRoute("GET", "/v1/clients", clients.rows, "lists who may use the gateway"),
+    ControlRoute("POST", "/v1/clients", clients.create, "makes a client and answers its key, once"),
+    ControlRoute("DELETE", "/v1/clients/<name>", clients.revoke, "ends a client; with `forget=1` its record goes too"),
+    ControlRoute("PATCH", "/v1/clients/<name>", clients.change, "changes models, limits or expiry of a client"),
+    ControlRoute("POST", "/v1/clients/<name>/rotate", clients.rotate, "gives a client a new key and answers it, once"),
+    ControlRoute(
+        "GET", "/v1/requests", requests.rows, "lists the requests under way that ask a model, the oldest first"
+    ),
+    ControlRoute("GET", "/v1/workers", workers.rows, "lists the CLI processes"),
+    ControlRoute("GET", "/v1/audit", audit.rows, "shows who changed what over this socket: ?lines=N"),
+    ControlRoute("POST", "/v1/notify/test", notify.test, "sends a test notification and says what came of it"),
+    ControlRoute(
+        "GET", "/v1/usage", usage.show, "shows who used what: ?since=7d&by=client,key,model,day,hour&client=NAME"
+    ),
+    ControlRoute("GET", "/v1/models", models.rows, "lists the models"),
+    ControlRoute("GET", "/v1/config", config.show, "shows the configuration in effect"),
+    ControlRoute("POST", "/v1/config/check", config.check, "says what a reload would change"),
+    ControlRoute("GET", "/v1/env", env.lines, "gives a shell the current key: ?shell=bash|zsh|fish"),
 )

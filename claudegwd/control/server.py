@@ -14,20 +14,17 @@ from typing import Any, Final, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Event, RawData, Updated
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from quart_trio import QuartTrio
 
 from claudegwd.control.peer import peer_of
+from claudegwd.hypercorn_connection import HypercornConnection
 from claudegwd.logs import event, log
 
 # Answers take milliseconds, but for the test of a key; who follows the log is cut off.
 GRACE_SECONDS: Final = 2.0
 KEEP_ALIVE_SECONDS: Final = 60
-# Setting a timer or closing a socket takes no time; this only bounds the shield.
-FOLLOW_UP_SECONDS: Final = 1.0
 
 
 async def serve_control(
@@ -60,28 +57,6 @@ async def serve_control(
             connections.cancel_scope.cancel()
 
 
-class _Connection(TCPServer):
-    """Quart-Trio cancels a request's tasks once its response is out. Hypercorn 0.18 runs in them what follows, so the
-    idle timer was never set, and a connection that kept alive never ended. Nor does it let go of one whose client is
-    gone before that timer has run out."""
-
-    _gone = False
-
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        self._gone = True
-        await self.idle_task.stop()
-
-    async def protocol_send(self, sent: Event) -> None:
-        if self._gone and isinstance(sent, Updated):
-            return
-        if isinstance(sent, RawData):
-            await super().protocol_send(sent)
-            return
-        with trio.move_on_after(FOLLOW_UP_SECONDS, shield=True):
-            await super().protocol_send(sent)
-
-
 class _Server:
     def __init__(self, app: QuartTrio) -> None:
         self._app = ASGIWrapper(cast(Any, app))
@@ -99,7 +74,7 @@ class _Server:
         try:
             # ASGI's "state" is per connection and reaches every request's scope.
             state = ConnectionState(cast(Any, {"peer": peer_of(stream.socket)}))
-            await _Connection(self._app, self._config, self._context, cast(Any, state), cast(Any, stream)).run()
+            await HypercornConnection(self._app, self._config, self._context, cast(Any, state), cast(Any, stream)).run()
         except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others go on
             event(log, logging.ERROR, "a control connection failed unexpectedly", cause=error)
         finally:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlResponse
 
 
-async def show(gateway: Gateway, _: Ask) -> Answer:
-    return Answer(gateway.status())
+async def show(controls: Controls, _: ControlRequest) -> ControlResponse:
+    return ControlResponse({**controls.gateway.status(), **controls.reloader.status()})

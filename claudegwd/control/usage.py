@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from claudegwd.control.ask import Answer, Ask
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
 from claudegwd.control.problems import BadRequest
+from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.ledger.query import UsageQueryError, read_query
 
 
-async def show(gateway: Gateway, ask: Ask) -> Answer:
+async def show(controls: Controls, request: ControlRequest) -> ControlResponse:
     try:
-        question = read_query(ask.query, time.time())
+        question = read_query(request.query, time.time())
     except UsageQueryError as error:
         raise BadRequest(str(error)) from None
-    return Answer(await gateway.ledger.read(question))
+    return ControlResponse(await controls.gateway.ledger.read(question))

@@ -13,7 +13,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 65536
 
 
-class Connection:
+class EndpointConnection:
     """Duties of the caller: one task at a time, except that `watch` may run beside the sending methods."""
 
     def __init__(self, stream: trio.SocketStream) -> None:

@@ -16,12 +16,12 @@ from claudegwd.demo.instance import instance
 from claudegwd.demo.script import (
     Answer,
     RecordedRequest,
-    Reply,
+    ScriptedReply,
+    ScriptedUsage,
     Step,
     Text,
     Thinking,
     ToolUse,
-    Usage,
     limited,
     overloaded,
     server_error,
@@ -71,10 +71,10 @@ def demo(request: RecordedRequest) -> Answer:
     results = _tool_results(request)
     calls = [] if results else _calls(request, said)
     if calls:
-        usage = Usage(replies.count_input(request), sum(replies.tokens(str(call.input)) for call in calls))
-        return Reply((*_thoughts(request, said), *calls), "tool_use", usage=usage)
+        usage = ScriptedUsage(replies.count_input(request), sum(replies.tokens(str(call.input)) for call in calls))
+        return ScriptedReply((*_thoughts(request, said), *calls), "tool_use", usage=usage)
     reply = replies.obey(request, _answer_text(request, results), part_characters=1)
-    return Reply(
+    return ScriptedReply(
         (*_thoughts(request, said), *_in_words(reply)), reply.stop_reason, reply.stop_sequence, usage=reply.usage
     )
 
@@ -94,7 +94,7 @@ def _answer_text(request: RecordedRequest, results: list[str]) -> str:
     return f"{seen}{turn}{_TRY}" if turns > 1 else f"{_HELLO}{seen}{turn}{_TRY}"
 
 
-def _in_words(reply: Reply) -> tuple[Step, ...]:
+def _in_words(reply: ScriptedReply) -> tuple[Step, ...]:
     """The same reply, one word a delta and at a readable pace."""
     text = "".join(part for step in reply.steps if isinstance(step, Text) for part in step.parts)
     return (Text(tuple(re.findall(r"\s*\S+\s*$|\s*\S+", text)) or (text,), WORD_SECONDS),)

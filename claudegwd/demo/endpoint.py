@@ -15,7 +15,7 @@ import h11
 import trio
 
 from claudegwd.demo import wire
-from claudegwd.demo.connection import Connection
+from claudegwd.demo.connection import EndpointConnection
 from claudegwd.demo.script import Answer, Drop, Fail, Hold, Pause, RecordedRequest, Script, Wait
 
 # Enough for any test to look back on, small beside the bodies of a long benchmark.
@@ -71,11 +71,11 @@ class ScriptedEndpoint:
         self.connections += 1
         try:
             async with stream:
-                await self._serve_requests(Connection(stream))
+                await self._serve_requests(EndpointConnection(stream))
         finally:
             self.connections -= 1
 
-    async def _serve_requests(self, connection: Connection) -> None:
+    async def _serve_requests(self, connection: EndpointConnection) -> None:
         while (arrived := await connection.next_request()) is not None:
             head, body = arrived
             path = head.target.decode("latin-1")
@@ -99,7 +99,7 @@ class ScriptedEndpoint:
             self._arrived.notify_all()
         return request
 
-    async def _serve_message(self, connection: Connection, request: RecordedRequest) -> None:
+    async def _serve_message(self, connection: EndpointConnection, request: RecordedRequest) -> None:
         answer = self.script(request)
         number = self.count
         gone = trio.Event()
@@ -113,7 +113,9 @@ class ScriptedEndpoint:
         if gone.is_set():
             request.disconnected.set()
 
-    async def _write(self, connection: Connection, request: RecordedRequest, answer: Answer, number: int) -> None:
+    async def _write(
+        self, connection: EndpointConnection, request: RecordedRequest, answer: Answer, number: int
+    ) -> None:
         for hold in answer.before:
             if not await _held(hold):
                 return
@@ -128,7 +130,7 @@ class ScriptedEndpoint:
         else:
             await connection.send_whole(200, _JSON, wire.whole_message(answer, **names), headers)
 
-    async def _stream(self, connection: Connection, frames: Iterator[wire.Frame]) -> None:
+    async def _stream(self, connection: EndpointConnection, frames: Iterator[wire.Frame]) -> None:
         told: Counter[str] = Counter()
         for frame in frames:
             if isinstance(frame, bytes):
@@ -155,7 +157,7 @@ async def _held(hold: Hold) -> bool:
     return True
 
 
-async def _answer_stray(connection: Connection, method: bytes, path: str, body: bytes) -> None:
+async def _answer_stray(connection: EndpointConnection, method: bytes, path: str, body: bytes) -> None:
     """What the CLI may ask besides messages: it knocks with HEAD /, and may want tokens counted."""
     try:
         if method == b"HEAD" and path == "/":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from claudegwd.demo.script import Answer, Fail, RecordedRequest, Reply, Script, Text, Usage, revoked
+from claudegwd.demo.script import Answer, Fail, RecordedRequest, Script, ScriptedReply, ScriptedUsage, Text, revoked
 
 # The usual rule of thumb for English. The endpoint has no tokenizer, and nobody may depend on more than "about".
 CHARACTERS_PER_TOKEN = 4
@@ -43,17 +43,17 @@ def echo(*, part_characters: int = 8, gap: float = 0.0) -> Script:
     return script
 
 
-def say(*parts: str, gap: float = 0.0, usage: Usage | None = None) -> Reply:
+def say(*parts: str, gap: float = 0.0, usage: ScriptedUsage | None = None) -> ScriptedReply:
     """One text block of these parts."""
-    return Reply((Text(parts, gap),), usage=usage or Usage())
+    return ScriptedReply((Text(parts, gap),), usage=usage or ScriptedUsage())
 
 
-def refusal(*parts: str) -> Reply:
+def refusal(*parts: str) -> ScriptedReply:
     """The model declines: some text or none, and the stop reason that says so."""
-    return Reply((Text(parts),) if parts else (), stop_reason="refusal")
+    return ScriptedReply((Text(parts),) if parts else (), stop_reason="refusal")
 
 
-def obey(request: RecordedRequest, text: str, *, part_characters: int = 8, gap: float = 0.0) -> Reply:
+def obey(request: RecordedRequest, text: str, *, part_characters: int = 8, gap: float = 0.0) -> ScriptedReply:
     """Answer `text`, cut as the request's `stop_sequences` and `max_tokens` demand, with the stop reason to match."""
     text, reason, stop = _stopped(text, request.body.get("stop_sequences"))
     limit = request.body.get("max_tokens")
@@ -61,8 +61,8 @@ def obey(request: RecordedRequest, text: str, *, part_characters: int = 8, gap: 
         text, reason, stop = text[: max(limit, 0) * CHARACTERS_PER_TOKEN], "max_tokens", None
     size = max(1, part_characters)
     parts = tuple(text[i : i + size] for i in range(0, len(text), size))
-    usage = Usage(input_tokens=count_input(request), output_tokens=tokens(text))
-    return Reply((Text(parts, gap),), reason, stop, usage)
+    usage = ScriptedUsage(input_tokens=count_input(request), output_tokens=tokens(text))
+    return ScriptedReply((Text(parts, gap),), reason, stop, usage)
 
 
 def tokens(text: str) -> int:
@@ -106,4 +106,4 @@ def _stopped(text: str, sequences: object) -> tuple[str, str, str | None]:
 
 
 def _resolved(answer: Answer | Script, request: RecordedRequest) -> Answer:
-    return answer if isinstance(answer, (Reply, Fail)) else answer(request)
+    return answer if isinstance(answer, (ScriptedReply, Fail)) else answer(request)

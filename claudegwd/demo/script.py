@@ -1,7 +1,7 @@
 """What the scripted Anthropic endpoint can be told to answer: plain values, no clock and no sockets.
 
-A script is a function from the request that came in to one Reply or one Fail. Times are seconds. The failures below
-copy status, type and headers of the real service; their texts do not matter to us, as nobody may match on them.
+A script is a function from the request that came in to one ScriptedReply or one Fail. Times are seconds. The failures
+below copy status, type and headers of the real service; their texts do not matter to us, as nobody may match on them.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ Step = Text | Thinking | ToolUse | Block | Event | Garbage | Hold
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ScriptedUsage:
     """Token counts as Anthropic reports them: `input_tokens` are those neither read from nor written to the cache."""
 
     input_tokens: int = 10
@@ -113,13 +113,13 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ScriptedReply:
     """A 200. `before` happens ahead of the status line, `steps` inside the message; without `envelope`, steps alone."""
 
     steps: tuple[Step, ...] = ()
     stop_reason: str = "end_turn"
     stop_sequence: str | None = None
-    usage: Usage = Usage()
+    usage: ScriptedUsage = ScriptedUsage()
     headers: Mapping[str, str] = field(default_factory=dict)
     before: tuple[Hold, ...] = ()
     envelope: bool = True
@@ -137,7 +137,7 @@ class Fail:
     body: bytes | None = None
 
 
-Answer = Reply | Fail
+Answer = ScriptedReply | Fail
 
 
 @dataclass(slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Anthropic's streaming Messages format: a Reply becomes the frames of one response body, a Fail its error body.
+"""Anthropic's streaming Messages format: a ScriptedReply becomes the frames of a response body, a Fail its error body.
 
 Pure: a frame is either bytes (exactly one SSE event) or something to do between two events.
 Source: the streaming chapter of Anthropic's Messages API, and what the CLI accepts.
@@ -17,12 +17,12 @@ from claudegwd.demo.script import (
     Fail,
     Garbage,
     Pause,
-    Reply,
+    ScriptedReply,
+    ScriptedUsage,
     Step,
     Text,
     Thinking,
     ToolUse,
-    Usage,
     Wait,
 )
 
@@ -49,7 +49,7 @@ def error_body(fail: Fail, request_id: str) -> bytes:
     return _encode({"type": "error", "error": error, "request_id": request_id})
 
 
-def stream_frames(reply: Reply, *, model: str, message_id: str) -> Iterator[Frame]:
+def stream_frames(reply: ScriptedReply, *, model: str, message_id: str) -> Iterator[Frame]:
     """The frames of a streamed answer, in order."""
     if reply.envelope:
         yield sse("message_start", {"type": "message_start", "message": _message(reply, model, message_id)})
@@ -80,7 +80,7 @@ def counts_in(frame: bytes) -> dict[str, int]:
     return {name: count for name, count in usage.items() if isinstance(count, int)}
 
 
-def whole_message(reply: Reply, *, model: str, message_id: str) -> bytes:
+def whole_message(reply: ScriptedReply, *, model: str, message_id: str) -> bytes:
     """The answer to a request with `stream` false: the same content in one body."""
     message = _message(reply, model, message_id)
     message["content"] = [
@@ -91,14 +91,14 @@ def whole_message(reply: Reply, *, model: str, message_id: str) -> bytes:
     return _encode(message)
 
 
-def final_usage(usage: Usage) -> dict[str, Any]:
+def final_usage(usage: ScriptedUsage) -> dict[str, Any]:
     counts = _start_usage(usage) | {"output_tokens": usage.output_tokens}
     if usage.thinking_tokens:
         counts["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}
     return counts
 
 
-def _start_usage(usage: Usage) -> dict[str, Any]:
+def _start_usage(usage: ScriptedUsage) -> dict[str, Any]:
     return {
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": usage.cache_creation,
@@ -107,7 +107,7 @@ def _start_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _message(reply: Reply, model: str, message_id: str) -> dict[str, Any]:
+def _message(reply: ScriptedReply, model: str, message_id: str) -> dict[str, Any]:
     return {
         "id": message_id,
         "type": "message",

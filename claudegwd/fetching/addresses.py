@@ -12,7 +12,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class FetchTarget:
     """Where one request goes. `host` is what the URL says; the address is chosen and checked at connect."""
 
     scheme: str
@@ -21,7 +21,7 @@ class Target:
     path: str
 
 
-def target_of(url: str, hosts: Sequence[str], param: str) -> Target:
+def target_of(url: str, hosts: Sequence[str], param: str) -> FetchTarget:
     """Read a URL and check it against the allow-list. Raises InvalidRequest with `param`.
 
     An entry of `hosts` is a host name, ".example.org" for all below it, or "*".
@@ -42,7 +42,7 @@ def target_of(url: str, hosts: Sequence[str], param: str) -> Target:
     if port is not None and port != _PORTS[parts.scheme]:
         raise InvalidRequest("cannot fetch from this port: only 80 and 443", param=param)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, host, port or _PORTS[parts.scheme], path)
+    return FetchTarget(parts.scheme, host, port or _PORTS[parts.scheme], path)
 
 
 def is_public(address: str) -> bool:

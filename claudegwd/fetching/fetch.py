@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 import h11
 import trio
 
-from claudegwd.fetching.addresses import Target, is_public, target_of
+from claudegwd.fetching.addresses import FetchTarget, is_public, target_of
 from claudegwd.openai_api.errors import InvalidRequest
 
 MAX_FETCH_BYTES = 10 * 1024 * 1024  # the Messages API's own limit for one image
@@ -54,7 +54,7 @@ class Fetcher:
             raise InvalidRequest("cannot fetch this: its server does not answer as it should", param=param) from None
         raise InvalidRequest(f"cannot fetch this: it redirects over {MAX_REDIRECTS} times", param=param)
 
-    async def _get(self, target: Target, param: str) -> Fetched | str:
+    async def _get(self, target: FetchTarget, param: str) -> Fetched | str:
         """One request; a str is where it redirects to."""
         async with await self._connect(target, param) as stream:
             connection = h11.Connection(h11.CLIENT)
@@ -68,7 +68,7 @@ class Fetcher:
             await stream.send_all((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
             return await _read(connection, stream, param)
 
-    async def _connect(self, target: Target, param: str) -> trio.abc.Stream:
+    async def _connect(self, target: FetchTarget, param: str) -> trio.abc.Stream:
         found = await trio.socket.getaddrinfo(target.host, target.port, type=trio.socket.SOCK_STREAM)
         addresses = [(family, address) for family, _, _, _, address in found]
         if not addresses or not all(self.allowed(str(address[0])) for _, address in addresses):

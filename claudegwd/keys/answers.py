@@ -1,10 +1,12 @@
 """What the ring answers, besides keys: values instead of a key, and its refusals."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
 
 from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.key import UpstreamKey
 
 # Stands for "no key" where a name is wanted. Parentheses are refused in names, so no key can be called so.
 ENVIRONMENT: Final = "(environment)"
@@ -18,7 +20,7 @@ class NoKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class WaitForKey:
     """No key now; the soonest is back at ``until`` (seconds since the epoch). ``kind``: what to say until then."""
 
     until: float
@@ -48,6 +50,16 @@ class KeysDiff:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+
+    @classmethod
+    def between(cls, old: Iterable[UpstreamKey], new: Iterable[UpstreamKey]) -> "KeysDiff":
+        """What differs from one list of keys to another."""
+        before, after = ({key.name: key for key in keys} for keys in (old, new))
+        return cls(
+            added=tuple(name for name in after if name not in before),
+            removed=tuple(name for name in before if name not in after),
+            changed=tuple(name for name, key in after.items() if name in before and before[name] != key),
+        )
 
 
 class UnknownKey(LookupError):  # noqa: N818 - it names the fault

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 from claudegwd.keys.key import KeyStatus, UpstreamKey
-from claudegwd.keys.states import TIMED, USABLE, KeyEvent, KeyState, step
+from claudegwd.keys.states import TIMED, TRANSITIONS, USABLE, KeyEvent, KeyState
+from claudegwd.transitions import after
 
 # Without a reset named by the upstream, each limit in a row doubles the wait up to this: Anthropic's per-minute limits
 # are over long before, and asking four times an hour costs a subscription's long limit nothing.
@@ -89,7 +90,7 @@ class KeyEntry:
 
     def fire(self, event: KeyEvent) -> None:
         """Take one event; ImpossibleTransition if it cannot happen now."""
-        self.state = step(self.state, event)
+        self.state = after(TRANSITIONS, self.state, event)
         if self.state not in TIMED:
             self.until = 0.0
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from claudegwd.keys.answers import ENVIRONMENT, Dead, NoKeys, Wait
+from claudegwd.keys.answers import ENVIRONMENT, Dead, NoKeys, WaitForKey
 from claudegwd.keys.entry import cooldown_after, named_reset
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 
@@ -25,10 +25,10 @@ class EnvironmentLogin:
         self._repeats = 0
         self._failed: tuple[FailureKind, float, str] | None = None
 
-    def choose(self, now: float, tried: Collection[str]) -> NoKeys | Wait | Dead:
+    def choose(self, now: float, tried: Collection[str]) -> NoKeys | WaitForKey | Dead:
         """As KeyRing.choose."""
         if self._until > now:
-            return Wait(self._until, FailureKind.RATE_LIMIT)
+            return WaitForKey(self._until, FailureKind.RATE_LIMIT)
         return Dead(self._last) if ENVIRONMENT in tried else NoKeys()
 
     def succeeded(self) -> None:

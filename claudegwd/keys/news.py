@@ -33,7 +33,7 @@ class KeyNews:
         return self.lost and not self.usable and self.keys > 0
 
 
-class Told:
+class ToldStates:
     """The states that were told last. `entries` is the ring's, by name, in each call."""
 
     def __init__(self, entries: Mapping[str, KeyEntry]) -> None:

@@ -5,19 +5,19 @@ states outlive the process). Not for use from several threads.
 
 An empty ring is legal: no keys are configured, and ``choose`` answers ``NoKeys``, meaning that the credentials of the
 daemon's own environment, or the CLI's own login, are used. Report outcomes under ``NoKeys.name`` just as under a key's
-name; then failures end in ``Wait`` or ``Dead`` there as well.
+name; then failures end in ``WaitForKey`` or ``Dead`` there as well.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
-from claudegwd.keys.answers import ENVIRONMENT, CannotRotate, Dead, KeysDiff, NoKeys, RingChange, UnknownKey, Wait
+from claudegwd.keys.answers import ENVIRONMENT, CannotRotate, Dead, KeysDiff, NoKeys, RingChange, UnknownKey, WaitForKey
 from claudegwd.keys.entry import KeyEntry, RememberedKey
 from claudegwd.keys.environment import EnvironmentLogin
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import UpstreamKey
-from claudegwd.keys.news import KeyNews, Told
+from claudegwd.keys.news import KeyNews, ToldStates
 from claudegwd.keys.states import TIMED, KeyEvent, KeyState
 from claudegwd.keys.windows import Windows
 
@@ -31,7 +31,7 @@ __all__ = [
     "RingChange",
     "UnknownKey",
     "UpstreamKey",
-    "Wait",
+    "WaitForKey",
 ]
 
 # A key that this very request has tried is live again (cleared by a person meanwhile, or a reset that was over at
@@ -68,18 +68,18 @@ class KeyRing:
         self._login = EnvironmentLogin()
         self._turn: str | None = None  # the last active key: rotation goes on from its place
         self._activate_next(None)
-        self._told = Told(self._entries)
+        self._told = ToldStates(self._entries)
 
     # -- asking
 
     def choose(
         self, now: float, *, model: str | None, prefer: str | None = None, tried: Collection[str] = ()
-    ) -> UpstreamKey | NoKeys | Wait | Dead:
+    ) -> UpstreamKey | NoKeys | WaitForKey | Dead:
         """The key for the next attempt of one request.
 
         ``prefer``: the key of the conversation so far (its prompt cache is there), kept while it lives. ``tried``: the
-        names this request has failed under; empty it after a Wait. Then the active key, then the next ready one in
-        file order. Wait: none now, but one is back at ``until``. Dead: only a person can help.
+        names this request has failed under; empty it after a WaitForKey. Then the active key, then the next ready one
+        in file order. WaitForKey: none now, but one is back at ``until``. Dead: only a person can help.
         """
         self.settle(now)
         if not self._entries:
@@ -91,7 +91,7 @@ class KeyRing:
                 return entry.key
         return self._nothing_left(now, model)
 
-    def _nothing_left(self, now: float, model: str | None) -> Wait | Dead:
+    def _nothing_left(self, now: float, model: str | None) -> WaitForKey | Dead:
         waits = []
         forbidden = False
         refused = any(entry.state is KeyState.INVALID for entry in self._entries.values())
@@ -101,11 +101,11 @@ class KeyRing:
             if not entry.allows(model, now):
                 forbidden = True
             elif entry.usable:
-                waits.append(Wait(now + TRIED_AGAIN_SECONDS, FailureKind.UNAVAILABLE))
+                waits.append(WaitForKey(now + TRIED_AGAIN_SECONDS, FailureKind.UNAVAILABLE))
             else:
                 spent = entry.state is KeyState.EXHAUSTED
                 kind = FailureKind.BILLING if spent else FailureKind.RATE_LIMIT
-                waits.append(Wait(entry.until, kind, refused=spent and refused))
+                waits.append(WaitForKey(entry.until, kind, refused=spent and refused))
         if waits:
             return min(waits, key=lambda wait: wait.until)
         return Dead(FailureKind.MODEL_FORBIDDEN if forbidden else FailureKind.AUTHENTICATION)
@@ -235,15 +235,13 @@ class KeyRing:
         _refuse_duplicates(keys)
         old = self._entries
         renamed = _renamed([entry.key for entry in old.values()], keys)
-        changed = tuple(key.name for key in keys if key.name in old and old[key.name].key != key)
-        removed = tuple(name for name in old if name not in {key.name for key in keys})
-        added = tuple(key.name for key in keys if key.name not in old)
+        differs = KeysDiff.between((entry.key for entry in old.values()), keys)
         if self._turn in renamed.values():
             self._turn = next(new for new, name in renamed.items() if name == self._turn)
-        if self._turn in removed:
+        if self._turn in differs.removed:
             self.rotations["changed"] += 1
             # Go on behind the place of the removed one, not at the head of the file.
-            behind = (entry.key.name for entry in self._in_turn() if entry.key.name not in removed)
+            behind = (entry.key.name for entry in self._in_turn() if entry.key.name not in differs.removed)
             self._turn = next(behind, None)
         self._entries = {key.name: old.get(renamed.get(key.name, key.name)) or KeyEntry.new(key) for key in keys}
         for key in keys:
@@ -253,7 +251,7 @@ class KeyRing:
         self._tell("changed")
         self.settle(now)
         self.on_change(RingChange.STATE)
-        return KeysDiff(added, removed, changed)
+        return differs
 
     # -- for the status and the store
 

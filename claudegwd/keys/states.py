@@ -1,9 +1,9 @@
-"""The states of a key and what moves it between them, as one table. Nothing else assigns a state."""
+"""The states of a key, and what moves it between them."""
 
-from collections.abc import Mapping
 from enum import Enum, unique
-from types import MappingProxyType
 from typing import Final
+
+from claudegwd.transitions import Transitions
 
 
 @unique
@@ -34,84 +34,53 @@ class KeyEvent(Enum):
     ENABLED = "enabled"
 
 
-class ImpossibleTransition(Exception):  # noqa: N818 - it names what was asked for
-    """A fault of ours: the event cannot happen in this state."""
-
-    def __init__(self, state: KeyState, event: KeyEvent) -> None:
-        super().__init__(f"cannot take event {event.value!r} in key state {state.value!r}")
-        self.state = state
-        self.event = event
-
-
 _S = KeyState
 _E = KeyEvent
 
 # A request may end long after its key has changed state (an answer that was under way, one of many that failed
 # together), so each state lists what such late news does: bad news may worsen a state and never improves it.
-TRANSITIONS: Final[Mapping[KeyState, Mapping[KeyEvent, KeyState]]] = MappingProxyType(
-    {
-        _S.ACTIVE: {
-            _E.PASSED_ON: _S.READY,
-            _E.REFUSED: _S.INVALID,
-            _E.SPENT: _S.EXHAUSTED,
-            _E.LIMITED: _S.COOLING,
-            _E.CLEARED: _S.ACTIVE,
-            _E.REPLACED: _S.ACTIVE,
-            _E.DISABLED: _S.DISABLED,
-        },
-        _S.READY: {
-            _E.ACTIVATED: _S.ACTIVE,
-            _E.REFUSED: _S.INVALID,
-            _E.SPENT: _S.EXHAUSTED,
-            _E.LIMITED: _S.COOLING,
-            _E.CLEARED: _S.READY,
-            _E.REPLACED: _S.READY,
-            _E.DISABLED: _S.DISABLED,
-        },
-        _S.COOLING: {
-            _E.REFUSED: _S.INVALID,
-            _E.SPENT: _S.EXHAUSTED,
-            _E.LIMITED: _S.COOLING,
-            _E.RECOVERED: _S.READY,
-            _E.CLEARED: _S.READY,
-            _E.REPLACED: _S.READY,
-            _E.DISABLED: _S.DISABLED,
-        },
-        _S.EXHAUSTED: {
-            _E.REFUSED: _S.INVALID,
-            _E.SPENT: _S.EXHAUSTED,
-            _E.LIMITED: _S.EXHAUSTED,
-            _E.RECOVERED: _S.READY,
-            _E.CLEARED: _S.READY,
-            _E.REPLACED: _S.READY,
-            _E.DISABLED: _S.DISABLED,
-        },
-        _S.INVALID: {
-            _E.REFUSED: _S.INVALID,
-            _E.SPENT: _S.INVALID,
-            _E.LIMITED: _S.INVALID,
-            _E.CLEARED: _S.READY,
-            _E.REPLACED: _S.READY,
-            _E.DISABLED: _S.DISABLED,
-        },
-        _S.DISABLED: {
-            _E.REFUSED: _S.DISABLED,
-            _E.SPENT: _S.DISABLED,
-            _E.LIMITED: _S.DISABLED,
-            _E.CLEARED: _S.DISABLED,
-            _E.REPLACED: _S.DISABLED,
-            _E.ENABLED: _S.READY,
-        },
-    }
-)
+TRANSITIONS: Final[Transitions[KeyState, KeyEvent]] = {
+    (_S.ACTIVE, _E.PASSED_ON): _S.READY,
+    (_S.ACTIVE, _E.REFUSED): _S.INVALID,
+    (_S.ACTIVE, _E.SPENT): _S.EXHAUSTED,
+    (_S.ACTIVE, _E.LIMITED): _S.COOLING,
+    (_S.ACTIVE, _E.CLEARED): _S.ACTIVE,
+    (_S.ACTIVE, _E.REPLACED): _S.ACTIVE,
+    (_S.ACTIVE, _E.DISABLED): _S.DISABLED,
+    (_S.READY, _E.ACTIVATED): _S.ACTIVE,
+    (_S.READY, _E.REFUSED): _S.INVALID,
+    (_S.READY, _E.SPENT): _S.EXHAUSTED,
+    (_S.READY, _E.LIMITED): _S.COOLING,
+    (_S.READY, _E.CLEARED): _S.READY,
+    (_S.READY, _E.REPLACED): _S.READY,
+    (_S.READY, _E.DISABLED): _S.DISABLED,
+    (_S.COOLING, _E.REFUSED): _S.INVALID,
+    (_S.COOLING, _E.SPENT): _S.EXHAUSTED,
+    (_S.COOLING, _E.LIMITED): _S.COOLING,
+    (_S.COOLING, _E.RECOVERED): _S.READY,
+    (_S.COOLING, _E.CLEARED): _S.READY,
+    (_S.COOLING, _E.REPLACED): _S.READY,
+    (_S.COOLING, _E.DISABLED): _S.DISABLED,
+    (_S.EXHAUSTED, _E.REFUSED): _S.INVALID,
+    (_S.EXHAUSTED, _E.SPENT): _S.EXHAUSTED,
+    (_S.EXHAUSTED, _E.LIMITED): _S.EXHAUSTED,
+    (_S.EXHAUSTED, _E.RECOVERED): _S.READY,
+    (_S.EXHAUSTED, _E.CLEARED): _S.READY,
+    (_S.EXHAUSTED, _E.REPLACED): _S.READY,
+    (_S.EXHAUSTED, _E.DISABLED): _S.DISABLED,
+    (_S.INVALID, _E.REFUSED): _S.INVALID,
+    (_S.INVALID, _E.SPENT): _S.INVALID,
+    (_S.INVALID, _E.LIMITED): _S.INVALID,
+    (_S.INVALID, _E.CLEARED): _S.READY,
+    (_S.INVALID, _E.REPLACED): _S.READY,
+    (_S.INVALID, _E.DISABLED): _S.DISABLED,
+    (_S.DISABLED, _E.REFUSED): _S.DISABLED,
+    (_S.DISABLED, _E.SPENT): _S.DISABLED,
+    (_S.DISABLED, _E.LIMITED): _S.DISABLED,
+    (_S.DISABLED, _E.CLEARED): _S.DISABLED,
+    (_S.DISABLED, _E.REPLACED): _S.DISABLED,
+    (_S.DISABLED, _E.ENABLED): _S.READY,
+}
 
 USABLE: Final = frozenset({KeyState.ACTIVE, KeyState.READY})
 TIMED: Final = frozenset({KeyState.COOLING, KeyState.EXHAUSTED})
-
-
-def step(state: KeyState, event: KeyEvent) -> KeyState:
-    """The state after ``event``. An unlisted pair raises ImpossibleTransition."""
-    after = TRANSITIONS[state].get(event)
-    if after is None:
-        raise ImpossibleTransition(state, event)
-    return after

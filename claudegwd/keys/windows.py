@@ -13,7 +13,7 @@ FULL_FROM: Final = 0.9
 UNDATED_SECONDS: Final = 60.0
 
 
-class Seen(Protocol):
+class SeenWindow(Protocol):
     """A window as an answer told of it."""
 
     @property
@@ -37,10 +37,10 @@ class Windows:
 
     def __init__(self) -> None:
         self.on_full: Callable[[str, str, float, float | None], None] = lambda *_: None
-        self._of: dict[str, dict[str, tuple[Seen, float]]] = {}
+        self._of: dict[str, dict[str, tuple[SeenWindow, float]]] = {}
         self._told: dict[tuple[str, str], float] = {}  # until when it was told of
 
-    def note(self, key: str, windows: Iterable[Seen], now: float) -> None:
+    def note(self, key: str, windows: Iterable[SeenWindow], now: float) -> None:
         """An answer under this key told of them."""
         if key not in self._of and len(self._of) >= KEYS_MAX:
             return
@@ -50,7 +50,7 @@ class Windows:
                 known[window.name] = (window, now)
                 self._tell(key, window, now)
 
-    def _tell(self, key: str, window: Seen, now: float) -> None:
+    def _tell(self, key: str, window: SeenWindow, now: float) -> None:
         place = (key, window.name)
         if window.used >= FULL_FROM and self._told.get(place, 0.0) <= now:
             self._told[place] = window.resets or now + UNDATED_SECONDS
@@ -76,7 +76,7 @@ class Windows:
             for window, at in self._live(key, now)
         ]
 
-    def _live(self, key: str, now: float) -> Iterator[tuple[Seen, float]]:
+    def _live(self, key: str, now: float) -> Iterator[tuple[SeenWindow, float]]:
         for window, at in self._of.get(key, {}).values():
             if now < (window.resets if window.resets is not None else at + UNDATED_SECONDS):
                 yield window, at

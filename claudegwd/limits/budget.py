@@ -17,8 +17,6 @@ PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month")
 
 # From this share on each answer says how much of a budget is used.
 WARN_FROM: Final = 0.8
-# One for each unit and period.
-BUDGETS_MAX: Final = 6
 
 _FORM: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([km]?)\s*(usd|tokens?)\s*/\s*(day|week|month)", re.ASCII)
 _FACTORS: Final = {"": 1, "k": 1_000, "m": 1_000_000}

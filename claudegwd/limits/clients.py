@@ -78,7 +78,7 @@ class Client:
 
 
 @dataclass(slots=True)
-class Usage:
+class ClientTotals:
     """What a client has used since it was created. ``last_used``: seconds since the epoch."""
 
     requests: int = 0
@@ -123,11 +123,11 @@ def configured_clients(tokens: Sequence[str]) -> list[Client]:
 class ClientBook:
     """All clients, found by key. Holds the meters and what was spent too, so that limits outlive a reload."""
 
-    def __init__(self, clients: Iterable[tuple[Client, Usage]] = (), *, default: Limits) -> None:
+    def __init__(self, clients: Iterable[tuple[Client, ClientTotals]] = (), *, default: Limits) -> None:
         self.default = default
         self.spending = Spending()
         self._clients: dict[str, Client] = {}
-        self._usage: dict[str, Usage] = {}
+        self._usage: dict[str, ClientTotals] = {}
         self._by_digest: dict[bytes, str] = {}
         self._meters: dict[str, Meter] = {}
         self._under_way: dict[str, set[Callable[[], None]]] = {}
@@ -165,7 +165,7 @@ class ClientBook:
             raise ClientRefused(f"cannot create client {client.name!r}: there are {CLIENTS_MAX}; remove some first")
         if client.digest in self._by_digest:
             raise ClientRefused(f"cannot create client {client.name!r}: another one has the same key")
-        self._put(client, Usage())
+        self._put(client, ClientTotals())
 
     def revoke(self, name: str, now: float) -> Client:
         """Refuse its key from now on and end what it has under way; the revoked client. UnknownClient."""
@@ -197,7 +197,7 @@ class ClientBook:
         for client in clients:
             # One that was created by hand under the same key or name stays what it is.
             if client.digest not in self._by_digest and client.name not in self._clients:
-                self._put(client, Usage())
+                self._put(client, ClientTotals())
 
     def get(self, name: str) -> Client:
         """The client of that name. UnknownClient."""
@@ -212,7 +212,7 @@ class ClientBook:
             raise UnknownClient(f"cannot change {name!r}: it is one of API_KEYS; change it there and reload")
         return client
 
-    def rows(self) -> list[tuple[Client, Usage]]:
+    def rows(self) -> list[tuple[Client, ClientTotals]]:
         """All of them by name, revoked ones and API_KEYS too."""
         return [(self._clients[name], self._usage[name]) for name in sorted(self._clients)]
 
@@ -246,7 +246,7 @@ class ClientBook:
             usage.last_used = now
             self._changed.add(client.name)
 
-    def take_changed(self) -> list[tuple[str, Usage]]:
+    def take_changed(self) -> list[tuple[str, ClientTotals]]:
         """Totals that changed since the last call, for the store."""
         changed, self._changed = self._changed, set()
         stored = [name for name in sorted(changed) if not self._clients[name].configured]
@@ -263,7 +263,7 @@ class ClientBook:
         if meter:
             self._meters.pop(name, None)
 
-    def _put(self, client: Client, usage: Usage) -> None:
+    def _put(self, client: Client, usage: ClientTotals) -> None:
         self._clients[client.name] = client
         self._usage[client.name] = usage
         self._by_digest[client.digest] = client.name

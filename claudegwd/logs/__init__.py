@@ -1,9 +1,9 @@
 """Logging: `event` says something with fields; `setup` decides where it goes; `LogRing` keeps the last of it."""
 
 from claudegwd.logs.content import log_content
-from claudegwd.logs.entry import LEVELS, Entry
+from claudegwd.logs.entry import LEVELS, LogEntry
 from claudegwd.logs.event import FIELDS, event, log
 from claudegwd.logs.ring import Follower, LogRing
 from claudegwd.logs.setup import LogHandler, setup
 
-__all__ = ["FIELDS", "LEVELS", "Entry", "Follower", "LogHandler", "LogRing", "event", "log", "log_content", "setup"]
+__all__ = ["FIELDS", "LEVELS", "Follower", "LogEntry", "LogHandler", "LogRing", "event", "log", "log_content", "setup"]

@@ -35,7 +35,7 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogEntry:
     """A record. `time` is seconds of the wall clock, `level` one of `LEVELS`; all texts are safe to print."""
 
     time: float
@@ -63,7 +63,7 @@ def at_least(level: str, wanted: str) -> bool:
     return _NUMBERS[level] >= _NUMBERS[wanted]
 
 
-def entry_of(record: logging.LogRecord, redact: Callable[[str], str]) -> Entry:
+def entry_of(record: logging.LogRecord, redact: Callable[[str], str]) -> LogEntry:
     """What may leave this process of a record."""
     given = getattr(record, "fields", {})
     fields: dict[str, Value] = {name: _value(value, redact) for name, value in given.items() if name in FIELDS}
@@ -73,7 +73,7 @@ def entry_of(record: logging.LogRecord, redact: Callable[[str], str]) -> Entry:
         fields["problem"] = f"fields not allowed in the log: {', '.join(left_out)}"
     if record.exc_info and record.exc_info[1] is not None:
         fields["trace"] = trace(record.exc_info[1])
-    return Entry(record.created, _level(record.levelno), record.name, _clean(record, redact), fields)
+    return LogEntry(record.created, _level(record.levelno), record.name, _clean(record, redact), fields)
 
 
 def trace(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import json
 import struct
 from typing import Final
 
-from claudegwd.logs.entry import Entry, timestamp
+from claudegwd.logs.entry import LogEntry, timestamp
 
 # syslog's numbers, which systemd also reads from a "<3>" at the start of a line.
 PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3}
@@ -14,7 +14,7 @@ _COLOURS: Final = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m"
 _PLAIN: Final = "\x1b[0m"
 
 
-def console_line(entry: Entry, *, colour: bool = False) -> str:
+def console_line(entry: LogEntry, *, colour: bool = False) -> str:
     """`2026-01-31T12:00:00.000Z info    listening bind=127.0.0.1:8000`, without the newline."""
     level = f"{entry.level:<7}"
     if colour:
@@ -22,17 +22,17 @@ def console_line(entry: Entry, *, colour: bool = False) -> str:
     return " ".join([timestamp(entry.time), level, entry.text, *_pairs(entry)])
 
 
-def prefixed_line(entry: Entry) -> str:
+def prefixed_line(entry: LogEntry) -> str:
     """For a journal that is only reached by stderr: it adds the time, and takes the priority from the prefix."""
     return " ".join([f"<{PRIORITIES[entry.level]}>{entry.text}", *_pairs(entry)])
 
 
-def json_line(entry: Entry) -> str:
+def json_line(entry: LogEntry) -> str:
     """One JSON object, without the newline."""
     return json.dumps(entry.as_dict(), ensure_ascii=False, separators=(",", ":"))
 
 
-def journal_datagram(entry: Entry, pid: int) -> bytes:
+def journal_datagram(entry: LogEntry, pid: int) -> bytes:
     """systemd's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): our fields are named CLAUDEGWD_…
 
     They stand in the message as well, which is all that journalctl shows of a record unless it is asked for more.
@@ -55,7 +55,7 @@ def _journal_field(name: str, text: str) -> bytes:
     return name.encode() + b"=" + value + b"\n"
 
 
-def _pairs(entry: Entry) -> list[str]:
+def _pairs(entry: LogEntry) -> list[str]:
     return [f"{name}={_quoted(_text(value))}" for name, value in entry.fields.items() if value is not None]
 
 

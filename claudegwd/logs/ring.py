@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import trio
 
-from claudegwd.logs.entry import Entry, at_least
+from claudegwd.logs.entry import LogEntry, at_least
 
 # A busy minute of lines; at some 300 bytes each, far below a megabyte.
 RING_RECORDS: Final = 2000
@@ -29,9 +29,9 @@ class Follower:
         self.level = level
         self.lost = 0
         self.token: Final = trio.lowlevel.current_trio_token()
-        self._send, self._receive = trio.open_memory_channel[Entry](FOLLOW_RECORDS)
+        self._send, self._receive = trio.open_memory_channel[LogEntry](FOLLOW_RECORDS)
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: LogEntry) -> None:
         """Runs on trio's thread. Never blocks."""
         try:
             if self.lost:
@@ -47,10 +47,10 @@ class Follower:
     def close(self) -> None:
         self._send.close()
 
-    def __aiter__(self) -> AsyncIterator[Entry]:
+    def __aiter__(self) -> AsyncIterator[LogEntry]:
         return self
 
-    async def __anext__(self) -> Entry:
+    async def __anext__(self) -> LogEntry:
         return await self._receive.__anext__()
 
 
@@ -58,12 +58,12 @@ class LogRing:
     """A bounded memory of records. Appending is safe from every thread and never waits."""
 
     def __init__(self, records: int = RING_RECORDS) -> None:
-        self._records: deque[Entry] = deque(maxlen=records)
+        self._records: deque[LogEntry] = deque(maxlen=records)
         self._followers: list[Follower] = []
         self._lock = threading.Lock()
         self._closed = False
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: LogEntry) -> None:
         with self._lock:
             self._records.append(entry)
             followers = [each for each in self._followers if at_least(entry.level, each.level)]
@@ -75,7 +75,7 @@ class LogRing:
                 with suppress(trio.RunFinishedError):
                     follower.token.run_sync_soon(follower.put, entry)
 
-    def tail(self, count: int, level: str = "debug") -> list[Entry]:
+    def tail(self, count: int, level: str = "debug") -> list[LogEntry]:
         """The last `count` records of at least `level`, the oldest first."""
         if count <= 0:
             return []
@@ -113,8 +113,8 @@ class LogRing:
         self.close()
 
 
-def _gap(lost: int) -> Entry:
-    return Entry(time.time(), "warning", "claudegwd", "records left out: this reader is too slow", {"lost": lost})
+def _gap(lost: int) -> LogEntry:
+    return LogEntry(time.time(), "warning", "claudegwd", "records left out: this reader is too slow", {"lost": lost})
 
 
 def _token_here() -> trio.lowlevel.TrioToken | None:

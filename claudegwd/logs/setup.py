@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, TextIO
 
 from claudegwd.config.schema import LogConfig
-from claudegwd.logs.entry import Entry, entry_of, number_of
+from claudegwd.logs.entry import LogEntry, entry_of, number_of
 from claudegwd.logs.event import log
 from claudegwd.logs.formats import console_line, journal_datagram, json_line, prefixed_line
 from claudegwd.logs.journal import Journal, is_our_stderr
@@ -38,7 +38,7 @@ class LogHandler(logging.Handler):
         self._env = env
         self._open_journal = journal
         self._journal: Journal | None = None
-        self._form: Callable[[Entry], str] = console_line
+        self._form: Callable[[LogEntry], str] = console_line
 
     def configure(self, config: LogConfig) -> None:
         """Take the level and the format; safe at any time, so a reload needs no restart."""
@@ -81,7 +81,7 @@ class LogHandler(logging.Handler):
         except (OSError, ValueError):
             return False
 
-    def _line_form(self, name: str, *, by_journal: bool) -> Callable[[Entry], str]:
+    def _line_form(self, name: str, *, by_journal: bool) -> Callable[[LogEntry], str]:
         if name == "json":
             return json_line
         if by_journal:

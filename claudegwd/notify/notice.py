@@ -16,7 +16,7 @@ from claudegwd.keys.states import KeyState
 from claudegwd.limits.budget import Budget, moment
 
 
-class Event(StrEnum):
+class NoticeEvent(StrEnum):
     """What happened. The words are part of the interface: people's programs go by them."""
 
     KEY_INVALID = "key_invalid"
@@ -37,7 +37,7 @@ class Notice:
     not told again.
     """
 
-    event: Event
+    event: NoticeEvent
     time: float
     subject: str
     text: str
@@ -70,20 +70,20 @@ def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
     once_until = until + SPENT_AGAIN_SECONDS if spent and until else 0.0
     if news.after is KeyState.INVALID:
         text = f"the upstream refuses the key {name}: replace it (`claudegwctl keys add {name} --replace`), or test it"
-        yield Notice(Event.KEY_INVALID, now, name, text)
+        yield Notice(NoticeEvent.KEY_INVALID, now, name, text)
     elif spent:
         text = f"the credit of the key {name} is spent: pay, or add another key"
-        yield Notice(Event.KEY_EXHAUSTED, now, name, text, until, once_until=once_until)
+        yield Notice(NoticeEvent.KEY_EXHAUSTED, now, name, text, until, once_until=once_until)
     if news.last:
         state = news.after.value if news.after else "removed"
         text = f"no upstream key can be used any more: the last one, {name}, is {state}"
-        yield Notice(Event.KEYS_GONE, now, name, f"{text}{_back(until)}", until, once_until=once_until)
+        yield Notice(NoticeEvent.KEYS_GONE, now, name, f"{text}{_back(until)}", until, once_until=once_until)
 
 
 def of_login(name: str, now: float) -> Notice:
     """The upstream refuses the login that is used where there are no keys."""
     text = "no request can be answered: there is no key, and the upstream refuses the login; see `claudegwctl status`"
-    return Notice(Event.KEYS_GONE, now, name, text)
+    return Notice(NoticeEvent.KEYS_GONE, now, name, text)
 
 
 def of_window(key: str, window: str, used: float, resets: float | None, now: float) -> Notice:
@@ -92,30 +92,30 @@ def of_window(key: str, window: str, used: float, resets: float | None, now: flo
     text = f"{used:.0%} of the limit {window} of {whose} is used"
     if resets is not None:
         text += f"; it resets {moment(resets)}"
-    return Notice(Event.WINDOW_FULL, now, key, text, resets, part=window, once_until=resets or 0.0)
+    return Notice(NoticeEvent.WINDOW_FULL, now, key, text, resets, part=window, once_until=resets or 0.0)
 
 
 def of_budget(client: str, budget: Budget, reset: float, now: float) -> Notice:
     """A client's budget is used up, and its requests are refused."""
     text = f"the budget of {budget} of the client {client} is used up; it resets {moment(reset)}"
-    return Notice(Event.BUDGET_REACHED, now, client, text, reset, part=str(budget), once_until=reset)
+    return Notice(NoticeEvent.BUDGET_REACHED, now, client, text, reset, part=str(budget), once_until=reset)
 
 
 def of_cli(now: float) -> Notice:
     """No CLI process can be started."""
     text = "the Claude Code CLI does not start, and no request can be answered: `claudegwctl status` says why"
-    return Notice(Event.CLI_FAILING, now, "claude", text)
+    return Notice(NoticeEvent.CLI_FAILING, now, "claude", text)
 
 
 def of_watchdog(at: float, now: float) -> Notice:
     """The service manager took the daemon for stuck, and started another."""
     text = f"claudegwd gave no sign of life and was started anew {moment(at)}; the log before that says what it did"
-    return Notice(Event.WATCHDOG_RESTART, now, "claudegwd", text)
+    return Notice(NoticeEvent.WATCHDOG_RESTART, now, "claudegwd", text)
 
 
 def of_test(now: float) -> Notice:
     """Somebody wants to see whether notifications arrive."""
-    return Notice(Event.TEST, now, "claudegwd", "a test: notifications of this gateway arrive here")
+    return Notice(NoticeEvent.TEST, now, "claudegwd", "a test: notifications of this gateway arrive here")
 
 
 def _back(until: float | None) -> str:

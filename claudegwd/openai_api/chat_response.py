@@ -40,7 +40,7 @@ class Citation(msgspec.Struct, frozen=True):
         return {"type": "url_citation", "url_citation": cited}
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
+class ChatChoice(msgspec.Struct, frozen=True, kw_only=True):
     """One whole answer. `content` is None where there is none, as with tool calls alone."""
 
     index: int
@@ -56,7 +56,7 @@ def completion_body(
     ident: str,
     created: int,
     model: str,
-    choices: Sequence[Choice],
+    choices: Sequence[ChatChoice],
     usage: Usage,
     extra: Mapping[str, Any] | None = None,
     *,
@@ -79,7 +79,7 @@ def completion_body(
     return encode(body)
 
 
-def _choice(choice: Choice, *, legacy_functions: bool) -> dict[str, Any]:
+def _choice(choice: ChatChoice, *, legacy_functions: bool) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": choice.content, "refusal": choice.refusal}
     if choice.reasoning_content:
         message["reasoning_content"] = choice.reasoning_content

@@ -33,7 +33,7 @@ class NamedTool(msgspec.Struct, frozen=True):
 ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedTool
 
 
-class ToolUse(msgspec.Struct, frozen=True):
+class ToolSettings(msgspec.Struct, frozen=True):
     """What the request says about tools, its modern and its legacy fields brought together."""
 
     tools: tuple[Tool, ...] = ()
@@ -42,7 +42,7 @@ class ToolUse(msgspec.Struct, frozen=True):
     legacy: bool = False
 
 
-def read_tool_use(body: Fields, bounds: Bounds) -> ToolUse:
+def read_tool_use(body: Fields, bounds: Bounds) -> ToolSettings:
     """Read tools, tool_choice and parallel_tool_calls, or the legacy functions and function_call in their place."""
     functions = body.objects("functions", longest=bounds.max_tools)
     offered = body.objects("tools", longest=bounds.max_tools)
@@ -55,14 +55,14 @@ def read_tool_use(body: Fields, bounds: Bounds) -> ToolUse:
             refuse("tool_choice", "it goes with tools; give function_call with functions")
         choice = _legacy_choice(body, tools)
         # A legacy answer has room for one call.
-        return ToolUse(tools, choice, parallel=False, legacy=True)
+        return ToolSettings(tools, choice, parallel=False, legacy=True)
     # "none" and "auto" say nothing without functions; naming one would.
     _legacy_choice(body, ())
     tools = distinct([_tool(fields, bounds) for fields in offered])
     tools, choice = _choice(body, tools, bounds)
     if parallel is None and _one_call_by_anthropic(body):
         parallel = False
-    return ToolUse(tools, choice, parallel)
+    return ToolSettings(tools, choice, parallel)
 
 
 def distinct(found: list[tuple[Tool, str]]) -> tuple[Tool, ...]:

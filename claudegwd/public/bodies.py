@@ -9,6 +9,7 @@ from quart_trio.wrappers.request import TrioBody, TrioRequest
 from claudegwd.logs import log_content
 from claudegwd.openai_api.content_encoding import Unpacker, encoding_of
 from claudegwd.openai_api.errors import BodyTooLarge, InvalidRequest
+from claudegwd.overriding import overriding
 
 # A client that sends its body slower than this is cut off: 32 MiB in 60 s is 4 Mbit/s.
 BODY_SECONDS = 60
@@ -22,6 +23,7 @@ DISCARDED_SECONDS = 10.0
 DISCARDED_SILENCE_SECONDS = 2.0
 
 
+@overriding("append")
 class RequestBody(TrioBody):
     """Counts all that comes. Quart's own bounds only what nobody has read yet, and then forgets where the body ends."""
 
@@ -76,6 +78,7 @@ class RequestBody(TrioBody):
         return self._most is not None and size > self._most
 
 
+@overriding("body_class")
 class Request(TrioRequest):
     """A request with such a body."""
 

@@ -10,7 +10,7 @@ from quart import Response, g
 
 from claudegwd.gateway import Gateway
 from claudegwd.openai_api.chat_request import ChatRequest, ToolCall, read_chat_request
-from claudegwd.openai_api.chat_response import ChatStream, Choice, Citation, completion_body
+from claudegwd.openai_api.chat_response import ChatChoice, ChatStream, Citation, completion_body
 from claudegwd.openai_api.errors import GatewayError, InvalidRequest
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
@@ -21,7 +21,7 @@ from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
 from claudegwd.public.responses import earlier
-from claudegwd.translate.turn import Cited, Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
+from claudegwd.translate.turn import Cited, Finished, Output, Reasoning, Refusal, TextPiece, ToolArguments, ToolStart
 from claudegwd.workers.question import Question
 
 
@@ -72,12 +72,12 @@ async def _answer(wanted: ChatRequest) -> Response:
     return Response(body, content_type="application/json", headers=headers(reply.head))
 
 
-def _choice(index: int, question: Question) -> Choice:
+def _choice(index: int, question: Question) -> ChatChoice:
     answer = question.answer
     calls = tuple(ToolCall(id=call.id, name=call.name, arguments=call.arguments) for call in answer.calls)
     reason: Any = finished(question).reason
     text = answer.text
-    return Choice(
+    return ChatChoice(
         index=index,
         content=text if text or not (calls or answer.refusal) else None,
         refusal=answer.refusal,
@@ -96,7 +96,7 @@ def _stream(wanted: ChatRequest, model: str) -> tuple[Stream, Iterable[bytes], C
 
     def write(index: int, output: Output) -> bytes | None:
         match output:
-            case Text(raw=raw):
+            case TextPiece(raw=raw):
                 return stream.text(index, raw)
             case ToolArguments(index=call, raw=raw):
                 return stream.tool_arguments(index, call, raw)

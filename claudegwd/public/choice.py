@@ -8,7 +8,7 @@ import trio
 from claudegwd.openai_api.errors import CallerError, GatewayError, UpstreamUnavailable
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Finished, Output, Text
+from claudegwd.translate.turn import Finished, Output, TextPiece
 from claudegwd.workers.question import Question
 
 # A model that is told what was wrong mostly does better; one that does not is not asked for ever.
@@ -112,7 +112,7 @@ class Choice:
             if fault is not None:
                 self._repeat(fault)
                 return None
-        self._said = self._said or any(isinstance(output, Text) for output in batch)
+        self._said = self._said or any(isinstance(output, TextPiece) for output in batch)
         return batch
 
     def _repeat(self, fault: str) -> None:

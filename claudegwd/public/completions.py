@@ -13,7 +13,7 @@ from claudegwd.openai_api.completions_response import CompletionStream, FinishRe
 from claudegwd.openai_api.encode import encode
 from claudegwd.public.bodies import read_body
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
-from claudegwd.translate.turn import Finished, Output, Text
+from claudegwd.translate.turn import Finished, Output, TextPiece
 from claudegwd.workers.question import Question
 
 
@@ -47,7 +47,7 @@ def _stream(
 
     def write(index: int, output: Output) -> bytes | None:
         match output:
-            case Text(raw=raw):
+            case TextPiece(raw=raw):
                 return stream.text(index, raw)
             case Finished():
                 return stream.finish(index, _reason(output))

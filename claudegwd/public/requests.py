@@ -23,6 +23,7 @@ from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
+from claudegwd.overriding import overriding
 from claudegwd.public.bodies import Request
 
 _SLASHES = re.compile("/{2,}")
@@ -77,6 +78,7 @@ def this_call() -> Call:
     return Call(g.gateway, g.client, g.admission, g.record, g.body_at, _at_end.get())
 
 
+@overriding("__call__")
 class Connection(TrioASGIHTTPConnection):
     """One request and its answer. Closes what the request registered even if its body never began to be sent."""
 
@@ -111,6 +113,7 @@ def _book_refusal(gateway: Gateway, record: Record) -> None:
     gateway.ledger.note(line, Sums(requests=1, all_ms=milliseconds_since(record.started)))
 
 
+@overriding("asgi_http_class", "request_class", "create_url_adapter")
 class Application(QuartTrio):
     """Routes by the path alone. Werkzeug would encode the Host as a name of DNS first, and of one that cannot be a name
     it makes an error before anybody could answer."""

@@ -24,7 +24,7 @@ from claudegwd.store.responses import KeptResponse
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.estimate import prompt_tokens
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, Text, ToolArguments, ToolStart
+from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, TextPiece, ToolArguments, ToolStart
 from claudegwd.workers.question import Question
 
 Opened = tuple[ResponsesStream, Iterable[bytes], Callable[[int, Output], bytes | None]]
@@ -166,7 +166,7 @@ def _with_id(item: Mapping[str, Any], token: str, index: int) -> dict[str, Any]:
 
 def _written(stream: ResponsesStream, output: Output) -> bytes | None:
     match output:
-        case Text(raw=raw):
+        case TextPiece(raw=raw):
             return stream.text(raw)
         case ToolArguments(index=call, raw=raw):
             return stream.tool_arguments(call, raw)

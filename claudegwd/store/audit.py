@@ -21,7 +21,7 @@ RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
 LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
 
 
-class Change(NamedTuple):
+class AuditEntry(NamedTuple):
     """`fields`: what it was about, names and states only, and `before` and `after` where there is such a thing."""
 
     at: float
@@ -38,13 +38,13 @@ class Audit:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
-        self._pending: list[Change] = []
+        self._pending: list[AuditEntry] = []
         self._changed = trio.Event()
         self._failing = False
 
     def note(self, uid: int | None, pid: int | None, what: str, fields: Mapping[str, Any]) -> None:
         """Somebody changed something. Never waits."""
-        self._pending.append(Change(self._clock(), uid, pid, _name_of(uid), what, fields))
+        self._pending.append(AuditEntry(self._clock(), uid, pid, _name_of(uid), what, fields))
         del self._pending[:-PENDING_MAX]
         self._changed.set()
 
@@ -93,7 +93,7 @@ class Audit:
         self._failing = True
 
 
-def add_changes(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
+def add_changes(connection: sqlite3.Connection, changes: Iterable[AuditEntry]) -> None:
     """Add them, and forget the oldest above ROWS_MAX."""
     connection.executemany(
         "INSERT INTO audit (at, uid, pid, user, what, fields) VALUES (?, ?, ?, ?, ?, ?)",
@@ -105,13 +105,13 @@ def add_changes(connection: sqlite3.Connection, changes: Iterable[Change]) -> No
     connection.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", (ROWS_MAX,))
 
 
-def last_changes(connection: sqlite3.Connection, count: int) -> list[Change]:
+def last_changes(connection: sqlite3.Connection, count: int) -> list[AuditEntry]:
     """The newest, in the order in which they were made."""
     found = connection.execute(
         "SELECT at, uid, pid, user, what, fields FROM audit ORDER BY id DESC LIMIT ?", (count,)
     ).fetchall()
     return [
-        Change(at, uid, pid, user, what, json.loads(fields)) for at, uid, pid, user, what, fields in reversed(found)
+        AuditEntry(at, uid, pid, user, what, json.loads(fields)) for at, uid, pid, user, what, fields in reversed(found)
     ]
 
 

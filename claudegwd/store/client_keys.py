@@ -17,7 +17,7 @@ from claudegwd.limits.clients import (
     Client,
     ClientBook,
     ClientRefused,
-    Usage,
+    ClientTotals,
     client_token,
     configured_clients,
     token_digest,
@@ -117,7 +117,7 @@ class ClientKeys:
         self.book.create(client)
         try:
             await self._pay()
-            await self._run(insert_clients, [(client, Usage())])
+            await self._run(insert_clients, [(client, ClientTotals())])
         except (sqlite3.Error, StateError):
             self.book.remove(name)
             raise StateError(
@@ -218,12 +218,12 @@ class ClientKeys:
             await self._database.run(_write_all, [row for row in self.book.rows() if not row[0].configured])
 
 
-def _write_all(connection: sqlite3.Connection, rows: Sequence[tuple[Client, Usage]]) -> None:
+def _write_all(connection: sqlite3.Connection, rows: Sequence[tuple[Client, ClientTotals]]) -> None:
     connection.execute("DELETE FROM clients")
     insert_clients(connection, rows)
 
 
-def _shown(client: Client, usage: Usage, limits: Limits, now: float) -> dict[str, Any]:
+def _shown(client: Client, usage: ClientTotals, limits: Limits, now: float) -> dict[str, Any]:
     return {
         "name": client.name,
         "state": client.state(now),

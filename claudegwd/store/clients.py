@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from claudegwd.limits.budget import budgets_text, read_budgets
-from claudegwd.limits.clients import Client, Usage
+from claudegwd.limits.clients import Client, ClientTotals
 
 _COLUMNS: Final = (
     "name, digest, models, requests_per_minute, tokens_per_minute, concurrent_requests, created, expires, revoked, "
@@ -14,12 +14,12 @@ _COLUMNS: Final = (
 )
 
 
-def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, Usage]]:
+def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, ClientTotals]]:
     """All clients, revoked ones too."""
     return [_row(columns) for columns in connection.execute(f"SELECT {_COLUMNS} FROM clients ORDER BY name")]  # noqa: S608 - a constant
 
 
-def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, Usage]]) -> None:
+def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, ClientTotals]]) -> None:
     """New clients. sqlite3.IntegrityError if a name or key is there already (ClientBook.create says it better)."""
     connection.executemany(
         f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
@@ -59,7 +59,7 @@ def delete_client(connection: sqlite3.Connection, name: str, owner: str) -> None
     connection.execute("DELETE FROM sessions WHERE client = ?", (owner,))
 
 
-def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, Usage]]) -> None:
+def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, ClientTotals]]) -> None:
     """Write what clients have used in all. One that was deleted meanwhile stays deleted."""
     connection.executemany(
         "UPDATE clients SET requests = ?, tokens = ?, last_used = ? WHERE name = ?",
@@ -67,7 +67,7 @@ def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, Usag
     )
 
 
-def _row(columns: tuple[Any, ...]) -> tuple[Client, Usage]:
+def _row(columns: tuple[Any, ...]) -> tuple[Client, ClientTotals]:
     name, digest, models, rpm, tpm, concurrent, created, expires, revoked, last_used, *rest = columns
     requests, tokens, identity, budgets = rest
     client = Client(
@@ -75,4 +75,4 @@ def _row(columns: tuple[Any, ...]) -> tuple[Client, Usage]:
         created=created, expires=expires, revoked=revoked, identity=identity,
         budgets=read_budgets(budgets),
     )  # fmt: skip
-    return client, Usage(requests, tokens, last_used)
+    return client, ClientTotals(requests, tokens, last_used)

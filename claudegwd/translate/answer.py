@@ -12,7 +12,7 @@ from claudegwd.translate.outputs import (
     Reasoning,
     Refusal,
     Started,
-    Text,
+    TextPiece,
     TokenCount,
     ToolArguments,
     ToolStart,
@@ -57,7 +57,7 @@ class Answer:
         """Take outputs in the order in which the turn gave them."""
         for output in outputs:
             match output:
-                case Text(raw=raw):
+                case TextPiece(raw=raw):
                     self._text.append(raw)
                 case Reasoning(raw=raw):
                     self._reasoning.append(raw)

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from claudegwd.claude_cli.events import Usage
+from claudegwd.claude_cli.events import RawUsage
 from claudegwd.translate.outputs import TokenCount
 
 # The usual rule of thumb for English, for the one case in which nobody counts: we cut the answer ourselves.
 _BYTES_PER_TOKEN = 4
 
 
-def count_tokens(head: Usage, last: Usage) -> TokenCount:
+def count_tokens(head: RawUsage, last: RawUsage) -> TokenCount:
     """The counts of a whole message: those of its end, where they are given, else those of its start."""
 
     def of(name: str) -> int:
@@ -28,7 +28,7 @@ def count_tokens(head: Usage, last: Usage) -> TokenCount:
     )
 
 
-def count_cut(head: Usage, text_bytes: int) -> TokenCount:
+def count_cut(head: RawUsage, text_bytes: int) -> TokenCount:
     """The counts of an answer that was cut before its end, so before its counts: the completion is an estimate."""
-    estimated = Usage(output_tokens=max(head.output_tokens or 0, -(-text_bytes // _BYTES_PER_TOKEN)))
+    estimated = RawUsage(output_tokens=max(head.output_tokens or 0, -(-text_bytes // _BYTES_PER_TOKEN)))
     return replace(count_tokens(head, estimated), estimated=True)

@@ -36,7 +36,7 @@ CONTINUE = "Go on from exactly where your last message ends, without repeating a
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ToolResult:
     """A tool's result: the model's id of the call and its content blocks."""
 
     call_id: str
@@ -67,7 +67,7 @@ class Entry:
 
     role: Literal["user", "assistant"]
     blocks: tuple[Block, ...]
-    results: tuple[Result, ...]
+    results: tuple[ToolResult, ...]
     digest: bytes
     model: str = ""
 
@@ -203,7 +203,7 @@ def _prefill(entry: Entry) -> Entry:
 
 def _user(group: Group, digest: bytes, before: Entry | None, allowance: Allowance) -> Entry:
     blocks: list[Block] = []
-    results: dict[str, Result] = {}
+    results: dict[str, ToolResult] = {}
     waiting = [block["id"] for block in (before.blocks if before else ()) if block["type"] == "tool_use"]
     for index, message in group:
         made = blocks_of(message.content, f"{message.path(index)}.content", allowance)
@@ -212,16 +212,16 @@ def _user(group: Group, digest: bytes, before: Entry | None, allowance: Allowanc
             continue
         ident = call_id(message.tool_call_id or "")
         if ident in waiting:
-            results[ident] = Result(ident, tuple(made), message.is_error)
+            results[ident] = ToolResult(ident, tuple(made), message.is_error)
         else:
             blocks += [{"type": "text", "text": LATE_RESULT.format(name=message.name or "a tool")}, *made]
     for ident in waiting:
         if ident not in results:
-            results[ident] = Result(ident, ({"type": "text", "text": NO_RESULT},), is_error=True)
+            results[ident] = ToolResult(ident, ({"type": "text", "text": NO_RESULT},), is_error=True)
     return user_entry(blocks, tuple(results.values()), digest)
 
 
-def user_entry(blocks: Sequence[Block], results: tuple[Result, ...], before: bytes) -> Entry:
+def user_entry(blocks: Sequence[Block], results: tuple[ToolResult, ...], before: bytes) -> Entry:
     """The user's turn; `before` is the digest of what comes before it."""
     canonical_form = [
         "u",

@@ -16,7 +16,7 @@ from claudegwd.openai_api.chat_request import ImagePart, Tool
 from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.openai_api.fields import cannot_honour
 from claudegwd.translate.catalogue import LONG_CONTEXT, Model
-from claudegwd.translate.history import Entry, Result, base_digest, canonical_answer, chain, user_entry
+from claudegwd.translate.history import Entry, ToolResult, base_digest, canonical_answer, chain, user_entry
 from claudegwd.translate.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS, TurnSettings
 from claudegwd.translate.parts import Allowance, Block
 from claudegwd.translate.parts import blocks_of as checked_blocks
@@ -144,7 +144,7 @@ def _assistant(blocks: list[Block], before: bytes, model: str) -> Entry:
 
 def _user(blocks: list[Block], before: bytes) -> Entry:
     results = tuple(
-        Result(
+        ToolResult(
             block["tool_use_id"],
             tuple(_unmarked(one) for one in blocks_of(block.get("content"))),
             block.get("is_error") is True,

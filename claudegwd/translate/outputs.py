@@ -37,7 +37,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextPiece:
     """A piece of the answer: a JSON string literal, quotes included, never `""`."""
 
     raw: bytes
@@ -90,7 +90,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The turn failed. `status` is the upstream's, `error` the CLI's word; `streamed`: whether a token went out.
+    """The turn failed. `status` is the upstream's, `error` the CLI's word.
 
     `detail`: why, in a few words, perhaps the upstream's own: to be redacted before anybody reads it.
     """
@@ -99,7 +99,6 @@ class Failed:
     status: int | None
     error: str | None
     reset_at: float | None
-    streamed: bool
     detail: str = ""
 
 
@@ -123,5 +122,5 @@ class Verbatim:
 
 
 Output: TypeAlias = (
-    Started | Text | Reasoning | Refusal | ToolStart | ToolArguments | Cited | Finished | Failed | Verbatim
+    Started | TextPiece | Reasoning | Refusal | ToolStart | ToolArguments | Cited | Finished | Failed | Verbatim
 )

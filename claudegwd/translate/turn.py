@@ -12,6 +12,7 @@ from typing import Protocol
 from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.causes import connection_cause, text_of
 from claudegwd.keys.failures import FailureKind, classify
+from claudegwd.transitions import after
 from claudegwd.translate.arguments import is_json
 from claudegwd.translate.blocks import OpenBlock, cited, said
 from claudegwd.translate.counts import count_cut, count_tokens
@@ -24,14 +25,13 @@ from claudegwd.translate.outputs import Output as Output
 from claudegwd.translate.outputs import Reasoning as Reasoning
 from claudegwd.translate.outputs import Refusal as Refusal
 from claudegwd.translate.outputs import Started as Started
-from claudegwd.translate.outputs import Text as Text
+from claudegwd.translate.outputs import TextPiece as TextPiece
 from claudegwd.translate.outputs import TokenCount as TokenCount
 from claudegwd.translate.outputs import ToolArguments as ToolArguments
 from claudegwd.translate.outputs import ToolStart as ToolStart
 from claudegwd.translate.outputs import Verbatim as Verbatim
 from claudegwd.translate.tools import ToolSet
-from claudegwd.translate.turn_states import TurnError as TurnError
-from claudegwd.translate.turn_states import TurnEvent, TurnState, after, is_over
+from claudegwd.translate.turn_states import TRANSITIONS, TurnEvent, TurnState, is_over
 from claudegwd.translate.verbatim import verbatim
 
 _FINISH = {
@@ -42,6 +42,10 @@ _FINISH = {
 _EMPTY = b'""'
 NOT_FOUND = 404
 WRONG_ADDRESS = "what answers there is no Messages API: look at base_url"
+
+
+class TurnError(Exception):
+    """An event that cannot be read: the process is not one that can be relied on."""
 
 
 class TextFilter(Protocol):
@@ -71,9 +75,8 @@ class Turn:
     _strange_call: bool = False
     _refused: bool = False
     _spoke: bool = False  # said more than white space
-    _streamed: bool = False
     _text_bytes: int = 0
-    _head: e.Usage = field(default_factory=e.Usage)
+    _head: e.RawUsage = field(default_factory=e.RawUsage)
     _error: e.AssistantLine | None = None
     _reset_at: float | None = None
 
@@ -101,7 +104,7 @@ class Turn:
     def feed(self, event: e.AnyEvent) -> Sequence[Output]:
         """Take one event. Events after the end are the CLI settling and give nothing.
 
-        Raises TurnError for an event that has no place here.
+        Raises ImpossibleTransition for an event that has no place here, TurnError for one that cannot be read.
         """
         if self.over:
             return ()
@@ -145,7 +148,7 @@ class Turn:
             case e.MessageStart(message=message):
                 self._take(TurnEvent.BEGAN)
                 self._head = message.usage or self._head
-                return (Started(message.model, count_tokens(self._head, e.Usage())),)
+                return (Started(message.model, count_tokens(self._head, e.RawUsage())),)
             case e.MessageDelta(delta=delta) if delta.stop_reason is not None:
                 self._take(TurnEvent.ENDED)
                 return self._stopped(part, delta.stop_reason)
@@ -174,7 +177,6 @@ class Turn:
                 self._strange_call = self._strange_call or name is None
                 opened.call = len(self._calls)
                 self._calls.append(block.id)
-                self._streamed = True
                 return (ToolStart(opened.call, block.id, name or block.name),)
         return ()
 
@@ -205,8 +207,7 @@ class Turn:
         self._spoke = self._spoke or not is_blank(raw)
         self._text_bytes += len(raw) - 2
         if self.filter is None:
-            self._streamed = True
-            return (Text(raw),)
+            return (TextPiece(raw),)
         outputs: list[Output] = self._filtered(self.filter.feed(joined([raw])))
         if self.filter.stopped:
             self._take(TurnEvent.ENDED)
@@ -214,15 +215,13 @@ class Turn:
         return outputs
 
     def _filtered(self, text: str) -> list[Output]:
-        self._streamed = self._streamed or bool(text)
-        return [Text(literal_of(text))] if text else []
+        return [TextPiece(literal_of(text))] if text else []
 
     def _reasoning(self, block: OpenBlock | None, raw: bytes) -> Sequence[Output]:
         if _checked(raw) == _EMPTY:
             return ()
         if block is not None:
             block.pieces.append(raw)
-        self._streamed = True
         return (Reasoning(raw),)
 
     def _closed(self, block: OpenBlock | None) -> Sequence[Output]:
@@ -249,7 +248,7 @@ class Turn:
             outputs += self._filtered(self.filter.end())
         if stop == "refusal":
             outputs.append(Refusal())
-        usage = count_tokens(self._head, part.usage or e.Usage())
+        usage = count_tokens(self._head, part.usage or e.RawUsage())
         outputs.append(Finished(self._reason(stop), usage, self._after(stop), said(self._blocks)))
         return outputs
 
@@ -288,10 +287,10 @@ class Turn:
         detail: str = "",
     ) -> Failed:
         self._take(event)
-        return Failed(kind, status, error, self._reset_at, self._streamed, detail)
+        return Failed(kind, status, error, self._reset_at, detail)
 
     def _take(self, event: TurnEvent) -> None:
-        self.state = after(self.state, event)
+        self.state = after(TRANSITIONS, self.state, event)
 
 
 def _checked(raw: bytes) -> bytes:

@@ -1,9 +1,9 @@
-"""The states of a turn, seen from the client's side, as a table."""
+"""The states of a turn, seen from the client's side, and what moves it between them."""
 
-from collections.abc import Mapping
 from enum import Enum
-from types import MappingProxyType
 from typing import Final
+
+from claudegwd.transitions import Transitions
 
 
 class TurnState(Enum):
@@ -25,31 +25,17 @@ class TurnEvent(Enum):
     BROKE = "a failure"  # a result line of an error, or the loss of the process
 
 
-class TurnError(Exception):
-    """An event that has no place in the state: the process is not one that can be relied on."""
-
-
-_TABLE: Final[Mapping[tuple[TurnState, TurnEvent], TurnState]] = MappingProxyType(
-    {
-        (TurnState.ASKED, TurnEvent.BEGAN): TurnState.STREAMING,
-        (TurnState.ASKED, TurnEvent.BROKE): TurnState.FAILED,
-        # Of the message before: results of tools may be handed in before the CLI has written its last line.
-        (TurnState.ASKED, TurnEvent.CLOSED): TurnState.ASKED,
-        (TurnState.STREAMING, TurnEvent.PART): TurnState.STREAMING,
-        (TurnState.STREAMING, TurnEvent.ENDED): TurnState.STOPPED,
-        # The answer broke off. After its first whole block the CLI would now ask again.
-        (TurnState.STREAMING, TurnEvent.CLOSED): TurnState.FAILED,
-        (TurnState.STREAMING, TurnEvent.BROKE): TurnState.FAILED,
-    }
-)
-
-
-def after(state: TurnState, event: TurnEvent) -> TurnState:
-    """The next state. Raises TurnError for a pair that is not in the table."""
-    try:
-        return _TABLE[state, event]
-    except KeyError:
-        raise TurnError(f"cannot take {event.value} in state {state.value}") from None
+TRANSITIONS: Final[Transitions[TurnState, TurnEvent]] = {
+    (TurnState.ASKED, TurnEvent.BEGAN): TurnState.STREAMING,
+    (TurnState.ASKED, TurnEvent.BROKE): TurnState.FAILED,
+    # Of the message before: results of tools may be handed in before the CLI has written its last line.
+    (TurnState.ASKED, TurnEvent.CLOSED): TurnState.ASKED,
+    (TurnState.STREAMING, TurnEvent.PART): TurnState.STREAMING,
+    (TurnState.STREAMING, TurnEvent.ENDED): TurnState.STOPPED,
+    # The answer broke off. After its first whole block the CLI would now ask again.
+    (TurnState.STREAMING, TurnEvent.CLOSED): TurnState.FAILED,
+    (TurnState.STREAMING, TurnEvent.BROKE): TurnState.FAILED,
+}
 
 
 def is_over(state: TurnState) -> bool:

@@ -9,7 +9,7 @@ import trio
 
 from claudegwd.claude_cli import commands
 from claudegwd.demo.endpoint import ScriptedEndpoint
-from claudegwd.demo.script import RecordedRequest, Reply, Text
+from claudegwd.demo.script import RecordedRequest, ScriptedReply, Text
 from claudegwd.translate.parameters import EXTRA_BODY
 from claudegwd.translate.tools import ToolSet
 from claudegwd.translate.turn import Turn
@@ -22,7 +22,7 @@ TRIAL_SECONDS = 10.0
 # Of two questions the second shows that the first left a process that can be asked again.
 _QUESTIONS = 2
 # Cut by its limit: the end after which the CLI, left alone, asks upstream three times more.
-_CUT = Reply((Text(("ok",)),), stop_reason="max_tokens")
+_CUT = ScriptedReply((Text(("ok",)),), stop_reason="max_tokens")
 _TOKEN = "sk-trial-on-loopback"  # noqa: S105 - it opens nothing
 _UUID = "00000000-0000-4000-8000-000000000000"
 

@@ -24,7 +24,7 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Candidate:
     """A worker as the choice sees it. Entries are counted from the beginning of the plan.
 
     `common`: how many entries of the plan it holds from the beginning on, of the `length` that it holds in all.
@@ -45,7 +45,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class WorkerChoice:
     """`worker` is the index of the chosen one, None for a new process; `held`: entries of the plan that it keeps;
     `instead`: the index of one that is ended first, to make room."""
 
@@ -56,8 +56,8 @@ class Choice:
 
 
 def choose(
-    seen: Sequence[Seen], *, whole: bool, room: bool, may_start: bool = True, fresh: bool = False
-) -> Choice | None:
+    seen: Sequence[Candidate], *, whole: bool, room: bool, may_start: bool = True, fresh: bool = False
+) -> WorkerChoice | None:
     """The choice for one plan, or None: then the request waits for a worker.
 
     `whole`: requests go in whole. `room`: a process may be started without ending another. `may_start`: starts do not
@@ -70,50 +70,50 @@ def choose(
     for state, way in ((WorkerState.SPARE, Way.SPARE), (WorkerState.STARTING, Way.COLD)):
         unused = _oldest(seen, state)
         if unused is not None and not (seen[unused].overdue and room and may_start):
-            return Choice(way, unused)
+            return WorkerChoice(way, unused)
     if room:
-        return Choice(Way.COLD) if may_start else None
+        return WorkerChoice(Way.COLD) if may_start else None
     return _at_the_bound(seen, goes_back=not whole and not fresh, may_start=may_start)
 
 
-def _warm(seen: Sequence[Seen]) -> Choice | None:
+def _warm(seen: Sequence[Candidate]) -> WorkerChoice | None:
     """The one that was used last, so that those that are not needed grow old and are ended."""
     fits = [index for index, one in enumerate(seen) if one.state is WorkerState.IDLE and one.same_base]
-    return Choice(Way.WARM, max(fits, key=lambda index: seen[index].used_at)) if fits else None
+    return WorkerChoice(Way.WARM, max(fits, key=lambda index: seen[index].used_at)) if fits else None
 
 
-def _holding(seen: Sequence[Seen]) -> Choice | None:
+def _holding(seen: Sequence[Candidate]) -> WorkerChoice | None:
     """The one that needs the least to be said again."""
     choices = [choice for index, one in enumerate(seen) if (choice := _as_it_is(index, one)) is not None]
     return max(choices, key=lambda choice: choice.held) if choices else None
 
 
-def _as_it_is(index: int, one: Seen) -> Choice | None:
+def _as_it_is(index: int, one: Candidate) -> WorkerChoice | None:
     """What a worker is good for with the conversation that it holds, if for anything."""
     if one.state is WorkerState.IDLE and one.same_base and one.length == 0:
-        return Choice(Way.REWOUND, index)  # its last client left before it was answered
+        return WorkerChoice(Way.REWOUND, index)  # its last client left before it was answered
     if one.state not in (WorkerState.IDLE, WorkerState.PARKED) or not one.common:
         return None
     if one.common == one.length and one.takes_results == (one.state is WorkerState.PARKED):
-        return Choice(Way.PARKED if one.takes_results else Way.CONTINUED, index, one.common)
+        return WorkerChoice(Way.PARKED if one.takes_results else Way.CONTINUED, index, one.common)
     # Whoever brings a parked conversation without what it waits for will not come for that any more.
     is_left = one.common == one.length and one.state is WorkerState.PARKED
-    return Choice(Way.REWOUND, index, one.cut) if one.cut or is_left else None
+    return WorkerChoice(Way.REWOUND, index, one.cut) if one.cut or is_left else None
 
 
-def _at_the_bound(seen: Sequence[Seen], *, goes_back: bool, may_start: bool) -> Choice | None:
+def _at_the_bound(seen: Sequence[Candidate], *, goes_back: bool, may_start: bool) -> WorkerChoice | None:
     """No process may be added, so one gives up what it holds: an idle one, else a parked one, the oldest first."""
     for state in (WorkerState.IDLE, WorkerState.PARKED):
         own = _oldest(seen, state, of_the_base=True) if goes_back else None
         if own is not None:
-            return Choice(Way.REWOUND, own)
+            return WorkerChoice(Way.REWOUND, own)
         other = _oldest(seen, state)
         if other is not None and may_start:
-            return Choice(Way.COLD, instead=other)
+            return WorkerChoice(Way.COLD, instead=other)
     return None
 
 
-def _oldest(seen: Sequence[Seen], state: WorkerState, *, of_the_base: bool = False) -> int | None:
+def _oldest(seen: Sequence[Candidate], state: WorkerState, *, of_the_base: bool = False) -> int | None:
     """The index of the one in this state that was used longest ago, those that are spared left out."""
     fits = [
         index

@@ -10,7 +10,7 @@ from typing import Any
 from claudegwd.claude_cli import commands
 from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.launch import TOOL_SERVER
-from claudegwd.translate.history import Result, call_id
+from claudegwd.translate.history import ToolResult, call_id
 
 _REFUSAL = "this host does not serve such requests"
 
@@ -20,10 +20,10 @@ class ClientTools:
 
     def __init__(self) -> None:
         self.manifest: Sequence[Mapping[str, Any]] = ()
-        self._calls: dict[str, e.ControlRequest] = {}  # open ones, by the id of the model's call
-        self._results: dict[str, Result] = {}  # early ones, by the same
+        self._calls: dict[str, e.CliRequest] = {}  # open ones, by the id of the model's call
+        self._results: dict[str, ToolResult] = {}  # early ones, by the same
 
-    def take(self, event: e.ControlRequest) -> bytes:
+    def take(self, event: e.CliRequest) -> bytes:
         """A control request of the CLI: a tool's call, the handshake where no manifest was taken, or something else."""
         message = event.request.message
         if event.request.subtype != "mcp_message" or message is None:
@@ -42,7 +42,7 @@ class ClientTools:
                 return _answer(event, {"tools": list(self.manifest)})
         return _answer(event, {})
 
-    def give(self, results: Sequence[Result]) -> bytes:
+    def give(self, results: Sequence[ToolResult]) -> bytes:
         """Results of the client."""
         self._results.update((result.call_id, result) for result in results)
         return self._answers()
@@ -52,12 +52,12 @@ class ClientTools:
         return b"".join(_result(self._calls.pop(ident), self._results.pop(ident)) for ident in both)
 
 
-def _result(event: e.ControlRequest, result: Result) -> bytes:
+def _result(event: e.CliRequest, result: ToolResult) -> bytes:
     content = [_mcp_block(block) for block in result.blocks]
     return _answer(event, {"content": content, "isError": result.is_error})
 
 
-def _answer(event: e.ControlRequest, result: Mapping[str, Any]) -> bytes:
+def _answer(event: e.CliRequest, result: Mapping[str, Any]) -> bytes:
     ident = (event.request.message or {}).get("id", 0)
     return commands.mcp_answer(event.request_id, {"jsonrpc": "2.0", "id": ident, "result": result})
 

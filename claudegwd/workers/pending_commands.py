@@ -24,7 +24,7 @@ class PendingCommands:
         self._send(make(ident, **arguments))
         return ident
 
-    def answered(self, body: e.ResponseBody) -> None:
+    def answered(self, body: e.CliResponseBody) -> None:
         """Call once the answer was looked at: who waits for it goes on."""
         reply = self._open.pop(body.request_id, None)
         if reply is not None:

@@ -16,7 +16,7 @@ from claudegwd.supervised import supervised
 from claudegwd.translate.history import canonical_answer, chain
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.signatures import Signatures
-from claudegwd.workers.choice import Choice, Seen, Way, choose
+from claudegwd.workers.choice import Candidate, Way, WorkerChoice, choose
 from claudegwd.workers.conversations import Conversations, fits_parked
 from claudegwd.workers.memory import is_short, rss_bytes
 from claudegwd.workers.process import Launch
@@ -228,14 +228,14 @@ class Pool:
         choice = choose(seen, whole=self.whole, room=room, may_start=may_start, fresh=fresh)
         return self._carry_out(choice, workers, plan) if choice is not None else None
 
-    def _look(self, plan: Plan) -> tuple[list[Worker], list[Seen]]:
+    def _look(self, plan: Plan) -> tuple[list[Worker], list[Candidate]]:
         workers = list(self.roster)
         base, found = self._base(plan), None if self.whole else self._conversations.find(plan)
         seen = []
         now = self._clock()
         for worker in workers:
             same_base = worker.base == base and (self.whole or worker.launch.goes_back)
-            view = Seen(
+            view = Candidate(
                 worker.state,
                 worker.used_at,
                 same_base=same_base,
@@ -256,7 +256,7 @@ class Pool:
             seen.append(view)
         return workers, seen
 
-    def _carry_out(self, choice: Choice, workers: Sequence[Worker], plan: Plan) -> Lease:
+    def _carry_out(self, choice: WorkerChoice, workers: Sequence[Worker], plan: Plan) -> Lease:
         worker = self.roster.hire() if choice.worker is None else workers[choice.worker]
         if choice.instead is not None:  # not before there is another
             workers[choice.instead].close(now=workers[choice.instead].state is WorkerState.PARKED)

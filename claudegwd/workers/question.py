@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import trio
 
 from claudegwd.config.schema import LimitsConfig
-from claudegwd.keys.answers import ENVIRONMENT, NoKeys, Wait
+from claudegwd.keys.answers import ENVIRONMENT, NoKeys, WaitForKey
 from claudegwd.keys.failures import FAILURES, FailureKind, RetryRule, backoff_seconds, error_for
 from claudegwd.keys.key import BASE_URL_VARIABLE, UpstreamKey
 from claudegwd.keys.ring import KeyRing
@@ -224,7 +224,7 @@ class Question:
             return self._lost(FailureKind.CLI, str(error))
 
     def _lost(self, kind: FailureKind, error: str) -> Failed:
-        return Failed(kind, None, error, None, streamed=False)
+        return Failed(kind, None, error, None)
 
     async def _ask(self, key: UpstreamKey | NoKeys, *, again: bool) -> None:
         lease, pool = self._held(), self._questions.pool
@@ -355,7 +355,7 @@ class Question:
             )
             if isinstance(choice, UpstreamKey | NoKeys):
                 return choice
-            if not isinstance(choice, Wait):
+            if not isinstance(choice, WaitForKey):
                 raise error_for(choice.kind, keys=len(self._questions.ring) > 0)
             if self.attempts.held_until is None:
                 self.attempts.held_until = now + self._questions.timing.hold

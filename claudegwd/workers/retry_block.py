@@ -9,7 +9,7 @@ machine (observed). It costs the CLI some 7 ms, so it is done only when such an 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claudegwd.translate.outputs import Output, Reasoning, Text, ToolArguments
+from claudegwd.translate.outputs import Output, Reasoning, TextPiece, ToolArguments
 from claudegwd.translate.parameters import DEFAULT_MAX_TOKENS, MAX_OUTPUT_TOKENS
 
 # Nothing listens on the port of "discard", and who may has no use for it.
@@ -31,5 +31,7 @@ class RetryBlock:
         It has when the answer so far `invites_another`, or when as many bytes as the limit has tokens have been said: a
         token has at least one byte and mostly four, so before that the limit is far.
         """
-        self._said += sum(len(output.raw) for output in outputs if isinstance(output, Text | Reasoning | ToolArguments))
+        self._said += sum(
+            len(output.raw) for output in outputs if isinstance(output, TextPiece | Reasoning | ToolArguments)
+        )
         return not self.is_up and (invites_another or self._said >= self._limit)

@@ -1,6 +1,9 @@
-"""The states of a worker, as a table. An unlisted pair is an error that names both."""
+"""The states of a worker, and what moves it between them."""
 
 from enum import Enum
+from typing import Final
+
+from claudegwd.transitions import Transitions
 
 
 class WorkerState(Enum):
@@ -23,7 +26,7 @@ class WorkerEvent(Enum):
     ENDED = "ended"
 
 
-TABLE: dict[tuple[WorkerState, WorkerEvent], WorkerState] = {
+TRANSITIONS: Final[Transitions[WorkerState, WorkerEvent]] = {
     (WorkerState.STARTING, WorkerEvent.READY): WorkerState.SPARE,
     # A request may take a worker that is still starting: what is written waits in the pipe.
     (WorkerState.STARTING, WorkerEvent.TAKEN): WorkerState.BUSY,
@@ -62,15 +65,3 @@ BOUNDS: dict[WorkerState, tuple[str, str]] = {
     WorkerState.PARKED: ("workers.parked_seconds", "it is ended; later results are replayed"),
     WorkerState.CLOSING: ("EOF_SECONDS + TERM_SECONDS + REAP_SECONDS", "the kernel ends it by then"),
 }
-
-
-class WorkerStateError(Exception):
-    """A transition that is not in the table."""
-
-
-def after(state: WorkerState, event: WorkerEvent) -> WorkerState:
-    """The next state; raises WorkerStateError for a pair that is not in the table."""
-    try:
-        return TABLE[state, event]
-    except KeyError:
-        raise WorkerStateError(f"cannot take {event.value} in state {state.value}") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class BoundedWait:
     """`place` is module and function; `bound` the constant or setting that ends it; `sweep` what else may end what is
     waited for, and why the two agree."""
 
@@ -19,30 +19,64 @@ class Wait:
 
 
 WAITS = (
-    Wait("bodies.RequestBody.piece", "the next piece of the body", "BODY_SECONDS", "none"),
-    Wait("bodies.RequestBody.discard", "the rest of a refused body", "its own seconds, bytes and silence", "none"),
-    Wait("fetch.Fetcher._get", "a host that takes an image's request", "FETCH_SECONDS", "none"),
-    Wait("fetch._read", "the next bytes of an image", "FETCH_SECONDS", "none"),
-    Wait("pool.Pool._given", "a worker, in the queue", "limits.queue_seconds", "one that dies gives its place back"),
-    Wait("pool.Pool._until_settled", "a worker that has just answered", "SETTLING_SECONDS",
-         "SETTLE_SECONDS, which is longer"),
-    Wait("question.Question._choose_key", "a key that cools", "keys.hold_seconds", "its worker was given back before"),
-    Wait("question.Question._next_step", "the pause before an overloaded upstream is asked again",
-         "BACKOFF_MAX_SECONDS", "the worker is busy and not answering, which no sweep ends"),
-    Wait("worker.Worker.append", "the CLI to take a message of the history", "ACKNOWLEDGE_SECONDS, or START_SECONDS",
-         "START_SECONDS: the same"),
-    Wait("worker.Worker.until_settled", "the CLI to end its last turn", "SETTLE_SECONDS", "SETTLE_SECONDS: the same"),
-    Wait("pending_commands.PendingCommands.answer", "the CLI to go back", "SETTLE_SECONDS", "none: the worker is busy"),
-    Wait("question.Question._receive_soon", "the CLI's first word, then the first token",
-         "ACKNOWLEDGE_SECONDS, FIRST_EVENT_SECONDS, BETWEEN_EVENTS_SECONDS",
-         "BETWEEN_EVENTS_SECONDS: the longest of them"),
-    Wait("question.Question.first", "all of the above", "limits.request_seconds", "the lease ends with it"),
-    Wait("question.Question.next", "the next outputs of the answer", "BETWEEN_EVENTS_SECONDS, limits.request_seconds",
-         "it is the sweep that ends it, and says so on the channel"),
-    Wait("output_channel.OutputReceiver.receive", "the same", "the same", "the same"),
-    Wait("output_channel.OutputSender.deliver", "the client to read", "UNREAD_SECONDS",
-         "it is the sweep that ends it; not silence"),
-    Wait("mixing.mixed_outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
-    Wait("mixing._feed", "the client to read what another choice said", "UNREAD_SECONDS",
-         "as for OutputSender.deliver"),
-)  # fmt: skip
+    BoundedWait("bodies.RequestBody.piece", "the next piece of the body", "BODY_SECONDS", "none"),
+    BoundedWait(
+        "bodies.RequestBody.discard", "the rest of a refused body", "its own seconds, bytes and silence", "none"
+    ),
+    BoundedWait("fetch.Fetcher._get", "a host that takes an image's request", "FETCH_SECONDS", "none"),
+    BoundedWait("fetch._read", "the next bytes of an image", "FETCH_SECONDS", "none"),
+    BoundedWait(
+        "pool.Pool._given", "a worker, in the queue", "limits.queue_seconds", "one that dies gives its place back"
+    ),
+    BoundedWait(
+        "pool.Pool._until_settled",
+        "a worker that has just answered",
+        "SETTLING_SECONDS",
+        "SETTLE_SECONDS, which is longer",
+    ),
+    BoundedWait(
+        "question.Question._choose_key", "a key that cools", "keys.hold_seconds", "its worker was given back before"
+    ),
+    BoundedWait(
+        "question.Question._next_step",
+        "the pause before an overloaded upstream is asked again",
+        "BACKOFF_MAX_SECONDS",
+        "the worker is busy and not answering, which no sweep ends",
+    ),
+    BoundedWait(
+        "worker.Worker.append",
+        "the CLI to take a message of the history",
+        "ACKNOWLEDGE_SECONDS, or START_SECONDS",
+        "START_SECONDS: the same",
+    ),
+    BoundedWait(
+        "worker.Worker.until_settled", "the CLI to end its last turn", "SETTLE_SECONDS", "SETTLE_SECONDS: the same"
+    ),
+    BoundedWait(
+        "pending_commands.PendingCommands.answer", "the CLI to go back", "SETTLE_SECONDS", "none: the worker is busy"
+    ),
+    BoundedWait(
+        "question.Question._receive_soon",
+        "the CLI's first word, then the first token",
+        "ACKNOWLEDGE_SECONDS, FIRST_EVENT_SECONDS, BETWEEN_EVENTS_SECONDS",
+        "BETWEEN_EVENTS_SECONDS: the longest of them",
+    ),
+    BoundedWait("question.Question.first", "all of the above", "limits.request_seconds", "the lease ends with it"),
+    BoundedWait(
+        "question.Question.next",
+        "the next outputs of the answer",
+        "BETWEEN_EVENTS_SECONDS, limits.request_seconds",
+        "it is the sweep that ends it, and says so on the channel",
+    ),
+    BoundedWait("output_channel.OutputReceiver.receive", "the same", "the same", "the same"),
+    BoundedWait(
+        "output_channel.OutputSender.deliver",
+        "the client to read",
+        "UNREAD_SECONDS",
+        "it is the sweep that ends it; not silence",
+    ),
+    BoundedWait("mixing.mixed_outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
+    BoundedWait(
+        "mixing._feed", "the client to read what another choice said", "UNREAD_SECONDS", "as for OutputSender.deliver"
+    ),
+)

@@ -15,9 +15,10 @@ from claudegwd.claude_cli.limit_windows import LimitWindow, windows_of_event, wi
 from claudegwd.keys.failures import FailureKind
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
+from claudegwd.transitions import ImpossibleTransition, after
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.catalogue import Initialized, read_initialized
-from claudegwd.translate.history import Result
+from claudegwd.translate.history import ToolResult
 from claudegwd.translate.turn import After, Failed, Finished, Output, Turn, TurnError
 from claudegwd.workers.client_tools import ClientTools
 from claudegwd.workers.output_channel import OutputReceiver, open_output_channel
@@ -29,9 +30,9 @@ from claudegwd.workers.states import (
     ACKNOWLEDGE_SECONDS,
     SETTLE_SECONDS,
     START_SECONDS,
+    TRANSITIONS,
     WorkerEvent,
     WorkerState,
-    after,
 )
 from claudegwd.workers.transcript import Transcript
 from claudegwd.workers.warm_up import WarmUp
@@ -125,7 +126,7 @@ class Worker:
 
     def change(self, event: WorkerEvent) -> None:
         """Take an event of the state table."""
-        self.state = after(self.state, event)
+        self.state = after(TRANSITIONS, self.state, event)
         self.process.to_foreground()  # a spare starts no more, or is waited for
         if self.state is WorkerState.SETTLING:
             self.at_rest = trio.Event()
@@ -218,7 +219,7 @@ class Worker:
         return self.initialized
 
     def ask(
-        self, turn: Turn, lines: bytes, *, kept: int = 0, results: Sequence[Result] = (), last_use: bool = False
+        self, turn: Turn, lines: bytes, *, kept: int = 0, results: Sequence[ToolResult] = (), last_use: bool = False
     ) -> OutputReceiver:
         """Write the question, or the results that a parked turn waits for.
 
@@ -246,7 +247,7 @@ class Worker:
             return
         now.abandoned = True
         # To the turn itself nothing has happened yet: it goes on until the CLI has ended it.
-        now.outputs.end((Failed(FailureKind.CLI, None, "abandoned", None, streamed=True),))
+        now.outputs.end((Failed(FailureKind.CLI, None, "abandoned", None),))
         if now.settled.is_set():
             self._settle(now)
         else:
@@ -334,7 +335,7 @@ class Worker:
                 if now is not None and now.turn.verbatim:
                     outputs.extend(now.turn.passed_on(event, line))
                 self._on_event(event, outputs)
-        except (e.EventError, TurnError) as error:
+        except (e.EventError, TurnError, ImpossibleTransition) as error:
             self.process.fault = str(error)
             outputs.extend(self._lost())
             self.close(now=True)
@@ -349,7 +350,7 @@ class Worker:
 
     def _on_event(self, event: e.AnyEvent, outputs: list[Output]) -> None:
         # Answers to what was written before the question say nothing of it.
-        if not isinstance(event, e.ControlResponse) or event.response.request_id == self._settings_id:
+        if not isinstance(event, e.CliResponse) or event.response.request_id == self._settings_id:
             self._acknowledged = True
         match event:
             case e.RateLimit(rate_limit_info=info):
@@ -357,9 +358,9 @@ class Worker:
                 self._tell_limits(windows_of_event(info))
             case e.StreamEvent() | e.AssistantLine():
                 self._feed(event, outputs)
-            case e.ControlResponse(response=body):
+            case e.CliResponse(response=body):
                 self._on_reply(body)
-            case e.ControlRequest():
+            case e.CliRequest():
                 self._send(self._client_tools.take(event))
             case e.Result():
                 self._on_result(event, outputs)
@@ -444,7 +445,7 @@ class Worker:
         if new > 0 and self._now is not None:
             self._now.answer.spend(new)
 
-    def _on_reply(self, body: e.ResponseBody) -> None:
+    def _on_reply(self, body: e.CliResponseBody) -> None:
         if body.request_id == self._ready_id:
             self._on_started()
         elif self._warm_up.takes(body.request_id):
@@ -466,7 +467,7 @@ class Worker:
         log_event(log, logging.WARNING, "the CLI refused a command", pid=self.process.pid)
         self.close(now=True)
 
-    def _on_rewound(self, body: e.ResponseBody) -> None:
+    def _on_rewound(self, body: e.CliResponseBody) -> None:
         if not rewound(body.response):
             self._refuse("it does not go back")
             return

@@ -19,7 +19,7 @@ import pydantic
 from claudegwd.claude_cli.events import decode_event
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import parse_chat_request
-from claudegwd.openai_api.chat_response import ChatStream, Choice, Usage, completion_body
+from claudegwd.openai_api.chat_response import ChatChoice, ChatStream, Usage, completion_body
 
 # The fastest of so many rounds: other programs can only make one slower.
 ROUNDS = 9
@@ -165,7 +165,7 @@ _m_encode = msgspec.json.Encoder().encode
 _p_value = pydantic.TypeAdapter(dict[str, Any])
 _stream = ChatStream(IDENT, 1_800_000_000, "claude-sonnet-4-20250514")
 _literal = msgspec.Raw(json.dumps(TEXT).encode())
-_whole = [Choice(index=0, content=ANSWER)]
+_whole = [ChatChoice(index=0, content=ANSWER)]
 
 Job = Callable[[], Any]
 JOBS: dict[str, dict[str, Job]] = {

@@ -15,7 +15,7 @@ import trio
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import last_user_text, obey, say
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, ToolUse, limited, revoked
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, ToolUse, limited, revoked
 
 
 async def serve(deltas: int, gap: float) -> None:
@@ -30,7 +30,9 @@ async def serve(deltas: int, gap: float) -> None:
             return limited(retry_after=1)
         said = last_user_text(request)
         if said.startswith("call "):
-            return Reply((ToolUse(f"toolu_{next(calls)}", str(request.body["tools"][0]["name"]), {}),), "tool_use")
+            return ScriptedReply(
+                (ToolUse(f"toolu_{next(calls)}", str(request.body["tools"][0]["name"]), {}),), "tool_use"
+            )
         return obey(request, said, gap=gap) if said.startswith("echo ") else say(*parts, gap=gap)
 
     async with trio.open_nursery() as nursery:

@@ -13,7 +13,7 @@ import trio
 
 from claudegwctl.client import Daemon, quoted
 from claudegwctl.problems import NotRunning, Problem, Refused
-from claudegwd.logs import Entry
+from claudegwd.logs import LogEntry
 from tests.small_gateway import SmallGateway
 
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
@@ -50,7 +50,7 @@ async def test_asking_the_real_one(socket: Path) -> None:
 
 async def test_a_stream_of_lines(gateway: SmallGateway, socket: Path) -> None:
     for number in range(300):
-        gateway.logs.append(Entry(0.0, "info", "claudegwd", "größer " * 20, {"count": number}))
+        gateway.logs.append(LogEntry(0.0, "info", "claudegwd", "größer " * 20, {"count": number}))
     read = partial(Daemon(socket).lines, "/v1/logs", {"lines": 2000}, follow=False)
     lines = await trio.to_thread.run_sync(lambda: list(read()))
     assert [line["count"] for line in lines] == list(range(300))

@@ -10,7 +10,7 @@ from claudegwd.demo.script import (
     Event,
     Fail,
     Pause,
-    Reply,
+    ScriptedReply,
     Step,
     Text,
     ToolUse,
@@ -26,7 +26,7 @@ BRIEF = Pause(0.1)
 STREAM_ERROR = Event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}})
 
 
-def unfinished(text: str) -> Reply:
+def unfinished(text: str) -> ScriptedReply:
     """An answer that is cut inside its first block."""
     usage = {"input_tokens": 1, "output_tokens": 1}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "content": [], "usage": usage}
@@ -34,21 +34,21 @@ def unfinished(text: str) -> Reply:
     delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
     events = ({"type": "message_start", "message": message}, block, delta)
     steps: tuple[Step, ...] = tuple(Event(str(event["type"]), event) for event in events)
-    return Reply((*steps, BRIEF, Drop()), envelope=False)
+    return ScriptedReply((*steps, BRIEF, Drop()), envelope=False)
 
 
 LAST_EVENTS: dict[str, Answer] = {
     "a plain end": say("done"),
-    "max_tokens": Reply((Text(("cut",)), BRIEF), stop_reason="max_tokens"),
-    "context window": Reply((Text(("cut",)), BRIEF), stop_reason="model_context_window_exceeded"),
-    "no content": Reply((BRIEF,)),
-    "white space": Reply((Text((" ",)), BRIEF)),
+    "max_tokens": ScriptedReply((Text(("cut",)), BRIEF), stop_reason="max_tokens"),
+    "context window": ScriptedReply((Text(("cut",)), BRIEF), stop_reason="model_context_window_exceeded"),
+    "no content": ScriptedReply((BRIEF,)),
+    "white space": ScriptedReply((Text((" ",)), BRIEF)),
     "refusal": refusal("no"),
-    "pause_turn": Reply((Text(("wait",)), BRIEF), stop_reason="pause_turn"),
+    "pause_turn": ScriptedReply((Text(("wait",)), BRIEF), stop_reason="pause_turn"),
     "cut in the first block": unfinished("half"),
-    "cut after the first block": Reply((Text(("whole",)), BRIEF, Drop())),
-    "error event after the first block": Reply((Text(("whole",)), BRIEF, STREAM_ERROR)),
-    "a tool nobody declared": Reply((ToolUse("toolu_1", "none", {}), BRIEF), stop_reason="tool_use"),
+    "cut after the first block": ScriptedReply((Text(("whole",)), BRIEF, Drop())),
+    "error event after the first block": ScriptedReply((Text(("whole",)), BRIEF, STREAM_ERROR)),
+    "a tool nobody declared": ScriptedReply((ToolUse("toolu_1", "none", {}), BRIEF), stop_reason="tool_use"),
 }
 
 # Arguments that are no JSON, which the CLI would answer itself.
@@ -61,8 +61,8 @@ ON_EVERY_MODEL: dict[str, tuple[Answer, int, str]] = {
     "a plain end": (say("done"), 200, "stop"),
     "max_tokens": (LAST_EVENTS["max_tokens"], 200, "length"),
     "refusal": (refusal("no"), 200, "content_filter"),
-    "a refusal with words": (Reply((Text(("I",)), BRIEF), stop_reason="refusal"), 200, "content_filter"),
-    "arguments that are no JSON": (Reply((SLIP, BRIEF), stop_reason="tool_use"), 200, "tool_calls"),
+    "a refusal with words": (ScriptedReply((Text(("I",)), BRIEF), stop_reason="refusal"), 200, "content_filter"),
+    "arguments that are no JSON": (ScriptedReply((SLIP, BRIEF), stop_reason="tool_use"), 200, "tool_calls"),
     "bad request": (bad_request(), 400, ""),
     "too long": (too_long(), 400, ""),
 }

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Drop, Reply, Text, Wait
+from claudegwd.demo.script import Drop, ScriptedReply, Text, Wait
 from tests.e2e.harness import MODEL, Running, running, secret
 from tests.openai_client import read_events
 from tests.openai_description import validator
@@ -40,7 +40,7 @@ async def events(gateway: Running, ident: str, after: int | None = None) -> list
 
 async def test_it_is_made_while_nobody_waits_and_can_be_gone_on_from(gateway: Running) -> None:
     go = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("one ",)), Wait(go), Text(("two",))))
     made = await begin(gateway)
     assert (made.status, made.background, made.output) == ("queued", True, [])
     assert (await until(gateway, made.id, "in_progress")).id == made.id
@@ -54,7 +54,7 @@ async def test_it_is_made_while_nobody_waits_and_can_be_gone_on_from(gateway: Ru
 
 async def test_a_stream_may_break_off_and_the_response_is_made_all_the_same(gateway: Running) -> None:
     go = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("one ",)), Wait(go), Text(("two",))))
     async with await gateway.client.responses.create(model=MODEL, input="Go.", background=True, stream=True) as stream:
         async for event in stream:
             if event.type == "response.created":
@@ -67,7 +67,7 @@ async def test_a_stream_may_break_off_and_the_response_is_made_all_the_same(gate
 
 async def test_a_broken_stream_is_taken_up_where_it_broke(gateway: Running) -> None:
     go = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("one ",)), Wait(go), Text(("two",))))
     made = await begin(gateway)
     seen = []
     async with await gateway.client.responses.retrieve(made.id, stream=True) as stream:
@@ -89,7 +89,7 @@ async def test_a_broken_stream_is_taken_up_where_it_broke(gateway: Running) -> N
 
 
 async def test_it_can_be_cancelled_and_its_worker_is_free(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(trio.Event())))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("one ",)), Wait(trio.Event())))
     made = await begin(gateway)
     async with await gateway.client.responses.retrieve(made.id, stream=True) as stream:
         async for event in stream:
@@ -110,7 +110,7 @@ async def test_it_can_be_cancelled_and_its_worker_is_free(gateway: Running) -> N
 
 async def test_one_that_fails_says_so(gateway: Running) -> None:
     seen = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("some words",)), Wait(seen), Drop()))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("some words",)), Wait(seen), Drop()))
     made = await begin(gateway)
     async for event in await gateway.client.responses.retrieve(made.id, stream=True):
         if event.type == "response.output_text.delta":
@@ -128,7 +128,7 @@ async def test_what_is_not_to_be_stored_cannot_be_made_so(gateway: Running) -> N
 
 async def test_a_stop_waits_for_what_is_under_way() -> None:
     go = trio.Event()
-    async with running(lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))) as gateway:
+    async with running(lambda _: ScriptedReply((Text(("one ",)), Wait(go), Text(("two",))))) as gateway:
         made = await begin(gateway)
         await until(gateway, made.id, "in_progress")
         os.kill(gateway.pid, signal.SIGTERM)

@@ -10,14 +10,14 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Reply, Text, Usage, Wait
+from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, Wait
 from tests.control_cli import ctl
 from tests.e2e.harness import MODEL, Running, running
 
 pytestmark = pytest.mark.cli
 
 # By the CLI's prices of this model, 3 and 15 dollars a million: 0.42 cents.
-USAGE = Usage(400, 200)
+USAGE = ScriptedUsage(400, 200)
 
 
 async def a_client(gateway: Running, budget: str) -> dict[str, str]:
@@ -75,7 +75,7 @@ async def test_side_by_side_they_do_not_overshoot() -> None:
     async with running_with_budgets() as gateway:
         headers = await a_client(gateway, "0.0041usd/day")
         go_on = trio.Event()
-        gateway.endpoint.script = lambda _: Reply((Text(("a",)), Wait(go_on), Text(("b",))), usage=USAGE)
+        gateway.endpoint.script = lambda _: ScriptedReply((Text(("a",)), Wait(go_on), Text(("b",))), usage=USAGE)
         answers: list[httpx.Response] = []
 
         async def one() -> None:
@@ -96,7 +96,9 @@ async def test_who_leaves_before_the_end_has_spent_it_all_the_same() -> None:
     async with running_with_budgets() as gateway:
         headers = await a_client(gateway, "1100tokens/day")
         never = trio.Event()
-        gateway.endpoint.script = lambda _: Reply((Text(("a" * 4000,)), Wait(never)), usage=Usage(200, 1000))
+        gateway.endpoint.script = lambda _: ScriptedReply(
+            (Text(("a" * 4000,)), Wait(never)), usage=ScriptedUsage(200, 1000)
+        )
         body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
         async with gateway.http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
             async for line in response.aiter_lines():

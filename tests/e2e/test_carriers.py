@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import echo, say
-from claudegwd.demo.script import Pause, RecordedRequest, Reply, Text, ToolUse, Wait
+from claudegwd.demo.script import Pause, RecordedRequest, ScriptedReply, Text, ToolUse, Wait
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
 from tests.e2e.harness import MODEL, Messages, Running, as_messages, running
 
@@ -98,7 +98,7 @@ async def test_a_stop_leaves_a_worker_that_serves_on(gateway: Running, carrier: 
     pids = {row["pid"] for row in await gateway.workers("idle")}
     hold = trio.Event()
     said = (Wait(hold),) if when == "before the first token" else (Text(("some",)), Wait(hold))
-    gateway.endpoint.script = lambda _: Reply(said)
+    gateway.endpoint.script = lambda _: ScriptedReply(said)
     before = gateway.endpoint.count
     with trio.move_on_after(20) as scope:
         wanted = {"model": MODEL, "messages": messages, "stream": True}
@@ -129,7 +129,7 @@ async def test_a_stop_leaves_a_worker_that_serves_on(gateway: Running, carrier: 
 
 async def test_an_answer_that_was_cut_leaves_a_worker_that_serves_on(gateway: Running, carrier: str) -> None:
     messages = await conversation_of(gateway, 1, "cut")
-    gateway.endpoint.script = lambda _: Reply((Text(("cut off",)), Pause(0.1)), stop_reason="max_tokens")
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("cut off",)), Pause(0.1)), stop_reason="max_tokens")
     before = gateway.endpoint.count
     answer = await gateway.ask(messages, max_tokens=2)
     assert (answer.reason, answer.text) == ("length", "cut off")
@@ -142,7 +142,7 @@ async def test_an_answer_that_was_cut_leaves_a_worker_that_serves_on(gateway: Ru
 
 
 async def test_results_of_tools_with_words_beside_them(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((ToolUse("toolu_1", "look", {"q": "a"}),), stop_reason="tool_use")
+    gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_1", "look", {"q": "a"}),), stop_reason="tool_use")
     messages = as_messages("Look it up.")
     answer = await gateway.ask(messages, tools=TOOLS)
     gateway.endpoint.script = lambda _: say("found")
@@ -169,11 +169,13 @@ async def test_another_conversation_at_the_bound_ends_no_process(gateway: Runnin
 
 
 async def test_many_conversations_with_tools_run_on_few_processes() -> None:
-    def script(request: RecordedRequest) -> Reply:
+    def script(request: RecordedRequest) -> ScriptedReply:
         last = request.messages[-1]["content"]
         if any(block["type"] == "tool_result" for block in last):
             return say("done")
-        return Reply((ToolUse(f"toolu_{request.at}".replace(".", "_"), "look", {"q": "a"}),), stop_reason="tool_use")
+        return ScriptedReply(
+            (ToolUse(f"toolu_{request.at}".replace(".", "_"), "look", {"q": "a"}),), stop_reason="tool_use"
+        )
 
     config = "[workers]\nmax = 4\n[limits]\nrequests_per_minute = 0"
     async with running(script, config=config) as gateway:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from claudegwd.demo.replies import blocks, echo, refusal, say
-from claudegwd.demo.script import RecordedRequest, Reply, Text, Usage
+from claudegwd.demo.script import RecordedRequest, ScriptedReply, ScriptedUsage, Text
 from claudegwd.translate.history import CONTINUE
 from tests.e2e.harness import MODEL, Running, secret
 
@@ -44,7 +44,7 @@ async def test_an_answer_has_what_every_client_reads(gateway: Running) -> None:
 
 
 async def test_usage_counts_what_the_cache_read_and_wrote(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: say("ok", usage=Usage(10, 20, cache_read=300, cache_creation=4000))
+    gateway.endpoint.script = lambda _: say("ok", usage=ScriptedUsage(10, 20, cache_read=300, cache_creation=4000))
     usage: Any = (await gateway.ask("Count.")).completion.usage
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (4310, 20, 4330)
     assert usage.prompt_tokens_details.cached_tokens == 300
@@ -62,7 +62,7 @@ async def test_usage_counts_what_the_cache_read_and_wrote(gateway: Running) -> N
     ],
 )
 async def test_finish_reason_is_upstreams_stop_reason(gateway: Running, stop_reason: str, expected: str) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("some text",)),), stop_reason=stop_reason)
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("some text",)),), stop_reason=stop_reason)
     answer = await gateway.ask(f"Stop with {stop_reason}.")
     assert (answer.reason, answer.text) == (expected, "some text")
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import blocks, say
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, ToolUse, revoked
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, Text, ToolUse, revoked
 from tests.cli_binary import find_cli
 from tests.e2e.harness import Running, running
 
@@ -50,10 +50,10 @@ async def test_it_finishes_a_task_while_the_first_key_is_revoked(tmp_path: Path)
             return revoked()
         if not given:
             write = ToolUse("toolu_1", "Write", {"file_path": str(file), "content": "written by it\n"}, 3)
-            return Reply((Text(("Writing",)), write), "tool_use")
+            return ScriptedReply((Text(("Writing",)), write), "tool_use")
         if given == 1:
             show = ToolUse("toolu_2", "Bash", {"command": f"cat {file}", "description": "Show it"}, 2)
-            return Reply((show,), "tool_use")
+            return ScriptedReply((show,), "tool_use")
         return say("All ", "done")
 
     async with running(script, keys=(FIRST, SECOND)) as gateway:

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, ToolUse, Usage
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, ScriptedUsage, Text, ToolUse
 from claudegwd.openai_api.responses_compaction import SUMMARISE, SUMMARY_HEAD
 from tests.e2e.harness import MODEL, Running, running, secret
 from tests.openai_description import validator
@@ -31,8 +31,8 @@ SUMMARY = "The bridge has three arches; stones are there."
 def script(request: RecordedRequest) -> Answer:
     """A summary where one is asked for."""
     if SUMMARISE in json.dumps(request.messages[-1], ensure_ascii=False):
-        return Reply((Text((secret(SUMMARY),)),), usage=Usage(100, 10))
-    return Reply((Text(("I go on.",)),), usage=Usage(20, 5))
+        return ScriptedReply((Text((secret(SUMMARY),)),), usage=ScriptedUsage(100, 10))
+    return ScriptedReply((Text(("I go on.",)),), usage=ScriptedUsage(20, 5))
 
 
 def sent(gateway: Running, index: int = -1) -> str:
@@ -150,7 +150,7 @@ async def test_a_compaction_of_another_client_is_refused() -> None:
 
 
 async def test_a_model_that_writes_no_summary_is_an_error(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((ToolUse("toolu_0", "alpha", {}),), stop_reason="tool_use")
+    gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_0", "alpha", {}),), stop_reason="tool_use")
     with pytest.raises(openai.APIStatusError) as caught:
         await gateway.client.responses.compact(model=MODEL, input="Build.", extra_body={"tools": [ALPHA]})
     assert (caught.value.status_code, caught.value.code) == (503, "invalid_model_output")

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import RecordedRequest, Reply, Text, Thinking, Usage
+from claudegwd.demo.script import RecordedRequest, ScriptedReply, ScriptedUsage, Text, Thinking
 from tests.e2e.harness import MODEL, Running, secret
 
 pytestmark = pytest.mark.cli
@@ -18,7 +18,7 @@ def asked(request: RecordedRequest) -> str:
 
 
 async def test_a_prompt_is_answered(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: say("once upon", usage=Usage(7, 3))
+    gateway.endpoint.script = lambda _: say("once upon", usage=ScriptedUsage(7, 3))
     completion = await gateway.client.completions.create(model=MODEL, prompt=secret("Tell."), max_tokens=16)
     assert completion.object == "text_completion"
     assert completion.id.startswith("cmpl-")
@@ -43,7 +43,7 @@ async def test_prompts_and_choices_are_in_order(gateway: Running) -> None:
 
 
 async def test_the_pieces_of_a_stream_are_the_texts(gateway: Running) -> None:
-    gateway.endpoint.script = lambda request: Reply((Thinking(("hm",)), Text((" and ", asked(request)))))
+    gateway.endpoint.script = lambda request: ScriptedReply((Thinking(("hm",)), Text((" and ", asked(request)))))
     stream = await gateway.client.completions.create(
         model=MODEL, prompt=["one", "two"], echo=True, stream=True, stream_options={"include_usage": True}
     )

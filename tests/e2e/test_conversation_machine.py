@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Answer, Pause, RecordedRequest, Reply, Text, ToolUse, Wait, overloaded
+from claudegwd.demo.script import Answer, Pause, RecordedRequest, ScriptedReply, Text, ToolUse, Wait, overloaded
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
 from tests.e2e.harness import MODEL, Messages, Running, with_upstream
 
@@ -92,11 +92,11 @@ class Client:
             case "stop":
                 await self.stop()
             case "cut":
-                cut = Reply((Text((f"cut {self.said}",)), Pause(0.1)), stop_reason="max_tokens")
+                cut = ScriptedReply((Text((f"cut {self.said}",)), Pause(0.1)), stop_reason="max_tokens")
                 await self.ask(cut, max_tokens=2)
             case "call" | "leave the call":
                 use = ToolUse(f"toolu_{self.name}_{self.said}", "look", {})
-                await self.ask(Reply((use,), stop_reason="tool_use"))
+                await self.ask(ScriptedReply((use,), stop_reason="tool_use"))
                 if doing == "call":
                     self.messages.append({"role": "tool", "tool_call_id": use.id, "content": "it is 42"})
                     await self.ask(say(f"answer {self.said}"))
@@ -119,7 +119,7 @@ class Client:
 
     async def stop(self) -> None:
         """It asks, reads a first word, and takes all of it back."""
-        self.gateway.endpoint.script = lambda _: Reply((Text(("some",)), Wait(trio.Event())))
+        self.gateway.endpoint.script = lambda _: ScriptedReply((Text(("some",)), Wait(trio.Event())))
         before = self.gateway.endpoint.count
         system = {"role": "system", "content": self.prompt}
         wanted = {"model": MODEL, "messages": [system, *self.messages], "stream": True, "tools": TOOLS}

@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, ToolUse
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, ToolUse
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
 from tests.e2e.harness import Messages, Running
 from tests.e2e.test_conversation_machine import KEPT, TOOLS, meant, shape
@@ -53,7 +53,7 @@ class Crowd:
             self.wrong.append(f"{name}: {len(request.messages)} messages")
         turn = sum(message["role"] == "user" for message in self.meant.get(name, []))
         if turn % CALLS_EVERY == 0 and self.meant[name][-1]["role"] == "user":
-            return Reply((ToolUse(f"toolu_{name}_{turn}", "look", {}),), stop_reason="tool_use")
+            return ScriptedReply((ToolUse(f"toolu_{name}_{turn}", "look", {}),), stop_reason="tool_use")
         return say(f"{name}: answer {turn}")
 
     async def talk(self, name: str) -> None:

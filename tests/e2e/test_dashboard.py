@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, Usage, Wait
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, ScriptedUsage, Text, Wait
 from tests.chromium import Page, chromium, find_chromium, new_page
 from tests.dashboard_process import dashboard
 from tests.e2e.daemon_process import Daemon
@@ -84,7 +84,7 @@ async def test_a_request_is_watched_a_key_rotated_and_the_chart_changes(
     go = trio.Event()
 
     def script(_: RecordedRequest) -> Answer:
-        return Reply((Text(("Hello", " there")), Wait(go), Text((".",))), usage=Usage(1200, 340))
+        return ScriptedReply((Text(("Hello", " there")), Wait(go), Text((".",))), usage=ScriptedUsage(1200, 340))
 
     gateway.endpoint.script = script
     async with looking(browser, gateway) as page, trio.open_nursery() as nursery:

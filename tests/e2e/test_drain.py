@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import last_user_text, say
-from claudegwd.demo.script import RecordedRequest, Reply, Text, Wait
+from claudegwd.demo.script import RecordedRequest, ScriptedReply, Text, Wait
 from tests.e2e.harness import MODEL, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -22,9 +22,9 @@ async def _metric(gateway: Running, name: str) -> str:
 async def test_what_runs_goes_on_and_what_comes_is_served() -> None:
     release = trio.Event()
 
-    def script(request: RecordedRequest) -> Reply:
+    def script(request: RecordedRequest) -> ScriptedReply:
         if last_user_text(request) == "Take your time.":
-            return Reply((Text(("begun ",)), Wait(release), Text(("and ended",))))
+            return ScriptedReply((Text(("begun ",)), Wait(release), Text(("and ended",))))
         return say("served")
 
     async with running(script) as gateway:

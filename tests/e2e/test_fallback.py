@@ -10,7 +10,16 @@ import openai
 import pytest
 
 from claudegwd.demo.replies import obey, say
-from claudegwd.demo.script import Answer, Drop, Fail, RecordedRequest, Reply, forbidden, no_such_model, overloaded
+from claudegwd.demo.script import (
+    Answer,
+    Drop,
+    Fail,
+    RecordedRequest,
+    ScriptedReply,
+    forbidden,
+    no_such_model,
+    overloaded,
+)
 from tests.e2e.harness import GOOD_KEY, Daemon, Running, running
 
 pytestmark = pytest.mark.cli
@@ -71,7 +80,7 @@ async def test_what_it_does_not_stand_in_for(gateway: Running) -> None:
     gateway.endpoint.script = only_the_other(Fail(400, "invalid_request_error", "messages: no"))
     assert (await gateway.refused("hello", model=WANTED)).status_code == 400
     # Something of an answer has come and is paid for: the same model is asked once more, and no other.
-    gateway.endpoint.script = lambda request: Reply((*say("one", "two").steps, Drop()))
+    gateway.endpoint.script = lambda request: ScriptedReply((*say("one", "two").steps, Drop()))
     with pytest.raises(openai.APIError):
         await gateway.stream("hello", model=WANTED)
     assert {sent.model for sent in gateway.upstream()} == {WANTED}

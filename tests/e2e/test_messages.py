@@ -16,11 +16,11 @@ from claudegwd.demo.script import (
     Drop,
     Fail,
     RecordedRequest,
-    Reply,
+    ScriptedReply,
+    ScriptedUsage,
     Text,
     Thinking,
     ToolUse,
-    Usage,
     bad_request,
     limited,
     overloaded,
@@ -76,7 +76,7 @@ def spoken(request: RecordedRequest) -> list[tuple[str, Any]]:
 
 
 async def test_an_answer_in_one_piece_has_every_field(gateway: Running) -> None:
-    gateway.endpoint.script = lambda request: Reply((Text(("Good ", "day")),), usage=Usage(7, 3, 5, 2))
+    gateway.endpoint.script = lambda request: ScriptedReply((Text(("Good ", "day")),), usage=ScriptedUsage(7, 3, 5, 2))
     async with talking(gateway) as client:
         raw = await client.messages.with_raw_response.create(**asked())
     message = await raw.parse()
@@ -94,7 +94,7 @@ async def test_an_answer_in_one_piece_has_every_field(gateway: Running) -> None:
 
 async def test_the_stream_is_the_upstreams_own(gateway: Running) -> None:
     steps = (Thinking(("Let me ", "see")), Text(("a", "b")), ToolUse("toolu_1", "Bash", {"command": "ls"}, 3))
-    gateway.endpoint.script = lambda request: Reply(steps, "tool_use")
+    gateway.endpoint.script = lambda request: ScriptedReply(steps, "tool_use")
     async with talking(gateway) as client, client.messages.stream(**asked(tools=TOOLS)) as stream:
         names = [event.type async for event in stream]
         final = await stream.get_final_message()
@@ -114,7 +114,7 @@ async def test_the_stream_is_the_upstreams_own(gateway: Running) -> None:
 
 async def test_a_tools_result_goes_back_to_the_model(gateway: Running) -> None:
     call = ToolUse("toolu_1", "Bash", {"command": "ls"})
-    gateway.endpoint.script = sequence(Reply((Text(("Looking",)), call), "tool_use"), say("Two files"))
+    gateway.endpoint.script = sequence(ScriptedReply((Text(("Looking",)), call), "tool_use"), say("Two files"))
     async with talking(gateway) as client:
         first = await client.messages.create(**asked(tools=TOOLS))
         messages: list[Any] = [
@@ -149,9 +149,9 @@ async def test_a_refusal_and_a_cut_answer_keep_the_upstreams_reasons(gateway: Ru
     async with talking(gateway) as client:
         gateway.endpoint.script = lambda request: refusal("I would", " rather not")
         assert (await client.messages.create(**asked())).stop_reason == "refusal"
-        gateway.endpoint.script = lambda request: Reply((Text(("cut",)),), "max_tokens")
+        gateway.endpoint.script = lambda request: ScriptedReply((Text(("cut",)),), "max_tokens")
         assert (await client.messages.create(**asked())).stop_reason == "max_tokens"
-        gateway.endpoint.script = lambda request: Reply((Text(("cut",)),), "stop_sequence", "END")
+        gateway.endpoint.script = lambda request: ScriptedReply((Text(("cut",)),), "stop_sequence", "END")
         stopped = await client.messages.create(**asked(stop_sequences=["END"]))
         assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", "END")
 
@@ -181,7 +181,7 @@ async def test_failures_of_the_upstream_have_anthropics_words(
 
 
 async def test_what_breaks_off_ends_in_an_error_event(gateway: Running) -> None:
-    gateway.endpoint.script = lambda request: Reply((Text(("so ", "far")), Drop()))
+    gateway.endpoint.script = lambda request: ScriptedReply((Text(("so ", "far")), Drop()))
     answer = await gateway.post(asked(stream=True), "/v1/messages", headers=VERSION)
     last = answer.text.strip().split("\n\n")[-1]
     assert last.startswith("event: error\n")
@@ -275,7 +275,7 @@ async def test_blocks_that_nobody_here_knows_pass_through(gateway: Running, carr
         Block({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}),
         Block({"type": "text", "text": ""}, ({"type": "text_delta", "text": "It is"}, cited)),
     )
-    gateway.endpoint.script = lambda request: Reply(steps)
+    gateway.endpoint.script = lambda request: ScriptedReply(steps)
     answer = await gateway.post(asked(), "/v1/messages", headers=VERSION)
     content = answer.json()["content"]
     assert [block["type"] for block in content] == ["server_tool_use", "web_search_tool_result", "text"]
@@ -358,7 +358,7 @@ async def test_a_request_at_the_wrong_door_is_told_the_right_one(gateway: Runnin
 
 async def test_a_tool_runner_of_anthropics_goes_round(gateway: Running) -> None:
     call = ToolUse("toolu_1", "add", {"a": 2, "b": 3}, 2)
-    gateway.endpoint.script = sequence(Reply((call,), "tool_use"), say("Five"))
+    gateway.endpoint.script = sequence(ScriptedReply((call,), "tool_use"), say("Five"))
 
     @anthropic.beta_async_tool
     async def add(a: int, b: int) -> str:

@@ -8,7 +8,7 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from claudegwd.demo.replies import by_key, echo, say
-from claudegwd.demo.script import Reply, Text, Usage, Wait
+from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, Wait
 from tests.e2e.harness import MODEL, Running, running, secret
 
 pytestmark = pytest.mark.cli
@@ -29,7 +29,7 @@ async def scraped(gateway: Running, **headers: str) -> Samples:
 
 
 async def test_what_was_asked_is_counted(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: say("ok", usage=Usage(10, 5))
+    gateway.endpoint.script = lambda _: say("ok", usage=ScriptedUsage(10, 5))
     before = await scraped(gateway)
     await gateway.ask(secret("one"))
     await gateway.stream("two")
@@ -96,7 +96,7 @@ async def test_the_queue_is_counted() -> None:
 
 async def test_a_client_that_goes_away_is_counted_as_that(gateway: Running) -> None:
     never = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("begin",)), Wait(never)))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("begin",)), Wait(never)))
     before = await scraped(gateway)
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Begin."}], "stream": True}
     async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as response:

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Answer, RecordedRequest, Usage, revoked, spent
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedUsage, revoked, spent
 from tests.control_cli import ctl
 from tests.e2e.harness import MODEL, Running, running
 from tests.e2e.test_windows import limits
@@ -69,7 +69,7 @@ async def test_keys_that_die_one_after_the_other(tmp_path: Path) -> None:
 
 async def test_a_window_and_a_budget(tmp_path: Path) -> None:
     config = telling(tmp_path) + "[auth]\nrequired = true\n"
-    nearly = replace(say("ok", usage=Usage(400, 200)), headers=limits(0.93, 0.2))
+    nearly = replace(say("ok", usage=ScriptedUsage(400, 200)), headers=limits(0.93, 0.2))
     async with running(lambda _: nearly, config=config) as gateway:
         made = await ctl(gateway.daemon.socket, "clients", "create", "laptop", "--budget", "0.01usd/month", "--json")
         headers = {"authorization": f"Bearer {made.json['key']}"}

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Reply, Text, Usage, Wait
+from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, Wait
 from tests.e2e.harness import MODEL, Running, running
 
 pytestmark = pytest.mark.cli
@@ -43,7 +43,7 @@ class Client:
 
 @pytest.fixture
 def client(gateway: Running) -> Client:
-    gateway.endpoint.script = lambda _: say("ok", usage=Usage(1000, 500))
+    gateway.endpoint.script = lambda _: say("ok", usage=ScriptedUsage(1000, 500))
     return Client(gateway, KEYS[0])
 
 
@@ -217,7 +217,7 @@ async def stopped(gateway: Running, client: Client, stranger: Client, how: str, 
 @pytest.mark.parametrize("how", [CHAT, "/v1/sessions"])
 async def test_delete_stops_a_stream(gateway: Running, client: Client, stranger: Client, how: str) -> None:
     never = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("begin",)), Wait(never)))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("begin",)), Wait(never)))
     session = f"stream-{how.count('/')}"
     lines: list[str] = []
     body = {"model": MODEL, "messages": HELLO, "session_id": session, "stream": True}
@@ -240,7 +240,7 @@ async def test_delete_stops_an_answer_before_its_first_token(
     gateway: Running, client: Client, stranger: Client, how: str, stream: bool
 ) -> None:
     never = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Wait(never),))
+    gateway.endpoint.script = lambda _: ScriptedReply((Wait(never),))
     session = f"whole-{how.count('/')}-{stream}"
     answers: list[httpx.Response] = []
 

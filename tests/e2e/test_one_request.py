@@ -11,11 +11,11 @@ import trio
 from claudegwd.demo.replies import blocks, last_user_text, say
 from claudegwd.demo.script import (
     Pause,
-    Reply,
+    ScriptedReply,
+    ScriptedUsage,
     Step,
     Text,
     ToolUse,
-    Usage,
     Wait,
 )
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
@@ -102,7 +102,7 @@ async def test_the_clis_billing_block_is_a_choice_of_the_key(attribution: bool |
 
 
 async def test_how_long_a_prompt_may_be_is_for_the_upstream_to_say(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("done",)),), usage=Usage(input_tokens=900_000))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("done",)),), usage=ScriptedUsage(input_tokens=900_000))
     long: Messages = [{"role": "user", "content": "word " * 600_000}]
     first = await gateway.ask(long)
     history = [*long, {"role": "assistant", "content": first.text}, {"role": "user", "content": "And now?"}]
@@ -129,7 +129,7 @@ ASKS_AGAIN_SECONDS = 1.0
 async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop: str, sign: str) -> None:
     """On a busy machine the daemon may learn of the end when the CLI has long gone on: here it is stopped meanwhile."""
     release = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((said, Wait(release), LEISURELY), stop_reason=stop)
+    gateway.endpoint.script = lambda _: ScriptedReply((said, Wait(release), LEISURELY), stop_reason=stop)
     before = gateway.endpoint.count
     wanted = {"model": MODEL, "messages": HISTORY, "max_tokens": 4, "stream": True}
     async with gateway.http.stream("POST", "/v1/chat/completions", json=wanted) as response:

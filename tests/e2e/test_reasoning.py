@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from claudegwd.demo.replies import blocks, say
-from claudegwd.demo.script import Reply, Text, Thinking, ToolUse, Usage
+from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, Thinking, ToolUse
 from tests.e2e.harness import Messages, Running, as_messages, secret
 
 pytestmark = pytest.mark.cli
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.cli
 ADAPTIVE = "sonnet"
 TOOLS = [{"type": "function", "function": {"name": "alpha", "parameters": {"type": "object"}}}]
 THOUGHT = Thinking(("Let me ", secret("think.")), signature="c2lnbmVk")
-USED = Usage(output_tokens=50, thinking_tokens=40)
+USED = ScriptedUsage(output_tokens=50, thinking_tokens=40)
 
 
 async def test_an_older_model_does_not_think_unless_asked(gateway: Running) -> None:
@@ -58,7 +58,7 @@ async def test_an_effort_that_the_model_has_not_is_refused_with_those_it_has(gat
 
 
 async def test_thoughts_are_apart_from_the_answer(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((THOUGHT, Text(("The ", "answer."))), usage=USED)
+    gateway.endpoint.script = lambda _: ScriptedReply((THOUGHT, Text(("The ", "answer."))), usage=USED)
     answer = await gateway.ask("Think.", reasoning_effort="low")
     assert answer.text == "The answer."
     assert answer.message.reasoning_content == f"Let me {secret('think.')}"
@@ -74,7 +74,9 @@ async def test_thoughts_are_apart_from_the_answer(gateway: Running) -> None:
 
 async def called(gateway: Running, text: str) -> Messages:
     """A conversation in which a thought led to a call; its results are there."""
-    gateway.endpoint.script = lambda _: Reply((THOUGHT, ToolUse("toolu_1", "alpha", {})), stop_reason="tool_use")
+    gateway.endpoint.script = lambda _: ScriptedReply(
+        (THOUGHT, ToolUse("toolu_1", "alpha", {})), stop_reason="tool_use"
+    )
     messages = as_messages(text)
     answer = await gateway.ask(messages, tools=TOOLS, reasoning_effort="low")
     assert answer.reason == "tool_calls"

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import echo, say
-from claudegwd.demo.script import RecordedRequest, Reply, Text, Wait
+from claudegwd.demo.script import RecordedRequest, ScriptedReply, Text, Wait
 from tests.e2e.harness import GOOD_KEY, MODEL, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -82,9 +82,9 @@ async def test_sighup_reloads_and_survives_a_broken_file() -> None:
 async def test_keys_come_and_go_under_a_running_answer() -> None:
     release = trio.Event()
 
-    def script(request: RecordedRequest) -> Reply:
+    def script(request: RecordedRequest) -> ScriptedReply:
         if "Long" in str(request.body["messages"]):
-            return Reply((Text(("begun ",)), Wait(release), Text(("and ended",))))
+            return ScriptedReply((Text(("begun ",)), Wait(release), Text(("and ended",))))
         return say("short")
 
     async with running(script, keys=[GOOD_KEY]) as gateway:

@@ -12,7 +12,18 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
 from claudegwd.demo.replies import blocks, refusal, say
-from claudegwd.demo.script import Answer, Drop, RecordedRequest, Reply, Script, Text, Thinking, ToolUse, Usage, Wait
+from claudegwd.demo.script import (
+    Answer,
+    Drop,
+    RecordedRequest,
+    Script,
+    ScriptedReply,
+    ScriptedUsage,
+    Text,
+    Thinking,
+    ToolUse,
+    Wait,
+)
 from tests.e2e.harness import MODEL, Running, secret
 from tests.openai_client import final_response, read_events, stream_data
 
@@ -48,7 +59,7 @@ def answers(text: str, *uses: ToolUse) -> Script:
     def script(request: RecordedRequest) -> Answer:
         if any(block["type"] == "tool_result" for block in blocks(request.messages[-1])):
             return say(text)
-        return Reply((Text(("Wait.",)), *uses), stop_reason="tool_use")
+        return ScriptedReply((Text(("Wait.",)), *uses), stop_reason="tool_use")
 
     return script
 
@@ -61,7 +72,7 @@ def result_of(response: Response) -> dict[str, Any]:
 
 
 async def test_a_text_is_answered(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: say("Hel", "lo", usage=Usage(7, 3, cache_read=2, cache_creation=1))
+    gateway.endpoint.script = lambda _: say("Hel", "lo", usage=ScriptedUsage(7, 3, cache_read=2, cache_creation=1))
     response, _ = await ask(gateway, secret("Hi."), instructions="Be kind.", metadata={"a": "b"}, max_output_tokens=50)
     assert (response.output_text, response.status, response.metadata) == ("Hello", "completed", {"a": "b"})
     assert response.id.startswith("resp_")
@@ -74,7 +85,7 @@ async def test_a_text_is_answered(gateway: Running) -> None:
 
 
 async def test_a_stream_is_read_by_the_client_and_is_the_whole_answer(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("Hel", "lo", " 😀")),))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("Hel", "lo", " 😀")),))
     async with gateway.client.responses.stream(model=MODEL, input="Hi.") as stream:
         seen = [event.type async for event in stream]
         final = await stream.get_final_response()
@@ -136,8 +147,8 @@ async def test_tools_that_the_client_finds_can_be_called(gateway: Running) -> No
     def script(request: RecordedRequest) -> Answer:
         names = [tool["name"] for tool in request.body.get("tools", [])]
         if not any("mcp__alpha" in name for name in names):
-            return Reply((ToolUse("toolu_0", "tool_search", {"query": "alpha"}),), stop_reason="tool_use")
-        return Reply((ToolUse("toolu_1", "mcp__alpha", {"q": "x"}),), stop_reason="tool_use")
+            return ScriptedReply((ToolUse("toolu_0", "tool_search", {"query": "alpha"}),), stop_reason="tool_use")
+        return ScriptedReply((ToolUse("toolu_1", "mcp__alpha", {"q": "x"}),), stop_reason="tool_use")
 
     find = {"type": "tool_search", "execution": "client", "description": "Finds tools.", "parameters": SCHEMA}
     gateway.endpoint.script = script
@@ -182,7 +193,7 @@ async def test_parse_gives_the_clients_own_model(gateway: Running) -> None:
 
 async def test_thinking_is_a_summary(gateway: Running) -> None:
     said = (Thinking(("hm", "m")), Text(("4",)))
-    gateway.endpoint.script = lambda _: Reply(said, usage=Usage(9, 8, thinking_tokens=7))
+    gateway.endpoint.script = lambda _: ScriptedReply(said, usage=ScriptedUsage(9, 8, thinking_tokens=7))
     seen = await events(gateway, "2+2", model="sonnet", reasoning={"effort": "high", "summary": "auto"})
     deltas = [event.delta for event in seen if event.type == "response.reasoning_summary_text.delta"]
     assert "".join(deltas) == "hmm"
@@ -194,7 +205,7 @@ async def test_thinking_is_a_summary(gateway: Running) -> None:
 
 
 async def test_what_was_cut_says_why(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("long",)),), stop_reason="max_tokens")
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("long",)),), stop_reason="max_tokens")
     response, _ = await ask(gateway, "Long.")
     assert response.status == "incomplete"
     assert response.incomplete_details is not None
@@ -209,7 +220,7 @@ async def test_what_was_cut_says_why(gateway: Running) -> None:
 
 async def test_a_stream_that_breaks_off_fails(gateway: Running) -> None:
     seen = trio.Event()  # else the end might swallow the text on its way through the CLI
-    gateway.endpoint.script = lambda _: Reply((Text(("some words",)), Wait(seen), Drop()))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("some words",)), Wait(seen), Drop()))
     async for last in await gateway.client.responses.create(model=MODEL, input="Break.", stream=True):
         if last.type == "response.output_text.delta":
             seen.set()
@@ -303,7 +314,7 @@ async def test_what_has_no_effect_is_named(gateway: Running) -> None:
 
 
 async def test_a_client_that_goes_away_frees_the_process(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("a",) * 1000, gap=0.05),))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("a",) * 1000, gap=0.05),))
     body = {"model": MODEL, "input": "Slowly.", "stream": True}
     async with gateway.http.stream("POST", "/v1/responses", json=body) as answer:
         async for piece in answer.aiter_bytes():

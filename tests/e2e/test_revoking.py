@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from claudegwd.demo.script import Reply, Text, Wait
+from claudegwd.demo.script import ScriptedReply, Text, Wait
 from tests.e2e.harness import MODEL, running
 
 pytestmark = pytest.mark.cli
@@ -16,7 +16,9 @@ pytestmark = pytest.mark.cli
 
 async def test_a_revoked_client_is_told_so_in_mid_stream() -> None:
     never = trio.Event()
-    async with running(lambda _: Reply((Text(("begin",)), Wait(never))), config="[auth]\nrequired = true\n") as gateway:
+    async with running(
+        lambda _: ScriptedReply((Text(("begin",)), Wait(never))), config="[auth]\nrequired = true\n"
+    ) as gateway:
         made = (await gateway.control("POST", "/v1/clients", {"name": "laptop"})).json()
         token = next(value for value in made.values() if isinstance(value, str) and value.startswith("cgw-"))
         gateway.daemon.secrets.add(token)

@@ -16,8 +16,8 @@ from claudegwd.demo.script import (
     Answer,
     Fail,
     RecordedRequest,
-    Reply,
     Script,
+    ScriptedReply,
     Text,
     Wait,
     bad_request,
@@ -247,7 +247,7 @@ async def test_all_waits_of_a_request_together_are_bounded() -> None:
 
 async def test_a_key_that_died_while_a_request_was_queued_is_not_asked() -> None:
     go_on = trio.Event()
-    answers: Iterator[Answer] = iter([Reply((Wait(go_on), Text(("first",)))), say("second")])
+    answers: Iterator[Answer] = iter([ScriptedReply((Wait(go_on), Text(("first",)))), say("second")])
     config = "[workers]\nmax = 1\nspares = 0"
     async with running(lambda _: next(answers), keys=KEYS[:2], config=config) as gateway:
         async with trio.open_nursery() as nursery:
@@ -288,7 +288,7 @@ async def test_a_forbidden_model_is_that_keys_matter_only() -> None:
 async def test_nothing_is_passed_on_after_the_first_token() -> None:
     gone = trio.Event()
     steps = (Text(("begun",)), Wait(gone))
-    async with running(lambda _: Reply(steps), keys=KEYS[:2]) as gateway:
+    async with running(lambda _: ScriptedReply(steps), keys=KEYS[:2]) as gateway:
         wanted: Any = {"model": MODEL, "messages": [{"role": "user", "content": "Break."}], "stream": True}
         stream = await gateway.client.chat.completions.create(**wanted)
         while not (await anext(stream)).choices[0].delta.content:

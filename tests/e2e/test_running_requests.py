@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import echo
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, Script, Text, Usage, Wait, limited
+from claudegwd.demo.script import Answer, RecordedRequest, Script, ScriptedReply, ScriptedUsage, Text, Wait, limited
 from tests.e2e.harness import MODEL, Running, running, secret
 
 pytestmark = pytest.mark.cli
@@ -52,7 +52,7 @@ class Steps:
 
     def __call__(self, _: RecordedRequest) -> Answer:
         steps = (Wait(self.start), Text(self._begun), Wait(self.end), Text(("end",)))
-        return Reply(steps, usage=Usage(output_tokens=77))
+        return ScriptedReply(steps, usage=ScriptedUsage(output_tokens=77))
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -94,7 +94,9 @@ async def test_several_answers_are_one_request(gateway: Running) -> None:
 
 async def test_a_client_that_does_not_read(gateway: Running) -> None:
     """The answer is complete, and larger than what the kernel takes for a client with so small a buffer."""
-    gateway.endpoint.script = lambda _: Reply((Text(("many words " * 1000,) * 400),), usage=Usage(output_tokens=4321))
+    gateway.endpoint.script = lambda _: ScriptedReply(
+        (Text(("many words " * 1000,) * 400),), usage=ScriptedUsage(output_tokens=4321)
+    )
     body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}
     transport = httpx.AsyncHTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
     async with httpx.AsyncClient(transport=transport, base_url=gateway.base_url) as client:

@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import echo
-from claudegwd.demo.script import Reply, Text, ToolUse, Wait
+from claudegwd.demo.script import ScriptedReply, Text, ToolUse, Wait
 from tests.e2e.daemon_process import START_SECONDS, STOP_SECONDS
 from tests.e2e.harness import MODEL, Daemon, Running, as_messages, running
 
@@ -32,7 +32,7 @@ TOOLS = [{"type": "function", "function": {"name": "alpha", "parameters": {"type
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_running_answer_may_end(number: signal.Signals) -> None:
     release = trio.Event()
-    async with running(lambda _: Reply((Text(("begun ",)), Wait(release), Text(("and ended",))))) as gateway:
+    async with running(lambda _: ScriptedReply((Text(("begun ",)), Wait(release), Text(("and ended",))))) as gateway:
         wanted: Any = {"model": MODEL, "messages": as_messages("Take your time."), "stream": True}
         said = ""
         async for chunk in await gateway.client.chat.completions.create(**wanted):
@@ -70,7 +70,7 @@ def test_one_that_is_still_starting_ends_at_once(tmp_path: Path) -> None:
 
 
 async def test_workers_in_every_state_are_ended_at_once() -> None:
-    script = Reply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
+    script = ScriptedReply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
     async with running(echo(), env={"CLAUDEGWD_WORKERS__CARRIER": "transcript"}) as gateway:
         await gateway.ask("Be idle.")
         gateway.endpoint.script = lambda _: script
@@ -85,7 +85,7 @@ async def test_workers_in_every_state_are_ended_at_once() -> None:
 async def test_who_waits_in_the_queue_is_told() -> None:
     release = trio.Event()
     config = "[workers]\nspares = 0\nmax = 1"
-    async with running(lambda _: Reply((Text(("begun ",)), Wait(release))), config=config) as gateway:
+    async with running(lambda _: ScriptedReply((Text(("begun ",)), Wait(release))), config=config) as gateway:
         errors: list[Any] = []
 
         async def queued() -> None:
@@ -110,7 +110,7 @@ async def test_who_waits_in_the_queue_is_told() -> None:
 
 async def test_a_second_signal_stops_at_once_whatever_a_client_does() -> None:
     flood = tuple("x" * 10_000 for _ in range(3_000))
-    async with running(lambda _: Reply((Text(flood),))) as gateway:
+    async with running(lambda _: ScriptedReply((Text(flood),))) as gateway:
         body = {"model": MODEL, "messages": as_messages("Flood."), "stream": True}
         async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as response:
             assert response.status_code == 200  # and nothing more is read
@@ -155,13 +155,13 @@ async def test_twenty_requests_leave_nothing_behind() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends orphans for us")
 async def test_a_killed_daemon_leaves_no_worker_alive() -> None:
     """Above all none in mid-turn: there the CLI does not look at the end of its input, and asks its upstream on."""
-    call = Reply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
+    call = ScriptedReply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
     env = {"CLAUDEGWD_WORKERS__CARRIER": "transcript"}
     async with running(echo(), env=env) as gateway, trio.open_nursery() as nursery:
         await gateway.ask("Be idle.")
         gateway.endpoint.script = lambda _: call
         await gateway.ask("Be parked.", tools=TOOLS)
-        gateway.endpoint.script = lambda _: Reply((Text(("begun ",)), Wait(trio.Event())))
+        gateway.endpoint.script = lambda _: ScriptedReply((Text(("begun ",)), Wait(trio.Event())))
         nursery.start_soon(_ask_in_vain, gateway)
         await gateway.until_workers(idle=1, parked=1, busy=1, spare=1)
         await gateway.crash_and_restart()  # which waits for the end of all that the daemon had started

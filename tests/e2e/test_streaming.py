@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import obey, refusal, say
-from claudegwd.demo.script import Drop, Event, Reply, Text, Wait, overloaded, server_error
+from claudegwd.demo.script import Drop, Event, ScriptedReply, Text, Wait, overloaded, server_error
 from tests.e2e.harness import MODEL, Running, as_messages, secret
 
 pytestmark = pytest.mark.cli
@@ -58,7 +58,7 @@ async def test_one_chunk_for_each_delta_and_the_frame_around_them(gateway: Runni
 async def test_deltas_come_as_upstream_sends_them(gateway: Running) -> None:
     gates = [trio.Event() for _ in range(3)]
     steps = [step for n, gate in enumerate(gates) for step in (Text((f"piece {n}",)), Wait(gate))]
-    gateway.endpoint.script = lambda _: Reply(tuple(steps))
+    gateway.endpoint.script = lambda _: ScriptedReply(tuple(steps))
     said = []
     with trio.fail_after(20):
         wanted: Any = {"model": MODEL, "messages": as_messages("Slowly.")}
@@ -100,7 +100,7 @@ async def test_usage_comes_last_and_only_if_asked_for(gateway: Running) -> None:
 
 
 async def test_no_text_at_all_still_has_role_finish_and_done(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply(())
+    gateway.endpoint.script = lambda _: ScriptedReply(())
     chunks = await gateway.stream("Nothing.")
     assert [c.choices[0].delta.role for c in chunks] == ["assistant", None]
     assert [c.choices[0].finish_reason for c in chunks] == [None, "stop"]
@@ -136,7 +136,10 @@ async def test_several_choices_in_one_stream(gateway: Running) -> None:
 
 async def test_no_silence_is_longer_than_a_heartbeat_also_before_the_first_token(gateway: Running) -> None:
     release = trio.Event()
-    late, pausing = Reply((Text(("said",)),), before=(Wait(release),)), Reply((Text(("said",)), Wait(release)))
+    late, pausing = (
+        ScriptedReply((Text(("said",)),), before=(Wait(release),)),
+        ScriptedReply((Text(("said",)), Wait(release))),
+    )
     gateway.endpoint.script = lambda request: late if "Late" in str(request.body["messages"]) else pausing
     seen: dict[str, bytes] = {}
 
@@ -173,7 +176,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 async def test_a_failure_after_the_first_token_ends_the_stream_with_an_error(gateway: Running, name: str) -> None:
     seen = trio.Event()  # else the end might swallow the text on its way through the CLI
-    gateway.endpoint.script = lambda _: Reply((Text(("begun ",)), Wait(seen), BROKEN[name]))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("begun ",)), Wait(seen), BROKEN[name]))
     whole = ""
     async with raw_stream(gateway, "Fail late.") as response:
         assert response.status_code == 200
@@ -190,7 +193,7 @@ async def test_a_failure_after_the_first_token_ends_the_stream_with_an_error(gat
 
 
 async def test_the_official_client_raises_what_broke_off(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("begun ",)), Drop()))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("begun ",)), Drop()))
     with pytest.raises(openai.APIError):
         await gateway.stream("Break.")
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from claudegwd.demo.replies import block_text, blocks, say, sequence
-from claudegwd.demo.script import Reply, Text, ToolUse, Usage
+from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, ToolUse
 from tests.e2e.harness import MODEL, Running, as_messages
 
 pytestmark = pytest.mark.cli
@@ -81,8 +81,8 @@ async def test_what_does_not_fit_is_asked_for_once_more_in_the_same_process(
     gateway: Running, name: str, model: str
 ) -> None:
     gateway.endpoint.script = sequence(
-        say(WRONG[name], usage=Usage(input_tokens=11, output_tokens=3)),
-        say(ANN, usage=Usage(input_tokens=20, output_tokens=5)),
+        say(WRONG[name], usage=ScriptedUsage(input_tokens=11, output_tokens=3)),
+        say(ANN, usage=ScriptedUsage(input_tokens=20, output_tokens=5)),
     )
     answer = await gateway.ask(f"Who is {name}, {model}?", model=model, response_format=FORMAT)
     assert answer.text == ANN
@@ -155,14 +155,14 @@ async def test_streamed_in_pieces(gateway: Running) -> None:
 
 
 async def test_cut_by_the_limit_is_length_as_with_openai(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text((WRONG["half"],)),), stop_reason="max_tokens")
+    gateway.endpoint.script = lambda _: ScriptedReply((Text((WRONG["half"],)),), stop_reason="max_tokens")
     answer = await gateway.ask("Half.", model=STRUCTURED, response_format=FORMAT)
     assert (answer.reason, answer.text) == ("length", WRONG["half"])
 
 
 async def test_together_with_tools(gateway: Running) -> None:
     tools = [{"type": "function", "function": {"name": "alpha", "parameters": {"type": "object"}}}]
-    gateway.endpoint.script = lambda _: Reply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
+    gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
     answer = await gateway.ask("Call first.", model=STRUCTURED, response_format=FORMAT, tools=tools)
     assert answer.reason == "tool_calls"
     messages = [*as_messages("Call first."), answer.message.model_dump(exclude_none=True)]

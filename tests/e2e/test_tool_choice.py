@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claudegwd.demo.script import Reply, Text, ToolUse
+from claudegwd.demo.script import ScriptedReply, Text, ToolUse
 from tests.e2e.harness import Running
 from tests.e2e.test_tools import TOOLS, calls, results_in, tool
 
@@ -31,14 +31,14 @@ CHOICES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
 @pytest.mark.parametrize("name", CHOICES)
 async def test_the_choice_reaches_upstream(gateway: Running, name: str) -> None:
     wanted, expected = CHOICES[name]
-    gateway.endpoint.script = lambda _: Reply((Text(("ok",)),))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("ok",)),))
     await gateway.ask("Choose.", tools=TOOLS, **wanted)
     sent = gateway.upstream()[0].body.get("tool_choice")
     assert sent == expected or (expected is None and sent in (None, {"type": "auto"}))
 
 
 async def test_allowed_tools_are_all_that_the_model_hears_of(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("ok",)),))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("ok",)),))
     allowed = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "beta"}}]}
     await gateway.ask("Choose.", tools=TOOLS, tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
     assert [each["name"] for each in gateway.upstream()[0].body["tools"]] == ["beta"]
@@ -50,12 +50,14 @@ ODD_NAMES = ["read.file", "a__b", "x-y_z", "n" * 128, "mcp__other__thing", "Bash
 async def test_odd_names_go_there_and_back(gateway: Running) -> None:
     tools = [tool(name) for name in ODD_NAMES]
 
-    def script(request: Any) -> Reply:
+    def script(request: Any) -> ScriptedReply:
         if results_in(request):
-            return Reply((Text(("done",)),))
+            return ScriptedReply((Text(("done",)),))
         names = [each["name"] for each in request.body["tools"]]
         assert all(len(name) <= 128 for name in names)
-        return Reply(tuple(ToolUse(f"toolu_{n}", name, {}) for n, name in enumerate(names)), stop_reason="tool_use")
+        return ScriptedReply(
+            tuple(ToolUse(f"toolu_{n}", name, {}) for n, name in enumerate(names)), stop_reason="tool_use"
+        )
 
     gateway.endpoint.script = script
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Call all."}]
@@ -68,7 +70,7 @@ async def test_odd_names_go_there_and_back(gateway: Running) -> None:
 
 
 async def test_long_descriptions_and_many_tools_stay_whole(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("ok",)),))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("ok",)),))
     await gateway.ask("Many.", tools=[tool(f"tool_{n}", description="d" * 10_000) for n in range(100)])
     sent = gateway.upstream()[0].body["tools"]
     assert len(sent) == 100
@@ -83,7 +85,7 @@ async def test_strict_schemas_and_unknown_keywords_are_kept(gateway: Running) ->
         "required": ["q"],
         "additionalProperties": False,
     }
-    gateway.endpoint.script = lambda _: Reply((Text(("ok",)),))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("ok",)),))
     await gateway.ask("Strict.", tools=[tool("alpha", parameters=schema, strict=True), tool("beta", strict=None)])
     sent = {each["name"]: each for each in gateway.upstream()[0].body["tools"]}
     assert sent["alpha"]["input_schema"] == schema

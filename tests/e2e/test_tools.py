@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from claudegwd.demo.replies import blocks
-from claudegwd.demo.script import Answer, Pause, RecordedRequest, Reply, Script, Text, ToolUse
+from claudegwd.demo.script import Answer, Pause, RecordedRequest, Script, ScriptedReply, Text, ToolUse
 from tests.e2e.harness import MODEL, Answered, Messages, Running, secret
 
 pytestmark = pytest.mark.cli
@@ -42,8 +42,8 @@ def calls(*names: str, text: str = "I will.") -> Script:
 
     def script(request: RecordedRequest) -> Answer:
         if results_in(request):
-            return Reply((Text(("done",)),))
-        return Reply((*((Text((text,)),) if text else ()), *steps), stop_reason="tool_use")
+            return ScriptedReply((Text(("done",)),))
+        return ScriptedReply((*((Text((text,)),) if text else ()), *steps), stop_reason="tool_use")
 
     return script
 
@@ -90,7 +90,7 @@ async def test_parallel_calls_arrive_together_and_whole(gateway: Running) -> Non
 
 
 async def test_content_is_null_with_calls_alone_and_no_arguments_are_an_empty_object(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((ToolUse("toolu_0", "alpha", {}),), stop_reason="tool_use")
+    gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_0", "alpha", {}),), stop_reason="tool_use")
     answer = await gateway.ask("Just call.", tools=TOOLS)
     assert answer.text is None
     assert answer.message.tool_calls[0].function.arguments == "{}"
@@ -196,7 +196,7 @@ async def test_a_call_of_a_tool_that_nobody_declared(gateway: Running) -> None:
     unknown = ToolUse("toolu_0", "gamma", {})
     # Left alone, the CLI answers such a call itself and asks again. What keeps it from that needs a moment, which an
     # answer in one piece does not leave; its second request would then come to the test after this one.
-    gateway.endpoint.script = lambda _: Reply((unknown, Pause(0.5)), stop_reason="tool_use")
+    gateway.endpoint.script = lambda _: ScriptedReply((unknown, Pause(0.5)), stop_reason="tool_use")
     answer = await gateway.ask("Call what is not there.", tools=TOOLS)
     assert answer.message.tool_calls[0].function.name == "gamma"
     await gateway.until_workers(busy=0, settling=0, closing=0)
@@ -207,9 +207,9 @@ async def test_fifty_rounds_run_on_one_process(gateway: Running) -> None:
     def script(request: RecordedRequest) -> Answer:
         rounds = sum(1 for m in request.messages for b in blocks(m) if b["type"] == "tool_result")
         if rounds == 50:
-            return Reply((Text(("finished",)),))
+            return ScriptedReply((Text(("finished",)),))
         use = ToolUse(f"toolu_r{rounds}", "alpha", {"q": str(rounds)})
-        return Reply((Text((f"round {rounds}",)), use), stop_reason="tool_use")
+        return ScriptedReply((Text((f"round {rounds}",)), use), stop_reason="tool_use")
 
     gateway.endpoint.script = script
     messages: Messages = [{"role": "user", "content": "Loop."}]
@@ -237,9 +237,9 @@ async def test_calls_that_were_handed_out_are_taken_back(
 ) -> None:
     def script(request: RecordedRequest) -> Answer:
         if results_in(request):
-            return Reply((Text(("done",)),))
+            return ScriptedReply((Text(("done",)),))
         steps = [ToolUse(ident, "alpha", {"q": argument}) for ident in idents]
-        return Reply(tuple(steps), stop_reason="tool_use")
+        return ScriptedReply(tuple(steps), stop_reason="tool_use")
 
     gateway.endpoint.script = script
     messages: Messages = [{"role": "user", "content": f"Take back {idents} {len(argument)}."}]

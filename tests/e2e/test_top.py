@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, Usage, Wait
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, ScriptedUsage, Text, Wait
 from tests.control_cli import ROOT, ctl
 from tests.e2e.harness import Running, running, secret
 from tests.terminal import Terminal, needs_tmux, terminal
@@ -54,7 +54,9 @@ class Held:
         self.end = trio.Event()
 
     def __call__(self, _: RecordedRequest) -> Answer:
-        return Reply((Text((secret("words ") * 20,)), Wait(self.end), Text(("end",))), usage=Usage(output_tokens=321))
+        return ScriptedReply(
+            (Text((secret("words ") * 20,)), Wait(self.end), Text(("end",))), usage=ScriptedUsage(output_tokens=321)
+        )
 
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES)

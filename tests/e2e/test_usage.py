@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import by_key, echo, say
-from claudegwd.demo.script import Answer, Drop, Reply, Text, Usage, Wait, limited, overloaded
+from claudegwd.demo.script import Answer, Drop, ScriptedReply, ScriptedUsage, Text, Wait, limited, overloaded
 from tests.control_cli import ctl
 from tests.e2e.harness import MODEL, Running, running
 
@@ -54,8 +54,8 @@ async def until_counted(gateway: Running) -> None:
 # -- what may become of an answer -------------------------------------------------------------------------------------
 
 
-def some_usage(dice: random.Random) -> Usage:
-    return Usage(*(dice.randrange(1, 5000) for _ in range(4)))
+def some_usage(dice: random.Random) -> ScriptedUsage:
+    return ScriptedUsage(*(dice.randrange(1, 5000) for _ in range(4)))
 
 
 async def whole(gateway: Running, dice: random.Random) -> None:
@@ -69,14 +69,14 @@ async def streamed(gateway: Running, dice: random.Random) -> None:
 
 
 async def cut_short(gateway: Running, dice: random.Random) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("a",)),), stop_reason="max_tokens", usage=some_usage(dice))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("a",)),), stop_reason="max_tokens", usage=some_usage(dice))
     await gateway.ask("hi", max_tokens=1)
 
 
 async def left(gateway: Running, dice: random.Random) -> None:
     """The client goes in mid-stream."""
     never = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("a",)), Wait(never), Text(("b",))), usage=some_usage(dice))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("a",)), Wait(never), Text(("b",))), usage=some_usage(dice))
     async with first_text_read(gateway):
         pass
     await gateway.until_workers(busy=0, settling=0)
@@ -86,7 +86,7 @@ async def left(gateway: Running, dice: random.Random) -> None:
 async def broken(gateway: Running, dice: random.Random) -> None:
     """Upstream breaks off in mid-stream; not before what it said was read, which would be lost with the connection."""
     seen = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Text(("a",)), Wait(seen), Drop()), usage=some_usage(dice))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("a",)), Wait(seen), Drop()), usage=some_usage(dice))
     async with first_text_read(gateway) as rest:
         seen.set()
         assert any([line.startswith('data: {"error"') async for line in rest])
@@ -137,7 +137,7 @@ async def test_the_ledger_says_what_upstream_counted(gateway: Running, seed: int
 
 
 async def test_it_is_there_after_kill_9() -> None:
-    async with running(lambda _: say("ok", usage=Usage(1000, 500, 30, 20))) as gateway:
+    async with running(lambda _: say("ok", usage=ScriptedUsage(1000, 500, 30, 20))) as gateway:
         await gateway.ask("hi")
 
         async def is_priced() -> bool:
@@ -170,7 +170,7 @@ async def test_under_which_key_and_what_failed() -> None:
 
 async def test_a_client_sees_its_own_and_nobody_elses() -> None:
     config = "[auth]\nrequired = true\n"
-    async with running(lambda _: say("ok", usage=Usage(1000, 500)), config=config) as gateway:
+    async with running(lambda _: say("ok", usage=ScriptedUsage(1000, 500)), config=config) as gateway:
         keys = {}
         for name in ("laptop", "phone"):
             keys[name] = (await gateway.control("POST", "/v1/clients", {"name": name})).json()["key"]
@@ -199,7 +199,7 @@ def bearer(key: str) -> dict[str, str]:
 
 async def test_what_is_refused_before_a_model_is_asked_counts_as_an_error() -> None:
     config = "[auth]\nrequired = true\n"
-    async with running(lambda _: say("ok", usage=Usage(1000, 500)), config=config) as gateway:
+    async with running(lambda _: say("ok", usage=ScriptedUsage(1000, 500)), config=config) as gateway:
         wanted = {"name": "laptop", "requests_per_minute": 4, "budget": "1400tokens/day"}
         key = (await gateway.control("POST", "/v1/clients", wanted)).json()["key"]
         statuses = [

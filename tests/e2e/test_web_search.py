@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from claudegwd.demo.script import Block, RecordedRequest, Reply
+from claudegwd.demo.script import Block, RecordedRequest, ScriptedReply
 from tests.e2e.harness import MODEL, Running, running
 
 pytestmark = pytest.mark.cli
@@ -27,11 +27,11 @@ def said(text: str, *urls: str) -> Block:
     return Block({"type": "text", "text": ""}, deltas)
 
 
-def searching(request: RecordedRequest) -> Reply:
+def searching(request: RecordedRequest) -> ScriptedReply:
     found = [{"type": "web_search_result", "url": url, "title": title} for url, title in PAGES.items()]
     found.append({"type": "web_search_result", "url": "https://a.example/uncited", "title": "Three"})
     first, second = PAGES
-    return Reply(
+    return ScriptedReply(
         (
             Block({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}),
             Block({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": found}),

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import echo, say
-from claudegwd.demo.script import Reply, Text, ToolUse, Wait
+from claudegwd.demo.script import ScriptedReply, Text, ToolUse, Wait
 from tests.e2e.harness import MODEL, Running, running, secret
 from tests.websocket_client import Closed, Rejected, connected
 
@@ -40,7 +40,7 @@ async def test_every_event_is_a_message(gateway: Running) -> None:
 
 
 async def test_a_conversation_goes_on_by_its_id_without_being_stored(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((ToolUse("toolu_0", "alpha", {}),), stop_reason="tool_use")
+    gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_0", "alpha", {}),), stop_reason="tool_use")
     more: dict[str, Any] = {"model": MODEL, "store": False, "tools": [ALPHA]}
     async with connected(gateway.port) as socket:
         first = (await socket.ask(input="Go.", **more))["response"]
@@ -71,7 +71,7 @@ async def test_what_is_to_be_gone_on_from_is_sent_ahead(gateway: Running) -> Non
 async def test_streams_run_side_by_side_and_each_in_its_order(gateway: Running) -> None:
     go = trio.Event()
     gateway.endpoint.script = lambda request: (
-        Reply((Wait(go), Text(("slow",)))) if "slow" in json.dumps(request.messages[-1]) else say("fast")
+        ScriptedReply((Wait(go), Text(("slow",)))) if "slow" in json.dumps(request.messages[-1]) else say("fast")
     )
     async with connected(gateway.port) as socket:
         await socket.create(model=MODEL, input="slow", stream_id="a")
@@ -119,7 +119,7 @@ async def test_an_upstream_that_refuses_is_an_error_with_its_status(gateway: Run
 
 async def test_too_much_at_once_is_refused(gateway: Running) -> None:
     go = trio.Event()
-    gateway.endpoint.script = lambda _: Reply((Wait(go), Text(("slow",))))
+    gateway.endpoint.script = lambda _: ScriptedReply((Wait(go), Text(("slow",))))
     async with connected(gateway.port) as socket:
         for _ in range(18):
             await socket.create(model=MODEL, input="a")
@@ -158,7 +158,7 @@ async def test_a_key_that_is_revoked_asks_nothing_more() -> None:
 
 
 async def test_a_client_that_vanishes_frees_its_worker_within_a_second(gateway: Running) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(("one ",)), Wait(trio.Event())))
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("one ",)), Wait(trio.Event())))
     async with connected(gateway.port) as socket:
         await socket.create(model=MODEL, input="a")
         while (await socket.receive())["type"] != "response.output_text.delta":
@@ -192,7 +192,7 @@ async def test_a_message_over_the_bound_ends_the_connection_with_its_code() -> N
 
 async def test_a_restart_lets_answers_end_and_sends_clients_on() -> None:
     go = trio.Event()
-    async with running(lambda _: Reply((Text(("one ",)), Wait(go), Text(("two",))))) as gateway:
+    async with running(lambda _: ScriptedReply((Text(("one ",)), Wait(go), Text(("two",))))) as gateway:
         async with connected(gateway.port) as idle, connected(gateway.port) as busy:
             await busy.create(model=MODEL, input="a")
             while (await busy.receive())["type"] != "response.output_text.delta":

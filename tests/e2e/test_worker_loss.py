@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import echo, say, sequence
-from claudegwd.demo.script import Hold, Reply, Text, ToolUse, Wait
+from claudegwd.demo.script import Hold, ScriptedReply, Text, ToolUse, Wait
 from tests.e2e.harness import MODEL, Messages, Running, as_messages
 
 pytestmark = pytest.mark.cli
@@ -43,7 +43,7 @@ async def test_an_idle_one_that_dies_is_replayed(gateway: Running) -> None:
 
 
 async def test_a_parked_one_that_dies_is_replayed(gateway: Running) -> None:
-    call = Reply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
+    call = ScriptedReply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
     gateway.endpoint.script = sequence(call, say("done"))
     messages: Messages = as_messages("call")
     answer = await gateway.ask(messages, tools=TOOLS)
@@ -59,7 +59,7 @@ async def test_a_parked_one_that_dies_is_replayed(gateway: Running) -> None:
 
 async def test_a_busy_one_that_dies_before_its_first_token_is_tried_again(gateway: Running) -> None:
     never = trio.Event()
-    gateway.endpoint.script = sequence(Reply(before=(Wait(never),)), say("second try"))
+    gateway.endpoint.script = sequence(ScriptedReply(before=(Wait(never),)), say("second try"))
     said: list[str | None] = []
 
     async def one() -> None:
@@ -76,7 +76,7 @@ async def test_a_busy_one_that_dies_before_its_first_token_is_tried_again(gatewa
 
 async def test_a_question_that_kills_every_process_is_given_up(gateway: Running) -> None:
     never = trio.Event()
-    gateway.endpoint.script = lambda _: Reply(before=(Wait(never),))
+    gateway.endpoint.script = lambda _: ScriptedReply(before=(Wait(never),))
     errors: list[Any] = []
 
     async def one() -> None:
@@ -100,7 +100,9 @@ async def test_a_question_that_kills_every_process_is_given_up(gateway: Running)
 async def test_a_client_that_goes_away_frees_its_worker(gateway: Running, stream: bool, begun: bool) -> None:
     never = trio.Event()
     hold: tuple[Hold, ...] = (Wait(never),)
-    gateway.endpoint.script = lambda _: Reply((Text(("begun",)), *hold)) if begun else Reply(before=hold)
+    gateway.endpoint.script = lambda _: (
+        ScriptedReply((Text(("begun",)), *hold)) if begun else ScriptedReply(before=hold)
+    )
     body = {"model": MODEL, "messages": as_messages("I leave."), "stream": stream}
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.post, body)
@@ -123,7 +125,9 @@ async def test_a_client_that_goes_away_frees_its_worker(gateway: Running, stream
 
 async def test_a_client_that_stops_reading_holds_up_nobody(gateway: Running) -> None:
     flood = tuple("x" * 10_000 for _ in range(3_000))  # 30 MB: no pipe or socket on the way holds so much
-    gateway.endpoint.script = lambda request: Reply((Text(flood),)) if "Flood" in str(request.body) else say("quick")
+    gateway.endpoint.script = lambda request: (
+        ScriptedReply((Text(flood),)) if "Flood" in str(request.body) else say("quick")
+    )
     body = {"model": MODEL, "messages": as_messages("Flood."), "stream": True}
     async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as response:
         assert response.status_code == 200

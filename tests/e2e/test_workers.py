@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import echo, say
-from claudegwd.demo.script import Reply, Text, ToolUse, Wait
+from claudegwd.demo.script import ScriptedReply, Text, ToolUse, Wait
 from tests.e2e.harness import Messages, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -87,7 +87,7 @@ async def test_two_clients_never_share_a_worker() -> None:
         assert (await gateway.ask(messages, **ben)).how in ("spare", "cold")
         assert (await gateway.ask(messages, **ann)).how == "continued"
 
-        gateway.endpoint.script = lambda _: Reply((parked,), stop_reason="tool_use")
+        gateway.endpoint.script = lambda _: ScriptedReply((parked,), stop_reason="tool_use")
         messages = as_messages("call")
         answer = await gateway.ask(messages, tools=TOOLS, **ann)
         messages = [*messages, answer.message.model_dump(exclude_none=True)]
@@ -107,7 +107,7 @@ async def test_two_clients_never_share_a_worker() -> None:
 async def test_cold_without_spares_and_never_more_than_the_bound() -> None:
     release = trio.Event()
     config = "[workers]\nspares = 0\nmax = 2\n[limits]\nqueue = 2\nqueue_seconds = 20"
-    async with running(lambda _: Reply((Wait(release), Text(("ok",)))), config=config) as gateway:
+    async with running(lambda _: ScriptedReply((Wait(release), Text(("ok",)))), config=config) as gateway:
         said: list[str | None] = []
 
         async def one(number: int) -> None:
@@ -136,7 +136,7 @@ async def test_cold_without_spares_and_never_more_than_the_bound() -> None:
 async def test_who_waits_too_long_is_told_and_who_leaves_is_forgotten() -> None:
     release = trio.Event()
     config = "[workers]\nspares = 0\nmax = 1\n[limits]\nqueue_seconds = 0.5"
-    async with running(lambda _: Reply((Wait(release), Text(("ok",)))), config=config) as gateway:
+    async with running(lambda _: ScriptedReply((Wait(release), Text(("ok",)))), config=config) as gateway:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(gateway.ask, "the only worker")
             await gateway.endpoint.wait_for(1)
@@ -154,7 +154,7 @@ async def test_who_waits_too_long_is_told_and_who_leaves_is_forgotten() -> None:
 
 
 async def test_a_worker_is_given_up_after_its_time() -> None:
-    script = Reply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
+    script = ScriptedReply((ToolUse("toolu_1", "alpha", {}),), stop_reason="tool_use")
     config = "[workers]\nspares = 0\nidle_seconds = 1\nparked_seconds = 1"
     async with running(echo(), config=config, env=TRANSCRIPT) as gateway:
         await gateway.ask("Be idle.")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from claudegwd.demo.replies import block_text, blocks, obey
-from claudegwd.demo.script import Answer, RecordedRequest, Reply, Text, Thinking, ToolUse, too_long
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, Text, Thinking, ToolUse, too_long
 
 _QUOTED_KEY = re.compile(r"'(\w+)'")
 _THOUGHT_TOKENS = 4
@@ -64,7 +64,7 @@ def instance(schema: Mapping[str, Any], text: str, definitions: Mapping[str, Any
     return text
 
 
-def _call(request: RecordedRequest, tools: list[Mapping[str, Any]]) -> Reply:
+def _call(request: RecordedRequest, tools: list[Mapping[str, Any]]) -> ScriptedReply:
     """A call, or two, of the tool that is demanded, else of the one that is spoken of, else of the first."""
     text = question(request)
     demanded = request.body.get("tool_choice", {}).get("name")
@@ -74,10 +74,10 @@ def _call(request: RecordedRequest, tools: list[Mapping[str, Any]]) -> Reply:
     # The ids of two calls differ, also those of one conversation.
     start = f"toolu_{len(request.messages):04d}{id(request):x}"
     calls = (ToolUse(f"{start}{i}", tool["name"], arguments, pieces=3) for i in range(2 if "twice" in text else 1))
-    return Reply(tuple(calls), stop_reason="tool_use")
+    return ScriptedReply(tuple(calls), stop_reason="tool_use")
 
 
-def _said(request: RecordedRequest, text: str) -> Reply:
+def _said(request: RecordedRequest, text: str) -> ScriptedReply:
     """The text itself, or as much of it as fits into the form that is asked for."""
     schema = _schema(request)
     if schema is not None:
@@ -94,9 +94,9 @@ def _said(request: RecordedRequest, text: str) -> Reply:
     return replace(reply, steps=(Thinking(("Let me ", "think.")), *reply.steps), usage=usage)
 
 
-def _json(value: Any) -> Reply:
+def _json(value: Any) -> ScriptedReply:
     text = json.dumps(value, ensure_ascii=False)
-    return Reply((Text(tuple(text[i : i + 7] for i in range(0, len(text), 7))),))
+    return ScriptedReply((Text(tuple(text[i : i + 7] for i in range(0, len(text), 7))),))
 
 
 def _schema(request: RecordedRequest) -> Mapping[str, Any] | None:

@@ -1,6 +1,6 @@
 """Judge: the official Node client: its accumulator, its tool runner, its helpers for zod.
 
-node/judge.test.mjs asks; node/package.json pins what it asks with. There is no lock file, as it would name a registry.
+node/judge.test.mjs asks; node/package.json pins what it asks with.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamEvent
 from pydantic import BaseModel, Field
 
 from claudegwd.demo.replies import refusal, say
-from claudegwd.demo.script import Reply, Text, Thinking, ToolUse, Usage
+from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, Thinking, ToolUse
 from tests.foreign.judged import CLIENT_KEY, MODEL, Judged
 
 pytestmark = pytest.mark.cli
@@ -79,7 +79,7 @@ def test_the_accumulator_makes_of_a_stream_what_the_plain_answer_is(client: open
 
 
 def test_tool_calls_are_accumulated_one_beside_the_other(gateway: Judged, client: openai.OpenAI) -> None:
-    gateway.endpoint.script = lambda _: Reply(
+    gateway.endpoint.script = lambda _: ScriptedReply(
         (
             Text(("I will ", "look.")),
             ToolUse("toolu_a", "GetWeather", {"city": "Łódź", "days": 1}, pieces=4),
@@ -109,8 +109,8 @@ def test_several_choices_are_told_apart(client: openai.OpenAI) -> None:
 
 
 def test_reasoning_reaches_the_client_as_a_field_of_its_own(gateway: Judged, client: openai.OpenAI) -> None:
-    gateway.endpoint.script = lambda _: Reply(
-        (Thinking(("let me ", "see")), Text(("four",))), usage=Usage(10, 9, thinking_tokens=7)
+    gateway.endpoint.script = lambda _: ScriptedReply(
+        (Thinking(("let me ", "see")), Text(("four",))), usage=ScriptedUsage(10, 9, thinking_tokens=7)
     )
     with client.chat.completions.stream(
         model="sonnet", messages=user("2+2"), reasoning_effort="high", stream_options={"include_usage": True}
@@ -126,7 +126,7 @@ def test_reasoning_reaches_the_client_as_a_field_of_its_own(gateway: Judged, cli
 
 
 def test_an_answer_cut_by_its_limit_is_told_by_the_helpers(gateway: Judged, client: openai.OpenAI) -> None:
-    gateway.endpoint.script = lambda _: Reply((Text(('{"steps": [',)),), stop_reason="max_tokens")
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(('{"steps": [',)),), stop_reason="max_tokens")
     with pytest.raises(openai.LengthFinishReasonError):
         client.chat.completions.parse(model=MODEL, messages=user("Solve."), response_format=Solution)
     with (
@@ -137,7 +137,7 @@ def test_an_answer_cut_by_its_limit_is_told_by_the_helpers(gateway: Judged, clie
 
 
 def test_a_refusal_is_told_by_the_helpers(gateway: Judged, client: openai.OpenAI) -> None:
-    gateway.endpoint.script = lambda _: Reply((), stop_reason="refusal")
+    gateway.endpoint.script = lambda _: ScriptedReply((), stop_reason="refusal")
     with pytest.raises(openai.ContentFilterFinishReasonError):
         client.chat.completions.parse(model=MODEL, messages=user("Be evil."), response_format=Solution)
 
@@ -212,12 +212,12 @@ def rounds(client: openai.OpenAI, count: int) -> list[Any]:
 
 
 def test_an_agents_loop_resends_the_clients_own_objects(gateway: Judged, client: openai.OpenAI) -> None:
-    def script(request: Any) -> Reply:
+    def script(request: Any) -> ScriptedReply:
         number = len(request.messages) // 2
         if number == 5:
             return say("counted")
         call = ToolUse(f"toolu_{number}", "GetWeather", {"city": "Bern", "days": number})
-        return Reply((Text((f"round {number}",)), call), stop_reason="tool_use")
+        return ScriptedReply((Text((f"round {number}",)), call), stop_reason="tool_use")
 
     gateway.endpoint.script = script
     messages = rounds(client, 5)

@@ -1,7 +1,4 @@
-"""Judge: OpenAI's own description of its API, which every body and every chunk has to satisfy.
-
-It is not ours to pass on: OPENAI_OPENAPI says where it lies, see tests/openai_description.py.
-"""
+"""Judge: OpenAI's own description of its API, which every body and every chunk has to satisfy."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ from claudegwd.demo.script import (
     Drop,
     Event,
     Pause,
-    Reply,
+    ScriptedReply,
+    ScriptedUsage,
     Text,
     Thinking,
     ToolUse,
-    Usage,
     bad_request,
     limited,
     revoked,
@@ -76,23 +73,25 @@ def user(text: str, **more: Any) -> dict[str, Any]:
     return {"model": MODEL, "messages": [{"role": "user", "content": text}], **more}
 
 
-def calls(*cities: str, text: str = "") -> Reply:
+def calls(*cities: str, text: str = "") -> ScriptedReply:
     said = (Text((text,)),) if text else ()
     uses = (ToolUse(f"toolu_{city}", "weather", {"city": city}, pieces=2) for city in cities)
-    return Reply((*said, *uses), stop_reason="tool_use")
+    return ScriptedReply((*said, *uses), stop_reason="tool_use")
 
 
 CHAT = {
     "text": Case(user("hello")),
-    "with usage from the cache": Case(user("hello"), say("a", "b", usage=Usage(1, 2, cache_read=3, cache_creation=4))),
-    "no text at all": Case(user("hello"), Reply()),
+    "with usage from the cache": Case(
+        user("hello"), say("a", "b", usage=ScriptedUsage(1, 2, cache_read=3, cache_creation=4))
+    ),
+    "no text at all": Case(user("hello"), ScriptedReply()),
     "three choices": Case(user("hello", n=3)),
     "cut at a stop": Case(user("one two", stop=["two"])),
     "cut at its limit": Case(user("a long answer " * 20, max_completion_tokens=5)),
     "refused by the model": Case(user("be evil"), refusal("I would rather not.")),
     "thinking": Case(
         user("2+2", reasoning_effort="high") | {"model": "sonnet"},
-        Reply((Thinking(("hm", "m")), Text(("4",))), usage=Usage(9, 8, thinking_tokens=7)),
+        ScriptedReply((Thinking(("hm", "m")), Text(("4",))), usage=ScriptedUsage(9, 8, thinking_tokens=7)),
     ),
     "a tool call": Case(user("weather", tools=[WEATHER]), calls("Bern")),
     "text and two tool calls": Case(user("weather", tools=[WEATHER]), calls("Bern", "Basel", text="Let me see.")),
@@ -126,12 +125,12 @@ CHAT = {
 }  # fmt: skip
 RESPONSES = {
     "a text": Case({"model": MODEL, "input": "hello", "instructions": "be kind", "metadata": {"a": "b"}}),
-    "no text at all": Case({"model": MODEL, "input": "hello"}, Reply()),
+    "no text at all": Case({"model": MODEL, "input": "hello"}, ScriptedReply()),
     "cut at its limit": Case({"model": MODEL, "input": "a long answer " * 20, "max_output_tokens": 5}),
     "refused by the model": Case({"model": MODEL, "input": "be evil"}, refusal("I would rather not.")),
     "thinking": Case(
         {"model": "sonnet", "input": "2+2", "reasoning": {"effort": "high", "summary": "auto"}},
-        Reply((Thinking(("hm", "m")), Text(("4",))), usage=Usage(9, 8, thinking_tokens=7)),
+        ScriptedReply((Thinking(("hm", "m")), Text(("4",))), usage=ScriptedUsage(9, 8, thinking_tokens=7)),
     ),
     "calls": Case(
         {"model": MODEL, "input": "weather", "tools": [{"type": "function", **WEATHER["function"], "strict": False}]},
@@ -139,7 +138,7 @@ RESPONSES = {
     ),
     "a custom call": Case(
         {"model": MODEL, "input": "patch", "tools": [{"type": "custom", "name": "patch"}], "tool_choice": "required"},
-        Reply((ToolUse("toolu_1", "patch", {"input": "x"}),), stop_reason="tool_use"),
+        ScriptedReply((ToolUse("toolu_1", "patch", {"input": "x"}),), stop_reason="tool_use"),
     ),
     "a call's result": Case({"model": MODEL, "input": [
         {"role": "user", "content": "weather?"},
@@ -217,7 +216,7 @@ SEEN = Pause(0.3)
 def test_a_stream_that_breaks_ends_in_a_described_error(
     gateway: Judged, http: httpx.Client, broken: Drop | Event
 ) -> None:
-    case = Case(user("a", stream=True), Reply((Text(("some ", "words")), SEEN, broken)))
+    case = Case(user("a", stream=True), ScriptedReply((Text(("some ", "words")), SEEN, broken)))
     seen = chunks(ask(gateway, http, "/chat/completions", case), "CreateChatCompletionStreamResponse")
     assert "error" in seen[-1]
     assert not [chunk for chunk in seen if any(choice["finish_reason"] for choice in chunk.get("choices", []))]

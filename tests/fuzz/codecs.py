@@ -1,7 +1,7 @@
 """Both protocols with what nobody would send: `python -m tests.fuzz.codecs --minutes 60`.
 
 A body of the outer protocol is planned or refused as its caller's fault; a line of the CLI is an event or an
-EventError, and events in any order are outputs or a TurnError. Anything else is a crash: it is printed with the seed
+EventError, and events in any order are outputs or a typed error. Anything else is a crash: it is printed with the seed
 that brings it back (`--seed N --minutes 0`), and the exit status is 1.
 """
 
@@ -26,9 +26,10 @@ from claudegwd.openai_api.older_gateway import parse_project, parse_session
 from claudegwd.openai_api.responses_request import ResponsesRequest, parse_responses_request
 from claudegwd.store.responses import KeptResponse, KeptResponses
 from claudegwd.store.sealing import Seal
+from claudegwd.transitions import ImpossibleTransition
 from claudegwd.translate.catalogue import Model
 from claudegwd.translate.plan import make_plan
-from claudegwd.translate.turn_states import TurnError
+from claudegwd.translate.turn import TurnError
 from tests.fuzz import mutate
 from tests.fuzz.seeds import BODIES, LINES
 
@@ -96,7 +97,7 @@ def lines(chance: random.Random) -> str:
                 turn.feed(decode_event(row))
             stream = stream[size:]
         turn.lost()
-    except (EventError, LineTooLongError, TurnError) as error:
+    except (EventError, LineTooLongError, TurnError, ImpossibleTransition) as error:
         return type(error).__name__
     return "read"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 
-from claudegwd.limits.clients import Client, ClientBook, Usage, client_token, token_digest
+from claudegwd.limits.clients import Client, ClientBook, ClientTotals, client_token, token_digest
 from claudegwd.limits.meter import Limits
 
 CLIENTS = 10_000
@@ -14,7 +14,7 @@ ROUNDS = 20_000
 
 def main() -> None:
     tokens = [client_token(number.to_bytes(32, "big")) for number in range(CLIENTS)]
-    clients = [(Client(f"c{number}", token_digest(token)), Usage()) for number, token in enumerate(tokens)]
+    clients = [(Client(f"c{number}", token_digest(token)), ClientTotals()) for number, token in enumerate(tokens)]
     book = ClientBook(clients, default=Limits(1_000_000, 1_000_000_000, 1_000_000))
     took = []
     for number in range(ROUNDS):

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from claudegwd.claude_cli.launch import CREDENTIALS, environment
-from claudegwd.demo.script import Reply, Text, Wait
+from claudegwd.demo.script import ScriptedReply, Text, Wait
 from tests.e2e.harness import MODEL, Running, running
 from tests.fake_binary import write_fake_cli
 from tests.security.children import Child, children
@@ -69,7 +69,7 @@ HEADERS = {
 @pytest.mark.cli
 async def test_nothing_of_a_request_becomes_an_argument_a_variable_a_path_or_a_file() -> None:
     release = trio.Event()
-    async with running(lambda _: Reply((Wait(release), Text(("done",)))), env=SECRETS) as gateway:
+    async with running(lambda _: ScriptedReply((Wait(release), Text(("done",)))), env=SECRETS) as gateway:
         plain = [child.argv for child in children(gateway.daemon)]
         seen: list[Child] = []
 
@@ -119,7 +119,7 @@ def isolated(gateway: Running, child: Child, secrets: Any) -> None:
 async def test_the_daemons_own_credentials_pass_only_where_no_keys_are_configured(tmp_path: Path) -> None:
     others = [value for value in SECRETS.values() if value not in CREDENTIAL_VALUES]
     for keys, hidden in ((("sk-false-configured-0001",), SECRETS.values()), ((), others)):
-        async with running(lambda _: Reply(), keys=keys, env=SECRETS, cli=write_fake_cli(tmp_path)) as gateway:
+        async with running(lambda _: ScriptedReply(), keys=keys, env=SECRETS, cli=write_fake_cli(tmp_path)) as gateway:
             await gateway.until_workers(spare=1)
             (child,) = children(gateway.daemon)
             isolated(gateway, child, hidden)
@@ -129,7 +129,7 @@ async def test_the_daemons_own_credentials_pass_only_where_no_keys_are_configure
 
 async def test_two_workers_have_nothing_in_common(tmp_path: Path) -> None:
     config = "[workers]\nspares = 2\n"
-    async with running(lambda _: Reply(), config=config, cli=write_fake_cli(tmp_path)) as gateway:
+    async with running(lambda _: ScriptedReply(), config=config, cli=write_fake_cli(tmp_path)) as gateway:
         await gateway.until_workers(spare=2)
         first, second = children(gateway.daemon)
         assert first.cwd != second.cwd

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from claudegwctl.chatting.asking import Told, ask
+from claudegwctl.chatting.asking import ChatAnswer, ask
 from tests.claudegwctl.speaking import speaking
 
 STREAM = b"""\
@@ -29,4 +29,4 @@ def test_the_text_comes_in_pieces_and_the_rest_is_told() -> None:
 
 
 def test_what_is_not_known_is_not_told() -> None:
-    assert Told(model="sonnet").summary() == "sonnet"
+    assert ChatAnswer(model="sonnet").summary() == "sonnet"

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from claudegwctl.commands.env import Shell, usual_shell
+from claudegwctl.commands.env import ShellName, usual_shell
 from claudegwd.config.schema import KeysConfig
 from claudegwd.keys.shell_text import Shell as DaemonShell
 from tests.control_cli import ctl
@@ -40,4 +40,4 @@ def test_whose_syntax(path: str, shell: str) -> None:
 
 
 def test_the_same_shells_as_the_daemons() -> None:
-    assert [each.value for each in Shell] == [each.value for each in DaemonShell]
+    assert [each.value for each in ShellName] == [each.value for each in DaemonShell]

@@ -9,14 +9,16 @@ import pytest
 import trio
 
 from claudegwctl.commands.logs import MAX_LINES, line
-from claudegwd.logs import Entry
+from claudegwd.logs import LogEntry
 from claudegwd.logs.ring import RING_RECORDS
 from tests.control_cli import ctl, environment
 from tests.small_gateway import SmallGateway
 
 
 def said(gateway: SmallGateway, text: str, level: str = "info") -> None:
-    gateway.logs.append(Entry(0.0, level, "claudegwd", text, {"key": "primary", "reason": "two words", "until": None}))
+    gateway.logs.append(
+        LogEntry(0.0, level, "claudegwd", text, {"key": "primary", "reason": "two words", "until": None})
+    )
 
 
 def test_for_people() -> None:

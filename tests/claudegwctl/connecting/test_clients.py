@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from claudegwctl.connecting.clients import CLIENTS, Client, Wanted, where
+from claudegwctl.connecting.clients import CLIENTS, ClientProgram, Wanted, where
 from claudegwctl.connecting.documents import Document
 
 TO = Wanted("http://127.0.0.1:8000/v1", "cgw-false-1", "opus")
@@ -15,7 +15,7 @@ READ = {"json": json.loads, "toml": tomllib.loads, "yaml": YAML(typ="safe").load
 each = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 
 
-def written(client: Client, to: Wanted = TO) -> Any:
+def written(client: ClientProgram, to: Wanted = TO) -> Any:
     assert client.kind is not None
     document = Document(client.kind, "", "new")
     for entry in client.entries(to):
@@ -24,19 +24,19 @@ def written(client: Client, to: Wanted = TO) -> Any:
 
 
 @each
-def test_everybody_is_told_address_key_and_model(client: Client) -> None:
+def test_everybody_is_told_address_key_and_model(client: ClientProgram) -> None:
     said = client.words(TO) + (json.dumps(written(client)) if client.kind else "")
     for part in (TO.root, TO.key, *([] if client.name in {"open-webui", "shell"} else [TO.model])):
         assert part in said
 
 
 @each
-def test_a_file_is_named_where_one_is_written(client: Client) -> None:
+def test_a_file_is_named_where_one_is_written(client: ClientProgram) -> None:
     assert bool(where(client)) == (client.kind is not None) == bool(client.entries(TO))
 
 
 @each
-def test_a_key_that_is_kept_stands_where_it_is_looked_for(client: Client) -> None:
+def test_a_key_that_is_kept_stands_where_it_is_looked_for(client: ClientProgram) -> None:
     if client.kept_key:
         document = Document(client.kind or "json", "", "new")
         for entry in client.entries(TO):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from claudegwctl.connecting.clients import CLIENTS, Client, Wanted
+from claudegwctl.connecting.clients import CLIENTS, ClientProgram, Wanted
 from claudegwctl.connecting.writing import (
     BACKUP_SUFFIX,
     apply,
@@ -27,7 +27,7 @@ each = pytest.mark.parametrize("client", WRITTEN, ids=lambda client: client.name
 
 
 @each
-def test_there_and_back_again(client: Client, tmp_path: Path) -> None:
+def test_there_and_back_again(client: ClientProgram, tmp_path: Path) -> None:
     file = tmp_path / "settings"
     before = BEFORE[client.kind or ""]
     file.write_text(before)
@@ -46,7 +46,7 @@ def test_there_and_back_again(client: Client, tmp_path: Path) -> None:
 
 
 @each
-def test_a_file_of_ours_alone_goes_again(client: Client, tmp_path: Path) -> None:
+def test_a_file_of_ours_alone_goes_again(client: ClientProgram, tmp_path: Path) -> None:
     file = tmp_path / "new" / "settings"
     apply(connected(client, TO, file))
     assert file.stat().st_mode & 0o777 == 0o600
@@ -57,7 +57,7 @@ def test_a_file_of_ours_alone_goes_again(client: Client, tmp_path: Path) -> None
 
 
 @each
-def test_what_its_owner_changed_since_stays(client: Client, tmp_path: Path) -> None:
+def test_what_its_owner_changed_since_stays(client: ClientProgram, tmp_path: Path) -> None:
     file = tmp_path / "settings"
     file.write_text(BEFORE[client.kind or ""])
     apply(connected(client, TO, file))
@@ -75,7 +75,7 @@ def test_what_its_owner_changed_since_stays(client: Client, tmp_path: Path) -> N
 
 
 @each
-def test_the_difference_shows_no_key(client: Client, tmp_path: Path) -> None:
+def test_the_difference_shows_no_key(client: ClientProgram, tmp_path: Path) -> None:
     text = "\n".join(connected(client, TO, tmp_path / "settings").lines())
     assert TO.key not in text
     assert TO.url in text

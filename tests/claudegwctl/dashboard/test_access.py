@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from claudegwctl.dashboard.access import Access
-from claudegwctl.dashboard.exchange import Request
+from claudegwctl.dashboard.exchange import DashboardRequest
 
 HOST = "127.0.0.1:4321"
 ORIGIN = f"http://{HOST}"
@@ -15,7 +15,7 @@ def opened() -> tuple[Access, str]:
     """A dashboard on port 4321, and the cookie that its link was exchanged for."""
     secrets = iter(("token", "session", "place"))
     access = Access(4321, lambda _: next(secrets))
-    entered = access.check(Request("GET", "/", {"token": "token"}, {"host": HOST}))
+    entered = access.check(DashboardRequest("GET", "/", {"token": "token"}, {"host": HOST}))
     assert entered is not None
     return access, dict(entered.headers)["set-cookie"].partition(";")[0]
 
@@ -23,7 +23,7 @@ def opened() -> tuple[Access, str]:
 def status(method: str, path: str, headers: Mapping[str, str], query: Mapping[str, str] | None = None) -> int | None:
     """Of a request with the cookie, Host and these headers; None where it may pass."""
     access, cookie = opened()
-    found = access.check(Request(method, path, query or {}, {"host": HOST, "cookie": cookie, **headers}))
+    found = access.check(DashboardRequest(method, path, query or {}, {"host": HOST, "cookie": cookie, **headers}))
     return None if found is None else found.status
 
 
@@ -31,7 +31,7 @@ def test_the_link_gives_a_cookie_for_the_pages_place_alone() -> None:
     access = Access(4321)
     token = access.link.partition("token=")[2]
     assert access.link == f"http://127.0.0.1:4321/?token={token}"
-    entered = access.check(Request("GET", "/", {"token": token}, {"host": HOST}))
+    entered = access.check(DashboardRequest("GET", "/", {"token": token}, {"host": HOST}))
     assert entered is not None
     assert entered.status == 200
     cookie = dict(entered.headers)["set-cookie"]
@@ -39,14 +39,14 @@ def test_the_link_gives_a_cookie_for_the_pages_place_alone() -> None:
     # Each is a secret of its own.
     assert len({token, access.place.strip("/"), cookie.partition(";")[0].partition("=")[2]}) == 3
     assert min(len(token), len(access.place)) > 40
-    assert token not in repr(Request("GET", "/", {"token": token}, {"cookie": cookie})) + repr(entered)
+    assert token not in repr(DashboardRequest("GET", "/", {"token": token}, {"cookie": cookie})) + repr(entered)
     assert access.place.encode() in entered.body
 
 
 def test_the_link_works_once() -> None:
     access, cookie = opened()
     assert "token" not in cookie
-    again = access.check(Request("GET", "/", {"token": "token"}, {"host": HOST}))
+    again = access.check(DashboardRequest("GET", "/", {"token": "token"}, {"host": HOST}))
     assert again is not None
     assert (again.status, again.headers) == (403, ())
 
@@ -55,10 +55,10 @@ def test_the_link_works_once() -> None:
 def test_a_link_that_is_not_right_is_refused_and_uses_nothing_up(query: Mapping[str, str]) -> None:
     secrets = iter(("token", "session", "place"))
     access = Access(4321, lambda _: next(secrets))
-    refused = access.check(Request("GET", "/", query, {"host": HOST}))
+    refused = access.check(DashboardRequest("GET", "/", query, {"host": HOST}))
     assert refused is not None
     assert (refused.status, refused.headers) == (403, ())
-    entered = access.check(Request("GET", "/", {"token": "token"}, {"host": HOST}))
+    entered = access.check(DashboardRequest("GET", "/", {"token": "token"}, {"host": HOST}))
     assert entered is not None
     assert entered.status == 200
 
@@ -94,7 +94,7 @@ def test_a_page_of_another_port_is_refused(site: str) -> None:
     assert status("GET", "/place/api/state", {"sec-fetch-site": site}) == 403
     # The link may be clicked on anywhere.
     access = Access(4321, lambda _: "secret")
-    found = access.check(Request("GET", "/", {"token": "secret"}, {"host": HOST, "sec-fetch-site": site}))
+    found = access.check(DashboardRequest("GET", "/", {"token": "secret"}, {"host": HOST, "sec-fetch-site": site}))
     assert found is not None
     assert found.status == 200
 

@@ -10,7 +10,7 @@ import trio
 
 from claudegwctl.client import Daemon
 from claudegwctl.dashboard.answers import Answers
-from claudegwctl.dashboard.exchange import Request
+from claudegwctl.dashboard.exchange import DashboardRequest
 from claudegwd.ledger.entry import Line, Sums
 from claudegwd.logs import event, log
 from tests.small_gateway import TOKENS, SmallGateway
@@ -23,13 +23,13 @@ class Asking:
         self._answers = Answers(Daemon(socket), read_only=read_only)
 
     async def get(self, name: str, query: Mapping[str, str] | None = None) -> tuple[int, Any]:
-        return await self._ask(name, Request("GET", "", query or {}))
+        return await self._ask(name, DashboardRequest("GET", "", query or {}))
 
     async def post(self, name: str, body: bytes | Mapping[str, Any]) -> tuple[int, Any]:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self._ask(name, Request("POST", "", {}, {}, data))
+        return await self._ask(name, DashboardRequest("POST", "", {}, {}, data))
 
-    async def _ask(self, name: str, request: Request) -> tuple[int, Any]:
+    async def _ask(self, name: str, request: DashboardRequest) -> tuple[int, Any]:
         response = await trio.to_thread.run_sync(self._answers.answer, name, request)
         assert not any(token.encode() in response.body for token in TOKENS)
         return response.status, json.loads(response.body)

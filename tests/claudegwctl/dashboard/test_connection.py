@@ -9,18 +9,18 @@ import pytest
 
 from claudegwctl.dashboard.assets import SECURITY_HEADERS
 from claudegwctl.dashboard.connection import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_QUERY_FIELDS, serve_connection
-from claudegwctl.dashboard.exchange import Request, Response, json_response
+from claudegwctl.dashboard.exchange import DashboardRequest, Response, json_response
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 WAIT_SECONDS = 10.0
 
 
 @contextmanager
-def connected(seen: list[Request] | None = None) -> Iterator[socket.socket]:
+def connected(seen: list[DashboardRequest] | None = None) -> Iterator[socket.socket]:
     """The browser's end of a connection that answers everything; it must have ended by itself, or with this end."""
     ours, theirs = socket.socketpair()
 
-    def handler(request: Request) -> Response:
+    def handler(request: DashboardRequest) -> Response:
         if seen is not None:
             seen.append(request)
         return json_response({"path": request.path})
@@ -49,7 +49,7 @@ def everything(sock: socket.socket) -> bytes:
 
 
 def test_one_request_after_the_other_with_all_the_headers() -> None:
-    seen: list[Request] = []
+    seen: list[DashboardRequest] = []
     with connected(seen) as sock:
         sock.sendall(b"GET /a?x=1&y=%C3%A4&x=2 HTTP/1.1\r\nHost: h\r\nCookie: a=b\r\n\r\n")
         first = sock.recv(65_536)
@@ -61,12 +61,12 @@ def test_one_request_after_the_other_with_all_the_headers() -> None:
         assert path in body
         lines = {line.lower() for line in head.decode().split("\r\n")}
         assert {f"{name}: {value}".lower() for name, value in SECURITY_HEADERS} <= lines
-    assert seen[0] == Request("GET", "/a", {"x": "2", "y": "ä"}, {"host": "h", "cookie": "a=b"}, b"")
+    assert seen[0] == DashboardRequest("GET", "/a", {"x": "2", "y": "ä"}, {"host": "h", "cookie": "a=b"}, b"")
     assert (seen[1].method, seen[1].body) == ("POST", b"{}")
 
 
 def test_a_header_that_comes_twice_is_neither_of_the_two() -> None:
-    seen: list[Request] = []
+    seen: list[DashboardRequest] = []
     with connected(seen) as sock:
         sock.sendall(HEAD + b"Origin: http://a\r\nOrigin: http://b\r\nConnection: close\r\n\r\n")
         everything(sock)
@@ -87,7 +87,7 @@ def test_a_header_that_comes_twice_is_neither_of_the_two() -> None:
     ],
 )  # fmt: skip
 def test_what_is_too_large_or_cannot_be_read_is_refused_and_the_connection_ends(sent: bytes, status: bytes) -> None:
-    seen: list[Request] = []
+    seen: list[DashboardRequest] = []
     with connected(seen) as sock:
         sock.sendall(sent)
         assert everything(sock).split(b" ")[1] == status
@@ -102,7 +102,7 @@ def test_a_body_in_chunks_is_bounded_as_well() -> None:
 
 
 def test_a_query_of_too_many_fields_has_none() -> None:
-    seen: list[Request] = []
+    seen: list[DashboardRequest] = []
     query = b"&".join(b"a%d=1" % number for number in range(MAX_QUERY_FIELDS + 1))
     with connected(seen) as sock:
         sock.sendall(b"GET /?" + query + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -118,7 +118,7 @@ def test_a_head_request_has_no_body() -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"GET /", HEAD, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"])
 def test_a_browser_that_leaves_ends_it(sent: bytes) -> None:
-    seen: list[Request] = []
+    seen: list[DashboardRequest] = []
     with connected(seen) as sock:
         sock.sendall(sent)
     assert seen == []

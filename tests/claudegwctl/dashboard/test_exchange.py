@@ -1,4 +1,4 @@
-from claudegwctl.dashboard.exchange import Request, json_response, refusal
+from claudegwctl.dashboard.exchange import DashboardRequest, json_response, refusal
 
 
 def test_a_refusal_is_json_with_its_text() -> None:
@@ -9,4 +9,4 @@ def test_a_refusal_is_json_with_its_text() -> None:
 
 def test_nothing_secret_is_in_a_repr() -> None:
     secret = "sk-false-1"
-    assert secret not in repr(Request("GET", "/", {"token": secret}, {"cookie": secret}, secret.encode()))
+    assert secret not in repr(DashboardRequest("GET", "/", {"token": secret}, {"cookie": secret}, secret.encode()))

@@ -13,15 +13,15 @@ from claudegwctl.client import Daemon
 from claudegwctl.dashboard.access import Access
 from claudegwctl.dashboard.answers import Answers
 from claudegwctl.dashboard.assets import SECURITY_HEADERS
-from claudegwctl.dashboard.exchange import Request
-from claudegwctl.dashboard.server import MAX_CONNECTIONS, Server, listen
+from claudegwctl.dashboard.exchange import DashboardRequest
+from claudegwctl.dashboard.server import MAX_CONNECTIONS, DashboardServer, listen
 from claudegwctl.problems import Problem
 
 
 class Broken(Answers):
     """Answers that have a fault of their own."""
 
-    def answer(self, name: str, request: Request) -> object:  # type: ignore[override]
+    def answer(self, name: str, request: DashboardRequest) -> object:  # type: ignore[override]
         raise RuntimeError("sk-false-1")
 
 
@@ -31,7 +31,7 @@ def serving(nowhere: Path, answers: type[Answers] = Answers) -> Iterator[tuple[h
     with listen(0) as listener:
         port = listener.getsockname()[1]
         access = Access(port)
-        server = Server(access, answers(Daemon(nowhere), read_only=False))
+        server = DashboardServer(access, answers(Daemon(nowhere), read_only=False))
         threading.Thread(target=_until_closed, args=(server, listener), daemon=True).start()
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             assert client.get(access.link).status_code == 200
@@ -39,7 +39,7 @@ def serving(nowhere: Path, answers: type[Answers] = Answers) -> Iterator[tuple[h
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _until_closed(server: Server, listener: socket.socket) -> None:
+def _until_closed(server: DashboardServer, listener: socket.socket) -> None:
     try:
         server.serve(listener)
     except OSError:

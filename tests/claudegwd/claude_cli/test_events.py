@@ -44,7 +44,7 @@ USAGE = {
     "server_tool_use": None,
 }
 HEAD = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": [], "usage": USAGE}
-COUNTS = e.Usage(input_tokens=10, output_tokens=1, cache_read_input_tokens=3, cache_creation_input_tokens=2)
+COUNTS = e.RawUsage(input_tokens=10, output_tokens=1, cache_read_input_tokens=3, cache_creation_input_tokens=2)
 
 KNOWN: list[tuple[dict[str, Any], e.AnyEvent]] = [
     (
@@ -124,11 +124,11 @@ KNOWN: list[tuple[dict[str, Any], e.AnyEvent]] = [
             "type": "control_response",
             "response": {"subtype": "success", "request_id": "gw1", "response": {"models": []}},
         },
-        e.ControlResponse(e.ResponseBody("gw1", "success", response=raw(b'{"models":[]}'))),
+        e.CliResponse(e.CliResponseBody("gw1", "success", response=raw(b'{"models":[]}'))),
     ),
     (
         {"type": "control_response", "response": {"subtype": "error", "request_id": "gw1", "error": "no"}},
-        e.ControlResponse(e.ResponseBody("gw1", "error", "no")),
+        e.CliResponse(e.CliResponseBody("gw1", "error", "no")),
     ),
     (
         {
@@ -136,11 +136,11 @@ KNOWN: list[tuple[dict[str, Any], e.AnyEvent]] = [
             "request_id": "r",
             "request": {"subtype": "mcp_message", "server_name": "gw", "message": {"method": "tools/list", "id": 1}},
         },
-        e.ControlRequest("r", e.RequestBody("mcp_message", "gw", {"method": "tools/list", "id": 1})),
+        e.CliRequest("r", e.CliRequestBody("mcp_message", "gw", {"method": "tools/list", "id": 1})),
     ),
     (
         {"type": "control_request", "request_id": "r", "request": {"subtype": "can_use_tool", "tool_name": "x"}},
-        e.ControlRequest("r", e.RequestBody("can_use_tool")),
+        e.CliRequest("r", e.CliRequestBody("can_use_tool")),
     ),
     (
         {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 1_800_000_000}},

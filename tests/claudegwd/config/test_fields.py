@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from claudegwd.config.fields import FIELDS, KEYS, is_choice, nearest, section_of, shown, value_of
+from claudegwd.config.fields import FIELDS, KEYS, is_choice, nearest, shown, value_of
 from claudegwd.config.schema import Config
 
 
@@ -16,7 +16,6 @@ def test_every_default_is_the_schemas() -> None:
     config = Config()
     for key, field in KEYS.items():
         assert value_of(config, key) == field.default
-        assert getattr(section_of(config, field.section), field.name) == field.default
 
 
 def test_the_kinds_of_values() -> None:

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from claudegwd.control.ask import Ask, Lines
+from claudegwd.control.controllable import Controls
 from claudegwd.control.logs import read
-from claudegwd.logs import Entry
+from claudegwd.control.request import ControlRequest, ControlStream
+from claudegwd.logs import LogEntry
 from tests.small_gateway import SmallGateway
 
 
 def said(gateway: SmallGateway, *texts: str, level: str = "info") -> None:
     for text in texts:
-        gateway.logs.append(Entry(0.0, level, "claudegwd", text, {"request_id": "r1"}))
+        gateway.logs.append(LogEntry(0.0, level, "claudegwd", text, {"request_id": "r1"}))
 
 
 async def test_the_last_lines(gateway: SmallGateway, client: httpx.AsyncClient) -> None:
@@ -51,8 +52,8 @@ async def test_following(gateway: SmallGateway, client: httpx.AsyncClient) -> No
 
 async def test_a_record_logged_while_the_last_ones_are_sent_comes_once(gateway: SmallGateway) -> None:
     said(gateway, "one", "two")
-    answer = await read(gateway, Ask(query={"follow": "1", "lines": "5"}))
-    assert isinstance(answer, Lines)
+    answer = await read(Controls(gateway, gateway), ControlRequest(query={"follow": "1", "lines": "5"}))
+    assert isinstance(answer, ControlStream)
     source: AsyncIterator[bytes] = answer.source
     seen = [await anext(source)]
     said(gateway, "three")
@@ -65,7 +66,7 @@ async def test_a_record_logged_while_the_last_ones_are_sent_comes_once(gateway: 
 async def test_only_what_is_asked_for(gateway: SmallGateway, client: httpx.AsyncClient) -> None:
     for number, (key, request) in enumerate([("a", "r1"), ("b", "r1"), ("a", "r2")]):
         fields = {"key": key, "request_id": request, "client": "c"}
-        gateway.logs.append(Entry(100.0 + number, "info", "claudegwd", f"{key}{request}", fields))
+        gateway.logs.append(LogEntry(100.0 + number, "info", "claudegwd", f"{key}{request}", fields))
 
     async def texts(**query: str | int) -> list[str]:
         answer = await client.get("/v1/logs", params=query)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from claudegwd.config import ConfigError
-from claudegwd.control.problems import Refused, error_body, refusal_of
+from claudegwd.control.problems import ControlRefusal, error_body, refusal_of
 from claudegwd.keys.answers import CannotRotate, UnknownKey
 from claudegwd.keys.parse import KeysError
 from claudegwd.openai_api.errors import ShuttingDown
@@ -14,7 +14,7 @@ from claudegwd.workers.binary import NoCliError
 @pytest.mark.parametrize(
     ("error", "status", "code", "text"),
     [
-        (Refused(409, "conflict", "cannot x"), 409, "conflict", "cannot x"),
+        (ControlRefusal(409, "conflict", "cannot x"), 409, "conflict", "cannot x"),
         (ConfigError("f", "k", "is wrong"), 422, "invalid_configuration", "cannot use f: k is wrong"),
         (KeysError("cannot read f", origin="f"), 422, "invalid_keys", "cannot read f"),
         (NoCliError("cannot run x"), 422, "no_cli", "cannot run x"),
@@ -36,5 +36,5 @@ def test_others_are_not_foreseen() -> None:
 
 
 def test_no_token_in_an_answer() -> None:
-    body = error_body(Refused(400, "x", "cannot use sk-false-0123456789"))
+    body = error_body(ControlRefusal(400, "x", "cannot use sk-false-0123456789"))
     assert body == {"error": {"message": "cannot use [redacted]", "code": "x"}}

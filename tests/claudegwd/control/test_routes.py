@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from claudegwd.control.routes import ROUTES, Route
+from claudegwd.control.routes import ROUTES, ControlRoute
 from tests.small_gateway import SmallGateway, client_of, running
 
 
@@ -16,7 +16,7 @@ def test_each_route_once() -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-async def test_each_route_answers_json_and_no_token(gateway: SmallGateway, route: Route) -> None:
+async def test_each_route_answers_json_and_no_token(gateway: SmallGateway, route: ControlRoute) -> None:
     async with running(gateway) as path, client_of(path) as client:
         answer = await client.request(route.method, route.path.replace("<name>", "primary"))
     assert answer.status_code < 500

@@ -6,8 +6,9 @@ from pathlib import Path
 import trio
 
 from claudegwd.control.app import control_app
+from claudegwd.control.controllable import Controls
 from claudegwd.control.server import GRACE_SECONDS, serve_control
-from claudegwd.logs import Entry
+from claudegwd.logs import LogEntry
 from claudegwd.sockets import open_control
 from tests.small_gateway import SmallGateway, client_of, running
 
@@ -75,7 +76,9 @@ async def test_being_cancelled_with_a_follower_who_stopped_reading(gateway: Smal
     shutdown = trio.Event()
     with open_control(gateway.directory / "control.sock") as control, trio.fail_after(GRACE_SECONDS + 10):
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve_control, control_app(gateway), control.socket, shutdown=shutdown))
+            await nursery.start(
+                partial(serve_control, control_app(Controls(gateway, gateway)), control.socket, shutdown=shutdown)
+            )
             stream = await trio.open_unix_socket(control.path)
             await stream.send_all(FOLLOW)
             await read_until(stream, b"\r\n\r\n")
@@ -86,7 +89,7 @@ async def test_being_cancelled_with_a_follower_who_stopped_reading(gateway: Smal
 
 async def fill(gateway: SmallGateway, path: Path) -> None:
     """Log more than a socket takes, in turns so that each record is sent; the others are served all the while."""
-    large = Entry(0.0, "info", "claudegwd", "x" * 4000, {})
+    large = LogEntry(0.0, "info", "claudegwd", "x" * 4000, {})
     async with client_of(path) as client:
         for _ in range(10):
             for _ in range(100):

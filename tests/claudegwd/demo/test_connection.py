@@ -7,7 +7,7 @@ import trio
 from claudegwd.demo import connection
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import say, sequence
-from claudegwd.demo.script import Reply, Text, Wait
+from claudegwd.demo.script import ScriptedReply, Text, Wait
 from tests.claudegwd.demo.reading import http_request
 
 QUESTION = http_request("/v1/messages", json.dumps({"stream": True}).encode())
@@ -37,7 +37,7 @@ async def test_a_request_may_come_in_any_pieces(nursery: trio.Nursery) -> None:
 
 async def test_a_request_sent_ahead_gets_its_turn(nursery: trio.Nursery) -> None:
     go = trio.Event()
-    endpoint = ScriptedEndpoint(sequence(Reply((Text(("one",)),), before=(Wait(go),)), say("two")))
+    endpoint = ScriptedEndpoint(sequence(ScriptedReply((Text(("one",)),), before=(Wait(go),)), say("two")))
     stream = await connected(nursery, endpoint)
     await stream.send_all(QUESTION)
     await endpoint.wait_for(1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claudegwd.demo.demo import demo
 from claudegwd.demo.endpoint import ScriptedEndpoint
-from claudegwd.demo.script import Fail, Reply, Text, Thinking, ToolUse
+from claudegwd.demo.script import Fail, ScriptedReply, Text, Thinking, ToolUse
 from claudegwd.demo.wire import stream_frames
 from tests.claudegwd.demo.requests import recorded
 from tests.cli_binary import find_cli
@@ -24,17 +24,17 @@ CLOCK = {"name": "mcp__gw__clock", "input_schema": {"type": "object", "propertie
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
 
 
-def ask(said: Any = "hi", **body: Any) -> Reply:
+def ask(said: Any = "hi", **body: Any) -> ScriptedReply:
     answer = demo(recorded(said, **body))
-    assert isinstance(answer, Reply)
+    assert isinstance(answer, ScriptedReply)
     return answer
 
 
-def text_of(reply: Reply) -> str:
+def text_of(reply: ScriptedReply) -> str:
     return "".join(part for step in reply.steps if isinstance(step, Text) for part in step.parts)
 
 
-def calls_of(reply: Reply) -> list[tuple[str, dict[str, Any]]]:
+def calls_of(reply: ScriptedReply) -> list[tuple[str, dict[str, Any]]]:
     return [(step.name, dict(step.input)) for step in reply.steps if isinstance(step, ToolUse)]
 
 
@@ -123,12 +123,12 @@ def test_fails_when_asked() -> None:
     assert isinstance(answer, Fail)
     assert answer.status == 529
     assert ask("fail with refusal").stop_reason == "refusal"
-    assert isinstance(demo(recorded("it may fail with 529 here")), Reply)
+    assert isinstance(demo(recorded("it may fail with 529 here")), ScriptedReply)
 
 
 @pytest.mark.parametrize("word", ["401", "403", "429", "credit"])
 def test_never_fails_in_a_way_that_costs_the_demo_its_only_key(word: str) -> None:
-    assert isinstance(demo(recorded(f"fail with {word}")), Reply)
+    assert isinstance(demo(recorded(f"fail with {word}")), ScriptedReply)
 
 
 def test_obeys_stop_and_max_tokens() -> None:
@@ -148,7 +148,7 @@ FIELDS = ["messages", "system", "tools", "tool_choice", "output_config", "thinki
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), JSON)
 def test_answers_whatever_arrives(body: dict[str, Any], said: Any) -> None:
     answer = demo(recorded(said, **body))
-    if isinstance(answer, Reply):
+    if isinstance(answer, ScriptedReply):
         assert list(stream_frames(answer, model="m", message_id="msg_1"))
 
 

@@ -12,7 +12,7 @@ import trio
 
 from claudegwd.demo.endpoint import REQUESTS_KEPT, ScriptedEndpoint
 from claudegwd.demo.replies import by_key, obey, say, sequence
-from claudegwd.demo.script import Drop, Fail, Garbage, Reply, Text, Wait, limited, revoked
+from claudegwd.demo.script import Drop, Fail, Garbage, ScriptedReply, Text, Wait, limited, revoked
 from tests.claudegwd.demo.reading import events, http_request, joined_text
 
 URL = "/v1/messages?beta=true"
@@ -121,25 +121,25 @@ async def test_survives_a_body_that_is_no_object(client: httpx.AsyncClient, endp
 
 
 async def test_drops_the_connection_in_mid_stream(endpoint: ScriptedEndpoint, client: httpx.AsyncClient) -> None:
-    endpoint.script = sequence(Reply((Text(("half",)), Drop())))
+    endpoint.script = sequence(ScriptedReply((Text(("half",)), Drop())))
     with pytest.raises(httpx.RemoteProtocolError):
         await client.post(URL, json=question())
     assert not (await endpoint.wait_for(1)).disconnected.is_set()
 
 
 async def test_drops_the_connection_before_the_status(endpoint: ScriptedEndpoint, client: httpx.AsyncClient) -> None:
-    endpoint.script = sequence(Reply(before=(Drop(),)))
+    endpoint.script = sequence(ScriptedReply(before=(Drop(),)))
     with pytest.raises(httpx.RemoteProtocolError):
         await client.post(URL, json=question())
 
 
 async def test_sends_garbage_as_told(endpoint: ScriptedEndpoint, client: httpx.AsyncClient) -> None:
-    endpoint.script = sequence(Reply((Garbage(b"event: nonsense\n\n\x00"),), envelope=False))
+    endpoint.script = sequence(ScriptedReply((Garbage(b"event: nonsense\n\n\x00"),), envelope=False))
     assert (await client.post(URL, json=question())).content == b"event: nonsense\n\n\x00"
 
 
 async def test_waits_for_a_signal_and_notices_a_hang_up(endpoint: ScriptedEndpoint) -> None:
-    endpoint.script = sequence(Reply((Text(("half",)), Wait(trio.Event()))))
+    endpoint.script = sequence(ScriptedReply((Text(("half",)), Wait(trio.Event()))))
     stream = await trio.open_tcp_stream("127.0.0.1", endpoint.port)
     await stream.send_all(http_request(URL, json.dumps(question()).encode()))
     seen = b""
@@ -154,7 +154,7 @@ async def test_waits_for_a_signal_and_notices_a_hang_up(endpoint: ScriptedEndpoi
 
 async def test_a_signal_lets_the_answer_go_on(endpoint: ScriptedEndpoint, nursery: trio.Nursery) -> None:
     go = trio.Event()
-    endpoint.script = sequence(Reply((Text(("done",)),), before=(Wait(go),)))
+    endpoint.script = sequence(ScriptedReply((Text(("done",)),), before=(Wait(go),)))
 
     async def release() -> None:
         await endpoint.wait_for(1)

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from claudegwd.demo.replies import by_key, echo, last_user_text, obey, refusal, say, sequence
-from claudegwd.demo.script import Answer, Fail, Reply, Text, overloaded
+from claudegwd.demo.script import Answer, Fail, ScriptedReply, Text, overloaded
 from tests.claudegwd.demo.requests import recorded
 
 
 def text_of(answer: Answer) -> str:
-    assert isinstance(answer, Reply)
+    assert isinstance(answer, ScriptedReply)
     return "".join(part for step in answer.steps if isinstance(step, Text) for part in step.parts)
 
 

@@ -14,12 +14,12 @@ from claudegwd.demo.script import (
     Fail,
     Garbage,
     Pause,
-    Reply,
+    ScriptedReply,
+    ScriptedUsage,
     Step,
     Text,
     Thinking,
     ToolUse,
-    Usage,
     Wait,
     revoked,
 )
@@ -27,7 +27,7 @@ from tests.claudegwd.demo.reading import events
 
 
 def frames(*steps: Step, **more: Any) -> list[wire.Frame]:
-    return list(wire.stream_frames(Reply(steps, **more), model="m-1", message_id="msg_1"))
+    return list(wire.stream_frames(ScriptedReply(steps, **more), model="m-1", message_id="msg_1"))
 
 
 def written(*steps: Step, **more: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -80,7 +80,7 @@ def test_thinking_ends_with_its_signature() -> None:
 
 
 def test_usage_is_told_at_both_ends() -> None:
-    seen = written(Text(("a",)), usage=Usage(7, 9, cache_read=5, cache_creation=3, thinking_tokens=2))
+    seen = written(Text(("a",)), usage=ScriptedUsage(7, 9, cache_read=5, cache_creation=3, thinking_tokens=2))
     assert seen[0][1]["message"]["usage"]["cache_read_input_tokens"] == 5
     assert seen[-2][1]["usage"] == {
         "input_tokens": 7,
@@ -92,7 +92,9 @@ def test_usage_is_told_at_both_ends() -> None:
 
 
 def test_the_whole_message_says_the_same_as_the_stream() -> None:
-    reply = Reply((Thinking(("h", "m")), Text(("a", "b")), Pause(1), ToolUse("t", "n", {"x": 1}), Block({"type": "y"})))
+    reply = ScriptedReply(
+        (Thinking(("h", "m")), Text(("a", "b")), Pause(1), ToolUse("t", "n", {"x": 1}), Block({"type": "y"}))
+    )
     whole = json.loads(wire.whole_message(reply, model="m-1", message_id="msg_1"))
     assert [b["type"] for b in whole["content"]] == ["thinking", "text", "tool_use", "y"]
     assert whole["content"][1]["text"] == "ab"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from claudegwd.fetching.addresses import Target, is_public, target_of
+from claudegwd.fetching.addresses import FetchTarget, is_public, target_of
 from claudegwd.openai_api.errors import InvalidRequest
 
 PARAM = "messages[0].content[1].image_url.url"
@@ -48,7 +48,7 @@ def test_outer_addresses_are_public(address: str) -> None:
     ],
 )
 def test_an_allowed_host_is_a_target(url: str, hosts: list[str]) -> None:
-    assert target_of(url, hosts, PARAM) == Target("https", "images.example.org", 443, "/a.png?b=c")
+    assert target_of(url, hosts, PARAM) == FetchTarget("https", "images.example.org", 443, "/a.png?b=c")
 
 
 @pytest.mark.parametrize(

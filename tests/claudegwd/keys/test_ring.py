@@ -15,7 +15,17 @@ from claudegwd.keys.entry import (
 )
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 from claudegwd.keys.key import KeyStatus, UpstreamKey
-from claudegwd.keys.ring import ENVIRONMENT, CannotRotate, Dead, KeyRing, KeysDiff, NoKeys, RingChange, UnknownKey, Wait
+from claudegwd.keys.ring import (
+    ENVIRONMENT,
+    CannotRotate,
+    Dead,
+    KeyRing,
+    KeysDiff,
+    NoKeys,
+    RingChange,
+    UnknownKey,
+    WaitForKey,
+)
 
 NOW = 1_700_000_000.0
 NAMES = ("a", "b", "c")
@@ -194,7 +204,7 @@ def test_all_cooling_names_the_soonest() -> None:
     subject = ring()
     for name, wait in zip(NAMES, (30, 10, 20), strict=True):
         subject.failed(name, FailureKind.RATE_LIMIT, NOW, reset_at=NOW + wait)
-    assert subject.choose(NOW, model="sonnet") == Wait(NOW + 10, FailureKind.RATE_LIMIT)
+    assert subject.choose(NOW, model="sonnet") == WaitForKey(NOW + 10, FailureKind.RATE_LIMIT)
     assert chosen(subject, NOW + 10) == "b"
 
 
@@ -202,12 +212,12 @@ def test_all_spent_or_refused_is_a_matter_of_credit() -> None:
     subject = ring("a", "b")
     subject.failed("a", FailureKind.AUTHENTICATION, NOW)
     subject.failed("b", FailureKind.BILLING, NOW)
-    assert subject.choose(NOW, model="sonnet") == Wait(NOW + EXHAUSTED_SECONDS, FailureKind.BILLING, refused=True)
+    assert subject.choose(NOW, model="sonnet") == WaitForKey(NOW + EXHAUSTED_SECONDS, FailureKind.BILLING, refused=True)
 
 
 def test_a_key_that_this_request_tried_is_not_chosen_again_at_once() -> None:
     subject = ring("a")
-    assert subject.choose(NOW, model="sonnet", tried=["a"]) == Wait(NOW + 1, FailureKind.UNAVAILABLE)
+    assert subject.choose(NOW, model="sonnet", tried=["a"]) == WaitForKey(NOW + 1, FailureKind.UNAVAILABLE)
 
 
 def test_rotation_goes_on_in_file_order_and_does_not_fall_back() -> None:
@@ -361,10 +371,10 @@ def test_a_failure_of_the_login_is_final_for_one_request_only(kind: FailureKind)
 def test_a_limit_of_the_login_is_waited_for() -> None:
     subject = KeyRing([], cooldown_seconds=60)
     subject.failed(ENVIRONMENT, FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 30)
-    assert subject.choose(NOW, model="x", tried=[ENVIRONMENT]) == Wait(NOW + 30, FailureKind.RATE_LIMIT)
+    assert subject.choose(NOW, model="x", tried=[ENVIRONMENT]) == WaitForKey(NOW + 30, FailureKind.RATE_LIMIT)
     assert subject.choose(NOW + 30, model="x") == NoKeys()
     subject.failed(ENVIRONMENT, FailureKind.RATE_LIMIT, NOW + 30)
-    assert subject.choose(NOW + 31, model="x") == Wait(NOW + 150, FailureKind.RATE_LIMIT)
+    assert subject.choose(NOW + 31, model="x") == WaitForKey(NOW + 150, FailureKind.RATE_LIMIT)
     subject.succeeded(ENVIRONMENT, NOW + 40, 5)
     assert subject.choose(NOW + 41, model="x") == NoKeys()
 

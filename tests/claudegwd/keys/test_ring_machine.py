@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 from claudegwd.keys.key import KeyStatus, UpstreamKey
-from claudegwd.keys.ring import CannotRotate, Dead, KeyRing, NoKeys, Wait
+from claudegwd.keys.ring import CannotRotate, Dead, KeyRing, NoKeys, WaitForKey
 from claudegwd.keys.states import USABLE, KeyState
 
 NAMES = ["a", "b", "c", "d"]
@@ -102,7 +102,7 @@ class RingMachine(RuleBasedStateMachine):
                     assert name == prefer
                 elif active := {n for n in could - tried if rows[n]["state"] == "active"}:
                     assert name in active
-            case Wait(until=until):
+            case WaitForKey(until=until):
                 assert not could - tried
                 assert until > self.now
                 times = [r["cooling_until"] for r in rows.values() if r["cooling_until"] is not None]

@@ -12,8 +12,8 @@ from claudegwd.limits.clients import (
     Client,
     ClientBook,
     ClientRefused,
+    ClientTotals,
     UnknownClient,
-    Usage,
     client_token,
     configured_clients,
     token_digest,
@@ -33,7 +33,7 @@ def client(name: str, number: int, **fields: Any) -> Client:
 
 
 def book(*clients: Client, default: Limits | None = None) -> ClientBook:
-    return ClientBook([(each, Usage()) for each in clients], default=default or Limits())
+    return ClientBook([(each, ClientTotals()) for each in clients], default=default or Limits())
 
 
 def refused(subject: ClientBook, text: str, now: float = NOW) -> AuthenticationFailed:
@@ -138,8 +138,8 @@ def test_totals() -> None:
     subject.used(a, 5, NOW + 1)
     subject.used(client("gone", 9), 5, NOW)
     subject.used(ANONYMOUS, 5, NOW)
-    assert subject.rows() == [(a, Usage(2, 15, NOW + 1))]
-    assert subject.take_changed() == [("a", Usage(2, 15, NOW + 1))]
+    assert subject.rows() == [(a, ClientTotals(2, 15, NOW + 1))]
+    assert subject.take_changed() == [("a", ClientTotals(2, 15, NOW + 1))]
     assert subject.take_changed() == []
 
 

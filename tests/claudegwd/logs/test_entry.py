@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from claudegwd.logs.entry import MAX_TEXT, MAX_VALUE, Entry, at_least, entry_of, number_of, timestamp, trace
+from claudegwd.logs.entry import MAX_TEXT, MAX_VALUE, LogEntry, at_least, entry_of, number_of, timestamp, trace
 from claudegwd.redact import REDACTED, Redactor
 
 
-def entry(text: str = "text", level: int = logging.INFO, args: tuple[Any, ...] = (), **fields: object) -> Entry:
+def entry(text: str = "text", level: int = logging.INFO, args: tuple[Any, ...] = (), **fields: object) -> LogEntry:
     record = logging.LogRecord("claudegwd", level, __file__, 1, text, args, None)
     record.fields = fields
     return entry_of(record, Redactor(["plain-token"]))
@@ -60,7 +60,7 @@ def test_comparing_levels() -> None:
 
 
 def test_as_json() -> None:
-    record = Entry(1_800_000_000.25, "info", "claudegwd", "ready", {"count": 1})
+    record = LogEntry(1_800_000_000.25, "info", "claudegwd", "ready", {"count": 1})
     assert record.as_dict() == {"time": "2027-01-15T08:00:00.250Z", "level": "info", "message": "ready", "count": 1}
     assert timestamp(0) == "1970-01-01T00:00:00.000Z"
 

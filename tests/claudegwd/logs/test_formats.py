@@ -5,13 +5,13 @@ import struct
 
 import pytest
 
-from claudegwd.logs.entry import Entry
+from claudegwd.logs.entry import LogEntry
 from claudegwd.logs.event import Value
 from claudegwd.logs.formats import console_line, journal_datagram, json_line, prefixed_line
 
 
-def made(level: str = "info", text: str = "key rotated", **fields: Value) -> Entry:
-    return Entry(1_800_000_000.25, level, "claudegwd", text, fields)
+def made(level: str = "info", text: str = "key rotated", **fields: Value) -> LogEntry:
+    return LogEntry(1_800_000_000.25, level, "claudegwd", text, fields)
 
 
 def test_for_people() -> None:

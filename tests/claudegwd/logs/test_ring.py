@@ -5,15 +5,15 @@ import threading
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from claudegwd.logs.entry import Entry
+from claudegwd.logs.entry import LogEntry
 from claudegwd.logs.ring import FOLLOW_RECORDS, LogRing
 
 
-def made(text: str, level: str = "info") -> Entry:
-    return Entry(0.0, level, "claudegwd", text, {})
+def made(text: str, level: str = "info") -> LogEntry:
+    return LogEntry(0.0, level, "claudegwd", text, {})
 
 
-def texts(entries: list[Entry]) -> list[str]:
+def texts(entries: list[LogEntry]) -> list[str]:
     return [entry.text for entry in entries]
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from claudegwd.demo.script import Block, Reply, Text, Thinking, ToolUse, Usage
+from claudegwd.demo.script import Block, ScriptedReply, ScriptedUsage, Text, Thinking, ToolUse
 from claudegwd.demo.wire import stream_frames, whole_message
 from claudegwd.messages_api.assemble import message_body
 
 
-def events(reply: Reply) -> list[bytes]:
+def events(reply: ScriptedReply) -> list[bytes]:
     frames = stream_frames(reply, model="claude-x", message_id="msg_1")
     return [frame.partition(b"data: ")[2].strip() for frame in frames if isinstance(frame, bytes)]
 
@@ -18,20 +18,22 @@ def events(reply: Reply) -> list[bytes]:
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply((Text(("a", "b", "é😀")),), usage=Usage(3, 4, 5, 6)),
-        Reply((Thinking(("so ", "then")), Text(("x",)), ToolUse("t", "f", {"a": [1, {"b": None}]}, 4)), "tool_use"),
-        Reply((ToolUse("t", "f", {}),), "tool_use"),
-        Reply((Text(("x",)),), "stop_sequence", "END"),
-        Reply((), "end_turn"),
+        ScriptedReply((Text(("a", "b", "é😀")),), usage=ScriptedUsage(3, 4, 5, 6)),
+        ScriptedReply(
+            (Thinking(("so ", "then")), Text(("x",)), ToolUse("t", "f", {"a": [1, {"b": None}]}, 4)), "tool_use"
+        ),
+        ScriptedReply((ToolUse("t", "f", {}),), "tool_use"),
+        ScriptedReply((Text(("x",)),), "stop_sequence", "END"),
+        ScriptedReply((), "end_turn"),
     ],
 )
-def test_it_is_the_message_in_one_piece(reply: Reply) -> None:
+def test_it_is_the_message_in_one_piece(reply: ScriptedReply) -> None:
     whole = whole_message(reply, model="claude-x", message_id="msg_1")
     assert json.loads(message_body(events(reply))) == json.loads(whole)
 
 
 def assembled(*blocks: Block) -> Any:
-    return json.loads(message_body(events(Reply(blocks))))["content"]
+    return json.loads(message_body(events(ScriptedReply(blocks))))["content"]
 
 
 def test_citations_are_gathered() -> None:
@@ -50,7 +52,7 @@ def test_arguments_that_were_cut_off_and_halves_of_characters() -> None:
     cut = {"type": "input_json_delta", "partial_json": '{"a": '}
     (block,) = assembled(Block({"type": "tool_use", "id": "t", "name": "f", "input": {}}, (cut,)))
     assert block["input"] == {}
-    raw = [one.replace(b'"x"', b'"\\ud83d"') for one in events(Reply((Text(("x",)),)))]
+    raw = [one.replace(b'"x"', b'"\\ud83d"') for one in events(ScriptedReply((Text(("x",)),)))]
     assert json.loads(message_body(raw))["content"][0]["text"] == "\ud83d"
 
 

@@ -9,8 +9,8 @@ from claudegwd.keys.news import KeyNews
 from claudegwd.keys.states import KeyState
 from claudegwd.limits.budget import read_budgets
 from claudegwd.notify.notice import (
-    Event,
     Notice,
+    NoticeEvent,
     of_budget,
     of_cli,
     of_key,
@@ -30,20 +30,20 @@ def news(before: KeyState | None, after: KeyState | None, usable: int, until: fl
 @pytest.mark.parametrize(
     ("happened", "events"),
     [
-        (news(KeyState.ACTIVE, KeyState.INVALID, 1), [Event.KEY_INVALID]),
-        (news(KeyState.COOLING, KeyState.INVALID, 0), [Event.KEY_INVALID]),
-        (news(KeyState.ACTIVE, KeyState.INVALID, 0), [Event.KEY_INVALID, Event.KEYS_GONE]),
-        (news(KeyState.READY, KeyState.EXHAUSTED, 1, NOW + 3600), [Event.KEY_EXHAUSTED]),
-        (news(KeyState.ACTIVE, KeyState.COOLING, 0, NOW + 60), [Event.KEYS_GONE]),
+        (news(KeyState.ACTIVE, KeyState.INVALID, 1), [NoticeEvent.KEY_INVALID]),
+        (news(KeyState.COOLING, KeyState.INVALID, 0), [NoticeEvent.KEY_INVALID]),
+        (news(KeyState.ACTIVE, KeyState.INVALID, 0), [NoticeEvent.KEY_INVALID, NoticeEvent.KEYS_GONE]),
+        (news(KeyState.READY, KeyState.EXHAUSTED, 1, NOW + 3600), [NoticeEvent.KEY_EXHAUSTED]),
+        (news(KeyState.ACTIVE, KeyState.COOLING, 0, NOW + 60), [NoticeEvent.KEYS_GONE]),
         (news(KeyState.ACTIVE, KeyState.COOLING, 1, NOW + 60), []),
         (news(KeyState.COOLING, KeyState.READY, 1), []),
         (news(KeyState.INVALID, KeyState.READY, 1), []),
         (news(None, KeyState.READY, 1), []),
-        (news(KeyState.ACTIVE, KeyState.DISABLED, 0), [Event.KEYS_GONE]),
-        (news(KeyState.ACTIVE, None, 0), [Event.KEYS_GONE]),
+        (news(KeyState.ACTIVE, KeyState.DISABLED, 0), [NoticeEvent.KEYS_GONE]),
+        (news(KeyState.ACTIVE, None, 0), [NoticeEvent.KEYS_GONE]),
     ],
 )
-def test_what_of_a_key_is_told(happened: KeyNews, events: list[Event]) -> None:
+def test_what_of_a_key_is_told(happened: KeyNews, events: list[NoticeEvent]) -> None:
     told = list(of_key(happened, NOW))
     assert [notice.event for notice in told] == events
     for notice in told:
@@ -62,7 +62,7 @@ def test_the_json() -> None:
         "text": "93% of the limit 5h of the key work is used; it resets 2027-01-15 08:10 UTC",
         "until": "2027-01-15T08:10:00Z",
     }
-    assert json.loads(Notice(Event.TEST, NOW, "ä\udc80", "x").body("h"))["subject"] == "ä?"
+    assert json.loads(Notice(NoticeEvent.TEST, NOW, "ä\udc80", "x").body("h"))["subject"] == "ä?"
 
 
 def test_each_says_whom_it_is_about() -> None:

@@ -11,7 +11,7 @@ import trio
 
 from claudegwd.config.schema import NotifyConfig
 from claudegwd.notify.errors import DeliveryError, TryAgainError
-from claudegwd.notify.notice import Event, Notice
+from claudegwd.notify.notice import Notice, NoticeEvent
 from claudegwd.notify.notifications import LAST_SECONDS, QUEUE_MAX, RETRY_SECONDS, Notifications, Target
 from claudegwd.store.database import Database
 from tests.claudegwd.notify.test_post import NO_CONTENT
@@ -20,7 +20,7 @@ NOW = 1_800_000_000.0
 
 
 def notice(subject: str = "work", at: float = NOW) -> Notice:
-    return Notice(Event.KEY_INVALID, at, subject, "it died")
+    return Notice(NoticeEvent.KEY_INVALID, at, subject, "it died")
 
 
 def made(database: Database | None = None, **config: object) -> Notifications:
@@ -105,7 +105,7 @@ async def test_a_test_says_why_it_failed(tmp_path: Path) -> None:
 
 
 async def test_nobody_is_told_the_same_after_a_restart(tmp_path: Path) -> None:
-    lasting = Notice(Event.WINDOW_FULL, NOW, "work", "", NOW + 60, "5h", NOW + 60)
+    lasting = Notice(NoticeEvent.WINDOW_FULL, NOW, "work", "", NOW + 60, "5h", NOW + 60)
     for subject in ("first", "second"):
         database = Database(tmp_path / "state.db")
         notifications = made(database, command=writing_to(tmp_path))

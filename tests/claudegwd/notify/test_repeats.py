@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from claudegwd.limits.budget import read_budgets
-from claudegwd.notify.notice import Event, Notice, of_budget
+from claudegwd.notify.notice import Notice, NoticeEvent, of_budget
 from claudegwd.notify.repeats import ROWS_MAX, SAME_MAX, SAME_SECONDS, Repeats
 
 NOW = 1_800_000_000.0
 
 
 def invalid(subject: str, at: float) -> Notice:
-    return Notice(Event.KEY_INVALID, at, subject, "")
+    return Notice(NoticeEvent.KEY_INVALID, at, subject, "")
 
 
 def test_a_state_that_flaps_is_no_flood() -> None:
@@ -28,10 +28,12 @@ def test_what_lasts_is_told_once() -> None:
     assert repeats.take(of_budget("laptop", month, NOW + 5000, NOW))
     assert repeats.take(of_budget("laptop", day, NOW + 200, NOW + 100))
     # Credit that is found spent again and again is one spell, however long it lasts.
-    spent = [Notice(Event.KEY_EXHAUSTED, NOW + h * 3600, "k", "", once_until=NOW + h * 3600 + 7200) for h in range(50)]
+    spent = [
+        Notice(NoticeEvent.KEY_EXHAUSTED, NOW + h * 3600, "k", "", once_until=NOW + h * 3600 + 7200) for h in range(50)
+    ]
     assert [repeats.take(notice) is not None for notice in spent] == [True] + [False] * 49
     later = NOW + 100 * 3600
-    assert repeats.take(Notice(Event.KEY_EXHAUSTED, later, "k", "", once_until=later + 7200))
+    assert repeats.take(Notice(NoticeEvent.KEY_EXHAUSTED, later, "k", "", once_until=later + 7200))
 
 
 def test_a_restart_does_not_tell_again() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from claudegwd.openai_api.chat_response import DONE, KEEP_ALIVE, ChatStream, Choice, Usage, completion_body
+from claudegwd.openai_api.chat_response import DONE, KEEP_ALIVE, ChatChoice, ChatStream, Usage, completion_body
 from claudegwd.openai_api.errors import UpstreamUnavailable
 from claudegwd.openai_api.messages import ToolCall
 from tests.openai_client import accumulated, described, read_chunks, stream_data
@@ -52,14 +52,14 @@ def everything(chat: ChatStream) -> Iterator[bytes]:
 
 
 WHOLE = (
-    Choice(
+    ChatChoice(
         index=0,
         content="Héllo \N{GRINNING FACE}\n\x00\u2028\r\n",
         reasoning_content="Let me think",
         tool_calls=CALLS,
         finish_reason="tool_calls",
     ),
-    Choice(index=1, refusal="I will not.", finish_reason="content_filter"),
+    ChatChoice(index=1, refusal="I will not.", finish_reason="content_filter"),
 )
 
 
@@ -214,7 +214,7 @@ def test_any_text_comes_back(pieces: list[str], model: str, ascii_only: bool) ->
     chunks = [json.loads(event) for event in events]
     assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == pieces
     assert all(chunk["model"] == model for chunk in chunks)
-    body = json.loads(completion_body("i", 1, model, [Choice(index=0, content="".join(pieces))], USAGE))
+    body = json.loads(completion_body("i", 1, model, [ChatChoice(index=0, content="".join(pieces))], USAGE))
     assert body["choices"][0]["message"]["content"].encode("utf-16", "surrogatepass") == "".join(pieces).encode(
         "utf-16", "surrogatepass"
     )

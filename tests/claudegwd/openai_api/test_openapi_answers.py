@@ -4,7 +4,7 @@ import json
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from claudegwd.openai_api.chat_response import ChatStream, Choice, Usage, completion_body
+from claudegwd.openai_api.chat_response import ChatChoice, ChatStream, Usage, completion_body
 from claudegwd.openai_api.completions_response import CompletionStream, TextChoice, text_completion_body
 from claudegwd.openai_api.errors import Overloaded
 from claudegwd.openai_api.messages import ToolCall
@@ -24,8 +24,8 @@ def satisfies(name: str, body: bytes | str) -> None:
 
 def test_bodies_fit() -> None:
     choices = [
-        Choice(index=0, content="a", reasoning_content="b"),
-        Choice(index=1, tool_calls=(CALL,), finish_reason="tool_calls"),
+        ChatChoice(index=0, content="a", reasoning_content="b"),
+        ChatChoice(index=1, tool_calls=(CALL,), finish_reason="tool_calls"),
     ]
     satisfies("ChatCompletion", completion_body("i", 1, "m", choices, USAGE))
     satisfies("ChatCompletion", completion_body("i", 1, "m", choices, USAGE, legacy_functions=True))

@@ -7,12 +7,12 @@ import pytest
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CallerError
 from claudegwd.openai_api.fields import Fields
-from claudegwd.openai_api.tools import NamedTool, Tool, ToolUse, read_tool_use
+from claudegwd.openai_api.tools import NamedTool, Tool, ToolSettings, read_tool_use
 
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 
 
-def read(**body: Any) -> ToolUse:
+def read(**body: Any) -> ToolSettings:
     return read_tool_use(Fields(body), Bounds(max_tools=50))
 
 
@@ -48,7 +48,7 @@ def test_names_that_clients_use(name: str) -> None:
 
 def test_tools_shaped_as_for_responses() -> None:
     flat = {"type": "function", "name": "f", "description": "d", "parameters": SCHEMA}
-    assert read(tools=[flat], tool_choice={"type": "function", "name": "f"}) == ToolUse(
+    assert read(tools=[flat], tool_choice={"type": "function", "name": "f"}) == ToolSettings(
         (Tool("f", "d", SCHEMA),), NamedTool("f")
     )
 
@@ -78,7 +78,7 @@ def test_choices_shaped_as_for_messages(choice: dict[str, Any], read_as: Any, pa
 @pytest.mark.parametrize("choice", ["none", "auto", "required"])
 def test_choices(choice: Literal["none", "auto", "required"]) -> None:
     use = read(tools=[tool()], tool_choice=choice, parallel_tool_calls=False)
-    assert use == ToolUse((Tool("f"),), choice, parallel=False)
+    assert use == ToolSettings((Tool("f"),), choice, parallel=False)
 
 
 def test_one_may_be_named() -> None:
@@ -88,21 +88,21 @@ def test_one_may_be_named() -> None:
 def test_some_may_be_allowed() -> None:
     allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [named("g")]}}
     use = read(tools=[tool("f"), tool("g")], tool_choice=allowed)
-    assert use == ToolUse((Tool("g"),), "required")
+    assert use == ToolSettings((Tool("g"),), "required")
 
 
 @pytest.mark.parametrize("choice", ["none", "auto", None])
 @pytest.mark.parametrize("tools", [[], None])
 def test_without_tools_there_is_nothing_to_choose(choice: str | None, tools: Any) -> None:
-    assert read(tools=tools, tool_choice=choice, parallel_tool_calls=True) == ToolUse(parallel=True)
+    assert read(tools=tools, tool_choice=choice, parallel_tool_calls=True) == ToolSettings(parallel=True)
 
 
 def test_legacy_functions() -> None:
     function = {"name": "f", "description": "d", "parameters": SCHEMA}
-    assert read(functions=[function]) == ToolUse((Tool("f", "d", SCHEMA),), None, parallel=False, legacy=True)
+    assert read(functions=[function]) == ToolSettings((Tool("f", "d", SCHEMA),), None, parallel=False, legacy=True)
     assert read(functions=[function], function_call="none").choice == "none"
     assert read(functions=[function], function_call={"name": "f"}).choice == NamedTool("f")
-    assert read(functions=[], function_call="auto") == ToolUse()
+    assert read(functions=[], function_call="auto") == ToolSettings()
 
 
 def with_parameters(parameters: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 
 from claudegwd.config import Config
 from claudegwd.config.schema import AuthConfig, ServerConfig
-from claudegwd.limits.clients import ANONYMOUS, Client, ClientBook, Usage, token_digest
+from claudegwd.limits.clients import ANONYMOUS, Client, ClientBook, ClientTotals, token_digest
 from claudegwd.limits.meter import Limits
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, PermissionDenied, UnsupportedMediaType
 from claudegwd.public import access
@@ -24,7 +24,7 @@ KEY = "cgw-false-key-of-ann"
 def gateway(*binds: str, needs_key: bool = True, **server: Any) -> Any:
     """What the access checks look at of a gateway."""
     binds = binds or ("127.0.0.1:8000",)
-    book = ClientBook([(Client("ann", token_digest(KEY)), Usage())], default=Limits())
+    book = ClientBook([(Client("ann", token_digest(KEY)), ClientTotals())], default=Limits())
     return SimpleNamespace(
         config=Config(server=ServerConfig(bind=binds, **server), auth=AuthConfig()),
         binds=list(binds),

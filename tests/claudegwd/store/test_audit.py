@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from claudegwd.store.audit import PENDING_MAX, ROWS_MAX, Audit, Change, add_changes, last_changes
+from claudegwd.store.audit import PENDING_MAX, ROWS_MAX, Audit, AuditEntry, add_changes, last_changes
 from claudegwd.store.database import Database
 
 NOW = 1_700_000_000.0
@@ -56,7 +56,7 @@ async def test_it_is_written_at_once_and_at_the_end(database: Database, tmp_path
 
 
 async def test_the_oldest_are_forgotten(database: Database) -> None:
-    changes = [Change(NOW, 1, 2, "", str(number), {}) for number in range(ROWS_MAX + 5)]
+    changes = [AuditEntry(NOW, 1, 2, "", str(number), {}) for number in range(ROWS_MAX + 5)]
     await database.run(add_changes, changes[:7])
     await database.run(add_changes, changes[7:])
     found = await database.run(last_changes, 2 * ROWS_MAX)

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from claudegwd.limits.clients import Client, Usage, token_digest
+from claudegwd.limits.clients import Client, ClientTotals, token_digest
 from claudegwd.store.clients import delete_client, insert_clients, load_clients, revoke_client, save_totals
 from claudegwd.store.database import Database
 
@@ -15,18 +15,18 @@ B = Client("b", token_digest("cgw-false-2"), created=2.0)
 @pytest.fixture
 def database() -> Database:
     database = Database(None)
-    database.run_blocking(insert_clients, [(A, Usage()), (B, Usage(1, 2, 3.0))])
+    database.run_blocking(insert_clients, [(A, ClientTotals()), (B, ClientTotals(1, 2, 3.0))])
     return database
 
 
 def test_clients_come_back_as_they_were(database: Database) -> None:
-    assert database.run_blocking(load_clients) == [(A, Usage()), (B, Usage(1, 2, 3.0))]
+    assert database.run_blocking(load_clients) == [(A, ClientTotals()), (B, ClientTotals(1, 2, 3.0))]
 
 
 def test_names_and_keys_are_there_once(database: Database) -> None:
     for twin in (Client("a", b"x"), Client("c", A.digest)):
         with pytest.raises(sqlite3.IntegrityError):
-            database.run_blocking(insert_clients, [(twin, Usage())])
+            database.run_blocking(insert_clients, [(twin, ClientTotals())])
 
 
 def test_the_first_revocation_stands(database: Database) -> None:
@@ -37,5 +37,5 @@ def test_the_first_revocation_stands(database: Database) -> None:
 
 def test_totals_and_deletion(database: Database) -> None:
     database.run_blocking(delete_client, "b", "b")
-    database.run_blocking(save_totals, [("a", Usage(7, 8, 9.0)), ("b", Usage(1, 1, 1.0))])
-    assert database.run_blocking(load_clients) == [(A, Usage(7, 8, 9.0))]
+    database.run_blocking(save_totals, [("a", ClientTotals(7, 8, 9.0)), ("b", ClientTotals(1, 1, 1.0))])
+    assert database.run_blocking(load_clients) == [(A, ClientTotals(7, 8, 9.0))]

@@ -8,7 +8,7 @@ from claudegwd.translate.outputs import (
     Finished,
     Reasoning,
     Started,
-    Text,
+    TextPiece,
     TokenCount,
     ToolArguments,
     ToolStart,
@@ -19,7 +19,7 @@ def test_everything_in_one_piece() -> None:
     answer = Answer()
     finished = Finished("tool_calls", TokenCount(1, 2), After.PARK)
     answer.add([Started("claude-x"), Reasoning(b'"h"'), Reasoning(b'"m"')])
-    answer.add([Text(rb'"\u00e9"'), Text('"é\N{GRINNING FACE}"'.encode())])
+    answer.add([TextPiece(rb'"\u00e9"'), TextPiece('"é\N{GRINNING FACE}"'.encode())])
     answer.add([ToolStart(0, "toolu_1", "read"), ToolArguments(0, rb'"{\"a"'), ToolStart(1, "toolu_2", "list")])
     answer.add([ToolArguments(1, b'"{}"'), ToolArguments(0, rb'"\":1}"'), finished])
     assert answer.model == "claude-x"
@@ -35,7 +35,7 @@ def test_everything_in_one_piece() -> None:
 
 def test_a_failure() -> None:
     answer = Answer()
-    failed = Failed(FailureKind.CLI, None, None, None, streamed=False)
+    failed = Failed(FailureKind.CLI, None, None, None)
     answer.add([failed])
     assert (answer.failed, answer.finished, answer.text, answer.calls) == (failed, None, "", [])
 

@@ -1,25 +1,25 @@
 """Anthropic's counts as OpenAI's."""
 
-from claudegwd.claude_cli.events import Usage
+from claudegwd.claude_cli.events import RawUsage
 from claudegwd.translate.counts import count_cut, count_tokens
 from claudegwd.translate.outputs import TokenCount
 
-HEAD = Usage(input_tokens=10, output_tokens=1, cache_read_input_tokens=100, cache_creation_input_tokens=20)
+HEAD = RawUsage(input_tokens=10, output_tokens=1, cache_read_input_tokens=100, cache_creation_input_tokens=20)
 
 
 def test_the_prompt_holds_what_the_cache_read_and_wrote() -> None:
-    last = Usage(output_tokens=9, output_tokens_details={"thinking_tokens": 4})
+    last = RawUsage(output_tokens=9, output_tokens_details={"thinking_tokens": 4})
     assert count_tokens(HEAD, last) == TokenCount(prompt=130, completion=9, cached=100, reasoning=4, written=20)
 
 
 def test_the_end_wins_over_the_start_also_with_zeros() -> None:
-    last = Usage(input_tokens=11, output_tokens=9, cache_read_input_tokens=0)
+    last = RawUsage(input_tokens=11, output_tokens=9, cache_read_input_tokens=0)
     assert count_tokens(HEAD, last) == TokenCount(prompt=31, completion=9, written=20)
 
 
 def test_what_is_missing_or_strange_counts_nothing() -> None:
-    assert count_tokens(Usage(), Usage()) == TokenCount()
-    assert count_tokens(Usage(), Usage(output_tokens_details={"thinking_tokens": "4"})) == TokenCount()
+    assert count_tokens(RawUsage(), RawUsage()) == TokenCount()
+    assert count_tokens(RawUsage(), RawUsage(output_tokens_details={"thinking_tokens": "4"})) == TokenCount()
 
 
 def test_an_answer_that_we_cut_is_estimated() -> None:

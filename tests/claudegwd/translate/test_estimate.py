@@ -16,7 +16,7 @@ from claudegwd.translate.estimate import (
     prompt_tokens,
     used_tokens,
 )
-from claudegwd.translate.outputs import Reasoning, Text, ToolArguments, ToolStart
+from claudegwd.translate.outputs import Reasoning, TextPiece, ToolArguments, ToolStart
 from claudegwd.translate.plan import Plan, make_plan
 from tests.claudegwd.translate.requests import Body, assistant, call, chat, function, result, system, user
 
@@ -70,5 +70,5 @@ def test_of_an_answer_that_was_broken_off_all_that_came_counts() -> None:
     answer = Answer()
     assert used_tokens(plan([user("x" * 400)]), answer) == 100
     said = b'"%s"' % (b"x" * 398)
-    answer.add([Text(said), Reasoning(said), ToolStart(0, "1", "read"), ToolArguments(0, said)])
+    answer.add([TextPiece(said), Reasoning(said), ToolStart(0, "1", "read"), ToolArguments(0, said)])
     assert used_tokens(plan([user("x" * 400)]), answer) == 400

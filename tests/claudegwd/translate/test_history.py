@@ -12,7 +12,7 @@ from claudegwd.translate.history import (
     NO_RESULT,
     OPENING,
     Entry,
-    Result,
+    ToolResult,
     base_digest,
     call_id,
     canonical_answer,
@@ -124,7 +124,7 @@ class TestCalls:
 
     def test_a_call_that_was_abandoned_has_the_result_that_the_api_wants(self) -> None:
         made = entries(user("a"), assistant(None, call("1"), call("2")), result("2"), user("go on"))[-1]
-        assert made.results[1] == Result("1", (text(NO_RESULT),), is_error=True)
+        assert made.results[1] == ToolResult("1", (text(NO_RESULT),), is_error=True)
         assert made.results[1].block()["is_error"] is True
 
     def test_a_late_result_is_told_when_it_comes(self) -> None:

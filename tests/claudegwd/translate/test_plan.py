@@ -10,7 +10,7 @@ from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.catalogue import Model
 from claudegwd.translate.history import CONTINUE, canonical_answer, chain
-from claudegwd.translate.outputs import After, Failed, Finished, Output, Text, TokenCount, ToolStart
+from claudegwd.translate.outputs import After, Failed, Finished, Output, TextPiece, TokenCount, ToolStart
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.translate.text_filters import FilterChain, ObjectFilter, StopsFilter
 from tests.claudegwd.translate.requests import Body, assistant, call, chat, function, result, system, user
@@ -105,7 +105,7 @@ def test_the_text_passes_through_what_it_needs(fields: Body, kind: type) -> None
 
 def answered(text: str, reason: str = "stop", *more: Output) -> Answer:
     answer = Answer()
-    answer.add([*more, Text(json.dumps(text).encode()), Finished(reason, TokenCount(), After.KEEP)])
+    answer.add([*more, TextPiece(json.dumps(text).encode()), Finished(reason, TokenCount(), After.KEEP)])
     return answer
 
 
@@ -129,7 +129,7 @@ class TestCheck:
 
     def test_a_failure_is_told_by_others(self) -> None:
         answer = Answer()
-        answer.add([Failed(FailureKind.CLI, None, None, None, streamed=False)])
+        answer.add([Failed(FailureKind.CLI, None, None, None)])
         assert plan(response_format=ANY_JSON).fault(answer) is None
 
 

@@ -3,14 +3,14 @@
 import trio
 import trio.testing
 
-from claudegwd.translate.outputs import Text
+from claudegwd.translate.outputs import TextPiece
 from claudegwd.workers.output_channel import MAX_UNREAD_BATCHES, Batch, OutputReceiver, open_output_channel
 
-LAST = [Text(b'"the end"')]
+LAST = [TextPiece(b'"the end"')]
 
 
 def piece(number: int) -> Batch:
-    return [Text(b'"%d"' % number)]
+    return [TextPiece(b'"%d"' % number)]
 
 
 async def rest(receiver: OutputReceiver) -> list[Batch]:

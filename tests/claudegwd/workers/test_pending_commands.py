@@ -24,8 +24,8 @@ async def test_each_answer_finds_who_waits_for_it() -> None:
         nursery.start_soon(wait, first)
         nursery.start_soon(wait, second)
         await trio.testing.wait_all_tasks_blocked()
-        pending.answered(e.ResponseBody(second))
-        pending.answered(e.ResponseBody("nobody asked"))
+        pending.answered(e.CliResponseBody(second))
+        pending.answered(e.CliResponseBody("nobody asked"))
         await trio.testing.wait_all_tasks_blocked()
         assert over == [second]
         pending.let_go()

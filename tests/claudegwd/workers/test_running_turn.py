@@ -14,7 +14,7 @@ ENDS: list[tuple[Output | None, bool]] = [
     (Finished("stop", TokenCount(), After.KEEP), False),
     (Finished("length", TokenCount(), After.KILL), True),
     (Finished("tool_calls", TokenCount(), After.PARK), True),
-    (Failed(FailureKind.RATE_LIMIT, 429, None, None, streamed=False), True),
+    (Failed(FailureKind.RATE_LIMIT, 429, None, None), True),
     (None, True),
 ]
 

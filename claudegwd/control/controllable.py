@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -56,7 +57,7 @@ class Clients(Protocol):
         ...
 
 
-class Audit(Protocol):
+class AuditTrail(Protocol):
     """Who changed what."""
 
     def note(self, uid: int | None, pid: int | None, what: str, fields: Mapping[str, Any], /) -> None:
@@ -68,7 +69,7 @@ class Audit(Protocol):
         ...
 
 
-class Notifications(Protocol):
+class NotificationTargets(Protocol):
     """Where people are told of what happens."""
 
     async def test(self) -> list[dict[str, Any]]:
@@ -76,7 +77,7 @@ class Notifications(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class LedgerReader(Protocol):
     """Who used what."""
 
     async def read(self, question: UsageQuery, /) -> dict[str, Any]:
@@ -84,17 +85,12 @@ class Ledger(Protocol):
         ...
 
 
-class Gateway(Protocol):
-    """The running gateway. All calls are made on trio's thread."""
+class Controllable(Protocol):
+    """What the gateway shows of itself. All calls are made on trio's thread."""
 
     @property
     def config(self) -> Config:
         """What is in effect."""
-        ...
-
-    @property
-    def loaded(self) -> Loaded:
-        """What was read last; it differs from `config` in what waits for a restart."""
         ...
 
     @property
@@ -114,18 +110,13 @@ class Gateway(Protocol):
         ...
 
     @property
-    def ledger(self) -> Ledger: ...
+    def ledger(self) -> LedgerReader: ...
 
     @property
-    def audit(self) -> Audit: ...
+    def audit(self) -> AuditTrail: ...
 
     @property
-    def notifications(self) -> Notifications: ...
-
-    @property
-    def generation(self) -> int:
-        """How many configurations have been in effect; 1 after the start."""
-        ...
+    def notifications(self) -> NotificationTargets: ...
 
     def status(self) -> dict[str, Any]:
         """The fields of `GET /v1/status`, without tokens."""
@@ -156,6 +147,24 @@ class Gateway(Protocol):
         """A dict for each model that is offered."""
         ...
 
+
+class Reloadable(Protocol):
+    """What can be changed in a running gateway."""
+
+    @property
+    def loaded(self) -> Loaded:
+        """What was read last; it differs from the configuration in effect in what waits for a restart."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """How many configurations have been in effect; 1 after the start."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """Its fields of `GET /v1/status`, without tokens."""
+        ...
+
     async def check(self) -> Mapping[str, Any]:
         """What `reload` would answer, changing nothing. ConfigError, KeysError."""
         ...
@@ -176,3 +185,11 @@ class Gateway(Protocol):
         """Ask one cheap question under this key; `name`, `ok`, `state`, `error` and `seconds`. A key that answers is
         cleared of its marks. UnknownKey."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """All that a handler gets."""
+
+    gateway: Controllable
+    reloader: Reloadable

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from claudegwd.control.gateway_protocol import Gateway
+from claudegwd.control.controllable import Controls
 from claudegwd.control.peer import Peer
 from claudegwd.control.problems import BadRequest
 from claudegwd.logs import event, log
@@ -24,7 +24,7 @@ Note = Callable[[int | None, int | None, str, Mapping[str, Value]], None]
 
 
 @dataclass(frozen=True)
-class Ask:
+class ControlRequest:
     """One request. `path` holds the parts of the path that a route names; the body may hold a token, so no repr."""
 
     path: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ControlResponse:
     """A JSON object, and its status."""
 
     body: Mapping[str, Any]
@@ -88,10 +88,10 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Lines:
+class ControlStream:
     """A stream of JSON objects, each with its newline, sent as they come. It ends when the asker leaves."""
 
     source: AsyncIterator[bytes]
 
 
-Handler = Callable[[Gateway, Ask], Awaitable[Answer | Lines]]
+Handler = Callable[[Controls, ControlRequest], Awaitable[ControlResponse | ControlStream]]

@@ -1,0 +1,28 @@
+"""The states of the daemon, and what moves it between them."""
+
+from enum import Enum
+from typing import Final
+
+from claudegwd.transitions import Transitions
+
+
+class DaemonState(Enum):
+    """The values are those of the status. There, READY shows as "degraded" while no request could be answered."""
+
+    STARTING = "starting"  # no CLI has answered yet
+    READY = "ready"
+    DRAINING = "draining"  # told to stop; running answers finish
+
+
+class DaemonEvent(Enum):
+    """What can happen to it."""
+
+    STARTED = "started"  # a CLI has answered, and its models are known
+    TOLD_TO_STOP = "told to stop"
+
+
+# Told to stop while it starts, the daemon ends at once: there is nothing to drain.
+TRANSITIONS: Final[Transitions[DaemonState, DaemonEvent]] = {
+    (DaemonState.STARTING, DaemonEvent.STARTED): DaemonState.READY,
+    (DaemonState.READY, DaemonEvent.TOLD_TO_STOP): DaemonState.DRAINING,
+}
