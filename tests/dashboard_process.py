@@ -79,5 +79,5 @@ async def dashboard(socket: Path, *options: str, **env: str) -> AsyncIterator[Da
             assert line, process.stderr.read()
             yield Dashboard(process, json.loads(line)["url"] if "--json" in options else line)
         finally:
-            process.kill()
-            process.wait()
+            process.terminate()
+            process.wait(END_SECONDS)

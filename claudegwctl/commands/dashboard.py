@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Annotated, Any
 
 import typer
@@ -26,11 +26,9 @@ def dashboard(
     """Show the gateway in a browser: requests, keys, workers, usage and log.
 
     The page is served by this command, on this machine only, until Ctrl-C. Its link works once."""
-    from threading import Thread
-
     from claudegwctl.dashboard.access import Access
     from claudegwctl.dashboard.answers import Answers
-    from claudegwctl.dashboard.opening import has_display, link_file, open_browser
+    from claudegwctl.dashboard.opening import has_display, in_browser
     from claudegwctl.dashboard.server import DashboardServer, listen
 
     daemon = daemon_of(ctx)
@@ -41,15 +39,12 @@ def dashboard(
     with suppress(KeyboardInterrupt), listen(port) as listener:
         access = Access(listener.getsockname()[1])
         server = DashboardServer(access, Answers(daemon, read_only=read_only))
-        with link_file(access.link) as file:
-            if wants_json(ctx, json):
-                say_json({"url": access.link, "read_only": read_only})
-            else:
-                say(access.link)
-                note("this link works once, in one browser; Ctrl-C ends the dashboard")
-            if not no_open and has_display(os.environ):
-                # Some browsers return only when they end, and each needs to be answered.
-                Thread(target=open_browser, args=(file,), daemon=True).start()
+        if wants_json(ctx, json):
+            say_json({"url": access.link, "read_only": read_only})
+        else:
+            say(access.link)
+            note("this link works once, in one browser; Ctrl-C ends the dashboard")
+        with in_browser(access.link) if not no_open and has_display(os.environ) else nullcontext():
             server.serve(listener)
 
 

@@ -6,8 +6,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 _FILE: Final = """<!doctype html>
@@ -24,20 +25,21 @@ def has_display(env: Mapping[str, str], platform: str = sys.platform, uid: int |
 
 
 @contextmanager
-def link_file(link: str) -> Iterator[Path]:
-    """A file that leads to the link, while this lasts. A browser's arguments can be read by every user of the machine,
-    and the link is a secret until it was used."""
+def in_browser(link: str) -> Iterator[None]:
+    """Show the link in a browser that is started now.
+
+    By a file that leads to it, while this lasts: a browser's arguments can be read by every user of the machine, and
+    the link is a secret until it was used. Where the browser cannot read the file, there is still the printed link."""
     with tempfile.NamedTemporaryFile("w", prefix="claudegwctl-", suffix=".html") as file:
         file.write(_FILE.format(link=link))
         file.flush()
-        yield Path(file.name)
+        # Some browsers return only when they end, and each has to be answered meanwhile.
+        Thread(target=_open, args=(Path(file.name).as_uri(),), daemon=True).start()
+        yield
 
 
-def open_browser(file: Path) -> bool:
-    """Whether one was started. Where it cannot read the file, there is still the printed link."""
+def _open(address: str) -> None:
     import webbrowser
 
-    try:
-        return webbrowser.open(file.as_uri())
-    except webbrowser.Error:
-        return False
+    with suppress(webbrowser.Error):
+        webbrowser.open(address)

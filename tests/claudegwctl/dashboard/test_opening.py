@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from claudegwctl.dashboard.opening import has_display, link_file
+from claudegwctl.dashboard.opening import has_display
 from tests.control_cli import environment
+from tests.dashboard_process import END_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -29,24 +29,29 @@ def test_where_a_browser_is_started(env: Mapping[str, str], platform: str, uid: 
     assert has_display(env, platform, uid) is expected
 
 
-def test_the_link_lies_in_a_file_that_only_its_owner_reads_and_is_gone_afterwards() -> None:
-    with link_file("http://127.0.0.1:1/?token=x") as file:
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert "url=http://127.0.0.1:1/?token=x" in file.read_text()
-    assert not file.exists()
-
-
-def test_the_browser_is_given_the_file_and_not_the_link(tmp_path: Path) -> None:
-    # A browser that writes down its arguments, in a process of its own: webbrowser looks for browsers once.
+def test_the_browser_is_given_a_file_that_leads_to_the_link(tmp_path: Path) -> None:
+    # A browser that writes down what it was given, in a process of its own: webbrowser looks for browsers once.
     told = tmp_path / "told"
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\nprintf "%s" "$*" >"{told}"\n')
+    # Its end is not waited for: it stays as long as it can write nothing more.
+    browser.write_text(
+        "#!/bin/sh\n"
+        f'{{ printf "%s\\n" "$*"; stat -c %a "${{1#file://}}"; cat "${{1#file://}}"; }} >"{told}.new"\n'
+        f'mv "{told}.new" "{told}"; read -r _\n'
+    )
     browser.chmod(0o700)
     code = (
-        "import pathlib, sys; from claudegwctl.dashboard.opening import open_browser as o; print(o(pathlib.Path('/x')))"
+        "import os, sys, time\n"
+        "from claudegwctl.dashboard.opening import in_browser\n"
+        "with in_browser('http://127.0.0.1:1/?token=secret'):\n"
+        "    while not os.path.exists(sys.argv[1]): time.sleep(0.01)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(BROWSER=f"{browser} %s"), capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
-    assert (done.stdout, told.read_text()) == ("True\n", "file:///x")
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(told)], env=environment(BROWSER=f"{browser} %s"), stdin=subprocess.PIPE
+    ) as process:
+        assert process.wait(END_SECONDS) == 0
+    address, mode, *page = told.read_text().split("\n")
+    assert "secret" not in address
+    assert mode == "600"
+    assert "url=http://127.0.0.1:1/?token=secret" in "\n".join(page)
+    assert not Path(address.removeprefix("file://")).exists()
