@@ -58,7 +58,16 @@ def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], e
             errors.add(error)
     errors.done()
     config = Config(**{section: msgspec.convert(table, _struct(section)) for section, table in parts.items()})
-    checks = (_check_binds, _check_names, _check_fallback, _check_auth, _check_workers, check_notify, _check_cli)
+    checks = (
+        _check_binds,
+        _check_names,
+        _check_proxies,
+        _check_fallback,
+        _check_auth,
+        _check_workers,
+        check_notify,
+        _check_cli,
+    )
     for check in checks:
         found = check(config)
         if found is not None:
@@ -202,6 +211,22 @@ def _check_names(config: Config) -> tuple[str, str] | None:
     for alias, model in config.claude.aliases.items():
         if model in config.claude.aliases:
             return "claude.aliases", f"leads from {shown(alias)} to another alias: name the model itself"
+    return None
+
+
+def _check_proxies(config: Config) -> tuple[str, str] | None:
+    for network in config.server.trusted_proxies:
+        try:
+            prefix = ipaddress.ip_network(network).prefixlen
+        except ValueError:
+            return "server.trusted_proxies", (
+                f'cannot hold {shown(network)}: write an address such as "10.0.0.5", or a network by its first address '
+                'and length such as "10.0.0.0/24"'
+            )
+        if not prefix:
+            return "server.trusted_proxies", (
+                f"cannot hold {shown(network)}: everybody could then claim any address; name the proxies"
+            )
     return None
 
 

@@ -46,6 +46,9 @@ class ServerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     )
     max_body_bytes: Annotated[int, _BODY] = 33_554_432
     allowed_hosts: Annotated[tuple[str, ...], Meta(description='a list of host names such as ["gateway.lan"]')] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description='a list of addresses or networks such as ["127.0.0.1", "10.0.0.0/24"]')
+    ] = ()
     fetch_hosts: Annotated[
         tuple[str, ...], Meta(description='a list of host names such as ["images.example.org"]')
     ] = ()

@@ -16,7 +16,7 @@ log: Final = logging.getLogger("claudegwd")
 # the upstream or the CLI said of a failure: short, and through the redactor.
 FIELDS: Final = frozenset(
     {
-        "active", "after", "attempt", "before", "bind", "bytes", "changed", "client", "code", "command",
+        "active", "address", "after", "attempt", "before", "bind", "bytes", "changed", "client", "code", "command",
         "completion_tokens", "count", "detail", "error", "exit_status", "file", "generation", "gid", "how", "key",
         "kind", "limit", "line", "lost", "method", "milliseconds", "model", "param", "pid", "problem", "prompt_tokens",
         "queued", "reason", "request_id", "route", "seconds", "signal", "size", "socket", "state", "status", "to",

@@ -2,6 +2,8 @@
 
 import ipaddress
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import trio
 from werkzeug.datastructures import Headers
@@ -12,6 +14,7 @@ from claudegwd.limits.clients import ANONYMOUS, PREFIX, Client
 from claudegwd.limits.meter import Admission
 from claudegwd.openai_api.content_encoding import encoding_of
 from claudegwd.openai_api.errors import AuthenticationFailed, PermissionDenied, UnsupportedMediaType
+from claudegwd.public.forwarded import client_address
 from claudegwd.public.requests import at_end
 
 # Names of this machine that no DNS answer can point elsewhere.
@@ -39,6 +42,16 @@ def check_origin(gateway: Gateway, origin: str | None) -> None:
         raise PermissionDenied(
             "cannot serve this web page: add its origin to server.cors_origins", code="origin_not_allowed"
         )
+
+
+def address_of(gateway: Gateway, scope: Mapping[str, Any], headers: Headers) -> str | None:
+    """Where a request comes from: who connected, or whom a proxy of server.trusted_proxies names."""
+    peer = scope.get("client")
+    trusted = gateway.config.server.trusted_proxies
+    if not trusted:
+        return peer[0] if peer else None
+    lines = headers.getlist
+    return client_address(peer[0] if peer else "", lines("x-forwarded-for"), lines("forwarded"), trusted)
 
 
 def check_body_type(headers: Headers) -> None:

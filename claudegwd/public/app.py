@@ -141,6 +141,7 @@ def _begin(gateway: Gateway) -> Response | None:
     g.request_id = request_id(request.headers)
     route = request.url_rule.rule if request.url_rule else "unknown"
     g.record = Record(g.request_id, request.method, route, g.started)
+    g.record.address = access.address_of(gateway, request.scope, request.headers)
     at_end(partial(over, gateway, g.record))
     at_end(gateway.begin_request())
     access.check_host(gateway, request.headers.get("host", ""))

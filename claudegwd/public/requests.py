@@ -30,7 +30,7 @@ _SLASHES = re.compile("/{2,}")
 _CLIENTS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LOGGED = (
     "request_id", "method", "route", "status", "code", "client", "model", "key", "how", "prompt_tokens",
-    "completion_tokens",
+    "completion_tokens", "address",
 )  # fmt: skip
 _at_end: ContextVar[ExitStack] = ContextVar("at_end")
 
@@ -53,6 +53,7 @@ class Record:
     completion_tokens: int | None = None
     asks: bool = False  # it is to ask a model, and its client is known
     booked: bool = False  # its answer writes the ledger's entry
+    address: str | None = None  # of the client, as far as it can be known
 
     def write(self) -> None:
         """Log it: work at info, looks at health and the like at debug."""

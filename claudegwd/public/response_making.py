@@ -101,8 +101,9 @@ class ResponseMaking:
         return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.reply.usage)
 
     def headers(self, question: Question) -> dict[str, str]:
-        """How the worker was had, and which parameters have no effect."""
-        found = worker_headers(question, self.wanted.chat.ignored)
+        """How the worker was had, which parameters have no effect, and for balancers which response it is: what goes on
+        from it has to come here again."""
+        found = {"x-claudegw-response": self.ident} | worker_headers(question, self.wanted.chat.ignored)
         names = found.get("x-claudegw-ignored")
         return found | ({"x-claudegw-ignored": self.wanted.paths.ignored(names)} if names else {})
 

@@ -44,6 +44,7 @@ class ResponsesSocket:
     def __init__(self, app: Application, scope: WebsocketScope) -> None:
         self._gateway: Gateway = app.gateway
         self._headers = Headers([(name.decode("latin1"), value.decode("latin1")) for name, value in scope["headers"]])
+        self._address = access.address_of(self._gateway, scope, self._headers)
         self._client: Client
         self._ident = f"socket:{token_hex(12)}"  # whose the responses are that are not to be stored
         self._send: ASGISendCallable
@@ -145,6 +146,7 @@ class ResponsesSocket:
     async def _answer(self, create: Create) -> None:
         gateway = self._gateway
         record = Record(request_id(Headers()), METHOD, ROUTE, trio.current_time(), client=self._client.name, asks=True)
+        record.address = self._address
         with ending() as stack:
             stack.callback(over, gateway, record)
             stack.callback(gateway.begin_request())

@@ -136,6 +136,9 @@ def test_no_origins(origin: str) -> None:
 def test_origins_and_hosts() -> None:
     made({"server.cors_origins": ["https://chat.lan", "http://localhost:3000", "app://obsidian.md"]})
     made({"server.allowed_hosts": ["gateway.lan", "10.0.0.1"]})
+    made({"server.trusted_proxies": ["127.0.0.1", "10.0.0.0/24", "fd00::/8"]})
+    for wrong in ("proxy.lan", "10.0.0.5/24", "0.0.0.0/0", "::/0", ""):
+        assert refusal({"server.trusted_proxies": [wrong]}).startswith("server.trusted_proxies cannot hold ")
     assert refusal({"server.allowed_hosts": ["http://gateway.lan"]}).startswith("server.allowed_hosts cannot hold ")
     assert refusal({"server.allowed_hosts": ["Gateway.lan"]}).startswith("server.allowed_hosts cannot hold ")
 

@@ -16,6 +16,7 @@ WHOLE = f"""
 bind = ["127.0.0.1:9000", "[::1]:9000"]
 max_body_bytes = 2048
 allowed_hosts = ["gateway.lan"]
+trusted_proxies = ["10.0.0.1"]
 fetch_hosts = ["images.example.org"]
 cors_origins = ["https://chat.lan", "http://localhost:3000"]
 [control]

@@ -1,0 +1,85 @@
+"""Whose request it is where it comes through a proxy: what a proxy of ours says of it, and nobody else."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+# Proxies in a row; whoever sends more wants the list to be read, not to be known.
+MAX_HOPS: Final = 16
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_FOR: Final = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^;"\s]*))', re.ASCII | re.IGNORECASE)
+
+
+def client_address(
+    peer: str, forwarded_for: Sequence[str], forwarded: Sequence[str], trusted: tuple[str, ...]
+) -> str | None:
+    """The address that a request comes from; None where it has none.
+
+    `peer` is who connected; the others are the lines of X-Forwarded-For and Forwarded. Each proxy of ours has added
+    whom it was asked by at the end, so the last one that is no proxy of ours is the client; what stands before it,
+    the client may have written itself. Where the two headers name different clients one of them is made up, and the
+    proxy's own address is all that is known.
+    """
+    if not trusted or not _is_trusted(peer, trusted):
+        return peer or None
+    found = [
+        client
+        for hops in (_plain_hops(forwarded_for), _hops(forwarded))
+        if (client := _first_foreign(hops, trusted)) is not None
+    ]
+    return found[0] if len(set(found)) == 1 else peer
+
+
+def _first_foreign(hops: Sequence[Address | None], trusted: tuple[str, ...]) -> str | None:
+    """The last of the hops that is no proxy of ours; the first of all where each is one. None where nobody is named."""
+    named = None
+    for hop in reversed(hops):
+        if hop is None:
+            return named
+        named = str(hop)
+        if not _is_trusted(named, trusted):
+            return named
+    return named
+
+
+def _plain_hops(lines: Sequence[str]) -> list[Address | None]:
+    return [_address(hop) for hop in _last(lines)]
+
+
+def _hops(lines: Sequence[str]) -> list[Address | None]:
+    """Of RFC 7239: `for=192.0.2.60;proto=http;by=203.0.113.43`, `for="[2001:db8::17]:4711"`, `for=_hidden`."""
+    found = [_FOR.search(hop) for hop in _last(lines)]
+    return [_address(hop[1] if hop[1] is not None else hop[2]) if hop else None for hop in found]
+
+
+def _last(lines: Sequence[str]) -> list[str]:
+    return [hop.strip() for line in lines for hop in line.split(",")][-MAX_HOPS:]
+
+
+def _address(text: str) -> Address | None:
+    """An address with or without a port."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])  # the zone of an IPv6 address may be any text
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
+    found = _address(address)
+    return found is not None and any(found in network for network in _networks(trusted))
+
+
+@lru_cache(maxsize=8)  # of the configuration in effect, and of some before it
+def _networks(trusted: Iterable[str]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(network) for network in trusted)
