@@ -26,6 +26,7 @@ from claudegwd.daemon_states import DaemonEvent
 from claudegwd.demo.demo import KEYS as DEMO_KEYS
 from claudegwd.demo.demo import demo
 from claudegwd.demo.endpoint import ScriptedEndpoint
+from claudegwd.demo_places import DEMO_CLIENT_KEY
 from claudegwd.gateway import Gateway, open_database
 from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.key import UpstreamKey
@@ -272,7 +273,15 @@ def _chat_line(gateway: Gateway) -> str:
     name = "claudegwctl" if found and Path(found).resolve() == beside.resolve() else str(beside)
     own = gateway.env.get("CLAUDEGWD_SOCKET", "")
     socket = f" --socket {shlex.quote(own)}" if own != os.environ.get("CLAUDEGWD_SOCKET", "") else ""
-    return f"{name if beside.exists() else 'claudegwctl'}{socket} chat"
+    key = " --temporary-key" if gateway.needs_key() else ""
+    return f"{name if beside.exists() else 'claudegwctl'}{socket} chat{key}"
+
+
+def _key_header(gateway: Gateway) -> str:
+    """For curl, where the demo asks for a key; one that somebody else chose is not shown."""
+    if not gateway.needs_key():
+        return ""
+    return f"-H 'authorization: Bearer {DEMO_CLIENT_KEY if gateway.env.get('API_KEYS') == DEMO_CLIENT_KEY else 'KEY'}' "
 
 
 def _announce(gateway: Gateway, options: DaemonOptions) -> None:
@@ -284,6 +293,7 @@ def _announce(gateway: Gateway, options: DaemonOptions) -> None:
             f"  {_chat_line(gateway)}\n\n"
             "or, as any other client does:\n\n"
             f"  curl -N http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n"
-            """    -d '{"model": "sonnet", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'\n\n"""
+            f"    {_key_header(gateway)}"
+            """-d '{"model": "sonnet", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'\n\n"""
         )
         sys.stdout.flush()

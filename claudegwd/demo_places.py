@@ -15,10 +15,14 @@ _SOCKET_VARIABLES: Final = ("CLAUDEGWD_SOCKET", "CLAUDEGWD_CONTROL__SOCKET")
 _USUAL_PORT: Final = 8000
 
 
+# A demo that others can reach, as in a container, asks for a key too. This one is no secret: there is nothing to spend.
+DEMO_CLIENT_KEY: Final = "cgw-opens-nothing-but-the-demo"
+
+
 def demo_places(env: Mapping[str, str], scratch: Path) -> dict[str, str]:
     """What the demo's environment has beside `env`: state and configuration of its own in `scratch`, which it leaves
     empty at its end, and a control socket and port of its own where the usual ones are in use. What somebody named
-    in the environment holds, and all of them where a service manager has given it places."""
+    in the environment holds, the clients' keys too, and all of them where a service manager has given it places."""
     if env.get("NOTIFY_SOCKET"):
         return {}
     own = {"STATE_DIRECTORY": str(scratch), "CONFIGURATION_DIRECTORY": str(scratch)}
@@ -26,6 +30,8 @@ def demo_places(env: Mapping[str, str], scratch: Path) -> dict[str, str]:
         own["CLAUDEGWD_SOCKET"] = str(scratch / contract.SOCKET_NAME)
     if not env.get(BIND_VARIABLE) and _is_taken(_USUAL_PORT):
         own[BIND_VARIABLE] = "127.0.0.1:0"
+    if not env.get("API_KEYS"):
+        own["API_KEYS"] = DEMO_CLIENT_KEY
     return own
 
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from claudegwd.demo_places import demo_places
+from claudegwd.demo_places import DEMO_CLIENT_KEY, demo_places
 from tests.small_gateway import short_directory
 
 
 def test_beside_a_gateway_that_runs() -> None:
     with short_directory() as usual, socket.socket(socket.AF_UNIX) as daemon:
-        env = {"RUNTIME_DIRECTORY": str(usual), "CLAUDEGWD_SERVER__BIND": "127.0.0.1:1"}
+        env = {"RUNTIME_DIRECTORY": str(usual), "CLAUDEGWD_SERVER__BIND": "127.0.0.1:1", "API_KEYS": "cgw-mine"}
         scratch = Path("/scratch")
         alone = demo_places(env, scratch)
         assert alone == {"STATE_DIRECTORY": "/scratch", "CONFIGURATION_DIRECTORY": "/scratch"}
@@ -19,6 +19,12 @@ def test_beside_a_gateway_that_runs() -> None:
         assert demo_places(env, scratch) == alone | {"CLAUDEGWD_SOCKET": "/scratch/control.sock"}
         named = env | {"CLAUDEGWD_SOCKET": str(usual / "control.sock")}
         assert "CLAUDEGWD_SOCKET" not in demo_places(named, scratch), "what somebody named holds"
+
+
+def test_it_has_a_key_where_nobody_gave_one() -> None:
+    env = {"CLAUDEGWD_SOCKET": "/x", "CLAUDEGWD_SERVER__BIND": "0.0.0.0:1"}
+    assert demo_places(env, Path("/s"))["API_KEYS"] == DEMO_CLIENT_KEY
+    assert "API_KEYS" not in demo_places(env | {"API_KEYS": "cgw-mine"}, Path("/s"))
 
 
 def test_a_port_that_is_taken() -> None:

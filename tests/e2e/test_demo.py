@@ -39,6 +39,30 @@ def demo(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+def test_what_it_says_works_where_others_reach_it(tmp_path: Path) -> None:
+    """As in a container."""
+    env = {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLAUDEGWD_SOCKET": str(tmp_path / "control.sock"),
+        "CLAUDEGWD_SERVER__BIND": "0.0.0.0:0", "CLAUDEGWD_CLAUDE__BINARY": str(find_cli()),
+    }  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-m", "claudegwd", "--demo"], env=env, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            for line in process.stdout:
+                said += line
+                if line.rstrip().endswith("}'"):
+                    break
+            command = said[said.index("  curl ") :].strip().replace('"stream": true', '"max_tokens": 8')
+            done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+            assert '"finish_reason":"length"' in done.stdout, done.stdout
+            assert " chat --temporary-key\n" in said
+        finally:
+            process.kill()
+
+
 def ask(address: str) -> httpx.Response:
     return httpx.post(address, json={"model": MODEL, "messages": as_messages("Hello!"), "max_tokens": 8}, timeout=60)
 
