@@ -15,7 +15,7 @@ import pytest
 import trio
 
 POLL_SECONDS: Final = 0.05
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 30.0
 
 needs_tmux = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="there is no tmux: `apt-get install tmux` gives these tests their terminal"
@@ -50,10 +50,14 @@ class Terminal:
         """Keys by tmux's names: q, Enter, Escape, Tab, C-c."""
         await self.tmux("send-keys", *keys)
 
+    async def type(self, line: str) -> None:
+        """Type a line and Enter."""
+        await self.tmux("send-keys", "-l", line)
+        await self.press("Enter")
+
     async def run(self, words: Sequence[str]) -> None:
         """Type a command; its exit status is printed when it ends."""
-        await self.tmux("send-keys", "-l", f"{shlex.join(words)}; echo status=$?")
-        await self.press("Enter")
+        await self.type(f"{shlex.join(words)}; echo status=$?")
 
     async def resize(self, columns: int, rows: int) -> None:
         await self.tmux("resize-window", "-x", str(columns), "-y", str(rows))

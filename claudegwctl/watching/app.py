@@ -93,7 +93,7 @@ class Top(App[None]):
         yield Static(id="requests-title", classes="title", markup=False)
         yield Rows("requests")
         yield Static("keys", classes="title", markup=False)
-        yield Rows("keys")
+        yield Rows("keys", always_marked=True)  # letters change the chosen key, wherever the keyboard is
         yield Input(id="filter", placeholder="client or model", compact=True)
         yield Static(id="foot", markup=False)
 

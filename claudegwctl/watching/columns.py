@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rich.cells import cell_len, set_cell_size
 
 Row = Mapping[str, Any]
+EXTRA: Final = 3
 
 
 @dataclass(frozen=True)
 class Column:
-    """`least` and `most` are widths in cells; `rank` 0 stays always, and the highest goes first. One that is empty in
-    every row is left out, unless it always stays."""
+    """`least` and `most` are widths in cells; one without `most` is always `least` wide, so that numbers stay where
+    they are. `rank` 0 stays always, and the highest goes first; from EXTRA on, a column is there only if nothing is cut
+    for it. One that is empty in every row is left out, unless it always stays."""
 
     head: str
     cell: Callable[[Row], str]
@@ -28,13 +30,12 @@ def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[s
     """The head and then a line for each row, none of them wider than `width`, all of them as wide."""
     shown = [(column, [printable(column.cell(row)) for row in rows]) for column in columns]
     shown = [each for each in shown if not each[0].rank or any(each[1])]
-    while _least(shown) > width and (highest := max(column.rank for column, _ in shown)):
+    while (highest := max(column.rank for column, _ in shown)) and _width(shown, whole=highest >= EXTRA) > width:
         shown = [each for each in shown if each[0].rank != highest]
-    widths = [column.least for column, _ in shown]
-    room = width - _least(shown)
+    widths = [_least_of(column, cells) for column, cells in shown]
+    room = width - _width(shown, whole=False)
     for place, (column, cells) in enumerate(shown):
-        wanted = min(column.most, max(map(cell_len, [column.head, *cells]))) - column.least
-        grown = max(0, min(room, wanted))
+        grown = max(0, min(room, _whole_of(column, cells) - widths[place]))
         widths[place] += grown
         room -= grown
     lines = [[column.head for column, _ in shown], *([cells[at] for _, cells in shown] for at in range(len(rows)))]
@@ -61,5 +62,18 @@ def _line(cells: Sequence[str], placed: Sequence[tuple[int, bool]], width: int) 
     return cut(" ".join(texts), width)
 
 
-def _least(shown: Sequence[tuple[Column, list[str]]]) -> int:
-    return sum(column.least for column, _ in shown) + len(shown) - 1
+def _width(shown: Sequence[tuple[Column, list[str]]], *, whole: bool) -> int:
+    size = _whole_of if whole else _least_of
+    return sum(size(column, cells) for column, cells in shown) + len(shown) - 1
+
+
+def _least_of(column: Column, cells: Sequence[str]) -> int:
+    return min(column.least, _needed(column, cells)) if column.most else column.least
+
+
+def _whole_of(column: Column, cells: Sequence[str]) -> int:
+    return min(column.most, _needed(column, cells)) if column.most else column.least
+
+
+def _needed(column: Column, cells: Sequence[str]) -> int:
+    return max(map(cell_len, [column.head, *cells]))

@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 _HEAD: Final = Style(bold=True, underline=True)
 _CHOSEN: Final = Style(reverse=True)
-_CHOSEN_ELSEWHERE: Final = Style(bold=True, underline=True)  # while the keyboard is in the other table
+_CHOSEN_ELSEWHERE: Final = Style(bold=True, underline=True)
 
 
 class Rows(Widget, can_focus=True):
@@ -34,8 +34,10 @@ class Rows(Widget, can_focus=True):
     class Resized(Message):
         """It has another size: the lines have to be made anew."""
 
-    def __init__(self, ident: str) -> None:
+    def __init__(self, ident: str, *, always_marked: bool = False) -> None:
+        """`always_marked`: the chosen row is marked also while the keyboard is in another table."""
         super().__init__(id=ident)
+        self._elsewhere = _CHOSEN_ELSEWHERE if always_marked else Style.null()
         self._names: list[str] = []
         self._lines: list[tuple[str, Style]] = []  # the head first
         self._chosen = 0
@@ -94,7 +96,7 @@ class Rows(Widget, can_focus=True):
 
     def _in_sight(self, room: int) -> list[tuple[str, Style]]:
         found = self._lines[:1]
-        mark = _CHOSEN if self.has_focus else _CHOSEN_ELSEWHERE
+        mark = _CHOSEN if self.has_focus else self._elsewhere
         for place in range(self._top, min(self._top + room, len(self._names))):
             text, style = self._lines[place + 1]
             found.append((text, style + mark if place == self._chosen else style))

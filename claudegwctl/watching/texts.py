@@ -35,7 +35,7 @@ REQUESTS: Final = (
     Column("first", lambda row: short_time(row["first_token_seconds"]), 6, rank=1, right=True),
     Column("tok/s", lambda row: _number(row["tokens_per_second"]), 6, rank=1, right=True),
     Column("tokens", lambda row: f"{row['output_tokens']:,}" if row["output_tokens"] else "", 7, rank=4, right=True),
-    Column("worker", lambda row: _number(row["worker"]), 7, rank=3, right=True),
+    Column("worker", lambda row: _number(row["worker"]), 7, rank=2, right=True),
     Column("key", lambda row: row["key"] or "", 8, 16, rank=2),
     Column("had", lambda row: row["how"] or "", 9, rank=5),
     Column("request", lambda row: row["request_id"], 12, 28, rank=6),
@@ -44,7 +44,7 @@ REQUESTS: Final = (
 KEYS: Final = (
     Column("key", lambda row: row["name"], 10, 22),
     Column("state", lambda row: row["shown_state"], 9, 20),
-    Column("requests", lambda row: _number(row.get("requests")), 8, rank=3, right=True),
+    Column("requests", lambda row: _number(row.get("requests")), 8, rank=2, right=True),
     Column("limits", lambda row: row["limits"], 20, 80, rank=1),
     Column("last error", lambda row: row.get("last_error") or "", 12, 120, rank=2),
 )

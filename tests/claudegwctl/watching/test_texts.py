@@ -31,12 +31,16 @@ def test_times_are_short(seconds: float | None, said: str) -> None:
 
 def test_a_request_at_three_widths() -> None:
     def shown(width: int) -> list[str]:
-        return [" ".join(line.split()) for line in fitted(texts.REQUESTS, [row(), row(client="")], width)]
+        rows = [row(model="claude-sonnet-4-20250514"), row(client="")]
+        return [" ".join(line.split()) for line in fitted(texts.REQUESTS, rows, width)]
 
-    assert shown(60)[:2] == ["client model state age first tok/s", "laptop sonnet streaming 4.2 s 0.61 s 50"]
+    assert shown(60)[:2] == [
+        "client model state age first tok/s",
+        "laptop claude-sonnet-4-20… streaming 4.2 s 0.61 s 50",
+    ]
     assert shown(80)[0] == "client model state age first tok/s worker key"
     assert shown(120)[1:] == [
-        "laptop sonnet streaming 4.2 s 0.61 s 50 1,180 4243 primary warm req_1",
+        "laptop claude-sonnet-4-20250514 streaming 4.2 s 0.61 s 50 1,180 4243 primary warm req_1",
         "(no key) sonnet streaming 4.2 s 0.61 s 50 1,180 4243 primary warm req_1",
     ]
 
