@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from claudegwctl.client import Daemon, quoted
@@ -76,13 +75,7 @@ class Answers:
                 f"cannot show this: period is one of {', '.join(PERIODS)}, by is one of {', '.join(GROUPS)}"
             )
         since, unit = PERIODS[period]
-        found = self._daemon.get("/v1/usage", {"since": since, "by": f"{unit},{group}"})
-        midnight = f"{datetime.now(UTC):%Y-%m-%d}"
-        return {
-            **found,
-            "unit": unit,
-            "today": self._daemon.get("/v1/usage", {"since": midnight, "by": "day"})["total"],
-        }
+        return {**self._daemon.get("/v1/usage", {"since": since, "by": f"{unit},{group}"}), "unit": unit}
 
     def _logs(self, query: Mapping[str, str]) -> dict[str, Any]:
         wanted = {name: query[name] for name in LOG_FILTERS if query.get(name)}

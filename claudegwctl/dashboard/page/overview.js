@@ -20,6 +20,7 @@ function* facts(status) {
   yield ["listening", (status.binds ?? []).join(", ") || "nowhere yet"];
   yield ["requests", `${count(requests.active ?? 0)} active, ${count(requests.queued ?? 0)} queued`];
   yield ["since the start", `${count(requests.total ?? 0)} total, ${count(requests.failed ?? 0)} failed`];
+  yield ["today", today(status.usage)];
   const workers = Object.entries(status.workers ?? {}).filter(([, number]) => number);
   yield ["workers", workers.map(([name, number]) => `${number} ${name}`).join(", ") || "none"];
   yield ["configuration", `generation ${status.config_generation}, ${reload(status.last_reload)}`];
@@ -30,12 +31,13 @@ function reload(last) {
   return last.ok === false ? `the last reload was refused: ${last.error ?? "see the log"}` : `reloaded ${ago(last.at)}`;
 }
 
-// What was used since midnight UTC.
-export function showToday(total) {
-  const tokens = `${count(total.prompt_tokens)} + ${count(total.completion_tokens)} tokens`;
-  const failed = total.errors ? `, ${count(total.errors)} failed` : "";
-  const cost = total.cost_usd == null ? "cost unknown" : dollars(total.cost_usd);
-  fact("today", total.requests ? `${count(total.requests)} requests${failed}, ${tokens}, ${cost}` : "nothing was used yet");
+// What was used since midnight of UTC.
+function today(usage) {
+  if (!usage?.requests) return "nothing was used yet";
+  const failed = usage.errors ? `, ${count(usage.errors)} failed` : "";
+  const cost = usage.cost_usd == null ? "" : `, ${dollars(usage.cost_usd)}`;
+  const tokens = `${count(usage.prompt_tokens)} tokens in, ${count(usage.completion_tokens)} out`;
+  return `${count(usage.requests)} requests${failed}; ${tokens}${cost}`;
 }
 
 // What is wrong with a gateway that runs; "" where nothing is.

@@ -4,13 +4,13 @@ import * as api from "./api.js";
 import { chart, swatch } from "./chart.js";
 import { $, element, setText, Table } from "./dom.js";
 import { count, dollars, short } from "./format.js";
-import { showToday } from "./overview.js";
 
 // So many get a colour of their own; the rest share the last one.
 const COLOURS = 6;
 const OTHERS = "all others";
 const STEPS = { hour: 3600, day: 86400 };
-const NOBODY = "(no key)";
+// Of what has no name: a client without a key, and what was refused before a key or a model was chosen.
+const NAMELESS = { client: "(no key)", key: "(no key)", model: "(no model)" };
 
 const MEASURES = {
   requests: { value: (row) => row.requests, text: (value) => `${count(value)} requests`, written: short, whole: true },
@@ -35,7 +35,6 @@ export function prepare() {
 export async function refresh() {
   const [period, by] = [$("usage-period").value, $("usage-by").value];
   const found = await api.usage(period, by);
-  showToday(found.today);
   // Another choice may have been made while this one was on its way.
   if (period === $("usage-period").value && by === $("usage-by").value) {
     last = { ...found, period, group: by };
@@ -82,7 +81,7 @@ function slotsOf({ since, unit }) {
 function namesOf({ rows, group }, measure) {
   const totals = new Map();
   for (const row of rows) {
-    const name = row[group] || NOBODY;
+    const name = row[group] || NAMELESS[group];
     totals.set(name, (totals.get(name) ?? 0) + measure.value(row));
   }
   const largest = [...totals].sort((one, other) => other[1] - one[1]).slice(0, COLOURS).map(([name]) => name);
@@ -92,7 +91,7 @@ function namesOf({ rows, group }, measure) {
 function sumsOf({ rows, group, unit }, measure, names) {
   const sums = new Map();
   for (const row of rows) {
-    const own = row[group] || NOBODY;
+    const own = row[group] || NAMELESS[group];
     const name = names.includes(own) ? own : OTHERS;
     if (!sums.has(row[unit])) sums.set(row[unit], new Map());
     const slot = sums.get(row[unit]);
