@@ -28,7 +28,8 @@ def doctor(
     """Look for problems and say how to fix them.
 
     Works also while the daemon does not run.
-    Looks at the daemon, its configuration, the Claude Code CLI, keys or login, ports, file modes and the service.
+    Looks at the daemon, its configuration, the Claude Code CLI, keys or login, the way to the upstreams, ports, file
+    modes and the service.
     Exit status 1 if there is a problem.
     """
     as_json = wants_json(ctx, json)
@@ -47,14 +48,14 @@ def doctor(
 
 
 def _findings(ctx: typer.Context, *, deep: bool) -> Iterator[Finding]:
-    from claudegwctl.checks import cli, credentials, daemon, files, ports, service
+    from claudegwctl.checks import cli, credentials, daemon, files, ports, service, upstreams
     from claudegwctl.checks.finding import Scene, read_settings
     from claudegwd.contract import config_path
 
     config_file, _ = config_path(os.environ)
     scene = Scene(os.environ, socket_path(ctx), config_file, settings=read_settings(config_file, os.environ))
     yield from daemon.check(scene, daemon_of(ctx))
-    for check in (cli.check, credentials.check, ports.check, files.check, service.check):
+    for check in (cli.check, credentials.check, upstreams.check, ports.check, files.check, service.check):
         yield from check(scene)
     if deep and (binary := cli.find(scene)) is not None:
         yield from cli.tried(binary)

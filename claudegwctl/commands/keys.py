@@ -134,10 +134,10 @@ def try_out(
         if not wants_json(ctx, json) and result["ok"]:
             say(f"{each} works ({duration_of(result)})")
         elif not wants_json(ctx, json) and name is None:
-            say(f"{each} does not work: {result.get('error') or 'no answer'}")
+            say(f"{each} does not work: {_cause(result)}")
     if wants_json(ctx, json):
         say_json(results[0] if name is not None else {"keys": results})
-    failed = [f"{result['name']}: {result.get('error') or 'no answer'}" for result in results if not result["ok"]]
+    failed = [f"{result['name']}: {_cause(result)}" for result in results if not result["ok"]]
     if failed:
         raise Problem(f"cannot use key{'s' * (len(failed) > 1)} {', '.join(failed)}; see `claudegwctl logs`")
 
@@ -177,6 +177,13 @@ def entries(text: str) -> list[Any]:
     if not isinstance(found, list):
         raise Problem('cannot import: the file is not keys.json ({"claude_api_keys": […]}), a list, or an .env with it')
     return found
+
+
+def _cause(result: dict[str, Any]) -> str:
+    """Why a test failed, and until when where the upstream limits the key."""
+    until = result.get("until")
+    back = "" if until is None else f", until {time.strftime('%Y-%m-%d %H:%M', time.localtime(until))}"
+    return f"{result.get('error') or 'no answer'}{back}"
 
 
 def duration_of(result: dict[str, Any]) -> str:

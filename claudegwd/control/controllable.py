@@ -182,7 +182,8 @@ class Reloadable(Protocol):
         ...
 
     async def test_key(self, name: str) -> Mapping[str, Any]:
-        """Ask one cheap question under this key; `name`, `ok`, `state`, `error` and `seconds`. A key that answers is
+        """Ask one cheap question under this key; `name`, `ok`, `state`, `until` (of a limit), `error` and
+        `seconds`. A key that answers is
         cleared of its marks. UnknownKey."""
         ...
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import openai
 import pytest
 import trio
@@ -12,6 +16,8 @@ from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, Wait
 from tests.e2e.harness import MODEL, Running, running, secret
 
 pytestmark = pytest.mark.cli
+
+DASHBOARD = Path(__file__).parents[2] / "packaging" / "grafana" / "claudegwd.json"
 
 Samples = dict[tuple[str, ...], float]
 
@@ -63,6 +69,29 @@ async def test_what_was_asked_is_counted(gateway: Running) -> None:
     assert after["claudegwd_requests_active",] == 1
     assert after["claudegwd_event_loop_lag_seconds_count",] > 0
     assert not any("SECRET" in label for sample in after for label in sample)
+
+
+async def test_the_dashboard_for_grafana_names_what_there_is(gateway: Running) -> None:
+    board = json.loads(DASHBOARD.read_text())
+    asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    asked += [variable["definition"] for variable in board["templating"]["list"] if "definition" in variable]
+    named = {name for text in asked for name in re.findall(r"\b(?:claudegwd|gen_ai)_\w+", text)}
+    assert len(named) > 15
+
+    await gateway.ask("hi")
+    families = list(text_string_to_metric_families((await gateway.http.get("/metrics")).text))
+    suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+    there = {f"{family.name}{suffix}" for family in families for suffix in suffixes.get(family.type, ("",))}
+    assert named <= there
+
+    # What is empty so far (limits, rotations of keys that there are not) has no labels that could be looked at.
+    labels = {sample.name: set(sample.labels) for family in families for sample in family.samples}
+    for text in asked:
+        for name, matchers in re.findall(r"\b((?:claudegwd|gen_ai)_\w+)\{([^}]*)\}", text):
+            used = set(re.findall(r"(\w+)(?:=|!)", matchers)) - {"instance"}
+            assert used <= labels.get(name, used), text
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]}
+    assert len(places) == len(board["panels"]) == len({panel["id"] for panel in board["panels"]})
 
 
 async def test_rotations_and_exits_are_counted() -> None:

@@ -28,6 +28,7 @@ from claudegwd.demo.script import (
     spent,
 )
 from tests.cli_binary import find_cli
+from tests.control_cli import ctl
 from tests.e2e.harness import MODEL, as_messages, running, secret
 
 pytestmark = pytest.mark.cli
@@ -155,6 +156,37 @@ async def test_a_test_of_a_key_never_waits_and_marks_it_as_a_request_would() -> 
             assert tested["seconds"] < 3
         assert (await gateway.keys())["k0"]["last_error"] == tested["error"]
         assert gateway.log.count("an upstream key was tested") == 2
+
+
+async def test_tests_of_all_keys_say_why_each_fails() -> None:
+    answers: dict[str, Answer | Script] = {
+        "spent": spent(), "good": echo(), "dead": revoked(), "limited": limited(retry_after=4000),
+    }  # fmt: skip
+    elsewhere = {"unnamed": "https://upstream.invalid", "closed": "http://127.0.0.1:1"}
+    script = by_key({f"sk-false-{name}": answer for name, answer in answers.items()})
+    keys = [{"name": name, "token": f"sk-false-{name}"} for name in answers]
+    async with running(script, keys=keys) as gateway:
+        for name, url in elsewhere.items():
+            added = {"name": name, "token": "sk-false-1", "base_url": url}
+            assert (await gateway.control("POST", "/v1/keys", added)).status_code == 201
+        tested = await ctl(gateway.daemon.socket, "keys", "test", "--json")
+        assert tested.status == 1
+        found = {row["name"]: row for row in tested.json["keys"]}
+        assert {name: row["ok"] for name, row in found.items()} == {
+            "spent": False, "good": True, "dead": False, "limited": False, **dict.fromkeys(elsewhere, False),
+        }  # fmt: skip
+        assert all(row["seconds"] < 10 for row in found.values())
+        for name, says in (
+            ("spent", "billing"), ("dead", "authentication 401"), ("limited", "rate_limit 429"),
+            ("unnamed", "name not resolved"), ("closed", "connection refused"),
+        ):  # fmt: skip
+            assert says in found[name]["error"]
+            assert (await gateway.keys())[name]["last_error"] == found[name]["error"]
+            assert found[name]["error"] in gateway.log
+        assert found["limited"]["until"] == pytest.approx(time.time() + 4000, abs=60)
+        for_people = await ctl(gateway.daemon.socket, "keys", "test", "limited")
+        assert "rate_limit 429" in for_people.err
+        assert ", until 20" in for_people.err
 
 
 async def test_all_spent_is_429_insufficient_quota() -> None:
