@@ -36,9 +36,15 @@ async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
         log, logging.INFO if error is None else logging.WARNING, "an upstream key was tested", key=name,
         reason=error or "it answered",
     )  # fmt: skip
-    rows = {row["name"]: row["state"] for row in gateway.ring.snapshot(time.time())}
-    seconds = round(time.monotonic() - started, 3)
-    return {"name": name, "ok": error is None, "state": rows.get(name), "error": error, "seconds": seconds}
+    row = next((row for row in gateway.ring.snapshot(time.time()) if row["name"] == name), {})
+    return {
+        "name": name,
+        "ok": error is None,
+        "state": row.get("state"),
+        "until": row.get("cooling_until"),
+        "error": error,
+        "seconds": round(time.monotonic() - started, 3),
+    }
 
 
 async def _ask_under(gateway: Gateway, key: UpstreamKey) -> str | None:
