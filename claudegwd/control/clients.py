@@ -71,7 +71,8 @@ async def create(controls: Controls, request: ControlRequest) -> ControlResponse
         )
     )
     know_tokens([key])
-    request.changed("client created", client=wanted.name)
+    given = {field: value for field, value in msgspec.structs.asdict(wanted).items() if value and field != "name"}
+    request.changed("client created", client=wanted.name, after=_said(given) or "no limits of its own")
     return ControlResponse({"name": wanted.name, "key": key}, status=201)
 
 

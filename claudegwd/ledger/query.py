@@ -48,7 +48,7 @@ def read_since(text: str, now: float) -> float:
     """A span back from `now`, or a date of UTC, as seconds since the epoch. Raises QuestionError."""
     text = text.strip()
     if span := re.fullmatch(r"([0-9]{1,6})([mhdw])", text.lower(), re.ASCII):
-        return now - int(span[1]) * _UNITS[span[2]]
+        return max(0.0, now - int(span[1]) * _UNITS[span[2]])
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -23,7 +23,7 @@ import trio
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import last_user_text, say
-from claudegwd.demo.script import Answer, Drop, RecordedRequest, Reply, Text, Usage, Wait, overloaded
+from claudegwd.demo.script import Answer, Drop, RecordedRequest, ScriptedReply, ScriptedUsage, Text, Wait, overloaded
 from tests.e2e.daemon_process import GOOD_KEY, Daemon
 
 MODEL: Final = "claude-sonnet-4-20250514"
@@ -47,7 +47,7 @@ class Asked:
     """One request: what upstream will say to it, and when its client had all of that."""
 
     way: str
-    usage: Usage
+    usage: ScriptedUsage
     go_on: trio.Event = field(default_factory=trio.Event)
     tries: int = 0
     done_at: float | None = None
@@ -58,11 +58,11 @@ class Asked:
             case "again" if self.tries == 1:
                 return overloaded()
             case "short":
-                return Reply((Text(("a",)),), stop_reason="max_tokens", usage=self.usage)
+                return ScriptedReply((Text(("a",)),), stop_reason="max_tokens", usage=self.usage)
             case "left":
-                return Reply((Text(("a",)), Wait(self.go_on), Text(("b",))), usage=self.usage)
+                return ScriptedReply((Text(("a",)), Wait(self.go_on), Text(("b",))), usage=self.usage)
             case "broken":
-                return Reply((Text(("a",)), Wait(self.go_on), Drop()), usage=self.usage)
+                return ScriptedReply((Text(("a",)), Wait(self.go_on), Drop()), usage=self.usage)
         return say("a", "b", usage=self.usage)
 
 
@@ -133,7 +133,7 @@ class Comparison:
         async with trio.open_nursery() as nursery:
             for number in range(count):
                 way = self._dice.choices(list(WAYS), list(WAYS.values()))[0]
-                asked = Asked(way, Usage(*(self._dice.randrange(1, 5000) for _ in range(4))))
+                asked = Asked(way, ScriptedUsage(*(self._dice.randrange(1, 5000) for _ in range(4))))
                 self._asked[f"question {number}"] = asked
                 nursery.start_soon(self._one, client, f"question {number}", asked, limiter)
 
@@ -211,7 +211,7 @@ async def _streamed(client: httpx.AsyncClient, body: dict[str, Any], asked: Aske
     return asked.way == "streamed"
 
 
-def _counted(usage: Usage) -> Count:
+def _counted(usage: ScriptedUsage) -> Count:
     cached, written = usage.cache_read, usage.cache_creation
     return usage.input_tokens + cached + written, usage.output_tokens, cached, written
 

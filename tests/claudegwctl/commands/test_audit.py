@@ -14,6 +14,6 @@ async def test_who_changed_what(socket: Path) -> None:
     assert heads.split() == ["WHEN", "WHO", "PID", "WHAT", "ABOUT", "FROM", "TO"]
     assert first.split()[2] == getpass.getuser()
     assert first.split()[4:] == ["key", "status", "changed", "key", "second", "ready", "disabled"]
-    assert second.split()[4:] == ["client", "created", "client", "laptop"]
+    assert second.split()[4:] == ["client", "created", "client", "laptop", "no", "limits", "of", "its", "own"]
     (only,) = (await ctl(socket, "audit", "-n", "1", "--json")).json["changes"]
-    assert (only["what"], only["fields"]) == ("client created", {"client": "laptop"})
+    assert (only["what"], only["fields"]) == ("client created", {"client": "laptop", "after": "no limits of its own"})

@@ -16,7 +16,7 @@ async def test_who_changed_what_from_what_to_what(gateway: SmallGateway, client:
     assert all((change["uid"], change["pid"]) == (os.getuid(), os.getpid()) for change in changes)
     assert [(change["what"], change["fields"]) for change in changes] == [
         ("key status changed", {"key": "second", "before": "ready", "after": "disabled"}),
-        ("client created", {"client": "laptop"}),
+        ("client created", {"client": "laptop", "after": "no limits of its own"}),
         (
             "client changed",
             {

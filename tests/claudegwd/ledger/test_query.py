@@ -50,6 +50,10 @@ def test_what_cannot_be_added_up_by_is_refused_with_what_can() -> None:
         read_query({"by": "key"}, NOW, ("model", "day", "hour"))
 
 
+def test_nothing_is_older_than_the_epoch() -> None:
+    assert read_since("999999w", NOW) == 0.0
+
+
 def test_an_answer() -> None:
     rows = [
         ("laptop", 1, 3, 100, 20, 40, 10, 5, 2, 300, 900, 2, 1, 0.25),
