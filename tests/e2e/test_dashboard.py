@@ -170,6 +170,16 @@ async def test_keys_are_disabled_after_a_question_and_by_the_keyboard(browser: i
         await page.until(f"{text_of('#said')} === 'reloaded: nothing changed'")
 
 
+async def test_what_is_wrong_is_said_and_goes_again(browser: int, gateway: Running) -> None:
+    async with looking(browser, gateway) as page:
+        await gateway.control("POST", "/v1/drain")
+        await page.until(f"{text_of('#trouble')}.includes('`claudegwctl undrain` ends it')")
+        assert await page.text("#badge") == "draining"
+        await gateway.control("POST", "/v1/undrain")
+        await page.until("!document.querySelector('#trouble').checkVisibility()")
+        assert await page.text("#badge") == "ready"
+
+
 async def test_the_link_works_from_a_page_elsewhere_and_only_once(
     browser: int, gateway: Running, tmp_path: Path
 ) -> None:

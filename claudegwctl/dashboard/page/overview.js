@@ -43,6 +43,9 @@ function today(usage) {
 // What is wrong with a gateway that runs; "" where nothing is.
 export function problem(status) {
   const said = [status.problem, status.state_problem, login(status.login_failure)];
+  if (status.drained_since != null) {
+    said.push(`drained by the operator at ${clock(status.drained_since)}; \`claudegwctl undrain\` ends it`);
+  }
   if (status.content_logged) said.push("the log holds what is asked and answered (log.content)");
   if (status.log_lines_lost) said.push(`${status.log_lines_lost} lines of the log were lost`);
   return [...new Set(said.filter(Boolean))].join("; ");
