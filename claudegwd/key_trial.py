@@ -49,7 +49,8 @@ async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
 
 async def _ask_under(gateway: Gateway, key: UpstreamKey) -> str | None:
     ring = _Trial(key, gateway.ring)
-    timing = replace(gateway.questions.timing, hold=0.0)  # a limited key is an answer, not a reason to wait
+    # A limited key, or an upstream that is not there, is an answer, not a reason to wait.
+    timing = replace(gateway.questions.timing, hold=0.0, backs_off=False)
     questions = Questions(gateway.pool, ring, timing, time.time, gateway.questions.nursery)
     wanted = parse_chat_request(_TEST_BODY % gateway.config.claude.default_model.encode(), gateway.bounds)
     question = questions.ask(gateway.plan(wanted, ANONYMOUS), f"test-{key.name}")

@@ -47,12 +47,13 @@ MAX_ATTEMPTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Bounds on one question, in seconds."""
+    """Bounds on one question, in seconds. `backs_off`: whether an upstream that fails is asked again after a pause."""
 
     hold: float
     request: float
     first_event: float = FIRST_EVENT_SECONDS
     between_events: float = BETWEEN_EVENTS_SECONDS
+    backs_off: bool = True
 
 
 @dataclass(slots=True)
@@ -309,6 +310,8 @@ class Question:
         spent = self.attempts.spent.get(failed.kind, 0)
         self.attempts.spent[failed.kind] = spent + 1
         over = rule.retries is not None and spent >= rule.retries
+        if rule.retry is RetryRule.SAME_KEY_BACKOFF and not self._questions.timing.backs_off:
+            over = True
         # What has begun is being paid for. One that broke off is asked once more; one that fell silent would take as
         # long again.
         if self._begun:
