@@ -319,14 +319,14 @@ class Gateway:
     def plan(self, wanted: ChatRequest, client: Client) -> Plan:
         """Plan a chat request of this client. Raises ModelNotFound and the CallerErrors of the translation."""
         if wanted.web_search is not None:
-            check_use("web_search", frozenset(self.config.claude.server_tools), "web_search_options")
+            check_use("web_search", self.server_tools(client), "web_search_options")
             if not self._carries_whole():
                 cannot_honour("web_search_options", "the Claude Code CLI, whose login serves, has no place for it")
         return self._planned(wanted.model, client, lambda model: make_plan(wanted, model, client.name, client.owner))
 
     def plan_messages(self, wanted: MessagesRequest, client: Client) -> Plan:
         """Plan a request of the Messages API. Raises the same, and PermissionDenied for a tool that costs."""
-        check_allowed(wanted.tools, frozenset(self.config.claude.server_tools))
+        check_allowed(wanted.tools, self.server_tools(client))
         whole = self._carries_whole()
         plain = whole and self.config.claude.system == "plain"
 
@@ -334,6 +334,11 @@ class Gateway:
             return messages_plan(wanted, model, client.name, client.owner, whole=whole, plain_system=plain)
 
         return self._planned(wanted.model, client, make)
+
+    def server_tools(self, client: Client) -> frozenset[str]:
+        """The upstream's own tools that it may use: those of its key; without one of ours, the configured ones."""
+        own_key = client.digest and not client.configured
+        return frozenset(client.server_tools if own_key else self.config.claude.server_tools)
 
     def _planned(self, name: str, client: Client, make: Callable[[Model], Plan]) -> Plan:
         """The plan for the model of this name, and for those that stand in for it and that this client may use."""

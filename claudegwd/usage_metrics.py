@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from claudegwd.ledger.series import FIRST_TOKEN_SECONDS, Series
 
 _PLACE = ("client", "key", "model")
+_TOOLS = {"web_search": "web_searches", "web_fetch": "web_fetches", "code_execution": "code_executions"}
 _KINDS = {"prompt": "prompt", "completion": "completion", "cache_read": "cached", "cache_write": "written"}
 
 
@@ -26,6 +27,9 @@ def families(series: Series) -> Iterator[Metric]:
     cost = CounterMetricFamily(
         "claudegwd_usage_cost_usd", "US dollars, as the CLI reckons by its own prices.", labels=_PLACE
     )
+    tools = CounterMetricFamily(
+        "claudegwd_usage_server_tool_uses", "Uses of tools that run at the upstream.", labels=(*_PLACE, "tool")
+    )
     first = HistogramMetricFamily(
         "claudegwd_usage_first_token_seconds", "From the request's head to the first token.", labels=_PLACE
     )
@@ -37,6 +41,9 @@ def families(series: Series) -> Iterator[Metric]:
         for kind, name in _KINDS.items():
             tokens.add_metric((*place, kind), getattr(sums, name))
         cost.add_metric(place, sums.cost)
+        for tool, name in _TOOLS.items():
+            if uses := getattr(sums, name):
+                tools.add_metric((*place, tool), uses)
         counts = list(zip(ends, accumulate(total.first_tokens), strict=True))
         first.add_metric(place, counts, sums.first_ms / 1000)
-    yield from (requests, tokens, cost, first)
+    yield from (requests, tokens, cost, tools, first)

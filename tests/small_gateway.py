@@ -60,12 +60,14 @@ class SmallClients:
         concurrent_requests: int | None,
         expires: float | None,
         budgets: Sequence[Budget],
+        server_tools: Sequence[str],
     ) -> str:
         if name in self._rows:
             raise ValueError(f"cannot create client {name!r}: there is one of that name")
         self._rows[name] = {
             "name": name, "state": "active", "models": list(models), "requests_per_minute": requests_per_minute,
             "tokens_per_minute": tokens_per_minute, "concurrent_requests": concurrent_requests, "expires": expires,
+            "server_tools": list(server_tools),
             "budgets": [{"budget": str(budget), "used": 0.5, "resets": 1_900_000_000.0} for budget in budgets],
             "created": 1_800_000_000.0, "last_used": None, "requests": 0, "tokens": 0,
         }  # fmt: skip

@@ -31,6 +31,9 @@ def create(
     budget: Annotated[
         str, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; several with commas.")
     ] = "",
+    server_tools: Annotated[
+        str, typer.Option(help="Tools of the upstream's that it may use, each at a price: web_search, web_fetch, …")
+    ] = "",
     json: AsJson = False,
 ) -> None:
     """Make a client and print its key, this one time. What is not said here is as the configuration's [limits] says."""
@@ -42,6 +45,7 @@ def create(
         "concurrent_requests": concurrent,
         "expires": None if expires is None else moment(expires, time.time()),
         "budget": budget,
+        "server_tools": _names(server_tools),
     }
     made = daemon_of(ctx).ask("POST", "/v1/clients", body)
     if wants_json(ctx, json):
@@ -119,9 +123,12 @@ def change(
     concurrent: Annotated[int | None, typer.Option(min=0, help="Requests at once; 0: no limit.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it ends: 30d, 12h, 2027-01-31, or never.")] = None,
     budget: Annotated[str | None, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; or none.")] = None,
+    server_tools: Annotated[
+        str | None, typer.Option(help='Tools of the upstream\'s that it may use: web_search, web_fetch, …; "": none.')
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Change a client's models, limits, budgets or expiry. Its key stays, and so does what is not said here."""
+    """Change a client's models, limits, budgets, tools or expiry. Its key stays, and so does what is not said here."""
     limits = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrent_requests": concurrent}
     body: dict[str, Any] = {field: limit for field, limit in limits.items() if limit is not None}
     if models is not None:
@@ -130,6 +137,8 @@ def change(
         body["expires"] = None if expires == "never" else moment(expires, time.time())
     if budget is not None:
         body["budget"] = budget
+    if server_tools is not None:
+        body["server_tools"] = _names(server_tools)
     if not body:
         raise typer.BadParameter("say what to change, for example --rpm 60")
     done = daemon_of(ctx).ask("PATCH", f"/v1/clients/{quoted(name)}", body)
@@ -180,6 +189,7 @@ def _budget(row: dict[str, Any]) -> str:
 def _limits(client: dict[str, Any]) -> list[str]:
     limits = [f"{client[name]} {short}" for name, short in _SHORT.items() if client.get(name)]
     limits += map(_budget, client.get("budgets", ()))
+    limits += [f"with {' '.join(client['server_tools'])}"] if client.get("server_tools") else []
     return limits + ([f"only {' '.join(client['models'])}"] if client.get("models") else [])
 
 

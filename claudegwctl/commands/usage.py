@@ -20,6 +20,9 @@ _HEADS: Final = {
     "requests": "requests", "errors": "errors", "prompt_tokens": "prompt", "completion_tokens": "completion",
     "cached_tokens": "cached", "cache_write_tokens": "written", "first_token_ms": "first token", "cost_usd": "cost",
 }  # fmt: skip
+_TOOLS: Final = {
+    "web_search_requests": "web searches", "web_fetch_requests": "web fetches", "code_execution_requests": "code runs",
+}  # fmt: skip
 _NOBODY: Final = "(no key)"  # a client or upstream key without a name
 
 
@@ -74,6 +77,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield from table((*by, *_HEADS.values()), shown, right=range(len(by), len(by) + len(_HEADS)))
     if left_out := found.get("rows_left_out"):
         yield f"{left_out} more rows: ask for a shorter time, or add up by less"
+    if used := [f"{total[name]:,} {what}" for name, what in _TOOLS.items() if total.get(name)]:
+        yield f"tools of the upstream's: {', '.join(used)}"
     if without := total.get("without_cost"):
         yield f"{without} answer{'' if without == 1 else 's'} without a cost: the CLI told none"
 

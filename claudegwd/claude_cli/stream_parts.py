@@ -36,6 +36,8 @@ class ContentBlock(msgspec.Struct):
     type: str
     id: str = ""
     name: str = ""
+    tool_use_id: str = ""
+    content: Raw = Raw(b"[]")
     text: Raw = Raw(b'""')
     thinking: Raw = Raw(b'""')
     signature: str = ""

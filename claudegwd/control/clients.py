@@ -14,6 +14,7 @@ from claudegwd.control.problems import BadRequest, ControlRefusal
 from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.limits.budget import Budget, BudgetError, read_budgets
 from claudegwd.limits.clients import check_name
+from claudegwd.messages_api.tools import PRICED
 from claudegwd.redact import know_tokens
 
 # As in the configuration: far above what one machine answers.
@@ -32,6 +33,7 @@ class NewClient(msgspec.Struct, forbid_unknown_fields=True):
     concurrent_requests: int | None = None
     expires: float | None = None
     budget: str = ""
+    server_tools: list[str] = []
 
 
 class Changes(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +45,7 @@ class Changes(msgspec.Struct, forbid_unknown_fields=True):
     concurrent_requests: int | msgspec.UnsetType | None = msgspec.UNSET
     expires: float | msgspec.UnsetType | None = msgspec.UNSET
     budget: str | msgspec.UnsetType | None = msgspec.UNSET
+    server_tools: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
@@ -68,6 +71,7 @@ async def create(controls: Controls, request: ControlRequest) -> ControlResponse
             concurrent_requests=wanted.concurrent_requests,
             expires=wanted.expires,
             budgets=_budgets(wanted.budget, "create"),
+            server_tools=wanted.server_tools,
         )
     )
     know_tokens([key])
@@ -94,7 +98,7 @@ async def change(controls: Controls, request: ControlRequest) -> ControlResponse
     wanted = _read(request.object(), Changes, "change")
     await _check(controls, wanted, "change")
     changes: dict[str, Any] = {
-        field: tuple(value) if field == "models" else value
+        field: tuple(value) if isinstance(value, list) else value
         for field, value in msgspec.structs.asdict(wanted).items()
         if value is not msgspec.UNSET
     }
@@ -165,6 +169,9 @@ async def _check(controls: Controls, wanted: NewClient | Changes, what: str) -> 
         raise BadRequest(f"cannot {what} the client: a limit is a whole number from 0 (none) to {MAX_PER_MINUTE}")
     if isinstance(wanted.expires, float) and not wanted.expires > time.time():
         raise BadRequest(f"cannot {what} the client: it would have expired already")
+    for name in wanted.server_tools or ():
+        if name not in PRICED:
+            raise BadRequest(f"cannot {what} the client: server tools are {', '.join(PRICED)}, not {name[:40]!r}")
     if wanted.models:
         known = [str(model["id"]) for model in await controls.gateway.models()]
         for name in wanted.models:

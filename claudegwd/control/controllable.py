@@ -35,6 +35,7 @@ class Clients(Protocol):
         concurrent_requests: int | None,
         expires: float | None,
         budgets: Sequence[Budget],
+        server_tools: Sequence[str],
     ) -> str:
         """Make a client; the new key, shown this one time. None means as [limits] says. `expires` is in seconds since
         the epoch. ValueError for a name that is taken or no name."""

@@ -40,6 +40,10 @@ class Sums:
     priced: int = 0  # upstream answers of which the CLI said what they cost
     unpriced: int = 0  # those that used tokens, and of whose cost nothing is known
     cost: float = 0.0  # US dollars, of the priced ones
+    # Uses of tools that run at the upstream.
+    web_searches: int = 0
+    web_fetches: int = 0
+    code_executions: int = 0
 
     def add(self, other: "Sums") -> None:
         """Take the other's into this one."""
@@ -56,6 +60,9 @@ class Sums:
         self.priced += other.priced
         self.unpriced += other.unpriced
         self.cost += other.cost
+        self.web_searches += other.web_searches
+        self.web_fetches += other.web_fetches
+        self.code_executions += other.code_executions
 
 
 SUMS: Final = tuple(field.name for field in fields(Sums))

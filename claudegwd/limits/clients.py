@@ -51,6 +51,7 @@ class Client:
     revoked: float | None = None
     identity: str = ""  # tells it from an earlier client of the same name; "": made before there were identities
     budgets: tuple[Budget, ...] = ()
+    server_tools: tuple[str, ...] = ()  # tools that run at the upstream, each use at a price
     configured: bool = False  # from API_KEYS: not in the store, and gone when it is taken out there
 
     @property

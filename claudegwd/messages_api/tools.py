@@ -77,7 +77,9 @@ def check_use(name: str, allowed: frozenset[str], param: str) -> None:
     """The same for one, which `param` asks for."""
     if name not in allowed:
         raise PermissionDenied(
-            f"cannot use {name}: the gateway's operator has to allow it, by `claude.server_tools`", param=param
+            f"cannot use {name}: the gateway's operator has to allow it, for a client by `claudegwctl clients set NAME "
+            f"--server-tools {name}`, where no key is asked for by `claude.server_tools`",
+            param=param,
         )
 
 

@@ -1,11 +1,12 @@
 """What a request used, to the ledger: when it is over, and once more when the CLI tells the rest."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from claudegwd.ledger.entry import MODEL_CHARACTERS, Line, Sums
 from claudegwd.limits.prices import weight
 from claudegwd.limits.spending import Spending
-from claudegwd.translate.answer import Answer
+from claudegwd.translate.answer import Answer, ServerUses
 from claudegwd.translate.estimate import said_tokens
 from claudegwd.translate.outputs import TokenCount
 
@@ -27,6 +28,7 @@ class Booking:
         self._on_spent = on_spent
         self._told = TokenCount()
         self._cost: float | None = None
+        self._used = ServerUses()
         self._unpriced = 0
 
     def begin(self, sums: Sums) -> None:
@@ -60,9 +62,14 @@ class Booking:
     def _add_more(self, sums: Sums) -> bool:
         """Add what was told since the last time; whether anything was."""
         told, now, cost = self._told, self._answer.counted, self._answer.cost
-        if now == told and cost == self._cost:
+        used = self._answer.used
+        if now == told and cost == self._cost and used == self._used:
             return False
         self._told = now
+        sums.web_searches = used.web_searches - self._used.web_searches
+        sums.web_fetches = used.web_fetches - self._used.web_fetches
+        sums.code_executions = used.code_executions - self._used.code_executions
+        self._used = replace(used)
         spent = (cost or 0.0) - (self._cost or 0.0)
         unpriced = int(cost is None and bool(now.prompt or now.completion))
         sums.prompt = now.prompt - told.prompt

@@ -96,6 +96,7 @@ class ClientKeys:
         concurrent_requests: int | None = None,
         expires: float | None = None,
         budgets: Sequence[Budget] = (),
+        server_tools: Sequence[str] = (),
     ) -> str:
         """A new client; its key, which is kept nowhere. ClientRefused (a ValueError), StateError."""
         if self._database.problem:
@@ -112,6 +113,7 @@ class ClientKeys:
             created=self._clock(),
             expires=expires,
             budgets=tuple(budgets),
+            server_tools=tuple(server_tools),
             identity=f"{name}#{self._randomness(IDENTITY_BYTES).hex()}",
         )
         self.book.create(client)
@@ -138,7 +140,7 @@ class ClientKeys:
         await self._owe(name, delete_client, name, owner)
 
     async def set(self, name: str, changes: Mapping[str, Any]) -> None:
-        """Change models, limits, budgets or expiry (fields of Client). UnknownClient, ClientRefused, StateError."""
+        """Change some of a client's fields, all but its name. UnknownClient, ClientRefused, StateError."""
         async with self._changing:
             await self._change(replace(self._living(name), **changes))
 
@@ -231,6 +233,7 @@ def _shown(client: Client, usage: ClientTotals, limits: Limits, now: float) -> d
         "requests_per_minute": limits.requests_per_minute,
         "tokens_per_minute": limits.tokens_per_minute,
         "concurrent_requests": limits.concurrent_requests,
+        "server_tools": list(client.server_tools),
         "created": client.created or None,
         "expires": client.expires,
         "revoked": client.revoked,

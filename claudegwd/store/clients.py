@@ -10,7 +10,7 @@ from claudegwd.limits.clients import Client, ClientTotals
 
 _COLUMNS: Final = (
     "name, digest, models, requests_per_minute, tokens_per_minute, concurrent_requests, created, expires, revoked, "
-    "last_used, requests, tokens, identity, budgets"
+    "last_used, requests, tokens, identity, budgets, server_tools"
 )
 
 
@@ -22,13 +22,13 @@ def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, ClientTot
 def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, ClientTotals]]) -> None:
     """New clients. sqlite3.IntegrityError if a name or key is there already (ClientBook.create says it better)."""
     connection.executemany(
-        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         [
             (
                 client.name, client.digest, json.dumps(client.models), client.requests_per_minute,
                 client.tokens_per_minute, client.concurrent_requests, client.created, client.expires, client.revoked,
                 usage.last_used, usage.requests, usage.tokens, client.identity,
-                budgets_text(client.budgets),
+                budgets_text(client.budgets), json.dumps(client.server_tools),
             )
             for client, usage in rows
         ],
@@ -44,10 +44,11 @@ def change_client(connection: sqlite3.Connection, client: Client) -> None:
     """Write what can be changed of a client; its totals and when it was made stay."""
     connection.execute(
         "UPDATE clients SET digest = ?, models = ?, requests_per_minute = ?, tokens_per_minute = ?, "
-        "concurrent_requests = ?, expires = ?, budgets = ? WHERE name = ?",
+        "concurrent_requests = ?, expires = ?, budgets = ?, server_tools = ? WHERE name = ?",
         (
             client.digest, json.dumps(client.models), client.requests_per_minute, client.tokens_per_minute,
-            client.concurrent_requests, client.expires, budgets_text(client.budgets), client.name,
+            client.concurrent_requests, client.expires, budgets_text(client.budgets), json.dumps(client.server_tools),
+            client.name,
         ),
     )  # fmt: skip
 
@@ -69,10 +70,10 @@ def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, Clie
 
 def _row(columns: tuple[Any, ...]) -> tuple[Client, ClientTotals]:
     name, digest, models, rpm, tpm, concurrent, created, expires, revoked, last_used, *rest = columns
-    requests, tokens, identity, budgets = rest
+    requests, tokens, identity, budgets, server_tools = rest
     client = Client(
         name, digest, tuple(json.loads(models)), rpm, tpm, concurrent,
         created=created, expires=expires, revoked=revoked, identity=identity,
-        budgets=read_budgets(budgets),
+        budgets=read_budgets(budgets), server_tools=tuple(json.loads(server_tools)),
     )  # fmt: skip
     return client, ClientTotals(requests, tokens, last_used)

@@ -123,6 +123,12 @@ STEPS: Final[tuple[str, ...]] = (
         PRIMARY KEY (event, subject, part)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE clients ADD COLUMN server_tools TEXT NOT NULL DEFAULT '[]';  -- JSON array of names
+    ALTER TABLE usage ADD COLUMN web_searches INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE usage ADD COLUMN web_fetches INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE usage ADD COLUMN code_executions INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 VERSION: Final = len(STEPS)

@@ -11,6 +11,7 @@ from claudegwd.translate.outputs import (
     Output,
     Reasoning,
     Refusal,
+    ServerToolStart,
     Started,
     TextPiece,
     TokenCount,
@@ -34,6 +35,24 @@ class GatheredCall:
 
 
 @dataclass(slots=True)
+class ServerUses:
+    """How often tools were used that run at the upstream."""
+
+    web_searches: int = 0
+    web_fetches: int = 0
+    code_executions: int = 0
+
+    def count(self, name: str) -> None:
+        """One more use of the tool of this name. Running code is several tools by now."""
+        if name == "web_search":
+            self.web_searches += 1
+        elif name == "web_fetch":
+            self.web_fetches += 1
+        elif name.endswith("code_execution"):
+            self.code_executions += 1
+
+
+@dataclass(slots=True)
 class Answer:
     """Fed with the outputs of one turn.
 
@@ -45,6 +64,7 @@ class Answer:
     refusal: str | None = None
     calls: list[GatheredCall] = field(default_factory=list)
     citations: list[Cited] = field(default_factory=list)
+    used: ServerUses = field(default_factory=ServerUses)
     finished: Finished | None = None
     failed: Failed | None = None
     counted: TokenCount = field(default_factory=TokenCount)
@@ -73,6 +93,9 @@ class Answer:
                 case Finished(usage=usage):
                     self.finished = output
                     self._count(usage)
+                case ServerToolStart(name=name):
+                    self.used.count(name)
+                    self.on_used()
                 case Cited():
                     self.citations.append(output)
                 case Failed():

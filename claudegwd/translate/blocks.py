@@ -20,6 +20,7 @@ class OpenBlock:
     signature: str = ""
     pieces: list[bytes] = field(default_factory=list)
     citations: list[dict[str, Any]] = field(default_factory=list)  # that are still to be told
+    told: bool = False  # a server's tool: what it is called with
 
 
 def cited(block: OpenBlock, blocks: Mapping[int, OpenBlock]) -> list[Cited]:

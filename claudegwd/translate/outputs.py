@@ -1,5 +1,6 @@
 """What a turn gives, in the order in which it comes: the inner protocol's answer in the outer one's terms."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
@@ -121,6 +122,43 @@ class Verbatim:
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ServerToolStart:
+    """A tool that runs at the upstream is used."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerToolInput:
+    """What it is used for; comes once, before its result."""
+
+    id: str
+    input: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerToolResult:
+    """It is done. `pages`: the addresses that a search has found; `failed`: whether it gave an error instead."""
+
+    id: str
+    pages: tuple[str, ...]
+    failed: bool
+
+
 Output: TypeAlias = (
-    Started | TextPiece | Reasoning | Refusal | ToolStart | ToolArguments | Cited | Finished | Failed | Verbatim
+    Started
+    | TextPiece
+    | Reasoning
+    | Refusal
+    | ToolStart
+    | ToolArguments
+    | Cited
+    | ServerToolStart
+    | ServerToolInput
+    | ServerToolResult
+    | Finished
+    | Failed
+    | Verbatim
 )

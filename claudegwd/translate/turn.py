@@ -24,22 +24,29 @@ from claudegwd.translate.outputs import Finished as Finished
 from claudegwd.translate.outputs import Output as Output
 from claudegwd.translate.outputs import Reasoning as Reasoning
 from claudegwd.translate.outputs import Refusal as Refusal
+from claudegwd.translate.outputs import ServerToolInput as ServerToolInput
+from claudegwd.translate.outputs import ServerToolResult as ServerToolResult
+from claudegwd.translate.outputs import ServerToolStart as ServerToolStart
 from claudegwd.translate.outputs import Started as Started
 from claudegwd.translate.outputs import TextPiece as TextPiece
 from claudegwd.translate.outputs import TokenCount as TokenCount
 from claudegwd.translate.outputs import ToolArguments as ToolArguments
 from claudegwd.translate.outputs import ToolStart as ToolStart
 from claudegwd.translate.outputs import Verbatim as Verbatim
+from claudegwd.translate.server_tools import server_input, server_result
 from claudegwd.translate.tools import ToolSet
 from claudegwd.translate.turn_states import TRANSITIONS, TurnEvent, TurnState, is_over
 from claudegwd.translate.verbatim import verbatim
 
 _FINISH = {
     "max_tokens": "length",
+    "pause_turn": "length",  # of searches that took too long for one answer
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
 }
 _EMPTY = b'""'
+_SERVER_CALL = "server_tool_use"
+_CALLS = ("tool_use", _SERVER_CALL)
 NOT_FOUND = 404
 WRONG_ADDRESS = "what answers there is no Messages API: look at base_url"
 
@@ -178,6 +185,11 @@ class Turn:
                 opened.call = len(self._calls)
                 self._calls.append(block.id)
                 return (ToolStart(opened.call, block.id, name or block.name),)
+            case "server_tool_use":
+                self._streamed = True
+                return (ServerToolStart(block.id, block.name),)
+            case _ if block.tool_use_id:
+                return (server_result(block),)
         return ()
 
     def _delta(self, index: int, delta: e.Delta) -> Sequence[Output]:
@@ -191,12 +203,11 @@ class Turn:
                 block.signature += signature
             case e.CitationsDelta(citation=citation) if block is not None:
                 block.citations.append(citation)
-            # The calls of server tools have such deltas too: only the client's own are of interest.
-            case e.InputJsonDelta(partial_json=raw) if block is not None and block.call is not None:
+            case e.InputJsonDelta(partial_json=raw) if block is not None and block.start.type in _CALLS:
                 piece = _checked(bytes(raw))
                 if piece != _EMPTY:
                     block.pieces.append(piece)
-                    return (ToolArguments(block.call, piece),)
+                    return (ToolArguments(block.call, piece),) if block.call is not None else ()
         return ()
 
     def _text(self, block: OpenBlock | None, raw: bytes) -> Sequence[Output]:
@@ -225,6 +236,8 @@ class Turn:
         return (Reasoning(raw),)
 
     def _closed(self, block: OpenBlock | None) -> Sequence[Output]:
+        if block is not None and block.start.type == _SERVER_CALL:
+            return server_input(block)
         outputs = self._arguments_of(block)
         if block is not None and block.call is not None and not is_json(joined(block.pieces)):
             self._strange_call = True  # likewise: it would tell the model so, and ask upstream again

@@ -9,7 +9,7 @@ from claudegwd.usage_metrics import families
 def test_requests_tokens_cost_and_first_tokens() -> None:
     series = Series()
     line = Line(0, "laptop", "k0", "sonnet", "", "/v1/chat/completions", "warm", 200)
-    series.add(line, Sums(1, 100, 20, 40, 10, 5, 1, 300, 900, 1, 0, 0.25))
+    series.add(line, Sums(1, 100, 20, 40, 10, 5, 1, 300, 900, 1, 0, 0.25, web_searches=3))
     series.add(line._replace(status=499), Sums(1, 7))
     text = b"".join(map(written, families(series))).decode()
     place = 'client="laptop",key="k0",model="sonnet"'
@@ -25,6 +25,7 @@ def test_requests_tokens_cost_and_first_tokens() -> None:
         f"claudegwd_usage_tokens_total{{{kind('cache_read')}}} 40.0",
         f"claudegwd_usage_tokens_total{{{kind('cache_write')}}} 10.0",
         f"claudegwd_usage_cost_usd_total{{{place}}} 0.25",
+        f'claudegwd_usage_server_tool_uses_total{{{place},tool="web_search"}} 3.0',
         'claudegwd_usage_first_token_seconds_bucket{client="laptop",key="k0",le="0.25",model="sonnet"} 0.0',
         'claudegwd_usage_first_token_seconds_bucket{client="laptop",key="k0",le="0.5",model="sonnet"} 1.0',
         f"claudegwd_usage_first_token_seconds_sum{{{place}}} 0.3",

@@ -14,6 +14,7 @@ from tests.e2e.harness import MODEL, Running, running
 pytestmark = pytest.mark.cli
 
 ALLOWED = '[claude]\nserver_tools = ["web_search"]\n'
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 PAGES = {"https://a.example/1": "One", "https://a.example/2": "Two"}
 
 
@@ -91,12 +92,40 @@ async def test_messages_has_the_same_sources(gateway: Running) -> None:
         "model": MODEL,
         "max_tokens": 100,
         "messages": [{"role": "user", "content": "x?"}],
-        "tools": [{"type": "web_search_20250305", "name": "web_search"}],
+        "tools": [SEARCH],
     }
     answer = await gateway.post(body, "/v1/messages", headers={"anthropic-version": "2023-06-01"})
     texts = [block for block in answer.json()["content"] if block["type"] == "text"]
     urls = [one["url"] for block in texts for one in block.get("citations", ())]
     assert set(urls) == {place[2] for place in EXPECTED}
+
+
+async def test_each_use_is_in_the_usage(gateway: Running) -> None:
+    await gateway.ask("x?", web_search_options={})
+    await gateway.ask("no search", model=MODEL)
+
+    async def counted() -> bool:
+        total = (await gateway.control("GET", "/v1/usage")).json()["total"]
+        return (total["requests"], total["web_search_requests"], total["web_fetch_requests"]) == (2, 2, 0)
+
+    await gateway.until(counted)
+    metrics = (await gateway.http.get("/metrics")).text
+    assert 'tool="web_search"} 1.0' in metrics.partition("\nclaudegwd_usage_server_tool_uses_total{")[2]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_a_key_of_ours_may_what_was_allowed_to_it_and_nothing_else(gateway: Running, path: str) -> None:
+    body: dict[str, Any] = {"model": MODEL, "max_tokens": 100, "messages": [{"role": "user", "content": "x?"}]}
+    asks = {"tools": [SEARCH]} if path == "/v1/messages" else {"web_search_options": {}}
+    key = (await gateway.control("POST", "/v1/clients", {"name": "laptop"})).json()["key"]
+    headers = {"authorization": f"Bearer {key}", "anthropic-version": "2023-06-01"}
+    refused = await gateway.post({**body, **asks}, path, headers=headers)
+    assert (refused.status_code, "clients set NAME --server-tools web_search" in refused.text) == (403, True)
+    changed = await gateway.control("PATCH", "/v1/clients/laptop", {"server_tools": ["web_search"]})
+    assert changed.status_code == 200
+    assert (await gateway.post({**body, **asks}, path, headers=headers)).status_code == 200
+    await gateway.crash_and_restart()
+    assert (await gateway.post({**body, **asks}, path, headers=headers)).status_code == 200
 
 
 async def test_it_is_for_those_alone_who_may() -> None:

@@ -12,12 +12,13 @@ from tests.control_cli import ctl
 async def test_only_the_key_is_on_standard_output(socket: Path) -> None:
     done = await ctl(
         socket, "clients", "create", "laptop", "--models", "sonnet, sonnet", "--rpm", "60", "--tpm", "0",
-        "--concurrent", "4", "--expires", "90d",
+        "--concurrent", "4", "--expires", "90d", "--server-tools", "web_search, web_fetch",
     )  # fmt: skip
     assert (done.status, done.out) == (0, "cgw-false-key-of-laptop\n")
     assert done.err == "the key of laptop, shown only now:\n"
     (row,) = (await ctl(socket, "clients", "list", "--json")).json["clients"]
     assert row["models"] == ["sonnet", "sonnet"]
+    assert row["server_tools"] == ["web_search", "web_fetch"]
     assert (row["requests_per_minute"], row["tokens_per_minute"], row["concurrent_requests"]) == (60, 0, 4)
 
 
@@ -39,6 +40,8 @@ async def test_changing_and_rotating(socket: Path) -> None:
     assert (await ctl(socket, "clients", "set", "laptop", "--rpm", "5", "--expires", "never")).out == "changed laptop\n"
     (row,) = (await ctl(socket, "clients", "list", "--json")).json["clients"]
     assert (row["requests_per_minute"], row["expires"]) == (5, None)
+    assert (await ctl(socket, "clients", "set", "laptop", "--server-tools", "web_search")).status == 0
+    assert (await ctl(socket, "clients", "list")).out.endswith("5 rpm, with web_search\n")
     assert (await ctl(socket, "clients", "set", "laptop")).status == 2
     done = await ctl(socket, "clients", "rotate", "laptop")
     assert (done.status, done.out[:4]) == (0, "cgw-")

@@ -15,18 +15,19 @@ from tests.small_gateway import SmallGateway
 @pytest.fixture(autouse=True)
 def used(gateway: SmallGateway) -> None:
     line = Line(minute_of(time.time()), "laptop", "primary", "sonnet", "sonnet", "/v1/messages", "warm", 200)
-    gateway.ledger.note(line, Sums(2, 12_345, 20, 40, 10, 5, 1, 1300, 2000, 2, 0, 0.0105))
+    gateway.ledger.note(line, Sums(2, 12_345, 20, 40, 10, 5, 1, 1300, 2000, 2, 0, 0.0105, web_searches=3))
     gateway.ledger.note(line._replace(client="", status=499), Sums(1, 7, unpriced=1))
 
 
 async def test_for_people(socket: Path) -> None:
-    heads, nobody, laptop, total, note = (await ctl(socket, "usage")).out.splitlines()
+    heads, nobody, laptop, total, tools, note = (await ctl(socket, "usage")).out.splitlines()
     assert heads.split() == [
         "CLIENT", "REQUESTS", "ERRORS", "PROMPT", "COMPLETION", "CACHED", "WRITTEN", "FIRST", "TOKEN", "COST",
     ]  # fmt: skip
     assert nobody.split() == ["(no", "key)", "1", "1", "7", "0", "0", "0", "unknown"]
     assert laptop.split() == ["laptop", "2", "0", "12,345", "20", "40", "10", "1,300", "ms", "$0.0105"]
     assert total.split() == ["total", "3", "1", "12,352", "20", "40", "10", "1,300", "ms", "$0.0105"]
+    assert tools == "tools of the upstream's: 3 web searches"
     assert note == "1 answer without a cost: the CLI told none"
     assert len({len(line) for line in (heads, nobody, laptop, total)}) == 1, "numbers end where their heads end"
 

@@ -41,6 +41,7 @@ async def test_nobody_to_revoke(client: httpx.AsyncClient) -> None:
     [{}, {"name": 5}, {"name": "x", "models": "sonnet"}, {"name": "x", "requests_per_minute": -1},
      {"name": "x", "tokens_per_minute": 10**11}, {"name": "x", "expires": 5}, {"name": "x", "extra": 1},
      {"name": "a/b"}, {"name": ""}, {"name": "-x"}, {"name": "x" * 65}, {"name": "x", "models": ["nosuch"]},
+     {"name": "x", "server_tools": ["bash"]},
      {"name": "x", "budget": "20eur/month"}, {"name": "x", "budget": "0usd/day"}],
 )  # fmt: skip
 async def test_what_cannot_be_made(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
@@ -59,11 +60,12 @@ async def test_a_name_is_used_again_once_it_was_removed(client: httpx.AsyncClien
 
 async def test_changing_and_rotating(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
     await client.post("/v1/clients", json={"name": "laptop", "tokens_per_minute": 7})
-    changes = {"models": ["sonnet"], "requests_per_minute": 5, "budget": "2usd/day"}
+    changes = {"models": ["sonnet"], "server_tools": ["web_search"], "requests_per_minute": 5, "budget": "2usd/day"}
     assert (await client.patch("/v1/clients/laptop", json=changes)).json() == {"changed": "laptop"}
     (row,) = (await client.get("/v1/clients")).json()["clients"]
     assert (list(row["models"]), row["requests_per_minute"], row["tokens_per_minute"]) == (["sonnet"], 5, 7)
     assert row["budgets"] == ["2usd/day"]
+    assert list(row["server_tools"]) == ["web_search"]
     answer = await client.post("/v1/clients/laptop/rotate")
     assert answer.json()["key"].startswith("cgw-")
     assert "cgw-" not in repr(gateway.logs.tail(10))

@@ -56,14 +56,15 @@ def test_nothing_is_older_than_the_epoch() -> None:
 
 def test_an_answer() -> None:
     rows = [
-        ("laptop", 1, 3, 100, 20, 40, 10, 5, 2, 300, 900, 2, 1, 0.25),
+        ("laptop", 1, 3, 100, 20, 40, 10, 5, 2, 300, 900, 2, 1, 0.25, 2, 0, 1),
         ("phone", 0, 1, 7, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0.0),
     ]
     body = answer(UsageQuery(NOW), rows, (1, 4, 107, 21, 40, 10, 5, 2, 300, 900, 2, 2, 0.25))
     first, second = body["rows"]
     assert first == {
         "client": "laptop", "requests": 3, "errors": 1, "prompt_tokens": 100, "completion_tokens": 20,
-        "cached_tokens": 40, "cache_write_tokens": 10, "reasoning_tokens": 5, "cost_usd": 0.25, "without_cost": 1,
+        "cached_tokens": 40, "cache_write_tokens": 10, "reasoning_tokens": 5, "cost_usd": 0.25,
+        "web_search_requests": 2, "web_fetch_requests": 0, "code_execution_requests": 1, "without_cost": 1,
         "first_token_ms": 150, "request_ms": 300,
     }  # fmt: skip
     assert (second["cost_usd"], second["first_token_ms"]) == (None, None)

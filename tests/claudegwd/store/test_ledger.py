@@ -63,6 +63,8 @@ async def test_what_is_noted_is_read_back_to_the_last_number(database: Database)
         {
             "client": "laptop", "model": "sonnet", "requests": 2, "errors": 1, "prompt_tokens": 103,
             "completion_tokens": 20, "cached_tokens": 40, "cache_write_tokens": 10, "reasoning_tokens": 5,
+            "web_search_requests": FULL.web_searches, "web_fetch_requests": FULL.web_fetches,
+            "code_execution_requests": FULL.code_executions,
             "cost_usd": 0.625, "without_cost": 0, "first_token_ms": 150, "request_ms": 150,
         }
     ]  # fmt: skip

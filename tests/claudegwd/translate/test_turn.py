@@ -115,7 +115,7 @@ def test_thinking_and_calls() -> None:
         ("model_context_window_exceeded", [SAID], "length", After.KILL),
         ("refusal", [SAID], "content_filter", After.KILL),
         ("refusal", [], "content_filter", After.KILL),
-        ("pause_turn", [SAID], "stop", After.KILL),
+        ("pause_turn", [SAID], "length", After.KILL),
         ("a reason to come", [SAID], "stop", After.KILL),
         ("tool_use", [CALL], "tool_calls", After.PARK),
         ("tool_use", [SAID, CALL], "tool_calls", After.PARK),
@@ -193,7 +193,8 @@ def test_server_tools_and_unknown_blocks_are_no_calls_of_the_client() -> None:
         closed(7),
     ]
     outputs = run(whole(SAID, server, block(3, "found")))
-    assert outputs[1:-1] == [TextPiece(b'"Hello"'), TextPiece(b'" world"'), TextPiece(b'"found"')]
+    told = [output for output in outputs[1:-1] if "Server" not in type(output).__name__]
+    assert told == [TextPiece(b'"Hello"'), TextPiece(b'" world"'), TextPiece(b'"found"')]
     assert last(whole(SAID, server)).after is After.KEEP
 
 

@@ -1,0 +1,35 @@
+"""Tools that run at the upstream: what of their calls and results is told."""
+
+from typing import Any
+
+import msgspec
+
+from claudegwd.claude_cli.events import ContentBlock
+from claudegwd.translate.arguments import as_object
+from claudegwd.translate.blocks import OpenBlock
+from claudegwd.translate.literals import joined
+from claudegwd.translate.outputs import ServerToolInput, ServerToolResult
+
+# Of one search: the upstream's own gives ten.
+MAX_PAGES = 100
+
+
+def server_input(block: OpenBlock) -> tuple[ServerToolInput, ...]:
+    """What the tool is called with, once the block is whole; told once."""
+    if block.told:
+        return ()
+    block.told = True
+    text = joined(block.pieces) or bytes(block.start.input).decode("utf-8", "replace")
+    return (ServerToolInput(block.start.id, as_object(text)),)
+
+
+def server_result(block: ContentBlock) -> ServerToolResult:
+    """What came of it; such blocks are whole from their start."""
+    try:
+        content: Any = msgspec.json.decode(block.content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        content = None  # half of a surrogate pair in a title; the pages that are cited come with the text
+    found = content if isinstance(content, list) else ()
+    pages = [one["url"] for one in found if isinstance(one, dict) and isinstance(one.get("url"), str)]
+    failed = isinstance(content, dict) and "error_code" in content
+    return ServerToolResult(block.tool_use_id, tuple(pages[:MAX_PAGES]), failed)
