@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import trio
 
 from claudegwd import contract
@@ -37,7 +38,7 @@ from claudegwd.notify.notice import of_cli
 from claudegwd.notify.notifications import Notifications
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest
-from claudegwd.openai_api.errors import CliError, GatewayError, ModelNotFound
+from claudegwd.openai_api.errors import CallerError, CliError, GatewayError, ModelNotFound
 from claudegwd.openai_api.fields import cannot_honour
 from claudegwd.openai_api.models import ModelInfo
 from claudegwd.store.audit import Audit
@@ -55,6 +56,7 @@ from claudegwd.translate.catalogue import LONG_CONTEXT, Model, long_context, off
 from claudegwd.translate.fallbacks import stand_ins, strangers, with_fallbacks
 from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.model_names import no_such_model
+from claudegwd.translate.parameters import WEB_SEARCH
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.workers.binary import find_binary
 from claudegwd.workers.catalogue_probe import Found, keep, probe, read_kept
@@ -318,11 +320,23 @@ class Gateway:
 
     def plan(self, wanted: ChatRequest, client: Client) -> Plan:
         """Plan a chat request of this client. Raises ModelNotFound and the CallerErrors of the translation."""
-        if wanted.web_search is not None:
-            check_use("web_search", self.server_tools(client), "web_search_options")
-            if not self._carries_whole():
-                cannot_honour("web_search_options", "the Claude Code CLI, whose login serves, has no place for it")
+        wanted = self._with_search(wanted, client)
         return self._planned(wanted.model, client, lambda model: make_plan(wanted, model, client.name, client.owner))
+
+    def _with_search(self, wanted: ChatRequest, client: Client) -> ChatRequest:
+        """The request without a search that was only offered and cannot be made. Raises CallerError for another."""
+        search = wanted.web_search
+        if search is None:
+            return wanted
+        try:
+            check_use(WEB_SEARCH, self.server_tools(client), search.param)
+            if not self._carries_whole():
+                cannot_honour(search.param, "the Claude Code CLI, whose login serves, has no place for a search")
+        except CallerError:
+            if not search.offered:
+                raise
+            return msgspec.structs.replace(wanted, web_search=None, left_aside=("tools.web_search",))
+        return wanted
 
     def plan_messages(self, wanted: MessagesRequest, client: Client) -> Plan:
         """Plan a request of the Messages API. Raises the same, and PermissionDenied for a tool that costs."""

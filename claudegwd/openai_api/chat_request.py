@@ -75,6 +75,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     prompt_cache_key: str | None = None
     verbosity: str | None = None
     web_search: WebSearch | None = None
+    left_aside: tuple[str, ...] = ()  # what was offered with it and cannot be had, for the same header as `ignored`
     # The older gateway's own fields.
     project_id: str | None = None
     session_id: str | None = None

@@ -75,6 +75,7 @@ def summarising(chat: ChatRequest) -> ChatRequest:
         chat,
         messages=(*chat.messages, asked),
         tool_choice="none" if chat.tools else None,
+        web_search=None,
         response_format=None,
         max_tokens=None,
     )

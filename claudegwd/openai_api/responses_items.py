@@ -4,7 +4,8 @@ An event here is a pair: its type, and its fields as JSON without the outer brac
 """
 
 import json
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.responses_tools import CUSTOM_INPUT, CallShape
@@ -60,6 +61,17 @@ class MessageItem(OutputItem):
         super().__init__(token, index)
         self._at += b',"content_index":0'
         self.delta_head = self._at + b',"logprobs":[],"delta":'
+        self._annotations: list[bytes] = []
+
+    def length(self) -> int:
+        """Of its text, in characters."""
+        return len(json.loads(_literal(self.pieces).decode("utf-8", "replace"), strict=False))
+
+    def annotate(self, annotation: Mapping[str, Any]) -> Event:
+        """Take what its text so far rests on."""
+        self._annotations.append(encode(annotation))
+        at = b'%b,"annotation_index":%d' % (self._at, len(self._annotations) - 1)
+        return "response.output_text.annotation.added", b'%b,"annotation":%b' % (at, self._annotations[-1])
 
     def json(self, status: bytes) -> bytes:
         content = self._part() if self.pieces else b""
@@ -81,7 +93,8 @@ class MessageItem(OutputItem):
         return "response.output_text.done", text
 
     def _part(self) -> bytes:
-        return b'{"type":"output_text","annotations":[],"logprobs":[],"text":%b}' % _literal(self.pieces)
+        head = b'{"type":"output_text","annotations":[%b],"logprobs":[],"text":%b}'
+        return head % (b",".join(self._annotations), _literal(self.pieces))
 
 
 class RefusalItem(MessageItem):
@@ -205,6 +218,45 @@ class ToolSearchItem(CallItem):
             return encode(json.loads(text))
         except (ValueError, RecursionError):
             return encode(text)  # the model's slip: the client sees what was written
+
+
+class WebSearchItem(OutputItem):
+    """A search of the web. `sources`: the pages that it finds are wanted, cited or not."""
+
+    prefix = "ws"
+
+    def __init__(self, token: str, index: int, *, sources: bool) -> None:
+        super().__init__(token, index)
+        self._wants_sources = sources
+        self._state = "in_progress"
+        self._action: dict[str, Any] = {"type": "search", "query": "", "queries": []}
+
+    def json(self, status: bytes) -> bytes:  # noqa: ARG002 - it has its own
+        return encode({"id": self.ident, "type": "web_search_call", "status": self._state, "action": self._action})
+
+    def opening(self) -> list[Event]:
+        return [*super().opening(), self._state_event()]
+
+    def searching(self, query: object) -> list[Event]:
+        """What is looked for is known."""
+        if isinstance(query, str):
+            self._action |= {"query": query, "queries": [query]}
+        self._state = "searching"
+        return [self._state_event()]
+
+    def found(self, pages: Sequence[str], *, failed: bool) -> list[Event]:
+        """It is done: its last events."""
+        if self._wants_sources:
+            self._action["sources"] = [{"type": "url", "url": page} for page in pages]
+        self._state = "failed" if failed else "completed"
+        done = self._item("done", b"")
+        return [done] if failed else [self._state_event(), done]
+
+    def closing(self, status: bytes) -> list[Event]:  # noqa: ARG002 - nothing came of it
+        return self.found((), failed=True)
+
+    def _state_event(self) -> Event:
+        return f"response.web_search_call.{self._state}", self._at
 
 
 class CompactionItem(OutputItem):

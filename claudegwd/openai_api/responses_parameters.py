@@ -8,19 +8,20 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.json_body import shown
 from claudegwd.openai_api.parameters import IGNORED as CHAT_IGNORED
-from claudegwd.openai_api.parameters import MAX_TOKENS, REASONING_EFFORTS, VERBOSITIES, Asks, some_object
+from claudegwd.openai_api.parameters import REASONING_EFFORTS, VERBOSITIES, Asks, some_object
 from claudegwd.openai_api.response_format import ResponseFormat, read_json_object, read_json_schema
 
 _CONTEXTS = ("auto", "current_turn", "all_turns")
 _SUMMARIES = ("auto", "concise", "detailed")
 _INCLUDES = 20  # OpenAI knows eight
+SOURCES = "web_search_call.action.sources"
 
 # fmt: off
 HONOURED = frozenset({
     "model", "input", "instructions", "previous_response_id", "store", "stream", "stream_options", "tools",
     "tool_choice", "parallel_tool_calls", "text", "reasoning", "temperature", "top_p", "max_output_tokens", "metadata",
     "prompt_cache_key", "include", "context_management",
-    "background",
+    "background", "max_tool_calls",
 })
 # fmt: on
 
@@ -41,8 +42,6 @@ IGNORED: dict[str, Asks] = {
         for name in ("user", "safety_identifier", "service_tier", "prompt_cache_retention", "prompt_cache_options")
     },
     "truncation": lambda body, name: body.one_of(name, ("auto", "disabled")) == "auto",
-    # It counts calls of tools that run on OpenAI's servers.
-    "max_tool_calls": lambda body, name: body.whole(name, 1, MAX_TOKENS) is not None,
 }
 KNOWN = HONOURED | REFUSED.keys()
 
@@ -121,5 +120,6 @@ def read_include(body: Fields) -> tuple[str, ...]:
             refuse(f"include[{index}]", "it must be a string")
         if value == "message.output_text.logprobs":
             cannot_honour(f"include[{index}]", "the model gives no log probabilities; leave it out")
-        found.append(f"include.{value}")
+        if value != SOURCES:
+            found.append(f"include.{value}")
     return tuple(found)

@@ -29,6 +29,7 @@ from claudegwd.openai_api.responses_parameters import (
     IGNORED,
     KNOWN,
     REFUSED,
+    SOURCES,
     ReasoningSettings,
     TextSettings,
     read_include,
@@ -75,6 +76,7 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     compacts: bool
     threshold: int | None
     words: tuple[dict[str, Any], ...]
+    sources: bool  # the pages that a search finds are wanted, not only those that are cited
 
 
 def parse_responses_request(body: bytes, bounds: Bounds, earlier: Earlier) -> ResponsesRequest:
@@ -107,6 +109,8 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
     text = read_text(body, bounds)
     reasoning = read_reasoning(body)
     paths = _paths(placed, tools)
+    most = body.whole("max_tool_calls", 1, MAX_TOKENS)
+    search = msgspec.structs.replace(tools.search, most=most) if tools.search is not None else None
     try:
         messages = pair_calls([one.message for one in placed])
     except InvalidRequest as error:
@@ -124,6 +128,7 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
         response_format=text.format,
         reasoning_effort=reasoning.effort,
         prompt_cache_key=body.text("prompt_cache_key", longest=bounds.max_id_chars),
+        web_search=search,
         ignored=_ignored(body, history, tools, text, reasoning),
     )
     store = body.flag("store") is not False
@@ -147,6 +152,7 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
         background=background,
         compacts=compacts,
         threshold=read_threshold(body),
+        sources=SOURCES in (body.get("include") or ()),
         words=tuple(
             one.item.values
             for one in kept_of(history.placed)
@@ -189,6 +195,8 @@ def _ignored(
     names = [*history.ignored, *tools.skipped, *reasoning.ignored, *read_include(body)]
     if text.verbosity not in (None, "medium"):
         names.append("text.verbosity")
+    if tools.search is None and body.get("max_tool_calls") is not None:
+        names.append("max_tool_calls")  # it counts calls of tools that do not run at the client's
     names += name_what_is_ignored(body, IGNORED, KNOWN)
     return tuple(name for name in dict.fromkeys(names) if is_header_safe(name))[:MAX_NAMED]
 

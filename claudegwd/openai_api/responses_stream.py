@@ -16,6 +16,7 @@ from claudegwd.openai_api.responses_items import (
     OutputItem,
     ReasoningItem,
     RefusalItem,
+    WebSearchItem,
 )
 from claudegwd.openai_api.responses_response import CANCELLED, INCOMPLETE, ResponseObject
 from claudegwd.openai_api.responses_tools import CallShape
@@ -34,14 +35,20 @@ class ResponsesStream:
     done = b""  # that event is the end: OpenAI sends no [DONE] here
     silence = KEEP_ALIVE
 
-    def __init__(self, made: ResponseObject, token: str, shapes: Mapping[str, CallShape]) -> None:
-        """`token` makes the ids of the items; `shapes` are the client's tools by the names that the model knows."""
+    def __init__(
+        self, made: ResponseObject, token: str, shapes: Mapping[str, CallShape], *, sources: bool = False
+    ) -> None:
+        """`token` makes the ids of the items; `shapes` are the client's tools by the names that the model knows;
+        `sources`: all pages that a search finds are told."""
         self._made = made
         self._token = token
         self._shapes = shapes
         self._number = 0
         self._items: list[OutputItem] = []
         self._calls: list[CallItem] = []
+        self._sources = sources
+        self._searches: dict[str, WebSearchItem] = {}  # under way, by the upstream's ids
+        self._starts: dict[MessageItem, int] = {}  # of messages that are cited for: where they begin in the answer
         self._open: list[OutputItem] = []  # the last of them takes texts
         self._reason = "stop"
         self._delta: tuple[OutputItem, bytes] | None = None
@@ -75,6 +82,36 @@ class ResponsesStream:
         """A piece of the arguments of call number `call`, from 0."""
         return self._piece(self._calls[call], raw)
 
+    def search_start(self, ident: str) -> bytes:
+        """A search of the web begins."""
+        item = WebSearchItem(self._token, len(self._items), sources=self._sources)
+        begun = self._begin(item)
+        self._open.remove(item)  # text does not wait for its end
+        self._searches[ident] = item
+        return begun
+
+    def search_input(self, ident: str, query: object) -> bytes:
+        """What it looks for."""
+        item = self._searches.get(ident)
+        return self._events(item.searching(query)) if item is not None else b""
+
+    def search_result(self, ident: str, pages: Sequence[str], *, failed: bool) -> bytes:
+        """What it found."""
+        item = self._searches.pop(ident, None)
+        return self._events(item.found(pages, failed=failed)) if item is not None else b""
+
+    def citation(self, start: int, end: int, url: str, title: str) -> bytes:
+        """What a part of the text before it rests on; places are those in the text of the whole answer."""
+        messages = [item for item in self._items if type(item) is MessageItem]
+        if not messages:
+            return b""
+        last = messages[-1]
+        if last not in self._starts:
+            self._starts[last] = sum(item.length() for item in messages[:-1])
+        before = self._starts[last]
+        place = {"start_index": max(0, start - before), "end_index": max(0, end - before)}
+        return self._events([last.annotate({"type": "url_citation", "url": url, "title": title, **place})])
+
     def compaction(self, sealed: str) -> bytes:
         """The conversation so far was summarised."""
         item = CompactionItem(self._token, len(self._items), sealed)
@@ -85,8 +122,10 @@ class ResponsesStream:
     def finish(self, reason: str) -> bytes:
         """The answer has ended, for this finish reason: its items end."""
         self._reason = reason
-        events = [event for item in self._open for event in item.closing(self._status_of(item))]
+        waiting = [*self._searches.values(), *self._open]
+        events = [event for item in waiting for event in item.closing(self._status_of(item))]
         self._open = []
+        self._searches.clear()
         return self._events(events)
 
     def complete(self, usage: Usage) -> None:
@@ -104,6 +143,8 @@ class ResponsesStream:
 
     def error(self, error: GatewayError) -> bytes:
         """The last event of one that failed after it had begun."""
+        for search in self._searches.values():
+            search.found((), failed=True)
         ended = [item.json(b"incomplete" if item in self._open else b"completed") for item in self._items]
         if error.code == CANCELLED:
             # OpenAI has no event of its own for it; this one is the last for every client.

@@ -2,8 +2,8 @@
 
 A `custom` tool (free text, as Codex patches files) is offered as a function with one string; the functions of a
 `namespace` carry its name before their own. A `tool_search` that the client runs is a function too, and what it found
-is offered from then on. Tools that OpenAI's servers run themselves are nothing that we have: they are left aside and
-named, because agents offer them without asking for them.
+is offered from then on. Of the tools that OpenAI's servers run themselves the upstream has a search of the web; the
+others are left aside and named, because agents offer them without asking for them.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import msgspec
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.tools import NamedTool, Tool, ToolChoice, distinct, read_function, read_mode, read_name
+from claudegwd.openai_api.web_search import WebSearch, is_search, read_search_tool
 
 CUSTOM_INPUT = "input"
 SEARCH = "tool_search"
@@ -36,6 +37,7 @@ class ResponsesTools(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
     skipped: tuple[str, ...]
     shown: list[dict[str, Any]]  # for the response object
+    search: WebSearch | None = None
 
 
 class _Offered(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ def read_tools(body: Fields, bounds: Bounds, later: Sequence[Fields] = ()) -> Re
     """Read `tools` and `tool_choice`. `later` are tools that came with the conversation."""
     given = body.objects("tools", longest=bounds.max_tools)
     skipped: list[str] = []
+    search = _search(given, skipped, bounds)
     offered = _offered(given, skipped, bounds)
     # One that was deferred comes again when it has been found; one may be found more than once.
     known = {one.tool.name for one in offered}
@@ -65,10 +68,21 @@ def read_tools(body: Fields, bounds: Bounds, later: Sequence[Fields] = ()) -> Re
     shown = [_shown(fields) for fields in given]
     tools = distinct([(one.tool, f"{one.path}.name") for one in offered])
     shapes = {one.tool.name: one.shape for one in offered}
-    tools, choice = _choice(body, tools, shapes, bounds)
+    tools, choice, search = _choice(body, tools, shapes, search, bounds)
     allowed = {tool.name for tool in tools}
     paths = tuple(one.path for one in offered if one.tool.name in allowed)
-    return ResponsesTools(tools, choice, shapes, paths, tuple(dict.fromkeys(skipped)), shown)
+    return ResponsesTools(tools, choice, shapes, paths, tuple(dict.fromkeys(skipped)), shown, search)
+
+
+def _search(given: Sequence[Fields], skipped: list[str], bounds: Bounds) -> WebSearch | None:
+    found = None
+    for fields in given:
+        kind = fields.text("type", longest=bounds.max_id_chars) or ""
+        if is_search(kind):
+            read = read_search_tool(fields, bounds)
+            skipped.append(f"tools.{kind}") if read is None else skipped.extend(read.ignored)
+            found = found or read
+    return found
 
 
 def _offered(given: Sequence[Fields], skipped: list[str], bounds: Bounds) -> list[_Offered]:
@@ -83,7 +97,7 @@ def _offered(given: Sequence[Fields], skipped: list[str], bounds: Bounds) -> lis
         elif kind == SEARCH and fields.text("execution") == "client":
             read = read_function(Fields({**fields.values, "name": SEARCH}, fields.path), bounds)
             offered.append(_Offered(read, fields.path, CallShape("tool_search", SEARCH)))
-        else:
+        elif not is_search(kind):
             skipped.append(f"tools.{kind}")
     return offered
 
@@ -130,22 +144,45 @@ def _shown(fields: Fields) -> dict[str, Any]:
 
 
 def _choice(
-    body: Fields, tools: tuple[Tool, ...], shapes: dict[str, CallShape], bounds: Bounds
-) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    body: Fields,
+    tools: tuple[Tool, ...],
+    shapes: dict[str, CallShape],
+    search: WebSearch | None,
+    bounds: Bounds,
+) -> tuple[tuple[Tool, ...], ToolChoice | None, WebSearch | None]:
     value = body.get("tool_choice")
     if not isinstance(value, dict):
-        return tools, read_mode(body, "tool_choice", tools)
+        return tools, *_mode(body, "tool_choice", tools, search)
     choice = Fields(value, "tool_choice")
     kind = choice.needed_text("type")
+    if is_search(kind):
+        if search is None:
+            cannot_honour(choice.at("type"), "no search of the web is given among the tools, or none that is live")
+        return tools, None, _demanded(search)
     if kind == "allowed_tools":
         # The model can call no other tool if it knows no other.
         named = choice.objects("tools", longest=bounds.max_tools)
         allowed = {_known(one, shapes) for one in named if one.get("type") in ("function", "custom")}
         tools = tuple(tool for tool in tools if tool.name in allowed)
-        return tools, read_mode(choice, "mode", tools)
+        if not any(is_search(one.text("type") or "") for one in named):
+            search = None
+        return tools, *_mode(choice, "mode", tools, search)
     if kind not in ("function", "custom"):
-        cannot_honour(choice.at("type"), "only the client's own tools are offered; name a function")
-    return tools, NamedTool(_known(choice, shapes))
+        cannot_honour(choice.at("type"), "only the client's own tools and a search are offered; name a function")
+    return tools, NamedTool(_known(choice, shapes)), search
+
+
+def _mode(
+    fields: Fields, name: str, tools: tuple[Tool, ...], search: WebSearch | None
+) -> tuple[ToolChoice | None, WebSearch | None]:
+    mode = fields.one_of(name, ("none", "auto", "required"))
+    if search is not None and not tools and mode == "required":
+        return None, _demanded(search)
+    return read_mode(fields, name, tools), None if mode == "none" else search
+
+
+def _demanded(search: WebSearch) -> WebSearch:
+    return msgspec.structs.replace(search, param="tool_choice", offered=False, demanded=True)
 
 
 def _known(choice: Fields, shapes: dict[str, CallShape]) -> str:

@@ -24,7 +24,19 @@ from claudegwd.store.responses import KeptResponse
 from claudegwd.translate.answer import Answer
 from claudegwd.translate.estimate import prompt_tokens
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Finished, Output, Reasoning, Refusal, TextPiece, ToolArguments, ToolStart
+from claudegwd.translate.turn import (
+    Cited,
+    Finished,
+    Output,
+    Reasoning,
+    Refusal,
+    ServerToolInput,
+    ServerToolResult,
+    ServerToolStart,
+    TextPiece,
+    ToolArguments,
+    ToolStart,
+)
 from claudegwd.workers.question import Question
 
 Opened = tuple[ResponsesStream, Iterable[bytes], Callable[[int, Output], bytes | None]]
@@ -115,7 +127,7 @@ class ResponseMaking:
 
     def _stream(self, model: str) -> ResponsesStream:
         made = ResponseObject(self.ident, int(time.time()), model, self.wanted.echo)
-        return ResponsesStream(made, self._token, self.wanted.shapes)
+        return ResponsesStream(made, self._token, self.wanted.shapes, sources=self.wanted.sources)
 
     def _plan(self, chat: ChatRequest) -> Plan:
         return self._call.gateway.plan(chat, self._call.client)
@@ -177,6 +189,14 @@ def _written(stream: ResponsesStream, output: Output) -> bytes | None:
             return stream.refusal(raw)
         case ToolStart(id=ident, name=name):
             return stream.tool_start(ident, name)
+        case ServerToolStart(id=ident):
+            return stream.search_start(ident)  # no other is offered here
+        case ServerToolInput(id=ident, input=asked):
+            return stream.search_input(ident, asked.get("query"))
+        case ServerToolResult(id=ident, pages=pages, failed=failed):
+            return stream.search_result(ident, pages, failed=failed)
+        case Cited(start=start, end=end, url=url, title=title):
+            return stream.citation(start, end, url, title)
         case Finished(reason=reason):
             return stream.finish(reason)
     return None

@@ -19,6 +19,8 @@ _encode = msgspec.json.Encoder().encode  # in the order given: a schema's is the
 
 EXTRA_BODY = "CLAUDE_CODE_EXTRA_BODY"
 MAX_OUTPUT_TOKENS = "CLAUDE_CODE_MAX_OUTPUT_TOKENS"
+# The name of the upstream's search among its tools.
+WEB_SEARCH = "web_search"
 
 # OpenAI's efforts to the CLI's. "none" asks for no thinking, "minimal" for as little as the model has.
 _EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -73,7 +75,7 @@ def turn_settings(
 
     Raises UnsupportedParameter where a parameter cannot be honoured on this model.
     """
-    ignored: list[str] = []
+    ignored: list[str] = [*request.left_aside]
     body: dict[str, Any] = {}
     stops = [stop for stop in request.stop if stop.strip()]  # of white space alone: the API refuses them
     if stops:
@@ -97,6 +99,8 @@ def turn_settings(
 
 
 def _tool_choice(request: ChatRequest) -> dict[str, Any] | None:
+    if request.web_search is not None and request.web_search.demanded:
+        return {"type": "tool", "name": WEB_SEARCH}
     if not request.tools:
         return None
     single = {"disable_parallel_tool_use": True} if request.parallel_tool_calls is False else {}

@@ -11,7 +11,7 @@ from claudegwd.translate.answer import Answer
 from claudegwd.translate.answer_format import AnswerFormat, answer_format
 from claudegwd.translate.catalogue import Model
 from claudegwd.translate.history import Entry, base_digest, canonical_answer, chain, entries_of, system_text
-from claudegwd.translate.parameters import TurnSettings, turn_settings
+from claudegwd.translate.parameters import WEB_SEARCH, TurnSettings, turn_settings
 from claudegwd.translate.text_filters import FilterChain, ObjectFilter, StopsFilter
 from claudegwd.translate.tools import ToolSet, tool_set, tools_of_history
 from claudegwd.translate.turn import TextFilter, Turn
@@ -138,14 +138,14 @@ def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") 
 
 
 # The upstream's search as it was first: the later ones run code to sift what they find.
-WEB_SEARCH = "web_search"
 _WEB_SEARCH_TYPE = "web_search_20250305"
 
 
 def _web_search(wanted: WebSearch, tools: ToolSet) -> Mapping[str, Any]:
     if WEB_SEARCH in tools.names:
         raise InvalidRequest(
-            f"cannot search with a tool of yours named {WEB_SEARCH}: name it otherwise", param="web_search_options"
+            f"cannot search with a tool of yours named {WEB_SEARCH}: name it otherwise", param=wanted.param
         )
     where = {"user_location": {"type": "approximate", **wanted.location}} if wanted.location else {}
-    return {"type": _WEB_SEARCH_TYPE, "name": WEB_SEARCH, **where}
+    most = {"max_uses": wanted.most} if wanted.most is not None else {}
+    return {"type": _WEB_SEARCH_TYPE, "name": WEB_SEARCH, **wanted.domains, **most, **where}

@@ -191,3 +191,35 @@ def test_one_that_its_client_cancelled_is_no_failure() -> None:
     event = read_events([*stream.opening(), stream.text(b'"a"'), stream.error(error)])[-1]
     assert (event["type"], event["response"]["status"]) == ("response.incomplete", "cancelled")
     assert json.loads(stream.so_far()) == event["response"]
+
+
+def test_places_of_citations_are_those_in_their_own_item() -> None:
+    pieces = written(
+        text(b'"\\ud83d\\ude00 one"'),  # five characters
+        lambda stream: stream.search_start("s"),
+        lambda stream: stream.search_input("s", "x"),
+        lambda stream: stream.search_result("s", ["https://a.example/"], failed=False),
+        text(b'"two"'),
+        lambda stream: stream.citation(5, 8, "https://a.example/", "A"),
+    )
+    first, search, second = final_response(pieces).output
+    assert (first.type, search.type, second.type) == ("message", "web_search_call", "message")
+    assert first.content[0].annotations == []
+    [cited] = second.content[0].annotations
+    assert (cited.start_index, cited.end_index, cited.url) == (0, 3, "https://a.example/")
+
+
+def test_a_search_that_nothing_came_of_has_failed() -> None:
+    pieces = written(lambda stream: stream.search_start("s"), reason="length")
+    assert read_events(pieces)[-1]["response"]["output"][0]["status"] == "failed"
+    assert types(pieces)[2:] == [
+        "output_item.added", "web_search_call.in_progress", "output_item.done", "incomplete",
+    ]  # fmt: skip
+
+
+def test_what_the_upstream_tells_of_no_search_that_began_is_nothing() -> None:
+    pieces = written(
+        lambda stream: stream.search_input("other", "x") + stream.search_result("other", [], failed=False),
+        lambda stream: stream.citation(0, 1, "https://a.example/", "A"),
+    )
+    assert types(pieces) == ["created", "in_progress", "completed"]

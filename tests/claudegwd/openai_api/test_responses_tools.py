@@ -81,6 +81,28 @@ def test_allowed_tools_are_all_that_the_model_knows() -> None:
     assert (found.choice, found.paths) == ("required", ("tools[1]",))
 
 
+LIVE = {"type": "web_search_preview"}
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "searches", "demanded"),
+    [
+        ([F, LIVE], None, True, False),
+        ([F, LIVE], "required", True, False),
+        ([F, LIVE], "none", False, False),
+        ([LIVE], "required", True, True),
+        ([F, LIVE], LIVE, True, True),
+        ([F, LIVE], {"type": "allowed_tools", "mode": "auto", "tools": [F]}, False, False),
+        ([F, LIVE], {"type": "allowed_tools", "mode": "auto", "tools": [F, LIVE]}, True, False),
+        ([F, LIVE], {"type": "allowed_tools", "mode": "required", "tools": [LIVE]}, True, True),
+    ],
+)
+def test_whether_a_search_may_or_has_to_be_made(tools: Any, choice: Any, searches: bool, demanded: bool) -> None:
+    search = read(tools, choice).search
+    assert (search is not None) is searches
+    assert search is None or (search.demanded, search.offered) == (demanded, not demanded)
+
+
 @pytest.mark.parametrize(
     ("tools", "choice", "param"),
     [
