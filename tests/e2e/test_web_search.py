@@ -155,7 +155,7 @@ async def test_the_events_of_a_search(gateway: Running) -> None:
     last = events[-1]
     assert last.type == "response.completed"
     [part] = last.response.output[2].content
-    assert told == part.annotations != []
+    assert [one.to_dict() for one in told] == [one.to_dict() for one in part.annotations] != []
     assert not hasattr(last.response.output[1].action, "sources") or not last.response.output[1].action.sources
     after = await gateway.client.responses.create(model=MODEL, input="y", previous_response_id=last.response.id)
     assert after.status == "completed"
