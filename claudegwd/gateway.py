@@ -42,11 +42,13 @@ from claudegwd.openai_api.errors import CallerError, CliError, GatewayError, Mod
 from claudegwd.openai_api.fields import cannot_honour
 from claudegwd.openai_api.models import ModelInfo
 from claudegwd.store.audit import Audit
+from claudegwd.store.background_record import BackgroundRecord
 from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import FILE_NAME, Database, StateError, StateInUseError
 from claudegwd.store.keys import KeyMemory
 from claudegwd.store.ledger import Ledger
+from claudegwd.store.response_files import ResponseFiles
 from claudegwd.store.responses import KeptResponses
 from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
@@ -147,7 +149,9 @@ class Gateway:
         self.audit = Audit(database)
         self.notifications = Notifications(database, env, socket.gethostname())
         self.notifications.configure(self.config.notify)
-        self.responses = KeptResponses()
+        self.responses = KeptResponses(keep_seconds=self.config.responses.keep_seconds)
+        self.response_files = ResponseFiles(database.path.parent if database.path is not None else None)
+        self.background = BackgroundRecord(database)
         self.running = RunningResponses()
         self.draining = trio.Event()
         self.sockets: Counter[str] = Counter()  # WebSockets that are open, by owner
@@ -173,7 +177,10 @@ class Gateway:
         self.ring.on_change = memory.note
         directory = self.database.path.parent if self.database.path is not None else None
         self.seal = await trio.to_thread.run_sync(load_seal, directory)
-        self.clients = await ClientKeys.load(self.database, limits_of(self.config), self._loaded.secrets.api_keys)
+        wanted = self.config.responses.keep == "disk"
+        await self.response_files.start(self.responses, self.seal, trio.current_time(), wanted=wanted)
+        await self.background.load()
+        self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending)
@@ -185,6 +192,7 @@ class Gateway:
                     (self.sessions.run, "the totals of the sessions"),
                     (self.ledger.run, "the usage"),
                     (self.audit.run, "the audit"),
+                    (self.response_files.run, "the files of kept responses"),
                     (self.notifications.run, "the notifications"),
                     (partial(watch, self), "the watch over what people are told of"),
                     (self.metrics.watch_loop, "the lag of the event loop"),

@@ -15,6 +15,10 @@ from claudegwd.overriding import overriding
 # The one route that is also a WebSocket.
 PATHS = frozenset((b"/v1/responses", b"/v1/responses/"))
 
+# So many pings in a row without any frame from the client: its machine is gone, or asleep. One may be lost with a slow
+# network, and a program that computes may answer late.
+MISSED_PONGS = 3
+
 
 def asks_for_websocket(method: bytes, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
     """Whether a request head asks for a WebSocket where there is one. Names of headers are in small letters."""
@@ -38,9 +42,11 @@ class WebSocketStream(WSStream):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._pinging = trio.CancelScope()
+        self._heard = True  # since the last ping: any frame is a sign of life
 
     async def handle(self, event: Event) -> None:
         """Take what came."""
+        self._heard = True
         await super().handle(event)
         if self.closed:
             self._pinging.cancel()
@@ -72,10 +78,17 @@ class WebSocketStream(WSStream):
                     return
 
     async def _send_pings(self) -> None:
-        # Hypercorn's own would sleep on after the end, and hold the connection's place for so long.
+        # Hypercorn's own would sleep on after the end, and hold the connection's place for so long; and it would wait
+        # for ever for a client whose machine has gone.
+        interval, missed = self.config.websocket_ping_interval, 0
         with self._pinging:
-            while self.config.websocket_ping_interval:
-                await trio.sleep(self.config.websocket_ping_interval)
+            while interval:
+                await trio.sleep(interval)
+                missed = 0 if self._heard else missed + 1
+                if missed >= MISSED_PONGS:
+                    await self.send(StreamClosed(stream_id=self.stream_id))
+                    return
+                self._heard = False
                 await self._send_wsproto_event(Ping())
 
     async def _end(self, close: CloseConnection) -> None:

@@ -19,6 +19,7 @@ _TOKENS = Meta(ge=0, le=10**10, description="a whole number from 0 (no limit) to
 # Each waiting request holds its body in memory.
 _QUEUE = Meta(ge=0, le=100_000, description="a whole number from 0 to 100000")
 _UP_TO_AN_HOUR = Meta(ge=0, le=3600, description="a number of seconds from 0 to 3600")
+_UP_TO_A_MONTH = Meta(ge=60, le=2_592_000, description="a number of seconds from 60 to 2592000")
 _UP_TO_A_DAY = Meta(ge=1, le=86_400, description="a number of seconds from 1 to 86400")
 # A CLI process needs about 90 MB of its own: 1024 are 90 GB.
 _WORKERS = Meta(ge=1, le=1024, description="a whole number from 1 to 1024")
@@ -141,6 +142,13 @@ class NotifyConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: Annotated[str, Meta(description='an address such as "https://hooks.example.org/gateway"')] = ""
 
 
+class ResponsesConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[responses]`: how responses are kept, for whoever goes on from them."""
+
+    keep: Annotated[Literal["memory", "disk"], Meta(description='"memory" or "disk"')] = "memory"
+    keep_seconds: Annotated[float, _UP_TO_A_MONTH] = 86_400
+
+
 class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[log]`: what goes to stderr. `content` is for a search only, and status says so while it is on."""
 
@@ -160,4 +168,5 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: WorkersConfig = WorkersConfig()
     keys: KeysConfig = KeysConfig()
     notify: NotifyConfig = NotifyConfig()
+    responses: ResponsesConfig = ResponsesConfig()
     log: LogConfig = LogConfig()

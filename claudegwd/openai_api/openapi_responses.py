@@ -7,6 +7,7 @@ from claudegwd.openai_api.openapi_schemas import COUNT, FLAG, NULL, TEXT, Schema
 from claudegwd.openai_api.parameters import MAX_TOKENS, REASONING_EFFORTS, VERBOSITIES
 from claudegwd.openai_api.responses_compaction import MAX_ENTRIES, MAX_THRESHOLD, MIN_THRESHOLD
 from claudegwd.openai_api.responses_response import MAX_PAGE
+from claudegwd.openai_api.web_search import MAX_DOMAINS, SEARCH_TOOL
 
 ITEM_PARAMETERS: list[dict[str, Any]] = [
     {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}},
@@ -97,8 +98,22 @@ def _tools(bounds: Bounds) -> dict[str, Schema]:
     custom = record("type name", type=one_of("custom"), name=name, **optional(description=TEXT, format=record()))
     own = {"anyOf": [function, custom]}
     namespace = record("type name tools", type=one_of("namespace"), name=name, tools=listed(own))
+    kind: Schema = {"type": "string", "pattern": f"^{SEARCH_TOOL}$"}
+    place = {"anyOf": [record(**optional(city=TEXT, country=TEXT, region=TEXT, timezone=TEXT)), NULL]}
+    domains = listed(TEXT, maxItems=MAX_DOMAINS)
+    search = record(
+        "type",
+        type=kind,
+        **optional(
+            filters=record(**optional(allowed_domains=domains, blocked_domains=domains)),
+            user_location=place,
+            search_context_size=one_of("low", "medium", "high"),
+            external_web_access=FLAG,
+        ),
+    )
     # Those that OpenAI's servers run: accepted, and named as without effect.
-    other = record("type", type={"type": "string", "not": {"enum": ["function", "custom", "namespace"]}})
+    known: Schema = {"anyOf": [{"enum": ["function", "custom", "namespace"]}, {"pattern": kind["pattern"]}]}
+    other = record("type", type={"type": "string", "not": known})
     named = record("type name", type=one_of("function", "custom"), name=name, **optional(namespace=name))
     allowed = record(
         "type mode tools",
@@ -107,8 +122,10 @@ def _tools(bounds: Bounds) -> dict[str, Schema]:
         tools=listed(named, maxItems=bounds.max_tools),
     )
     return {
-        "ResponsesTool": {"anyOf": [function, custom, namespace, other]},
-        "ResponsesToolChoice": {"anyOf": [one_of("none", "auto", "required"), named, allowed]},
+        "ResponsesTool": {"anyOf": [function, custom, namespace, search, other]},
+        "ResponsesToolChoice": {
+            "anyOf": [one_of("none", "auto", "required"), named, allowed, record("type", type=kind)],
+        },
     }
 
 
@@ -145,6 +162,7 @@ def _request(bounds: Bounds) -> Schema:
             temperature={"type": "number", "minimum": 0, "maximum": 2},
             top_p={"type": "number", "minimum": 0, "maximum": 1},
             max_output_tokens={"type": "integer", "minimum": 1, "maximum": MAX_TOKENS},
+            max_tool_calls={"type": "integer", "minimum": 1, "maximum": MAX_TOKENS},
             metadata={"type": "object", "additionalProperties": TEXT},
             prompt_cache_key=ident,
             context_management=listed(
@@ -182,6 +200,13 @@ def _answers() -> dict[str, Schema]:
                 arguments={},
                 execution=one_of("client"),
                 **call,
+            ),
+            record(
+                "id type status action",
+                id=TEXT,
+                type=one_of("web_search_call"),
+                status=one_of("in_progress", "searching", "completed", "failed"),
+                action=record("type", type=one_of("search")),
             ),
             compaction,
         ]

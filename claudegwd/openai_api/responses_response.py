@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from claudegwd.openai_api.encode import encode
-from claudegwd.openai_api.errors import CallerError, GatewayError
+from claudegwd.openai_api.errors import CallerError, GatewayError, UpstreamUnavailable
 from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.usage import Usage
 
@@ -54,6 +54,21 @@ class ResponseObject:
         if usage is not None:
             state["usage"] = usage.response_shape()
         return b'%b,%b,"output":[%b]}' % (self._head, encode(state)[1:-1], b",".join(output))
+
+
+# What a client reads that polls a response of before a restart, of which no more is known than that it was begun.
+_UNKNOWN: dict[str, Any] = {
+    "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto",
+    "tools": [], "top_p": 1.0, "background": True, "store": True, "previous_response_id": None,
+}  # fmt: skip
+
+
+def lost_body(ident: str, created: int, model: str) -> bytes:
+    """The object of a response that was begun in the background before the gateway was restarted."""
+    error = UpstreamUnavailable(
+        "cannot give this response: the gateway was restarted, and what had been made of it is lost; ask again"
+    )
+    return ResponseObject(ident, created, model, _UNKNOWN).json("failed", error=error)
 
 
 def _error(error: GatewayError) -> dict[str, str]:

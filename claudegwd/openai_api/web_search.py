@@ -18,7 +18,8 @@ MAX_DOMAINS: Final = 100  # OpenAI's own bound
 MAX_DOMAIN_CHARS: Final = 2048  # a host has 253, and the upstream takes paths behind it
 
 # web_search, web_search_preview, and each with a date behind it.
-_TOOL: Final = re.compile(r"web_search(_preview)?(_\d{4}_\d{2}_\d{2})?")
+SEARCH_TOOL: Final = r"web_search(_preview)?(_[0-9]{4}_[0-9]{2}_[0-9]{2})?"
+_TOOL: Final = re.compile(SEARCH_TOOL)
 _TOOL_FIELDS: Final = frozenset(("type", "filters", "user_location", "search_context_size", "external_web_access"))
 _FILTERS: Final = ("allowed_domains", "blocked_domains")
 

@@ -1,6 +1,7 @@
 """Responses in the background: made whether anybody waits or not, and read, followed or cancelled by their id."""
 
 import logging
+import time
 
 import trio
 from quart import Response, request
@@ -30,6 +31,7 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     def cancel() -> None:
         reply.stop(InvalidRequest("cannot go on: the response was cancelled", code=CANCELLED))
 
+    await call.gateway.background.begin(owner, making.ident, int(time.time()), reply.head.plan.model.id)
     running = RunningResponse(stream.so_far, cancel)
     running_ones.begin(owner, making.ident, running)
     moved = call.ending.pop_all()  # what ends with the request ends with the response now

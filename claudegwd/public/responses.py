@@ -10,7 +10,7 @@ from claudegwd.openai_api.errors import InvalidRequest, NotFound, UnsupportedPar
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.responses_request import parse_responses_request, read_responses_request
-from claudegwd.openai_api.responses_response import page_of_items, parse_items_page
+from claudegwd.openai_api.responses_response import lost_body, page_of_items, parse_items_page
 from claudegwd.public import background
 from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
@@ -76,15 +76,16 @@ async def responses_show(ident: str) -> Response:
     running = gateway.running.get(g.client.owner, ident)
     if request.args.get("stream", "").lower() == "true":
         if running is None:
-            _own(ident)
+            if _lost(ident) is None:
+                _own(ident)
             raise UnsupportedParameter(
-                "cannot stream this response: it is complete, and was not made in the background; leave stream out",
+                "cannot stream this response: it was not made in the background, or before a restart; leave stream out",
                 param="stream",
             )
         return background.follow(running, background.starting_after())
     if running is not None and not running.ended:
         return Response(running.show(), content_type=_JSON)
-    return Response(_own(ident).body, content_type=_JSON)
+    return Response(_lost(ident) or _own(ident).body, content_type=_JSON)
 
 
 async def responses_delete(ident: str) -> Response:
@@ -94,7 +95,8 @@ async def responses_delete(ident: str) -> Response:
     if running is not None and not running.ended:
         await background.cancel(running)
     gateway.running.forget(g.client.owner, ident)
-    if not gateway.responses.delete(g.client.owner, ident) and running is None:
+    lost = await gateway.background.forget(g.client.owner, ident)
+    if not gateway.responses.delete(g.client.owner, ident) and running is None and not lost:
         raise _not_found()
     return jsonify({"id": ident, "object": "response", "deleted": True})
 
@@ -103,6 +105,8 @@ async def responses_cancel(ident: str) -> Response:
     """End a response that is made in the background; one that has ended stays as it is."""
     gateway: Gateway = g.gateway
     running = gateway.running.get(g.client.owner, ident)
+    if running is None and (lost := _lost(ident)) is not None:
+        return Response(lost, content_type=_JSON)
     if running is None:
         _own(ident)
         raise InvalidRequest(
@@ -119,6 +123,15 @@ async def responses_input_items(ident: str) -> Response:
     return Response(page, content_type="application/json")
 
 
+def _lost(ident: str) -> bytes | None:
+    """What is shown of one that was made in the background, and that a restart has lost."""
+    gateway: Gateway = g.gateway
+    if gateway.responses.get(g.client.owner, ident, trio.current_time()) is not None:
+        return None
+    lost = gateway.background.lost(g.client.owner, ident)
+    return lost_body(ident, lost.created, lost.model) if lost is not None else None
+
+
 def _own(ident: str) -> KeptResponse:
     gateway: Gateway = g.gateway
     found = gateway.responses.get(g.client.owner, ident, trio.current_time())
@@ -129,6 +142,7 @@ def _own(ident: str) -> KeptResponse:
 
 def _not_found() -> NotFound:
     return NotFound(
-        "cannot find this response: responses are kept in memory, for a while, unless `store` is false",
+        "cannot find this response: responses are kept for a while, unless `store` is false, and a restart loses them "
+        "unless the operator keeps them on disk",
         code="response_not_found",
     )

@@ -28,6 +28,7 @@ from claudegwd.openai_api.responses_request import read_responses_request
 from claudegwd.public import access
 from claudegwd.public.requests import Application, Call, Record, ending, over, request_id
 from claudegwd.public.response_making import ResponseMaking
+from claudegwd.store.responses import UNSTORED
 
 ROUTE = "/v1/responses"
 METHOD = "WEBSOCKET"
@@ -46,7 +47,7 @@ class ResponsesSocket:
         self._headers = Headers([(name.decode("latin1"), value.decode("latin1")) for name, value in scope["headers"]])
         self._address = access.address_of(self._gateway, scope, self._headers)
         self._client: Client
-        self._ident = f"socket:{token_hex(12)}"  # whose the responses are that are not to be stored
+        self._ident = f"{UNSTORED}{token_hex(12)}"  # whose the responses are that are not to be stored
         self._send: ASGISendCallable
         self._writing = trio.Lock()
         self._streams: dict[str | None, trio.MemorySendChannel[Create]] = {}

@@ -1,12 +1,13 @@
 """Responses that are kept for previous_response_id and GET /v1/responses: in memory, for a while.
 
-They are what people wrote and what they were answered, so they are never in the state file; a restart loses them, and a
-client that would go on from one is told so. Each owner (a client key) sees its own only.
+They are what people wrote and what they were answered, so they are never in the state file. A restart loses them, and a
+client that would go on from one is told so, unless the operator wants them on disk (response_files.py). Each owner (a
+client key) sees its own only.
 """
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,7 +23,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 # What a kept response and each of its items take beside their texts; these bound their number too.
 OVERHEAD_BYTES: Final = 2048
 ITEM_OVERHEAD_BYTES: Final = 256
-KEEP_SECONDS: Final = 24 * 3600.0  # since its last use: nobody comes back to a chain of yesterday's by its id
+# The owner of what is not to be stored begins so: it lives as long as its connection.
+UNSTORED: Final = "socket:"
 SWEEP_SECONDS: Final = 60.0  # how often old ones are looked for, when there is anything to do at all
 
 Item = dict[str, Any]
@@ -75,8 +77,12 @@ class _Owned:
 class KeptResponses:
     """A bounded store. `now` is any clock of seconds that does not go back."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES, keep_seconds: float = 86_400) -> None:
+        """`keep_seconds`: since the last use."""
         self._max = max_bytes
+        self.keep_seconds = keep_seconds
+        self.on_kept: Callable[[str, KeptResponse], None] = lambda _owner, _kept: None
+        self.on_gone: Callable[[str, str], None] = lambda _owner, _ident: None
         self._owners: dict[str, _Owned] = {}
         self._swept = 0.0
         self.size = 0  # of all
@@ -86,14 +92,23 @@ class KeptResponses:
         self._sweep(now)
         if kept.size > self._max:
             return
-        owned = self._owners.setdefault(owner, _Owned())
-        owned.responses[kept.ident] = (now, kept)
-        owned.size += kept.size
-        self.size += kept.size
-        owned.places.update(dict.fromkeys(kept.ids, kept.ident))
+        self.restore(owner, kept, now)
+        self.on_kept(owner, kept)
         while self.size > self._max:
             largest = max(self._owners, key=lambda name: self._owners[name].size)
             self.delete(largest, next(iter(self._owners[largest].responses)))
+
+    def restore(self, owner: str, kept: KeptResponse, used: float) -> None:
+        """Take up one that an earlier run has kept, and that was last used then. The oldest first, please."""
+        owned = self._owners.setdefault(owner, _Owned())
+        owned.responses[kept.ident] = (used, kept)
+        owned.size += kept.size
+        self.size += kept.size
+        owned.places.update(dict.fromkeys(kept.ids, kept.ident))
+
+    def every(self) -> list[tuple[str, KeptResponse]]:
+        """All of them, with their owners."""
+        return [(owner, kept) for owner, owned in self._owners.items() for _, kept in owned.responses.values()]
 
     def get(self, owner: str, ident: str, now: float) -> KeptResponse | None:
         """One of the owner's."""
@@ -102,7 +117,7 @@ class KeptResponses:
         if owned is None or ident not in owned.responses:
             return None
         used, kept = owned.responses[ident]
-        if now - used > KEEP_SECONDS:
+        if now - used > self.keep_seconds:
             return None
         owned.responses[ident] = (now, kept)
         owned.responses.move_to_end(ident)
@@ -114,6 +129,7 @@ class KeptResponses:
         if owned is None or ident not in owned.responses:
             return False
         kept = owned.responses.pop(ident)[1]
+        self.on_gone(owner, ident)
         owned.size -= kept.size
         self.size -= kept.size
         for item_id in kept.ids:
@@ -143,7 +159,7 @@ class KeptResponses:
             return
         self._swept = now
         for owner, owned in list(self._owners.items()):
-            old = [ident for ident, (used, _) in owned.responses.items() if now - used > KEEP_SECONDS]
+            old = [ident for ident, (used, _) in owned.responses.items() if now - used > self.keep_seconds]
             for ident in old:
                 self.delete(owner, ident)
 

@@ -129,6 +129,15 @@ STEPS: Final[tuple[str, ...]] = (
     ALTER TABLE usage ADD COLUMN web_fetches INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE usage ADD COLUMN code_executions INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    CREATE TABLE background (
+        owner TEXT NOT NULL,  -- the client's identity
+        ident TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        UNIQUE (owner, ident)
+    ) STRICT;
+    """,
 )
 
 VERSION: Final = len(STEPS)

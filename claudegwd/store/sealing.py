@@ -46,6 +46,20 @@ class Seal:
                 return text.decode("utf-8", "surrogatepass")
         return None
 
+    def lock(self, data: bytes, purpose: bytes) -> bytes:
+        """Bytes of our own in a form that only `unlock` with the same purpose can read."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + bytes(self._aead().encrypt(nonce, data, purpose))
+
+    def unlock(self, data: bytes, purpose: bytes) -> bytes | None:
+        """The bytes; None for what was not locked here so."""
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return bytes(self._aead().decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], purpose))
+        except (InvalidTag, ValueError):
+            return None
+
     def _aead(self) -> Any:
         if self._cipher is None:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM

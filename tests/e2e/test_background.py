@@ -142,6 +142,35 @@ async def test_a_stop_waits_for_what_is_under_way() -> None:
         await gateway.ended()
 
 
+@pytest.mark.parametrize("keep", ["memory", "disk"])
+async def test_one_that_a_restart_cuts_off_has_failed(keep: str) -> None:
+    config = f'[responses]\nkeep = "{keep}"\n'
+    async with running(lambda _: Reply((Text(("one ",)), Wait(trio.Event()))), config=config) as gateway:
+        made = await begin(gateway)
+        await until(gateway, made.id, "in_progress")
+        await gateway.crash_and_restart()
+        lost = await gateway.client.responses.retrieve(made.id)
+        assert (lost.status, lost.id, lost.background) == ("failed", made.id, True)
+        assert lost.error is not None
+        assert "the gateway was restarted" in lost.error.message
+        assert (await gateway.client.responses.cancel(made.id)).status == "failed"
+        assert (await gateway.http.get(f"/v1/responses/{made.id}?stream=true")).status_code == 400
+        await gateway.client.responses.delete(made.id)
+        with pytest.raises(openai.NotFoundError):
+            await gateway.client.responses.retrieve(made.id)
+
+
+async def test_what_is_shown_of_a_lost_one_is_as_described() -> None:
+    described = validator("Response")
+    async with running(lambda _: say("done")) as gateway:
+        made = await begin(gateway)
+        await until(gateway, made.id, "completed")
+        await gateway.crash_and_restart()
+        lost = (await gateway.http.get(f"/v1/responses/{made.id}")).json()
+        described.validate(lost)
+        assert lost["status"] == "failed"
+
+
 async def test_it_is_as_described_while_it_is_made_and_after(gateway: Running) -> None:
     described = validator("Response")  # first: without a description the test is skipped, and nothing begun
     gateway.endpoint.script = lambda _: say("done")

@@ -12,19 +12,8 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
 from claudegwd.demo.replies import blocks, refusal, say
-from claudegwd.demo.script import (
-    Answer,
-    Drop,
-    RecordedRequest,
-    Script,
-    ScriptedReply,
-    ScriptedUsage,
-    Text,
-    Thinking,
-    ToolUse,
-    Wait,
-)
-from tests.e2e.harness import MODEL, Running, secret
+from claudegwd.demo.script import Answer, Drop, RecordedRequest, Reply, Script, TextPiece, Thinking, ToolUse, Usage, Wait
+from tests.e2e.harness import MODEL, Running, running, secret
 from tests.openai_client import final_response, read_events, stream_data
 
 pytestmark = pytest.mark.cli
@@ -338,3 +327,24 @@ async def test_a_chat_shaped_as_a_response_is_answered_as_a_chat(gateway: Runnin
     bad = [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,AAAA"}]}]
     refusal = (await gateway.post({**body, "input": bad})).json()["error"]
     assert refusal["param"] == "input[0].content[0].image_url"
+
+
+async def test_an_operator_may_have_them_outlive_a_restart() -> None:
+    async with running(answers("done"), config='[responses]\nkeep = "disk"\n') as started:
+        first, _ = await ask(started, secret("One."))
+        files = started.home / "state/responses"
+
+        async def written() -> bool:
+            return files.exists() and [file.suffix for file in files.iterdir()] == [""]
+
+        await started.until(written)
+        await started.crash_and_restart()
+        assert (await started.client.responses.retrieve(first.id)).output_text == "done"
+        await ask(started, "Two.", previous_response_id=first.id)
+        assert "One." in json.dumps(started.upstream()[-1].messages)
+        await started.client.responses.delete(first.id)
+        await started.until(written)
+    async with running(answers("done")) as started:
+        first, _ = await ask(started, "One.")
+        await started.crash_and_restart()
+        assert (await refused(started, previous_response_id=first.id)).code == "previous_response_not_found"

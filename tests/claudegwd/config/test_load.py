@@ -58,6 +58,9 @@ watch = true
 [notify]
 command = ["/bin/sh", "-c", "cat"]
 url = "https://hooks.example.org/gateway"
+[responses]
+keep = "disk"
+keep_seconds = 3600
 [log]
 content = true
 level = "debug"

@@ -6,7 +6,6 @@ import pytest
 from claudegwd.openai_api.errors import BodyTooLarge
 from claudegwd.store.responses import (
     ITEM_OVERHEAD_BYTES,
-    KEEP_SECONDS,
     OVERHEAD_BYTES,
     KeptResponse,
     KeptResponses,
@@ -15,6 +14,8 @@ from claudegwd.store.sealing import Seal
 
 ROOM = 10**6
 SEAL = Seal(b"k" * 32)
+
+KEEP_SECONDS = 86_400.0  # where nothing else is said
 
 
 def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptResponse:

@@ -54,3 +54,14 @@ def test_where_nothing_can_be_written_a_key_serves_until_the_end() -> None:
     seal = load_seal(None)
     assert seal.unseal("alice", seal.seal("alice", TEXT)) == TEXT
     assert load_seal(Path("/dev/null/none")).seal("alice", TEXT)
+
+
+def test_bytes_of_our_own_are_opened_by_their_purpose_alone() -> None:
+    seal = Seal(b"k" * 32)
+    locked = seal.lock(b"xyzzy", b"one")
+    assert b"xyzzy" not in locked
+    assert seal.unlock(locked, b"one") == b"xyzzy"
+    assert seal.unlock(locked, b"other") is None
+    assert seal.unlock(locked[:-1], b"one") is None
+    assert seal.unlock(b"", b"one") is None
+    assert Seal(b"l" * 32).unlock(locked, b"one") is None

@@ -1,0 +1,163 @@
+"""Kept responses on disk, where the operator wants them to outlive a restart: a sealed file for each, for us alone.
+
+Written behind the requests' back: what was answered in the last second is lost by `kill -9`. They are what people
+wrote, so they are not in the state file, which is copied into backups.
+"""
+
+import hashlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import trio
+
+from claudegwd.logs import event, log
+from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
+from claudegwd.store.sealing import Seal
+
+DIRECTORY: Final = "responses"
+WRITE_SECONDS: Final = 1.0  # what is lost at most when the process is killed
+RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
+LAST_WRITE_SECONDS: Final = 5.0  # how long stopping may wait for a disk that hangs: all that is kept is 64 MiB
+# Files that wait for a disk that fails; beyond it the oldest are given up. As many as are kept at the most.
+PENDING_MAX: Final = 50_000
+_UNFINISHED: Final = ".tmp"
+_PURPOSE: Final = b"response"
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    owner: str
+    ident: str
+    previous: str | None
+    body: bytes
+    items: bytes
+    ids: tuple[str, ...]
+    made: float  # seconds since the epoch
+
+
+class ResponseFiles:
+    """Give it the state directory (None: there is nowhere to write), `start` it, and run `run` as a task."""
+
+    def __init__(self, directory: Path | None, clock: Callable[[], float] = time.time) -> None:
+        self._directory = directory / DIRECTORY if directory is not None else None
+        self._clock = clock
+        self._responses: KeptResponses
+        self._seal: Seal
+        self._enabled = False
+        self._clears = False
+        self._pending: dict[str, _Stored | None] = {}  # by the file's name; None: it goes
+        self._changed = trio.Event()
+        self._failing = False
+
+    async def start(self, responses: KeptResponses, seal: Seal, now: float, *, wanted: bool) -> None:
+        """Take up what an earlier run has left, or remove it where it is not `wanted`. `now`: the clock of
+        `responses`."""
+        self._responses, self._seal = responses, seal
+        responses.on_kept, responses.on_gone = self._kept, self._gone
+        if wanted and self._directory is not None:
+            found = await trio.to_thread.run_sync(_read_all, self._directory, seal)
+            for stored in sorted(found, key=lambda one: one.made):
+                kept = KeptResponse(stored.ident, stored.previous, stored.body, stored.items, stored.ids)
+                responses.restore(stored.owner, kept, now - max(0.0, self._clock() - stored.made))
+        self.configure(wanted=wanted)
+        self._clears = not wanted
+
+    def configure(self, *, wanted: bool) -> None:
+        """Keep them on disk from now on, or no longer."""
+        if wanted and not self._enabled:
+            self._enabled, self._clears = True, False
+            for owner, kept in self._responses.every():
+                self._kept(owner, kept)
+        elif self._enabled and not wanted:
+            self._enabled, self._clears = False, True
+            self._pending.clear()
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write what has changed, for ever; a last time when cancelled. Run it as a task."""
+        try:
+            while True:
+                await self._changed.wait()
+                await trio.sleep(WRITE_SECONDS)
+                if not await self.flush():
+                    await trio.sleep(RETRY_SECONDS)
+        finally:
+            with trio.move_on_after(LAST_WRITE_SECONDS, shield=True):
+                await self.flush()
+
+    async def flush(self) -> bool:
+        """Write it now; whether the disk took it."""
+        self._changed = trio.Event()
+        pending, self._pending, clears, self._clears = self._pending, {}, self._clears, False
+        if self._directory is None or not (pending or clears):
+            return True
+        try:
+            await trio.to_thread.run_sync(_write, self._directory, self._seal, pending, clears)
+        except OSError as error:
+            if not self._failing:
+                event(log, logging.ERROR, "kept responses cannot be written: a restart would lose them", cause=error)
+            self._failing, self._clears = True, clears or self._clears
+            self._pending = {**pending, **self._pending}
+            self._changed.set()
+            return False
+        self._failing = False
+        return True
+
+    def _kept(self, owner: str, kept: KeptResponse) -> None:
+        if self._enabled and not owner.startswith(UNSTORED):
+            stored = _Stored(owner, kept.ident, kept.previous, kept.body, kept.items, kept.ids, self._clock())
+            self._note(_name(owner, kept.ident), stored)
+
+    def _gone(self, owner: str, ident: str) -> None:
+        if self._enabled and not owner.startswith(UNSTORED):
+            self._note(_name(owner, ident), None)
+
+    def _note(self, name: str, stored: _Stored | None) -> None:
+        self._pending[name] = stored
+        if len(self._pending) > PENDING_MAX:
+            del self._pending[next(iter(self._pending))]
+        self._changed.set()
+
+
+def _name(owner: str, ident: str) -> str:
+    return hashlib.sha256(f"{owner}\0{ident}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _read_all(directory: Path, seal: Seal) -> Iterable[_Stored]:
+    """What can be read; a file that was sealed with another key, or is broken, goes."""
+    found: list[_Stored] = []
+    try:
+        files = list(directory.iterdir())
+    except OSError:
+        return found
+    for file in files:
+        if file.suffix == _UNFINISHED:
+            file.unlink(missing_ok=True)
+            continue
+        try:
+            opened = seal.unlock(file.read_bytes(), _PURPOSE)
+            found.append(msgspec.msgpack.decode(opened or b"", type=_Stored))
+        except (OSError, msgspec.DecodeError):
+            file.unlink(missing_ok=True)
+    return found
+
+
+def _write(directory: Path, seal: Seal, pending: Mapping[str, _Stored | None], clears: bool) -> None:
+    if clears and directory.exists():
+        for file in directory.iterdir():
+            file.unlink(missing_ok=True)
+    for name, stored in pending.items():
+        if stored is None:
+            (directory / name).unlink(missing_ok=True)
+            continue
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = directory / f"{name}.{secrets.token_hex(8)}{_UNFINISHED}"
+        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(seal.lock(msgspec.msgpack.encode(stored), _PURPOSE))
+        made.rename(directory / name)
