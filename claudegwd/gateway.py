@@ -180,7 +180,7 @@ class Gateway:
         wanted = self.config.responses.keep == "disk"
         await self.response_files.start(self.responses, self.seal, trio.current_time(), wanted=wanted)
         await self.background.load()
-        self.clients = await ClientKeys.load(self.database, limits_of(self.config), self.loaded.secrets.api_keys)
+        self.clients = await ClientKeys.load(self.database, limits_of(self.config), self._loaded.secrets.api_keys)
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending)

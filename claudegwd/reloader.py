@@ -220,6 +220,8 @@ class Reloader:
         self.gateway.questions.configure(config.limits, config.keys.hold_seconds)
         self.gateway.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
         self._handler.configure(config.log)
+        self.gateway.responses.keep_seconds = config.responses.keep_seconds
+        self.gateway.response_files.configure(wanted=config.responses.keep == "disk")
         self.gateway.notifications.configure(config.notify)
         self.gateway.offer_models()
         self._take_keys(read.keys)

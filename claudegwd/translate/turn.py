@@ -186,7 +186,6 @@ class Turn:
                 self._calls.append(block.id)
                 return (ToolStart(opened.call, block.id, name or block.name),)
             case "server_tool_use":
-                self._streamed = True
                 return (ServerToolStart(block.id, block.name),)
             case _ if block.tool_use_id:
                 return (server_result(block),)

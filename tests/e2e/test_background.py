@@ -145,7 +145,7 @@ async def test_a_stop_waits_for_what_is_under_way() -> None:
 @pytest.mark.parametrize("keep", ["memory", "disk"])
 async def test_one_that_a_restart_cuts_off_has_failed(keep: str) -> None:
     config = f'[responses]\nkeep = "{keep}"\n'
-    async with running(lambda _: Reply((Text(("one ",)), Wait(trio.Event()))), config=config) as gateway:
+    async with running(lambda _: ScriptedReply((Text(("one ",)), Wait(trio.Event()))), config=config) as gateway:
         made = await begin(gateway)
         await until(gateway, made.id, "in_progress")
         await gateway.crash_and_restart()

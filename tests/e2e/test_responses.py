@@ -12,7 +12,18 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
 from claudegwd.demo.replies import blocks, refusal, say
-from claudegwd.demo.script import Answer, Drop, RecordedRequest, Reply, Script, TextPiece, Thinking, ToolUse, Usage, Wait
+from claudegwd.demo.script import (
+    Answer,
+    Drop,
+    RecordedRequest,
+    Script,
+    ScriptedReply,
+    ScriptedUsage,
+    Text,
+    Thinking,
+    ToolUse,
+    Wait,
+)
 from tests.e2e.harness import MODEL, Running, running, secret
 from tests.openai_client import final_response, read_events, stream_data
 

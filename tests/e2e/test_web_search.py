@@ -1,4 +1,4 @@
-"""A search that is asked for on two routes, chat and messages: the same sources, and none that nobody cited."""
+"""A search that is asked for on three routes: the same sources, and none that nobody cited."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def test_a_search_that_fails_and_one_that_is_cut(gateway: Running) -> None
     error = {"type": "web_search_tool_result_error", "error_code": "unavailable"}
     asked = Block({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}})
     failed = Block({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": error})
-    for reply in (Reply((asked, failed, said("Sorry"))), Reply((asked,), stop_reason="pause_turn")):
+    for reply in (ScriptedReply((asked, failed, said("Sorry"))), ScriptedReply((asked,), stop_reason="pause_turn")):
         gateway.endpoint.script = lambda request, reply=reply: reply
         response = await gateway.client.responses.create(model=MODEL, input="x?", tools=[{"type": "web_search"}])
         assert response.output[0].to_dict()["status"] == "failed"
@@ -173,7 +173,7 @@ async def test_a_search_that_fails_and_one_that_is_cut(gateway: Running) -> None
 
 
 async def test_a_search_that_is_only_offered_is_left_aside_where_it_cannot_be_made(gateway: Running) -> None:
-    gateway.endpoint.script = lambda request: Reply((said("No search"),))
+    gateway.endpoint.script = lambda request: ScriptedReply((said("No search"),))
     created = gateway.client.responses.with_raw_response.create
     # As Codex offers it by default: what was fetched before, and nothing live.
     cached: Any = {"type": "web_search", "external_web_access": False}
@@ -204,7 +204,7 @@ async def test_openai_describes_what_a_search_answers(gateway: Running) -> None:
 
 async def test_each_use_is_in_the_usage(gateway: Running) -> None:
     await gateway.ask("x?", web_search_options={})
-    gateway.endpoint.script = lambda request: Reply((said("No search"),))
+    gateway.endpoint.script = lambda request: ScriptedReply((said("No search"),))
     await gateway.ask("x?")
 
     async def counted() -> bool:
