@@ -18,8 +18,8 @@ _NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
 def usage_schemas() -> dict[str, Schema]:
     """The schema of its answer, by name."""
     counts = (
-        "requests errors prompt_tokens completion_tokens cached_tokens cache_write_tokens reasoning_tokens without_cost "
-        "web_search_requests web_fetch_requests code_execution_requests"
+        "requests errors prompt_tokens completion_tokens cached_tokens cache_write_tokens reasoning_tokens "
+        "without_cost web_search_requests web_fetch_requests code_execution_requests"
     )
     numbers: dict[str, Schema] = dict.fromkeys(counts.split(), COUNT)
     told = dict.fromkeys(("cost_usd", "first_token_ms", "request_ms"), _NUMBER_OR_NULL)

@@ -341,7 +341,7 @@ async def test_a_chat_shaped_as_a_response_is_answered_as_a_chat(gateway: Runnin
 
 
 async def test_an_operator_may_have_them_outlive_a_restart() -> None:
-    async with running(answers("done"), config='[responses]\nkeep = "disk"\n') as started:
+    async with running(lambda _: say("done"), config='[responses]\nkeep = "disk"\n') as started:
         first, _ = await ask(started, secret("One."))
         files = started.home / "state/responses"
 
@@ -355,7 +355,7 @@ async def test_an_operator_may_have_them_outlive_a_restart() -> None:
         assert "One." in json.dumps(started.upstream()[-1].messages)
         await started.client.responses.delete(first.id)
         await started.until(written)
-    async with running(answers("done")) as started:
+    async with running(lambda _: say("done")) as started:
         first, _ = await ask(started, "One.")
         await started.crash_and_restart()
         assert (await refused(started, previous_response_id=first.id)).code == "previous_response_not_found"
