@@ -26,7 +26,7 @@ def test_the_kinds_of_values() -> None:
     assert kinds["limits.queue_seconds"] is float
     assert kinds["claude.default_model"] is str
     assert [key for key, field in KEYS.items() if is_choice(field)] == [
-        "auth.required", "claude.system", "workers.carrier", "keys.order", "log.level", "log.format"
+        "auth.required", "claude.system", "workers.carrier", "keys.order", "responses.keep", "log.level", "log.format"
     ]  # fmt: skip
 
 
