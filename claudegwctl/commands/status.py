@@ -105,7 +105,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     yield f"{'claude':<14}{_claude(status)}"
     yield f"{'listening':<14}{', '.join(status.get('binds') or ['nowhere yet'])}"
     yield f"{'requests':<14}{_counts(status.get('requests', {}))}"
-    yield from _today(status.get("usage"))
+    if used := today(status.get("usage")):
+        yield f"{'today':<14}{used}"
     yield f"{'workers':<14}{_counts(status.get('workers', {}))}"
     yield f"{'configuration':<14}generation {status.get('config_generation')}, {_reload(status.get('last_reload'))}"
     yield from _keys(status, now)
@@ -124,16 +125,16 @@ def _counts(counts: Mapping[str, Any]) -> str:
     return ", ".join(shown) or "none"
 
 
-def _today(usage: Mapping[str, Any] | None) -> Iterator[str]:
-    """What was used since midnight of UTC."""
+def today(usage: Mapping[str, Any] | None) -> str:
+    """What was used since midnight of UTC; "" for nothing."""
     if not usage or not usage["requests"]:
-        return
+        return ""
     from claudegwctl.commands.usage import dollars
 
     failed = f", {usage['errors']:,} failed" if usage["errors"] else ""
     cost = "" if usage["cost_usd"] is None else f", {dollars(usage['cost_usd'])}"
     tokens = f"{usage['prompt_tokens']:,} tokens in, {usage['completion_tokens']:,} out"
-    yield f"{'today':<14}{usage['requests']:,} request{'' if usage['requests'] == 1 else 's'}{failed}; {tokens}{cost}"
+    return f"{usage['requests']:,} request{'' if usage['requests'] == 1 else 's'}{failed}; {tokens}{cost}"
 
 
 def _reload(last: Mapping[str, Any] | None) -> str:

@@ -28,6 +28,7 @@ from claudegwctl.watching.rows import Rows
 NOTE_SECONDS: Final = 8.0
 
 _STATE_STYLES: Final = {"ready": "bold green", "degraded": "bold red"}
+_LABEL_STYLES: Final = {"problem": "red", "drained": "yellow"}
 _REQUEST_STYLES: Final = {"waiting_for_key": "red", "queued": "yellow", "waiting_first_token": "yellow"}
 _KEY_STYLES: Final = {
     "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
@@ -148,8 +149,8 @@ class Top(App[None]):
             return Text(cut(f"claudegwd: {printable(said)}", width), "bold red")
         lines = Text.assemble(f"{name}  ", (state, _STATE_STYLES.get(state, "bold yellow")), f"  {uptime}")
         lines.truncate(width)
-        for label, text in texts.head(self._look.status, self._look.usage):
-            lines.append("\n" + cut(texts.labelled(label, printable(text)), width), "red" if label == "problem" else "")
+        for label, text in texts.head(self._look.status, time.time()):
+            lines.append("\n" + cut(texts.labelled(label, printable(text)), width), _LABEL_STYLES.get(label, ""))
         return lines
 
     def _foot(self, width: int) -> str:

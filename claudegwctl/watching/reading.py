@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any, Final
 
@@ -14,35 +13,31 @@ from claudegwctl.problems import Problem
 
 # A daemon that lives answers in milliseconds; one that does not is told of soon.
 LOOK_SECONDS: Final = 5.0
-# Sums of the day change slowly, and asking for them makes the daemon write to its disk what was used.
-USAGE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """What the daemon said at one moment, in seconds since the epoch. `usage` is that of today, in UTC."""
+    """What the daemon said at one moment, in seconds since the epoch."""
 
     at: float
     status: Mapping[str, Any]
     requests: list[dict[str, Any]]
-    usage: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        return {"at": self.at, "status": self.status, "requests": self.requests, "usage_today": self.usage}
+        return {"at": self.at, "status": self.status, "requests": self.requests}
 
 
 Tell = Callable[[Look | Problem], object]
 
 
-def look(daemon: Daemon, usage: Mapping[str, Any] | None = None) -> Look:
-    """Ask for everything once; for the usage not where it is given. Raises Problem."""
+def look(daemon: Daemon) -> Look:
+    """Ask for everything once. Raises Problem."""
     now = time.time()
     status = daemon.ask("GET", "/v1/status", seconds=LOOK_SECONDS)
-    requests = daemon.ask("GET", "/v1/requests", seconds=LOOK_SECONDS)["requests"]
-    if usage is None:
-        midnight = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
-        usage = daemon.ask("GET", f"/v1/usage?since={midnight}&by=day", seconds=LOOK_SECONDS)["total"]
-    return Look(now, status, requests, usage)
+    requests = daemon.ask("GET", "/v1/requests", seconds=LOOK_SECONDS).get("requests")
+    if not isinstance(requests, list):
+        raise Problem("cannot read the answer: the daemon is of another version; restart it")
+    return Look(now, status, requests)
 
 
 class Reader:
@@ -52,8 +47,6 @@ class Reader:
         self._daemon = daemon
         self._interval = interval
         self._tell = tell
-        self._usage: Mapping[str, Any] | None = None
-        self._usage_at = 0.0
         self._stopped = False
         self._paused = False
         self._wake = Event()
@@ -84,15 +77,7 @@ class Reader:
             self._wake.clear()
 
     def _look(self) -> Look | Problem:
-        now = time.monotonic()
-        usage = self._usage if now - self._usage_at < USAGE_SECONDS else None
         try:
-            found = look(self._daemon, usage)
+            return look(self._daemon)
         except Problem as problem:
-            self._usage = None
             return problem
-        except (KeyError, ValueError):
-            return Problem("cannot read the answer: the daemon is of another version; restart it")
-        if usage is None:
-            self._usage, self._usage_at = found.usage, now
-        return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from claudegwctl.commands.status import window_texts
-from claudegwctl.commands.usage import dollars
+from claudegwctl.commands.status import today, window_texts
 from claudegwctl.output import duration
 from claudegwctl.watching.columns import Column, Row
 
@@ -81,8 +80,10 @@ def sort_and_filter(rows: Sequence[Row], sort: str, wanted: str, *, backwards: b
     return kept[::-1] if backwards else kept
 
 
-def head(status: Mapping[str, Any], usage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def head(status: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     """The lines above the tables: each a label and a text. The gateway's own line is not among them."""
+    if (since := status.get("drained_since")) is not None:
+        yield "drained", f"for {duration(now - since)}, by the operator; `claudegwctl undrain` ends it"
     if problem := status.get("problem"):
         yield "problem", str(problem)
     requests = status.get("requests", {})
@@ -90,24 +91,13 @@ def head(status: Mapping[str, Any], usage: Mapping[str, Any]) -> Iterator[tuple[
     yield "requests", f"{told}; {requests.get('total', 0):,} since the start, {requests.get('failed', 0):,} failed"
     counts = [f"{count} {state}" for state, count in status.get("workers", {}).items() if count]
     yield "workers", ", ".join(counts) or "none"
-    yield "today", today(usage)
+    yield "today", today(status.get("usage")) or "nothing was used yet"
 
 
 def gateway_line(status: Mapping[str, Any]) -> tuple[str, str, str]:
     """What runs, its state, and since when."""
     uptime = duration(status.get("uptime_seconds", 0))
     return f"claudegwd {status.get('version', '')}", str(status.get("state", "unknown")), f"up {uptime}"
-
-
-def today(total: Mapping[str, Any]) -> str:
-    """What was used since midnight UTC."""
-    if not total.get("requests"):
-        return "nothing was used yet"
-    count, errors = total["requests"], total.get("errors", 0)
-    said = f"{count:,} request{'' if count == 1 else 's'}" + (f", {errors:,} failed" if errors else "")
-    tokens = f"{total.get('prompt_tokens', 0):,} + {total.get('completion_tokens', 0):,} tokens"
-    cost = total.get("cost_usd")
-    return f"{said}, {tokens}, {'cost unknown' if cost is None else dollars(cost)}"
 
 
 def labelled(label: str, text: str) -> str:

@@ -16,6 +16,7 @@ from claudegwd.demo.replies import say
 from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, ScriptedUsage, Text, Wait
 from tests.control_cli import ROOT, ctl
 from tests.e2e.harness import Running, running, secret
+from tests.e2e.test_windows import limits
 from tests.terminal import Terminal, needs_tmux, terminal
 
 pytestmark = [pytest.mark.cli, needs_tmux]
@@ -55,7 +56,9 @@ class Held:
 
     def __call__(self, _: RecordedRequest) -> Answer:
         return ScriptedReply(
-            (Text((secret("words ") * 20,)), Wait(self.end), Text(("end",))), usage=ScriptedUsage(output_tokens=321)
+            (Text((secret("words ") * 20,)), Wait(self.end), Text(("end",))),
+            usage=ScriptedUsage(output_tokens=321),
+            headers=limits(0.62, 0.31),
         )
 
 
@@ -74,7 +77,8 @@ async def test_a_request_comes_and_goes_and_keys_are_steered(columns: int, rows:
             assert (" work" in request) == (columns >= 80)
             assert "words" not in screen
             held.end.set()
-        await top.until(lambda screen: "requests 0" in screen and "321 tokens" in screen)
+        await top.until(lambda screen: "requests 0" in screen and "321 out" in screen)
+        await top.until(lambda screen: "5 h: 62% used" in line_of(screen, "work"))
         await top.press("r")
         await top.until_shown("Make key “work” the active one?")
         await top.press("n")
@@ -210,4 +214,4 @@ async def test_no_terminal_at_all_and_json(gateway: Running) -> None:
     assert "claudegwctl top --json" in refused.err
     found = (await ctl(gateway.daemon.socket, "top", "--json")).json
     assert found["status"]["state"] == "ready"
-    assert (found["requests"], found["usage_today"]["requests"]) == ([], 0)
+    assert (found["requests"], found["status"]["usage"]["requests"]) == ([], 0)

@@ -87,23 +87,19 @@ def test_filtered(wanted: str, clients: list[str]) -> None:
 
 def test_the_head() -> None:
     assert texts.gateway_line(STATUS) == ("claudegwd 1.2.3", "ready", "up 1 d 2 h")
-    assert dict(texts.head(STATUS, USAGE)) == {
+    assert dict(texts.head({**STATUS, "usage": USAGE}, 0)) == {
         "requests": "2 active, 0 queued; 117 since the start, 3 failed",
         "workers": "1 spare, 2 busy",
-        "today": "42 requests, 2 failed, 12,345 + 678 tokens, $1.50",
+        "today": "42 requests, 2 failed; 12,345 tokens in, 678 out, $1.50",
     }
-    assert next(texts.head({**STATUS, "problem": "no key"}, USAGE)) == ("problem", "no key")
+    drained, problem, *_ = texts.head({**STATUS, "problem": "no key", "drained_since": 940.0}, 1000.0)
+    assert drained == ("drained", "for 1 min, by the operator; `claudegwctl undrain` ends it")
+    assert problem == ("problem", "no key")
 
 
 def test_a_daemon_that_says_little() -> None:
     assert texts.gateway_line({}) == ("claudegwd ", "unknown", "up 0 s")
-    assert dict(texts.head({}, {}))["today"] == "nothing was used yet"
-
-
-def test_a_cost_that_nobody_knows() -> None:
-    assert texts.today({**USAGE, "requests": 1, "cost_usd": None, "errors": 0}) == (
-        "1 request, 12,345 + 678 tokens, cost unknown"
-    )
+    assert dict(texts.head({}, 0))["today"] == "nothing was used yet"
 
 
 def test_keys_with_their_limits() -> None:
