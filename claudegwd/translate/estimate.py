@@ -13,6 +13,9 @@ from claudegwd.translate.plan import Plan
 _encode = msgspec.json.Encoder().encode
 
 CHARACTERS_PER_TOKEN: Final = 4  # the usual rule of thumb for English
+# Each byte that a character takes in UTF-8 beside its first counts for so many characters more: measured, see
+# docs/compatibility.md. Cyrillic letters are half a token then, Chinese ones a whole one.
+CHARACTERS_PER_FURTHER_BYTE: Final = 1.6
 # Anthropic counts width times height over 750, and makes larger pictures so small that this comes to no more.
 IMAGE_TOKENS: Final = 1_600
 # A page of a PDF is some 2,000 tokens and 60 kB.
@@ -26,21 +29,29 @@ ANSWER_TOKENS_MAX: Final = 128_000
 
 def prompt_tokens(plan: Plan) -> int:
     """Of all that goes to the model: system prompt, tools, and the whole conversation."""
-    characters = len(plan.system) + (len(_encode(plan.tools.manifest)) if plan.tools.manifest else 0)
+    characters = _characters(plan.system) + (len(_encode(plan.tools.manifest)) if plan.tools.manifest else 0)
     tokens = 0
     for block in _blocks(plan):
         match block["type"]:
             case "text":
-                characters += len(block["text"])
+                characters += _characters(block["text"])
             case "image":
                 tokens += IMAGE_TOKENS
             case "document" if block["source"].get("type") == "base64":
                 tokens += len(block["source"]["data"]) // PDF_CHARACTERS_PER_TOKEN
             case "document" if isinstance(block["source"].get("data"), str):
-                characters += len(block["source"]["data"])
+                characters += _characters(block["source"]["data"])
             case _:
                 characters += len(_encode(block))
     return tokens + characters // CHARACTERS_PER_TOKEN
+
+
+def _characters(text: str) -> int:
+    """As many as an English text of so many tokens would have."""
+    if text.isascii():
+        return len(text)
+    further = len(text.encode("utf-8", "surrogatepass")) - len(text)
+    return len(text) + int(further * CHARACTERS_PER_FURTHER_BYTE)
 
 
 def answer_tokens(plan: Plan) -> int:

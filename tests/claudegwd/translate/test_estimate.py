@@ -72,3 +72,17 @@ def test_of_an_answer_that_was_broken_off_all_that_came_counts() -> None:
     said = b'"%s"' % (b"x" * 398)
     answer.add([TextPiece(said), Reasoning(said), ToolStart(0, "1", "read"), ToolArguments(0, said)])
     assert used_tokens(plan([user("x" * 400)]), answer) == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        # By @anthropic-ai/tokenizer 0.0.4.
+        ("Все люди рождаются свободными и равными в своем достоинстве и правах. Они наделены разумом и совестью и "
+         "должны поступать в отношении друг друга в духе братства. " * 5, 446),
+        ("人人生而自由,在尊严和权利上一律平等。他们赋有理性和良心,并应以兄弟关系的精神相对待。" * 10, 490),
+    ],
+)  # fmt: skip
+def test_other_scripts_have_more_tokens_for_their_characters(text: str, tokens: int) -> None:
+    found = prompt_tokens(make_plan(chat([user(text)]), MODEL, "c"))
+    assert found == pytest.approx(tokens, rel=0.15)
