@@ -28,8 +28,8 @@ def checked(scene: Scene) -> Finding:
     [
         ("2.1.330 (Claude Code)\n", "ok", "2.1.330 (/c)"),
         ("3.0.0", "ok", "3.0.0 (/c)"),
-        ("2.1.307 (Claude Code)", "problem", "/c is 2.1.307, older than 2.1.308"),
-        ("1.99.999", "problem", "/c is 1.99.999, older than 2.1.308"),
+        ("2.1.315 (Claude Code)", "problem", "/c is 2.1.315, older than 2.1.316"),
+        ("1.99.999", "problem", "/c is 1.99.999, older than 2.1.316"),
         ("hello", "problem", "/c does not tell a version: is it the Claude Code CLI?"),
         ("", "problem", "/c does not tell a version: is it the Claude Code CLI?"),
     ],

@@ -74,7 +74,7 @@ async def test_one_that_never_starts(launch: Callable[[KnownCli], Launch]) -> No
         await learn(KnownCli(Path("/claude")), launch, ended)
 
 
-@pytest.mark.parametrize(("version", "named"), [("2.1.307", "2.1.307"), ("1.99.999", "1.99.999"), ("", "unknown")])
+@pytest.mark.parametrize(("version", "named"), [("2.1.315", "2.1.315"), ("1.99.999", "1.99.999"), ("", "unknown")])
 async def test_one_that_is_too_old(version: str, named: str) -> None:
     with pytest.raises(CliError, match=f"cannot use Claude Code CLI .*{named}"):
         await learn(KnownCli(Path("/claude")), bare, Cli("--log", "--whole", version=version).ask)
