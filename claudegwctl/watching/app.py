@@ -51,6 +51,7 @@ class Top(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,ctrl+c", "quit", priority=False),
+        Binding("ctrl+z", "suspend_process"),
         Binding("s", "sort"),
         Binding("S", "reverse"),
         Binding("slash", "filter"),
@@ -101,11 +102,17 @@ class Top(App[None]):
     def on_mount(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):  # so that the terminal is left as it was
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
+        self.app_resume_signal.subscribe(self, lambda _: self._repaint())
         self.query_one("#keys").focus()
         self._reader.start()
 
     def on_unmount(self) -> None:
         self._reader.stop()
+
+    def _repaint(self) -> None:
+        """Everything, after the shell had the screen: Textual (8.2) would draw only what has changed."""
+        for each in (self.screen, *self.screen.walk_children()):
+            each.refresh()
 
     # -- what is seen -------------------------------------------------------------------------------------------------
 

@@ -169,6 +169,17 @@ async def test_it_survives_the_daemon_and_a_change_of_size() -> None:
         await quits(top)
 
 
+async def test_it_can_be_stopped_by_the_shell_and_goes_on(gateway: Running) -> None:
+    async with watching(gateway) as top:
+        await top.press("C-z")
+        await top.until(lambda screen: "done before" in screen and "top" in screen and "? help" not in screen)
+        await top.type("fg")
+        await top.until_shown("ready", "? help")
+        await top.press("C-c")
+        await top.until_shown("done before")
+        assert await top.flag("alternate_on") == "0"
+
+
 async def test_without_colours() -> None:
     async with running(lambda _: say("ok"), keys=KEYS) as gateway:
         async with watching(gateway, NO_COLOR="1") as top:
