@@ -3,10 +3,7 @@
 import logging
 import os
 import resource
-import shlex
-import shutil
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, closing
@@ -26,8 +23,8 @@ from claudegwd.daemon_states import DaemonEvent
 from claudegwd.demo.demo import KEYS as DEMO_KEYS
 from claudegwd.demo.demo import demo
 from claudegwd.demo.endpoint import ScriptedEndpoint
-from claudegwd.demo_places import DEMO_CLIENT_KEY
-from claudegwd.gateway import Gateway, open_database
+from claudegwd.demo_greeting import greet
+from claudegwd.gateway import Gateway, load_gateway
 from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import LogHandler, LogRing, log
@@ -41,6 +38,8 @@ from claudegwd.reloader import Reloader
 from claudegwd.serving import Server, connections_within
 from claudegwd.sockets.control import open_control
 from claudegwd.sockets.public import KEPT_PREFIX, open_public
+from claudegwd.status import outward_state
+from claudegwd.store.database import open_database
 from claudegwd.store.state_lock import StateLock
 from claudegwd.supervised import supervised
 from claudegwd.systemd import Notifier, forget_inherited, inherited, take_watchdog_mark, watchdog_interval
@@ -95,7 +94,7 @@ async def run(
             know_tokens([*(key.token for key in keys.keys), *loaded.secrets.api_keys])
             for note in (*loaded.warnings, *keys.notes):
                 log_event(log, logging.WARNING, "a note on the configuration", problem=note)
-            gateway = Gateway(loaded, keys, database, logs, env)
+            gateway = await load_gateway(loaded, keys, database, logs, env)
             gateway.binds = public.binds
             fixed_keys = keys if options.demo else None
             reloader = Reloader(gateway, loaded, handler, config_option=options.config, fixed_keys=fixed_keys)
@@ -124,7 +123,9 @@ async def run(
             notifier.ready(_status_line(gateway))
             if options.demo:
                 await _first_spare(gateway)
-            _announce(gateway, options)
+            log_event(log, logging.INFO, "ready", version=gateway.version, bind=", ".join(gateway.binds))
+            if options.demo:
+                greet(gateway)
             await _until_stopped(signals, reloader, hang_up_ends=hang_up_ends)
             await _drain(gateway, server, notifier, signals)
             face.end()
@@ -260,40 +261,7 @@ def _status_line(gateway: Gateway) -> str:
     counts = gateway.pool.counts()
     keys = len(gateway.ring)
     return (
-        f"{gateway.outward_state}: {gateway.active} requests, {gateway.pool.queued} queued; "
+        f"{outward_state(gateway)}: {gateway.counts.active} requests, {gateway.pool.queued} queued; "
         f"workers {counts['busy']} busy, {counts['idle']} idle, "
         f"{counts['parked']} parked, {counts['spare']} spare; {keys or 'no'} keys"
     )
-
-
-def _chat_line(gateway: Gateway) -> str:
-    """The control CLI beside this program, by the name under which a shell finds it, and the socket if it needs it."""
-    beside = Path(sys.argv[0]).with_name("claudegwctl")
-    found = shutil.which("claudegwctl")
-    name = "claudegwctl" if found and Path(found).resolve() == beside.resolve() else str(beside)
-    own = gateway.env.get("CLAUDEGWD_SOCKET", "")
-    socket = f" --socket {shlex.quote(own)}" if own != os.environ.get("CLAUDEGWD_SOCKET", "") else ""
-    key = " --temporary-key" if gateway.needs_key() else ""
-    return f"{name if beside.exists() else 'claudegwctl'}{socket} chat{key}"
-
-
-def _key_header(gateway: Gateway) -> str:
-    """For curl, where the demo asks for a key; one that somebody else chose is not shown."""
-    if not gateway.needs_key():
-        return ""
-    return f"-H 'authorization: Bearer {DEMO_CLIENT_KEY if gateway.env.get('API_KEYS') == DEMO_CLIENT_KEY else 'KEY'}' "
-
-
-def _announce(gateway: Gateway, options: DaemonOptions) -> None:
-    log_event(log, logging.INFO, "ready", version=gateway.version, bind=", ".join(gateway.binds))
-    if options.demo:
-        address = gateway.binds[0].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
-        sys.stdout.write(
-            "The demo gateway answers. Try:\n\n"
-            f"  {_chat_line(gateway)}\n\n"
-            "or, as any other client does:\n\n"
-            f"  curl -N http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n"
-            f"    {_key_header(gateway)}"
-            """-d '{"model": "sonnet", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'\n\n"""
-        )
-        sys.stdout.flush()

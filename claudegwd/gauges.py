@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.states import KeyState
+from claudegwd.status import unready
 from claudegwd.workers.choice import Way
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ _REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_
 def families(gateway: "Gateway") -> Iterator[Metric]:
     """The state of workers, queue, keys and processes, in metrics."""
     info = InfoMetricFamily("claudegwd_build", "Versions of the gateway and of the CLI that it drives.")
-    info.add_metric((), {"version": gateway.version, "claude_version": gateway.claude_version})
+    info.add_metric((), {"version": gateway.version, "claude_version": gateway.launcher.cli.version})
     yield info
-    yield GaugeMetricFamily("claudegwd_ready", "1 when new requests should be sent here.", value=not gateway.unready())
-    yield GaugeMetricFamily("claudegwd_requests_active", "Requests under way, of any kind.", value=gateway.active)
-    yield _counted("claudegwd_errors", "Answers that were errors.", "code", gateway.failed)
+    yield GaugeMetricFamily("claudegwd_ready", "1 when new requests should be sent here.", value=not unready(gateway))
+    yield GaugeMetricFamily(
+        "claudegwd_requests_active", "Requests under way, of any kind.", value=gateway.counts.active
+    )
+    yield _counted("claudegwd_errors", "Answers that were errors.", "code", gateway.counts.failed)
     yield from _workers(gateway)
     yield from _keys(gateway)
     yield from _windows(gateway)

@@ -17,7 +17,7 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.chat_request import parse_chat_request
 from claudegwd.openai_api.errors import GatewayError
-from claudegwd.workers.question import Questions
+from claudegwd.planning import plan_chat
 
 # The cheapest question that shows whether a key works.
 _TEST_BODY = b'{"model":"%s","max_tokens":16,"messages":[{"role":"user","content":"Say OK."}]}'
@@ -51,9 +51,9 @@ async def _ask_under(gateway: Gateway, key: UpstreamKey) -> str | None:
     ring = _Trial(key, gateway.ring)
     # A limited key, or an upstream that is not there, is an answer, not a reason to wait.
     timing = replace(gateway.questions.timing, hold=0.0, backs_off=False)
-    questions = Questions(gateway.pool, ring, timing, time.time, gateway.questions.nursery)
+    questions = gateway.questions.within(ring, timing)
     wanted = parse_chat_request(_TEST_BODY % gateway.config.claude.default_model.encode(), gateway.bounds)
-    question = questions.ask(gateway.plan(wanted, ANONYMOUS), f"test-{key.name}")
+    question = questions.ask(plan_chat(gateway, wanted, ANONYMOUS), f"test-{key.name}")
     try:
         await question.first()
     except GatewayError as error:

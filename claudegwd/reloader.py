@@ -21,6 +21,7 @@ from claudegwd.keys.parse import KeysError
 from claudegwd.limits.clients import configured_clients
 from claudegwd.logs import LogHandler, log
 from claudegwd.logs import event as log_event
+from claudegwd.offered_models import check_models
 from claudegwd.redact import know_tokens
 from claudegwd.shells import write_shell_files
 from claudegwd.workers.binary import find_binary
@@ -76,8 +77,8 @@ class Reloader:
         """What `reload` would answer, changing nothing. Raises ConfigError, KeysError or NoCliError."""
         async with self._changing:
             read = await trio.to_thread.run_sync(self._read)
-            if read.binary == self.gateway.binary:  # what another one offers only a reload finds out
-                self.gateway.check_models(read.loaded, self.gateway.cli)
+            if read.binary == self.gateway.launcher.cli.binary:  # what another one offers only a reload finds out
+                check_models(read.loaded, self.gateway.launcher.cli)
             return self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys))
 
     async def reload(self) -> Mapping[str, Any]:
@@ -85,13 +86,13 @@ class Reloader:
         async with self._changing:
             try:
                 read = await trio.to_thread.run_sync(self._read)
-                cli = await self.gateway.learn(read.binary, read.loaded)
+                cli = await self.gateway.launcher.learn(read.binary, read.loaded)
             except Exception as error:
                 self.last_reload = {"at": time.time(), "ok": False, "error": str(error)}
                 raise
             answer = self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys))
             self._take(read)
-            if cli is not self.gateway.cli:
+            if cli is not self.gateway.launcher.cli:
                 self.gateway.take_cli(cli)
             self.generation += 1
             answer["generation"] = self.generation
@@ -213,17 +214,11 @@ class Reloader:
     def _take(self, read: _Read) -> None:
         config = in_effect(self.gateway.config, read.loaded.config)
         self.loaded = read.loaded
-        self.gateway.config = config
-        self.gateway.ring.cooldown_seconds = config.keys.cooldown_seconds
-        self.gateway.ring.by_headroom = config.keys.order == "headroom"
-        self.gateway.configure_pool()
-        self.gateway.questions.configure(config.limits, config.keys.hold_seconds)
+        self.gateway.configure(config)
         self.gateway.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
         self._handler.configure(config.log)
         self.gateway.responses.keep_seconds = config.responses.keep_seconds
         self.gateway.response_files.configure(wanted=config.responses.keep == "disk")
-        self.gateway.notifications.configure(config.notify)
-        self.gateway.offer_models()
         self._take_keys(read.keys)
 
     def _take_keys(self, keys: KeysSource) -> KeysDiff:

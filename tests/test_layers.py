@@ -46,7 +46,9 @@ SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fe
 # The state that both faces show: above the shell, below them.
 HEART = (
     "claudegwd.gateway", "claudegwd.daemon_states", "claudegwd.key_log", "claudegwd.login", "claudegwd.metrics",
-    "claudegwd.gauges",
+    "claudegwd.gauges", "claudegwd.launcher", "claudegwd.offered_models", "claudegwd.request_counts",
+    "claudegwd.planning",
+    "claudegwd.status",
     "claudegwd.reloader", "claudegwd.key_trial", "claudegwd.shells", "claudegwd.news", "claudegwd.usage_metrics",
 )  # fmt: skip
 
@@ -102,7 +104,8 @@ ROWS = (
     Row(
         "the daemon",
         (
-            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.demo_places", "claudegwd.http1",
+            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.demo_places",
+            "claudegwd.demo_greeting", "claudegwd.http1",
             "claudegwd.own_files", "claudegwd.serving",
             "claudegwd.sockets", "claudegwd.systemd", "claudegwd.websocket",
         ),

@@ -143,7 +143,7 @@ def _begin(gateway: Gateway) -> Response | None:
     g.record = Record(g.request_id, request.method, route, g.started)
     g.record.address = access.address_of(gateway, request.scope, request.headers)
     at_end(partial(over, gateway, g.record))
-    at_end(gateway.begin_request())
+    at_end(gateway.counts.begin())
     access.check_host(gateway, request.headers.get("host", ""))
     origin = request.headers.get("origin")
     access.check_origin(gateway, origin)
@@ -184,7 +184,7 @@ def _finish(response: Response) -> Response:
 
 async def _answer_error(error: GatewayError) -> Response:
     gateway: Gateway = g.gateway
-    gateway.refused(error)
+    gateway.counts.refused(error)
     g.record.code = error.code
     response = Response(error.body(), status=error.status, content_type="application/json", headers=error.headers())
     if is_anthropic():

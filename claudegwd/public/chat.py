@@ -16,6 +16,7 @@ from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.parameters import read_include_usage
 from claudegwd.openai_api.responses_request import read_responses_request
+from claudegwd.planning import plan_chat
 from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_chat import follow, in_session
@@ -56,7 +57,7 @@ async def _answer(wanted: ChatRequest) -> Response:
     gateway: Gateway = g.gateway
     wanted = await in_session(wanted)
     wanted = await with_fetched_images(gateway, wanted)
-    reply = Reply([gateway.plan(wanted, g.client)] * wanted.n, "chat", stream=wanted.stream)
+    reply = Reply([plan_chat(gateway, wanted, g.client)] * wanted.n, "chat", stream=wanted.stream)
     follow(reply, wanted)
 
     def headers(question: Question) -> dict[str, str]:

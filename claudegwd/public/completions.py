@@ -11,6 +11,7 @@ from claudegwd.gateway import Gateway
 from claudegwd.openai_api.completions_request import CompletionsRequest, parse_completions_request
 from claudegwd.openai_api.completions_response import CompletionStream, FinishReason, TextChoice, text_completion_body
 from claudegwd.openai_api.encode import encode
+from claudegwd.planning import plan_chat
 from claudegwd.public.bodies import read_body
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
 from claudegwd.translate.turn import Finished, Output, TextPiece
@@ -21,7 +22,7 @@ async def completions() -> Response:
     """Answer one request, streaming or not: `n` choices for each prompt, those of the first prompt first."""
     gateway: Gateway = g.gateway
     wanted = parse_completions_request(await read_body(), gateway.bounds)
-    plans = [gateway.plan(chat, g.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
+    plans = [plan_chat(gateway, chat, g.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
     reply = Reply(plans, "text_completion", stream=wanted.stream)
 
     def headers(question: Question) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from quart import Response, g, jsonify
 
 from claudegwd.gateway import Gateway
+from claudegwd.status import active_sessions, outward_state, problem, unready
 
 # Who looks whether we live does not stand in line with work.
 URGENT = ("/livez", "/readyz", "/health")
@@ -29,15 +30,15 @@ async def health() -> tuple[Response, int]:
     What only a person can mend is "degraded": the process itself is well, and starting it anew would not help.
     """
     gateway: Gateway = g.gateway
-    problem = gateway.problem()
-    state = gateway.outward_state
+    fault = problem(gateway)
+    state = outward_state(gateway)
     body = {
-        "status": "healthy" if not problem else state if state == "degraded" else "unhealthy",
+        "status": "healthy" if not fault else state if state == "degraded" else "unhealthy",
         "version": gateway.version,
-        "claude_version": gateway.claude_version,
-        "active_sessions": gateway.active_sessions(),
+        "claude_version": gateway.launcher.cli.version,
+        "active_sessions": active_sessions(gateway),
     }
-    return jsonify({**body, "error": problem} if problem else body), 503 if problem else 200
+    return jsonify({**body, "error": fault} if fault else body), 503 if fault else 200
 
 
 async def livez() -> Response:
@@ -48,6 +49,6 @@ async def livez() -> Response:
 async def readyz() -> tuple[Response, int]:
     """Whether new requests should be sent here. Who drains a daemon still wants those answered that come."""
     gateway: Gateway = g.gateway
-    problem = gateway.unready()
-    text = Response("ok\n" if not problem else f"{problem}\n", content_type="text/plain; charset=utf-8")
-    return text, 503 if problem else 200
+    fault = unready(gateway)
+    text = Response("ok\n" if not fault else f"{fault}\n", content_type="text/plain; charset=utf-8")
+    return text, 503 if fault else 200

@@ -12,6 +12,7 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InternalError
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
+from claudegwd.planning import plan_messages
 from claudegwd.public.bodies import read_body
 from claudegwd.public.protocol import VERSION_HEADER
 from claudegwd.public.reply import Reply, Stream, worker_headers
@@ -55,7 +56,7 @@ async def _planned(*, counts: bool) -> tuple[Plan, bool]:
     fields = Fields(read_object(await read_body(), gateway.bounds))
     betas = ",".join(request.headers.getlist("anthropic-beta"))
     wanted = read_messages_request(fields, betas, gateway.bounds, counts=counts)
-    return gateway.plan_messages(wanted, g.client), wanted.stream
+    return plan_messages(gateway, wanted, g.client), wanted.stream
 
 
 def _stream(

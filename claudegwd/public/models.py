@@ -15,19 +15,19 @@ def _json(body: bytes) -> Response:
 async def list_models() -> Response:
     """The models that this client may use."""
     gateway: Gateway = g.gateway
-    infos = gateway.model_infos(g.client)
+    infos = gateway.offered.infos(g.client)
     return _json(anthropic.models_body(infos, request.args) if is_anthropic() else bodies.models_body(infos))
 
 
 async def capabilities() -> Response:
     """The older gateway's list: what each model can do and costs."""
     gateway: Gateway = g.gateway
-    infos = gateway.model_infos(g.client)
+    infos = gateway.offered.infos(g.client)
     return _json(bodies.capabilities_body(infos, provider="anthropic", adapter="claudegwd"))
 
 
 async def show_model(ident: str) -> Response:
     """One model; 404 model_not_found for an id that is not in the list."""
     gateway: Gateway = g.gateway
-    info = gateway.model_info(ident, g.client)
+    info = gateway.offered.info(ident, g.client)
     return _json(anthropic.model_body(info) if is_anthropic() else bodies.model_body(info))

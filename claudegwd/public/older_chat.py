@@ -11,6 +11,7 @@ from claudegwd.openai_api.chat_request import ChatRequest, parse_chat_request
 from claudegwd.openai_api.errors import CallerError, InvalidRequest
 from claudegwd.openai_api.older_gateway import checked_id
 from claudegwd.openai_api.usage import Usage
+from claudegwd.planning import plan_chat
 from claudegwd.public.bodies import read_body
 from claudegwd.public.reply import Reply
 from claudegwd.public.requests import during
@@ -72,7 +73,7 @@ async def chat_debug() -> Response:
     gateway: Gateway = g.gateway
     try:
         wanted = parse_chat_request(await read_body(), gateway.bounds)
-        gateway.plan(wanted, g.client)
+        plan_chat(gateway, wanted, g.client)
     except CallerError as error:
         fault = {"message": error.message, "param": error.param, "code": error.code}
         return jsonify({"status": "validation_error", "errors": [fault]})

@@ -205,7 +205,7 @@ class Reply:
 
     def _refused(self, error: GatewayError) -> GatewayError:
         """Count an error that is told inside a stream."""
-        self._gateway.refused(error)
+        self._gateway.counts.refused(error)
         self._record.code = error.code
         return error
 
@@ -213,7 +213,7 @@ class Reply:
         """Count a complete answer to its key and to this request, and those that were not used: they were paid for."""
         for question in choice.answered:
             self.usage += _usage(finished(question).usage)
-            self._gateway.answered(question)
+            self._gateway.questions.answered(question)
 
     def _spent(self) -> int:
         """The tokens that the request has used so far, as far as can be told."""

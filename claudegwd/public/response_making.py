@@ -17,6 +17,7 @@ from claudegwd.openai_api.responses_request import ResponsesRequest
 from claudegwd.openai_api.responses_response import ResponseObject, compaction_body
 from claudegwd.openai_api.responses_stream import ResponsesStream
 from claudegwd.openai_api.usage import Usage
+from claudegwd.planning import plan_chat
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.reply import Reply, worker_headers
 from claudegwd.public.requests import Call
@@ -130,7 +131,7 @@ class ResponseMaking:
         return ResponsesStream(made, self._token, self.wanted.shapes, sources=self.wanted.sources)
 
     def _plan(self, chat: ChatRequest) -> Plan:
-        return self._call.gateway.plan(chat, self._call.client)
+        return plan_chat(self._call.gateway, chat, self._call.client)
 
     def _go_on(self, chat: ChatRequest, answer: Answer) -> Plan:
         """The question after the summary."""

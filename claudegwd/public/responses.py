@@ -11,6 +11,7 @@ from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.responses_request import parse_responses_request, read_responses_request
 from claudegwd.openai_api.responses_response import lost_body, page_of_items, parse_items_page
+from claudegwd.planning import plan_chat
 from claudegwd.public import background
 from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
@@ -58,7 +59,7 @@ async def responses_input_tokens() -> Response:
     wanted = read_responses_request(Fields(fields), gateway.bounds, earlier(len(body)))
     making = ResponseMaking(this_call(), wanted)
     with making.told():
-        tokens = prompt_tokens(gateway.plan(await with_fetched_images(gateway, wanted.chat), g.client))
+        tokens = prompt_tokens(plan_chat(gateway, await with_fetched_images(gateway, wanted.chat), g.client))
     counted = encode({"object": "response.input_tokens", "input_tokens": tokens})
     return Response(counted, content_type=_JSON, headers={"x-claudegw-estimated": "input_tokens"})
 

@@ -61,7 +61,7 @@ class ResponsesSocket:
             try:
                 self._enter(stack)
             except GatewayError as error:
-                self._gateway.refused(error)
+                self._gateway.counts.refused(error)
                 await self._refuse(error)
                 return
             await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
@@ -112,7 +112,7 @@ class ResponsesSocket:
                 create = read_message(event["text"], self._gateway.bounds)
                 self._hand_over(create, nursery)
             except GatewayError as error:
-                self._gateway.refused(error)
+                self._gateway.counts.refused(error)
                 await self._write(error_message(error, None))
 
     def _hand_over(self, create: Create, nursery: trio.Nursery) -> None:
@@ -150,12 +150,12 @@ class ResponsesSocket:
         record.address = self._address
         with ending() as stack:
             stack.callback(over, gateway, record)
-            stack.callback(gateway.begin_request())
+            stack.callback(gateway.counts.begin())
             try:
                 await self._make(create, record, stack)
                 record.status = 200
             except GatewayError as error:
-                gateway.refused(error)
+                gateway.counts.refused(error)
                 record.status, record.code = error.status, error.code
                 await self._write(error_message(error, create.stream_id))
             except Exception as error:  # noqa: BLE001 - the boundary of a request: the connection goes on

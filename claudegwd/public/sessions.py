@@ -36,7 +36,7 @@ async def sessions_create() -> Response:
     """Make a session. Chats that name it, and bring no system prompt of their own, are asked with its own."""
     gateway: Gateway = g.gateway
     wanted = parse_session(await read_body(), gateway.bounds)
-    model = gateway.model(wanted.model or gateway.config.claude.default_model, g.client).id
+    model = gateway.offered.find(wanted.model or gateway.config.claude.default_model, g.client).id
     now = time.time()
     session = Session(str(uuid4()), wanted.project_id, wanted.title, model, wanted.system_prompt, now, now)
     await gateway.sessions.read(create_session, g.client.owner, session)

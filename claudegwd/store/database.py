@@ -7,13 +7,14 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import trio
 
+from claudegwd import contract
 from claudegwd.logs import event, log
 from claudegwd.store.schema import STEPS, VERSION
 
@@ -238,3 +239,15 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
 def _is_one_of(error: sqlite3.DatabaseError, codes: frozenset[int]) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in codes  # the low byte: extended codes refine it
+
+
+def open_database(env: Mapping[str, str]) -> Database:
+    """The state file, or one in memory where there is nowhere to write. Blocking. Raises StateInUseError."""
+    path = contract.state_directory(env) / FILE_NAME
+    try:
+        return Database(path)
+    except StateInUseError:
+        raise
+    except StateError as error:
+        event(log, logging.ERROR, "the state is kept in memory only", problem=str(error))
+        return Database(None, str(error))

@@ -1,6 +1,6 @@
 """What a turn gives, in the order in which it comes: the inner protocol's answer in the outer one's terms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
@@ -162,3 +162,12 @@ Output: TypeAlias = (
     | Failed
     | Verbatim
 )
+
+
+def has_token(outputs: Sequence[Output]) -> bool:
+    """Whether anything of an answer is among them, and not only that it begins or has failed."""
+    return any(not isinstance(output, Started | Failed) and not _is_start(output) for output in outputs)
+
+
+def _is_start(output: Output) -> bool:
+    return isinstance(output, Verbatim) and output.name == "message_start"

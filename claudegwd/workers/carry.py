@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from claudegwd.claude_cli import commands
+from claudegwd.keys.answers import NoKeys
+from claudegwd.keys.key import BASE_URL_VARIABLE, UpstreamKey
 from claudegwd.translate.parameters import EXTRA_BODY
 from claudegwd.translate.plan import Plan
 from claudegwd.translate.whole_body import whole_body
@@ -66,3 +68,11 @@ async def _turns(loan: Loan, plan: Plan, settings: dict[str, Any], key: str, *, 
     lines = await replay(worker, plan, held)
     # What the model adds to a beginning of its own cannot be told from what the client will make of the two.
     return worker.ask(plan.turn(), lines, kept=kept, last_use=plan.is_prefill)
+
+
+def credentials(key: UpstreamKey | NoKeys, worker: Worker) -> Credentials:
+    """The variables that say whose credentials are used, and where. Without keys they are in the environment since the
+    start; the address is said anew each time, because the worker may have taken it away."""
+    if isinstance(key, UpstreamKey):
+        return key.for_worker()
+    return {BASE_URL_VARIABLE: worker.launch.env.get(BASE_URL_VARIABLE, "")}

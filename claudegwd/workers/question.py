@@ -1,21 +1,28 @@
 """One question, from its plan to the last token: the worker, the key, the retries before the first token.
 
-A task in the gateway's nursery prepares the answer up to its first token, where everything can still be tried again;
-from then on the request's own task reads the worker's channel directly, and nothing is retried.
+Theory of operation. A task in the questions' nursery prepares the answer up to its first token, where everything can
+still be tried again; from then on the request's own task reads the worker's channel directly, and nothing is retried.
+
+- Promised: the reader gets the outputs of one attempt and no other, in order, and then the end or one error. Nothing of
+  an attempt is handed out before it has a token. `close` gives everything back, at once, whenever it is called.
+- What can interleave: `close` with either task, at every await; the end of the worker, by the pool's sweep or by
+  itself, which the channel tells; a reload, which changes keys and bounds for the next attempt. The two tasks never
+  read at the same time: `first` waits for the one that prepares.
+- Bounded: the whole by limits.request_seconds, waiting for keys by keys.hold_seconds, attempts by the failure table and
+  MAX_ATTEMPTS, and each wait as `waits.py` lists it.
 """
 
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import trio
 
-from claudegwd.config.schema import LimitsConfig
-from claudegwd.keys.answers import ENVIRONMENT, NoKeys, WaitForKey
-from claudegwd.keys.failures import FAILURES, FailureKind, RetryRule, backoff_seconds, error_for
-from claudegwd.keys.key import BASE_URL_VARIABLE, UpstreamKey
-from claudegwd.keys.ring import KeyRing
+from claudegwd.keys.answers import ENVIRONMENT, NoKeys
+from claudegwd.keys.failures import FailureKind, RetryRule, backoff_seconds
+from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import (
@@ -25,47 +32,22 @@ from claudegwd.openai_api.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from claudegwd.redact import redact
 from claudegwd.translate.answer import Answer
+from claudegwd.translate.outputs import has_token
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Failed, Finished, Output, Started, Verbatim
-from claudegwd.workers.carry import carry
+from claudegwd.translate.turn import Failed, Finished, Output
+from claudegwd.workers.attempts import Attempts, error_of
+from claudegwd.workers.carry import carry, credentials
 from claudegwd.workers.output_channel import Batch, OutputReceiver
-from claudegwd.workers.pool import BETWEEN_EVENTS_SECONDS, Lease, Pool
+from claudegwd.workers.pool import Lease
 from claudegwd.workers.states import WorkerState
-from claudegwd.workers.worker import Worker, WorkerLost
+from claudegwd.workers.worker import WorkerLost
 
-# The longest silence before the upstream begins to answer that is taken for work: a long prompt on a busy upstream.
-FIRST_EVENT_SECONDS = 120.0
+if TYPE_CHECKING:
+    from claudegwd.workers.questions import Questions
 
 # How often a question that has no answer yet is looked after: what it waits for changes with the first sign of life.
 LOOK_SECONDS = 0.25
-
-# A bound on attempts beside those of the failure table: more keys than this in one request are a loop.
-MAX_ATTEMPTS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Bounds on one question, in seconds. `backs_off`: whether an upstream that fails is asked again after a pause."""
-
-    hold: float
-    request: float
-    first_event: float = FIRST_EVENT_SECONDS
-    between_events: float = BETWEEN_EVENTS_SECONDS
-    backs_off: bool = True
-
-
-@dataclass(slots=True)
-class Attempts:
-    """What one question has tried so far."""
-
-    tried: set[str] = field(default_factory=set)
-    spent: dict[FailureKind, int] = field(default_factory=dict)
-    count: int = 0
-    processes_failed: bool = False
-    broken_off: bool = False  # after the upstream had begun to answer
-    held_until: float | None = None  # the wall clock: it waits for keys no longer than this, all waits together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +67,7 @@ class Question:
         self.whole = whole  # nothing is handed out before the end, so up to there it may be asked again
         self.how = ""
         self.key: str | None = None
-        self._key_digest: str | None = None
+        self.key_digest: str | None = None
         self.attempts = Attempts()
         self.error: GatewayError | None = None
         self.waited = 0.0  # seconds for a worker: in the queue, or for the CLI to end its last turn
@@ -133,7 +115,7 @@ class Question:
                 return batch[:-1]
             broken = batch[-1]
         self._report(broken)
-        raise _error_of(broken)
+        raise error_of(broken)
 
     @property
     def answer(self) -> Answer:
@@ -165,7 +147,7 @@ class Question:
 
     def spawn(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
         """Run a task beside the request, in the nursery that owns all questions."""
-        self._questions.nursery.start_soon(_contained, task, *arguments)
+        self._questions.spawn(task, *arguments)
 
     # -- the preparing task -------------------------------------------------------------------------------------------
 
@@ -232,11 +214,11 @@ class Question:
         worker = lease.worker
         self.key = key.name
         # A late failure of a token that was replaced meanwhile must not mark the new one.
-        self._key_digest = key.digest if isinstance(key, UpstreamKey) else None
+        self.key_digest = key.digest if isinstance(key, UpstreamKey) else None
         if not again:
             self._asked = pool.signatures.restored(self.plan, lease.held)
         self._receive = await carry(
-            lease, self._asked, _credentials(key, worker), key.name, again=again, system=pool.plain_system
+            lease, self._asked, credentials(key, worker), key.name, again=again, system=pool.plain_system
         )
         self._answer = worker.answer
         self.uses.append(Use(key.name, self._answer))
@@ -244,13 +226,13 @@ class Question:
     async def _read_first(self) -> Failed | None:
         first: list[Output] = []
         while (batch := await self._receive_soon()) is not None:
-            if batch and isinstance(batch[-1], Failed) and (self.whole or not _has_token([*first, *batch[:-1]])):
+            if batch and isinstance(batch[-1], Failed) and (self.whole or not has_token([*first, *batch[:-1]])):
                 return batch[-1]
             first.extend(batch)
             self._begun = self._begun or bool(batch)
-            if self.spoke_at is None and _has_token(batch):
+            if self.spoke_at is None and has_token(batch):
                 self.spoke_at = trio.current_time()
-            if isinstance(first[-1], Finished) if self.whole and first else _has_token(first):
+            if isinstance(first[-1], Finished) if self.whole and first else has_token(first):
                 last = first[-1]
                 if isinstance(last, Failed):
                     self._broken = last  # in the same read as the first token: told when that has been
@@ -280,48 +262,19 @@ class Question:
     # -- what a failure leads to --------------------------------------------------------------------------------------
 
     def _report(self, failed: Failed) -> None:
-        if self._closed:
-            return  # it was stopped, which is nobody's failure
-        if failed.kind is FailureKind.UNREAD:
-            log_event(log, logging.WARNING, "an answer was not read", request_id=self.request_id)
-            return  # nor is this the upstream's, nor the key's
-        now = self._questions.clock()
-        name = self.key or ENVIRONMENT
-        detail = redact(failed.detail)
-        log_event(
-            log, logging.WARNING, "an attempt failed", request_id=self.request_id, key=name, reason=failed.kind.value,
-            status=failed.status, attempt=self.attempts.count, detail=detail or None,
-        )  # fmt: skip
-        self._questions.failures[failed.kind.value] = self._questions.failures.get(failed.kind.value, 0) + 1
-        self._questions.ring.failed(
-            name, failed.kind, now, model=self.plan.model.cli_name, reset_at=self._reset_at(failed, now),
-            error=" ".join(f"{failed.kind.value} {failed.status or ''} {detail}".split()),
-            digest=self._key_digest,
-        )  # fmt: skip
+        if not self._closed:  # else it was stopped, which is nobody's failure
+            self._questions.report(self, failed, self._reset_at(failed))
 
-    def _reset_at(self, failed: Failed, now: float) -> float | None:
+    def _reset_at(self, failed: Failed) -> float | None:
         if failed.reset_at is not None or failed.kind is not FailureKind.RATE_LIMIT or self._lease is None:
             return failed.reset_at
-        return self._lease.worker.process.reset_at(now)
+        return self._lease.worker.process.reset_at(self._questions.clock())
 
     async def _next_step(self, failed: Failed) -> bool:
         """Prepare the next attempt; whether it goes to the same process. Raises the error when nothing is left."""
-        rule = FAILURES[failed.kind]
-        spent = self.attempts.spent.get(failed.kind, 0)
-        self.attempts.spent[failed.kind] = spent + 1
-        over = rule.retries is not None and spent >= rule.retries
-        if rule.retry is RetryRule.SAME_KEY_BACKOFF and not self._questions.timing.backs_off:
-            over = True
-        # What has begun is being paid for. One that broke off is asked once more; one that fell silent would take as
-        # long again.
-        if self._begun:
-            over = over or failed.kind is FailureKind.SILENT or self.attempts.broken_off
-            self.attempts.broken_off = True
-        if rule.retry is RetryRule.NEVER or over or self.attempts.count >= MAX_ATTEMPTS:
-            raise _error_of(failed)
-        self.attempts.tried.add(self.key or ENVIRONMENT) if rule.retry is RetryRule.NEXT_KEY else None
+        backs_off = self._questions.timing.backs_off
+        rule, spent = self.attempts.take(failed, self.key or ENVIRONMENT, begun=self._begun, backs_off=backs_off)
         if rule.retry is RetryRule.OTHER_PROCESS:
-            self.attempts.processes_failed = True
             self._drop_worker()
             return False
         if rule.retry is RetryRule.SAME_KEY_BACKOFF:
@@ -343,30 +296,17 @@ class Question:
     def _drop_worker(self) -> None:
         if self._lease is not None:
             self._lease.worker.close(now=True)
-            self._questions.pool.give_back(self._lease)
-            self._lease = None
+        self._let_worker_go()
 
     async def _choose_key(self) -> UpstreamKey | NoKeys:
         """The key for the next attempt; holds the request while one comes back within `hold_seconds`."""
         while True:
-            now = self._questions.clock()
-            choice = self._questions.ring.choose(
-                now,
-                model=self.plan.model.cli_name,
-                prefer=self._questions.pool.key_of(self.plan),
-                tried=self.attempts.tried,
-            )
+            choice = self._questions.choose(self.plan, self.attempts)
             if isinstance(choice, UpstreamKey | NoKeys):
                 return choice
-            if not isinstance(choice, WaitForKey):
-                raise error_for(choice.kind, keys=len(self._questions.ring) > 0)
-            if self.attempts.held_until is None:
-                self.attempts.held_until = now + self._questions.timing.hold
-            if choice.until > self.attempts.held_until:
-                raise error_for(choice.kind, retry_after=choice.until - now, refused=choice.refused)
             self._let_worker_go()
             self.waits_for_key = True
-            await trio.sleep(max(0.01, choice.until - now))
+            await trio.sleep(max(0.01, choice.until - self._questions.clock()))
             self.waits_for_key = False
             self.attempts.tried.clear()
 
@@ -379,58 +319,3 @@ class Question:
         if self._receive is None:
             raise InternalError("cannot read an answer before its question was asked")
         return self._receive
-
-
-def _error_of(failed: Failed) -> GatewayError:
-    return error_for(failed.kind, detail=redact(failed.detail))
-
-
-def _credentials(key: UpstreamKey | NoKeys, worker: Worker) -> dict[str, str]:
-    """The variables that say whose credentials are used, and where. Without keys they are in the environment since the
-    start; the address is said anew each time, because the worker may have taken it away."""
-    if isinstance(key, UpstreamKey):
-        return key.for_worker()
-    return {BASE_URL_VARIABLE: worker.launch.env.get(BASE_URL_VARIABLE, "")}
-
-
-async def _contained(task: Callable[..., Awaitable[object]], *arguments: object) -> None:
-    """A task of one request, whose faults are nobody else's: the nursery that owns all of them must not end by one."""
-    try:
-        await task(*arguments)
-    except Exception as error:  # noqa: BLE001 - a boundary: the other requests go on
-        log_event(log, logging.ERROR, "a task of a request failed unexpectedly", cause=error)
-
-
-def _has_token(outputs: Sequence[Output]) -> bool:
-    return any(not isinstance(output, Started | Failed) and not _is_start(output) for output in outputs)
-
-
-def _is_start(output: Output) -> bool:
-    return isinstance(output, Verbatim) and output.name == "message_start"
-
-
-@dataclass(slots=True)
-class Questions:
-    """Where questions are asked. `clock` is the wall clock: resets are named in it."""
-
-    pool: Pool
-    ring: KeyRing
-    timing: Timing
-    clock: Callable[[], float]
-    nursery: trio.Nursery
-    failures: dict[str, int] = field(default_factory=dict)
-
-    def ask(self, plan: Plan, request_id: str, *, whole: bool = False) -> Question:
-        """Begin; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
-        question = Question(self, plan, request_id, whole=whole)
-        self.nursery.start_soon(_contained, question.prepare)
-        return question
-
-    def configure(self, limits: LimitsConfig, hold_seconds: float) -> None:
-        """New bounds, for the questions that come."""
-        self.timing = Timing(hold=hold_seconds, request=limits.request_seconds)
-
-    def answered(self, question: Question, finished: Finished) -> None:
-        """Count a finished answer to its key."""
-        usage = finished.usage
-        self.ring.succeeded(question.key or ENVIRONMENT, self.clock(), usage.prompt + usage.completion)

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from claudegwd.config.load import load
-from claudegwd.gateway import Gateway
+from claudegwd.gateway import load_gateway
 from claudegwd.keys.file import add_key, load_keys, remove_key
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.keys.parse import KeysError
@@ -39,7 +39,7 @@ async def running(directory: Path, keys: str | None) -> AsyncIterator[Reloader]:
     loaded = load(config, env)
     logs = LogRing()
     with closing(Database(None)) as database:
-        gateway = Gateway(loaded, load_keys(directory / "keys.json", env), database, logs, env)
+        gateway = await load_gateway(loaded, load_keys(directory / "keys.json", env), database, logs, env)
         handler = LogHandler(logs, io.StringIO(), {}, _no_journal)
         async with trio.open_nursery() as nursery:
             await nursery.start(gateway.run)

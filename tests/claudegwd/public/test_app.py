@@ -12,6 +12,7 @@ from claudegwd.limits.clients import ClientBook
 from claudegwd.limits.meter import Limits
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.public.app import ROUTES, public_app
+from claudegwd.request_counts import RequestCounts
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
 
@@ -26,8 +27,7 @@ def gateway() -> Any:
         ledger=Ledger(Database(None)),
         metrics=SimpleNamespace(responded=lambda *_: None),
         needs_key=lambda: False,
-        begin_request=lambda: lambda: None,
-        refused=lambda _: None,
+        counts=RequestCounts(),
     )
 
 

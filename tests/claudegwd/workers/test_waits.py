@@ -61,8 +61,8 @@ def test_every_bound_exists() -> None:
 
 
 def test_no_sweep_is_less_patient_than_the_wait_that_it_could_end() -> None:
-    from claudegwd.workers import pool, question, states
+    from claudegwd.workers import pool, questions, states
 
-    assert question.FIRST_EVENT_SECONDS <= pool.BETWEEN_EVENTS_SECONDS
+    assert questions.FIRST_EVENT_SECONDS <= pool.BETWEEN_EVENTS_SECONDS
     assert states.ACKNOWLEDGE_SECONDS <= states.START_SECONDS <= pool.BETWEEN_EVENTS_SECONDS
     assert pool.SETTLING_SECONDS < states.SETTLE_SECONDS

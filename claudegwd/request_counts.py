@@ -1,0 +1,29 @@
+"""Requests under way and so far, of any kind, for the status and the metrics."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from claudegwd.openai_api.errors import GatewayError
+
+
+class RequestCounts:
+    """`active`: under way; `total`: since the start; `failed`: answers that were errors, by code."""
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.total = 0
+        self.failed: Counter[str] = Counter()
+
+    def begin(self) -> Callable[[], None]:
+        """Count a request; call what it returns at its end."""
+        self.total += 1
+        self.active += 1
+
+        def end() -> None:
+            self.active -= 1
+
+        return end
+
+    def refused(self, error: GatewayError) -> None:
+        """Count an answer that is an error."""
+        self.failed[error.code or "error"] += 1

@@ -1,0 +1,77 @@
+"""No file and no class grows beyond what one can hold in mind, but for those that say why, up to their own bound."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MOST_LINES = 300
+MOST_ATTRIBUTES = 20
+
+# Files that are longer: by how much they may be, and why they are.
+LONGER: dict[str, tuple[int, str]] = {
+    "claudegwd/workers/worker.py": (550, "one process seen from its borrower, its reader and its sweep: one state"),
+    "claudegwd/workers/pool.py": (430, "lending, queue and sweep change the same leases, between two awaits"),
+    "claudegwd/workers/question.py": (325, "one question, read beside its theory of operation"),
+    "claudegwd/keys/ring.py": (345, "every way in which the active key changes, in one place"),
+    "claudegwd/keys/failures.py": (315, "a table, and the classification that leads to its rows"),
+    "claudegwd/keys/parse.py": (310, "each form in which keys are written, with what is said of its faults"),
+    "claudegwd/translate/turn.py": (315, "all events of an answer, and the states that they lead through"),
+    "claudegwd/public/reply.py": (340, "what a request used is counted once, however it ends"),
+}
+
+# Classes with more attributes: how many they may have, and why.
+WIDER: dict[str, tuple[int, str]] = {
+    "Gateway": (33, "what the two faces share, an attribute each; it decides nothing"),
+    "ChatRequest": (30, "OpenAI's parameters, as they are"),
+    "_Schema": (21, "JSON Schema's keywords, as they are"),
+    "_Modern": (60, "JSON Schema's keywords, as they are"),
+    "Question": (27, "what a question knows of itself is what the log, the ledger and the status show"),
+    "Worker": (39, "one process: its pipe, its turn, its transcript and what was last written to it"),
+}
+
+
+def paths() -> list[Path]:
+    return sorted(path for top in ("claudegwd", "claudegwctl") for path in (ROOT / top).rglob("*.py"))
+
+
+def classes() -> Iterator[tuple[str, int]]:
+    """Every class, with the number of its attributes: those that are declared and those that are assigned."""
+    for path in paths():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                yield node.name, len(set(_attributes(node)))
+
+
+def _attributes(node: ast.ClassDef) -> Iterator[str]:
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            yield item.target.id
+    for found in ast.walk(node):
+        match found:
+            case ast.Attribute(value=ast.Name(id="self"), ctx=ast.Store()):
+                yield found.attr
+
+
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_file_is_too_long(path: Path) -> None:
+    most, _ = LONGER.get(path.relative_to(ROOT).as_posix(), (MOST_LINES, ""))
+    assert len(path.read_text("utf-8").splitlines()) <= most, "take out what is a thing of its own"
+
+
+def test_no_class_has_too_many_attributes() -> None:
+    found = {name: count for name, count in classes() if count > WIDER.get(name, (MOST_ATTRIBUTES, ""))[0]}
+    assert found == {}, "take out what is a thing of its own"
+
+
+def test_exceptions_are_needed() -> None:
+    for name, (most, why) in LONGER.items():
+        lines = len((ROOT / name).read_text("utf-8").splitlines())
+        assert MOST_LINES < lines <= most, name
+        assert why
+    counts = dict(classes())
+    for name, (most, why) in WIDER.items():
+        assert MOST_ATTRIBUTES < counts[name] <= most, name
+        assert why
