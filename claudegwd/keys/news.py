@@ -11,7 +11,8 @@ from claudegwd.keys.states import USABLE, KeyState
 class KeyNews:
     """One key's change of state. `before` None: it is new; `after` None: it was removed.
 
-    `until`: seconds since the epoch, where it comes back by itself. `usable` and `keys`: how many there are now.
+    `until`: seconds since the epoch, where it comes back by itself; `soonest`: when the first of all keys does.
+    `usable` and `keys`: how many there are now.
     """
 
     name: str
@@ -21,6 +22,7 @@ class KeyNews:
     until: float | None
     usable: int
     keys: int
+    soonest: float | None = None
 
     @property
     def lost(self) -> bool:
@@ -45,12 +47,14 @@ class ToldStates:
         """Tell what differs. `about`: the key that `reason` happened to; others changed because of it."""
         before, self._states = self._states, _states(entries)
         usable = sum(entry.usable for entry in entries.values())
+        soonest = min((entry.until for entry in entries.values() if entry.until), default=None)
         for name in [*before, *(name for name in self._states if name not in before)]:
             if before.get(name) is self._states.get(name):
                 continue
             why = reason if about in (None, name) else f"{reason} of {about}"
             until = entries[name].until or None if name in entries else None
-            listener(KeyNews(name, before.get(name), self._states.get(name), why, until, usable, len(entries)))
+            after = self._states.get(name)
+            listener(KeyNews(name, before.get(name), after, why, until, usable, len(entries), soonest))
 
 
 def _states(entries: Mapping[str, KeyEntry]) -> dict[str, KeyState]:

@@ -119,7 +119,7 @@ def of_test(now: float) -> Notice:
 
 
 def _back(until: float | None) -> str:
-    return "" if until is None else f"; it is tried again {moment(until)}"
+    return "" if until is None else f"; the first of them is tried again {moment(until)}"
 
 
 def _moment(at: float) -> str:

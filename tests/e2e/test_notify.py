@@ -17,6 +17,7 @@ from claudegwd.demo.replies import say
 from claudegwd.demo.script import Answer, RecordedRequest, ScriptedUsage, revoked, spent
 from tests.control_cli import ctl
 from tests.e2e.harness import MODEL, Running, running
+from tests.e2e.test_login import without_keys
 from tests.e2e.test_windows import limits
 
 pytestmark = pytest.mark.cli
@@ -80,6 +81,16 @@ async def test_a_window_and_a_budget(tmp_path: Path) -> None:
         await until_told(gateway, tmp_path, [("budget_reached", "laptop"), ("window_full", "k0")])
         assert "93% of the limit 5h of the key k0 is used" in told(tmp_path)[1]["text"]
         assert "the budget of 0.01usd/month of the client laptop is used up" in told(tmp_path)[0]["text"]
+
+
+async def test_a_login_that_is_refused(tmp_path: Path) -> None:
+    async with without_keys("ANTHROPIC_API_KEY") as gateway:
+        gateway.daemon.write_config(telling(tmp_path))
+        assert (await gateway.control("POST", "/v1/reload")).status_code == 200
+        gateway.endpoint.script = lambda _: revoked()
+        for _ in range(2):
+            await gateway.refused("hi")
+        await until_told(gateway, tmp_path, [("keys_gone", "ANTHROPIC_API_KEY")])
 
 
 @asynccontextmanager

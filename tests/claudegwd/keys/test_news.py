@@ -31,6 +31,7 @@ def test_each_change_of_a_state_is_told_once_with_why_and_until_when() -> None:
         ("a", "cooling", "rate_limit 429", NOW + 5, False), ("b", "active", "rate_limit 429 of a", None, False),
     ]  # fmt: skip
     subject.failed("b", FailureKind.AUTHENTICATION, NOW)
+    assert told[-1].soonest == NOW + 5, "when the other one is back"
     assert heard() == [("b", "invalid", "authentication", None, True)]
     subject.settle(NOW + 5)
     subject.snapshot(NOW + 5)

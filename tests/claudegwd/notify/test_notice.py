@@ -24,7 +24,7 @@ NOW = 1_800_000_000.0
 
 
 def news(before: KeyState | None, after: KeyState | None, usable: int, until: float | None = None) -> KeyNews:
-    return KeyNews("work", before, after, "rate_limit 429: sk-false-1 said", until, usable, 2)
+    return KeyNews("work", before, after, "rate_limit 429: sk-false-1 said", until, usable, 2, until)
 
 
 @pytest.mark.parametrize(
