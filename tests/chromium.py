@@ -60,6 +60,10 @@ def chromium() -> Iterator[int]:
             shutil.rmtree(home, ignore_errors=True)
 
 
+class ProtocolError(Exception):
+    """The browser could not do what it was asked."""
+
+
 class Page:
     """One page. `problems` are what its console and the browser complained of."""
 
@@ -77,7 +81,8 @@ class Page:
         with trio.fail_after(PATIENCE_SECONDS):
             await done[0].wait()
         [answer] = done[1]
-        assert "error" not in answer, answer["error"]
+        if "error" in answer:
+            raise ProtocolError(str(answer["error"]))
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -126,7 +131,10 @@ class Page:
     async def _quiet(self, expression: str) -> Any:
         # An element has no value: that it is there is the answer.
         asked = f"(async () => {{ const v = await ({expression}); return v instanceof Node ? true : v; }})()"
-        found = await self.call("Runtime.evaluate", expression=asked, returnByValue=True, awaitPromise=True)
+        try:
+            found = await self.call("Runtime.evaluate", expression=asked, returnByValue=True, awaitPromise=True)
+        except ProtocolError:
+            return None  # the page was left while it was asked
         return None if "exceptionDetails" in found else found["result"].get("value")
 
     async def text(self, selector: str) -> str:
