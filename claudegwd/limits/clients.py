@@ -253,6 +253,10 @@ class ClientBook:
         stored = [name for name in sorted(changed) if not self._clients[name].configured]
         return [(name, replace(self._usage[name])) for name in stored]
 
+    def changed_still(self, names: Iterable[str]) -> None:
+        """Those totals were taken, and could not be stored."""
+        self._changed.update(name for name in names if name in self._clients)
+
     def _end(self, name: str) -> None:
         for end in tuple(self._under_way.get(name, ())):
             end()

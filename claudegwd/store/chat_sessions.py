@@ -173,6 +173,9 @@ class ChatSessions:
         uses, self._pending, self._changed = self._pending, {}, trio.Event()
         try:
             await self._database.run(_write, uses, self._clock())
+        except trio.Cancelled:  # before it began: what runs in a thread is waited for
+            self._take_back(uses)
+            raise
         except (sqlite3.Error, StateError) as error:
             self._say_failing(error)
             self._take_back(uses)

@@ -198,12 +198,15 @@ class ClientKeys:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Write what is owed and the totals that changed. A disk that fails is logged, and what is owed tried again;
-        the next request of a client writes its totals again."""
+        """Write what is owed and the totals that changed. A disk that fails is logged, and both are tried again."""
         with suppress(sqlite3.Error, StateError):
             await self._pay()
             if totals := self.book.take_changed():
-                await self._run(save_totals, totals)
+                try:
+                    await self._run(save_totals, totals)
+                except (sqlite3.Error, StateError, trio.Cancelled):
+                    self.book.changed_still(name for name, _ in totals)
+                    raise
 
     async def _run(self, function: Callable[..., None], *args: Any) -> None:
         try:

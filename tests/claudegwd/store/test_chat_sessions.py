@@ -102,6 +102,19 @@ async def test_totals_are_written_behind_and_at_the_end(
     assert last.total_tokens == 2
 
 
+async def test_a_write_that_is_cancelled_before_it_began_loses_nothing(
+    sessions: ChatSessions, database: Database
+) -> None:
+    sessions.use("a", "s", project_id=None, model="sonnet", tokens=1)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await sessions.flush()
+    assert await sessions.flush()
+    found = await row(sessions)
+    assert found is not None
+    assert (found.total_tokens, found.message_count) == (1, 1)
+
+
 async def test_a_disk_that_fails_loses_nothing_and_grows_nothing(tmp_path: Path) -> None:
     database = Database(tmp_path / "state.db")
     sessions = ChatSessions(database, lambda: NOW)

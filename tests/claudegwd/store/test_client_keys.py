@@ -115,6 +115,20 @@ async def test_a_disk_that_fails(database: Database, caplog: pytest.LogCaptureFi
     await keys.create("b")
 
 
+async def test_totals_that_could_not_be_written_are_tried_again(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    await keys.create("a")
+    keys.book.used(keys.book.get("a"), 10, NOW)
+    await database.run(lambda c: c.execute("ALTER TABLE clients RENAME TO away").rowcount)
+    await keys.flush()
+    await database.run(lambda c: c.execute("ALTER TABLE away RENAME TO clients").rowcount)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await keys.flush()
+    await keys.flush()
+    assert (await reloaded(path)).book.rows()[0][1].tokens == 10
+
+
 @pytest.mark.parametrize("end", ["revoke", "remove"])
 async def test_who_was_shut_out_during_a_full_disk_stays_out(
     database: Database, path: Path, autojump_clock: trio.testing.MockClock, end: str
