@@ -11,10 +11,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,7 +49,9 @@ def chromium() -> Iterator[int]:
     # Root's has no sandbox; what it shows here is our own page.
     options = [*OPTIONS, f"--user-data-dir={home}", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     env = {**os.environ, "HOME": home, "LC_ALL": "C.UTF-8"}
-    process = subprocess.Popen([found, *options, "about:blank"], stderr=subprocess.PIPE, text=True, env=env)
+    process = subprocess.Popen(
+        [found, *options, "about:blank"], stderr=subprocess.PIPE, text=True, env=env, start_new_session=True
+    )
     assert process.stderr is not None
     with process.stderr:
         try:
@@ -57,6 +60,8 @@ def chromium() -> Iterator[int]:
         finally:
             process.terminate()
             process.wait(PATIENCE_SECONDS)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its helpers, which would go on writing into its home
             shutil.rmtree(home, ignore_errors=True)
 
 
