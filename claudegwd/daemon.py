@@ -4,6 +4,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, closing
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import trio
+from quart_trio import QuartTrio
 
 from claudegwd import contract
 from claudegwd.config.check import auth_required
@@ -33,6 +35,7 @@ from claudegwd.notify.notice import of_watchdog
 from claudegwd.own_files import ControlFace, hold_own_files
 from claudegwd.public.app import public_app
 from claudegwd.public.health import URGENT
+from claudegwd.public.inside import inside_app
 from claudegwd.redact import know_tokens
 from claudegwd.reloader import Reloader
 from claudegwd.serving import Server, connections_within
@@ -50,6 +53,8 @@ DRAIN_SECONDS = 60.0
 EXTEND_SECONDS = 15.0
 FIRST_SPARE_SECONDS = 5.0  # seen: 0.6; the demo then says that it is ready all the same
 STATUS_SECONDS = 5.0
+# A CLI in a workspace has a few requests under way at once; what else asks there may wait.
+INSIDE_CONNECTIONS = 32
 
 STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 # What logrotate and others send to have files opened anew. We have none, and by default these end a process.
@@ -106,6 +111,7 @@ async def run(
             sockets = [listener.socket for listener in public.listeners]
             server = Server(public_app(gateway), sockets, URGENT, room, gateway.config.server.max_body_bytes)
             await nursery.start(server.serve)
+            gateway.workspaces.serve = partial(_serve_inside, inside_app(gateway))
             face = ControlFace(control_app(Controls(gateway, reloader)), control, nursery)
             await face.start()
             for name in public.stale:
@@ -168,6 +174,11 @@ async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
     base_url = await nursery.start(endpoint.serve)
     keys = tuple(UpstreamKey(f"demo-{number}", token, base_url) for number, token in enumerate(DEMO_KEYS, 1))
     return KeysSource(keys, "the demo", writable=False)
+
+
+async def _serve_inside(app: QuartTrio, listener: socket.socket) -> None:
+    """Answer a CLI in a workspace on its own listener, until cancelled."""
+    await Server(app, [listener], connections=INSIDE_CONNECTIONS).serve()
 
 
 async def _first_spare(gateway: Gateway) -> None:

@@ -19,6 +19,7 @@ from claudegwd.key_log import log_key_news
 from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
 from claudegwd.launcher import Launcher
+from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Limits
 from claudegwd.logs import LogRing, log
 from claudegwd.logs import event as log_event
@@ -28,7 +29,7 @@ from claudegwd.notify.notice import of_cli
 from claudegwd.notify.notifications import Notifications
 from claudegwd.offered_models import OfferedModels
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.errors import CliError
+from claudegwd.openai_api.errors import CliError, ModelNotFound
 from claudegwd.request_counts import RequestCounts
 from claudegwd.status import problem, status
 from claudegwd.store.audit import Audit
@@ -44,12 +45,15 @@ from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.supervised import supervised
 from claudegwd.transitions import after
+from claudegwd.translate.plan import Plan
 from claudegwd.workers.known_cli import KnownCli
 from claudegwd.workers.pool import Pool
 from claudegwd.workers.process import Launch
+from claudegwd.workers.question import Question
 from claudegwd.workers.questions import Questions, Timing
 from claudegwd.workers.running_request import RunningRequest
 from claudegwd.workers.starts import MAX_FAILED_STARTS
+from claudegwd.workspaces.workspaces import Workspaces
 
 
 def own_version() -> str:
@@ -129,6 +133,7 @@ class Gateway:
         self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())
         timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
         self.questions = Questions(self.pool, self.ring, timing, time.time)
+        self.workspaces = Workspaces(self.questions, self.launcher, env, partial(self.audit.note, None, None))
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -202,7 +207,7 @@ class Gateway:
         self.configure_pool()
         if other:
             self.pool.renew()
-        self.offered.offer(self.config.claude, cli)
+        self.offered.offer(self.config.claude, cli, self.config.workspaces)
 
     def configure(self, config: Config) -> None:
         """Let this be in effect, as far as it is the gateway's own."""
@@ -212,9 +217,18 @@ class Gateway:
         self.configure_pool()
         self.questions.configure(config.limits, config.keys.hold_seconds)
         self.notifications.configure(config.notify)
-        self.offered.offer(config.claude, self.launcher.cli)
+        self.offered.offer(config.claude, self.launcher.cli, config.workspaces)
 
     # -- requests -----------------------------------------------------------------------------------------------------
+
+    def ask(self, plan: Plan, *, client: Client, request_id: str, whole: bool) -> Question:
+        """Begin to answer; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
+        workspace = self.config.workspaces.get(plan.model.workspace)
+        if not plan.model.workspace:
+            return self.questions.ask(plan, request_id, whole=whole)
+        if workspace is None:
+            raise ModelNotFound("cannot go on in this workspace: it was removed in this moment", param="model")
+        return self.workspaces.ask(plan, request_id, workspace, client, whole=whole)
 
     def needs_key(self) -> bool:
         """Whether requests have to bring a client key."""

@@ -31,11 +31,11 @@ class Launcher:
         self.login = Login(env)
         self._ring = ring
         self._env = env
-        self._scratch = Scratch.make()
+        self.scratch = Scratch.make()
 
     def close(self) -> None:
         """Remove what processes were given to write to."""
-        self._scratch.remove()
+        self.scratch.remove()
 
     def launch(self, cli: KnownCli | None = None) -> Launch:
         """How a new process is started, of the CLI in use or of another one."""
@@ -45,7 +45,7 @@ class Launcher:
         # With its own login, and so without --bare, the CLI has an event for what is looked for in that log.
         client_log = bare and cli.client_log
         whole = self.carries_whole(cli)
-        home = self._scratch.next()
+        home = self.scratch.next()
         env = cli_launch.environment(
             self._cli_env(),
             home=home,
@@ -53,7 +53,7 @@ class Launcher:
             tool_seconds=self.config.workers.parked_seconds + TOOL_GRACE_SECONDS,
             client_log=client_log,
         )
-        settings = None if keys else self.login.write_settings(self._scratch.root)
+        settings = None if keys else self.login.write_settings(self.scratch.root)
         line = cli_launch.argv(cli.binary, bare=bare, client_log=client_log, whole=whole, settings=settings)
         return Launch(line, env, home, warms_up=keys, whole=whole, goes_back=cli.goes_back)
 

@@ -1,11 +1,12 @@
 """The models that are offered: those of the CLI in use, and the configured ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from claudegwd.config.load import Loaded
 from claudegwd.config.problems import ConfigError
-from claudegwd.config.schema import ClaudeConfig
+from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import Client
 from claudegwd.openai_api.errors import ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
@@ -13,6 +14,7 @@ from claudegwd.translate.catalogue import LONG_CONTEXT, Model, long_context, off
 from claudegwd.translate.fallbacks import stand_ins, strangers
 from claudegwd.translate.model_names import no_such_model
 from claudegwd.workers.known_cli import KnownCli
+from claudegwd.workspaces.plan import in_workspace, may_use, models_of, names_for, workspace_of
 
 
 class OfferedModels:
@@ -22,19 +24,34 @@ class OfferedModels:
         self._models: dict[str, Model] = {}
         self._config = ClaudeConfig()
         self._owner = ""
+        self._workspaces: Mapping[str, WorkspaceConfig] = {}
 
-    def offer(self, config: ClaudeConfig, cli: KnownCli) -> None:
+    def offer(self, config: ClaudeConfig, cli: KnownCli, workspaces: Mapping[str, WorkspaceConfig]) -> None:
         """Offer what this CLI has, and what is configured."""
         self._config = config
-        self._models = _offered(config, cli)
+        self._workspaces = workspaces
+        self._models = _offered(config, cli, workspaces)
         self._owner = f"anthropic-claude-{cli.version}"
 
     def find(self, name: str, client: Client) -> Model:
         """The model of this name. Raises ModelNotFound, also for one that this client may not use."""
+        named = self._config.aliases.get(name, name)
+        if (found := workspace_of(named, self._workspaces)) is not None:
+            return self._in_workspace(name, *found, client)
         model = self._models.get(name) or long_context(name, self._models)
         if model is None or not (client.allows(name) or client.allows(name.removesuffix(LONG_CONTEXT))):
             raise ModelNotFound(no_such_model(name, filter(client.allows, self._models)))
         return model
+
+    def _in_workspace(self, name: str, base: str, workspace: str, client: Client) -> Model:
+        """`name`, perhaps an alias, means `base` there. Raises ModelNotFound where this client is not granted that: the
+        same as for any other name."""
+        config = self._workspaces[workspace]
+        model = self._models.get(base) or long_context(base, self._models)
+        there = base in models_of(config, self._config) and may_use(config, client, f"{base}@{workspace}")
+        if model is None or not there:
+            raise ModelNotFound(no_such_model(name, filter(client.allows, self._models)))
+        return in_workspace(model, name, workspace)
 
     def stand_ins(self, model: Model, client: Client) -> Iterator[Model]:
         """Those that stand in for it where it is not to be had, and that this client may use."""
@@ -49,7 +66,11 @@ class OfferedModels:
 
     def infos(self, client: Client) -> list[ModelInfo]:
         """The models that this client may use, in the order in which they are listed."""
-        return [self._info(model) for model in self._models.values() if client.allows(model.id)]
+        found = [model for model in self._models.values() if client.allows(model.id)]
+        for name in names_for(self._workspaces, self._config, client):
+            with suppress(ModelNotFound):
+                found.append(self.find(name, client))
+        return list(map(self._info, found))
 
     def info(self, name: str, client: Client) -> ModelInfo:
         """One of them. Raises ModelNotFound."""
@@ -81,12 +102,13 @@ class OfferedModels:
 
 def check_models(loaded: Loaded, cli: KnownCli) -> None:
     """Raise ConfigError for a configuration that counts on models that this CLI does not have."""
-    models, fallback = _offered(loaded.config.claude, cli), loaded.config.claude.fallback
+    models, fallback = _offered(loaded.config.claude, cli, loaded.config.workspaces), loaded.config.claude.fallback
     unknown = strangers(fallback, lambda name: name in models or long_context(name, models) is not None)
     if unknown:
         text = no_such_model(unknown[0], models).removeprefix("cannot find the model ")
         raise ConfigError(*loaded.origin("claude.fallback"), f"names a model that is not offered, {text}")
 
 
-def _offered(config: ClaudeConfig, cli: KnownCli) -> dict[str, Model]:
-    return offered(cli.initialized.models, (*config.models, config.default_model), config.aliases)
+def _offered(config: ClaudeConfig, cli: KnownCli, workspaces: Mapping[str, WorkspaceConfig]) -> dict[str, Model]:
+    plain = {name: to for name, to in config.aliases.items() if not workspace_of(to, workspaces)}
+    return offered(cli.initialized.models, (*config.models, config.default_model), plain)

@@ -16,6 +16,7 @@ from claudegwctl.connecting.clients import CLIENTS, where
 from claudegwctl.main import app as control_app
 from claudegwd.config.environment import OLDER_NAMES, OLDER_NAMES_NOT_READ
 from claudegwd.config.fields import KEYS
+from claudegwd.config.workspaces import WORKSPACE_KEYS
 from claudegwd.control.routes import ROUTES as CONTROL_ROUTES
 from claudegwd.keys import states as keys
 from claudegwd.keys.failures import FAILURES, KeyEffect, RetryRule
@@ -46,6 +47,10 @@ def code(text: object) -> str:
 
 def settings() -> Table:
     rows = [(code(key), code(_toml(field.default)), field.allowed) for key, field in KEYS.items()]
+    rows += [
+        (code(f"workspaces.NAME.{key}"), code(_toml(default)), allowed)
+        for key, (_, allowed, default) in WORKSPACE_KEYS.items()
+    ]
     return Table(("key", "default", "may be", "what it does"), rows)
 
 

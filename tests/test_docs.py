@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 from claudegwd.config.check import build, flatten
 from claudegwd.config.environment import NO_SETTINGS, read_environment
 from claudegwd.config.fields import FIELDS, KEYS
+from claudegwd.config.problems import Errors
+from claudegwd.config.workspaces import read_workspaces
 from tests.doc_sources import TABLES, commands
 from tests.doc_tables import DOCUMENTS, ROOT, empty_cells, written_anew
 
@@ -49,7 +51,9 @@ def _toml_blocks() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "block"), list(_toml_blocks()))
 def test_examples_of_the_configuration_are_valid(name: str, block: str) -> None:
-    build(flatten(tomllib.loads(block), name), lambda key: (name, key))
+    tables, errors = tomllib.loads(block), Errors()
+    read_workspaces(tables.pop("workspaces", {}), name, errors)
+    build(flatten(tables, name, errors), lambda key: (name, key), errors)
 
 
 def test_variables_that_are_named_exist() -> None:

@@ -28,6 +28,10 @@ PURE_KEYS = (
 )  # fmt: skip
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 NOTICES = ("claudegwd.notify.notice", "claudegwd.notify.repeats")
+# What Claude may do in a workspace; the rest of claudegwd/workspaces runs it.
+POLICY = tuple(f"claudegwd.workspaces.{name}" for name in ("actions", "command", "policy", "rules"))
+# And what a CLI says that works there.
+DIALOGUE = tuple(f"claudegwd.workspaces.{name}" for name in ("plan", "transcript", "turn"))
 # What every layer above the pure ones may use.
 BASE = (
     "claudegwd.transitions",
@@ -41,8 +45,13 @@ PURE = (
     "claudegwd.openai_api", "claudegwd.messages_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits",
     "claudegwd.ledger",
     *RING,
+    *POLICY,
+    *DIALOGUE,
 )  # fmt: skip
-SHELL = ("claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching", "claudegwd.notify")
+SHELL = (
+    "claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching", "claudegwd.notify",
+    "claudegwd.workspaces",
+)  # fmt: skip
 # The state that both faces show: above the shell, below them.
 HEART = (
     "claudegwd.gateway", "claudegwd.daemon_states", "claudegwd.key_log", "claudegwd.login", "claudegwd.metrics",
@@ -72,6 +81,17 @@ ROWS = (
     Row("the inner protocol", ("claudegwd.claude_cli",), (), WORLD, pure=True),
     Row("state machines", ("claudegwd.transitions",), (), WORLD, pure=True),
     Row("keys and rotation", RING, ("claudegwd.openai_api", "claudegwd.transitions"), WORLD, pure=True),
+    Row("the policy of workspaces", POLICY, (), WORLD, pure=True),
+    Row(
+        "the dialogue in workspaces",
+        DIALOGUE,
+        (
+            "claudegwd.openai_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits",
+            "claudegwd.config.schema", "claudegwd.transitions", *RING, *POLICY,
+        ),
+        WORLD,
+        pure=True,
+    ),
     Row("the ledger's sums", ("claudegwd.ledger",), (), WORLD, pure=True),
     Row("rate limits", ("claudegwd.limits",), ("claudegwd.openai_api",), WORLD, pure=True),
     Row(
@@ -82,11 +102,17 @@ ROWS = (
         pure=True,
     ),
     Row("the contract", ("claudegwd.contract", "claudegwd.redact"), (), frozenset(("trio", *WEB)), pure=True),
-    Row("configuration", ("claudegwd.config",), ("claudegwd.contract", "claudegwd.redact"), frozenset(("trio", *WEB))),
+    Row(
+        "configuration",
+        ("claudegwd.config",),
+        ("claudegwd.contract", "claudegwd.redact", "claudegwd.workspaces.rules"),
+        frozenset(("trio", *WEB)),
+    ),
     Row("logs", ("claudegwd.logs",), ("claudegwd.config", "claudegwd.redact"), WEB),
     Row("background tasks", ("claudegwd.supervised",), ("claudegwd.logs",), WEB),
     Row("workers", ("claudegwd.workers",), (*PURE, *BASE, "claudegwd.demo"), WEB),
     Row("the store", ("claudegwd.store",), (*PURE, *BASE, *NOTICES), WEB),
+    Row("workspaces", ("claudegwd.workspaces",), (*PURE, *BASE, "claudegwd.workers"), WEB),
     Row("keys in files", ("claudegwd.keys",), (*RING, *BASE), WEB),
     Row("fetching", ("claudegwd.fetching",), ("claudegwd.openai_api",), WEB),
     Row("what people are told of", NOTICES, (*RING, "claudegwd.limits", "claudegwd.openai_api"), WORLD, pure=True),

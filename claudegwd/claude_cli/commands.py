@@ -28,9 +28,15 @@ def initialize(
     system: str,
     server: str | None = None,
     tools: Sequence[Mapping[str, Any]] = (),
+    appended: bool = False,
 ) -> bytes:
-    """Set system prompt and tools; possible once in a process. `system` "" is none; left out, the CLI adds its own."""
+    """Set system prompt and tools; possible once in a process. `system` "" is none; left out, the CLI adds its own.
+
+    `appended`: the CLI's own prompt stands before it.
+    """
     request: dict[str, Any] = {"subtype": "initialize", "systemPrompt": [system], "systemPromptSnapshot": False}
+    if appended:
+        request = {"subtype": "initialize", **({"appendSystemPrompt": system} if system else {})}
     if server is not None:
         request["sdkMcpServers"] = [server]
         manifest = {"initializeResult": mcp_initialize_result(server), "toolsListResult": {"tools": list(tools)}}
@@ -119,6 +125,16 @@ def clear() -> bytes:
 def mcp_answer(request_id: str, message: Mapping[str, Any]) -> bytes:
     """Answer a control request `mcp_message` with a JSON-RPC message."""
     return _success(request_id, {"mcp_response": message})
+
+
+def allow_tool(request_id: str, given: Mapping[str, Any]) -> bytes:
+    """Answer a control request `can_use_tool`: the tool runs with this input."""
+    return _success(request_id, {"behavior": "allow", "updatedInput": given})
+
+
+def deny_tool(request_id: str, reason: str) -> bytes:
+    """Answer a control request `can_use_tool`: the model is told the reason, and goes on."""
+    return _success(request_id, {"behavior": "deny", "message": reason})
 
 
 def refuse(request_id: str, reason: str) -> bytes:

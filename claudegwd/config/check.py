@@ -159,7 +159,8 @@ def _unknown_section(section: str, table: object) -> str:
         for key, target in KEYS.items():
             if target.name == section:
                 return f"stands outside of a section: write it below [{target.section}] ({key})"
-    near = nearest(section, FIELDS)
+    near = nearest(section, (*FIELDS, "workspaces"))
+    near = "workspaces.NAME" if near == "workspaces" else near
     known = f"did you mean [{near}]" if near else "known are " + ", ".join(f"[{name}]" for name in FIELDS)
     return f"is an unknown section: {known}"
 

@@ -9,7 +9,7 @@ import msgspec
 
 from claudegwd.config.fields import KEYS, value_of
 from claudegwd.config.notify import without_secret
-from claudegwd.config.schema import Config
+from claudegwd.config.schema import Config, WorkspaceConfig
 
 # These belong to listeners that are already open, and systemd may hold them: only a new start opens others.
 NEEDS_RESTART: Final = frozenset({"server.bind", "control.socket", "control.group"})
@@ -39,7 +39,16 @@ def _seen(key: str, value: Any) -> Any:
 def diff(old: Config, new: Config) -> tuple[SettingChange, ...]:
     """The keys whose values differ, in the order of config.toml."""
     pairs = ((key, value_of(old, key), value_of(new, key)) for key in KEYS)
-    return tuple(SettingChange(key, before, after) for key, before, after in pairs if before != after)
+    found = [SettingChange(key, before, after) for key, before, after in pairs if before != after]
+    for name in dict.fromkeys((*old.workspaces, *new.workspaces)):
+        before, after = old.workspaces.get(name), new.workspaces.get(name)
+        if before != after:
+            found.append(SettingChange(f"workspaces.{name}", _plain(before), _plain(after)))
+    return tuple(found)
+
+
+def _plain(workspace: WorkspaceConfig | None) -> dict[str, Any] | None:
+    return None if workspace is None else msgspec.to_builtins(workspace)
 
 
 def in_effect(old: Config, new: Config) -> Config:

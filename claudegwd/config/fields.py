@@ -47,6 +47,8 @@ def _fields() -> Mapping[str, Mapping[str, Field]]:
     table: dict[str, Mapping[str, Field]] = {}
     defaults = Config()
     for section, struct in get_type_hints(Config).items():
+        if section == "workspaces":  # whose names are the operator's own
+            continue
         values = getattr(defaults, section)
         table[section] = MappingProxyType(
             {

@@ -6,6 +6,7 @@ import grp
 import shutil
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from claudegwd.config.machine import machine, workers_for
 from claudegwd.config.notify import words_of
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
+from claudegwd.config.workspaces import check_places, read_workspaces
 
 # A real configuration has some hundred bytes; this keeps /dev/zero or a log file from filling the memory.
 MAX_FILE_BYTES: Final = 1_048_576
@@ -59,11 +61,16 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     file = path.expanduser().absolute() if path is not None else usual
     text = _read(file, must_exist=named or path is not None)
     errors = Errors()
-    values = flatten(_parse(text, file), str(file), errors) if text is not None else {}
+    tables = _parse(text, file) if text is not None else {}
+    workspaces = read_workspaces(tables.pop("workspaces", {}), str(file), errors)
+    values = flatten(tables, str(file), errors)
     given = read_environment(env)
     sources = dict.fromkeys(values, "file") | {key: found.variable for key, found in given.overrides.items()}
     merged = values | {key: found.value for key, found in given.overrides.items()}
     config = build(merged, lambda key: _origin(key, file, given), errors)
+    config = replace(config, workspaces=workspaces)
+    check_places(workspaces, str(file), _own_places(config, file, env), errors)
+    errors.done()
     _check_group(config.control.group, *_origin("control.group", file, given))
     _check_program(config.notify.command, *_origin("notify.command", file, given))
     if "workers.max" not in sources:
@@ -74,6 +81,17 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
         *([_CONTENT_IS_LOGGED] if config.log.content else []),
     )
     return Loaded(config, file, text is not None, sources, given.secrets, warnings)
+
+
+def _own_places(config: Config, file: Path, env: Mapping[str, str]) -> list[Path]:
+    """Where the daemon keeps what nobody may see or change that works in a workspace."""
+    places = [
+        file, file.parent / "env.sh", contract.keys_path(env, file, config.keys.file), contract.state_directory(env),
+        Path(env.get("CLAUDE_CONFIG_DIR") or f"{env.get('HOME', '~')}/.claude").expanduser(),
+    ]  # fmt: skip
+    with suppress(OSError):
+        places.append(contract.daemon_socket_path(env, config.control.socket))
+    return places
 
 
 def _origin(key: str, file: Path, given: FromEnvironment) -> tuple[str, str]:

@@ -27,6 +27,8 @@ _SPARES = Meta(ge=0, le=1024, description="a whole number from 0 to workers.max"
 # Never a leading "-": a name must not be readable as an option. Brackets are the CLI's own, as in "sonnet[1m]".
 _MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$"
 _MODEL = Meta(pattern=_MODEL_PATTERN, description='a model name such as "sonnet"')
+_FLAG = Meta(description="true or false")
+_RULE_LIST = Meta(description='a list of rules such as ["Bash(pytest *)", "Edit(src/**)"]')
 _PATH = Meta(pattern=r"^[^\x00\n]*$", description="a path")
 
 ModelName = Annotated[str, _MODEL]
@@ -157,6 +159,33 @@ class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     content: Annotated[bool, Meta(description="true or false")] = False
 
 
+class WorkspaceConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[workspaces.NAME]`."""
+
+    directory: Annotated[str, Meta(pattern=r"^(/|~/)[^\x00\n]+$", description="the path of a directory")] = ""
+    tools: Annotated[tuple[str, ...], Meta(description='a list of tools such as ["Read", "Edit", "Bash"]')] = (
+        "Read",
+        "Grep",
+        "Glob",
+    )
+    allow: Annotated[tuple[str, ...], _RULE_LIST] = ()
+    deny: Annotated[tuple[str, ...], _RULE_LIST] = ()
+    otherwise: Annotated[Literal["deny", "ask"], Meta(description='"deny" or "ask"')] = "deny"
+    models: Annotated[tuple[ModelName, ...], Meta(description='a list of model names such as ["sonnet"]')] = ()
+    clients: Annotated[tuple[str, ...], Meta(description='a list of client names such as ["webui"]')] = ()
+    anonymous: Annotated[bool, _FLAG] = False
+    mcp: FilePath = ""
+    instructions: Annotated[bool, _FLAG] = False
+    # Some hundred steps are a day's work; a thousand are a loop.
+    max_turns: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
+    max_usd: Annotated[
+        float, Meta(ge=0, le=10_000, description="a number of US dollars from 0 (no limit) to 10000")
+    ] = 0
+    seconds: Annotated[float, Meta(ge=1, le=86_400, description="a number of seconds from 1 to 86400")] = 900
+    sandbox: Annotated[Literal["auto", "required", "off"], Meta(description='"auto", "required" or "off"')] = "auto"
+    sessions: Annotated[bool, _FLAG] = False
+
+
 class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of config.toml."""
 
@@ -170,3 +199,5 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     notify: NotifyConfig = NotifyConfig()
     responses: ResponsesConfig = ResponsesConfig()
     log: LogConfig = LogConfig()
+    # By names of the operator's own: read beside the sections above (config/workspaces.py).
+    workspaces: dict[str, WorkspaceConfig] = msgspec.field(default_factory=dict)

@@ -9,6 +9,7 @@ from claudegwd.config.fields import KEYS, value_of
 from claudegwd.config.load import Loaded
 from claudegwd.config.notify import without_secret
 from claudegwd.config.schema import Config
+from claudegwd.config.workspaces import WORKSPACE_KEYS
 
 
 def config_rows(loaded: Loaded, running: Config | None = None) -> list[dict[str, Any]]:
@@ -17,7 +18,7 @@ def config_rows(loaded: Loaded, running: Config | None = None) -> list[dict[str,
     `running` is what is in effect, where that differs from the file because a change still waits for a restart.
     """
     config = running if running is not None else loaded.config
-    return [
+    rows = [
         {
             "key": key,
             "value": shown_value(key, value_of(config, key)),
@@ -27,6 +28,18 @@ def config_rows(loaded: Loaded, running: Config | None = None) -> list[dict[str,
         }
         for key, field in KEYS.items()
     ]
+    for name, workspace in config.workspaces.items():
+        rows += [
+            {
+                "key": f"workspaces.{name}.{key}",
+                "value": shown_value(key, getattr(workspace, key)),
+                "default": shown_value(key, default),
+                "source": "file" if getattr(workspace, key) != default else "default",
+                "variable": "",
+            }
+            for key, (_, _, default) in WORKSPACE_KEYS.items()
+        ]
+    return rows
 
 
 def shown_value(key: str, value: Any) -> Any:

@@ -67,7 +67,7 @@ def authenticate(gateway: Gateway, headers: Headers) -> Client:
     Where no key is asked for, programs send any text at all. One of our own keys is no such text: whoever made it
     expects its limits, models, expiry and revocation to hold.
     """
-    token = _token(headers)
+    token = token_of(headers)
     if not gateway.needs_key() and not token.startswith(PREFIX):
         return ANONYMOUS
     if not token:
@@ -99,7 +99,8 @@ def limit_headers(gateway: Gateway, client: Client) -> dict[str, str]:
     return headers
 
 
-def _token(headers: Headers) -> str:
+def token_of(headers: Headers) -> str:
+    """The API key, by whichever of the two headers it came."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
 

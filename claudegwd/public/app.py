@@ -1,7 +1,7 @@
 """The public face: its routes, and what holds for every answer."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -110,19 +110,27 @@ _PREFLIGHT = {
 
 def public_app(gateway: Gateway) -> QuartTrio:
     """The application, for Hypercorn."""
+    app = new_app(gateway, ROUTES, _begin)
+    app.asgi_websocket_class = responses_socket.ResponsesSocket  # type: ignore[assignment]  # Quart's own is not used
+    app.config[openapi.ROUTES_KEY] = tuple((route.method, route.path, route.open) for route in ROUTES)
+    return app
+
+
+def new_app(
+    gateway: Gateway, routes: Sequence[Route], begin_request: Callable[[Gateway], Response | None]
+) -> Application:
+    """An application with these routes. `begin_request` lets a request in, or answers it."""
     app = Application("claudegwd.public", static_folder=None)
     app.gateway = gateway
-    app.asgi_websocket_class = responses_socket.ResponsesSocket  # type: ignore[assignment]  # Quart's own is not used
     app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes)
-    app.config[openapi.ROUTES_KEY] = tuple((route.method, route.path, route.open) for route in ROUTES)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect, and a redirect is an answer of Quart's own
-    for route in ROUTES:
+    for route in routes:
         app.add_url_rule(route.path, endpoint=route.handler.__name__, view_func=route.handler, methods=[route.method])
 
     @app.before_request
     async def begin() -> Response | None:
-        return _begin(gateway)
+        return begin_request(gateway)
 
     @app.after_request
     async def finish(response: Response) -> Response:
@@ -136,14 +144,8 @@ def public_app(gateway: Gateway) -> QuartTrio:
 
 def _begin(gateway: Gateway) -> Response | None:
     """Access checks, in order: host, origin, preflight, key, limits. What this returns is the answer."""
-    g.gateway = gateway
-    g.started = trio.current_time()
-    g.request_id = request_id(request.headers)
-    route = request.url_rule.rule if request.url_rule else "unknown"
-    g.record = Record(g.request_id, request.method, route, g.started)
+    note_request(gateway)
     g.record.address = access.address_of(gateway, request.scope, request.headers)
-    at_end(partial(over, gateway, g.record))
-    at_end(gateway.counts.begin())
     access.check_host(gateway, request.headers.get("host", ""))
     origin = request.headers.get("origin")
     access.check_origin(gateway, origin)
@@ -161,6 +163,17 @@ def _begin(gateway: Gateway) -> Response | None:
         access.check_body_type(request.headers)
         g.admission = access.admit(gateway, g.client)
     return None
+
+
+def note_request(gateway: Gateway) -> None:
+    """It has come in: what every request has."""
+    g.gateway = gateway
+    g.started = trio.current_time()
+    g.request_id = request_id(request.headers)
+    route = request.url_rule.rule if request.url_rule else "unknown"
+    g.record = Record(g.request_id, request.method, route, g.started)
+    at_end(partial(over, gateway, g.record))
+    at_end(gateway.counts.begin())
 
 
 def _finish(response: Response) -> Response:
@@ -186,6 +199,8 @@ async def _answer_error(error: GatewayError) -> Response:
     gateway: Gateway = g.gateway
     gateway.counts.refused(error)
     g.record.code = error.code
+    if (grant := g.get("grant")) is not None:
+        grant.error = error
     response = Response(error.body(), status=error.status, content_type="application/json", headers=error.headers())
     if is_anthropic():
         response.set_data(error_body(error, g.request_id))

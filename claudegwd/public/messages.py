@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
 from quart import Response, g, request
 
 from claudegwd.gateway import Gateway
@@ -28,6 +29,8 @@ async def messages_create() -> Response:
     ignored = check_version(request.headers.get(VERSION_HEADER))
     plan, stream = await _planned(counts=False)
     reply = Reply([plan], "chat", stream=stream)
+    if (grant := g.get("grant")) is not None:
+        reply.on_spent = grant.spend
     if stream:
         return await reply.stream(lambda _: _stream(g.request_id), lambda asked: worker_headers(asked, ignored))
     events: list[bytes] = []
@@ -56,6 +59,8 @@ async def _planned(*, counts: bool) -> tuple[Plan, bool]:
     fields = Fields(read_object(await read_body(), gateway.bounds))
     betas = ",".join(request.headers.getlist("anthropic-beta"))
     wanted = read_messages_request(fields, betas, gateway.bounds, counts=counts)
+    if (grant := g.get("grant")) is not None:  # from a workspace: one model answers all that is asked for one answer
+        wanted = msgspec.structs.replace(wanted, model=grant.model)
     return plan_messages(gateway, wanted, g.client), wanted.stream
 
 

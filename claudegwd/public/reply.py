@@ -34,6 +34,7 @@ from claudegwd.translate.plan import Plan
 from claudegwd.translate.turn import Finished, Output, TokenCount
 from claudegwd.workers.question import Question
 from claudegwd.workers.running_request import RunningRequest
+from claudegwd.workspaces.question import WorkspaceQuestion
 
 # Proxies and clients give up on a silent connection after 30 to 60 s.
 HEARTBEAT_SECONDS = 15.0
@@ -95,7 +96,7 @@ class Reply:
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
-        ask = partial(self._gateway.questions.ask, request_id=call.record.request_id, whole=not stream)
+        ask = partial(self._gateway.ask, client=self._client, request_id=call.record.request_id, whole=not stream)
         self._choices = [Choice(ask, plan, prepares) for plan in plans]
         for choice in self._choices:
             call.ending.callback(choice.close)
@@ -213,7 +214,8 @@ class Reply:
         """Count a complete answer to its key and to this request, and those that were not used: they were paid for."""
         for question in choice.answered:
             self.usage += _usage(finished(question).usage)
-            self._gateway.questions.answered(question)
+            if not question.plan.model.workspace:  # what one asked there was counted by itself
+                self._gateway.questions.answered(question)
 
     def _spent(self) -> int:
         """The tokens that the request has used so far, as far as can be told."""
@@ -232,7 +234,10 @@ class Reply:
             return Reservation()
         prompt, answer = sum(map(prompt_tokens, plans)), sum(map(most_tokens, plans))
         now = self._gateway.ledger.clock()
-        return spending.reserve(client.name, client.budgets, plans[0].model.id, prompt, answer, now)
+        held = spending.reserve(client.name, client.budgets, plans[0].model.id, prompt, answer, now)
+        if plans[0].model.workspace:
+            held.end()  # each request that is made for the answer holds back its own
+        return held
 
     def _settle(self) -> None:
         """Count what the request used to its client."""
@@ -316,6 +321,8 @@ def worker_headers(question: Question, ignored: Sequence[str]) -> dict[str, str]
     headers = {"x-claudegw-worker": question.how} if question.how else {}
     if question.plan.stands_in_for:
         headers["x-claudegw-fallback"] = question.plan.model.id
+    if isinstance(question, WorkspaceQuestion) and question.bound:
+        headers["x-claudegw-stopped"] = question.bound
     names = (*ignored, *question.plan.settings.ignored, *question.altered)
     return headers | ({"x-claudegw-ignored": ", ".join(dict.fromkeys(names))} if names else {})
 

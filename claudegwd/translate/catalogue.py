@@ -74,6 +74,7 @@ class Model:
     thinking_off: bool
     created: int
     structured: bool = True
+    workspace: str = ""  # where Claude works with its own tools, if it does
 
     @property
     def prefills(self) -> bool:

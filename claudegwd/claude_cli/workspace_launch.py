@@ -1,0 +1,63 @@
+"""How the CLI is started to work in a directory with its own tools, and what it asks and tells meanwhile.
+
+Seen on 2.1.330. Without `--bare`, under which only Bash, Edit and Read exist; the settings of the repository and of the
+user, hooks, skills and memories are left out by the options and variables below, one by one.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+_PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+
+_FIXED = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_MAX_RETRIES": "0",  # what it asks is the gateway, which tries again itself
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
+    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",  # else newer models get a `system` message in mid-conversation
+    "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
+    "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",  # where they are wanted, we give them ourselves
+    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # a command ends with its answer
+    "CLAUDE_BASH_MAINTAIN_PROJECT_WORKING_DIR": "1",  # the policy reads relative paths from the directory on
+    "ENABLE_TOOL_SEARCH": "false",
+    "SHELL": "/bin/bash",  # by whose words commands are understood
+}
+
+
+def argv(
+    binary: PurePath,
+    *,
+    tools: Sequence[str],
+    settings: PurePath,
+    mcp: PurePath | None,
+    max_turns: int,
+    max_usd: float,
+) -> list[str]:
+    """The command line. Neither prompts nor rules stand in it."""
+    line = [
+        str(binary), "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
+        "--include-partial-messages", "--tools", ",".join(tools), "--permission-prompt-tool", "stdio",
+        "--permission-mode", "default", "--strict-mcp-config", "--setting-sources", "", "--no-session-persistence",
+        "--disable-slash-commands", "--settings", str(settings), "--max-turns", str(max_turns),
+    ]  # fmt: skip
+    line += ["--max-budget-usd", repr(max_usd)] if max_usd else []
+    return line + (["--mcp-config", str(mcp)] if mcp else [])
+
+
+def environment(env: Mapping[str, str], *, home: PurePath, token: str) -> dict[str, str]:
+    """The whole environment of the CLI and of what it runs, built from an allow-list. `token` is for the gateway's own
+    Messages API, and for nothing else."""
+    built = {name: env[name] for name in _PASSED if name in env} | _FIXED
+    built |= {"HOME": str(home), "TMPDIR": str(home), "CLAUDE_CODE_TMPDIR": str(home), "ANTHROPIC_AUTH_TOKEN": token}
+    return built
+
+
+def settings(tools: Sequence[str], servers: Sequence[str], deny: Sequence[str]) -> dict[str, Any]:
+    """The CLI's settings: every call is asked about, those inside the directory that only read too; and no hooks.
+
+    `deny` is what may not be used for anything, which also keeps files out of what a search finds.
+    """
+    asked = [*tools, *(f"mcp__{server}" for server in servers)]
+    return {"permissions": {"ask": asked, "deny": list(deny)}, "disableAllHooks": True}

@@ -1,0 +1,151 @@
+"""`[workspaces.NAME]`: a directory in which Claude works with its own tools, and what it may do there.
+
+These sections have names of the operator's own, so they are read beside the fixed ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, get_type_hints
+
+import msgspec
+
+from claudegwd.config.problems import ConfigError, Errors
+from claudegwd.config.schema import WorkspaceConfig
+from claudegwd.workspaces.rules import MCP, TOOLS, RuleError, below, granted, parse_rule
+
+# A letter first: "claude-sonnet-4@20250514" is a model of Vertex.
+NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+# Nobody works on these, and who could write there could do anything.
+_NEVER: Final = ("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin",
+                 "/sys", "/tmp", "/usr", "/var")  # fmt: skip  # noqa: S108 - compared
+
+
+def _described() -> Mapping[str, tuple[Any, str, object]]:
+    defaults = WorkspaceConfig()
+    return MappingProxyType(
+        {
+            name: (
+                hint,
+                next(extra.description for extra in hint.__metadata__ if extra.description),
+                getattr(defaults, name),
+            )
+            for name, hint in get_type_hints(WorkspaceConfig, include_extras=True).items()
+        }
+    )
+
+
+# Each key with its type, what may be written there, and its default.
+WORKSPACE_KEYS: Final = _described()
+
+
+def read_workspaces(tables: object, file: str, errors: Errors) -> dict[str, WorkspaceConfig]:
+    """The workspaces of config.toml by name. What is wrong is added to `errors`."""
+    found: dict[str, WorkspaceConfig] = {}
+    if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
+        errors.add(ConfigError(file, "workspaces", "holds a section for each: write [workspaces.NAME], its keys below"))
+        return found
+    for name, table in tables.items():
+        section = f"workspaces.{name}"
+        if not NAME.fullmatch(name):
+            errors.add(
+                ConfigError(
+                    file, section[:80], "cannot be called so: use small letters, digits, - and _, a letter first"
+                )
+            )
+            continue
+        problems = list(_problems(table))
+        workspace = None if problems else msgspec.convert(dict(table), WorkspaceConfig)
+        for key, problem in problems or _contradictions(workspace):  # type: ignore[arg-type]  # made, without problems
+            errors.add(ConfigError(file, f"{section}.{key}", problem))
+        if workspace is not None:
+            found[name] = workspace
+    return found
+
+
+def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, secret: Iterable[Path], errors: Errors) -> None:
+    """Refuse directories that are not there, and those that hold or are in `secret`, the daemon's own files."""
+    kept = [str(path.resolve()) for path in secret]
+    for name, workspace in workspaces.items():
+        try:
+            directory = Path(workspace.directory).expanduser().resolve(strict=True)
+            if not directory.is_dir():
+                raise NotADirectoryError
+        except (OSError, RuntimeError):
+            text = "names no directory: create it, or name another one that the daemon's user may enter"
+            errors.add(ConfigError(file, f"workspaces.{name}.directory", text))
+            continue
+        for place, key in [(str(directory), "directory"), *((path, "allow") for path in _opened(workspace))]:
+            if problem := _forbidden(place, kept, whole=key == "directory"):
+                errors.add(ConfigError(file, f"workspaces.{name}.{key}", problem))
+        if workspace.mcp and not Path(workspace.mcp).expanduser().is_file():
+            errors.add(
+                ConfigError(file, f"workspaces.{name}.mcp", "names no file: write it as for `claude --mcp-config`")
+            )
+
+
+def _opened(workspace: WorkspaceConfig) -> Iterable[str]:
+    for text in workspace.allow:
+        path = granted(parse_rule(text).pattern)
+        if path is not None:
+            yield str(Path(path).resolve())
+
+
+def _forbidden(place: str, kept: Iterable[str], *, whole: bool) -> str:
+    if whole and place in (*_NEVER, str(Path.home().resolve())):
+        return f"cannot be {place}: name the directory of one project"
+    for secret in kept:
+        if below(place, secret) or below(secret, place):
+            return f"opens {place}, where the daemon keeps files of its own ({secret}): name another directory"
+    return ""
+
+
+def _problems(table: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Key by key."""
+    if "directory" not in table:
+        yield "directory", "is missing: name the directory in which Claude is to work"
+    for key, value in table.items():
+        if key not in WORKSPACE_KEYS:
+            yield key[:40], "is an unknown setting: a workspace has " + ", ".join(WORKSPACE_KEYS)
+            continue
+        hint, allowed, _ = WORKSPACE_KEYS[key]
+        try:
+            converted = msgspec.convert(value, hint)
+        except msgspec.ValidationError:
+            converted = None
+        if converted is None or converted != converted:
+            yield key, f"must be {allowed}"
+
+
+def _contradictions(workspace: WorkspaceConfig) -> Iterable[tuple[str, str]]:
+    for tool in workspace.tools:
+        if tool not in TOOLS:
+            yield "tools", f'cannot hold "{tool[:40]}": known are {", ".join(TOOLS)}'
+    for key, texts in (("allow", workspace.allow), ("deny", workspace.deny)):
+        for text in texts:
+            if problem := _rule_problem(workspace, key, text):
+                yield key, f'cannot hold "{text[:80]}": {problem}'
+    for model in workspace.models:
+        if "@" in model and NAME.fullmatch(model.rpartition("@")[2]):
+            yield "models", "cannot hold a model of a workspace: write the model alone"
+    if workspace.sessions:
+        yield "sessions", "cannot be true yet: conversations go on by the messages that the client sends"
+
+
+def _rule_problem(workspace: WorkspaceConfig, key: str, text: str) -> str:
+    try:
+        rule = parse_rule(text)
+    except RuleError as error:
+        return str(error)
+    if rule.tool.startswith(MCP):
+        return "" if workspace.mcp else "there are no MCP servers: name a file of them by mcp"
+    if key == "allow" and rule.tool == "Bash" and rule.pattern.strip("* ") == "":
+        return 'name the commands that may be run, such as "Bash(pytest *)"'
+    needed = {"Read": ("Read", "Grep", "Glob"), "Edit": ("Edit", "Write", "NotebookEdit")}.get(rule.tool, (rule.tool,))
+    # Rules for Read outside of the directory also open it to the commands of Bash.
+    if key == "allow" and not set(needed) & set(workspace.tools) and not granted(rule.pattern):
+        return f"{rule.tool} is not among the tools: add it there"
+    return ""

@@ -1,0 +1,41 @@
+"""What Claude does in a workspace, in one line an action: never the content of a file, nor of an answer."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+# A line that is read at a glance; the whole command stands in the approval.
+MAX_LINE_CHARACTERS: Final = 200
+
+_EXIT: Final = re.compile(r"Exit code (\d{1,3})\b")
+_FIELDS: Final = {
+    "Read": "file_path", "Edit": "file_path", "Write": "file_path", "NotebookEdit": "notebook_path", "Glob": "pattern",
+    "Grep": "pattern", "Bash": "command", "WebFetch": "url", "WebSearch": "query",
+}  # fmt: skip
+
+
+def shown(tool: str, given: Mapping[str, Any], directory: str = "", *, characters: int = MAX_LINE_CHARACTERS) -> str:
+    """A call, such as `Read src/a.py` or `Bash: pytest -q`. Paths are those from the directory on."""
+    value = given.get(_FIELDS.get(tool, ""))
+    text = value if isinstance(value, str) else ""
+    if directory and text.startswith(f"{directory}/"):
+        text = text[len(directory) + 1 :]
+    line = f"{tool}: {text}" if tool == "Bash" else f"{tool} {text}".rstrip()
+    where = given.get("path")
+    if tool in ("Grep", "Glob") and isinstance(where, str) and where != directory:
+        line += f" in {where.removeprefix(f'{directory}/')}"
+    return one_line(line, characters)
+
+
+def outcome(tool: str, *, failed: bool, text: str) -> str:
+    """What came of it, to stand behind the line; "" where there is nothing to say."""
+    found = _EXIT.match(text) if failed else None
+    if tool == "Bash":
+        return f" -> exit {found[1] if found else 0 if not failed else 'unknown'}"
+    return " -> failed" if failed else ""
+
+
+def one_line(text: str, characters: int = MAX_LINE_CHARACTERS) -> str:
+    """The text in one line that no terminal takes for a command."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    return line if len(line) <= characters else line[: characters - 1] + "…"

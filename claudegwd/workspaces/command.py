@@ -1,0 +1,97 @@
+"""What of a shell command is understood: one plain command, every word of which is known before it runs.
+
+Whatever a shell would make more of (other commands, variables, names of files) is not understood, and never allowed by
+a rule.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+# A command that starts what its arguments say: a rule with a wildcard would allow everything.
+RUNNERS: Final = frozenset(
+    ("!", ".", "bash", "builtin", "busybox", "chroot", "command", "coproc", "csh", "dash", "doas", "env", "eval",
+     "exec", "fish", "flock", "ionice", "ksh", "nice", "nohup", "nsenter", "parallel", "runuser", "script", "setsid",
+     "setpriv", "sh", "source", "ssh", "stdbuf", "strace", "su", "sudo", "systemd-run", "tcsh", "time", "timeout",
+     "trap", "unshare", "watch", "xargs", "zsh")
+)  # fmt: skip
+
+# Options by which a program starts others, or writes elsewhere than it seems; looked for at the start of words.
+STARTERS: Final = {
+    "find": ("-exec", "-ok", "-delete", "-fprint", "-fls", "-files0-from"),
+    "fd": ("-x", "-X", "--exec"),
+    "git": ("-c", "-C", "--config-env", "--exec", "--upload-pack", "--receive-pack", "--ext-diff", "--textconv", "-O",
+            "--open-files-in-pager", "--git-dir", "--work-tree", "--output"),
+    "rg": ("--pre", "--hostname-bin", "--search-zip"),
+    "tar": ("--to-command", "--checkpoint-action", "--use-compress-program", "-I", "--rsh-command", "-F",
+            "--info-script", "--new-volume-script"),
+    "rsync": ("-e", "--rsh"),
+    "sort": ("--compress-program", "-o", "--output", "-T"),
+    "make": ("--eval", "SHELL=", "-f", "--file", "--makefile"),
+    "man": ("-P", "--pager", "-H", "--html"),
+    "curl": ("-o", "-O", "-K", "--output", "--config", "-T", "--upload-file"),
+    "wget": ("-O", "--output-document", "--use-askpass", "-i", "--input-file", "-e", "--execute"),
+}  # fmt: skip
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+:,./^-]+|=")
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+
+
+def words_of(command: str) -> tuple[str, ...] | None:
+    """The words of one plain command; None for anything else. Quotes are taken off."""
+    words: list[str] = []
+    word: str | None = None
+    index = 0
+    while index < len(command):
+        char = command[index]
+        if char in " \t":
+            words, word = _ended(words, word)
+            index += 1
+        elif char in "'\"":
+            end = command.find(char, index + 1)
+            if end < 0:
+                return None
+            quoted = command[index + 1 : end]
+            # A shell goes on reading inside double quotes; and no program needs a line that only looks like one.
+            if (char == '"' and re.search(r"[$`\\!]", quoted)) or not quoted.isprintable():
+                return None
+            word = (word or "") + quoted
+            index = end + 1
+        elif found := _PLAIN.match(command, index):
+            word = (word or "") + found[0]
+            index = found.end()
+        else:
+            return None
+    words, _ = _ended(words, word)
+    return tuple(words) if words and not _ASSIGNMENT.match(words[0]) else None
+
+
+def _ended(words: list[str], word: str | None) -> tuple[list[str], None]:
+    return ([*words, word] if word is not None else words), None
+
+
+def starts_others(words: Sequence[str]) -> str:
+    """The word by which the command would start another one or write where one does not see it; "" for none."""
+    program = words[0].rsplit("/", 1)[-1]
+    if program in RUNNERS:
+        return program
+    options = STARTERS.get(program, ())
+    return next((word for word in words[1:] if word.startswith(options)), "") if options else ""
+
+
+_URL: Final = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ATTACHED: Final = re.compile(r"\.\./|/|~")
+
+
+def paths_in(words: Sequence[str]) -> tuple[str, ...]:
+    """What of a command's words may be the path of a file: each word, and what stands in one behind "=", "@", ":", ","
+    or a letter of an option."""
+    found: list[str] = []
+    for word in words:
+        if _URL.match(word):
+            continue
+        parts = [word, *re.split(r"[=@:,]", word)]
+        if word.startswith("-") and (attached := _ATTACHED.search(word)):
+            parts.append(word[attached.start() :])
+        found += [part for part in parts if part]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,67 @@
+"""The short-lived keys by which a CLI in a workspace asks the gateway itself, and nothing else."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from claudegwd.limits.clients import TOKEN_BYTES, Client, client_token, token_digest
+from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, PermissionDenied
+from claudegwd.redact import know_tokens
+
+# For each turn of the CLI: one for its step, and those by which it summarises, searches and looks at pages.
+REQUESTS_PER_TURN = 4
+
+
+@dataclass(slots=True, eq=False)
+class Grant:
+    """One answer's key. What it asks is asked of `model` whatever it names, and counts to `client`.
+
+    The CLI keeps to its bounds itself; these hold too where something else in there has found the key.
+    """
+
+    client: Client
+    workspace: str
+    model: str
+    max_turns: int
+    max_usd: float
+    requests: int = 0
+    usd: float = 0.0
+    error: GatewayError | None = None  # the last one that it was told
+
+    def use(self) -> None:
+        """Count a request. Raises PermissionDenied beyond the bounds."""
+        self.requests += 1
+        if self.requests > self.max_turns * REQUESTS_PER_TURN or (self.max_usd and self.usd >= self.max_usd):
+            raise PermissionDenied("cannot go on: a bound of this workspace is reached", code="workspace_bound")
+
+    def spend(self, usd: float) -> None:
+        """What a request has cost."""
+        self.usd += usd
+
+
+class Grants:
+    """Those that are in use, by the digest of their key."""
+
+    def __init__(self, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        self._randomness = randomness
+        self._grants: dict[bytes, Grant] = {}
+
+    @contextmanager
+    def open(self, grant: Grant) -> Iterator[str]:
+        """A new key for it, which ends with the block."""
+        token = client_token(self._randomness(TOKEN_BYTES))
+        know_tokens([token])
+        digest = token_digest(token)
+        self._grants[digest] = grant
+        try:
+            yield token
+        finally:
+            del self._grants[digest]
+
+    def find(self, token: str) -> Grant:
+        """Raises AuthenticationFailed for any but a key that is in use."""
+        grant = self._grants.get(token_digest(token))
+        if grant is None:
+            raise AuthenticationFailed("cannot accept this API key: it is none of a workspace that works now")
+        return grant

@@ -1,0 +1,117 @@
+"""How a CLI process for one answer in a workspace is started, and what it may reach."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from claudegwd.claude_cli import workspace_launch
+from claudegwd.config.schema import WorkspaceConfig
+from claudegwd.workers.process import Launch
+from claudegwd.workspaces import confine
+from claudegwd.workspaces.policy import Policy
+from claudegwd.workspaces.rules import parse_rule
+
+# The largest file that may be written in there: what a command says is kept in one, too.
+MAX_FILE_BYTES = 256 * 1024 * 1024
+# Of one answer: a build with many jobs has some hundred; a fork bomb has that in a moment.
+MAX_PROCESSES = 512
+MAX_INSTRUCTIONS_BYTES = 64 * 1024  # a CLAUDE.md; each request upstream has it
+MAX_SERVERS_BYTES = 1024 * 1024  # a file of MCP servers, which people write by hand
+
+# What programs need of the system, and that holds nobody's secrets. Of /etc only this.
+_SYSTEM = (
+    "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr", "/nix/store", "/proc", "/sys/devices/system/cpu",
+    "/sys/fs/cgroup",
+    *(
+        f"/etc/{name}" for name in (
+            "alternatives", "bash.bashrc", "ca-certificates", "ca-certificates.conf", "debian_version", "fonts",
+            "gitconfig", "group", "host.conf", "hosts", "inputrc", "java-17-openjdk", "ld.so.cache", "ld.so.conf",
+            "ld.so.conf.d", "localtime", "locale.alias", "locale.conf", "lsb-release", "magic", "mime.types",
+            "nsswitch.conf", "os-release", "passwd", "pki/ca-trust", "pki/tls", "profile", "profile.d", "protocols",
+            "resolv.conf", "services", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone", "xdg",
+        )
+    ),
+)  # fmt: skip
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedProcess:
+    """What a process is started with. `channel` gives the listener on which it will ask us; close both ends."""
+
+    launch: Launch
+    channel: socket.socket
+    theirs: socket.socket
+
+
+def policy_of(workspace: WorkspaceConfig) -> Policy:
+    """The policy, with the directory as it truly lies."""
+    return Policy(
+        os.path.realpath(Path(workspace.directory).expanduser()),
+        frozenset(workspace.tools),
+        tuple(map(parse_rule, workspace.allow)),
+        tuple(map(parse_rule, workspace.deny)),
+        workspace.otherwise == "ask",
+    )
+
+
+def prepare(
+    workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path, env: Mapping[str, str], token: str
+) -> PreparedProcess:
+    """Write what the process reads at its start into `home`, its own scratch directory. OSError."""
+    servers = _servers(workspace, home)
+    settings = home / "settings.json"
+    settings.write_text(json.dumps(workspace_launch.settings(workspace.tools, servers, workspace.deny)))
+    command = workspace_launch.argv(
+        binary, tools=workspace.tools, settings=settings, mcp=home / "servers.json" if servers else None,
+        max_turns=workspace.max_turns, max_usd=workspace.max_usd,
+    )  # fmt: skip
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0)
+    spec = {**_reach(workspace, policy, binary, home), "channel": theirs.fileno()}
+    line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), json.dumps(spec), *command]
+    launch = Launch(line, workspace_launch.environment(env, home=home, token=token), Path(policy.directory))
+    return PreparedProcess(launch, ours, theirs)
+
+
+def _reach(workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path) -> dict[str, object]:
+    read = [*_SYSTEM, str(binary.resolve()), *policy.outside("Read")]
+    write = [str(home), *_DEVICES, *policy.outside("Edit")]
+    (write if policy.writes else read).append(policy.directory)
+    return {
+        "confined": workspace.sandbox != "off",
+        "read": read,
+        "write": write,
+        "outside": bool(workspace.mcp) or "WebFetch" in workspace.tools,
+        "file_bytes": MAX_FILE_BYTES,
+        "processes": MAX_PROCESSES,
+    }
+
+
+def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:
+    """The names of the MCP servers, whose file is copied to where the CLI may read it. ValueError for none of that."""
+    if not workspace.mcp:
+        return []
+    with Path(workspace.mcp).expanduser().open("rb") as file:
+        text = file.read(MAX_SERVERS_BYTES)
+    servers = json.loads(text)["mcpServers"]
+    copy = home / "servers.json"
+    copy.touch(0o600)
+    copy.write_bytes(text)
+    return list(servers)
+
+
+def instructions_of(workspace: WorkspaceConfig, policy: Policy) -> str:
+    """The directory's CLAUDE.md where it is wanted; "" otherwise. A link that leads out of it is not followed."""
+    path = os.path.realpath(Path(policy.directory) / "CLAUDE.md")
+    if not workspace.instructions or not path.startswith(f"{policy.directory}/"):
+        return ""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MAX_INSTRUCTIONS_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,66 @@
+"""Which models of workspaces there are for whom, and what a request to one may ask for. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NoReturn
+
+from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
+from claudegwd.limits.clients import Client
+from claudegwd.openai_api.chat_request import ChatRequest
+from claudegwd.openai_api.errors import UnsupportedParameter
+from claudegwd.translate.catalogue import Model
+from claudegwd.translate.plan import Plan, make_plan
+
+# What the CLI decides itself where it works with its own tools. Nobody is worse off without them.
+_LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop")
+
+
+def workspace_of(name: str, workspaces: Mapping[str, WorkspaceConfig]) -> tuple[str, str] | None:
+    """The plain model and the workspace of a name such as "sonnet@repo"; None where there is no such workspace."""
+    model, at, workspace = name.rpartition("@")
+    return (model, workspace) if at and model and workspace in workspaces else None
+
+
+def may_use(workspace: WorkspaceConfig, client: Client, name: str) -> bool:
+    """Whether the workspace exists for this client. A client without a name came in without a key."""
+    granted = client.name in workspace.clients if client.name else workspace.anonymous
+    model = name.rpartition("@")[0]
+    return granted and (client.allows(name) or client.allows(model))
+
+
+def models_of(workspace: WorkspaceConfig, config: ClaudeConfig) -> tuple[str, ...]:
+    """The plain models that there are in it."""
+    return workspace.models or (config.default_model,)
+
+
+def names_for(workspaces: Mapping[str, WorkspaceConfig], config: ClaudeConfig, client: Client) -> Iterator[str]:
+    """The names of all models of workspaces that this client may use."""
+    for name, workspace in workspaces.items():
+        for model in models_of(workspace, config):
+            if may_use(workspace, client, f"{model}@{name}"):
+                yield f"{model}@{name}"
+
+
+def in_workspace(model: Model, name: str, workspace: str) -> Model:
+    """The plain model as it is called and served in a workspace."""
+    return replace(model, id=name, workspace=workspace, description=f"{model.display_name} in {workspace}")
+
+
+def workspace_plan(wanted: ChatRequest, model: Model, client: Client) -> Plan:
+    """Plan a request to a workspace. Raises UnsupportedParameter for what its answer would be wrong without."""
+    if wanted.tools:
+        _refuse("tools", "tools of your own: Claude works with its own tools here")
+    if wanted.web_search is not None:
+        _refuse("web_search_options", "it here: the operator can add WebSearch to the workspace's tools")
+    if wanted.n > 1:
+        _refuse("n", "several answers: they would work in one directory at the same time")
+    plan = make_plan(wanted, model, client.name, client.owner)
+    if plan.format is not None:
+        _refuse("response_format", "a format: ask in words")
+    given = tuple(name for name in _LEFT_TO_CLI if getattr(wanted, name, None) not in (None, (), []))
+    ignored = (*plan.settings.ignored, *given)
+    return replace(plan, settings=replace(plan.settings, ignored=tuple(dict.fromkeys(ignored))))
+
+
+def _refuse(param: str, what: str) -> NoReturn:
+    raise UnsupportedParameter(f"cannot take {what}", param=param)

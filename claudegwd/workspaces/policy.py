@@ -1,0 +1,230 @@
+"""Whether Claude may do what it is about to do in a workspace. Pure: who asks has looked up where paths lead."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from claudegwd.workspaces.command import paths_in, starts_others, words_of
+from claudegwd.workspaces.rules import (
+    MCP,
+    READING,
+    WRITING,
+    Rule,
+    below,
+    granted,
+    matches_command,
+    matches_host,
+    matches_mcp,
+    matches_path,
+)
+
+# What a call of Bash may say. With anything else (in the background, without the sandbox) it is not understood.
+_BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
+
+# In these, other programs find commands that they run without asking, outside of any sandbox.
+_OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
+
+MAX_COMMAND_CHARACTERS: Final = 20_000  # a longer one nobody reads before saying yes
+
+
+class Behavior(Enum):
+    """What becomes of a call."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`reason` is for the model, the audit and a person who is asked: what kept it from being allowed."""
+
+    behavior: Behavior
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of one workspace. `directory` is absolute and has no symbolic link in it.
+
+    `asks`: what no rule decides is put to a person, and not denied.
+    """
+
+    directory: str
+    tools: frozenset[str]
+    allow: tuple[Rule, ...] = ()
+    deny: tuple[Rule, ...] = ()
+    asks: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything in it could change a file."""
+        return not self.tools <= {*READING, "WebFetch", "WebSearch"} or any(r.tool.startswith(MCP) for r in self.allow)
+
+    def outside(self, *tools: str) -> tuple[str, ...]:
+        """Directories outside of its own that rules for these tools open."""
+        found = (granted(rule.pattern) for rule in self.allow if rule.tool in tools)
+        return tuple(dict.fromkeys(path for path in found if path is not None))
+
+
+_ALLOW: Final = Decision(Behavior.ALLOW)
+
+
+def decide(policy: Policy, tool: str, given: Mapping[str, Any], resolved: Mapping[str, str]) -> Decision:
+    """`given` is the tool's input, `resolved` where each of `paths_named` leads, symbolic links followed."""
+    if tool.startswith(MCP):
+        return _by_rules(policy, tool, lambda rule: matches_mcp(rule, tool))
+    if tool not in policy.tools:
+        return _denied(f"{tool[:40]} is none of this workspace's tools")
+    named = paths_named(tool, given)
+    if named is None:
+        return _denied("the call is not understood")
+    if tool in (*READING, *WRITING):
+        return _file(policy, tool, [resolved[path] for path in named])
+    match tool:
+        case "Bash":
+            return _bash(policy, str(given["command"]), resolved)
+        case "WebFetch":
+            host = _host(given.get("url"))
+            return _by_rules(policy, tool, lambda rule: matches_host(rule.pattern, host)) if host else _denied("no URL")
+        case "WebSearch":
+            return _by_rules(policy, tool, lambda _: True)
+    return _denied("the call is not understood")
+
+
+def paths_named(tool: str, given: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The paths that a call names, relative ones from the directory on; None for a call that is not understood."""
+    match tool:
+        case "Read" | "Edit" | "Write":
+            return _texts(given.get("file_path"))
+        case "NotebookEdit":
+            return _texts(given.get("notebook_path"))
+        case "Grep" | "Glob":
+            patterns = [given.get("glob" if tool == "Grep" else "pattern", "")]
+            return _searched(given.get("path") or ".", patterns)
+        case "Bash":
+            command = given.get("command")
+            if not isinstance(command, str) or not given.keys() <= _BASH_FIELDS or "\0" in command:
+                return None
+            words = words_of(command) if len(command) <= MAX_COMMAND_CHARACTERS else None
+            return paths_in(words) if words else ()
+    return ()
+
+
+def _texts(*values: object) -> tuple[str, ...] | None:
+    texts = [value for value in values if isinstance(value, str) and value and "\0" not in value]
+    return tuple(texts) if len(texts) == len(values) else None
+
+
+def _searched(path: object, patterns: Sequence[object]) -> tuple[str, ...] | None:
+    """Where a search begins. Its patterns must not lead out of there."""
+    for pattern in patterns:
+        if not isinstance(pattern, str) or pattern.startswith(("/", "~")) or ".." in pattern:
+            return None
+    return _texts(path)
+
+
+def _file(policy: Policy, tool: str, paths: Sequence[str]) -> Decision:
+    for path in paths:
+        verdict = _one_file(policy, tool, path)
+        if verdict is not _ALLOW:
+            return verdict
+    return _ALLOW
+
+
+def _one_file(policy: Policy, tool: str, path: str) -> Decision:
+    writes = tool in WRITING
+    kinds = (tool, "Edit", *(("Read",) if not writes else ()))
+
+    def means(rule: Rule) -> bool:
+        return matches_path(rule.pattern, policy.directory, path)
+
+    # What may not be read may not be edited either.
+    forbidden = next(
+        (r for r in policy.deny if r.tool in (tool, "Read", "Edit" if writes else "Read") and means(r)), None
+    )
+    if forbidden is not None:
+        return _denied(f"{forbidden.text} is denied here")
+    inside = below(policy.directory, path)
+    if any(rule.tool in kinds and means(rule) for rule in policy.allow):
+        if writes and (kept := _obeyed(policy.directory, path)):
+            return _denied(f"{kept} is not to be written: other programs run what it says")
+        return _ALLOW
+    if not inside:
+        return _denied("that path leads out of this workspace")
+    if not writes:
+        return _ALLOW
+    if kept := _obeyed(policy.directory, path):
+        return _denied(f"{kept} is not to be written: other programs run what it says")
+    return _otherwise(policy, f"no rule allows {tool} there")
+
+
+def _obeyed(directory: str, path: str) -> str:
+    parts = path.removeprefix(directory).split("/")
+    return next((name for name in _OTHERS_OBEY if name in parts), "")
+
+
+def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision:
+    if any(rule.tool == "Bash" and not rule.pattern for rule in policy.deny):
+        return _denied("Bash is denied here")
+    words = words_of(command) if len(command) <= MAX_COMMAND_CHARACTERS else None
+    if words is None:
+        return _otherwise(
+            policy, "only one plain command is understood, without ; & | < > $ ` * ? ~ # \\ or new lines outside quotes"
+        )
+    for rule in policy.deny:
+        if rule.tool == "Bash" and matches_command(rule.pattern, words):
+            return _denied(f"{rule.text} is denied here")
+    for path in paths_in(words):
+        if path.startswith("~") or not _within(policy, resolved[path]):
+            return _denied("that command names a path that leads out of this workspace")
+    for rule in policy.allow:
+        if rule.tool == "Bash" and matches_command(rule.pattern, words):
+            starter = starts_others(words)
+            # Word for word it is what somebody wanted; with a wildcard it would be everything.
+            if not starter or "*" not in rule.pattern:
+                return _ALLOW
+            return _otherwise(policy, f'no rule with "*" allows what {starter} starts')
+    return _otherwise(policy, "no rule allows that command")
+
+
+def _within(policy: Policy, path: str) -> bool:
+    if below(policy.directory, path):
+        return True
+    return any(
+        rule.tool in ("Read", "Edit") and rule.pattern.startswith("//") and matches_path(rule.pattern, "/", path)
+        for rule in policy.allow
+    )
+
+
+def _host(url: object) -> str:
+    """The host of a URL that is nothing but one; "" for any other."""
+    if not isinstance(url, str):
+        return ""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    plain = parts.scheme in ("http", "https") and port is None and "@" not in parts.netloc and url.isprintable()
+    return (parts.hostname or "").removesuffix(".") if plain else ""
+
+
+def _by_rules(policy: Policy, tool: str, means: Any) -> Decision:
+    def fits(rule: Rule) -> bool:
+        return (rule.tool == tool or (tool.startswith(MCP) and rule.tool.startswith(MCP))) and means(rule)
+
+    forbidden = next(filter(fits, policy.deny), None)
+    if forbidden is not None:
+        return _denied(f"{forbidden.text} is denied here")
+    return _ALLOW if any(map(fits, policy.allow)) else _otherwise(policy, f"no rule allows that use of {tool[:80]}")
+
+
+def _denied(reason: str) -> Decision:
+    return Decision(Behavior.DENY, reason)
+
+
+def _otherwise(policy: Policy, reason: str) -> Decision:
+    return Decision(Behavior.ASK if policy.asks else Behavior.DENY, reason)

@@ -1,0 +1,145 @@
+"""Rules of a workspace in Claude Code's own syntax: `Read(src/**)`, `Bash(pytest *)`, `WebFetch(domain:a.org)`."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+READING: Final = ("Read", "Grep", "Glob")
+WRITING: Final = ("Edit", "Write", "NotebookEdit")
+TOOLS: Final = (*READING, *WRITING, "Bash", "WebFetch", "WebSearch")
+MCP: Final = "mcp__"
+_DOMAIN: Final = "domain:"
+_RULE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*\*?)(?:\((.*)\))?")
+_MCP_TOOL: Final = re.compile(r"mcp__[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*(?:__(?:\*|[A-Za-z0-9_-]+))?")
+_HOST: Final = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+
+# A pattern is matched for each call, and a longer one is no pattern any more.
+MAX_RULE_CHARACTERS: Final = 1000
+
+
+class RuleError(ValueError):
+    """A rule that cannot be used; the text completes "cannot hold "RULE": …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`pattern` "" means every call of the tool."""
+
+    tool: str
+    pattern: str = ""
+
+    @property
+    def text(self) -> str:
+        """As it is written in a configuration."""
+        return f"{self.tool}({self.pattern})" if self.pattern else self.tool
+
+
+def parse_rule(text: str) -> Rule:
+    """Raises RuleError, which says what to write instead."""
+    found = _RULE.fullmatch(text)
+    if found is None or len(text) > MAX_RULE_CHARACTERS:
+        raise RuleError('write the name of a tool, and what it may be used for in brackets, such as "Bash(pytest *)"')
+    tool, pattern = found[1], found[2]
+    if tool.startswith(MCP):
+        if pattern is not None or not _MCP_TOOL.fullmatch(text):
+            raise RuleError('write "mcp__SERVER" or "mcp__SERVER__TOOL"')
+        return Rule(tool)
+    if tool not in TOOLS:
+        raise RuleError(f"{tool[:40]} is none of the tools {', '.join(TOOLS)}")
+    if pattern is None:
+        return Rule(tool)
+    _check_pattern(tool, pattern)
+    return Rule(tool, pattern)
+
+
+def _check_pattern(tool: str, pattern: str) -> None:
+    if not pattern.strip():
+        raise RuleError(f"write {tool} alone, or say in the brackets what it may be used for")
+    if tool in ("Read", "Edit"):
+        if pattern.startswith("~") or ".." in pattern.split("/"):
+            raise RuleError('write a path below the directory, or "//" and an absolute one')
+    elif tool in READING:
+        raise RuleError(f"write Read({pattern}), which holds for {tool} too")
+    elif tool in WRITING:
+        raise RuleError(f"write Edit({pattern}), which holds for {tool} too")
+    elif tool == "WebFetch":
+        if not pattern.startswith(_DOMAIN) or not _HOST.fullmatch(pattern.removeprefix(_DOMAIN)):
+            raise RuleError('write a host in small letters, such as "WebFetch(domain:example.org)"')
+    elif tool == "WebSearch":
+        raise RuleError("write WebSearch alone")
+
+
+def matches_path(pattern: str, directory: str, path: str) -> bool:
+    """Whether a pattern of `Read(…)` or `Edit(…)` means this path; both are absolute, without symbolic links or "..".
+
+    As in a .gitignore: without a slash it means that name at any depth, and what is below a match is meant as well.
+    """
+    if not pattern:
+        return below(directory, path)
+    if pattern.startswith("//"):
+        return _globbed(pattern[1:]).fullmatch(path) is not None
+    if not below(directory, path):
+        return False
+    relative = path[len(directory.rstrip("/")) + 1 :]
+    anchored = "/" in pattern.rstrip("/")
+    clean = pattern.removeprefix("./").strip("/")
+    return _globbed(clean if anchored else f"**/{clean}").fullmatch(relative) is not None
+
+
+def below(directory: str, path: str) -> bool:
+    """Whether the path is the directory, or in it."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def granted(pattern: str) -> str | None:
+    """The directory outside of the workspace that a pattern opens: what stands before its first wildcard."""
+    if not pattern.startswith("//"):
+        return None
+    parts = pattern[1:].split("/")
+    fixed = next((index for index, part in enumerate(parts) if re.search(r"[*?]", part)), len(parts))
+    return "/".join(parts[:fixed]) or "/"
+
+
+def _globbed(pattern: str) -> re.Pattern[str]:
+    text, index = "", 0
+    while index < len(pattern):
+        if pattern.startswith("**/", index):
+            text, index = text + "(?:.*/)?", index + 3
+        elif pattern.startswith("**", index):
+            text, index = text + ".*", index + 2
+        elif pattern[index] in "*?":
+            text, index = text + ("[^/]*" if pattern[index] == "*" else "[^/]"), index + 1
+        else:
+            text, index = text + re.escape(pattern[index]), index + 1
+    return re.compile(f"{text}(?:/.*)?", re.DOTALL)
+
+
+def matches_command(pattern: str, words: Sequence[str]) -> bool:
+    """Whether a pattern of `Bash(…)` means this one plain command, given as its words.
+
+    `*` stands for anything; " *" or ":*" at the end also for nothing. A word with a space in it is never two words.
+    """
+    if not pattern:
+        return True
+    pattern = pattern[:-2] + " *" if pattern.endswith(":*") else pattern
+    text = shlex.join(words)
+    if pattern.endswith(" *") and text == pattern[:-2]:
+        return True
+    glob = ".*".join(re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch(glob, text, re.DOTALL) is not None
+
+
+def matches_host(pattern: str, host: str) -> bool:
+    """Whether a pattern of `WebFetch(domain:…)` means this host."""
+    wanted = pattern.removeprefix(_DOMAIN)
+    if not pattern:
+        return True
+    return host.endswith(wanted[1:]) if wanted.startswith("*.") else host == wanted
+
+
+def matches_mcp(rule: Rule, tool: str) -> bool:
+    """Whether a rule for a server or one of its tools means this tool."""
+    server = rule.tool.removesuffix("__*")
+    return tool == rule.tool or (server.count("__") == 1 and tool.startswith(f"{server}__"))

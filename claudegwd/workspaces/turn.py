@@ -1,0 +1,156 @@
+"""The lines of a CLI that works in a workspace to outputs: many messages and its own tools, one answer. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+
+from claudegwd.claude_cli import events as e
+from claudegwd.claude_cli.causes import text_of
+from claudegwd.claude_cli.tool_lines import ToolAsked, ToolCalled, ToolReturned, tool_lines
+from claudegwd.keys.failures import classify
+from claudegwd.translate.counts import count_tokens
+from claudegwd.translate.literals import literal_of
+from claudegwd.translate.outputs import After, Failed, Finished, Output, Reasoning, Started, TextPiece, TokenCount
+from claudegwd.workspaces.actions import outcome, shown
+
+_EMPTY = b'""'
+# How the CLI says that one of its bounds was reached.
+_BOUNDS = {"error_max_turns": "max_turns", "error_max_budget_usd": "max_usd"}
+_FINISH = {"max_tokens": "length", "model_context_window_exceeded": "length", "refusal": "content_filter"}
+# Calls under way are a handful; of more than this the outcome is shown without its call.
+MAX_CALLS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A message that was appended without a question is in the transcript."""
+
+
+Told = Output | ToolAsked | Acknowledged
+
+
+@dataclass(slots=True)
+class WorkspaceTurn:
+    """Feed it lines, in order. The last output is the one Finished or Failed.
+
+    `bound`: which of the workspace's bounds ended it. `denied`: by the tools' ids, why.
+    """
+
+    directory: str
+    bound: str = ""
+    usage: TokenCount = field(default_factory=TokenCount)
+    over: bool = False
+    _denied: list[tuple[ToolAsked, str]] = field(default_factory=list)
+    _calls: dict[str, ToolCalled] = field(default_factory=dict)
+    _head: e.RawUsage = field(default_factory=e.RawUsage)
+    _started: bool = False
+    _spoke: bool = False  # in an earlier message of this answer
+    _speaks: bool = False  # in this one
+    _open: bool = False  # reasoning that does not end in a new line
+    _stop: str = ""
+    _error: e.AssistantLine | None = None
+
+    def feed(self, line: bytes) -> list[Told]:
+        """What a line gives. Raises EventError."""
+        if self.over:
+            return []
+        told: list[Told] = []
+        for found in tool_lines(line):
+            match found:
+                case ToolAsked():
+                    told.append(found)
+                case ToolCalled() if len(self._calls) < MAX_CALLS:
+                    self._calls[found.ident] = found
+                case ToolReturned():
+                    told += self._returned(found)
+        return told or self._event(e.decode_event(line))
+
+    def denied(self, asked: ToolAsked, reason: str) -> None:
+        """A call was denied: shown with its reason when the CLI takes it up."""
+        self._denied.append((asked, reason))
+
+    def note(self, text: str) -> list[Output]:
+        """A line of our own among the actions."""
+        head = "\n" if self._open else ""
+        self._open = False
+        return [Reasoning(literal_of(f"{head}{text}\n"))]
+
+    def stopped(self, bound: str, said: str) -> list[Output]:
+        """A bound of ours ends it here."""
+        self.bound = bound
+        return [*self.note(said), self._finished("length")]
+
+    def _returned(self, found: ToolReturned) -> list[Output]:
+        call = self._calls.pop(found.ident, None)
+        if call is None:
+            return []
+        text = shown(call.tool, call.given, self.directory)
+        for index, (asked, reason) in enumerate(self._denied):
+            if asked.tool == call.tool and asked.given == call.given:
+                del self._denied[index]
+                return self.note(f"{text} -> denied: {reason}")
+        return self.note(text + outcome(call.tool, failed=found.failed, text=found.text))
+
+    def _event(self, event: e.AnyEvent) -> list[Told]:
+        match event:
+            case e.StreamEvent(event=part):
+                return list(self._stream(part))
+            case e.AssistantLine(is_api_error_message=True):
+                self._error = event
+            case e.Result() if not event.num_turns and not event.is_error and not self._started:
+                return [Acknowledged()]
+            case e.Result():
+                return list(self._result(event))
+        return []
+
+    def _stream(self, part: e.StreamPart) -> Sequence[Output]:
+        match part:
+            case e.MessageStart(message=message):
+                self._head, self._spoke, self._speaks = (
+                    message.usage or e.RawUsage(),
+                    self._spoke or self._speaks,
+                    False,
+                )
+                if not self._started:
+                    self._started = True
+                    return (Started(message.model),)
+            case e.BlockStart(content_block=block) if block.type == "text":
+                return self._text(bytes(block.text))
+            case e.BlockDelta(delta=e.TextDelta(text=raw)):
+                return self._text(bytes(raw))
+            case e.BlockDelta(delta=e.ThinkingDelta(thinking=raw)) if bytes(raw) != _EMPTY:
+                self._open = not bytes(raw).endswith(b'\\n"')
+                return (Reasoning(bytes(raw)),)
+            case e.MessageDelta(delta=delta) if delta.stop_reason is not None:
+                self._stop = delta.stop_reason
+                self.usage = _sum(self.usage, count_tokens(self._head, part.usage or e.RawUsage()))
+        return ()
+
+    def _text(self, raw: bytes) -> Sequence[Output]:
+        if raw == _EMPTY:
+            return ()
+        apart = [TextPiece(b'"\\n\\n"')] if self._spoke and not self._speaks else []
+        self._speaks = True
+        return (*apart, TextPiece(raw))
+
+    def _result(self, result: e.Result) -> Sequence[Output]:
+        self.bound = _BOUNDS.get(result.subtype, "")
+        if self.bound:
+            return (*self.note(f"stopped: the workspace's {self.bound} is reached"), self._finished("length"))
+        if not result.is_error:
+            return (self._finished(_FINISH.get(self._stop, "stop")),)
+        self.over = True
+        error = self._error or e.AssistantLine()
+        status = result.api_error_status or error.api_error_status
+        kind_of_error = result.api_error_type or error.api_error_type
+        text = text_of(error.message)
+        kind = classify(status, error.error, kind_of_error, result.terminal_reason, text)
+        return (Failed(kind, status, error.error, None, text),)
+
+    def _finished(self, reason: str) -> Finished:
+        self.over = True
+        return Finished(reason, self.usage, After.KILL)
+
+
+def _sum(one: TokenCount, other: TokenCount) -> TokenCount:
+    names = [each.name for each in fields(TokenCount) if each.name != "estimated"]
+    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in names})

@@ -1,0 +1,125 @@
+"""The workspaces of a running gateway: what is the same for all questions in them."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import trio
+
+from claudegwd.config.schema import WorkspaceConfig
+from claudegwd.limits.clients import Client
+from claudegwd.openai_api.errors import CliError, Overloaded
+from claudegwd.translate.plan import Plan
+from claudegwd.workers.known_cli import KnownCli
+from claudegwd.workers.question import Question
+from claudegwd.workers.questions import Questions
+from claudegwd.workers.scratch import Scratch
+from claudegwd.workspaces import confine
+from claudegwd.workspaces.approvals import Approvals
+from claudegwd.workspaces.grants import Grants
+from claudegwd.workspaces.question import WorkspaceQuestion
+
+# Answers in workspaces at once: each is a CLI of some 250 MB and what it runs, and asks through a worker besides.
+MAX_AT_ONCE = 8
+# Python's start, and a few system calls.
+PROBE_SECONDS = 20.0
+
+
+class WorkersLauncher(Protocol):
+    """What starts the other processes of the CLI."""
+
+    scratch: Scratch
+
+    @property
+    def cli(self) -> KnownCli:
+        """The CLI in use."""
+        ...
+
+    def carries_whole(self) -> bool:
+        """Whether requests go to the upstream whole."""
+        ...
+
+
+class Workspaces:
+    """`serve` is given before the first question; `note` remembers for the audit."""
+
+    serve: Callable[[socket.socket], Awaitable[None]]
+
+    def __init__(
+        self, questions: Questions, cli: WorkersLauncher, env: Mapping[str, str],
+        note: Callable[[str, Mapping[str, Any]], None],
+    ) -> None:  # fmt: skip
+        self.questions = questions
+        self.cli = cli
+        self.env = env
+        self.grants = Grants()
+        self.approvals = Approvals()
+        self.at_work = 0  # answers under way
+        self._note = note
+        self._missing: tuple[str, ...] | None = None
+
+    def ask(
+        self, plan: Plan, request_id: str, workspace: WorkspaceConfig, client: Client, *, whole: bool = False
+    ) -> Question:
+        """Begin; the caller reads the answer and closes it."""
+        question = WorkspaceQuestion(self, plan, request_id, workspace, client, whole=whole)
+        self.questions.spawn(question.prepare)
+        return question
+
+    def note(self, what: str, **fields: Any) -> None:
+        """For the audit."""
+        self._note(what, fields)
+
+    async def missing(self) -> tuple[str, ...]:
+        """What this machine cannot confine, in words for people."""
+        if self._missing is None:
+            self._missing = await trio.to_thread.run_sync(_probe)
+        return self._missing
+
+    async def check(self, workspace: WorkspaceConfig) -> None:
+        """Raises CliError where no answer can be begun."""
+        if not self.cli.carries_whole():
+            raise CliError(
+                "cannot work in a workspace with the CLI's own login, which is not handed to what runs there: add an "
+                "upstream key (`claudegwctl keys add NAME`)",
+                code="workspace_unavailable",
+            )
+        if workspace.sandbox == "required" and (missing := await self.missing()):
+            raise CliError(f"cannot start this workspace without a sandbox: {missing[0]}", code="workspace_unavailable")
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one answer. Raises Overloaded."""
+        if self.at_work >= MAX_AT_ONCE:
+            raise Overloaded("cannot begin: as many answers in workspaces are under way as may be; ask again later")
+        self.at_work += 1
+        try:
+            yield
+        finally:
+            self.at_work -= 1
+
+    def listener_of(self, channel: socket.socket) -> socket.socket | None:
+        """The listener that came through the channel; None if the process has ended instead."""
+        try:
+            _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+        except OSError:
+            return None
+        if not descriptors:
+            return None
+        listener = socket.socket(fileno=descriptors[0])
+        listener.settimeout(0)
+        return listener
+
+
+def _probe() -> tuple[str, ...]:
+    line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), "--probe"]
+    try:
+        done = subprocess.run(line, capture_output=True, timeout=PROBE_SECONDS, check=True)  # noqa: S603 - our own
+        return tuple(json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ("it cannot be tried here",)

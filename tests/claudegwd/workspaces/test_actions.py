@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claudegwd.workspaces.actions import MAX_LINE_CHARACTERS, outcome, shown
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "line"),
+    [
+        ("Read", {"file_path": "/w/src/a.py"}, "Read src/a.py"),
+        ("Read", {"file_path": "/etc/passwd"}, "Read /etc/passwd"),
+        ("Write", {"file_path": "/w/a", "content": "SECRET"}, "Write a"),
+        ("Edit", {"file_path": "a", "old_string": "SECRET", "new_string": "SECRET"}, "Edit a"),
+        ("Bash", {"command": "pytest -q", "description": "x"}, "Bash: pytest -q"),
+        ("Bash", {"command": "a\nb\x1b[31m"}, "Bash: a b [31m"),
+        ("Grep", {"pattern": "x y", "path": "/w/src"}, "Grep x y in src"),
+        ("Glob", {"pattern": "*.py", "path": "/w"}, "Glob *.py"),
+        ("WebFetch", {"url": "https://example.org/", "prompt": "SECRET"}, "WebFetch https://example.org/"),
+        ("mcp__git__log", {"any": "SECRET"}, "mcp__git__log"),
+        ("Read", {"file_path": 5}, "Read"),
+    ],
+)
+def test_an_action_is_one_line_without_content(tool: str, given: dict[str, Any], line: str) -> None:
+    assert shown(tool, given, "/w") == line
+
+
+def test_a_long_line_is_cut() -> None:
+    assert len(shown("Bash", {"command": "x" * 1000})) == MAX_LINE_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("tool", "failed", "text", "said"),
+    [
+        ("Bash", False, "fine", " -> exit 0"),
+        ("Bash", True, "Exit code 1\nno", " -> exit 1"),
+        ("Bash", True, "timed out", " -> exit unknown"),
+        ("Bash", False, "Exit code 5", " -> exit 0"),
+        ("Read", False, "SECRET", ""),
+        ("Read", True, "SECRET", " -> failed"),
+    ],
+)
+def test_what_came_of_it(tool: str, *, failed: bool, text: str, said: str) -> None:
+    assert outcome(tool, failed=failed, text=text) == said

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claudegwd.workspaces.command import paths_in, starts_others, words_of
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("pytest -q", ("pytest", "-q")),
+        ("  ls\t-l  ", ("ls", "-l")),
+        ("grep 'a;b|c' src", ("grep", "a;b|c", "src")),
+        ('git commit -m "one two"', ("git", "commit", "-m", "one two")),
+        ("a'b'\"c\"d", ("abcd",)),
+        ("x ''", ("x", "")),
+        ("python -m pytest tests/a.py::test_b", ("python", "-m", "pytest", "tests/a.py::test_b")),
+        ("make CC=gcc", ("make", "CC=gcc")),
+    ],
+)
+def test_one_plain_command(command: str, words: tuple[str, ...]) -> None:
+    assert words_of(command) == words
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "", "   ", "a;b", "a && b", "a || b", "a | b", "a & b", "a &", "a\nb", "a\rb", "a > f", "a < f", "a <<E\nx\nE",
+        "a <<<x", "a $(b)", "a `b`", "a $b", "a ${b}", 'a "$(b)"', 'a "`b`"', 'a "$b"', "a \\b", 'a "\\$b"', "a *",
+        "a ?", "a [x]", "a {b,c}", "a ~", "a ~/x", "a # b", "(a)", "{ a; }", "! a", "A=1 a", "A+=1 a", "a 'b", 'a "b',
+        "a\0b", "a\x0bb", "a\u00a0b", "a\u2028b", "if a", "a 'x\ny'", "a $'x'", "a !b", "a =(b)",
+    ],
+)  # fmt: skip
+def test_anything_else_is_not_understood(command: str) -> None:
+    words = words_of(command)
+    assert words is None or command == "if a"  # a word that no rule names
+
+
+@given(st.text(alphabet=st.sampled_from(list("ab -'\";&|<>$`\\\n(){}[]*?~#!=/.\t")), max_size=40))
+def test_what_is_understood_is_what_a_shell_would_run(command: str) -> None:
+    words = words_of(command)
+    if words is not None:
+        assert list(words) == shlex.split(command)  # which knows quotes, and no operators
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="'\"\0"), max_size=20),
+    st.sampled_from([";", "&", "|", "<", ">", "$", "`", "\\", "\n", "(", ")", "{", "}", "*", "?", "[", "~", "#", "!"]),
+    st.text(st.characters(codec="utf-8", exclude_characters="'\"\0"), max_size=20),
+)
+def test_no_operator_outside_of_quotes_is_understood(before: str, operator: str, after: str) -> None:
+    assert words_of(f"pytest {before}{operator}{after}") is None
+
+
+@pytest.mark.parametrize(
+    ("command", "starter"),
+    [
+        ("pytest -q", ""),
+        ("env pytest", "env"),
+        ("sudo ls", "sudo"),
+        ("/bin/bash -c x", "bash"),
+        ("xargs rm", "xargs"),
+        ("timeout 5 rm x", "timeout"),
+        ("find . -name x", ""),
+        ("find . -exec rm x", "-exec"),
+        ("find . -execdir rm x", "-execdir"),
+        ("find . -delete", "-delete"),
+        ("git log", ""),
+        ("git -c core.pager=x log", "-c"),
+        ("git -ccore.pager=x log", "-ccore.pager=x"),
+        ("git --exec-path=x log", "--exec-path=x"),
+        ("git log --ext-diff", "--ext-diff"),
+        ("rg --pre x y", "--pre"),
+        ("tar --to-command=x -f y", "--to-command=x"),
+    ],
+)
+def test_what_would_start_others(command: str, starter: str) -> None:
+    assert starts_others(command.split()) == starter
+
+
+@pytest.mark.parametrize(
+    ("word", "path"),
+    [
+        ("/etc/passwd", "/etc/passwd"),
+        ("--file=/etc/passwd", "/etc/passwd"),
+        ("-f/etc/passwd", "/etc/passwd"),
+        ("-I../x", "../x"),
+        ("@/etc/passwd", "/etc/passwd"),
+        ("a:/etc/passwd", "/etc/passwd"),
+        ("../x", "../x"),
+        ("link", "link"),
+        ("file:///etc/passwd", "///etc/passwd"),
+    ],
+)
+def test_paths_in_a_command(word: str, path: str) -> None:
+    assert path in paths_in(("cat", word))
+
+
+def test_an_address_is_no_path() -> None:
+    assert paths_in(("git", "https://example.org/x")) == ("git",)

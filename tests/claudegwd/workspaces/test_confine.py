@@ -1,0 +1,215 @@
+"""The sandbox against the real kernel: what a command in it tries, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claudegwd.workspaces import confine
+
+PROGRAM = (sys.executable, "-I", "-S", confine.__file__)
+SYSTEM = ["/usr", "/bin", "/lib", "/lib64", "/proc", "/etc/ld.so.cache"]
+
+
+def lacks() -> list[str]:
+    found: list[str] = json.loads(subprocess.run([*PROGRAM, "--probe"], capture_output=True, check=True).stdout)
+    return found
+
+
+pytestmark = pytest.mark.skipif(bool(sys.platform != "linux" or lacks()), reason=f"this kernel: {lacks()}")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "secret").write_text("SECRET")
+    return tmp_path / "in"
+
+
+def run(place: Path, script: str, seconds: float = 30, **more: Any) -> tuple[int, str]:
+    """Exit status and output of a script of the shell in the sandbox."""
+    ours, theirs = socket.socketpair()
+    spec = {"confined": True, "read": SYSTEM, "write": [str(place), "/dev/null"], "outside": False,
+            "file_bytes": 1 << 20, "processes": 64, "channel": theirs.fileno(), **more}  # fmt: skip
+    with ours, theirs:
+        done = subprocess.run(
+            [*PROGRAM, json.dumps(spec), "/bin/sh", "-c", script], capture_output=True, text=True, cwd=place,
+            timeout=seconds, pass_fds=(theirs.fileno(),), start_new_session=True, check=False,
+        )  # fmt: skip
+        received = socket.recv_fds(ours, 1, 1)[1]
+    assert len(received) == 1, "the listener came through"
+    os.close(received[0])
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cat ../out/secret",
+        "ln -s ../out/secret link; cat link",
+        "ln ../out/secret hard && cat hard",
+        "cp /usr/bin/env . && ./env cat ../out/secret",
+        "cat /proc/self/root/{out}/secret",
+        "cd ..; cat out/secret",
+        "cat /proc/{parent}/environ",
+        "cat /proc/{parent}/cwd/../out/secret",
+        "cat /proc/{parent}/root/{out}/secret",
+    ],
+)
+def test_nothing_outside_is_read(place: Path, script: str) -> None:
+    script = script.replace("{out}", str(place.parent / "out")[1:]).replace("{parent}", str(os.getpid()))
+    status, said = run(place, script, read=SYSTEM)
+    assert status != 0
+    assert "SECRET" not in said
+    assert "PATH=" not in said
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo x > ../out/new",
+        "echo x > ../out/secret",
+        "mv ../out/secret .",
+        "rm ../out/secret",
+        "mkdir ../out/d",
+        "echo x > /tmp/claudegwd-test",
+        "ln -s ../out d; echo x > d/new",
+        "mkdir d; mv d ../out/",
+    ],
+)
+def test_nothing_outside_is_written(place: Path, script: str) -> None:
+    status, _ = run(place, script)
+    assert status != 0
+    assert [path.name for path in (place.parent / "out").iterdir()] == ["secret"]
+    assert (place.parent / "out" / "secret").read_text() == "SECRET"
+    assert not Path("/tmp/claudegwd-test").exists()
+
+
+def test_inside_all_goes_on(place: Path) -> None:
+    script = "echo x > a; mkdir d; mv a d/b; cat d/b; ln -s d/b c; cat c; chmod +x d/b; rm -r d"
+    assert run(place, script) == (0, "x\nx\n")
+    assert run(place, "exit 7")[0] == 7
+    assert run(place, "kill -9 $$")[0] == 128 + 9
+
+
+def test_what_is_only_read_is_not_written(place: Path) -> None:
+    (place / "a").write_text("x")
+    status, said = run(place, "cat a; echo y > a", read=[*SYSTEM, str(place)], write=["/dev/null"])
+    assert status != 0
+    assert said.startswith("x")
+    assert (place / "a").read_text() == "x"
+
+
+def python(code: str) -> str:
+    return f"/usr/bin/python3 -c '{code}'"
+
+
+needs_python = pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="the system has no python3")
+
+
+@needs_python
+def test_no_service_of_the_machine_is_reached(place: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        for code in (
+            f'import socket; socket.create_connection(("127.0.0.1", {port}), 2)',
+            "import socket; socket.socket(socket.AF_UNIX)",
+            'import socket; socket.create_connection(("192.0.2.1", 80), 2)',
+        ):
+            status, said = run(place, python(code))
+            assert status != 0, code
+            assert "Error" in said
+    code = 'import socket; s = socket.create_server(("127.0.0.1", 0)); socket.create_connection(s.getsockname(), 2)'
+    assert run(place, python(code))[0] == 0, "servers of its own are reached"
+
+
+@needs_python
+def test_with_the_network_outside_it_still_has_no_unix_sockets(place: Path) -> None:
+    assert run(place, python("import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"), outside=True)[0] == 0
+    assert run(place, python("import socket; socket.socket(socket.AF_UNIX)"), outside=True)[0] != 0
+
+
+def test_nobody_outside_is_signalled(place: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"]) as other:
+        status, _ = run(place, f"kill {other.pid}")
+        assert status != 0
+        assert other.poll() is None
+        other.kill()
+
+
+def alive(mark: str) -> list[int]:
+    """Processes with these words in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def until_gone(mark: str) -> None:
+    until = time.monotonic() + 10
+    while alive(mark):
+        assert time.monotonic() < until, f"{mark} outlives"
+        time.sleep(0.02)
+
+
+def test_all_ends_with_the_command(place: Path) -> None:
+    assert run(place, "setsid sleep 8641 & (setsid setsid sleep 8641 &) ; exit 0")[0] == 0
+    until_gone("sleep\0008641")
+
+
+def test_all_ends_when_it_is_killed(place: Path) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):  # which kills what it has started, and that alone
+        run(place, "setsid sleep 8642 & sleep 8642", seconds=2)
+    until_gone("sleep\0008642")
+
+
+@needs_python
+def test_more_processes_than_may_be_are_ended(place: Path) -> None:
+    # Not one that doubles: should the bound not hold, the machine lives on.
+    code = "import os, time\nfor n in range(400):\n    if os.fork() == 0:\n        time.sleep(8643)\ntime.sleep(8643)"
+    status, _ = run(place, f"echo '{code}' > bomb.py; /usr/bin/python3 bomb.py; sleep 8643")
+    assert status != 0
+    until_gone("bomb.py")
+
+
+def test_a_file_that_grows_too_large_ends_its_writer(place: Path) -> None:
+    status, _ = run(place, "cat /dev/zero > big", write=[str(place), "/dev/null", "/dev/zero"])
+    assert status != 0
+    assert (place / "big").stat().st_size == 1 << 20
+
+
+def test_root_has_no_power_left(place: Path) -> None:
+    status, said = run(place, "cat /proc/self/status")
+    assert status == 0
+    assert "CapEff:\t0000000000000000" in said
+    assert "NoNewPrivs:\t1" in said
+
+
+def test_switched_off_it_confines_nothing(place: Path) -> None:
+    assert run(place, "cat ../out/secret", confined=False) == (0, "SECRET")
+
+
+def test_a_command_that_is_not_there(place: Path) -> None:
+    ours, theirs = socket.socketpair()
+    spec = {"confined": True, "read": SYSTEM, "write": [], "outside": False, "file_bytes": 1, "processes": 9,
+            "channel": theirs.fileno()}  # fmt: skip
+    with ours, theirs:
+        done = subprocess.run([*PROGRAM, json.dumps(spec), "/none"], capture_output=True, pass_fds=(theirs.fileno(),),
+                              cwd=place, check=False)  # fmt: skip
+    assert done.returncode == confine.FAILED
+    assert b"cannot start the command in a sandbox" in done.stderr

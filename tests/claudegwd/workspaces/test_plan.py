@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
+from claudegwd.limits.clients import ANONYMOUS, Client
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.chat_request import ChatRequest, parse_chat_request
+from claudegwd.openai_api.errors import UnsupportedParameter
+from claudegwd.translate.catalogue import Model
+from claudegwd.workspaces.plan import in_workspace, may_use, names_for, workspace_of, workspace_plan
+
+MODEL = Model("sonnet", "sonnet", "Sonnet", "", (), "budget", thinking_off=True, created=1)
+WORKSPACES = {
+    "repo": WorkspaceConfig(directory="/w", clients=("webui",)),
+    "open": WorkspaceConfig(directory="/w", anonymous=True, models=("opus", "haiku")),
+}
+
+
+def chat(**more: Any) -> ChatRequest:
+    body = {"model": "sonnet@repo", "messages": [{"role": "user", "content": "Hello"}], **more}
+    return parse_chat_request(json.dumps(body).encode(), Bounds())
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("sonnet@repo", ("sonnet", "repo")),
+        ("sonnet[1m]@repo", ("sonnet[1m]", "repo")),
+        ("claude-sonnet-4@20250514@repo", ("claude-sonnet-4@20250514", "repo")),
+        ("sonnet@other", None),
+        ("@repo", None),
+        ("repo", None),
+        ("claude-sonnet-4@20250514", None),
+    ],
+)
+def test_names(name: str, found: tuple[str, str] | None) -> None:
+    assert workspace_of(name, WORKSPACES) == found
+
+
+@pytest.mark.parametrize(
+    ("workspace", "client", "allowed"),
+    [
+        ("repo", Client("webui", b""), True),
+        ("repo", Client("webui", b"", models=("sonnet",)), True),
+        ("repo", Client("webui", b"", models=("sonnet@repo",)), True),
+        ("repo", Client("webui", b"", models=("opus",)), False),
+        ("repo", Client("other", b""), False),
+        ("repo", ANONYMOUS, False),
+        ("open", ANONYMOUS, True),
+        ("open", Client("webui", b""), False),
+    ],
+)
+def test_who_may_use_it(workspace: str, client: Client, *, allowed: bool) -> None:
+    assert may_use(WORKSPACES[workspace], client, f"sonnet@{workspace}") is allowed
+
+
+def test_what_is_listed() -> None:
+    assert list(names_for(WORKSPACES, ClaudeConfig(), ANONYMOUS)) == ["opus@open", "haiku@open"]
+    assert list(names_for(WORKSPACES, ClaudeConfig(), Client("webui", b""))) == ["sonnet@repo"]
+    assert list(names_for(WORKSPACES, ClaudeConfig(), Client("other", b""))) == []
+
+
+def test_a_plan_names_what_is_left_to_the_cli() -> None:
+    model = in_workspace(MODEL, "sonnet@repo", "repo")
+    plan = workspace_plan(chat(temperature=0.1, stop=["x"], max_tokens=5), model, ANONYMOUS)
+    assert (plan.model.id, plan.model.cli_name, plan.model.workspace) == ("sonnet@repo", "sonnet", "repo")
+    assert {"temperature", "stop", "max_tokens"} <= set(plan.settings.ignored)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"n": 2},
+        {"tools": [{"type": "function", "function": {"name": "x"}}]},
+        {"response_format": {"type": "json_object"}},
+        {"web_search_options": {}},
+    ],
+)
+def test_what_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedParameter) as caught:
+        workspace_plan(chat(**more), in_workspace(MODEL, "sonnet@repo", "repo"), ANONYMOUS)
+    assert caught.value.param == next(iter(more))

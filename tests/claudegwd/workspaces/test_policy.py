@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claudegwd.workspaces.policy import Behavior, Policy, decide, paths_named
+from claudegwd.workspaces.rules import TOOLS, parse_rule
+
+ALLOW, DENY, ASK = Behavior.ALLOW, Behavior.DENY, Behavior.ASK
+
+# What is a link in the directory /w, and where it leads.
+LINKS = {"/w/out": "/etc", "/w/in": "/w/src", "/w/key": "/home/u/.ssh/id"}
+
+
+def policy(
+    allow: tuple[str, ...] = (), deny: tuple[str, ...] = (), *, asks: bool = False, tools: Any = TOOLS
+) -> Policy:
+    return Policy("/w", frozenset(tools), tuple(map(parse_rule, allow)), tuple(map(parse_rule, deny)), asks)
+
+
+def resolved(path: str) -> str:
+    """As os.path.realpath would, in a world of LINKS."""
+    full = os.path.normpath(os.path.join("/w", path))  # noqa: PTH118 - pure
+    for link, target in LINKS.items():
+        if full == link or full.startswith(link + "/"):
+            return target + full[len(link) :]
+    return full
+
+
+def verdict(rules: Policy, tool: str, given: Mapping[str, Any]) -> Behavior:
+    named = paths_named(tool, given) or ()
+    return decide(rules, tool, given, {path: resolved(path) for path in named}).behavior
+
+
+PYTEST = (
+    "Bash(pytest *)",
+    "Bash(git *)",
+    "Bash(find *)",
+    "Bash(cat *)",
+    "Bash(env *)",
+    "Bash(bash run.sh)",
+    "Edit(src/**)",
+)
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "expected"),
+    [
+        # Reading, inside and out.
+        ("Read", {"file_path": "/w/a.py"}, ALLOW),
+        ("Read", {"file_path": "a.py"}, ALLOW),
+        ("Read", {"file_path": "/etc/passwd"}, DENY),
+        ("Read", {"file_path": "/w/../etc/passwd"}, DENY),
+        ("Read", {"file_path": "../w2/a"}, DENY),
+        ("Read", {"file_path": "/w2/a"}, DENY),
+        ("Read", {"file_path": "/w/out/passwd"}, DENY),
+        ("Read", {"file_path": "/w/in/a.py"}, ALLOW),
+        ("Read", {"file_path": "/w/key"}, DENY),
+        ("Read", {"file_path": "/w/.env"}, DENY),
+        ("Read", {"file_path": ["/w/a.py"]}, DENY),
+        ("Read", {"file_path": "/w/a\0b"}, DENY),
+        ("Read", {"file_path": ""}, DENY),
+        ("Read", {}, DENY),
+        ("Grep", {"pattern": "x"}, ALLOW),
+        ("Grep", {"pattern": "../x"}, ALLOW),
+        ("Grep", {"pattern": "x", "path": "src"}, ALLOW),
+        ("Grep", {"pattern": "x", "path": "/etc"}, DENY),
+        ("Grep", {"pattern": "x", "glob": "../*"}, DENY),
+        ("Glob", {"pattern": "**/*.py"}, ALLOW),
+        ("Glob", {"pattern": "/etc/*"}, DENY),
+        ("Glob", {"pattern": "../*"}, DENY),
+        ("Glob", {"pattern": "~/*"}, DENY),
+        ("Glob", {"pattern": "*", "path": "out"}, DENY),
+        # Writing.
+        ("Edit", {"file_path": "/w/src/a.py"}, ALLOW),
+        ("Edit", {"file_path": "/w/a.py"}, DENY),
+        ("Edit", {"file_path": "/w/src/../a.py"}, DENY),
+        ("Edit", {"file_path": "/w/in/a.py"}, ALLOW),
+        ("Edit", {"file_path": "/w/out/passwd"}, DENY),
+        ("Write", {"file_path": "/w/src/new.py"}, ALLOW),
+        ("Write", {"file_path": "/w/src/.git/hooks/pre-commit"}, DENY),
+        ("NotebookEdit", {"notebook_path": "/w/src/a.ipynb"}, ALLOW),
+        ("NotebookEdit", {"file_path": "/w/src/a.ipynb"}, DENY),
+        # Plain commands.
+        ("Bash", {"command": "pytest -q"}, ALLOW),
+        ("Bash", {"command": "pytest"}, ALLOW),
+        ("Bash", {"command": "pytest 'a; b'"}, ALLOW),
+        ("Bash", {"command": "pytest", "timeout": 5, "description": "x"}, ALLOW),
+        ("Bash", {"command": "pytestx"}, DENY),
+        ("Bash", {"command": "ls"}, DENY),
+        ("Bash", {"command": "git log"}, ALLOW),
+        ("Bash", {"command": "git push origin"}, DENY),
+        # Several, and what hides in one.
+        ("Bash", {"command": "pytest; rm -r x"}, DENY),
+        ("Bash", {"command": "pytest && rm x"}, DENY),
+        ("Bash", {"command": "pytest | tee x"}, DENY),
+        ("Bash", {"command": "pytest $(rm x)"}, DENY),
+        ("Bash", {"command": "pytest `rm x`"}, DENY),
+        ("Bash", {"command": 'pytest "$(rm x)"'}, DENY),
+        ("Bash", {"command": "pytest\nrm x"}, DENY),
+        ("Bash", {"command": "pytest > /etc/x"}, DENY),
+        ("Bash", {"command": "pytest <<E\nE"}, DENY),
+        ("Bash", {"command": "pytest &"}, DENY),
+        ("Bash", {"command": "X=1 pytest"}, DENY),
+        ("Bash", {"command": "env X=1 pytest"}, DENY),
+        ("Bash", {"command": "sudo pytest"}, DENY),
+        ("Bash", {"command": "bash -c pytest"}, DENY),
+        ("Bash", {"command": "bash run.sh"}, ALLOW),
+        ("Bash", {"command": "find . -exec rm x"}, DENY),
+        ("Bash", {"command": "find . -name x"}, ALLOW),
+        ("Bash", {"command": "git -c core.pager=x log"}, DENY),
+        ("Bash", {"command": "git --exec-path=x log"}, DENY),
+        # Paths in commands.
+        ("Bash", {"command": "cat a.py"}, ALLOW),
+        ("Bash", {"command": "cat /w/a.py"}, ALLOW),
+        ("Bash", {"command": "cat /etc/passwd"}, DENY),
+        ("Bash", {"command": "cat ../x"}, DENY),
+        ("Bash", {"command": "cat key"}, DENY),
+        ("Bash", {"command": "cat out/passwd"}, DENY),
+        ("Bash", {"command": "pytest --rootdir=/etc"}, DENY),
+        ("Bash", {"command": "cat '~/x'"}, DENY),
+        # What Bash's input may not say.
+        ("Bash", {"command": "pytest", "run_in_background": True}, DENY),
+        ("Bash", {"command": "pytest", "dangerouslyDisableSandbox": True}, DENY),
+        ("Bash", {"command": ["pytest"]}, DENY),
+        ("Bash", {"command": "pytest " + "x" * 20_000}, DENY),
+        ("Bash", {}, DENY),
+        # The web, servers, and what is unknown.
+        ("WebFetch", {"url": "https://example.org/x", "prompt": "y"}, DENY),
+        ("WebSearch", {"query": "x"}, DENY),
+        ("mcp__git__log", {}, DENY),
+        ("Agent", {"prompt": "x"}, DENY),
+        ("Task", {}, DENY),
+    ],
+)
+def test_what_is_allowed(tool: str, given: dict[str, Any], expected: Behavior) -> None:
+    rules = policy(PYTEST, ("Bash(git push *)", "Read(.env)"))
+    assert verdict(rules, tool, given) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://example.org/x", ALLOW),
+        ("http://example.org", ALLOW),
+        ("https://EXAMPLE.org", ALLOW),
+        ("https://example.org.", ALLOW),
+        ("https://example.org:8443/", DENY),
+        ("https://example.org@evil.test/", DENY),
+        ("https://evil.test/example.org", DENY),
+        ("file:///etc/passwd", DENY),
+        ("https://example.org\n.evil.test", DENY),
+        ("//example.org", DENY),
+        (5, DENY),
+    ],
+)
+def test_pages(url: object, expected: Behavior) -> None:
+    assert verdict(policy(("WebFetch(domain:example.org)",)), "WebFetch", {"url": url}) is expected
+
+
+def test_search_and_servers() -> None:
+    rules = policy(("WebSearch", "mcp__git"), ("mcp__git__push",))
+    assert verdict(rules, "WebSearch", {"query": "x"}) is ALLOW
+    assert verdict(rules, "mcp__git__log", {}) is ALLOW
+    assert verdict(rules, "mcp__git__push", {}) is DENY
+    assert verdict(rules, "mcp__other__log", {}) is DENY
+
+
+def test_a_tool_that_is_not_listed() -> None:
+    rules = policy(("Bash(pytest *)",), tools=("Read",))
+    assert verdict(rules, "Bash", {"command": "pytest"}) is DENY
+    assert verdict(rules, "Read", {"file_path": "a"}) is ALLOW
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "expected"),
+    [
+        ("Bash", {"command": "rm x"}, ASK),
+        ("Bash", {"command": "pytest && rm x"}, ASK),
+        ("Bash", {"command": "env pytest"}, ASK),
+        ("Edit", {"file_path": "a.py"}, ASK),
+        ("WebFetch", {"url": "https://example.org"}, ASK),
+        # A person is not asked for what is never right.
+        ("Bash", {"command": "git push x"}, DENY),
+        ("Bash", {"command": "cat /etc/passwd"}, DENY),
+        ("Bash", {"command": "pytest", "run_in_background": True}, DENY),
+        ("Read", {"file_path": "/etc/passwd"}, DENY),
+        ("Edit", {"file_path": "/etc/passwd"}, DENY),
+        ("Edit", {"file_path": ".git/config"}, DENY),
+        ("Agent", {}, DENY),
+    ],
+)
+def test_what_a_person_is_asked(tool: str, given: dict[str, Any], expected: Behavior) -> None:
+    assert verdict(policy(PYTEST, ("Bash(git push *)",), asks=True), tool, given) is expected
+
+
+def test_what_is_opened_outside() -> None:
+    rules = policy(("Read(//opt/tool/**)", "Edit(//srv/out/*)", "Bash(cat *)"))
+    assert verdict(rules, "Read", {"file_path": "/opt/tool/x"}) is ALLOW
+    assert verdict(rules, "Edit", {"file_path": "/opt/tool/x"}) is DENY
+    assert verdict(rules, "Edit", {"file_path": "/srv/out/x"}) is ALLOW
+    assert verdict(rules, "Read", {"file_path": "/srv/out/x"}) is ALLOW
+    assert verdict(rules, "Bash", {"command": "cat /opt/tool/x"}) is ALLOW
+    assert rules.outside("Read") == ("/opt/tool",)
+    assert rules.outside("Edit") == ("/srv/out",)
+
+
+def test_whether_anything_could_write() -> None:
+    assert not policy(tools=("Read", "Grep", "Glob", "WebFetch")).writes
+    assert policy(tools=("Read", "Bash")).writes
+    assert policy(("mcp__git",), tools=("Read",)).writes
+
+
+OPERATORS = st.sampled_from(list(";&|<>$`\\\n(){}*?[~#!"))
+UNQUOTED = st.text(st.characters(codec="utf-8", exclude_characters="'\"\0"), max_size=20)
+
+
+@given(UNQUOTED, OPERATORS, UNQUOTED)
+def test_no_prefix_rule_allows_an_operator_outside_of_quotes(before: str, operator: str, after: str) -> None:
+    rules = policy(("Bash(pytest *)", "Bash(pytest*)", "Bash(p:*)", "Bash(* x)"))
+    assert verdict(rules, "Bash", {"command": f"pytest {before}{operator}{after}"}) is DENY
+
+
+@given(st.text(max_size=60), st.booleans())
+def test_every_command_gets_an_answer(command: str, asks: bool) -> None:
+    assert verdict(policy(PYTEST, asks=asks), "Bash", {"command": command}) in Behavior

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from claudegwd.claude_cli.tool_lines import ToolAsked
+from claudegwd.keys.failures import FailureKind
+from claudegwd.translate.literals import joined
+from claudegwd.translate.outputs import Failed, Finished, Reasoning, Started, TextPiece, TokenCount
+from claudegwd.workspaces.turn import Acknowledged, Told, WorkspaceTurn
+
+
+def stream(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": "stream_event", "event": {"type": kind, **more}}
+
+
+def message(*texts: str, stop: str = "end_turn", thought: str = "", prompt: int = 10) -> list[dict[str, Any]]:
+    """One upstream message as the CLI passes it on."""
+    head = {"id": "m", "model": "claude-x", "usage": {"input_tokens": prompt, "output_tokens": 1}}
+    events = [stream("message_start", message=head)]
+    if thought:
+        events.append(stream("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": thought}))
+    events += [stream("content_block_delta", index=1, delta={"type": "text_delta", "text": text}) for text in texts]
+    return [*events, stream("message_delta", delta={"stop_reason": stop}, usage={"output_tokens": 5}),
+            stream("message_stop")]  # fmt: skip
+
+
+def called(ident: str, name: str, **given: Any) -> dict[str, Any]:
+    return {
+        "type": "assistant",
+        "message": {"content": [{"type": "tool_use", "id": ident, "name": name, "input": given}]},
+    }
+
+
+def returned(ident: str, text: str = "", *, failed: bool = False) -> dict[str, Any]:
+    block = {"type": "tool_result", "tool_use_id": ident, "content": text, "is_error": failed}
+    return {"type": "user", "message": {"content": [block]}}
+
+
+def asked(ident: str, name: str, **given: Any) -> dict[str, Any]:
+    request = {"subtype": "can_use_tool", "tool_name": name, "input": given}
+    return {"type": "control_request", "request_id": ident, "request": request}
+
+
+RESULT = {"type": "result", "subtype": "success", "num_turns": 2, "is_error": False}
+
+
+def fed(turn: WorkspaceTurn, *lines: Mapping[str, Any]) -> list[Told]:
+    return [told for line in lines for told in turn.feed(json.dumps(line).encode())]
+
+
+def words(outputs: list[Told]) -> tuple[str, str]:
+    text = [output.raw for output in outputs if isinstance(output, TextPiece)]
+    return joined(text), joined([output.raw for output in outputs if isinstance(output, Reasoning)])
+
+
+def test_many_messages_are_one_answer() -> None:
+    turn = WorkspaceTurn("/w")
+    outputs = fed(
+        turn,
+        *message("Look", "ing.", stop="tool_use"), called("t1", "Read", file_path="/w/a"), returned("t1", "SECRET"),
+        *message(stop="tool_use", thought="hm"), called("t2", "Bash", command="ls"),
+        returned("t2", "Exit code 2", failed=True),
+        *message("Done."), RESULT,
+    )  # fmt: skip
+    assert words(outputs) == ("Looking.\n\nDone.", "Read a\nhm\nBash: ls -> exit 2\n")
+    assert [output for output in outputs if isinstance(output, Started)] == [Started("claude-x")]
+    end = outputs[-1]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.usage) == ("stop", TokenCount(prompt=30, completion=15))
+    assert fed(turn, *message("late"), RESULT) == []
+
+
+def test_the_cli_asks_and_a_denial_is_shown_once() -> None:
+    turn = WorkspaceTurn("/w")
+    (question,) = fed(turn, asked("r1", "Bash", command="rm x"))
+    assert question == ToolAsked("r1", "Bash", {"command": "rm x"})
+    turn.denied(question, "no rule")
+    outputs = fed(
+        turn, called("t1", "Bash", command="rm x"), returned("t1", "denied", failed=True),
+        called("t2", "Bash", command="rm x"), returned("t2", "gone"),
+    )  # fmt: skip
+    assert words(outputs)[1] == "Bash: rm x -> denied: no rule\nBash: rm x -> exit 0\n"
+
+
+def test_appended_messages_are_acknowledged() -> None:
+    ack = {"type": "result", "subtype": "success", "num_turns": 0, "is_error": False}
+    assert fed(WorkspaceTurn("/w"), ack) == [Acknowledged()]
+
+
+@pytest.mark.parametrize(("subtype", "bound"), [("error_max_turns", "max_turns"), ("error_max_budget_usd", "max_usd")])
+def test_a_bound_is_named(subtype: str, bound: str) -> None:
+    turn = WorkspaceTurn("/w")
+    outputs = fed(turn, *message("a", stop="tool_use"), {**RESULT, "subtype": subtype, "is_error": True})
+    assert turn.bound == bound
+    end = outputs[-1]
+    assert isinstance(end, Finished)
+    assert end.reason == "length"
+    assert words(outputs)[1] == f"stopped: the workspace's {bound} is reached\n"
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason"), [("end_turn", "stop"), ("max_tokens", "length"), ("refusal", "content_filter")]
+)
+def test_why_it_ended(stop: str, reason: str) -> None:
+    end = fed(WorkspaceTurn("/w"), *message("a", stop=stop), RESULT)[-1]
+    assert isinstance(end, Finished)
+    assert end.reason == reason
+
+
+def test_a_failure_of_the_upstream() -> None:
+    error = {"type": "assistant", "is_api_error_message": True, "error": "rate_limit", "api_error_status": 429,
+             "message": {"content": [{"type": "text", "text": "words"}]}}  # fmt: skip
+    end = fed(WorkspaceTurn("/w"), error, {**RESULT, "is_error": True, "api_error_status": 429})[-1]
+    assert isinstance(end, Failed)
+    assert end.kind is FailureKind.RATE_LIMIT
+
+
+def test_a_bound_of_ours_ends_it() -> None:
+    turn = WorkspaceTurn("/w")
+    fed(turn, *message("a", stop="tool_use"))
+    outputs: list[Told] = list(turn.stopped("seconds", "stopped: too long"))
+    assert words(outputs)[1] == "stopped: too long\n"
+    assert isinstance(outputs[-1], Finished)
+    assert turn.over
