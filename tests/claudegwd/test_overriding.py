@@ -66,7 +66,8 @@ def test_every_class_names_all_that_it_replaces(made: type) -> None:
     decorated = re.search(rf"@overriding\(([^)]*)\)\nclass {made.__name__}\b", source)
     assert decorated
     listed = set(re.findall(r'"(\w+)"', decorated[1]))
-    usual = {"__init__", "__module__", "__doc__", "__annotations__"}
+    # The last two only as of Python 3.13.
+    usual = {"__init__", "__module__", "__doc__", "__annotations__", "__firstlineno__", "__static_attributes__"}
     bases = [base for base in made.__mro__[1:] if base is not object]
     replaced = {name for name in vars(made) if name not in usual and any(name in vars(base) for base in bases)}
     assert replaced == listed
