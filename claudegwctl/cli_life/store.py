@@ -28,10 +28,10 @@ PACKAGE: Final = "claude-agent-sdk"
 _INSIDE: Final = "claude_agent_sdk/_bundled/claude"
 _VERSION_FILE: Final = "claude_agent_sdk/_cli_version.py"
 _SAID: Final = re.compile(r'__cli_version__ = "([0-9.]+)"')
-# Some 80 MB over a slow line.
+# Some 170 MB over a slow line.
 FETCH_SECONDS: Final = 900.0
 VERSION_SECONDS: Final = 30.0
-# Of the release that brings a version: seen, the second is right. Each is a download of 80 MB.
+# Of the release that brings a version: seen, the second is right. Each is a download of 170 MB.
 GUESSES: Final = 4
 # The binary has some 250 MB; this keeps a wrong archive from filling the disk.
 MAX_BINARY_BYTES: Final = 2**30
