@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,15 @@ def main() -> None:
     """The console script."""
     _open_closed_streams()
     contract.ensure_home()
-    app(prog_name="claudegwd")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path may have letters that the locale does not know
+    try:
+        app(prog_name="claudegwd")
+    except OSError as error:
+        _say(OSError(f"cannot write the output: {error.strerror or 'refused'}; look where it goes"), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still held back would fail once more at the end
+        sys.exit(contract.EXIT_FAILED)
 
 
 def _version(wanted: bool) -> None:
@@ -95,9 +104,9 @@ def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) 
                 stack.callback(scratch.remove)
                 env |= demo_places(env, scratch.next())
             loaded = load(config, env)
-            if check:
-                return _check(loaded, env)
-            return _serve(loaded, config, env, demo=demo)
+            if not check:
+                return _serve(loaded, config, env, demo=demo)
+            report = _check(loaded, env)
         except Exception as error:
             fault = _only(error)
             if isinstance(fault, ConfigError | KeysError | NoCliError):
@@ -107,17 +116,18 @@ def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) 
             if isinstance(fault, SocketError | CliError | StateError | LibraryError | OSError):
                 return _say(fault, contract.EXIT_FAILED)
             raise
+    for line in report:
+        typer.echo(line)
+    return contract.EXIT_OK
 
 
-def _check(loaded: Loaded, env: dict[str, str]) -> int:
+def _check(loaded: Loaded, env: dict[str, str]) -> list[str]:
     setting = loaded.config.keys.file
     keys = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
     binary = find_binary(loaded.config.claude, env)
-    for note in (*loaded.warnings, *keys.notes):
-        typer.echo(f"note: {note}")
+    notes = [f"note: {note}" for note in (*loaded.warnings, *keys.notes)]
     count = f"{len(keys.keys)} key{'' if len(keys.keys) == 1 else 's'}"
-    typer.echo(f"ok: {loaded.path}{'' if loaded.exists else ' (absent: defaults)'}, {count}, CLI {binary}")
-    return contract.EXIT_OK
+    return [*notes, f"ok: {loaded.path}{'' if loaded.exists else ' (absent: defaults)'}, {count}, CLI {binary}"]
 
 
 def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bool) -> int:

@@ -105,3 +105,25 @@ def test_streams_that_are_closed_are_no_error(daemon: Daemon) -> None:
     command = f'exec "{sys.executable}" -m claudegwd --config "{daemon.config_file}" <&- 2>&-'
     done = subprocess.run(["/bin/sh", "-c", command], env=daemon.environment(), check=False)
     assert done.returncode == 78
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110 - a device
+@pytest.mark.parametrize("option", ["--version", "--help", "--check"])
+def test_a_full_disk_is_said_in_one_line(daemon: Daemon, option: str) -> None:
+    command = [sys.executable, "-m", "claudegwd", "--config", str(daemon.config_file), option]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            command, env=daemon.environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "claudegwd: cannot write the output: No space left on device; look where it goes\n",
+    )
+
+
+def test_letters_that_the_locale_does_not_know_are_no_error(daemon: Daemon) -> None:
+    odd = daemon.config_file.with_name("größer.toml")
+    daemon.config_file.rename(odd)
+    daemon.config_file = odd
+    done = checked(daemon, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (done.returncode, done.stderr) == (0, "")
