@@ -12,13 +12,12 @@ import trio
 
 from claudegwd.logs import event, log
 from claudegwd.store.database import Database, StateError
+from claudegwd.store.write_behind import write_behind
 
 # Some 200 bytes each; ten changes a day are three years.
 ROWS_MAX: Final = 10_000
 # Changes that wait for a disk that fails; the log has them all the same.
 PENDING_MAX: Final = 1000
-RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
-LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
 
 
 class AuditEntry(NamedTuple):
@@ -60,14 +59,7 @@ class Audit:
 
     async def run(self) -> None:
         """Write what is noted, for ever; a last time when cancelled."""
-        try:
-            while True:
-                await self._changed.wait()
-                if not await self.flush():
-                    await trio.sleep(RETRY_SECONDS)
-        finally:
-            with trio.move_on_after(LAST_WRITE_SECONDS, shield=True):
-                await self.flush()
+        await write_behind(lambda: self._changed, self.flush)
 
     async def flush(self) -> bool:
         """Write what is noted, now; whether that went well."""

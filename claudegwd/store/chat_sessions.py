@@ -19,11 +19,10 @@ from claudegwd.logs import event, log
 from claudegwd.openai_api.errors import InternalError
 from claudegwd.store.database import Database, StateError
 from claudegwd.store.sessions import Session, add_cost, create_session, get_session, use_session
+from claudegwd.store.write_behind import write_behind
 
 # The totals of so many seconds are lost in a crash; each write is a flush of the disk.
 WRITE_SECONDS: Final = 1.0
-RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
-LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
 # Sessions whose totals wait for a disk that fails; beyond it they are dropped.
 PENDING_MAX: Final = 10_000
 # Sessions that chats need not look up. With the longest prompts (32,768 characters) some 8 MB.
@@ -156,15 +155,7 @@ class ChatSessions:
 
     async def run(self) -> None:
         """Write what is pending, for ever; a last time when cancelled."""
-        try:
-            while True:
-                await self._changed.wait()
-                await trio.sleep(WRITE_SECONDS)
-                if not await self.flush():
-                    await trio.sleep(RETRY_SECONDS)
-        finally:
-            with trio.move_on_after(LAST_WRITE_SECONDS, shield=True):
-                await self.flush()
+        await write_behind(lambda: self._changed, self.flush, WRITE_SECONDS)
 
     async def flush(self) -> bool:
         """Write what is pending now; whether that went well."""

@@ -33,11 +33,11 @@ from claudegwd.store.clients import (
     save_totals,
 )
 from claudegwd.store.database import Database, StateError
+from claudegwd.store.write_behind import LAST_WRITE_SECONDS
 
 # Totals of some seconds ago are good enough after a crash; each write is a flush of the disk.
 TOTALS_SECONDS: Final = 5.0
 IDENTITY_BYTES: Final = 8  # two clients of one name get the same identity never, or after centuries
-LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
 
 
 class ClientKeys:

@@ -21,11 +21,10 @@ from claudegwd.limits.prices import weight
 from claudegwd.limits.spending import Spending
 from claudegwd.logs import event, log
 from claudegwd.store.database import Database, StateError
+from claudegwd.store.write_behind import LAST_WRITE_SECONDS, RETRY_SECONDS
 
 # The usage of so many seconds is lost in a crash; each write is a flush of the disk.
 WRITE_SECONDS: Final = 1.0
-RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
-LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
 # How often old rows are joined: seldom enough to cost nothing, often enough that each time is quick.
 JOIN_SECONDS: Final = 600.0
 # Lines that wait for a disk that fails, some 500 bytes each; beyond it requests are counted as lost.

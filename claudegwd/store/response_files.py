@@ -19,10 +19,10 @@ import trio
 from claudegwd.logs import event, log
 from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
 from claudegwd.store.sealing import Seal
+from claudegwd.store.write_behind import write_behind
 
 DIRECTORY: Final = "responses"
 WRITE_SECONDS: Final = 1.0  # what is lost at most when the process is killed
-RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
 LAST_WRITE_SECONDS: Final = 5.0  # how long stopping may wait for a disk that hangs: all that is kept is 64 MiB
 # Files that wait for a disk that fails; beyond it the oldest are given up. As many as are kept at the most.
 PENDING_MAX: Final = 50_000
@@ -80,15 +80,7 @@ class ResponseFiles:
 
     async def run(self) -> None:
         """Write what has changed, for ever; a last time when cancelled. Run it as a task."""
-        try:
-            while True:
-                await self._changed.wait()
-                await trio.sleep(WRITE_SECONDS)
-                if not await self.flush():
-                    await trio.sleep(RETRY_SECONDS)
-        finally:
-            with trio.move_on_after(LAST_WRITE_SECONDS, shield=True):
-                await self.flush()
+        await write_behind(lambda: self._changed, self.flush, WRITE_SECONDS, LAST_WRITE_SECONDS)
 
     async def flush(self) -> bool:
         """Write it now; whether the disk took it."""

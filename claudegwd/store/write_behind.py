@@ -1,0 +1,31 @@
+"""Writing behind the requests' back: what they note is on the disk a moment later, and when the daemon stops."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+
+RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
+LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
+
+
+async def write_behind(
+    changed: Callable[[], trio.Event],
+    flush: Callable[[], Awaitable[bool]],
+    pause: float = 0.0,
+    last: float = LAST_WRITE_SECONDS,
+) -> None:
+    """Write for ever what is noted, `pause` seconds after the first of it; a last time when cancelled.
+
+    `changed` gives the event that the next note sets. `flush` writes what is noted and says whether that went well;
+    what it could not write, also because it was cancelled before it began, it keeps. `last` bounds the last write.
+    """
+    try:
+        while True:
+            await changed().wait()
+            await trio.sleep(pause)
+            if not await flush():
+                await trio.sleep(RETRY_SECONDS)
+    finally:
+        with trio.move_on_after(last, shield=True):
+            await flush()
