@@ -44,7 +44,6 @@ class Top(App[None]):
     #head { height: auto; }
     .title { height: 1; text-style: bold; }
     #requests { height: 1fr; min-height: 2; }
-    #keys { height: auto; max-height: 40%; }
     #foot { height: 1; dock: bottom; }
     #filter { height: 1; border: none; padding: 0; display: none; background: ansi_default; }
     #filter.open { display: block; }
@@ -128,12 +127,13 @@ class Top(App[None]):
 
     def _show(self) -> None:
         width = self.size.width
-        self._put("#head", self._head(width))
+        heading = self._head(width)
+        self._put("#head", Text("\n").join(heading))
         self._show_requests(width)
         keys = texts.key_rows(self._look.status, time.time())
         styles = [_KEY_STYLES.get(row.get("state", ""), "") for row in keys]
         table = self.query_one("#keys", Rows)
-        table.styles.height = len(keys) + 1
+        table.styles.height = min(len(keys) + 1, texts.room_for_keys(self.size.height, len(heading)))
         table.show(fitted(texts.KEYS, keys, width), [row["name"] for row in keys], styles)
         self._put("#foot", Text(cut(self._foot(width), width)))
 
@@ -148,17 +148,19 @@ class Top(App[None]):
         names = [row["request_id"] for row in rows]
         self.query_one("#requests", Rows).show(fitted(texts.REQUESTS, rows, width), names, styles)
 
-    def _head(self, width: int) -> Text:
+    def _head(self, width: int) -> list[Text]:
         name, state, uptime = texts.gateway_line(self._look.status)
         if self._problem is not None:
             gone = isinstance(self._problem, NotRunning)
             said = "not running, trying again" if gone else f"{self._problem}; trying again"
-            return Text(cut(f"claudegwd: {printable(said)}", width), "bold red")
-        lines = Text.assemble(f"{name}  ", (state, _STATE_STYLES.get(state, "bold yellow")), f"  {uptime}")
-        lines.truncate(width)
+            return [Text(cut(f"claudegwd: {printable(said)}", width), "bold red")]
+        first = Text.assemble(f"{name}  ", (state, _STATE_STYLES.get(state, "bold yellow")), f"  {uptime}")
+        first.truncate(width)
+        lines = [first]
         for label, text in texts.head(self._look.status, time.time()):
-            lines.append("\n" + cut(texts.labelled(label, printable(text)), width), _LABEL_STYLES.get(label, ""))
-        return lines
+            line = cut(texts.labelled(label, printable(text)), width)
+            lines.append(Text(line, _LABEL_STYLES.get(label, "")))
+        return lines[: texts.room_for_head(self.size.height)]
 
     def _foot(self, width: int) -> str:
         if self.query_one("#filter", Input).has_class("open"):

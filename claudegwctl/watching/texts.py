@@ -12,6 +12,9 @@ from claudegwctl.watching.columns import Column, Row
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _LABEL: Final = 10  # the width of the words before the lines of the head
+_TITLES: Final = 3  # lines that always stand there: a title over each table, and the letters
+_LEAST_TABLE: Final = 2  # its head and one row
+_KEYS_SHARE: Final = 0.4  # of the window, at most
 
 
 def client_of(row: Row) -> str:
@@ -98,6 +101,16 @@ def gateway_line(status: Mapping[str, Any]) -> tuple[str, str, str]:
     """What runs, its state, and since when."""
     uptime = duration(status.get("uptime_seconds", 0))
     return f"claudegwd {status.get('version', '')}", str(status.get("state", "unknown")), f"up {uptime}"
+
+
+def room_for_head(rows: int) -> int:
+    """How many lines of the head a window shows: in a low one the tables matter more."""
+    return max(1, rows - _TITLES - 2 * _LEAST_TABLE)
+
+
+def room_for_keys(rows: int, head: int) -> int:
+    """How high the table of keys may be, under a head of so many lines: all of it has to be in sight."""
+    return max(_LEAST_TABLE, min(int(rows * _KEYS_SHARE), rows - head - _TITLES - _LEAST_TABLE))
 
 
 def labelled(label: str, text: str) -> str:

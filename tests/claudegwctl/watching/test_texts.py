@@ -97,6 +97,17 @@ def test_the_head() -> None:
     assert problem == ("problem", "no key")
 
 
+def test_in_windows_from_eight_lines_on_all_parts_have_room() -> None:
+    for rows in range(8, 100):
+        head = texts.room_for_head(rows)
+        assert head >= 1
+        for lines in range(1, min(head, 6) + 1):
+            keys = texts.room_for_keys(rows, lines)
+            requests = rows - lines - keys - 3
+            assert keys >= 2
+            assert requests >= 2
+
+
 def test_a_daemon_that_says_little() -> None:
     assert texts.gateway_line({}) == ("claudegwd ", "unknown", "up 0 s")
     assert dict(texts.head({}, 0))["today"] == "nothing was used yet"
