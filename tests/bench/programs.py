@@ -145,13 +145,15 @@ async def gateway(
     workers: str = "",
     limits: str = "queue = 1024",
     keys: str = "",
+    port: int = 0,
 ) -> AsyncIterator[Gateway]:
     """Start `python -m claudegwd` with a scratch home; `workers`, `limits` and `keys` are lines of those
-    sections."""
+    sections; `port` is a free one by default."""
     with tempfile.TemporaryDirectory(prefix="claudegwd-bench-") as scratch:
         directory = Path(scratch)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             port = probe.getsockname()[1]
         config = directory / "config.toml"
         config.write_text(
