@@ -32,6 +32,7 @@ from claudegwd.sockets import open_control
 from claudegwd.store.audit import Audit
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
+from claudegwd.workspaces.approvals import Approvals
 
 Result = TypeVar("Result")
 
@@ -110,6 +111,7 @@ class SmallGateway:
         self.logs = LogRing()
         self.clients: SmallClients | None = SmallClients()
         self.audit = Audit(Database(None))
+        self.approvals = Approvals()
         self.ledger = Ledger(Database(None))
         self.notifications = Notifications(Database(None), os.environ, "small")
         self.notifications.configure(self.config.notify)

@@ -14,6 +14,7 @@ from claudegwd.keys.ring import KeyRing
 from claudegwd.ledger.query import UsageQuery
 from claudegwd.limits.budget import Budget
 from claudegwd.logs import LogRing
+from claudegwd.workspaces.approvals import Approvals
 
 Result = TypeVar("Result")
 
@@ -115,6 +116,11 @@ class Controllable(Protocol):
 
     @property
     def audit(self) -> AuditTrail: ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """What Claude asks for in workspaces."""
+        ...
 
     @property
     def notifications(self) -> NotificationTargets: ...

@@ -12,6 +12,7 @@ from claudegwd.openai_api.errors import GatewayError
 from claudegwd.redact import redact
 from claudegwd.store.database import StateError
 from claudegwd.workers.binary import NoCliError
+from claudegwd.workspaces.approvals import UnknownApproval
 
 
 class ControlRefusal(Exception):  # noqa: N818 - it names what was done
@@ -38,6 +39,7 @@ KNOWN: Final[Mapping[type[Exception], tuple[int, str]]] = {
     NoCliError: (422, "no_cli"),
     StateError: (503, "no_state"),
     UnknownKey: (404, "not_found"),
+    UnknownApproval: (404, "not_found"),
     CannotRotate: (409, "cannot_rotate"),
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from claudegwd.control import (
+    approvals,
     audit,
     clients,
     config,
@@ -74,6 +75,9 @@ ROUTES: Final = (
         "GET", "/v1/requests", requests.rows, "lists the requests under way that ask a model, the oldest first"
     ),
     ControlRoute("GET", "/v1/workers", workers.rows, "lists the CLI processes"),
+    ControlRoute("GET", "/v1/approvals", approvals.rows, "shows what Claude asks for in workspaces"),
+    ControlRoute("POST", "/v1/approvals/<id>/approve", approvals.approve, 'lets it be done: {"always": true|false}'),
+    ControlRoute("POST", "/v1/approvals/<id>/deny", approvals.deny, 'keeps Claude from it: {"why": TEXT}'),
     ControlRoute("GET", "/v1/audit", audit.rows, "shows who changed what over this socket: ?lines=N"),
     ControlRoute("POST", "/v1/notify/test", notify.test, "sends a test notification and says what came of it"),
     ControlRoute(

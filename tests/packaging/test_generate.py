@@ -13,10 +13,11 @@ def test_man_pages_and_completions_are_up_to_date() -> None:
 
 
 def test_every_setting_is_in_its_page() -> None:
-    from claudegwd.config.schema import Config
+    from claudegwd.config.schema import Config, WorkspaceConfig
 
     page = (ROOT / "packaging" / "man" / "claudegwd.toml.5").read_text()
-    for section in Config.__struct_fields__:
+    sections = {name: getattr(Config(), name) for name in Config.__struct_fields__ if name != "workspaces"}
+    for section, struct in {**sections, "workspaces.NAME": WorkspaceConfig()}.items():
         assert f".SH [{section}]" in page
-        for key in getattr(Config(), section).__struct_fields__:
+        for key in struct.__struct_fields__:
             assert rf"\fB{key} = " in page, f"{section}.{key}"

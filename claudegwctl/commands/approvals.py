@@ -1,0 +1,64 @@
+"""claudegwctl approvals"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say, say_json
+
+app = new_app()
+
+# Whoever waits for an answer should not notice that we look only so often.
+LOOK_SECONDS: Final = 1.0
+
+
+@app.command(epilog="Example: claudegwctl approvals -f")
+def approvals(
+    ctx: typer.Context,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Show what Claude asks for in workspaces.
+
+    Each waits for `approve ID` or `deny ID`, and is denied after five minutes."""
+    seen: set[str] = set()
+    while True:
+        found = daemon_of(ctx).get("/v1/approvals")
+        if wants_json(ctx, json) and not follow:
+            say_json(found)
+            return
+        new = [row for row in found["approvals"] if row["id"] not in seen]
+        seen = {row["id"] for row in found["approvals"]}
+        for row in new:
+            if wants_json(ctx, json):
+                say_json(row)
+            else:
+                for line in _lines(row):
+                    say(line)
+        if not follow:
+            if not new:
+                say("nothing waits for a person")
+            return
+        time.sleep(LOOK_SECONDS)
+
+
+def _lines(row: Mapping[str, Any]) -> Iterator[str]:
+    client = row["client"] or "a client without a key"
+    since = time.strftime("%H:%M:%S", time.localtime(row["asked"]))
+    yield f"{row['id']}  {since}  {row['workspace']} ({row['directory']}), for {client}"
+    yield f"    {row['shown']}"
+    yield f"    {row['why']}"
+
+
+def names_of_approvals(ctx: typer.Context, incomplete: str) -> Sequence[str]:
+    """For completion in a shell."""
+    try:
+        rows = daemon_of(ctx).get("/v1/approvals")["approvals"]
+    except (Exception, SystemExit):  # noqa: BLE001 - a completion that fails gives nothing
+        return []
+    return [row["id"] for row in rows if row["id"].startswith(incomplete)]

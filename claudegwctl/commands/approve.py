@@ -1,0 +1,31 @@
+"""claudegwctl approve ID"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from claudegwctl.commands.approvals import names_of_approvals
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say, say_json
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl approve 3f9a01c2")
+def approve(
+    ctx: typer.Context,
+    ident: Annotated[str, typer.Argument(metavar="ID", help="As in `approvals`.", autocompletion=names_of_approvals)],
+    always: Annotated[
+        bool, typer.Option("--always", help="The very same thing later too, until the daemon restarts.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Let Claude do what it asks for in a workspace."""
+    done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quote(ident, safe='')}/approve", {"always": always})
+    if wants_json(ctx, json):
+        say_json(done)
+    else:
+        say(f"approved {done['id']}" + (", and the same later" if always else ""))

@@ -1,0 +1,29 @@
+"""claudegwctl deny ID"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from claudegwctl.commands.approvals import names_of_approvals
+from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.output import say, say_json
+
+app = new_app()
+
+
+@app.command(epilog="Example: claudegwctl deny 3f9a01c2 --why 'use the test database'")
+def deny(
+    ctx: typer.Context,
+    ident: Annotated[str, typer.Argument(metavar="ID", help="As in `approvals`.", autocompletion=names_of_approvals)],
+    why: Annotated[str, typer.Option("--why", help="Claude is told this.")] = "",
+    json: AsJson = False,
+) -> None:
+    """Keep Claude from what it asks for in a workspace, and tell it why."""
+    done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quote(ident, safe='')}/deny", {"why": why})
+    if wants_json(ctx, json):
+        say_json(done)
+    else:
+        say(f"denied {done['id']}")

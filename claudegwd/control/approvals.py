@@ -1,0 +1,37 @@
+"""/v1/approvals: what Claude asks a person for in a workspace, and the answers."""
+
+from __future__ import annotations
+
+from claudegwd.control.controllable import Controls
+from claudegwd.control.problems import BadRequest
+from claudegwd.control.request import ControlRequest, ControlResponse
+
+
+async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
+    """GET /v1/approvals: those that wait, the oldest first."""
+    return ControlResponse({"approvals": controls.gateway.approvals.rows()})
+
+
+async def approve(controls: Controls, request: ControlRequest) -> ControlResponse:
+    """POST /v1/approvals/{id}/approve {"always": true|false}: let it be done."""
+    always = request.only("always").get("always", False)
+    if not isinstance(always, bool):
+        raise BadRequest("cannot take always: write true or false")
+    approval = controls.gateway.approvals.approve(request.path["id"], always=always)
+    request.changed(
+        "approved in a workspace", workspace=approval.workspace, client=approval.client, action=approval.shown,
+        always=always,
+    )  # fmt: skip
+    return ControlResponse({"id": approval.id, "approved": True, "always": always})
+
+
+async def deny(controls: Controls, request: ControlRequest) -> ControlResponse:
+    """POST /v1/approvals/{id}/deny {"why": TEXT}: do not; the model is told why. The audit has the denial itself."""
+    why = request.only("why").get("why", "")
+    if not isinstance(why, str):
+        raise BadRequest("cannot take why: write a text")
+    approval = controls.gateway.approvals.deny(request.path["id"], why)
+    request.changed(
+        "refused in a workspace", workspace=approval.workspace, client=approval.client, action=approval.shown
+    )
+    return ControlResponse({"id": approval.id, "approved": False})
