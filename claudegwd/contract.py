@@ -33,6 +33,7 @@ CLI_RECORD: Final = "record.json"
 
 CONFIG_NAME: Final = "config.toml"
 KEYS_NAME: Final = "keys.json"
+SHARED_PASSWORD_NAME: Final = "shared-password"  # noqa: S105 - a file name
 SOCKET_NAME: Final = "control.sock"
 SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
 # Where systemd looks for what the unit's LoadCredential= names.
@@ -93,6 +94,17 @@ def keys_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> P
         if is_there(credential):
             return credential
     return config_file.parent / KEYS_NAME
+
+
+def shared_password_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> Path | None:
+    """Where the password of the shared store lies: `shared.password_file`, else systemd's credential; None: nowhere."""
+    if setting:
+        return config_file.parent / Path(setting).expanduser()
+    if directory := env.get("CREDENTIALS_DIRECTORY"):
+        credential = Path(directory) / SHARED_PASSWORD_NAME
+        if is_there(credential):
+            return credential
+    return None
 
 
 def daemon_socket_path(env: Mapping[str, str], setting: str = "") -> Path:

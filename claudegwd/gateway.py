@@ -31,6 +31,7 @@ from claudegwd.offered_models import OfferedModels
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CliError, ModelNotFound
 from claudegwd.request_counts import RequestCounts
+from claudegwd.sharing import Sharing, both
 from claudegwd.status import problem, status
 from claudegwd.store.audit import Audit
 from claudegwd.store.background_record import BackgroundRecord
@@ -127,6 +128,7 @@ class Gateway:
         self.background = BackgroundRecord(database)
         self.running = RunningResponses()
         self.draining = trio.Event()
+        self.sharing: Sharing | None = None
         self.sockets: Counter[str] = Counter()  # WebSockets that are open, by owner
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.on_waited = self.metrics.waited
@@ -154,8 +156,12 @@ class Gateway:
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending)
+        self.sharing = await Sharing.open(self._loaded, self.env, socket.gethostname(), self.ring)
         try:
             async with trio.open_nursery() as nursery:
+                if self.sharing is not None:
+                    self.ring.on_change = both(memory.note, self.sharing.key_states.note)
+                    await nursery.start(self.sharing.run)
                 for task, name in (
                     (memory.run, "the memory of the key ring"),
                     (self.clients.run, "the totals of the clients"),

@@ -9,6 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
 from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.news import TOLD
 from claudegwd.keys.states import KeyState
 from claudegwd.status import unready
 from claudegwd.workers.choice import Way
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _HAD = tuple(way.value for way in Way)
 _EXITS = ("ended", "fault", "start")
 _KINDS = tuple(kind.value for kind in FailureKind)
-_REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_limit", "headroom")
+_REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_limit", "headroom", TOLD)
 
 
 def families(gateway: "Gateway") -> Iterator[Metric]:

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 import trio
 
 from claudegwd.key_log import log_key_news
-from claudegwd.keys.news import KeyNews
+from claudegwd.keys.news import TOLD, KeyNews
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.budget import Budget
 from claudegwd.limits.spending import Spending
@@ -35,6 +35,8 @@ def connect(notifications: Notifications, ring: KeyRing, spending: Spending) -> 
 
     def of_ring(news: KeyNews) -> None:
         log_key_news(news)
+        if news.reason == TOLD:
+            return
         for notice in of_key(news, notifications.clock()):
             notifications.tell(notice)
 

@@ -83,6 +83,7 @@ def status(gateway: "Gateway") -> dict[str, Any]:
         "state_file": str(gateway.database.path) if gateway.database.path else None,
         "state_problem": gateway.database.problem or None,
         "content_logged": gateway.config.log.content,
+        "shared": gateway.sharing.status() if gateway.sharing is not None else None,
         "workers": gateway.pool.counts(),
         "workers_had": dict(gateway.pool.had),
         "requests": {

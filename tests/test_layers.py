@@ -24,7 +24,8 @@ FILES = frozenset(("subprocess", "os", "shutil", "tempfile", "fcntl", "io", "sql
 
 # The pure part of claudegwd/keys; the rest of it reads and writes files.
 PURE_KEYS = (
-    "answers", "entry", "environment", "failures", "key", "news", "parse", "ring", "shell_text", "states", "windows",
+    "answers", "entry", "environment", "failures", "key", "marks", "news", "parse", "ring", "shell_text", "states",
+    "windows",
 )  # fmt: skip
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 NOTICES = ("claudegwd.notify.notice", "claudegwd.notify.repeats")
@@ -49,7 +50,8 @@ PURE = (
     *DIALOGUE,
 )  # fmt: skip
 SHELL = (
-    "claudegwd.workers", "claudegwd.store", "claudegwd.keys", "claudegwd.fetching", "claudegwd.notify",
+    "claudegwd.workers", "claudegwd.store", "claudegwd.shared", "claudegwd.keys", "claudegwd.fetching",
+    "claudegwd.notify",
     "claudegwd.workspaces",
 )  # fmt: skip
 # The state that both faces show: above the shell, below them.
@@ -59,6 +61,7 @@ HEART = (
     "claudegwd.planning",
     "claudegwd.status",
     "claudegwd.reloader", "claudegwd.key_trial", "claudegwd.shells", "claudegwd.news", "claudegwd.usage_metrics",
+    "claudegwd.sharing",
 )  # fmt: skip
 
 LIBRARIES = ("claudegwd.overriding", "claudegwd.hypercorn_connection")
@@ -113,6 +116,7 @@ ROWS = (
     Row("workers", ("claudegwd.workers",), (*PURE, *BASE, "claudegwd.demo"), WEB),
     Row("the store", ("claudegwd.store",), (*PURE, *BASE, *NOTICES), WEB),
     Row("workspaces", ("claudegwd.workspaces",), (*PURE, *BASE, "claudegwd.workers"), WEB),
+    Row("what machines share", ("claudegwd.shared",), (*PURE, *BASE), WEB),
     Row("keys in files", ("claudegwd.keys",), (*RING, *BASE), WEB),
     Row("fetching", ("claudegwd.fetching",), ("claudegwd.openai_api",), WEB),
     Row("what people are told of", NOTICES, (*RING, "claudegwd.limits", "claudegwd.openai_api"), WORLD, pure=True),

@@ -102,6 +102,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"{'log':<14}{coloured(f'{lost} lines were lost: whatever reads it stood still', 'yellow')}"
     if status.get("content_logged"):
         yield f"{'log':<14}{coloured('holds what is asked and answered (log.content)', 'red')}"
+    if shared := status.get("shared"):
+        yield f"{'shared':<14}{_shared(shared)}"
     yield f"{'claude':<14}{_claude(status)}"
     yield f"{'listening':<14}{', '.join(status.get('binds') or ['nowhere yet'])}"
     yield f"{'requests':<14}{_counts(status.get('requests', {}))}"
@@ -111,6 +113,13 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     yield f"{'configuration':<14}generation {status.get('config_generation')}, {_reload(status.get('last_reload'))}"
     yield from _keys(status, now)
     yield from windows(status.get("windows", []), now)
+
+
+def _shared(shared: Mapping[str, Any]) -> str:
+    if shared.get("away_since") is None:
+        return f"{shared['place']} ({shared['version']}), as {shared['machine']}"
+    gone = f"{shared['place']} went away {ago(shared['away_since'])}: {shared['problem']}"
+    return coloured(f"{gone}; this machine goes on with what it knows", "yellow")
 
 
 def _claude(status: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from claudegwd.config.fields import FIELDS, KEYS, Field, nearest, shown
 from claudegwd.config.notify import check_notify
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
+from claudegwd.config.shared import check_shared
 
 MAX_PORT: Final = 65_535
 
@@ -66,6 +67,7 @@ def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], e
         _check_auth,
         _check_workers,
         check_notify,
+        check_shared,
         _check_cli,
     )
     for check in checks:

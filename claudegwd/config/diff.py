@@ -11,8 +11,11 @@ from claudegwd.config.fields import KEYS, value_of
 from claudegwd.config.notify import without_secret
 from claudegwd.config.schema import Config, WorkspaceConfig
 
-# These belong to listeners that are already open, and systemd may hold them: only a new start opens others.
-NEEDS_RESTART: Final = frozenset({"server.bind", "control.socket", "control.group"})
+# These belong to listeners that are already open, and systemd may hold them: only a new start opens others. And to a
+# store whose counts are in the middle of being used.
+NEEDS_RESTART: Final = frozenset(
+    {"server.bind", "control.socket", "control.group", "shared.url", "shared.password_file", "shared.machine"}
+)
 
 
 @dataclass(frozen=True)

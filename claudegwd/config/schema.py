@@ -151,6 +151,19 @@ class ResponsesConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=
     keep_seconds: Annotated[float, _UP_TO_A_MONTH] = 86_400
 
 
+class SharedConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[shared]`: where several machines keep what they share; url "" means that there is one machine."""
+
+    url: Annotated[str, Meta(description='an address such as "valkey://10.0.0.2:6379"')] = ""
+    password_file: FilePath = ""
+    machine: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$", description="a name of letters, digits, '.', '_' and '-'"
+        ),
+    ] = ""
+
+
 class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[log]`: what goes to stderr. `content` is for a search only, and status says so while it is on."""
 
@@ -198,6 +211,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keys: KeysConfig = KeysConfig()
     notify: NotifyConfig = NotifyConfig()
     responses: ResponsesConfig = ResponsesConfig()
+    shared: SharedConfig = SharedConfig()
     log: LogConfig = LogConfig()
     # By names of the operator's own: read beside the sections above (config/workspaces.py).
     workspaces: dict[str, WorkspaceConfig] = msgspec.field(default_factory=dict)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 from claudegwd.keys.key import KeyStatus, UpstreamKey
+from claudegwd.keys.marks import EVENTS, KeyMark
 from claudegwd.keys.states import TIMED, TRANSITIONS, USABLE, KeyEvent, KeyState
 from claudegwd.transitions import after
 
@@ -148,6 +149,22 @@ class KeyEntry:
         else:
             self.repeats += 1
             self.until = named or now + cooldown_after(self.repeats, cooldown)
+
+    def learn(self, mark: KeyMark, now: float) -> bool:
+        """Take what another machine has learned of it; whether that is news."""
+        before = (self.state, self.until)
+        if mark.state is KeyState.READY:
+            if self.state in TIMED or self.state is KeyState.INVALID:
+                self.clear()
+        elif mark.stands(now):
+            self.fire(EVENTS[mark.state])
+            if self.state in TIMED:
+                self.until = min(max(self.until, mark.until), now + RESET_MAX_SECONDS)
+        if (self.state, self.until) == before:
+            return False
+        if mark.state is not KeyState.READY:
+            self.last_error, self.last_error_at = f"told by {mark.by}"[:LAST_ERROR_MAX], mark.at
+        return True
 
     def recover(self, now: float) -> bool:
         """Leave a timed state whose time is over; whether it did."""

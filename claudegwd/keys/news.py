@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from claudegwd.keys.entry import KeyEntry
 from claudegwd.keys.states import USABLE, KeyState
+
+TOLD: Final = "told"  # the reason of what another machine has learned, and has told people of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from claudegwd.keys.entry import KeyEntry, RememberedKey
 from claudegwd.keys.environment import EnvironmentLogin
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import UpstreamKey
-from claudegwd.keys.news import KeyNews, ToldStates
+from claudegwd.keys.marks import KeyMark
+from claudegwd.keys.news import TOLD, KeyNews, ToldStates
 from claudegwd.keys.states import TIMED, KeyEvent, KeyState
 from claudegwd.keys.windows import Windows
 
@@ -188,6 +189,15 @@ class KeyRing:
         self._activate_next(kind.value)
         self._tell(error or kind.value, name)
         self.on_change(RingChange.STATE if changed else RingChange.COUNTERS)
+
+    def learn(self, mark: KeyMark, now: float) -> None:
+        """Take what another machine has learned of one of our keys. It is for the caller to know that it is news."""
+        meant = [entry for entry in self._entries.values() if entry.key.digest == mark.digest]
+        changed = [entry for entry in meant if entry.learn(mark, now)]
+        if changed:
+            self._activate_next(TOLD)
+            self._tell(TOLD, changed[0].key.name)
+            self.on_change(RingChange.STATE)
 
     def settle(self, now: float) -> None:
         """Take back keys whose time is over, and see that a ready one is active. Every other call does it first."""

@@ -5,13 +5,14 @@ import msgspec
 from claudegwd.config import Config, diff, in_effect
 from claudegwd.config.diff import NEEDS_RESTART
 from claudegwd.config.fields import KEYS
-from claudegwd.config.schema import ControlConfig, LimitsConfig, LogConfig, ServerConfig
+from claudegwd.config.schema import ControlConfig, LimitsConfig, LogConfig, ServerConfig, SharedConfig
 
 OLD = Config()
 NEW = msgspec.structs.replace(
     OLD,
     server=ServerConfig(bind=("127.0.0.1:9000",), max_body_bytes=2048),
     control=ControlConfig(socket="/run/x.sock", group="x"),
+    shared=SharedConfig(url="valkey://10.0.0.2", password_file="pw", machine="one"),
     log=LogConfig(level="debug"),
 )
 
@@ -30,6 +31,9 @@ def test_changes_in_the_order_of_the_file() -> None:
         ("server.max_body_bytes", False),
         ("control.socket", True),
         ("control.group", True),
+        ("shared.url", True),
+        ("shared.password_file", True),
+        ("shared.machine", True),
         ("log.level", False),
     ]
 
@@ -47,6 +51,7 @@ def test_open_listeners_stay_as_they_are() -> None:
     running = in_effect(OLD, NEW)
     assert running.server.bind == OLD.server.bind
     assert running.control == OLD.control
+    assert running.shared == OLD.shared
     assert running.server.max_body_bytes == 2048
     assert running.log.level == "debug"
     assert {change.key for change in diff(running, NEW)} == NEEDS_RESTART

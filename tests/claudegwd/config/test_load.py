@@ -61,6 +61,10 @@ url = "https://hooks.example.org/gateway"
 [responses]
 keep = "disk"
 keep_seconds = 3600
+[shared]
+url = "valkeys://gateway@store.lan:7000/1"
+password_file = "shared.password"
+machine = "one"
 [log]
 content = true
 level = "debug"

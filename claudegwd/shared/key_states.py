@@ -1,0 +1,126 @@
+"""What one machine learns of an upstream key, all know: that it is limited, spent or refused, or that it works again.
+
+Each machine has its own ring, which nobody waits for. What changes in it is written to the store and published; what
+others publish is taken into it. The later word on a key holds; how late it is, the machines' clocks say.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from claudegwd.keys.answers import RingChange
+from claudegwd.keys.entry import RememberedKey
+from claudegwd.keys.marks import KeyMark, decode_mark, encode_mark, mark_of
+from claudegwd.keys.ring import KeyRing
+from claudegwd.keys.states import TIMED, KeyState
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.store import Script, SharedStore
+
+# What was not written is tried again so often; a store that is away makes that cheap.
+RETRY_SECONDS: Final = 1.0
+# How long it is known that a key was refused, or cleared, after the last machine has said so.
+KEEP_SECONDS: Final = 30 * 86_400.0
+# Clocks differ: a mark outlives its time by this in the store, where it does no harm.
+OVERLAP_SECONDS: Final = 60.0
+
+_WRITE: Final = Script(
+    "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\nreturn redis.call('PUBLISH', ARGV[3], ARGV[1])"
+)
+
+
+class SharedKeyStates:
+    """Give `note` to the ring's changes, and `run` it as a task. `clock`: wall clock, seconds."""
+
+    def __init__(self, store: SharedStore, ring: KeyRing, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._ring = ring
+        self._clock = clock
+        self._known: dict[str, KeyMark] = {}  # by the key's digest: the latest that was said, by whomever
+        self._changed = trio.Event()
+        self._channel = store.channel("keys")
+        store.on_message[self._channel] = self._hear
+        store.on_connected.append(self._connected)
+
+    def note(self, change: RingChange) -> None:
+        """The ring has changed. Quick."""
+        if change is RingChange.STATE:
+            self._changed.set()
+
+    async def run(self) -> None:
+        """For ever: bring the store and the ring together whenever one of them may have changed."""
+        while True:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            try:
+                await self.bring_together()
+            except StoreAwayError:
+                await trio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    async def bring_together(self) -> None:
+        """Take what the store knows better, and write what we do. StoreAwayError."""
+        digests = [row.digest for row in self._ring.remembered()]
+        if not digests:
+            return
+        found = await self._store.call("MGET", *map(self._name, digests))
+        for digest, data in zip(digests, found, strict=True):
+            known = self._known.get(digest)
+            if data is not None:
+                self._take(decode_mark(data))
+            elif known is not None and (known.state is KeyState.READY or known.stands(self._clock())):
+                await self._write(known)  # it was started anew, and is empty
+        for row in self._ring.remembered():
+            mark = self._news(row)
+            if mark is not None:
+                await self._write(mark)
+
+    async def _connected(self) -> None:
+        self._changed.set()
+
+    def _hear(self, content: bytes) -> None:
+        self._take(decode_mark(content))
+
+    def _take(self, mark: KeyMark | None) -> None:
+        if mark is None:
+            return
+        known = self._known.get(mark.digest)
+        if known is not None and known.at >= mark.at:
+            return
+        ours = next((row for row in self._ring.remembered() if row.digest == mark.digest), None)
+        if ours is None or (known is None and _since(ours) > mark.at):
+            return  # a key that is not ours, or one of which we know something later
+        self._known[mark.digest] = mark
+        self._ring.learn(mark, self._clock())
+
+    def _news(self, row: RememberedKey) -> KeyMark | None:
+        """What is to be told of this key: nothing, if all know it already."""
+        now = self._clock()
+        if row.state is KeyState.DISABLED:
+            return None  # of what the upstream thinks of it nothing is known
+        mark = mark_of(row.digest, row.state, row.until, _since(row) or now, self._store.name)
+        known = self._known.get(row.digest)
+        if known is None:
+            return mark if mark.stands(now) else None
+        if (known.state, known.until) == (mark.state, mark.until):
+            return None
+        if not known.stands(now) and not mark.stands(now):
+            return None  # its time is over, everywhere
+        return mark if mark.at > known.at else KeyMark(mark.digest, mark.state, now, mark.until, mark.by)
+
+    async def _write(self, mark: KeyMark) -> None:
+        keep = mark.until - mark.at + OVERLAP_SECONDS if mark.state in TIMED else KEEP_SECONDS
+        milliseconds = max(1, int(keep * 1000))
+        await self._store.run_script(
+            _WRITE, [self._name(mark.digest)], encode_mark(mark), milliseconds, self._channel
+        )  # fmt: skip
+        self._known[mark.digest] = mark
+
+    def _name(self, digest: str) -> str:
+        return self._store.key("key", digest)
+
+
+def _since(row: RememberedKey) -> float:
+    """When what stands against a key was learned; 0: nothing does."""
+    return row.last_error_at or 0.0 if row.state in TIMED or row.state is KeyState.INVALID else 0.0

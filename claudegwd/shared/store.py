@@ -1,0 +1,258 @@
+"""What several machines share lies in Valkey or Redis; this is our way there, and what we know of it while it is away.
+
+Nothing here waits for long: a call is bounded by milliseconds, and after one that took longer nobody asks for a while.
+"""
+
+import hashlib
+import logging
+import re
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+import trio
+
+from claudegwd.config.shared import SharedPlace
+from claudegwd.logs import event, log
+from claudegwd.shared.connection import StoreAwayError, StoreConnection, StoreRefusedError, Word
+
+# Redis 7 is what Debian 12 has; Valkey began at 7.2. Nothing older is tested.
+OLDEST: Final = (7, 0)
+# What a call in the way of a request may take. On one network it is a fifth of a millisecond.
+CALL_SECONDS: Final = 0.05
+# After a call that took longer nobody asks for so long: one request of each second pays for finding out.
+REST_SECONDS: Final = 1.0
+CONNECT_SECONDS: Final = 2.0  # and at the start, which waits no longer for a store that is away
+# A store that stands still does not close its connections: without an answer for so long we do.
+LOOK_SECONDS: Final = 2.0
+# The pause before it is tried again doubles from the first to the last.
+PAUSE_FIRST_SECONDS: Final = 0.25
+PAUSE_LAST_SECONDS: Final = 4.0
+
+PROBLEM_CHARACTERS: Final = 200  # what a server says of a fault, in the log and the status
+
+_NO_SCRIPT: Final = "NOSCRIPT"
+
+
+class StoreUnfitError(Exception):
+    """It cannot be used as it is configured, and only a person can help. `setting` is at fault; the text says how."""
+
+    def __init__(self, setting: str, text: str) -> None:
+        super().__init__(text)
+        self.setting = setting
+
+
+class Script:
+    """Runs in the store in one piece, and is sent once."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.sha = hashlib.sha1(source.encode()).hexdigest()  # noqa: S324 - the name that the protocol gives it
+
+
+class SharedStore:
+    """`run` it as a task. `on_connected` are run after each connection is made, `on_message` by channel.
+
+    `name`: this machine's. `clock`: wall clock, seconds. `patience`: how long a call may take.
+    """
+
+    def __init__(
+        self,
+        place: SharedPlace,
+        password: str,
+        name: str,
+        clock: Callable[[], float] = time.time,
+        patience: float = CALL_SECONDS,
+    ) -> None:
+        self.place = place
+        self.name = name
+        self.version = ""
+        self.away_since: float | None = clock()
+        self.problem = "not connected yet"
+        self.on_connected: list[Callable[[], Awaitable[None]]] = []
+        self.on_message: dict[bytes, Callable[[bytes], None]] = {}
+        self._password = password
+        self._clock = clock
+        self._patience = patience
+        self._connection: StoreConnection | None = None
+        self._rests_until = 0.0  # of the event loop's clock
+
+    def key(self, *parts: str) -> str:
+        """The name of something in the store."""
+        return ":".join(("claudegwd", *parts))
+
+    def channel(self, name: str) -> bytes:
+        """The name of a channel: those of all databases are heard in each."""
+        return f"claudegwd:{self.place.database}:{name}".encode()
+
+    async def call(self, *words: Word) -> Any:
+        """One round trip. StoreAwayError: not in time, or not at all, or refused."""
+        connection = self._connection
+        if connection is None or trio.current_time() < self._rests_until:
+            raise StoreAwayError
+        try:
+            return await connection.call(*words, seconds=self._patience)
+        except StoreRefusedError as error:
+            if error.code == _NO_SCRIPT:
+                raise
+            problem = str(error)
+        except StoreAwayError as error:
+            problem = str(error)
+        self._rests_until = trio.current_time() + REST_SECONDS
+        self._is_away(problem or "the connection ended")
+        raise StoreAwayError
+
+    async def run_script(self, script: Script, keys: Sequence[str], *arguments: Word) -> Any:
+        """The same for a script."""
+        try:
+            return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        except StoreRefusedError:
+            return await self.call("EVAL", script.source, len(keys), *keys, *arguments)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold a connection, for ever. Started once it was tried; before that StoreUnfitError passes."""
+        pause, tried = PAUSE_FIRST_SECONDS, False
+
+        def connected() -> None:
+            nonlocal pause, tried
+            pause = PAUSE_FIRST_SECONDS
+            if not tried:
+                task_status.started()
+            tried = True
+
+        while True:
+            try:
+                await self._live(connected)
+            except StoreUnfitError as error:
+                if not tried:
+                    raise
+                self._is_away(str(error))
+            except (StoreAwayError, StoreRefusedError, OSError, trio.TooSlowError, trio.BrokenResourceError) as error:
+                self._is_away(str(error) or "it does not answer")
+            if not tried:
+                task_status.started()
+            tried = True
+            await trio.sleep(pause)
+            pause = min(2 * pause, PAUSE_LAST_SECONDS)
+
+    def status(self) -> dict[str, Any]:
+        """For `claudegwctl status`. Times are seconds since the epoch."""
+        return {
+            "place": str(self.place),
+            "machine": self.name,
+            "version": self.version or None,
+            "away_since": self.away_since,
+            "problem": self.problem or None,
+        }
+
+    async def _live(self, connected: Callable[[], None]) -> NoReturn:
+        """One connection, from its beginning to its end."""
+        fault: Exception | None = None
+        with trio.fail_after(CONNECT_SECONDS):
+            stream = await self._open()
+        async with trio.open_nursery() as nursery:
+            connection = StoreConnection(stream, self._hear)
+            nursery.start_soon(_until_it_ends, connection, nursery.cancel_scope)
+            try:
+                await self._greet(connection)
+                self._connection = connection
+                self._is_here()
+                for told in self.on_connected:
+                    nursery.start_soon(self._tell, told)
+                connected()
+                await self._look(connection)
+            except (StoreAwayError, StoreRefusedError, StoreUnfitError) as error:
+                fault = error
+            finally:
+                self._connection = None
+                nursery.cancel_scope.cancel()
+        raise fault or StoreAwayError("the connection ended")
+
+    async def _open(self) -> trio.abc.Stream:
+        place = self.place
+        if place.path:
+            return await trio.open_unix_socket(place.path)
+        stream = await trio.open_tcp_stream(place.host, place.port)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not place.tls:
+            return stream
+        return trio.SSLStream(stream, ssl.create_default_context(), server_hostname=place.host)
+
+    async def _greet(self, connection: StoreConnection) -> None:
+        login = ("AUTH", self.place.user or "default", self._password) if self._password else ()
+        try:
+            words = ("HELLO", "3", *login, "SETNAME", _client_name(self.name))
+            said = await connection.call(*words, seconds=CONNECT_SECONDS)
+            if self.place.database:
+                await connection.call("SELECT", self.place.database, seconds=CONNECT_SECONDS)
+        except StoreRefusedError as error:
+            raise _unfit(error, self.place) or error from None
+        self.version = f"{said.get(b'server', b'').decode()} {said.get(b'version', b'').decode()}"
+        if _numbers(self.version) < OLDEST:
+            raise StoreUnfitError("shared.url", f"leads to {self.version}: at least Valkey 7.2 or Redis 7.0 is needed")
+        if self.on_message:
+            await connection.subscribe(*self.on_message)
+
+    async def _look(self, connection: StoreConnection) -> None:
+        """Until it is silent: a store that stands still closes nothing."""
+        while True:
+            await trio.sleep(LOOK_SECONDS)
+            began = trio.current_time()
+            await connection.call("PING", seconds=LOOK_SECONDS)
+            if trio.current_time() - began <= self._patience:
+                self._is_here()
+
+    async def _tell(self, told: Callable[[], Awaitable[None]]) -> None:
+        with suppress(StoreAwayError, StoreRefusedError):
+            await told()
+
+    def _hear(self, channel: bytes, content: bytes) -> None:
+        if told := self.on_message.get(channel):
+            told(content)
+
+    def _is_here(self) -> None:
+        if self.away_since is not None:
+            seconds = round(self._clock() - self.away_since, 1)
+            event(log, logging.INFO, "the shared store is there", seconds=seconds, version=self.version)
+        self.away_since, self.problem, self._rests_until = None, "", 0.0
+
+    def _is_away(self, problem: str) -> None:
+        problem = problem[:PROBLEM_CHARACTERS]
+        if self.away_since is None or problem != self.problem:
+            text = "the shared store is away: this machine goes on with what it knows"
+            event(log, logging.WARNING, text, problem=problem)
+        if self.away_since is None:
+            self.away_since = self._clock()
+        self.problem = problem
+
+
+async def _until_it_ends(connection: StoreConnection, scope: trio.CancelScope) -> None:
+    await connection.read()
+    scope.cancel()
+
+
+def _unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | None:
+    """What only a person can mend of what was said to a greeting."""
+    if error.code in ("WRONGPASS", "NOAUTH"):
+        whose = f" of the user {place.user}" if place.user else ""
+        text = f"does not hold the password{whose} that {place} wants: write it there, alone in the file"
+        return StoreUnfitError("shared.password_file", text)
+    if error.code == "NOPERM":
+        text = f"names a user who may not do what is needed at {place}: `ACL SETUSER` lets it (docs/scale.md says what)"
+        return StoreUnfitError("shared.url", text)
+    if "unknown command" in str(error):
+        text = f"leads to a server that is too old, or no Valkey: at least Valkey 7.2 or Redis 7.0 is needed at {place}"
+        return StoreUnfitError("shared.url", text)
+    return None
+
+
+def _client_name(name: str) -> str:
+    """What CLIENT LIST shows; the protocol takes no blanks and no odd letters."""
+    return "claudegwd-" + "".join(c if c.isascii() and (c.isalnum() or c in ".-_") else "_" for c in name)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

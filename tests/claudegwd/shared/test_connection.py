@@ -1,0 +1,82 @@
+"""One connection, with a server that says what a test wants."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import memory_stream_pair
+
+from claudegwd.shared.connection import MAX_CALLS, StoreAwayError, StoreConnection, StoreRefusedError
+
+SECONDS = 5.0
+
+
+async def test_answers_messages_and_refusals_in_any_pieces() -> None:
+    ours, theirs = memory_stream_pair()
+    heard: list[tuple[bytes, bytes]] = []
+    connection = StoreConnection(ours, lambda channel, content: heard.append((channel, content)))
+    answers: dict[str, object] = {}
+
+    async def ask(word: str) -> None:
+        try:
+            answers[word] = await connection.call(word, seconds=SECONDS)
+        except StoreRefusedError as error:
+            answers[word] = error.code
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.read)
+        async with trio.open_nursery() as asking:
+            for word in ("A", "B", "C"):
+                asking.start_soon(ask, word)
+                while word.encode() not in await theirs.receive_some():
+                    pass
+            said = b"+one\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n-NOPERM no\r\n:7\r\n"
+            for byte in said:
+                await theirs.send_all(bytes([byte]))
+        nursery.cancel_scope.cancel()
+    assert answers == {"A": b"one", "B": "NOPERM", "C": 7}
+    assert heard == [(b"c", b"hi")]
+
+
+async def test_who_waits_is_told_when_the_connection_ends() -> None:
+    ours, theirs = memory_stream_pair()
+    connection = StoreConnection(ours, lambda *_: None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.read)
+
+        async def end() -> None:
+            await theirs.receive_some()
+            await theirs.aclose()
+
+        nursery.start_soon(end)
+        with pytest.raises(StoreAwayError):
+            await connection.call("PING", seconds=SECONDS)
+        with pytest.raises(StoreAwayError):
+            await connection.call("PING", seconds=SECONDS)
+
+
+async def test_a_late_answer_is_not_taken_for_the_next_one(autojump_clock: trio.testing.MockClock) -> None:
+    ours, theirs = memory_stream_pair()
+    connection = StoreConnection(ours, lambda *_: None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.read)
+        with pytest.raises(StoreAwayError, match="50 ms"):
+            await connection.call("FIRST", seconds=0.05)
+
+        async def answer() -> None:
+            await theirs.receive_some()
+            await theirs.send_all(b"+first\r\n+second\r\n")
+
+        nursery.start_soon(answer)
+        assert await connection.call("SECOND", seconds=SECONDS) == b"second"
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_calls_that_wait_are_bounded(autojump_clock: trio.testing.MockClock) -> None:
+    ours, _ = memory_stream_pair()
+    connection = StoreConnection(ours, lambda *_: None)
+    for _ in range(MAX_CALLS):
+        with pytest.raises(StoreAwayError, match="no answer"):
+            await connection.call("PING", seconds=0)
+    with pytest.raises(StoreAwayError, match=r"^$"):
+        await connection.call("PING", seconds=SECONDS)

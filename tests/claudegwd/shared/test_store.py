@@ -1,0 +1,126 @@
+"""The way to the store, with the real server: there, slow, gone, back, and not as it should be."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.store import CALL_SECONDS, Script, StoreUnfitError
+from tests.redis_server import RedisServer, needs_redis, redis_server
+from tests.shared_stores import connected, store_of, until
+
+pytestmark = needs_redis
+
+
+async def test_calls_at_once_get_their_own_answers(server: RedisServer) -> None:
+    store = store_of(server.url)
+    async with connected(store):
+        assert store.status()["away_since"] is None
+        answers: dict[int, bytes] = {}
+
+        async def ask(number: int) -> None:
+            answers[number] = await store.call("ECHO", str(number))
+
+        async with trio.open_nursery() as asking:
+            for number in range(200):
+                asking.start_soon(ask, number)
+        assert answers == {number: str(number).encode() for number in range(200)}
+
+
+async def test_a_script_is_sent_once_and_again_to_a_store_that_forgot_it(server: RedisServer) -> None:
+    script = Script("return {KEYS[1], ARGV[1]}")
+    store = store_of(server.url)
+    async with connected(store):
+        for _ in range(2):
+            assert await store.run_script(script, ["a"], 5) == [b"a", b"5"]
+        server.ask("SCRIPT", "FLUSH")
+        assert await store.run_script(script, ["a"], 6) == [b"a", b"6"]
+
+
+async def test_what_one_publishes_the_others_hear(server: RedisServer) -> None:
+    one, two = store_of(server.url), store_of(server.url, "two")
+    heard: list[bytes] = []
+    two.on_message[two.channel("test")] = heard.append
+    async with connected(two, one):
+        await until(lambda: server.ask("PUBSUB", "NUMSUB", two.channel("test").decode())[1] == 1)  # type: ignore[index]
+        await one.call("PUBLISH", one.channel("test"), b"\x00word")
+        await until(lambda: heard == [b"\x00word"])
+
+
+async def test_a_store_that_stands_still_costs_one_call_some_milliseconds(server: RedisServer) -> None:
+    store = store_of(server.url, patience=CALL_SECONDS)
+    async with connected(store):
+        server.pause()
+        began = trio.current_time()
+        with pytest.raises(StoreAwayError):
+            await store.call("PING")
+        assert trio.current_time() - began < CALL_SECONDS + 1.0
+        began = trio.current_time()
+        for _ in range(1000):
+            with pytest.raises(StoreAwayError):
+                await store.call("PING")
+        assert trio.current_time() - began < 1.0
+        assert store.status()["away_since"] is not None
+        assert store.status()["problem"] == "no answer within 50 ms"
+        server.go_on()
+        await until(lambda: store.away_since is None)
+        assert await store.call("ECHO", "again") == b"again"
+
+
+async def test_it_comes_back_by_itself(server: RedisServer) -> None:
+    store = store_of(server.url)
+    back: list[int] = []
+
+    async def told() -> None:
+        back.append(1)
+
+    store.on_connected.append(told)
+    async with connected(store):
+        server.stop()
+        await until(lambda: store.away_since is not None)
+        with pytest.raises(StoreAwayError):
+            await store.call("PING")
+        server.start()
+        await until(lambda: store.away_since is None)
+        await until(lambda: len(back) == 2)
+
+
+async def test_without_one_at_the_start_nobody_waits(server: RedisServer) -> None:
+    server.stop()
+    store = store_of(server.url)
+    async with connected(store):
+        assert store.status()["away_since"] is not None
+        server.start()
+        await until(lambda: store.away_since is None)
+
+
+@pytest.mark.parametrize("password", ["", "sk-false-wrong"])
+async def test_a_wrong_password_at_the_start_is_for_a_person(password: str) -> None:
+    with redis_server("--requirepass", "sk-false-right") as server:
+        fault = await refused(server.url, password)
+        assert fault.setting == "shared.password_file"
+        assert "write it there" in str(fault)
+        assert "sk-false" not in str(fault)
+        store = store_of(server.url, password="sk-false-right")
+        async with connected(store):
+            assert store.away_since is None
+
+
+async def test_so_is_a_server_that_is_too_old() -> None:
+    """One without RESP3 says that it does not know the greeting, as one would whose command has another name."""
+    with redis_server("--rename-command", "HELLO", "") as server:
+        fault = await refused(server.url, "")
+        assert fault.setting == "shared.url"
+        assert "at least Valkey 7.2 or Redis 7.0" in str(fault)
+
+
+async def refused(url: str, password: str) -> StoreUnfitError:
+    with pytest.RaisesGroup(StoreUnfitError, flatten_subgroups=True) as caught:
+        async with connected(store_of(url, password=password)):
+            pass
+    found = caught.value
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, StoreUnfitError)
+    return found

@@ -1,0 +1,111 @@
+"""Two daemons, one store. Their CLI is the fake one, whose upstream fails by what the token says."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+
+from tests.control_cli import ctl
+from tests.e2e.daemon_process import POLL_SECONDS, Daemon
+from tests.fake_binary import write_fake_cli
+from tests.redis_server import RedisServer, needs_redis, redis_server
+
+pytestmark = needs_redis
+
+PATIENCE_SECONDS = 30.0
+MODEL = "fake-echo-1"
+DEAD = "sk-false-fail-401-0001"
+KEYS = ({"name": "dead", "token": DEAD}, {"name": "good", "token": "sk-false-good-0002"})
+
+
+@contextmanager
+def daemons(server: RedisServer, home: Path, count: int = 2) -> Iterator[list[Daemon]]:
+    cli = write_fake_cli(home)
+    made = []
+    try:
+        for number in range(count):
+            config = f'[claude]\nmodels = ["{MODEL}"]\n[shared]\nurl = "{server.url}"\nmachine = "m{number}"\n'
+            made.append(Daemon("http://127.0.0.1:9", KEYS, config, cli=cli))
+        for daemon in made:
+            daemon.spawn()
+        for daemon in made:
+            daemon.wait_until_ready()
+        yield made
+        for daemon in made:
+            daemon.stop()
+    finally:
+        for daemon in made:
+            daemon.remove()
+
+
+async def ask(daemon: Daemon) -> httpx.Response:
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}]}
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+        return await client.post(f"http://127.0.0.1:{daemon.port}/v1/chat/completions", json=body)
+
+
+async def status(daemon: Daemon) -> dict[str, Any]:
+    transport = httpx.AsyncHTTPTransport(uds=str(daemon.socket))
+    async with httpx.AsyncClient(transport=transport, base_url="http://control", timeout=PATIENCE_SECONDS) as client:
+        found: dict[str, Any] = (await client.get("/v1/status")).json()
+        return found
+
+
+async def key(daemon: Daemon, name: str) -> dict[str, Any]:
+    return next(row for row in (await status(daemon))["keys"] if row["name"] == name)
+
+
+async def test_a_dead_key_is_asked_once_by_all_machines_together(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path) as (one, two):
+        assert (await ask(one)).status_code == 200
+        assert (await key(one, "dead"))["state"] == "invalid"
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await key(two, "dead"))["state"] != "invalid":
+                await trio.sleep(POLL_SECONDS)
+        assert (await ask(two)).status_code == 200
+        assert [(await key(daemon, "dead"))["requests"] for daemon in (one, two)] == [1, 0]
+        shown = (await ctl(two.socket, "status")).out
+        assert f"{server.path} (" in shown
+        assert "told by m0" in shown
+
+
+async def test_a_store_that_goes_away_is_shown_and_stops_nobody(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path, 1) as (daemon,):
+        server.stop()
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await status(daemon))["shared"]["away_since"] is None:
+                await trio.sleep(POLL_SECONDS)
+        assert (await ask(daemon)).status_code == 200
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"http://127.0.0.1:{daemon.port}/readyz")).status_code == 200
+        assert "this machine goes on with what it knows" in (await ctl(daemon.socket, "status")).out
+        server.start()
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await status(daemon))["shared"]["away_since"] is not None:
+                await trio.sleep(POLL_SECONDS)
+
+
+def test_a_wrong_password_is_exit_status_78(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.touch(0o600)
+    password.write_text("sk-false-wrong\n")
+    with redis_server("--requirepass", "sk-false-right") as server:
+        config = f'[shared]\nurl = "{server.url}"\npassword_file = "{password}"\n'
+        daemon = Daemon("http://127.0.0.1:9", KEYS, config, cli=write_fake_cli(tmp_path))
+        try:
+            daemon.spawn()
+            assert daemon.process is not None
+            assert daemon.process.wait(PATIENCE_SECONDS) == 78
+            said = daemon.log()
+            assert "shared.password_file does not hold the password" in said
+            assert "sk-false-wrong" not in said
+        except subprocess.TimeoutExpired:
+            raise AssertionError(daemon.log()) from None
+        finally:
+            daemon.remove()

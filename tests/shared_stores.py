@@ -1,0 +1,35 @@
+"""Machines that share a real store, in one process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from claudegwd.config.shared import read_place
+from claudegwd.shared.store import SharedStore
+
+PATIENCE_SECONDS = 20.0
+POLL_SECONDS = 0.01
+
+
+def store_of(url: str, name: str = "one", password: str = "", patience: float = PATIENCE_SECONDS) -> SharedStore:
+    """On a machine that many use at the same time, milliseconds would be a matter of luck."""
+    return SharedStore(read_place(url), password, name, patience=patience)
+
+
+@asynccontextmanager
+async def connected(*stores: SharedStore) -> AsyncIterator[trio.Nursery]:
+    """These, run until the end."""
+    async with trio.open_nursery() as nursery:
+        for store in stores:
+            await nursery.start(store.run)
+        yield nursery
+        nursery.cancel_scope.cancel()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    with trio.fail_after(PATIENCE_SECONDS):
+        while not holds():
+            await trio.sleep(POLL_SECONDS)
