@@ -32,7 +32,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CliError, ModelNotFound
 from claudegwd.request_counts import RequestCounts
 from claudegwd.sharing import Sharing, both
-from claudegwd.status import problem, status
+from claudegwd.status import described, problem, status
 from claudegwd.store.audit import Audit
 from claudegwd.store.background_record import BackgroundRecord
 from claudegwd.store.chat_sessions import ChatSessions
@@ -156,10 +156,13 @@ class Gateway:
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending)
-        self.sharing = await Sharing.open(self._loaded, self.env, socket.gethostname(), self.ring)
+        self.sharing = await Sharing.open(
+            self._loaded, self.env, socket.gethostname(), self.ring, partial(described, self)
+        )
         try:
             async with trio.open_nursery() as nursery:
                 if self.sharing is not None:
+                    self.clients.book.share = self.sharing.limits.share
                     self.ring.on_change = both(memory.note, self.sharing.key_states.note)
                     await nursery.start(self.sharing.run)
                 for task, name in (
@@ -273,6 +276,10 @@ class Gateway:
         if before != self.launcher.login.settings and not len(self.ring):
             self.configure_pool()
             self.pool.renew()
+
+    async def machines(self) -> list[dict[str, Any]] | None:
+        """For the control face: a dict for each machine that shares the store; None if nothing is shared."""
+        return await self.sharing.machines.rows() if self.sharing is not None else None
 
     def status(self) -> dict[str, Any]:
         """For the control face: what `claudegwctl status` shows. No token, no content."""

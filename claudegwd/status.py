@@ -94,3 +94,19 @@ def status(gateway: "Gateway") -> dict[str, Any]:
             "failed_by_code": dict(gateway.counts.failed),
         },
     }
+
+
+def described(gateway: "Gateway") -> dict[str, Any]:
+    """What the other machines are shown of this one: counts, states and versions."""
+    keys = gateway.ring.snapshot(time.time())
+    counts = gateway.counts
+    return {
+        "state": outward_state(gateway),
+        "version": gateway.version,
+        "claude_version": gateway.launcher.cli.version,
+        "binds": gateway.binds,
+        "requests": {"active": counts.active, "queued": gateway.pool.queued, "total": counts.total},
+        "workers": gateway.pool.counts(),
+        "keys_usable": sum(row["state"] in ("active", "ready") for row in keys),
+        "keys": len(keys),
+    }

@@ -118,6 +118,7 @@ class SmallGateway:
         self.generation = 1
         self.state_problem: str | None = None
         self.drained_since: float | None = None
+        self.others: list[dict[str, Any]] | Exception | None = None  # the machines that share a store with it
 
     def status(self) -> dict[str, Any]:
         return {
@@ -139,6 +140,11 @@ class SmallGateway:
     def undrain(self) -> bool:
         new, self.drained_since = self.drained_since is not None, None
         return new
+
+    async def machines(self) -> list[dict[str, Any]] | None:
+        if isinstance(self.others, Exception):
+            raise self.others
+        return self.others
 
     def requests(self) -> list[dict[str, Any]]:
         return [

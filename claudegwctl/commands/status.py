@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from claudegwctl.options import AsJson, Interval, daemon_of, new_app, wants_json
-from claudegwctl.output import ago, coloured, duration, harmless, has_cursor_control, note, say, say_json
+from claudegwctl.output import ago, coloured, duration, harmless, has_cursor_control, note, say, say_json, table
 from claudegwctl.problems import Problem
 
 app = new_app()
@@ -24,6 +24,10 @@ _END_OF_LINE: Final = "\x1b[K\n"
 _WINDOWS: Final = {"5h": "5 h", "7d": "week"}
 _HALF_A_DAY: Final = 43_200
 _STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "degraded": "red", "draining": "yellow"}
+_MACHINE_HEADS: Final = (
+    "machine", "state", "version", "claude", "requests", "queued", "busy", "workers", "keys", "seen",
+)  # fmt: skip
+_MACHINE_NUMBERS: Final = frozenset(range(4, 8))
 _LOGINS: Final = {"claude": "the login of the Claude CLI", "apiKeyHelper": "apiKeyHelper of the CLI's settings"}
 _KEY_COLOURS: Final = {
     "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
@@ -35,6 +39,9 @@ def status(
     ctx: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
     interval: Interval = 2.0,
+    everywhere: Annotated[
+        bool, typer.Option("--all", "-a", help="Show the machines that share a store with this one, a line for each.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Show the daemon's status.
@@ -42,7 +49,8 @@ def status(
     State and versions, where it listens, requests, workers, and each upstream key with its state."""
     daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
     over = watch and not as_json and has_cursor_control()
-    found = daemon.get("/v1/status")  # whoever is not there at first is not waited for
+    path = "/v1/machines" if everywhere else "/v1/status"
+    found = daemon.get(path)  # whoever is not there at first is not waited for
     if over:
         sys.stdout.write(_CLEAR)
     _show(found, as_json=as_json, over=over)
@@ -51,7 +59,7 @@ def status(
         while watch:
             time.sleep(interval)
             try:
-                _show(daemon.get("/v1/status"), as_json=as_json, over=over)
+                _show(daemon.get(path), as_json=as_json, over=over)
                 gone = False
             except Problem as problem:  # it is being restarted, perhaps
                 said = f"{problem}; waiting for it"
@@ -89,7 +97,10 @@ def fitting(lines: Sequence[str], rows: int) -> Sequence[str]:
 
 
 def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
-    """The answer of GET /v1/status for people. `now` is seconds since the epoch."""
+    """The answer of GET /v1/status, or of GET /v1/machines, for people. `now` is seconds since the epoch."""
+    if "machines" in status:
+        yield from table(_MACHINE_HEADS, map(_machine, status["machines"]), right=_MACHINE_NUMBERS)
+        return
     state = str(status.get("state", "unknown"))
     shown = coloured(state, _STATE_COLOURS.get(state, "red"))
     uptime = duration(status.get("uptime_seconds", 0))
@@ -120,6 +131,16 @@ def _shared(shared: Mapping[str, Any]) -> str:
         return f"{shared['place']} ({shared['version']}), as {shared['machine']}"
     gone = f"{shared['place']} went away {ago(shared['away_since'])}: {shared['problem']}"
     return coloured(f"{gone}; this machine goes on with what it knows", "yellow")
+
+
+def _machine(row: Mapping[str, Any]) -> Sequence[object]:
+    requests, workers = row.get("requests", {}), row.get("workers", {})
+    keys = f"{row['keys_usable']} of {row['keys']}" if row.get("keys") else ""
+    return (
+        row["machine"], row["state"], row.get("version"), row.get("claude_version"), requests.get("active"),
+        requests.get("queued"), workers.get("busy"), sum(workers.values()) if workers else None, keys,
+        ago(row.get("last_seen")),
+    )  # fmt: skip
 
 
 def _claude(status: Mapping[str, Any]) -> str:

@@ -14,7 +14,15 @@ from claudegwd.config.schema import Config, WorkspaceConfig
 # These belong to listeners that are already open, and systemd may hold them: only a new start opens others. And to a
 # store whose counts are in the middle of being used.
 NEEDS_RESTART: Final = frozenset(
-    {"server.bind", "control.socket", "control.group", "shared.url", "shared.password_file", "shared.machine"}
+    {
+        "server.bind",
+        "control.socket",
+        "control.group",
+        "shared.url",
+        "shared.password_file",
+        "shared.local_share",
+        "shared.machine",
+    }
 )
 
 

@@ -142,6 +142,11 @@ class Controllable(Protocol):
         """Tell them that they may again; whether that is new."""
         ...
 
+    async def machines(self) -> list[dict[str, Any]] | None:
+        """A dict for each machine that shares a store with this one, itself included; None if nothing is shared.
+        StoreAwayError."""
+        ...
+
     def requests(self) -> list[dict[str, Any]]:
         """A dict for each request under way that asks a model, the oldest first. Nothing of its content."""
         ...

@@ -14,6 +14,7 @@ from claudegwd.control import (
     env,
     keys,
     logs,
+    machines,
     models,
     notify,
     reload,
@@ -74,6 +75,7 @@ ROUTES: Final = (
     ControlRoute(
         "GET", "/v1/requests", requests.rows, "lists the requests under way that ask a model, the oldest first"
     ),
+    ControlRoute("GET", "/v1/machines", machines.rows, "lists the machines that share a store with this one"),
     ControlRoute("GET", "/v1/workers", workers.rows, "lists the CLI processes"),
     ControlRoute("GET", "/v1/approvals", approvals.rows, "shows what Claude asks for in workspaces"),
     ControlRoute("POST", "/v1/approvals/<id>/approve", approvals.approve, 'lets it be done: {"always": true|false}'),

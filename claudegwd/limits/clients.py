@@ -127,6 +127,7 @@ class ClientBook:
     def __init__(self, clients: Iterable[tuple[Client, ClientTotals]] = (), *, default: Limits) -> None:
         self.default = default
         self.spending = Spending()
+        self.share: Callable[[], float] = lambda: 1.0  # of each limit, what is granted here
         self._clients: dict[str, Client] = {}
         self._usage: dict[str, ClientTotals] = {}
         self._by_digest: dict[bytes, str] = {}
@@ -219,7 +220,7 @@ class ClientBook:
 
     def meter(self, client: Client, now: float) -> Meter:
         """The client's meter, at the limits that hold now. ``now``: monotonic seconds."""
-        limits = client.limits(self.default)
+        limits = client.limits(self.default).scaled(self.share())
         meter = self._meters.get(client.name)
         if meter is None:
             meter = self._meters[client.name] = Meter(limits, now)

@@ -4,6 +4,7 @@ A request is admitted (``admit``), the tokens that it may use are reserved befor
 and settled when they are known (``settle``), and it ends (``end``).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,8 @@ from claudegwd.openai_api.errors import RateLimitExceeded, RequestTooLarge
 
 # When a place will be free nobody knows. One second is about the shortest answer, and keeps clients from hammering.
 BUSY_RETRY_SECONDS: Final = 1.0
+# Answers of one store overtake each other by milliseconds.
+MIRROR_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,13 @@ class Limits:
     tokens_per_minute: int = 0
     concurrent_requests: int = 0
 
+    def scaled(self, share: float) -> "Limits":
+        """A share of each; of what is limited at least one."""
+        if share == 1.0:
+            return self
+        each = (self.requests_per_minute, self.tokens_per_minute, self.concurrent_requests)
+        return Limits(*(max(1, int(limit * share)) if limit else 0 for limit in each))
+
 
 @dataclass(slots=True)
 class Admission:
@@ -31,6 +41,7 @@ class Admission:
     reserved: float = 0.0
     settled: bool = False
     ended: bool = False
+    on_end: Callable[[], None] = lambda: None  # once
 
     @property
     def counts_tokens(self) -> bool:
@@ -56,6 +67,7 @@ class Admission:
         if not self.ended:
             self.ended = True
             self.meter.active -= 1
+            self.on_end()
 
 
 class Meter:
@@ -64,6 +76,8 @@ class Meter:
     def __init__(self, limits: Limits, now: float) -> None:
         self.limits = Limits()
         self.active = 0
+        self.on_used: Callable[[float, int], None] = lambda *_: None  # tokens, and the limit that they count against
+        self._read_at = 0.0  # when the levels were read that were mirrored last
         self._requests: Bucket | None = None
         self._tokens: Bucket | None = None
         self.change(limits, now)
@@ -78,18 +92,41 @@ class Meter:
     def admit(self, now: float) -> Admission:
         """Let one request in. Raises RateLimitExceeded with the true wait, and takes nothing then."""
         if self.limits.concurrent_requests and self.active >= self.limits.concurrent_requests:
-            raise RateLimitExceeded(
-                f"cannot take this request: this client may have {self.limits.concurrent_requests} requests under way "
-                "at once; wait for one to end",
-                retry_after=BUSY_RETRY_SECONDS,
-            )
+            raise self.busy()
         if self._requests is not None:
-            wait = self._requests.wait(1, now)
-            if wait > 0:
-                raise _exceeded("requests", wait)
+            if self._requests.wait(1, now) > 0:
+                raise self.limited(now)
             self._requests.take(1)
+        return self.let_in()
+
+    def let_in(self) -> Admission:
+        """One request, that somebody else has let in."""
         self.active += 1
         return Admission(self)
+
+    def mirror(self, requests: float, tokens: float, read_at: float, now: float) -> None:
+        """Go on from these levels: those that hold where all machines are counted together.
+
+        ``read_at``: seconds of the clock there. Answers to requests side by side are taken up in any order, and an
+        earlier one says less; by more than a second only another clock is earlier."""
+        if 0 < self._read_at - read_at < MIRROR_SECONDS:
+            return
+        self._read_at = read_at
+        for bucket, level in ((self._requests, requests), (self._tokens, tokens)):
+            if bucket is not None:
+                bucket.level, bucket.updated = level, now
+
+    def busy(self) -> RateLimitExceeded:
+        """The refusal of one more at once."""
+        return RateLimitExceeded(
+            f"cannot take this request: this client may have {self.limits.concurrent_requests} requests under way "
+            "at once; wait for one to end",
+            retry_after=BUSY_RETRY_SECONDS,
+        )
+
+    def limited(self, now: float) -> RateLimitExceeded:
+        """The refusal of one more in this minute."""
+        return _exceeded("requests", self._requests.wait(1, now) if self._requests is not None else 0.0)
 
     def check_tokens(self, prompt: int, answer: int, now: float) -> None:
         """Raises RateLimitExceeded if a request for so many tokens cannot pass now, RequestTooLarge if it never can."""
@@ -112,6 +149,7 @@ class Meter:
         if self._tokens is not None:
             self._tokens.refill(now)
             self._tokens.take(tokens)
+            self.on_used(tokens, self.limits.tokens_per_minute)
 
     def headers(self, now: float) -> dict[str, str]:
         """``x-ratelimit-*``, for those limits that there are. Names are lower case."""

@@ -78,13 +78,16 @@ def authenticate(gateway: Gateway, headers: Headers) -> Client:
     return gateway.clients.book.authenticate(token, time.time())
 
 
-def admit(gateway: Gateway, client: Client) -> Admission:
+async def admit(gateway: Gateway, client: Client) -> Admission:
     """Let one request in under the client's limits, until the request ends. Raises RateLimitExceeded.
 
     Its tokens are reserved when it has been read: by its length, one picture would be a book.
     """
-    now = trio.current_time()
-    admission = gateway.clients.book.meter(client, now).admit(now)
+    if gateway.sharing is not None:
+        admission = await gateway.sharing.limits.admit(client, gateway.clients.book)
+    else:
+        now = trio.current_time()
+        admission = gateway.clients.book.meter(client, now).admit(now)
     at_end(admission.end)
     return admission
 

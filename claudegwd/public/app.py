@@ -117,7 +117,7 @@ def public_app(gateway: Gateway) -> QuartTrio:
 
 
 def new_app(
-    gateway: Gateway, routes: Sequence[Route], begin_request: Callable[[Gateway], Response | None]
+    gateway: Gateway, routes: Sequence[Route], begin_request: Callable[[Gateway], Awaitable[Response | None]]
 ) -> Application:
     """An application with these routes. `begin_request` lets a request in, or answers it."""
     app = Application("claudegwd.public", static_folder=None)
@@ -130,7 +130,7 @@ def new_app(
 
     @app.before_request
     async def begin() -> Response | None:
-        return begin_request(gateway)
+        return await begin_request(gateway)
 
     @app.after_request
     async def finish(response: Response) -> Response:
@@ -142,7 +142,7 @@ def new_app(
     return app
 
 
-def _begin(gateway: Gateway) -> Response | None:
+async def _begin(gateway: Gateway) -> Response | None:
     """Access checks, in order: host, origin, preflight, key, limits. What this returns is the answer."""
     note_request(gateway)
     g.record.address = access.address_of(gateway, request.scope, request.headers)
@@ -161,7 +161,7 @@ def _begin(gateway: Gateway) -> Response | None:
     if request.method == "POST" and request.endpoint is not None:
         g.limited = True
         access.check_body_type(request.headers)
-        g.admission = access.admit(gateway, g.client)
+        g.admission = await access.admit(gateway, g.client)
     return None
 
 

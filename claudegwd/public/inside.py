@@ -25,7 +25,7 @@ def inside_app(gateway: Gateway) -> QuartTrio:
     return new_app(gateway, ROUTES, _begin)
 
 
-def _begin(gateway: Gateway) -> Response | None:
+async def _begin(gateway: Gateway) -> Response | None:
     note_request(gateway)
     access.check_host(gateway, request.headers.get("host", ""))
     access.check_origin(gateway, request.headers.get("origin"))

@@ -169,7 +169,7 @@ class ResponsesSocket:
     async def _make(self, create: Create, record: Record, stack: ExitStack) -> None:
         gateway, now = self._gateway, trio.current_time()
         client = access.authenticate(gateway, self._headers)  # its key may have been revoked since
-        admission = access.admit(gateway, client)
+        admission = await access.admit(gateway, client)
         if gateway.config.log.content:
             log_content("asked", encode(create.fields), record.request_id)
         if create.size > gateway.config.server.max_body_bytes:  # frames are counted in characters

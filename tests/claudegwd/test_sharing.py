@@ -14,18 +14,18 @@ from claudegwd.sharing import Sharing, both
 
 async def test_nothing_is_shared_without_an_address(tmp_path: Path) -> None:
     (tmp_path / "config.toml").touch()
-    assert await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", ring()) is None
+    assert await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", ring(), dict) is None
 
 
 async def test_a_wrong_password_file_is_a_wrong_configuration(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[shared]\nurl = "valkey://127.0.0.1:1"\npassword_file = "absent"\n')
     with pytest.raises(ConfigError, match=r"config.toml: shared.password_file names a file that cannot be read"):
-        await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", ring())
+        await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", ring(), dict)
 
 
 async def test_the_machines_name(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[shared]\nurl = "valkey://127.0.0.1:1"\n')
-    sharing = await Sharing.open(load(tmp_path / "config.toml", {}), {}, "host", ring())
+    sharing = await Sharing.open(load(tmp_path / "config.toml", {}), {}, "host", ring(), dict)
     assert sharing is not None
     assert (sharing.status()["machine"], sharing.status()["place"]) == ("host", "127.0.0.1:1")
 

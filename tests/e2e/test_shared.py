@@ -25,12 +25,14 @@ KEYS = ({"name": "dead", "token": DEAD}, {"name": "good", "token": "sk-false-goo
 
 
 @contextmanager
-def daemons(server: RedisServer, home: Path, count: int = 2) -> Iterator[list[Daemon]]:
+def daemons(server: RedisServer, home: Path, count: int = 2, limits: str = "") -> Iterator[list[Daemon]]:
     cli = write_fake_cli(home)
     made = []
     try:
         for number in range(count):
             config = f'[claude]\nmodels = ["{MODEL}"]\n[shared]\nurl = "{server.url}"\nmachine = "m{number}"\n'
+            if limits:
+                config += f"[limits]\n{limits}\n"
             made.append(Daemon("http://127.0.0.1:9", KEYS, config, cli=cli))
         for daemon in made:
             daemon.spawn()
@@ -73,6 +75,11 @@ async def test_a_dead_key_is_asked_once_by_all_machines_together(tmp_path: Path)
         shown = (await ctl(two.socket, "status")).out
         assert f"{server.path} (" in shown
         assert "told by m0" in shown
+        seen: list[tuple[object, ...]] = []
+        with trio.fail_after(PATIENCE_SECONDS):  # what a machine says of itself is some seconds old
+            while seen != [("m0", "ready", 1, 2), ("m1", "ready", 1, 2)]:
+                rows = (await ctl(one.socket, "status", "--all", "--json")).json["machines"]
+                seen = [(row["machine"], row["state"], row["keys_usable"], row["keys"]) for row in rows]
 
 
 async def test_a_store_that_goes_away_is_shown_and_stops_nobody(tmp_path: Path) -> None:
@@ -109,3 +116,16 @@ def test_a_wrong_password_is_exit_status_78(tmp_path: Path) -> None:
             raise AssertionError(daemon.log()) from None
         finally:
             daemon.remove()
+
+
+async def test_a_clients_limit_holds_over_all_machines_and_its_headers_say_so(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path, limits="requests_per_minute = 3") as (one, two):
+        began = trio.current_time()
+        answers = [await ask(daemon) for daemon in (one, two, one, two, one, two)]
+        more = int((trio.current_time() - began) * 3 / 60)
+        passed = [answer for answer in answers if answer.status_code == 200]
+        assert 3 <= len(passed) <= 3 + more
+        assert [answer.headers["x-ratelimit-remaining-requests"] for answer in passed[:3]] == ["2", "1", "0"]
+        refused = answers[-1]
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert 0 < float(refused.headers["retry-after"]) <= 20

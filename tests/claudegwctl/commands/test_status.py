@@ -190,3 +190,23 @@ async def test_watching_until_it_is_ended(socket: Path) -> None:
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 0
     assert await process.stderr.receive_some() == b""
+
+
+async def test_all_machines(gateway: SmallGateway, socket: Path) -> None:
+    refused = await ctl(socket, "status", "--all")
+    assert (refused.status, refused.out) == (1, "")
+    assert "shared.url is not set" in refused.err
+    gateway.others = [
+        {
+            "machine": "one", "state": "ready", "version": "1.2.3", "claude_version": "2.1.330", "last_seen": 0.0,
+            "requests": {"active": 2, "queued": 1}, "workers": {"busy": 2, "idle": 3}, "keys_usable": 1, "keys": 2,
+        },
+        {"machine": "two", "state": "gone", "last_seen": 0.0},
+    ]  # fmt: skip
+    head, one, two = (await ctl(socket, "status", "--all")).out.splitlines()
+    assert head.split() == [
+        "MACHINE", "STATE", "VERSION", "CLAUDE", "REQUESTS", "QUEUED", "BUSY", "WORKERS", "KEYS", "SEEN",
+    ]  # fmt: skip
+    assert one.split()[:11] == ["one", "ready", "1.2.3", "2.1.330", "2", "1", "2", "5", "1", "of", "2"]
+    assert two.split()[:2] == ["two", "gone"]
+    assert (await ctl(socket, "status", "--all", "--json")).json == {"machines": gateway.others}

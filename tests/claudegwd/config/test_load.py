@@ -64,6 +64,7 @@ keep_seconds = 3600
 [shared]
 url = "valkeys://gateway@store.lan:7000/1"
 password_file = "shared.password"
+local_share = 0.25
 machine = "one"
 [log]
 content = true

@@ -158,3 +158,43 @@ def test_what_was_asked_before_there_was_a_limit_is_settled_under_it() -> None:
     meter.change(Limits(tokens_per_minute=600), 0.0)
     admission.settle(100, 0.0)
     assert left(meter) == 500
+
+
+def test_levels_that_hold_over_all_machines_are_mirrored() -> None:
+    meter = Meter(Limits(requests_per_minute=60, tokens_per_minute=600), 0.0)
+    meter.mirror(10.0, 100.0, 500.0, 5.0)
+    assert meter.headers(5.0)["x-ratelimit-remaining-requests"] == "10"
+    assert meter.headers(6.0)["x-ratelimit-remaining-tokens"] == "110"
+    meter.mirror(50.0, 500.0, 499.9, 6.0)  # an answer that was overtaken
+    assert meter.headers(6.0)["x-ratelimit-remaining-requests"] == "11"
+    meter.mirror(50.0, 500.0, 100.0, 6.0)  # another store, whose clock is behind
+    assert meter.headers(6.0)["x-ratelimit-remaining-requests"] == "50"
+
+
+def test_what_is_mirrored_goes_on_as_a_share_of_the_limits() -> None:
+    meter = Meter(Limits(requests_per_minute=60), 0.0)
+    meter.mirror(40.0, 0.0, 500.0, 0.0)
+    meter.change(Limits(requests_per_minute=60).scaled(0.5), 0.0)
+    assert meter.headers(0.0)["x-ratelimit-limit-requests"] == "30"
+    assert meter.headers(0.0)["x-ratelimit-remaining-requests"] == "20"
+
+
+def test_of_what_is_limited_a_share_is_at_least_one() -> None:
+    assert Limits(5, 0, 1).scaled(0.1) == Limits(1, 0, 1)
+
+
+def test_tokens_are_told_with_the_limit_that_they_count_against() -> None:
+    meter = Meter(Limits(tokens_per_minute=1000), 0.0)
+    told: list[tuple[float, int]] = []
+    meter.on_used = lambda tokens, limit: told.append((tokens, limit))
+    reserved(meter, 100, 200, 0.0).settle(50, 1.0)
+    assert told == [(300, 1000), (-250, 1000)]
+
+
+def test_the_end_of_a_request_is_told_once() -> None:
+    admission = Meter(Limits(), 0.0).let_in()
+    told: list[int] = []
+    admission.on_end = lambda: told.append(1)
+    admission.end()
+    admission.end()
+    assert told == [1]

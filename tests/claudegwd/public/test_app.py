@@ -26,6 +26,7 @@ def gateway() -> Any:
         clients=SimpleNamespace(book=ClientBook(default=Limits(concurrent_requests=1))),
         ledger=Ledger(Database(None)),
         metrics=SimpleNamespace(responded=lambda *_: None),
+        sharing=None,
         needs_key=lambda: False,
         counts=RequestCounts(),
     )

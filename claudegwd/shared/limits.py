@@ -1,0 +1,202 @@
+"""Limits of clients that hold over all machines together: counted in the store, by one script for each request.
+
+What the script says is mirrored in the client's own meter: the headers come from there, and where the store is away the
+meter goes on from there by itself, with a stated share of each limit. Tokens are told to the store behind the request's
+back; each request reads them anew.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from secrets import token_hex
+from typing import Final
+
+import trio
+
+from claudegwd.limits.clients import Client, ClientBook
+from claudegwd.limits.meter import Admission, Limits
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.store import Script, SharedStore
+
+# A place that a request under way takes is given back after so long if its machine says no more: it was killed.
+LEASE_SECONDS: Final = 30.0
+# Three times in a lease; what was used and what has ended is told at once.
+RENEW_SECONDS: Final = 10.0
+# Of one client, in one command.
+MEMBERS_MAX: Final = 1000
+
+# A bucket as in limits/bucket.py, by the store's own clock. One that is full again need not be kept.
+_BUCKET: Final = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local function level(name, capacity)
+  local found = redis.call('HMGET', KEYS[1], name, name .. '_at', name .. '_of')
+  if not found[1] then return capacity end
+  local of = tonumber(found[3])
+  return math.min(of, found[1] + math.max(0, now - found[2]) * of / 60) * capacity / of
+end
+local function keep(name, capacity, left)
+  redis.call('HSET', KEYS[1], name, string.format('%.17g', left), name .. '_at', string.format('%.17g', now),
+    name .. '_of', capacity)
+  local full = math.ceil((capacity - left) * 60000 / capacity) + 1000
+  if redis.call('PTTL', KEYS[1]) < full then redis.call('PEXPIRE', KEYS[1], full) end
+end
+"""
+# ARGV: requests and tokens a minute, requests at once, the name of this one, seconds of its lease.
+# Answers 0 (it may pass), 1 (too many at once) or 2 (too many a minute), the levels, and when that was.
+_ADMIT: Final = Script(
+    _BUCKET
+    + """
+local rpm, tpm, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local requests, tokens, verdict = 0, 0, 0
+if rpm > 0 then requests = level('r', rpm) end
+if tpm > 0 then tokens = level('t', tpm) end
+if most > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  if redis.call('ZCARD', KEYS[2]) >= most then verdict = 1 end
+end
+if verdict == 0 and rpm > 0 then
+  if requests < 1 - 1e-9 * rpm then verdict = 2 else
+    requests = requests - 1
+    keep('r', rpm, requests)
+  end
+end
+if verdict == 0 and most > 0 then
+  redis.call('ZADD', KEYS[2], now + ARGV[5], ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], math.ceil(ARGV[5] * 1000))
+end
+return {verdict, string.format('%.17g', requests), string.format('%.17g', tokens), string.format('%.17g', now)}
+"""
+)
+# ARGV: tokens a minute, and how many were used; negative: given back.
+_USE: Final = Script(
+    _BUCKET
+    + """
+local capacity = tonumber(ARGV[1])
+keep('t', capacity, math.min(capacity, level('t', capacity) - ARGV[2]))
+"""
+)
+# ARGV: seconds of the lease, and the names of those that go on.
+_RENEW: Final = Script(
+    """
+local time = redis.call('TIME')
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], time[1] + ARGV[1], ARGV[i]) end
+redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] * 1000))
+"""
+)
+
+
+@dataclass(slots=True)
+class _Used:
+    """Tokens that the store is not told of yet."""
+
+    capacity: int
+    tokens: float = 0.0
+
+
+class SharedLimits:
+    """`run` it as a task. `local_share`: of each limit, what this machine grants while the store is away."""
+
+    def __init__(self, store: SharedStore, local_share: float) -> None:
+        self._store = store
+        self._local_share = local_share
+        self._machine = f"{store.name}.{token_hex(4)}"  # and this run of it
+        self._numbers = count()
+        self._leases: dict[str, str] = {}  # the client of each request that has a place
+        self._ended: dict[str, str] = {}
+        self._used: dict[str, _Used] = {}
+        self._changed = trio.Event()
+
+    def share(self) -> float:
+        """Of each limit, what this machine may grant by itself now: give it to the book of clients."""
+        return 1.0 if self._store.away_since is None else self._local_share
+
+    async def admit(self, client: Client, book: ClientBook) -> Admission:
+        """Let one request in, as Meter.admit does. Raises RateLimitExceeded."""
+        meter = book.meter(client, trio.current_time())
+        limits, whose = meter.limits, _whose(client)
+        if limits == Limits():
+            return meter.admit(trio.current_time())  # nothing to be counted, anywhere
+        name = f"{self._machine}.{next(self._numbers)}"
+        try:
+            verdict, requests, tokens, read_at = await self._store.run_script(
+                _ADMIT,
+                [self._bucket(whose), self._places(whose)],
+                limits.requests_per_minute,
+                limits.tokens_per_minute,
+                limits.concurrent_requests,
+                name,
+                LEASE_SECONDS,
+            )
+        except StoreAwayError:
+            now = trio.current_time()
+            return book.meter(client, now).admit(now)
+        now = trio.current_time()
+        meter.mirror(float(requests), float(tokens), float(read_at), now)
+        if verdict:
+            raise meter.busy() if verdict == 1 else meter.limited(now)
+        meter.on_used = partial(self._use, whose)
+        admission = meter.let_in()
+        if limits.concurrent_requests:
+            self._leases[name] = whose
+            admission.on_end = partial(self._end, name)
+        return admission
+
+    def _use(self, whose: str, tokens: float, capacity: int) -> None:
+        used = self._used.setdefault(whose, _Used(capacity))
+        used.capacity, used.tokens = capacity, used.tokens + tokens
+        self._changed.set()
+
+    def _end(self, name: str) -> None:
+        self._ended[name] = self._leases.pop(name)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """For ever: tell the store what was used and what has ended, and hold the places of what goes on."""
+        renewed = trio.current_time()
+        while True:
+            with trio.move_on_at(renewed + RENEW_SECONDS):
+                await self._changed.wait()
+            self._changed = trio.Event()
+            try:
+                await self._tell()
+                if trio.current_time() - renewed >= RENEW_SECONDS:
+                    renewed = trio.current_time()
+                    await self._renew()
+            except StoreAwayError:
+                # Places are given back by time, and a minute later nobody asks for a minute's tokens.
+                self._ended.clear()
+                self._used.clear()
+
+    async def _tell(self) -> None:
+        ended, self._ended = self._ended, {}
+        for whose, names in _by_client(ended).items():
+            await self._store.call("ZREM", self._places(whose), *names)
+        while self._used:
+            whose, used = self._used.popitem()
+            if used.tokens:
+                await self._store.run_script(_USE, [self._bucket(whose)], used.capacity, used.tokens)
+
+    async def _renew(self) -> None:
+        for whose, names in _by_client(self._leases).items():
+            for start in range(0, len(names), MEMBERS_MAX):
+                part = names[start : start + MEMBERS_MAX]
+                await self._store.run_script(_RENEW, [self._places(whose)], LEASE_SECONDS, *part)
+
+    def _bucket(self, whose: str) -> str:
+        return self._store.key("limit", whose)
+
+    def _places(self, whose: str) -> str:
+        return self._store.key("places", whose)
+
+
+def _whose(client: Client) -> str:
+    """The same on all machines, and nothing of the key: its digest."""
+    return client.digest.hex() or "anonymous"
+
+
+def _by_client(names: dict[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, whose in names.items():
+        found.setdefault(whose, []).append(name)
+    return found

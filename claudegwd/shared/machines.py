@@ -1,0 +1,83 @@
+"""Which machines share the store: each says every few seconds that it is there, and how busy it is."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.store import Script, SharedStore
+
+BEAT_SECONDS: Final = 5.0  # how old what is shown of another machine may be
+# Three beats: a machine that has missed so many is not there.
+GONE_SECONDS: Final = 15.0
+# One that was switched off is listed for a day, so that somebody notices.
+LISTED_SECONDS: Final = 86_400.0
+MACHINES_MAX: Final = 1000  # more names than that are no machines
+
+# KEYS: what the machine says, the list of all. ARGV: that, its name, seconds until it counts as gone and is forgotten.
+_BEAT: Final = Script(
+    """
+local time = redis.call('TIME')
+redis.call('SET', KEYS[1], ARGV[1], 'PX', math.ceil(ARGV[3] * 1000))
+redis.call('ZADD', KEYS[2], time[1], ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', time[1] - ARGV[4])
+redis.call('PEXPIRE', KEYS[2], math.ceil(ARGV[4] * 1000))
+"""
+)
+
+
+class SharedMachines:
+    """`run` it as a task. `describe`: what this machine says of itself; no token, and nothing of content."""
+
+    def __init__(
+        self, store: SharedStore, describe: Callable[[], Mapping[str, Any]], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._describe = describe
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Say for ever that this machine is there."""
+        while True:
+            with suppress(StoreAwayError):  # the next one tells
+                await self.beat()
+            await trio.sleep(BEAT_SECONDS)
+
+    async def beat(self) -> None:
+        """Say it once. StoreAwayError."""
+        said = msgspec.json.encode({**self._describe(), "at": self._clock()})
+        keys = [self._name(self._store.name), self._list]
+        await self._store.run_script(_BEAT, keys, said, self._store.name, GONE_SECONDS, LISTED_SECONDS)
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """A dict for each machine by name: `machine`, `state` ("gone" for one that is silent), `last_seen`, and what it
+        said. StoreAwayError."""
+        await self.beat()  # what it says of itself is of now
+        listed = await self._store.call("ZRANGE", self._list, 0, MACHINES_MAX - 1, "WITHSCORES")
+        seen = {name.decode("utf-8", "replace"): float(at) for name, at in listed}
+        names = sorted(seen)
+        said = await self._store.call("MGET", *map(self._name, names))
+        return [_row(name, data, seen[name]) for name, data in zip(names, said, strict=True)]
+
+    @property
+    def _list(self) -> str:
+        return self._store.key("machines")
+
+    def _name(self, machine: str) -> str:
+        return self._store.key("machine", machine)
+
+
+def _row(name: str, data: bytes | None, seen: float) -> dict[str, Any]:
+    gone = {"machine": name, "state": "gone", "last_seen": seen}
+    if data is None:
+        return gone
+    try:
+        said = msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return gone  # somebody else's
+    at = said.pop("at", seen)
+    return {**said, "machine": name, "last_seen": at}

@@ -1,0 +1,197 @@
+"""Limits of clients over several machines with one store, and of one machine without."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from math import ceil
+
+import pytest
+import trio
+
+from claudegwd.limits.clients import Client, ClientBook, ClientTotals, token_digest
+from claudegwd.limits.meter import Admission, Limits
+from claudegwd.openai_api.errors import RateLimitExceeded
+from claudegwd.shared.limits import LEASE_SECONDS, SharedLimits
+from tests.redis_server import RedisServer, needs_redis
+from tests.shared_stores import store_of, until
+
+pytestmark = needs_redis
+
+Admit = Callable[[], Awaitable[Admission]]
+
+
+class Machine:
+    def __init__(self, url: str, name: str, limits: Limits, local_share: float = 0.5) -> None:
+        self.client = Client("ann", token_digest("cgw-false-1"))
+        self.book = ClientBook([(self.client, ClientTotals())], default=limits)
+        self.store = store_of(url, name)
+        self.limits = SharedLimits(self.store, local_share)
+        self.book.share = self.limits.share
+
+    async def admit(self) -> Admission:
+        return await self.limits.admit(self.client, self.book)
+
+    def headers(self) -> dict[str, str]:
+        now = trio.current_time()
+        return self.book.meter(self.client, now).headers(now)
+
+
+@asynccontextmanager
+async def running(*machines: Machine) -> AsyncIterator[None]:
+    async with trio.open_nursery() as nursery:
+        for machine in machines:
+            await nursery.start(machine.store.run)
+            nursery.start_soon(machine.limits.run)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def passing(admit: Admit, count: int) -> tuple[list[Admission], list[RateLimitExceeded]]:
+    """Of so many at once, those that are let in, and the refusals of the others."""
+    passed: list[Admission] = []
+    refused: list[RateLimitExceeded] = []
+
+    async def one() -> None:
+        try:
+            passed.append(await admit())
+        except RateLimitExceeded as error:
+            refused.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(one)
+    return passed, refused
+
+
+def alone(limits: Limits) -> Admit:
+    """A machine without a store."""
+    book = ClientBook(default=limits)
+    client = Client("ann", token_digest("cgw-false-1"))
+
+    async def admit() -> Admission:
+        now = trio.current_time()
+        return book.meter(client, now).admit(now)
+
+    return admit
+
+
+def in_turn(*machines: Machine) -> Admit:
+    """Each request goes to the next machine."""
+    waiting = list(machines)
+
+    async def admit() -> Admission:
+        waiting.append(machine := waiting.pop(0))
+        return await machine.admit()
+
+    return admit
+
+
+@pytest.mark.parametrize("count", [0, 1, 3], ids=["no store", "one machine", "three machines"])
+async def test_a_limit_of_requests_holds_to_the_request(server: RedisServer, count: int) -> None:
+    limits = Limits(requests_per_minute=50)
+    machines = [Machine(server.url, f"m{number}", limits) for number in range(count)]
+    async with running(*machines):
+        began = trio.current_time()
+        passed, refused = await passing(in_turn(*machines) if machines else alone(limits), 200)
+        more = ceil((trio.current_time() - began) * 50 / 60)  # what a minute's share of that time gives
+        assert 50 <= len(passed) <= 50 + more
+        assert all(0 < (error.retry_after or 0) <= 1.2 for error in refused)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3], ids=["no store", "one machine", "three machines"])
+async def test_so_does_one_of_requests_at_once(server: RedisServer, count: int) -> None:
+    limits = Limits(concurrent_requests=7)
+    machines = [Machine(server.url, f"m{number}", limits) for number in range(count)]
+    async with running(*machines):
+        admit = in_turn(*machines) if machines else alone(limits)
+        passed, refused = await passing(admit, 30)
+        assert (len(passed), len(refused)) == (7, 23)
+        for admission in passed[:3]:
+            admission.end()
+        if machines:
+            await until(lambda: server.ask("ZCARD", machines[0].limits._places(_digest())) == 4)
+        passed, _ = await passing(admit, 30)
+        assert len(passed) == 3
+
+
+async def test_tokens_that_one_machine_uses_are_gone_for_the_other(server: RedisServer) -> None:
+    limits = Limits(tokens_per_minute=1_000_000)
+    one, two = Machine(server.url, "one", limits), Machine(server.url, "two", limits)
+    async with running(one, two):
+        admission = await one.admit()
+        admission.reserve(300_000, 300_000, trio.current_time())
+        await until(lambda: server.ask("EXISTS", one.limits._bucket(_digest())) == 1)
+        other = await two.admit()
+        with pytest.raises(RateLimitExceeded):
+            other.reserve(500_000, 0, trio.current_time())
+        admission.settle(100_000, trio.current_time())  # it was less: the rest is free again, for all
+        with trio.fail_after(20):
+            while int((await _told(two))["x-ratelimit-remaining-tokens"]) < 850_000:
+                await trio.sleep(0.01)
+
+
+async def test_the_headers_say_what_is_left_over_all(server: RedisServer) -> None:
+    one, two = (Machine(server.url, name, Limits(requests_per_minute=100)) for name in ("one", "two"))
+    async with running(one, two):
+        await passing(one.admit, 40)
+        await two.admit()
+        assert 59 <= int(two.headers()["x-ratelimit-remaining-requests"]) <= 60
+
+
+async def test_without_the_store_each_grants_its_share_and_goes_on_from_what_it_knew(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(requests_per_minute=100), local_share=0.25)
+    async with running(machine):
+        await passing(machine.admit, 60)
+        server.stop()
+        await until(lambda: machine.store.away_since is not None)
+        passed, refused = await passing(machine.admit, 100)
+        assert 10 <= len(passed) <= 12  # a quarter of the forty that were left
+        assert refused
+        assert machine.headers()["x-ratelimit-limit-requests"] == "25"
+        server.start()
+        await until(lambda: machine.store.away_since is None)
+        passed, _ = await passing(machine.admit, 200)
+        assert machine.headers()["x-ratelimit-limit-requests"] == "100"
+        assert len(passed) >= 100  # it came back empty
+
+
+async def test_the_place_of_a_request_whose_machine_was_killed_is_given_back(server: RedisServer) -> None:
+    limits = Limits(concurrent_requests=1)
+    gone, here = Machine(server.url, "gone", limits), Machine(server.url, "here", limits)
+    async with running(gone, here):
+        await gone.admit()
+        with pytest.raises(RateLimitExceeded):
+            await here.admit()
+        places = here.limits._places(_digest())
+        left = server.ask("PTTL", places)
+        assert isinstance(left, int)
+        assert 0 < left <= LEASE_SECONDS * 1000
+        [name] = server.ask("ZRANGE", places, "0", "-1")  # type: ignore[misc]
+        server.ask("ZADD", places, "1", name.decode())  # its lease is over
+        await here.admit()
+
+
+async def test_who_has_no_limit_asks_nobody(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits())
+    async with running(machine):
+        await passing(machine.admit, 10)
+        assert server.ask("KEYS", "*") == []
+
+
+async def test_the_store_keeps_no_bucket_that_is_full_again(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(requests_per_minute=60))
+    async with running(machine):
+        await machine.admit()
+        left = server.ask("PTTL", machine.limits._bucket(_digest()))
+        assert isinstance(left, int)
+        assert 0 < left <= 2000
+
+
+def _digest() -> str:
+    return token_digest("cgw-false-1").hex()
+
+
+async def _told(machine: Machine) -> dict[str, str]:
+    (await machine.admit()).end()
+    return machine.headers()
