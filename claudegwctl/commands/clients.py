@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -15,6 +16,8 @@ from claudegwctl.output import ago, duration, note, say, say_json, table
 from claudegwctl.problems import Problem
 
 app = new_app("The clients, and the keys under which they use this gateway.", "claudegwctl clients create laptop")
+
+ClientName = Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)]
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -48,11 +51,7 @@ def create(
         "server_tools": _names(server_tools),
     }
     made = daemon_of(ctx).ask("POST", "/v1/clients", body)
-    if wants_json(ctx, json):
-        say_json(made)
-        return
-    note(f"the key of {name}, shown only now:")
-    say(made["key"])
+    _say_key(ctx, made, f"the key of {name}, shown only now:", json=json)
 
 
 @app.command("list", epilog="Example: claudegwctl clients list")
@@ -73,50 +72,40 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
 @app.command("revoke", epilog="Example: claudegwctl clients revoke laptop")
 def revoke(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)],
+    name: ClientName,
     json: AsJson = False,
 ) -> None:
     """End a client at once, also its answers under way."""
     done = daemon_of(ctx).ask("DELETE", f"/v1/clients/{quoted(name)}")
-    if wants_json(ctx, json):
-        say_json(done)
-    else:
-        say(f"revoked {name}")
+    _say_done(ctx, done, f"revoked {name}", json=json)
 
 
 @app.command("remove", epilog="Example: claudegwctl clients remove laptop")
 def remove(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)],
+    name: ClientName,
     json: AsJson = False,
 ) -> None:
     """End a client at once and forget it, its totals, projects and sessions. Its name is free again."""
     done = daemon_of(ctx).ask("DELETE", f"/v1/clients/{quoted(name)}?forget=1")
-    if wants_json(ctx, json):
-        say_json(done)
-    else:
-        say(f"removed {name}")
+    _say_done(ctx, done, f"removed {name}", json=json)
 
 
 @app.command("rotate", epilog="Example: claudegwctl clients rotate laptop")
 def rotate(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)],
+    name: ClientName,
     json: AsJson = False,
 ) -> None:
     """Give a client a new key and print it, this one time. The old one is refused from now on."""
     made = daemon_of(ctx).ask("POST", f"/v1/clients/{quoted(name)}/rotate")
-    if wants_json(ctx, json):
-        say_json(made)
-        return
-    note(f"the new key of {name}, shown only now:")
-    say(made["key"])
+    _say_key(ctx, made, f"the new key of {name}, shown only now:", json=json)
 
 
 @app.command("set", epilog="Example: claudegwctl clients set laptop --rpm 60 --expires 90d")
 def change(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)],
+    name: ClientName,
     models: Annotated[str | None, typer.Option(help='The only models it may use; "": all.')] = None,
     rpm: Annotated[int | None, typer.Option(min=0, help="Requests per minute; 0: no limit.")] = None,
     tpm: Annotated[int | None, typer.Option(min=0, help="Tokens per minute; 0: no limit.")] = None,
@@ -142,10 +131,7 @@ def change(
     if not body:
         raise typer.BadParameter("say what to change, for example --rpm 60")
     done = daemon_of(ctx).ask("PATCH", f"/v1/clients/{quoted(name)}", body)
-    if wants_json(ctx, json):
-        say_json(done)
-    else:
-        say(f"changed {name}")
+    _say_done(ctx, done, f"changed {name}", json=json)
 
 
 def _names(text: str) -> list[str]:
@@ -194,3 +180,18 @@ def _limits(client: dict[str, Any]) -> list[str]:
 
 
 _SHORT: Final = {"requests_per_minute": "rpm", "tokens_per_minute": "tpm", "concurrent_requests": "at once"}
+
+
+def _say_done(ctx: typer.Context, done: Mapping[str, Any], words: str, *, json: bool) -> None:
+    if wants_json(ctx, json):
+        say_json(done)
+    else:
+        say(words)
+
+
+def _say_key(ctx: typer.Context, made: Mapping[str, Any], words: str, *, json: bool) -> None:
+    if wants_json(ctx, json):
+        say_json(made)
+        return
+    note(words)  # not on stdout, where only the key is
+    say(made["key"])
