@@ -309,7 +309,7 @@ async def test_what_has_no_effect_is_named(gateway: Running) -> None:
     body = {"model": MODEL, "input": "a", "client_metadata": {"a": "b"}, **more}
     answer = await gateway.post(body, "/v1/responses")
     assert answer.headers["x-claudegw-ignored"] == (
-        "tools.web_search, include.reasoning.encrypted_content, truncation, client_metadata"
+        "include.reasoning.encrypted_content, truncation, client_metadata, tools.web_search"
     )
 
 
