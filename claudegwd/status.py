@@ -84,6 +84,8 @@ def status(gateway: "Gateway") -> dict[str, Any]:
         "state_problem": gateway.database.problem or None,
         "content_logged": gateway.config.log.content,
         "shared": gateway.sharing.status() if gateway.sharing is not None else None,
+        "workspaces": sorted(gateway.config.workspaces),
+        "sandbox_missing": gateway.workspaces.unconfined(gateway.config.workspaces),
         "workers": gateway.pool.counts(),
         "workers_had": dict(gateway.pool.had),
         "requests": {

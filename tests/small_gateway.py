@@ -117,6 +117,7 @@ class SmallGateway:
         self.notifications.configure(self.config.notify)
         self.generation = 1
         self.state_problem: str | None = None
+        self.sandbox_missing: list[str] = []
         self.drained_since: float | None = None
         self.others: list[dict[str, Any]] | Exception | None = None  # the machines that share a store with it
 
@@ -127,7 +128,7 @@ class SmallGateway:
             "problem": self.state_problem or "", "drained_since": self.drained_since,
             "binds": ["127.0.0.1:8000"],
             "keys": self.ring.snapshot(time.time()), "keys_origin": self.keys_source.origin,
-            "state_file": None, "state_problem": self.state_problem,
+            "state_file": None, "state_problem": self.state_problem, "sandbox_missing": self.sandbox_missing,
             "workers": {"spare": 1, "busy": 2, "idle": 3, "parked": 0, "starting": 0},
             "requests": {"active": 2, "queued": 0, "total": 117, "failed": 3},
             "config_generation": self.generation, "last_reload": None,

@@ -45,6 +45,9 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
         yield Finding("state", PROBLEM, says, f"{mend}; then restart it")
     elif of_state:
         yield Finding("state", PROBLEM, of_state, "`claudegwctl logs` says more")
+    if lacks := scene.status.get("sandbox_missing"):
+        mend = 'docs/workspaces.md says what each needs; `sandbox = "required"` refuses to work without'
+        yield Finding("sandbox", NOTE, f"workspaces are not confined as they should be: {'; '.join(lacks)}", mend)
     yield from _check_by_daemon(scene, daemon)
 
 

@@ -81,6 +81,11 @@ class Workspaces:
             self._missing = await trio.to_thread.run_sync(_probe)
         return self._missing
 
+    def unconfined(self, workspaces: Mapping[str, WorkspaceConfig]) -> list[str]:
+        """What is known not to be confined where it should be; for status."""
+        wanted = any(workspace.sandbox != "off" for workspace in workspaces.values())
+        return list(self._missing or ()) if wanted else []
+
     async def check(self, workspace: WorkspaceConfig) -> None:
         """Raises CliError where no answer can be begun."""
         if not self.cli.carries_whole():
@@ -89,7 +94,8 @@ class Workspaces:
                 "upstream key (`claudegwctl keys add NAME`)",
                 code="workspace_unavailable",
             )
-        if workspace.sandbox == "required" and (missing := await self.missing()):
+        missing = await self.missing()
+        if workspace.sandbox == "required" and missing:
             raise CliError(f"cannot start this workspace without a sandbox: {missing[0]}", code="workspace_unavailable")
 
     @contextmanager

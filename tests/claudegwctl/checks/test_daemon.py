@@ -46,3 +46,10 @@ async def test_a_socket_that_was_left_behind(nowhere: Path) -> None:
     daemon, *_ = await findings(Scene({}, nowhere, Path("/c")))
     assert daemon.level == "problem"
     assert "left from a daemon that died" in daemon.says
+
+
+async def test_workspaces_that_are_not_confined(gateway: SmallGateway, socket: Path) -> None:
+    gateway.sandbox_missing = ["files are not confined"]
+    found = {finding.about: finding for finding in await findings(Scene({}, socket, Path("/c")))}
+    assert found["sandbox"].level == "note"
+    assert "files are not confined" in found["sandbox"].says
