@@ -20,6 +20,7 @@ from claudegwd.demo.script import (
     no_such_model,
     overloaded,
 )
+from tests.e2e.ends import BRIEF
 from tests.e2e.harness import GOOD_KEY, Daemon, Running, running
 
 pytestmark = pytest.mark.cli
@@ -80,7 +81,7 @@ async def test_what_it_does_not_stand_in_for(gateway: Running) -> None:
     gateway.endpoint.script = only_the_other(Fail(400, "invalid_request_error", "messages: no"))
     assert (await gateway.refused("hello", model=WANTED)).status_code == 400
     # Something of an answer has come and is paid for: the same model is asked once more, and no other.
-    gateway.endpoint.script = lambda request: ScriptedReply((*say("one", "two").steps, Drop()))
+    gateway.endpoint.script = lambda request: ScriptedReply((*say("one", "two").steps, BRIEF, Drop()))
     with pytest.raises(openai.APIError):
         await gateway.stream("hello", model=WANTED)
     assert {sent.model for sent in gateway.upstream()} == {WANTED}
