@@ -119,6 +119,7 @@ class SmallGateway:
         self.state_problem: str | None = None
         self.sandbox_missing: list[str] = []
         self.drained_since: float | None = None
+        self.shared: dict[str, Any] | None = None  # the store that it shares with others
         self.others: list[dict[str, Any]] | Exception | None = None  # the machines that share a store with it
 
     def status(self) -> dict[str, Any]:
@@ -129,6 +130,7 @@ class SmallGateway:
             "binds": ["127.0.0.1:8000"],
             "keys": self.ring.snapshot(time.time()), "keys_origin": self.keys_source.origin,
             "state_file": None, "state_problem": self.state_problem, "sandbox_missing": self.sandbox_missing,
+            "shared": self.shared,
             "workers": {"spare": 1, "busy": 2, "idle": 3, "parked": 0, "starting": 0},
             "requests": {"active": 2, "queued": 0, "total": 117, "failed": 3},
             "config_generation": self.generation, "last_reload": None,

@@ -7,9 +7,9 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
 from claudegwctl.client import Daemon
@@ -48,7 +48,19 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
     if lacks := scene.status.get("sandbox_missing"):
         mend = 'docs/workspaces.md says what each needs; `sandbox = "required"` refuses to work without'
         yield Finding("sandbox", NOTE, f"workspaces are not confined as they should be: {'; '.join(lacks)}", mend)
+    if shared := scene.status.get("shared"):
+        yield _of_shared(shared)
     yield from _check_by_daemon(scene, daemon)
+
+
+def _of_shared(shared: Mapping[str, Any]) -> Finding:
+    """Of the store that machines share."""
+    if shared.get("away_since") is None:
+        return Finding("shared store", OK, f"{shared['place']} ({shared['version']})")
+    says = f"{shared['place']} is away: {shared['problem']}; this machine goes on with what it knows"
+    return Finding(
+        "shared store", PROBLEM, says, "look whether it runs and can be reached; then nothing has to be done"
+    )
 
 
 def _not_running(socket: Path) -> Finding:
