@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -30,15 +33,11 @@ def read(file: Path) -> str:
 def with_setting(text: str, key: str, value: str) -> str:
     """The text with a setting: `value` as TOML writes it, or the bare text of a string. Raises Problem."""
     import tomlkit
-    from tomlkit.exceptions import TOMLKitError
 
     section, dot, name = key.partition(".")
     if not dot or not section or not name:
         raise Problem(f"cannot set {key!r}: write it as SECTION.KEY, such as workers.max")
-    try:
-        document: Any = tomlkit.parse(text)
-    except TOMLKitError as error:
-        raise Problem(f"cannot change the configuration: it is not valid TOML ({error})") from None
+    document = _parsed(text)
     if section not in document:
         document[section] = tomlkit.table()
     table = document[section]
@@ -57,6 +56,56 @@ def without_setting(text: str, key: str) -> str:
     if section in document and name in document[section]:
         del document[section][name]
     return tomlkit.dumps(document)
+
+
+def workspaces_in(text: str) -> dict[str, Any]:
+    """The tables `[workspaces.NAME]` by name, as they are written. Raises Problem."""
+    found = _parsed(text).unwrap().get("workspaces", {})
+    return {name: table for name, table in found.items() if isinstance(table, dict)} if isinstance(found, dict) else {}
+
+
+def with_workspace(text: str, name: str, settings: Mapping[str, Any]) -> str:
+    """The text with `[workspaces.NAME]` at its end, where no comment stands before it that means another."""
+    import tomlkit
+
+    document, above, table = tomlkit.document(), tomlkit.table(is_super_table=True), tomlkit.table()
+    table.update(settings)
+    above[name] = table
+    document["workspaces"] = above
+    before = f"{text.rstrip()}\n\n" if text.strip() else ""
+    return before + tomlkit.dumps(document)
+
+
+def without_workspace(text: str, name: str) -> str:
+    """The text without `[workspaces.NAME]`. Comments behind its last key stay: they are about what follows."""
+    import tomlkit
+
+    document = _parsed(text)
+    table: Any = document["workspaces"].pop(name)
+    if not document["workspaces"]:
+        del document["workspaces"]
+    rest = ""
+    for key, item in reversed(table.value.body if isinstance(table, tomlkit.items.Table) else []):
+        if key is not None:
+            break
+        rest = item.as_string() + rest
+    head = rf"^[ \t]*\[\s*workspaces\s*\.\s*{re.escape(name)}\s*\][^\n]*\n"
+    new = re.sub(
+        head + re.escape(table.as_string()), lambda _: rest.removeprefix("\n"), text, count=1, flags=re.MULTILINE
+    )
+    new = f"{new.rstrip()}\n" if new.strip() else ""
+    # Written in another way, it goes as tomlkit takes it out.
+    return new if new != text and _parsed(new).unwrap() == document.unwrap() else tomlkit.dumps(document)
+
+
+def _parsed(text: str) -> Any:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise Problem(f"cannot change the configuration: it is not valid TOML ({error})") from None
 
 
 def _value(text: str) -> Any:
@@ -114,12 +163,27 @@ def put_in_place(file: Path, text: str, state: Path | None = None) -> None:
 
 def check(new: Path, file: Path, state: Path | None = None) -> None:
     """Raises Problem with what the daemon would say of `file`, had it the content of `new`."""
-    command = [sys.executable, "-m", "claudegwd", "--config", str(new), "--check"]
-    env = {**os.environ, **({"STATE_DIRECTORY": str(state)} if state else {})}
+    done = _daemons_own("claudegwd", "--config", str(new), "--check", state=state)
+    if done.returncode:
+        said = done.stderr.strip().replace(str(new), str(file)).removeprefix("claudegwd: ")
+        raise Problem(f"{said or 'cannot check the configuration'}\nnothing was changed")
+
+
+def checked_workspaces(file: Path, state: Path | None = None) -> dict[str, Any]:
+    """What the daemon's own checks say of the workspaces in `file`: path, errors, workspaces. Raises Problem."""
+    done = _daemons_own("claudegwd.workspaces", *([str(file)] if file.exists() else []), state=state)
+    if done.returncode:
+        raise Problem(f"cannot check the workspaces: {(done.stderr.strip().splitlines() or ['no answer'])[-1]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _daemons_own(module: str, *arguments: str, state: Path | None) -> subprocess.CompletedProcess[str]:
+    """Run one of the daemon's own programs, which the control CLI is too light to import."""
     try:
-        done = subprocess.run(  # noqa: S603 - our own program
-            command,
-            env=env,
+        return subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", module, *arguments],
+            env={**os.environ, **({"STATE_DIRECTORY": str(state)} if state else {})},
             capture_output=True,
             text=True,
             timeout=CHECK_SECONDS,
@@ -128,6 +192,3 @@ def check(new: Path, file: Path, state: Path | None = None) -> None:
         )
     except subprocess.TimeoutExpired:
         raise Problem(f"cannot check the configuration within {CHECK_SECONDS:g} s; nothing was changed") from None
-    if done.returncode:
-        said = done.stderr.strip().replace(str(new), str(file)).removeprefix("claudegwd: ")
-        raise Problem(f"{said or 'cannot check the configuration'}\nnothing was changed")

@@ -34,6 +34,7 @@ COMMANDS: Final = (
     "clients",
     "usage",
     "audit",
+    "workspaces",
     "approvals",
     "approve",
     "deny",

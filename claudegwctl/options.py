@@ -88,6 +88,10 @@ def names_of_clients(ctx: typer.Context, incomplete: str) -> list[str]:
     return _names(ctx, "/v1/clients", "clients", incomplete)
 
 
+def names_of_workspaces(ctx: typer.Context, incomplete: str) -> list[str]:
+    return _names(ctx, "/v1/workspaces", "workspaces", incomplete)
+
+
 def _names(ctx: typer.Context, path: str, field: str, incomplete: str) -> list[str]:
     try:
         rows = daemon_of(ctx).get(path)[field]

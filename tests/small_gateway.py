@@ -33,6 +33,7 @@ from claudegwd.store.audit import Audit
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
 from claudegwd.workspaces.approvals import Approvals
+from claudegwd.workspaces.overview import overview
 
 Result = TypeVar("Result")
 
@@ -92,6 +93,16 @@ class SmallClients:
         return f"cgw-false-second-key-of-{self._rows[name]['name']}"
 
 
+class SmallWorkspaces:
+    """On a machine that can confine all but what `missing` says."""
+
+    def __init__(self) -> None:
+        self.missing: tuple[str, ...] = ()
+
+    async def rows(self, config: Config) -> list[dict[str, Any]]:
+        return overview(config.workspaces, config.claude, self.missing)
+
+
 class SmallGateway:
     """Gateway and reloader in one. `directory` gets config.toml and keys.json; a key whose token says "good" passes its
     test."""
@@ -112,6 +123,7 @@ class SmallGateway:
         self.clients: SmallClients | None = SmallClients()
         self.audit = Audit(Database(None))
         self.approvals = Approvals()
+        self.workspaces = SmallWorkspaces()
         self.ledger = Ledger(Database(None))
         self.notifications = Notifications(Database(None), os.environ, "small")
         self.notifications.configure(self.config.notify)

@@ -111,7 +111,7 @@ def put(
 
     if (value is None) is not default:
         raise Problem(f"cannot set {key}: give a value, or --default to take it out of the file")
-    file, state = _place(ctx)
+    file, state = place(ctx)
     text = editing.read(file)
     new = editing.without_setting(text, key) if value is None else editing.with_setting(text, key, value)
     if new != text:
@@ -124,7 +124,7 @@ def edit(ctx: typer.Context, json: AsJson = False) -> None:
     """Open config.toml in your editor. What the daemon would refuse is not written, and can be mended at once."""
     from claudegwctl import editing
 
-    file, state = _place(ctx)
+    file, state = place(ctx)
     before = text = editing.read(file)
     while True:
         edited = editing.by_hand(text)
@@ -152,7 +152,7 @@ def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool) -> No
         say(f"{file} needs no change")
 
 
-def _place(ctx: typer.Context) -> tuple[Path, Path | None]:
+def place(ctx: typer.Context) -> tuple[Path, Path | None]:
     """Where config.toml lies, and where a daemon that runs keeps its state."""
     daemon = daemon_of(ctx)
     try:

@@ -111,13 +111,13 @@ def unit(host: Host, name: str) -> bytes:
     """The unit with the programs as they lie here."""
     text = files.read(name).decode()
     for program in PROGRAMS:
-        text = text.replace(f"=/usr/bin/{program}", f"={_word(host.programs / program)}")
+        text = text.replace(f"=/usr/bin/{program}", f"={word(host.programs / program)}")
     return (
         f"# Written by `claudegwctl install`; your own settings belong into `systemctl edit {UNIT}`.\n" + text
     ).encode()
 
 
-def _word(path: Path) -> str:
+def word(path: Path) -> str:
     """A path as one word of a command line in a unit."""
     text = str(path).replace("%", "%%")
     return (

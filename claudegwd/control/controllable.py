@@ -79,6 +79,14 @@ class NotificationTargets(Protocol):
         ...
 
 
+class WorkspaceReader(Protocol):
+    """Where Claude may work with its own tools."""
+
+    async def rows(self, config: Config, /) -> list[dict[str, Any]]:
+        """A dict for each workspace of this configuration, with its problem, if it has one."""
+        ...
+
+
 class LedgerReader(Protocol):
     """Who used what."""
 
@@ -116,6 +124,9 @@ class Controllable(Protocol):
 
     @property
     def audit(self) -> AuditTrail: ...
+
+    @property
+    def workspaces(self) -> WorkspaceReader: ...
 
     @property
     def approvals(self) -> Approvals:

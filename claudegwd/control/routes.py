@@ -23,6 +23,7 @@ from claudegwd.control import (
     status,
     usage,
     workers,
+    workspaces,
 )
 from claudegwd.control.controllable import Controls
 from claudegwd.control.request import ControlRequest, ControlResponse, Handler
@@ -77,6 +78,7 @@ ROUTES: Final = (
     ),
     ControlRoute("GET", "/v1/machines", machines.rows, "lists the machines that share a store with this one"),
     ControlRoute("GET", "/v1/workers", workers.rows, "lists the CLI processes"),
+    ControlRoute("GET", "/v1/workspaces", workspaces.rows, "lists the workspaces, and what is wrong with them"),
     ControlRoute("GET", "/v1/approvals", approvals.rows, "shows what Claude asks for in workspaces"),
     ControlRoute("POST", "/v1/approvals/<id>/approve", approvals.approve, 'lets it be done: {"always": true|false}'),
     ControlRoute("POST", "/v1/approvals/<id>/deny", approvals.deny, 'keeps Claude from it: {"why": TEXT}'),

@@ -1,17 +1,13 @@
 """The workspaces of a running gateway: what is the same for all questions in them."""
 
-import json
 import socket
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import trio
 
-from claudegwd.config.schema import WorkspaceConfig
+from claudegwd.config.schema import Config, WorkspaceConfig
 from claudegwd.limits.clients import Client
 from claudegwd.openai_api.errors import CliError, Overloaded
 from claudegwd.translate.plan import Plan
@@ -19,15 +15,14 @@ from claudegwd.workers.known_cli import KnownCli
 from claudegwd.workers.question import Question
 from claudegwd.workers.questions import Questions
 from claudegwd.workers.scratch import Scratch
-from claudegwd.workspaces import confine
 from claudegwd.workspaces.approvals import Approvals
 from claudegwd.workspaces.grants import Grants
+from claudegwd.workspaces.overview import overview
+from claudegwd.workspaces.probe import probe
 from claudegwd.workspaces.question import WorkspaceQuestion
 
 # Answers in workspaces at once: each is a CLI of some 250 MB and what it runs, and asks through a worker besides.
 MAX_AT_ONCE = 8
-# Python's start, and a few system calls.
-PROBE_SECONDS = 20.0
 
 
 class WorkersLauncher(Protocol):
@@ -78,13 +73,20 @@ class Workspaces:
     async def missing(self) -> tuple[str, ...]:
         """What this machine cannot confine, in words for people."""
         if self._missing is None:
-            self._missing = await trio.to_thread.run_sync(_probe)
+            self._missing = await trio.to_thread.run_sync(probe)
         return self._missing
 
     def unconfined(self, workspaces: Mapping[str, WorkspaceConfig]) -> list[str]:
         """What is known not to be confined where it should be; for status."""
         wanted = any(workspace.sandbox != "off" for workspace in workspaces.values())
         return list(self._missing or ()) if wanted else []
+
+    async def rows(self, config: Config) -> list[dict[str, Any]]:
+        """For the control face: a dict for each workspace."""
+        missing = await self.missing() if config.workspaces else ()
+        keys = self.cli.carries_whole()
+        # Directories may lie on a disk that is far away.
+        return await trio.to_thread.run_sync(lambda: overview(config.workspaces, config.claude, missing, keys=keys))
 
     async def check(self, workspace: WorkspaceConfig) -> None:
         """Raises CliError where no answer can be begun."""
@@ -120,12 +122,3 @@ class Workspaces:
         listener = socket.socket(fileno=descriptors[0])
         listener.settimeout(0)
         return listener
-
-
-def _probe() -> tuple[str, ...]:
-    line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), "--probe"]
-    try:
-        done = subprocess.run(line, capture_output=True, timeout=PROBE_SECONDS, check=True)  # noqa: S603 - our own
-        return tuple(json.loads(done.stdout))
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return ("it cannot be tried here",)

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwctl.editing import by_hand, put_in_place, read, with_setting, without_setting
+from claudegwctl.editing import (
+    by_hand,
+    checked_workspaces,
+    put_in_place,
+    read,
+    with_setting,
+    with_workspace,
+    without_setting,
+    without_workspace,
+    workspaces_in,
+)
 from claudegwctl.problems import Problem
 
 TEXT = '# mine\n[workers]\nmax = 4  # enough\n\n[log]\nlevel = "debug"\n'
@@ -78,3 +88,62 @@ def test_editors(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("EDITOR", editor)
         with pytest.raises(Problem, match=said):
             by_hand(TEXT)
+
+
+SPACES = (
+    TEXT
+    + """
+[workspaces.a]
+directory = "/a"  # here
+
+# about b
+[workspaces.b]
+directory = "/b"
+
+# about the rest
+[server]
+max_body_bytes = 5
+"""
+)
+
+
+@pytest.mark.parametrize("text", ["", TEXT, SPACES, TEXT.rstrip()])
+def test_a_workspace_comes_and_goes_and_all_else_stays(text: str) -> None:
+    settings = {"directory": '/a "b"', "allow": ["Bash(pytest *)"], "anonymous": True}
+    new = with_workspace(text, "shop", settings)
+    assert new.startswith(text.rstrip())
+    assert workspaces_in(new) == {**workspaces_in(text), "shop": settings}
+    assert without_workspace(new, "shop") == (text if not text or text.endswith("\n") else text + "\n")
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_comments_about_what_follows_stay(name: str) -> None:
+    new = without_workspace(SPACES, name)
+    expected = tomllib.loads(SPACES)
+    del expected["workspaces"][name]
+    assert tomllib.loads(new) == expected
+    for comment in ("# mine", "# enough", "# about b", "# about the rest"):
+        assert comment in new
+    assert new.index("# about the rest") == new.index("[server]") - len("# about the rest\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'workspaces = { a = { directory = "/a" } }\n',
+        '[workspaces]\na = { directory = "/a" }\n',
+        '[workspaces]\na.directory = "/a"\n',
+        '["workspaces"."a"]\ndirectory = "/a"\n',
+    ],
+)
+def test_a_workspace_goes_however_it_is_written(text: str) -> None:
+    assert list(workspaces_in(text)) == ["a"]
+    assert workspaces_in(without_workspace(text, "a")) == {}
+
+
+def test_workspaces_are_checked_by_the_daemons_own_rules(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[workspaces.a]\ndirectory = "/nowhere"\n')
+    found = checked_workspaces(file, tmp_path)
+    assert found["path"] == str(file)
+    assert found["errors"][0].startswith(f"cannot use {file}: workspaces.a.directory names no directory")

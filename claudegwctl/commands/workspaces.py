@@ -1,0 +1,248 @@
+"""claudegwctl workspaces …"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from claudegwctl.client import SLOW_SECONDS
+from claudegwctl.commands.config import place
+from claudegwctl.options import AsJson, daemon_of, names_of_workspaces, new_app, wants_json
+from claudegwctl.output import note, say, say_json, table
+from claudegwctl.problems import NotRunning, Problem, Refused
+
+app = new_app(
+    "The directories in which Claude works with its own tools.",
+    "claudegwctl workspaces add shop ~/src/shop --clients webui",
+)
+
+Name = Annotated[str, typer.Argument(help="The workspace's name.", autocompletion=names_of_workspaces)]
+
+
+class Otherwise(StrEnum):
+    """What becomes of that which no rule decides."""
+
+    DENY = "deny"
+    ASK = "ask"
+
+
+class Sandbox(StrEnum):
+    """How much confining is asked for."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    OFF = "off"
+
+
+@app.command("list", epilog="Example: claudegwctl workspaces list")
+def rows(ctx: typer.Context, json: AsJson = False) -> None:
+    """List the workspaces of the running daemon, and what is wrong with them."""
+    found = daemon_of(ctx).get("/v1/workspaces")
+    if wants_json(ctx, json):
+        say_json(found)
+        return
+    if not found["workspaces"]:
+        say("no workspaces: `claudegwctl workspaces add NAME DIRECTORY` makes one")
+        return
+    heads = ("name", "directory", "tools", "for", "otherwise", "sandbox", "problem")
+    for line in table(heads, map(_row, found["workspaces"])):
+        say(line)
+
+
+def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
+    users = [*row["clients"], *(["anybody without a key"] if row["anonymous"] else [])]
+    sandbox = row["sandbox"] if row["sandbox"] == "off" else f"{row['sandbox']} ({row['sandbox_effective']})"
+    tools = " ".join(row["tools"])
+    return row["name"], row["directory"], tools, ", ".join(users) or "nobody", row["otherwise"], sandbox, row["problem"]
+
+
+@app.command("add", epilog="Example: claudegwctl workspaces add shop ~/src/shop --clients webui --tools Read,Grep,Edit")
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A name of your choice; its models are called MODEL@NAME.")],
+    directory: Annotated[Path, typer.Argument(help="Where Claude is to work.")],
+    tools: Annotated[str, typer.Option(help="Claude's tools, with commas between; by default Read,Grep,Glob.")] = "",
+    allow: Annotated[list[str] | None, typer.Option(help="A rule such as 'Bash(pytest *)'; may be repeated.")] = None,
+    deny: Annotated[list[str] | None, typer.Option(help="A rule; it comes before those that allow.")] = None,
+    clients: Annotated[str, typer.Option(help="The clients that may use it, with commas between.")] = "",
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Also whoever needs no key (on loopback).")] = False,
+    otherwise: Annotated[Otherwise, typer.Option(help="What no rule decides: deny it, or ask you.")] = Otherwise.DENY,
+    sandbox: Annotated[Sandbox, typer.Option(help="As far as it can be had, not without, or none.")] = Sandbox.AUTO,
+    json: AsJson = False,
+) -> None:
+    """Write a workspace into config.toml, and have the daemon take it. What it would refuse is not written."""
+    from claudegwctl import editing
+
+    file, state = place(ctx)
+    text = editing.read(file)
+    if name in editing.workspaces_in(text):
+        raise Problem(f"cannot add workspace {name!r}: there is one; change it by `claudegwctl config edit`")
+    settings: dict[str, Any] = {
+        "directory": str(directory.expanduser().resolve()),  # of whoever types it, not of the daemon
+        "tools": _names(tools),
+        "allow": allow or [],
+        "deny": deny or [],
+        "clients": _names(clients),
+        "anonymous": anonymous,
+        "otherwise": "" if otherwise is Otherwise.DENY else otherwise.value,
+        "sandbox": "" if sandbox is Sandbox.AUTO else sandbox.value,
+    }
+    new = editing.with_workspace(text, name, {key: value for key, value in settings.items() if value})
+    editing.put_in_place(file, new, state)
+    done = {"name": name, "path": str(file), **_took(ctx, file, new)}
+    row = next((row for row in _rows(ctx) if row["name"] == name), None)
+    done |= {"models": row["models"] if row else [], "problem": row["problem"] if row else ""}
+    if wants_json(ctx, json):
+        say_json(done)
+        return
+    say(f"added {name} to {file}")
+    _say_what_is_left(done)
+    if row:
+        say(f"models: {', '.join(row['models'])}")
+    if row and row["problem"]:
+        note(f"cannot be used yet: {row['problem']}")
+    if not settings["clients"] and not anonymous:
+        note("nobody may use it yet: name clients in it (`claudegwctl config edit`), or set anonymous = true")
+
+
+@app.command("remove", epilog="Example: claudegwctl workspaces remove shop")
+def remove(ctx: typer.Context, name: Name, json: AsJson = False) -> None:
+    """Take a workspace out of config.toml, and have the daemon forget it. Its directory stays as it is."""
+    from claudegwctl import editing
+
+    file, state = place(ctx)
+    text = editing.read(file)
+    if name not in editing.workspaces_in(text):
+        raise Problem(f"cannot find workspace {name!r} in {file}: `claudegwctl workspaces list` shows the names")
+    new = editing.without_workspace(text, name)
+    editing.put_in_place(file, new, state)
+    done = {"name": name, "path": str(file), **_took(ctx, file, new)}
+    if wants_json(ctx, json):
+        say_json(done)
+        return
+    say(f"removed {name} from {file}")
+    _say_what_is_left(done)
+
+
+@app.command("check", epilog="Example: claudegwctl workspaces check shop")
+def check(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Only this one.", autocompletion=names_of_workspaces)] = None,
+    json: AsJson = False,
+) -> None:
+    """Check the workspaces of config.toml: their settings, directories and sandbox, and whether the daemon has them.
+
+    The daemon need not run. Exit status 1 and a line for each problem.
+    """
+    from claudegwctl import editing
+
+    file, state = place(ctx)
+    found = editing.checked_workspaces(file, state)
+    if name is not None:
+        found["workspaces"] = [row for row in found["workspaces"] if row["name"] == name]
+        if not found["workspaces"] and not found["errors"]:
+            raise Problem(f"cannot find workspace {name!r} in {file}: `claudegwctl workspaces list` shows the names")
+    found["problems"] = [*found["errors"], *_problems(ctx, found["workspaces"])]
+    if wants_json(ctx, json):
+        say_json(found)
+    else:
+        for row in found["workspaces"]:
+            lacks = f"; not confined: {'; '.join(row['sandbox_missing'])}" if row["sandbox_missing"] else ""
+            say(f"{row['name']}: {row['directory']}, sandbox {row['sandbox']} ({row['sandbox_effective']}){lacks}")
+        for problem in found["problems"]:
+            note(problem)
+    if found["problems"]:
+        raise typer.Exit(Problem.exit_code)
+
+
+def _problems(ctx: typer.Context, here: list[dict[str, Any]]) -> Iterator[str]:
+    """What is wrong with valid workspaces. A daemon that has one knows better than we do: it may be another user."""
+    there: dict[str, dict[str, Any]] | None = None
+    waiting: set[str] = set()
+    # Refused: keys or other sections are wrong, which is `config check`'s business.
+    with suppress(NotRunning, Refused):
+        there = {row["name"]: row for row in daemon_of(ctx).get("/v1/workspaces")["workspaces"]}
+        waiting = {change["key"] for change in daemon_of(ctx).ask("POST", "/v1/config/check")["changes"]}
+    for row in here:
+        name = row["name"]
+        if there is not None and (name not in there or f"workspaces.{name}" in waiting):
+            yield f"cannot use {name} as it is written: the daemon has not taken it; `claudegwctl reload`"
+        elif problem := (row if there is None else there[name])["problem"]:
+            yield f"cannot use {name}: {problem}"
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _rows(ctx: typer.Context) -> list[dict[str, Any]]:
+    """Those of the daemon; [] where none runs."""
+    try:
+        found: list[dict[str, Any]] = daemon_of(ctx).get("/v1/workspaces")["workspaces"]
+    except NotRunning:
+        return []
+    return found
+
+
+def _took(ctx: typer.Context, file: Path, text: str) -> dict[str, Any]:
+    """Have the service's unit and the daemon take the new file: what was done, and what is left to do."""
+    drop_in = _drop_in(file, text)
+    try:
+        daemon_of(ctx).ask("POST", "/v1/reload", seconds=SLOW_SECONDS)
+    except NotRunning:
+        return {"reloaded": False, "refused": "", "drop_in": drop_in}
+    except Refused as refusal:
+        # It sees the directory only once its unit lets it.
+        return {"reloaded": False, "refused": str(refusal), "drop_in": drop_in}
+    return {"reloaded": True, "refused": "", "drop_in": drop_in}
+
+
+def _drop_in(file: Path, text: str) -> dict[str, Any] | None:
+    """The unit's drop-in where it has to change: written if we may. None where there is nothing to do."""
+    from claudegwctl import editing
+    from claudegwctl.service import grants
+    from claudegwctl.service.host import this_host
+    from claudegwctl.service.steps import PutFile
+
+    host = this_host()
+    system = grants.is_system(host, file)
+    if system is None:
+        return None
+    step = grants.step(host, editing.workspaces_in(text), system=system)
+    if step.is_done():
+        return None
+    why = ""
+    try:
+        step.do()
+    except Problem as problem:
+        why = str(problem)
+    content = step.data.decode() if isinstance(step, PutFile) else ""
+    return {"path": str(step.path), "content": content, "problem": why, "then": grants.again(system=system)}
+
+
+def _say_what_is_left(done: Mapping[str, Any]) -> None:
+    drop_in = done["drop_in"]
+    if drop_in is not None:
+        for line in _of_drop_in(drop_in):
+            say(line)
+    if done["refused"]:
+        note(f"the daemon goes on without the change: {done['refused']}")
+    elif not done["reloaded"]:
+        say("claudegwd is not running; it takes the change when it starts")
+
+
+def _of_drop_in(drop_in: Mapping[str, Any]) -> Iterator[str]:
+    path, content = drop_in["path"], drop_in["content"]
+    done = "wrote" if content else "removed"
+    if not drop_in["problem"]:
+        yield f"{done} {path}, which lets the service into the directories of its workspaces, and no further"
+    else:
+        yield drop_in["problem"]
+        yield f"with the right to, {f'write this into {path}' if content else f'remove {path}'}:"
+    yield from (f"    {line}" for line in content.splitlines())
+    yield f"then, to put it in effect: {drop_in['then']}"

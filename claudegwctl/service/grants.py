@@ -1,0 +1,75 @@
+"""What the unit of a service has to let through for workspaces: a drop-in, made anew from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from claudegwctl.service import systemd
+from claudegwctl.service.host import HIDDEN, Host
+from claudegwctl.service.steps import PutFile, Remove
+
+NAME: Final = "workspaces.conf"
+# Those of the daemon that change no file; a workspace without `tools` has the first three.
+_NOT_WRITING: Final = frozenset({"Read", "Grep", "Glob", "WebFetch", "WebSearch"})
+# What ProtectHome= covers.
+_HOMES: Final = tuple(map(Path, ("/home", "/root", "/run/user")))
+_HEAD: Final = "# Written by `claudegwctl workspaces`; your own settings belong into `systemctl edit claudegwd`."
+_NAMESPACES: Final = (
+    "# The sandbox: namespaces for the processes that Claude starts, and for their network.\n"
+    "RestrictNamespaces=user pid net"
+)
+
+
+def is_system(host: Host, file: Path) -> bool | None:
+    """Whether this config.toml is that of the machine's service, or of the user's own; None: of neither."""
+    if host.manager != "systemd":
+        return None
+    places = {host.root / "etc/claudegwd/config.toml": True, host.home / ".config/claudegwd/config.toml": False}
+    system = places.get(file)
+    return system if system is not None and systemd.is_installed(system=system) else None
+
+
+def step(host: Host, workspaces: Mapping[str, Mapping[str, Any]], *, system: bool) -> PutFile | Remove:
+    """The drop-in as it has to be for these workspaces: written, or removed where there is none."""
+    units = host.root / "etc/systemd/system" if system else host.home / ".config/systemd/user"
+    path = units / f"{systemd.UNIT}.d" / NAME
+    if not workspaces:
+        return Remove(path)
+    return PutFile(path, "\n".join([*_lines(workspaces, system=system), ""]).encode())
+
+
+def again(*, system: bool) -> str:
+    """What puts a changed drop-in in effect."""
+    control = "sudo systemctl" if system else "systemctl --user"
+    return f"{control} daemon-reload && {control} restart {systemd.UNIT.removesuffix('.service')}"
+
+
+def _lines(workspaces: Mapping[str, Mapping[str, Any]], *, system: bool) -> Iterator[str]:
+    yield from (_HEAD, "[Service]", _NAMESPACES)
+    if not system:
+        return  # a user's own unit sees all that the user sees
+    directories = {Path(str(each.get("directory", ""))).expanduser(): writes(each) for each in workspaces.values()}
+    if any(_is_below(path, _HOMES) for path in directories):
+        yield "# Homes stay hidden but for what is named below."
+        yield "ProtectHome=tmpfs"
+    for path, writing in directories.items():
+        yield f"{_setting(path, writing=writing)}={systemd.word(path)}"
+
+
+def _setting(path: Path, *, writing: bool) -> str:
+    # What is hidden has to be brought in; what is seen already can only be read (ProtectSystem=strict).
+    if _is_below(path, HIDDEN):
+        return "BindPaths" if writing else "BindReadOnlyPaths"
+    return "ReadWritePaths" if writing else "ReadOnlyPaths"
+
+
+def writes(workspace: Mapping[str, Any]) -> bool:
+    """Whether anything in it could change a file."""
+    named = (*workspace.get("tools", ()), *(rule for rule in workspace.get("allow", ()) if rule.startswith("mcp__")))
+    return not _NOT_WRITING.issuperset(named)
+
+
+def _is_below(path: Path, places: tuple[Path, ...]) -> bool:
+    return any(path.is_relative_to(place) for place in places)

@@ -1,0 +1,10 @@
+"""GET /v1/workspaces: where Claude may work with its own tools, and what of it is not as it should be."""
+
+from __future__ import annotations
+
+from claudegwd.control.controllable import Controls
+from claudegwd.control.request import ControlRequest, ControlResponse
+
+
+async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
+    return ControlResponse({"workspaces": await controls.gateway.workspaces.rows(controls.gateway.config)})

@@ -1,0 +1,59 @@
+"""What there is to say of the workspaces of a configuration, for people: `claudegwctl workspaces`."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
+from claudegwd.workspaces.launch import policy_of
+from claudegwd.workspaces.plan import models_of
+
+NO_KEYS: Final = "there is no upstream key, and the CLI's own login is not handed on: `claudegwctl keys add NAME`"
+
+
+def overview(
+    workspaces: Mapping[str, WorkspaceConfig], claude: ClaudeConfig, missing: Sequence[str], *, keys: bool = True
+) -> list[dict[str, Any]]:
+    """A dict for each. `missing`: what this machine cannot confine; `keys`: whether upstream keys are used."""
+    return [_row(name, each, claude, missing, keys=keys) for name, each in workspaces.items()]
+
+
+def _row(
+    name: str, workspace: WorkspaceConfig, claude: ClaudeConfig, missing: Sequence[str], *, keys: bool
+) -> dict[str, Any]:
+    lacks = [] if workspace.sandbox == "off" else list(missing)
+    problem = _of_directory(workspace)
+    if not problem and workspace.sandbox == "required" and lacks:
+        problem = f"the sandbox that it requires is not to be had here: {lacks[0]}"
+    if not problem and not keys:
+        problem = NO_KEYS
+    return {
+        "name": name,
+        "directory": str(Path(workspace.directory).expanduser()),
+        "models": [f"{model}@{name}" for model in models_of(workspace, claude)],
+        "tools": list(workspace.tools),
+        "clients": list(workspace.clients),
+        "anonymous": workspace.anonymous,
+        "otherwise": workspace.otherwise,
+        "sandbox": workspace.sandbox,
+        "sandbox_effective": "off" if workspace.sandbox == "off" else "partial" if lacks else "full",
+        "sandbox_missing": lacks,
+        "problem": problem,
+    }
+
+
+def _of_directory(workspace: WorkspaceConfig) -> str:
+    """What keeps whoever runs this from working there, and what to do about it."""
+    policy = policy_of(workspace)
+    if not Path(policy.directory).is_dir():
+        return f"there is no directory {policy.directory}: create it"
+    if not os.access(policy.directory, os.R_OK | os.X_OK):
+        return f"{policy.directory} cannot be read by {_who()}: grant it (`setfacl -R -m u:USER:rX`)"
+    if policy.writes and not os.access(policy.directory, os.W_OK):
+        return f"{policy.directory} cannot be written to by {_who()}: grant it, or take the tools out that write"
+    return ""
+
+
+def _who() -> str:
+    return f"user {os.geteuid()}"

@@ -1,0 +1,21 @@
+"""What this machine cannot confine, found out by trying in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from claudegwd.workspaces import confine
+
+# Python's start, and a few system calls.
+PROBE_SECONDS = 20.0
+
+
+def probe() -> tuple[str, ...]:
+    """In words for people; () where nothing is missing."""
+    line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), "--probe"]
+    try:
+        done = subprocess.run(line, capture_output=True, timeout=PROBE_SECONDS, check=True)  # noqa: S603 - our own
+        return tuple(json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ("it cannot be tried here",)
