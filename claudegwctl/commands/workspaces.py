@@ -228,7 +228,7 @@ def _drop_in(file: Path, text: str) -> dict[str, Any] | None:
 def _say_what_is_left(done: Mapping[str, Any]) -> None:
     drop_in = done["drop_in"]
     if drop_in is not None:
-        for line in _of_drop_in(drop_in):
+        for line in lines_of(drop_in):
             say(line)
     if done["refused"]:
         note(f"the daemon goes on without the change: {done['refused']}")
@@ -236,13 +236,15 @@ def _say_what_is_left(done: Mapping[str, Any]) -> None:
         say("claudegwd is not running; it takes the change when it starts")
 
 
-def _of_drop_in(drop_in: Mapping[str, Any]) -> Iterator[str]:
-    path, content = drop_in["path"], drop_in["content"]
-    done = "wrote" if content else "removed"
-    if not drop_in["problem"]:
-        yield f"{done} {path}, which lets the service into the directories of its workspaces, and no further"
+def lines_of(drop_in: Mapping[str, Any]) -> Iterator[str]:
+    """What became of the unit's drop-in, and what is left to do."""
+    path, content, problem = drop_in["path"], drop_in["content"], drop_in["problem"]
+    if problem:
+        yield problem
+        yield f"with root's right: {f'write this into {path}:' if content else f'remove {path}'}"
+    elif content:
+        yield f"wrote {path}, which lets the service into the directories of its workspaces, and no further:"
     else:
-        yield drop_in["problem"]
-        yield f"with the right to, {f'write this into {path}' if content else f'remove {path}'}:"
+        yield f"removed {path}"
     yield from (f"    {line}" for line in content.splitlines())
     yield f"then, to put it in effect: {drop_in['then']}"

@@ -16,6 +16,7 @@ GROUPS = {
     "cli": ("list", "try", "use", "rollback"),
     "config": ("show", "check", "path", "get", "set", "edit"),
     "notify": ("test",),
+    "workspaces": ("list", "add", "remove", "check"),
 }
 ALL = [(name,) for name in COMMANDS if name not in GROUPS] + [
     (group, name) for group in GROUPS for name in GROUPS[group]

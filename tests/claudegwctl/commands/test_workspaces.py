@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from claudegwctl.commands.workspaces import lines_of
 from tests.control_cli import Done, ctl, ctl_without_daemon
 from tests.small_gateway import SmallGateway
 
@@ -84,3 +85,19 @@ def test_without_a_daemon(nowhere: Path, work: Path, tmp_path: Path) -> None:
     done = run("check", "--json")
     assert (done.status, len(done.json["problems"])) == (1, 1)
     assert "workspaces.shop.directory names no directory" in done.json["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem", "said"),
+    [
+        ("[Service]\n", "", ["wrote /d/w.conf, which lets", "    [Service]"]),
+        ("", "", ["removed /d/w.conf"]),
+        ("[Service]\n", "cannot write /d/w.conf: refused", ["cannot write", "with root's right", "    [Service]"]),
+        ("", "cannot remove /d/w.conf: refused", ["cannot remove", "with root's right: remove /d/w.conf"]),
+    ],
+)
+def test_what_is_said_of_the_units_drop_in(content: str, problem: str, said: list[str]) -> None:
+    lines = list(lines_of({"path": "/d/w.conf", "content": content, "problem": problem, "then": "restart it"}))
+    assert len(lines) == len(said) + 1
+    assert all(line.startswith(begin) for line, begin in zip(lines, said, strict=False))
+    assert lines[-1] == "then, to put it in effect: restart it"
