@@ -230,6 +230,8 @@ def _say_what_is_left(done: Mapping[str, Any]) -> None:
     if drop_in is not None:
         for line in lines_of(drop_in):
             say(line)
+    if done["refused"] and drop_in is None:
+        raise Problem(f"cannot have the daemon take it, which goes on as before: {done['refused']}")
     if done["refused"]:
         note(f"the daemon goes on without the change: {done['refused']}")
     elif not done["reloaded"]:

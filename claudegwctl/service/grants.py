@@ -55,7 +55,8 @@ def _lines(workspaces: Mapping[str, Mapping[str, Any]], *, system: bool) -> Iter
         yield "# Homes stay hidden but for what is named below."
         yield "ProtectHome=tmpfs"
     for path, writing in directories.items():
-        yield f"{_setting(path, writing=writing)}={systemd.word(path)}"
+        # The minus: a directory that is gone is for the daemon to tell of, which systemd would not start otherwise.
+        yield f"{_setting(path, writing=writing)}={systemd.word(Path(f'-{path}'))}"
 
 
 def _setting(path: Path, *, writing: bool) -> str:

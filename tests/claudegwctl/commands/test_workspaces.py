@@ -101,3 +101,10 @@ def test_what_is_said_of_the_units_drop_in(content: str, problem: str, said: lis
     assert len(lines) == len(said) + 1
     assert all(line.startswith(begin) for line, begin in zip(lines, said, strict=False))
     assert lines[-1] == "then, to put it in effect: restart it"
+
+
+async def test_a_daemon_that_cannot_take_it_says_why(gateway: SmallGateway, socket: Path, work: Path) -> None:
+    gateway.config_file.write_text('[log]\nlevel = "loud"\n')  # which only we put right, by our environment
+    done = await ctl(socket, "workspaces", "add", "shop", str(work), CLAUDEGWD_LOG__LEVEL="info")
+    assert (done.status, done.err.split(":")[0]) == (1, "cannot have the daemon take it, which goes on as before")
+    assert dict(gateway.config.workspaces) == {}

@@ -23,14 +23,14 @@ def settings(workspace: dict[str, object], *, system: bool = True) -> list[str]:
 @pytest.mark.parametrize(
     ("workspace", "lines"),
     [
-        ({"directory": "/srv/shop"}, ["ReadOnlyPaths=/srv/shop"]),
-        ({"directory": "/srv/shop", "tools": ["Read", "WebFetch"]}, ["ReadOnlyPaths=/srv/shop"]),
-        ({"directory": "/srv/shop", "tools": ["Read", "Bash"]}, ["ReadWritePaths=/srv/shop"]),
-        ({"directory": "/srv/shop", "tools": ["Edit"]}, ["ReadWritePaths=/srv/shop"]),
-        ({"directory": "/srv/shop", "allow": ["mcp__git"], "mcp": "/m.json"}, ["ReadWritePaths=/srv/shop"]),
-        ({"directory": "/home/kim/a b"}, ["ProtectHome=tmpfs", 'BindReadOnlyPaths="/home/kim/a b"']),
-        ({"directory": "/home/kim/x", "tools": ["Bash"]}, ["ProtectHome=tmpfs", "BindPaths=/home/kim/x"]),
-        ({"directory": "/tmp/x", "tools": ["Bash"]}, ["BindPaths=/tmp/x"]),
+        ({"directory": "/srv/shop"}, ["ReadOnlyPaths=-/srv/shop"]),
+        ({"directory": "/srv/shop", "tools": ["Read", "WebFetch"]}, ["ReadOnlyPaths=-/srv/shop"]),
+        ({"directory": "/srv/shop", "tools": ["Read", "Bash"]}, ["ReadWritePaths=-/srv/shop"]),
+        ({"directory": "/srv/shop", "tools": ["Edit"]}, ["ReadWritePaths=-/srv/shop"]),
+        ({"directory": "/srv/shop", "allow": ["mcp__git"], "mcp": "/m.json"}, ["ReadWritePaths=-/srv/shop"]),
+        ({"directory": "/home/kim/a b"}, ["ProtectHome=tmpfs", 'BindReadOnlyPaths="-/home/kim/a b"']),
+        ({"directory": "/home/kim/x", "tools": ["Bash"]}, ["ProtectHome=tmpfs", "BindPaths=-/home/kim/x"]),
+        ({"directory": "/tmp/x", "tools": ["Bash"]}, ["BindPaths=-/tmp/x"]),
     ],
 )
 def test_a_line_for_each_directory(workspace: dict[str, object], lines: list[str]) -> None:
