@@ -19,8 +19,8 @@ async def approve(controls: Controls, request: ControlRequest) -> ControlRespons
         raise BadRequest("cannot take always: write true or false")
     approval = controls.gateway.approvals.approve(request.path["id"], always=always)
     request.changed(
-        "approved in a workspace", workspace=approval.workspace, client=approval.client, action=approval.shown,
-        always=always,
+        "approved in a workspace", aside={"action": approval.shown}, workspace=approval.workspace,
+        client=approval.client, always=always,
     )  # fmt: skip
     return ControlResponse({"id": approval.id, "approved": True, "always": always})
 
@@ -32,6 +32,7 @@ async def deny(controls: Controls, request: ControlRequest) -> ControlResponse:
         raise BadRequest("cannot take why: write a text")
     approval = controls.gateway.approvals.deny(request.path["id"], why)
     request.changed(
-        "refused in a workspace", workspace=approval.workspace, client=approval.client, action=approval.shown
-    )
+        "refused in a workspace", aside={"action": approval.shown}, workspace=approval.workspace,
+        client=approval.client,
+    )  # fmt: skip
     return ControlResponse({"id": approval.id, "approved": False})

@@ -72,10 +72,13 @@ class ControlRequest:
             raise BadRequest(f"cannot take {name}: write 0 or 1")
         return _FLAGS[text]
 
-    def changed(self, text: str, **fields: Value) -> None:
-        """Log a change with who made it, and remember it. `fields`: what it was about, `before` and `after`."""
+    def changed(self, text: str, /, *, aside: Mapping[str, Value] | None = None, **fields: Value) -> None:
+        """Log a change with who made it, and remember it. `fields`: what it was about, `before` and `after`.
+
+        `aside` is remembered for `claudegwctl audit`, but not logged: what comes from a conversation is in no log.
+        """
         uid, pid = (self.peer.uid, self.peer.pid) if self.peer else (None, None)
-        self.note(uid, pid, text, fields)
+        self.note(uid, pid, text, {**fields, **(aside or {})})
         event(log, logging.INFO, text, cause=None, uid=uid, pid=pid, **fields)
 
 

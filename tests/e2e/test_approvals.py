@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ async def test_a_person_decides_from_a_second_terminal(tmp_path: Path) -> None:
         assert [row["what"] for row in audit] == [
             "approved in a workspace", "refused in a workspace", "denied in a workspace",
         ]  # fmt: skip
+        assert "touch one" in json.dumps(audit)
+        assert "touch" not in gateway.log  # what the model wrote is for the audit alone
         assert (await ctl(socket, "approvals")).out == "nothing waits for a person\n"
         gone = await ctl(socket, "approve", ident)
         assert (gone.status, gone.err.startswith("cannot find approval")) == (1, True)
