@@ -29,6 +29,7 @@ from claudegwd.demo.script import (
     too_long,
 )
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
+from tests.e2e.ends import BRIEF
 from tests.e2e.harness import MODEL, Running, running
 
 pytestmark = pytest.mark.cli
@@ -181,7 +182,7 @@ async def test_failures_of_the_upstream_have_anthropics_words(
 
 
 async def test_what_breaks_off_ends_in_an_error_event(gateway: Running) -> None:
-    gateway.endpoint.script = lambda request: ScriptedReply((Text(("so ", "far")), Drop()))
+    gateway.endpoint.script = lambda request: ScriptedReply((Text(("so ", "far")), BRIEF, Drop()))
     answer = await gateway.post(asked(stream=True), "/v1/messages", headers=VERSION)
     last = answer.text.strip().split("\n\n")[-1]
     assert last.startswith("event: error\n")
