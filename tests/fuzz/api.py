@@ -30,7 +30,7 @@ from tests.fuzz.served import MODELS, served, unforeseen
 
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 # The fake CLI is told to crash now and then: that is the one 500 that may be.
-CRASHED = "claude_cli_failed"
+CRASHED = "the Claude Code CLI failed"
 EXAMPLES = 10  # of each operation and mode in one round
 
 

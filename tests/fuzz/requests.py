@@ -31,7 +31,7 @@ HEADERS = (
     "Content-Length: 5", "Cookie: a=b", "X-Forwarded-For: ::1", "If-None-Match: *", "Accept-Encoding: br",
 )  # fmt: skip
 # The fake CLI is told to crash now and then: that is the one 500 that may be.
-CRASHED = b"claude_cli_failed"
+CRASHED = b"the Claude Code CLI failed"
 
 
 def request(chance: random.Random) -> bytes:
