@@ -48,7 +48,7 @@ class Launch:
 
     `warms_up`: a spare may ask a question to nobody, because each request's settings name all credentials anew.
     `whole`: requests go in whole, and the process holds no conversation. `goes_back`: otherwise it can cut the one that
-    it holds.
+    it holds. `passed`: descriptors that it inherits; open until it has started.
     """
 
     argv: Sequence[str]
@@ -57,6 +57,7 @@ class Launch:
     warms_up: bool = False
     whole: bool = False
     goes_back: bool = True
+    passed: tuple[int, ...] = ()
 
 
 class CliProcess:
@@ -125,7 +126,7 @@ class CliProcess:
             env=dict(launch.env),
             cwd=launch.cwd,
             start_new_session=True,
-            pass_fds=lifeline.passed,
+            pass_fds=(*lifeline.passed, *launch.passed),
         )
 
     def to_foreground(self, *, started: bool = False) -> None:

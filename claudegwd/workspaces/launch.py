@@ -74,7 +74,8 @@ def prepare(
     ours.settimeout(0)
     spec = {**_reach(workspace, policy, binary, home), "channel": theirs.fileno()}
     line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), json.dumps(spec), *command]
-    launch = Launch(line, workspace_launch.environment(env, home=home, token=token), Path(policy.directory))
+    own = workspace_launch.environment(env, home=home, token=token)
+    launch = Launch(line, own, Path(policy.directory), passed=(theirs.fileno(),))
     return PreparedProcess(launch, ours, theirs)
 
 

@@ -27,7 +27,6 @@ from claudegwd.workers.process import CliProcess
 from claudegwd.workers.question import Question
 from claudegwd.workers.scratch import remove
 from claudegwd.workspaces.actions import one_line, shown
-from claudegwd.workspaces.confined_process import ConfinedProcess
 from claudegwd.workspaces.grants import Grant
 from claudegwd.workspaces.launch import PreparedProcess, instructions_of, policy_of, prepare
 from claudegwd.workspaces.policy import Behavior, Policy, decide, paths_named
@@ -141,7 +140,7 @@ class WorkspaceQuestion(Question):
                 await trio.to_thread.run_sync(remove, directory)
 
     async def _until_done(self, started: PreparedProcess) -> None:
-        self._process = process = ConfinedProcess(started.launch, self._lines, (started.theirs.fileno(),))
+        self._process = process = CliProcess(started.launch, self._lines)
         settings = {"model": self.plan.settings.model, "effortLevel": self.plan.settings.effort}
         process.send(
             commands.initialize("w-1", system=system_prompt(self.plan, instructions_of(self._workspace, self._policy)),
