@@ -4,6 +4,7 @@ An event here is a pair: its type, and its fields as JSON without the outer brac
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ def _literal(pieces: list[bytes]) -> bytes:
     return b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"'
 
 
-class OutputItem:
+class OutputItem(ABC):
     """One item. Take `opening`, then a delta for each piece, then `closing`; `json` is what it is by then.
 
     `delta_type` and `delta_head` are the parts of a delta event that stay the same: its literal follows the head.
@@ -35,9 +36,9 @@ class OutputItem:
         self.pieces: list[bytes] = []
         self._at = b'"item_id":"%b",%b' % (self.ident.encode("ascii"), self.place)
 
+    @abstractmethod
     def json(self, status: bytes) -> bytes:
         """The item as it is now."""
-        raise NotImplementedError
 
     def opening(self) -> list[Event]:
         """Its first events, before any piece."""
