@@ -54,7 +54,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/keys/environment.py": ("claudegwd/keys/test_ring.py",),
     "claudegwd/keys/atomic.py": ("claudegwd/keys/test_file.py",),
     "claudegwd/openai_api/openapi_older.py": ("claudegwd/openai_api/test_openapi.py",),
-    "claudegwd/workspaces/launch.py": ("e2e/test_workspaces.py", "e2e/test_workspace_walls.py"),
     "claudegwd/workspaces/question.py": ("e2e/test_workspaces.py",),
     "claudegwd/workspaces/workspaces.py": ("e2e/test_workspaces.py",),
     "claudegwctl/commands/chat.py": ("e2e/test_chat_command.py",),

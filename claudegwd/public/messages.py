@@ -1,12 +1,14 @@
 """POST /v1/messages and /v1/messages/count_tokens: Anthropic's own API, answered by the upstream's own events."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import msgspec
 from quart import Response, g, request
 
 from claudegwd.gateway import Gateway
 from claudegwd.messages_api.assemble import message_body
+from claudegwd.messages_api.confined import check_confined
 from claudegwd.messages_api.request import check_version, read_messages_request
 from claudegwd.messages_api.stream import MessageStream
 from claudegwd.openai_api.encode import encode
@@ -60,7 +62,9 @@ async def _planned(*, counts: bool) -> tuple[Plan, bool]:
     betas = ",".join(request.headers.getlist("anthropic-beta"))
     wanted = read_messages_request(fields, betas, gateway.bounds, counts=counts)
     if (grant := g.get("grant")) is not None:  # from a workspace: one model answers all that is asked for one answer
+        check_confined(wanted, searches=grant.searches)
         wanted = msgspec.structs.replace(wanted, model=grant.model)
+        return replace(plan_messages(gateway, wanted, g.client), fallback=None), wanted.stream
     return plan_messages(gateway, wanted, g.client), wanted.stream
 
 

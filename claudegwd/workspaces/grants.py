@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from claudegwd.limits.clients import TOKEN_BYTES, Client, client_token, token_digest
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, PermissionDenied
-from claudegwd.redact import know_tokens
 
 # For each turn of the CLI: one for its step, and those by which it summarises, searches and looks at pages.
 REQUESTS_PER_TURN = 4
@@ -25,6 +24,7 @@ class Grant:
     model: str
     max_turns: int
     max_usd: float
+    searches: bool = False  # whether the web may be searched by the upstream
     requests: int = 0
     usd: float = 0.0
     error: GatewayError | None = None  # the last one that it was told
@@ -51,7 +51,6 @@ class Grants:
     def open(self, grant: Grant) -> Iterator[str]:
         """A new key for it, which ends with the block."""
         token = client_token(self._randomness(TOKEN_BYTES))
-        know_tokens([token])
         digest = token_digest(token)
         self._grants[digest] = grant
         try:

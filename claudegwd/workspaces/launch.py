@@ -1,12 +1,15 @@
 """How a CLI process for one answer in a workspace is started, and what it may reach."""
 
+import fcntl
 import json
 import os
 import socket
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from claudegwd.claude_cli import workspace_launch
 from claudegwd.config.schema import WorkspaceConfig
@@ -41,11 +44,15 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 
 @dataclass(frozen=True, slots=True)
 class PreparedProcess:
-    """What a process is started with. `channel` gives the listener on which it will ask us; close both ends."""
+    """What a process is started with. `channel` gives the listener on which it will ask us; close both ends.
+
+    `instructions`: the directory's CLAUDE.md, where it is wanted.
+    """
 
     launch: Launch
     channel: socket.socket
     theirs: socket.socket
+    instructions: str
 
 
 def policy_of(workspace: WorkspaceConfig) -> Policy:
@@ -62,7 +69,7 @@ def policy_of(workspace: WorkspaceConfig) -> Policy:
 def prepare(
     workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path, env: Mapping[str, str], token: str
 ) -> PreparedProcess:
-    """Write what the process reads at its start into `home`, its own scratch directory. OSError."""
+    """Write what the process reads at its start into `home`, its own scratch directory. OSError. Blocking."""
     servers = _servers(workspace, home)
     settings = home / "settings.json"
     settings.write_text(json.dumps(workspace_launch.settings(workspace.tools, servers, workspace.deny)))
@@ -76,7 +83,7 @@ def prepare(
     line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), json.dumps(spec), *command]
     own = workspace_launch.environment(env, home=home, token=token)
     launch = Launch(line, own, Path(policy.directory), passed=(theirs.fileno(),))
-    return PreparedProcess(launch, ours, theirs)
+    return PreparedProcess(launch, ours, theirs, instructions_of(workspace, policy))
 
 
 def _reach(workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path) -> dict[str, object]:
@@ -97,7 +104,7 @@ def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:
     """The names of the MCP servers, whose file is copied to where the CLI may read it. ValueError for none of that."""
     if not workspace.mcp:
         return []
-    with Path(workspace.mcp).expanduser().open("rb") as file:
+    with _open_regular(Path(workspace.mcp).expanduser()) as file:
         text = file.read(MAX_SERVERS_BYTES)
     servers = json.loads(text)["mcpServers"]
     copy = home / "servers.json"
@@ -107,12 +114,29 @@ def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:
 
 
 def instructions_of(workspace: WorkspaceConfig, policy: Policy) -> str:
-    """The directory's CLAUDE.md where it is wanted; "" otherwise. A link that leads out of it is not followed."""
-    path = os.path.realpath(Path(policy.directory) / "CLAUDE.md")
-    if not workspace.instructions or not path.startswith(f"{policy.directory}/"):
+    """The directory's CLAUDE.md where it is wanted; "" otherwise, and for a link that leads out of it."""
+    if not workspace.instructions:
         return ""
     try:
-        with Path(path).open("rb") as file:
-            return file.read(MAX_INSTRUCTIONS_BYTES).decode("utf-8", "replace")
+        with _open_regular(Path(policy.directory) / "CLAUDE.md") as file:
+            inside = _place_of(file.fileno()).startswith(f"{policy.directory}/")
+            return file.read(MAX_INSTRUCTIONS_BYTES).decode("utf-8", "replace") if inside else ""
     except OSError:
         return ""
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Open a file that commands in the directory may have replaced, by a pipe, which would keep us waiting for ever, or
+    just now by a link: so it is what has been opened that is looked at, not its name. OSError."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError("it is not a regular file")
+    return file
+
+
+def _place_of(descriptor: int) -> str:
+    """Where an open file lies."""
+    if sys.platform == "darwin":
+        return fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).partition(b"\0")[0].decode("utf-8", "replace")
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink())

@@ -28,7 +28,7 @@ from claudegwd.workers.question import Question
 from claudegwd.workers.scratch import remove
 from claudegwd.workspaces.actions import one_line, shown
 from claudegwd.workspaces.grants import Grant
-from claudegwd.workspaces.launch import PreparedProcess, instructions_of, policy_of, prepare
+from claudegwd.workspaces.launch import PreparedProcess, policy_of, prepare
 from claudegwd.workspaces.policy import Behavior, Policy, decide, paths_named
 from claudegwd.workspaces.transcript import system_prompt, transcript
 from claudegwd.workspaces.turn import Acknowledged, Told, WorkspaceTurn
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 15.0
 # A CLI starts in half a second, and in its sandbox in little more; then it gives its listener away at once.
 LISTENER_SECONDS = 30.0
+# For a client to take that its answer was stopped at the bound; one that does not read does not keep its place.
+LAST_WORD_SECONDS = 5.0
 # What a person sees of a call before saying yes: all of most commands.
 APPROVAL_CHARACTERS = 2000
 
@@ -64,7 +66,10 @@ class WorkspaceQuestion(Question):
         self._client = client
         self._policy: Policy = policy_of(workspace)
         self._turn = WorkspaceTurn(self._policy.directory)
-        self._grant = Grant(client, plan.model.workspace, plan.model.cli_name, workspace.max_turns, workspace.max_usd)
+        self._grant = Grant(
+            client, plan.model.workspace, plan.model.cli_name, workspace.max_turns, workspace.max_usd,
+            searches="WebSearch" in workspace.tools,
+        )  # fmt: skip
         self._process: CliProcess | None = None
         self._pieces = transcript(plan)
         self._send, self._batches = trio.open_memory_channel[Batch](MAX_UNREAD_BATCHES)
@@ -130,7 +135,9 @@ class WorkspaceQuestion(Question):
         try:
             with home.place(), home.grants.open(self._grant) as token:
                 try:
-                    started = prepare(workspace, self._policy, home.cli.cli.binary, directory, home.env, token)
+                    started = await trio.to_thread.run_sync(
+                        prepare, workspace, self._policy, home.cli.cli.binary, directory, home.env, token
+                    )
                 except (OSError, ValueError, KeyError, TypeError) as error:
                     raise CliError(f"cannot start in this workspace: {type(error).__name__}; see its `mcp`") from None
                 with started.channel, started.theirs:
@@ -143,7 +150,7 @@ class WorkspaceQuestion(Question):
         self._process = process = CliProcess(started.launch, self._lines)
         settings = {"model": self.plan.settings.model, "effortLevel": self.plan.settings.effort}
         process.send(
-            commands.initialize("w-1", system=system_prompt(self.plan, instructions_of(self._workspace, self._policy)),
+            commands.initialize("w-1", system=system_prompt(self.plan, started.instructions),
                                 appended=True)
             + commands.settings("w-2", settings) + self._pieces.pop(0)
         )  # fmt: skip
@@ -156,7 +163,8 @@ class WorkspaceQuestion(Question):
             if bound.cancelled_caught:
                 process.kill()
                 said = f"stopped: the workspace's seconds ({self._workspace.seconds:g}) are over"
-                await self._deliver(self._turn.stopped("seconds", said))
+                with trio.move_on_after(LAST_WORD_SECONDS):
+                    await self._deliver(self._turn.stopped("seconds", said))
             process.end()
             if self._turn.over:
                 self._send.close()  # the reader need not wait for what is cleaned up
@@ -175,10 +183,13 @@ class WorkspaceQuestion(Question):
     async def _serve(self, started: PreparedProcess) -> None:
         """Answer what the process asks upstream: from its own listener, which nobody else can reach."""
         listener = None
-        with trio.move_on_after(LISTENER_SECONDS):
+        with trio.move_on_after(LISTENER_SECONDS) as waiting:
             await trio.lowlevel.wait_readable(started.channel)
             listener = self._home.listener_of(started.channel)
             started.theirs.close()
+        if waiting.cancelled_caught:
+            self.error = CliError("cannot start in this workspace: its process gave no sign of life")
+            self._done.set()
         if listener is not None:
             with listener:
                 await self._home.serve(listener)

@@ -89,8 +89,8 @@ async def test_no_upstream_key_and_no_control_socket_is_in_reach(repo: Path) -> 
             f"(socket.AF_INET, ('127.0.0.1', {gateway.port}))):\n"
             "    try: socket.socket(family).connect(place); print('CONNECTED')\n"
             "    except OSError as error: print('refused')\n"
-            "def ask(model, path):\n"
-            "    body = {'model': model, 'max_tokens': 5, 'messages': [{'role': 'user', 'content': 'x'}]}\n"
+            "def ask(model, path, **more):\n"
+            "    body = {'model': model, 'max_tokens': 5, 'messages': [{'role': 'user', 'content': 'x'}], **more}\n"
             "    head = {'content-type': 'application/json', 'anthropic-version': '2023-06-01'}\n"
             "    head['x-api-key'] = os.environ['ANTHROPIC_AUTH_TOKEN']\n"
             "    base = os.environ['ANTHROPIC_BASE_URL']\n"
@@ -100,6 +100,8 @@ async def test_no_upstream_key_and_no_control_socket_is_in_reach(repo: Path) -> 
             "print('OWN', ask('opus', '/v1/messages'))\n"
             "print('AGAIN', ask('sonnet@repo', '/v1/messages'))\n"
             "print('CHAT', ask('sonnet@repo', '/v1/chat/completions'))\n"
+            "servers = [{'type': 'url', 'url': 'https://elsewhere.example', 'name': 'x'}]\n"
+            "print('REACH', ask('sonnet', '/v1/messages', mcp_servers=servers))\n"
         )
         (told,) = await tried(gateway, bash("python3 look.py"))
         assert GOOD_KEY not in told
@@ -111,6 +113,7 @@ async def test_no_upstream_key_and_no_control_socket_is_in_reach(repo: Path) -> 
         assert f"OWN {min(models)}" in told
         assert f"AGAIN {min(models)}" in told
         assert "CHAT 404" in told
+        assert "REACH 403" in told
         token = next(word for word in told.replace('"', " ").replace("\\", " ").split() if word.startswith("cgw-"))
         for base in ("/v1/chat/completions", "/v1/messages"):
             body = {"model": "sonnet", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}

@@ -1,0 +1,45 @@
+"""What a request may not hold that comes out of a workspace: whatever in there has found the key may send one.
+
+The upstream would otherwise reach for it what the sandbox keeps from it, with what it has read as part of the address.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from claudegwd.messages_api.request import MessagesRequest
+from claudegwd.openai_api.errors import PermissionDenied
+
+# Fields by which the upstream connects to somebody, or runs what is kept there.
+_REACHING: Final = ("container", "mcp_servers")
+# Sources that are not in the request itself.
+_ELSEWHERE: Final = frozenset(("url", "file"))
+_SEARCH: Final = "web_search"
+
+
+def check_confined(wanted: MessagesRequest, *, searches: bool) -> None:
+    """Raise PermissionDenied for what reaches out. `searches`: the workspace's tools have a web search."""
+    for name in _REACHING:
+        if name in wanted.body:
+            _refuse(name)
+    if set(wanted.tools.server) - ({_SEARCH} if searches else set()):
+        _refuse("tools")
+    if any(kind in _ELSEWHERE for kind in _sources([*wanted.messages, wanted.body.get("system")])):
+        _refuse("messages")
+
+
+def _sources(values: list[Any]) -> Iterator[Any]:
+    """The type of each source, however deep; the depth of a body is bounded."""
+    left = list(values)
+    while left:
+        value = left.pop()
+        if isinstance(value, list):
+            left += value
+        elif isinstance(value, dict):
+            source = value.get("source")
+            if isinstance(source, dict):
+                yield source.get("type")
+            left += value.values()
+
+
+def _refuse(param: str) -> None:
+    raise PermissionDenied("cannot reach out of a workspace: its configuration does not allow it", param=param)

@@ -1,0 +1,43 @@
+"""What of the directory is read for the system prompt, whatever commands in there have made of it."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from claudegwd.config.schema import WorkspaceConfig
+from claudegwd.workspaces.launch import instructions_of, policy_of
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> WorkspaceConfig:
+    (tmp_path / "repo").mkdir()
+    (tmp_path / "outside").write_text("a secret")
+    return WorkspaceConfig(directory=str(tmp_path / "repo"), instructions=True)
+
+
+def read(workspace: WorkspaceConfig) -> str:
+    return instructions_of(workspace, policy_of(workspace))
+
+
+def test_they_are_read_where_they_are_wanted(workspace: WorkspaceConfig) -> None:
+    assert read(workspace) == ""
+    Path(workspace.directory, "CLAUDE.md").write_text("Be careful.")
+    assert read(workspace) == "Be careful."
+    assert read(msgspec.structs.replace(workspace, instructions=False)) == ""
+
+
+def test_a_link_is_followed_inside_and_not_out(workspace: WorkspaceConfig) -> None:
+    link = Path(workspace.directory, "CLAUDE.md")
+    Path(workspace.directory, "AGENTS.md").write_text("Be brief.")
+    link.symlink_to("AGENTS.md")
+    assert read(workspace) == "Be brief."
+    link.unlink()
+    link.symlink_to("../outside")
+    assert read(workspace) == ""
+
+
+def test_a_pipe_in_its_place_keeps_nobody_waiting(workspace: WorkspaceConfig) -> None:
+    os.mkfifo(Path(workspace.directory, "CLAUDE.md"))
+    assert read(workspace) == ""
