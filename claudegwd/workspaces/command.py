@@ -79,19 +79,25 @@ def starts_others(words: Sequence[str]) -> str:
     return next((word for word in words[1:] if word.startswith(options)), "") if options else ""
 
 
-_URL: Final = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_ATTACHED: Final = re.compile(r"\.\./|/|~")
+_URL: Final = re.compile(r"(?:https?|ftp|git|ssh|wss?)://(?=[a-z0-9])", re.IGNORECASE)
+_ATTACHED: Final = re.compile(r"\.\.(?:/|$)|/|~")
+_APART: Final = re.compile(r"[=@:,]")
+# Letters of short options in one word, behind which a value may stand without a blank.
+_MAX_LETTERS: Final = 8
 
 
 def paths_in(words: Sequence[str]) -> tuple[str, ...]:
     """What of a command's words may be the path of a file: each word, and what stands in one behind "=", "@", ":", ","
-    or a letter of an option."""
+    or letters of options. Only the two slashes of an address begin no path: "x://../y" is one for who has made "x:"."""
     found: list[str] = []
     for word in words:
-        if _URL.match(word):
+        found.append(word)
+        address = _URL.match(word)
+        found += _APART.split(word[address.end() :] if address else word)
+        if not word.startswith("-"):
             continue
-        parts = [word, *re.split(r"[=@:,]", word)]
-        if word.startswith("-") and (attached := _ATTACHED.search(word)):
-            parts.append(word[attached.start() :])
-        found += [part for part in parts if part]
-    return tuple(dict.fromkeys(found))
+        if attached := _ATTACHED.search(word):
+            found.append(word[attached.start() :])
+        if not word.startswith("--"):
+            found += [word[letters:] for letters in range(2, 2 + _MAX_LETTERS)]
+    return tuple(dict.fromkeys(filter(None, found)))

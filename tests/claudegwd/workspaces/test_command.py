@@ -94,11 +94,23 @@ def test_what_would_start_others(command: str, starter: str) -> None:
         ("../x", "../x"),
         ("link", "link"),
         ("file:///etc/passwd", "///etc/passwd"),
+        ("x://../../../etc/shadow", "x://../../../etc/shadow"),
+        ("https://../../../etc/shadow", "https://../../../etc/shadow"),
+        ("scp:///etc/shadow", "///etc/shadow"),
+        ("https://a.example/?x=/etc/shadow", "/etc/shadow"),
+        ("-C..", ".."),
+        ("-Clink", "link"),
+        ("-xzflink", "link"),
     ],
 )
 def test_paths_in_a_command(word: str, path: str) -> None:
     assert path in paths_in(("cat", word))
 
 
-def test_an_address_is_no_path() -> None:
-    assert paths_in(("git", "https://example.org/x")) == ("git",)
+def test_an_address_is_no_path_outside() -> None:
+    assert not [path for path in paths_in(("git", "https://u@example.org:80/x")) if path.startswith("/")]
+
+
+@given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
+def test_every_word_may_be_a_path(words: list[str]) -> None:
+    assert set(words) <= set(paths_in(words))

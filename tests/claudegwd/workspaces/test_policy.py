@@ -124,6 +124,10 @@ PYTEST = (
         ("Bash", {"command": "cat out/passwd"}, DENY),
         ("Bash", {"command": "pytest --rootdir=/etc"}, DENY),
         ("Bash", {"command": "cat '~/x'"}, DENY),
+        ("Bash", {"command": "cat x://../../../../etc/shadow"}, DENY),
+        ("Bash", {"command": "cat https://../../../../etc/shadow"}, DENY),
+        ("Bash", {"command": "cat -nkey"}, DENY),
+        ("Bash", {"command": "git log https://example.org/x"}, ALLOW),
         # What Bash's input may not say.
         ("Bash", {"command": "pytest", "run_in_background": True}, DENY),
         ("Bash", {"command": "pytest", "dangerouslyDisableSandbox": True}, DENY),
