@@ -1,5 +1,6 @@
 """Whether Claude may do what it is about to do in a workspace. Pure: who asks has looked up where paths lead."""
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -13,6 +14,8 @@ from claudegwd.workspaces.rules import (
     WRITING,
     Rule,
     below,
+    folded,
+    forbids_path,
     granted,
     matches_command,
     matches_host,
@@ -26,6 +29,8 @@ _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
 # In these, other programs find commands that they run without asking, outside of any sandbox.
 _OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
 
+# The kernel opens no longer one; but a program could shorten it first.
+MAX_PATH_BYTES: Final = 4096
 MAX_COMMAND_CHARACTERS: Final = 20_000  # a longer one nobody reads before saying yes
 
 
@@ -82,7 +87,7 @@ def decide(policy: Policy, tool: str, given: Mapping[str, Any], resolved: Mappin
     if named is None:
         return _denied("the call is not understood")
     if tool in (*READING, *WRITING):
-        return _file(policy, tool, [resolved[path] for path in named])
+        return _file(policy, tool, named, resolved)
     match tool:
         case "Bash":
             return _bash(policy, str(given["command"]), resolved)
@@ -109,13 +114,23 @@ def paths_named(tool: str, given: Mapping[str, Any]) -> tuple[str, ...] | None:
             if not isinstance(command, str) or not given.keys() <= _BASH_FIELDS or "\0" in command:
                 return None
             words = words_of(command) if len(command) <= MAX_COMMAND_CHARACTERS else None
-            return paths_in(words) if words else ()
+            paths = paths_in(words) if words else ()
+            return paths if all(map(_can_be_looked_up, paths)) else None
     return ()
 
 
-def _texts(*values: object) -> tuple[str, ...] | None:
-    texts = [value for value in values if isinstance(value, str) and value and "\0" not in value]
-    return tuple(texts) if len(texts) == len(values) else None
+def _texts(value: object) -> tuple[str, ...] | None:
+    # The CLI takes blanks off, and puts a home in the place of "~": it would open another file than we have looked at.
+    if not isinstance(value, str) or not value or value != value.strip() or value.startswith("~"):
+        return None
+    return (value,) if _can_be_looked_up(value) else None
+
+
+def _can_be_looked_up(path: str) -> bool:
+    try:
+        return "\0" not in path and len(path.encode()) <= MAX_PATH_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def _searched(path: object, patterns: Sequence[object]) -> tuple[str, ...] | None:
@@ -126,44 +141,51 @@ def _searched(path: object, patterns: Sequence[object]) -> tuple[str, ...] | Non
     return _texts(path)
 
 
-def _file(policy: Policy, tool: str, paths: Sequence[str]) -> Decision:
-    for path in paths:
-        verdict = _one_file(policy, tool, path)
+def _file(policy: Policy, tool: str, named: Sequence[str], resolved: Mapping[str, str]) -> Decision:
+    for path in named:
+        verdict = _one_file(policy, tool, path, resolved[path])
         if verdict is not _ALLOW:
             return verdict
     return _ALLOW
 
 
-def _one_file(policy: Policy, tool: str, path: str) -> Decision:
+def _one_file(policy: Policy, tool: str, named: str, path: str) -> Decision:
     writes = tool in WRITING
-    kinds = (tool, "Edit", *(("Read",) if not writes else ()))
-
-    def means(rule: Rule) -> bool:
-        return matches_path(rule.pattern, policy.directory, path)
-
     # What may not be read may not be edited either.
-    forbidden = next(
-        (r for r in policy.deny if r.tool in (tool, "Read", "Edit" if writes else "Read") and means(r)), None
-    )
-    if forbidden is not None:
-        return _denied(f"{forbidden.text} is denied here")
-    inside = below(policy.directory, path)
-    if any(rule.tool in kinds and means(rule) for rule in policy.allow):
-        if writes and (kept := _obeyed(policy.directory, path)):
-            return _denied(f"{kept} is not to be written: other programs run what it says")
-        return _ALLOW
-    if not inside:
-        return _denied("that path leads out of this workspace")
-    if not writes:
-        return _ALLOW
-    if kept := _obeyed(policy.directory, path):
+    if forbidden := _forbidden(policy, (tool, "Read", "Edit") if writes else (tool, "Read"), named, path):
+        return _denied(f"{forbidden} is denied here")
+    if writes and (kept := _obeyed(policy, named, path)):
         return _denied(f"{kept} is not to be written: other programs run what it says")
-    return _otherwise(policy, f"no rule allows {tool} there")
+    kinds = (tool, "Edit", *(("Read",) if not writes else ()))
+    if any(rule.tool in kinds and matches_path(rule.pattern, policy.directory, path) for rule in policy.allow):
+        return _ALLOW
+    if not below(policy.directory, path):
+        return _denied("that path leads out of this workspace")
+    return _otherwise(policy, f"no rule allows {tool} there") if writes else _ALLOW
 
 
-def _obeyed(directory: str, path: str) -> str:
-    parts = path.removeprefix(directory).split("/")
+def _forbidden(policy: Policy, tools: Sequence[str], named: str, path: str, *, whole: bool = True) -> str:
+    """The rule by which a path is denied, as it was named or where it leads; "" for none. `whole`: also one that takes
+    the tool away: for a command, any word of which could be a path, it is not meant."""
+    both = dict.fromkeys((path, _full(policy, named)))
+    for rule in policy.deny:
+        if rule.tool not in tools or not (rule.pattern or whole):
+            continue
+        if any(forbids_path(rule.pattern, policy.directory, each) for each in both):
+            return rule.text
+    return ""
+
+
+def _obeyed(policy: Policy, named: str, path: str) -> str:
+    """The name in a path, as it was named or where it leads, that other programs obey; "" for none."""
+    parts: set[str] = set()
+    for each in (path, _full(policy, named)):
+        parts |= set(folded(each.removeprefix(policy.directory)).split("/"))
     return next((name for name in _OTHERS_OBEY if name in parts), "")
+
+
+def _full(policy: Policy, named: str) -> str:
+    return posixpath.normpath(posixpath.join(policy.directory, named))
 
 
 def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision:
@@ -174,12 +196,13 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
         return _otherwise(
             policy, "only one plain command is understood, without ; & | < > $ ` * ? ~ # \\ or new lines outside quotes"
         )
+    plain = tuple(map(folded, words))
     for rule in policy.deny:
-        if rule.tool == "Bash" and matches_command(rule.pattern, words):
+        if rule.tool == "Bash" and matches_command(folded(rule.pattern), plain):
             return _denied(f"{rule.text} is denied here")
     for path in paths_in(words):
-        if path.startswith("~") or not _within(policy, resolved[path]):
-            return _denied("that command names a path that leads out of this workspace")
+        if (verdict := _named_in_command(policy, path, resolved[path])) is not None:
+            return verdict
     for rule in policy.allow:
         if rule.tool == "Bash" and matches_command(rule.pattern, words):
             starter = starts_others(words)
@@ -188,6 +211,17 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
                 return _ALLOW
             return _otherwise(policy, f'no rule with "*" allows what {starter} starts')
     return _otherwise(policy, "no rule allows that command")
+
+
+def _named_in_command(policy: Policy, named: str, path: str) -> Decision | None:
+    """Why a command may not name that path. It is not known whether it reads or writes there."""
+    if named.startswith("~") or not _within(policy, path):
+        return _denied("that command names a path that leads out of this workspace")
+    if forbidden := _forbidden(policy, ("Read", "Edit"), named, path, whole=False):
+        return _denied(f"{forbidden} is denied here, to commands too")
+    if kept := _obeyed(policy, named, path):
+        return _denied(f"{kept} is not for commands: other programs run what it says")
+    return None
 
 
 def _within(policy: Policy, path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -86,6 +87,17 @@ def matches_path(pattern: str, directory: str, path: str) -> bool:
     anchored = "/" in pattern.rstrip("/")
     clean = pattern.removeprefix("./").strip("/")
     return _globbed(clean if anchored else f"**/{clean}").fullmatch(relative) is not None
+
+
+def forbids_path(pattern: str, directory: str, path: str) -> bool:
+    """The same for a rule of `deny`, which also means every other spelling that a file system takes for that name."""
+    return matches_path(folded(pattern), folded(directory), folded(path))
+
+
+def folded(text: str) -> str:
+    """A name as those file systems compare names that know no capitals: macOS also leaves out what cannot be seen."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return plain if plain.isascii() else "".join(char for char in plain if unicodedata.category(char) != "Cf")
 
 
 def below(directory: str, path: str) -> bool:

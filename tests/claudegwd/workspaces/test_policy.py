@@ -14,7 +14,14 @@ from claudegwd.workspaces.rules import TOOLS, parse_rule
 ALLOW, DENY, ASK = Behavior.ALLOW, Behavior.DENY, Behavior.ASK
 
 # What is a link in the directory /w, and where it leads.
-LINKS = {"/w/out": "/etc", "/w/in": "/w/src", "/w/key": "/home/u/.ssh/id"}
+LINKS = {
+    "/w/hooks": "/w/.git/hooks",
+    "/w/.idea": "/w/ide",
+    "/w/secret": "/w/plain",
+    "/w/out": "/etc",
+    "/w/in": "/w/src",
+    "/w/key": "/home/u/.ssh/id",
+}
 
 
 def policy(
@@ -65,6 +72,19 @@ PYTEST = (
         ("Read", {"file_path": ["/w/a.py"]}, DENY),
         ("Read", {"file_path": "/w/a\0b"}, DENY),
         ("Read", {"file_path": ""}, DENY),
+        ("Read", {"file_path": "~/.ssh/id"}, DENY),
+        ("Read", {"file_path": "~root/x"}, DENY),
+        ("Read", {"file_path": " /etc/passwd"}, DENY),
+        ("Read", {"file_path": "a.py\n"}, DENY),
+        ("Read", {"file_path": "\u00a0/etc/passwd"}, DENY),
+        ("Grep", {"pattern": "x", "path": "~"}, DENY),
+        ("Glob", {"pattern": "x", "path": " /etc"}, DENY),
+        ("Read", {"file_path": "x/" * 2049}, DENY),
+        ("Read", {"file_path": "\ud800"}, DENY),
+        ("Read", {"file_path": "/w/.ENV"}, DENY),
+        ("Read", {"file_path": "/w/.e\u200cnv"}, DENY),
+        ("Read", {"file_path": "/w/deep/.Env/x"}, DENY),
+        ("Read", {"file_path": "secret"}, DENY),
         ("Read", {}, DENY),
         ("Grep", {"pattern": "x"}, ALLOW),
         ("Grep", {"pattern": "../x"}, ALLOW),
@@ -84,6 +104,9 @@ PYTEST = (
         ("Edit", {"file_path": "/w/out/passwd"}, DENY),
         ("Write", {"file_path": "/w/src/new.py"}, ALLOW),
         ("Write", {"file_path": "/w/src/.git/hooks/pre-commit"}, DENY),
+        ("Write", {"file_path": "/w/src/.GIT/hooks/pre-commit"}, DENY),
+        ("Write", {"file_path": "/w/src/.g\u200cit/config"}, DENY),
+        ("Edit", {"file_path": "~/src/a.py"}, DENY),
         ("NotebookEdit", {"notebook_path": "/w/src/a.ipynb"}, ALLOW),
         ("NotebookEdit", {"file_path": "/w/src/a.ipynb"}, DENY),
         # Plain commands.
@@ -128,6 +151,20 @@ PYTEST = (
         ("Bash", {"command": "cat https://../../../../etc/shadow"}, DENY),
         ("Bash", {"command": "cat -nkey"}, DENY),
         ("Bash", {"command": "git log https://example.org/x"}, ALLOW),
+        ("Bash", {"command": "cat " + "x/../" * 1000 + "a.py"}, DENY),
+        # What a rule denies to Claude's own tools, and what other programs obey.
+        ("Bash", {"command": "cat .env"}, DENY),
+        ("Bash", {"command": "cat deep/.ENV"}, DENY),
+        ("Bash", {"command": "cat secret"}, DENY),
+        ("Bash", {"command": "git show HEAD:.env"}, DENY),
+        ("Bash", {"command": "cat --number=.env"}, DENY),
+        ("Bash", {"command": "cat a .git/hooks/pre-commit"}, DENY),
+        ("Bash", {"command": "cat a hooks/pre-commit"}, DENY),
+        ("Bash", {"command": "cat a .Git/hooks/pre-commit"}, DENY),
+        ("Bash", {"command": "cat .idea/x"}, DENY),
+        ("Bash", {"command": "cat a .vscode"}, DENY),
+        ("Bash", {"command": "cat .gitignore"}, ALLOW),
+        ("Bash", {"command": "GIT push"}, DENY),
         # What Bash's input may not say.
         ("Bash", {"command": "pytest", "run_in_background": True}, DENY),
         ("Bash", {"command": "pytest", "dangerouslyDisableSandbox": True}, DENY),
@@ -143,7 +180,7 @@ PYTEST = (
     ],
 )
 def test_what_is_allowed(tool: str, given: dict[str, Any], expected: Behavior) -> None:
-    rules = policy(PYTEST, ("Bash(git push *)", "Read(.env)"))
+    rules = policy((*PYTEST, "Bash(GIT *)"), ("Bash(git push *)", "Read(.env)", "Read(secret)"))
     assert verdict(rules, tool, given) is expected
 
 
@@ -201,6 +238,18 @@ def test_a_tool_that_is_not_listed() -> None:
 )
 def test_what_a_person_is_asked(tool: str, given: dict[str, Any], expected: Behavior) -> None:
     assert verdict(policy(PYTEST, ("Bash(git push *)",), asks=True), tool, given) is expected
+
+
+def test_a_rule_without_a_path_takes_the_tool_away_and_leaves_commands() -> None:
+    rules = policy(PYTEST, ("Edit",))
+    assert verdict(rules, "Edit", {"file_path": "src/a.py"}) is DENY
+    assert verdict(rules, "Bash", {"command": "pytest -q"}) is ALLOW
+
+
+def test_a_rule_against_writing_holds_for_commands() -> None:
+    rules = policy(("Bash(cp *)",), ("Edit(dist/**)",))
+    assert verdict(rules, "Bash", {"command": "cp a dist/b"}) is DENY
+    assert verdict(rules, "Bash", {"command": "cp a b"}) is ALLOW
 
 
 def test_what_is_opened_outside() -> None:
