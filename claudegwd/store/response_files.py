@@ -64,8 +64,9 @@ class ResponseFiles:
             for stored in sorted(found, key=lambda one: one.made):
                 kept = KeptResponse(stored.ident, stored.previous, stored.body, stored.items, stored.ids)
                 responses.restore(stored.owner, kept, now - max(0.0, self._clock() - stored.made))
-        self.configure(wanted=wanted)
-        self._clears = not wanted
+        # Not by `configure`: what has just been read is on the disk already, with its time.
+        self._enabled, self._clears = wanted, not wanted
+        self._changed.set()
 
     def configure(self, *, wanted: bool) -> None:
         """Keep them on disk from now on, or no longer."""
@@ -93,12 +94,19 @@ class ResponseFiles:
         except OSError as error:
             if not self._failing:
                 event(log, logging.ERROR, "kept responses cannot be written: a restart would lose them", cause=error)
-            self._failing, self._clears = True, clears or self._clears
-            self._pending = {**pending, **self._pending}
-            self._changed.set()
+            self._failing = True
+            self._take_back(pending, clears=clears)
             return False
+        except trio.Cancelled:  # before the thread began
+            self._take_back(pending, clears=clears)
+            raise
         self._failing = False
         return True
+
+    def _take_back(self, pending: Mapping[str, _Stored | None], *, clears: bool) -> None:
+        self._clears = clears or self._clears
+        self._pending = {**pending, **self._pending}
+        self._changed.set()
 
     def _kept(self, owner: str, kept: KeptResponse) -> None:
         if self._enabled and not owner.startswith(UNSTORED):

@@ -3,6 +3,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import trio
+
 from claudegwd.store.response_files import DIRECTORY, ResponseFiles
 from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
 from claudegwd.store.sealing import Seal
@@ -60,6 +62,31 @@ async def test_the_time_counts_over_a_restart(tmp_path: Path) -> None:
     assert later.get("alice", "resp_1", 5.0 + 6_000) is not None
     _, later = await begun(tmp_path, at=NOW + 80_000, monotonic=5.0)
     assert later.get("alice", "resp_1", 5.0 + 7_000) is None
+
+
+async def test_the_time_counts_over_many_restarts_and_nothing_is_written_again(tmp_path: Path) -> None:
+    files, responses = await begun(tmp_path)
+    responses.keep("alice", kept("resp_1"), 100.0)
+    await files.flush()
+    written = [one.stat().st_ino for one in on_disk(tmp_path)]
+    for hours in (10, 20):
+        files, later = await begun(tmp_path, at=NOW + hours * 3600, monotonic=5.0)
+        await files.flush()
+        assert later.get("alice", "resp_1", 5.0) is not None
+    assert [one.stat().st_ino for one in on_disk(tmp_path)] == written
+    _, later = await begun(tmp_path, at=NOW + 30 * 3600, monotonic=5.0)
+    assert later.get("alice", "resp_1", 5.0) is None
+
+
+async def test_what_a_cancelled_write_took_out_is_written_later(tmp_path: Path) -> None:
+    files, responses = await begun(tmp_path)
+    responses.keep("alice", kept("resp_1"), 100.0)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await files.flush()
+    assert on_disk(tmp_path) == []
+    await files.flush()
+    assert len(on_disk(tmp_path)) == 1
 
 
 async def test_an_operator_who_wants_none_has_none(tmp_path: Path) -> None:
