@@ -34,8 +34,9 @@ def settings(workspace: dict[str, object], *, system: bool = True) -> list[str]:
     ],
 )
 def test_a_line_for_each_directory(workspace: dict[str, object], lines: list[str]) -> None:
-    assert settings(workspace) == ["[Service]", "RestrictNamespaces=user pid net", *lines]
-    assert settings(workspace, system=False) == ["[Service]", "RestrictNamespaces=user pid net"]
+    sandbox = ["RestrictNamespaces=user pid net mnt", "SystemCallFilter=mount_setattr open_tree move_mount"]
+    assert settings(workspace) == ["[Service]", *sandbox, *lines]
+    assert settings(workspace, system=False) == ["[Service]", *sandbox]
 
 
 def test_where_it_lies_and_that_it_goes() -> None:

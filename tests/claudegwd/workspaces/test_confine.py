@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -51,6 +52,13 @@ def run(place: Path, script: str, seconds: float = 30, **more: Any) -> tuple[int
     return done.returncode, done.stdout + done.stderr
 
 
+def python(code: str) -> str:
+    return shlex.join(["/usr/bin/python3", "-c", code])
+
+
+needs_python = pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="the system has no python3")
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -94,6 +102,46 @@ def test_nothing_outside_is_written(place: Path, script: str) -> None:
     assert not Path("/tmp/claudegwd-test").exists()
 
 
+CHANGES = {
+    "mode": "os.chmod(path, 0o666)",
+    "times": "os.utime(path, (1, 1))",
+    "owner": "os.chown(path, os.getuid(), os.getgid())",
+    "attributes": 'os.setxattr(path, "user.x", b"x")',
+    "times of a link": "os.utime(path, (1, 1), follow_symlinks=False)",
+    "size": "os.truncate(path, 0)",
+}
+
+
+@needs_python
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_nothing_about_a_file_outside_is_changed(place: Path, change: str) -> None:
+    outside, inside, only_read = place.parent / "out" / "secret", place / "a", place.parent / "read"
+    inside.write_text("x")
+    only_read.mkdir()
+    for path in (outside, place.parent / "out", only_read):
+        before = path.stat()
+        status, said = run(place, python(f"import os; path = {str(path)!r}; {change}"), read=[*SYSTEM, str(only_read)])
+        assert status != 0
+        assert "Error" in said
+        assert path.stat() == before
+        assert os.listxattr(path) == []
+    assert run(place, python(f"import os; path = {str(inside)!r}; {change}")) == (0, "")
+
+
+@needs_python
+def test_what_is_opened_can_be_changed_wherever_it_lies(place: Path) -> None:
+    opened, inner, file = place.parent / "opened", place.parent / "opened" / "inner", place.parent / "file"
+    inner.mkdir(parents=True)
+    file.write_text("x")
+    (place.parent / "link").symlink_to(opened)
+    write = [str(place), str(inner), str(place.parent / "link"), str(file), str(place.parent / "none")]
+    script = f"chmod 700 . {opened} {inner} {file} && echo y > {file} && echo y > {inner}/a && echo y > b"
+    before = Path("/proc/self/mountinfo").read_text()
+    assert run(place, script, write=write) == (0, "")
+    assert (place / "b").read_text() == (inner / "a").read_text() == file.read_text() == "y\n"
+    assert Path("/proc/self/mountinfo").read_text() == before, "nobody else sees it"
+
+
 def test_inside_all_goes_on(place: Path) -> None:
     script = "echo x > a; mkdir d; mv a d/b; cat d/b; ln -s d/b c; cat c; chmod +x d/b; rm -r d"
     assert run(place, script) == (0, "x\nx\n")
@@ -107,13 +155,6 @@ def test_what_is_only_read_is_not_written(place: Path) -> None:
     assert status != 0
     assert said.startswith("x")
     assert (place / "a").read_text() == "x"
-
-
-def python(code: str) -> str:
-    return f"/usr/bin/python3 -c '{code}'"
-
-
-needs_python = pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="the system has no python3")
 
 
 @needs_python

@@ -1,0 +1,76 @@
+"""Namespaces: a network, processes and mounts of one's own, as far as the kernel gives them to this user."""
+
+import fcntl
+import os
+import socket
+import struct
+from functools import reduce
+
+from claudegwd.workspaces.kernel import call, checked, libc
+
+# Numbers from the kernel's uapi headers; those of the system calls are the same on every architecture.
+NEW_MOUNT, _NEW_USER, NEW_PID, NEW_NET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_HERE, _RECURSIVE, _EMPTY_PATH = -100, 0x8000, 4
+_CLONE, _CLOSE_ON_EXEC = 1, os.O_CLOEXEC
+_READ_ONLY, _PRIVATE = 1, 1 << 18
+_SET_FLAGS, _UP = 0x8914, 1  # of a network interface
+
+
+def available(wanted: int, writable: "list[str]") -> int:
+    """Which of these can be had. Tried by another process: who gets halfway in cannot go back."""
+    each = [flag for flag in (NEW_PID, NEW_NET, NEW_MOUNT) if flag & wanted and _can(flag, writable)]
+    together = reduce(int.__or__, each, 0)
+    return together if together and _can(together, writable) else 0
+
+
+def _can(flags: int, writable: "list[str]") -> bool:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            enter(flags, writable)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def enter(flags: int, writable: "list[str]") -> None:
+    """Network and mounts from now on, processes from the next one that is forked. Raises OSError.
+
+    With mounts of our own only `writable` can be changed: files as well as their mode, owner, times and attributes.
+    """
+    user, group = os.getuid(), os.getgid()
+    checked(libc.unshare(flags if user == 0 else flags | _NEW_USER))
+    if user:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    if flags & NEW_NET:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
+    if flags & NEW_MOUNT:
+        _read_only_but(sorted({os.path.realpath(path) for path in writable}))
+
+
+def _read_only_but(places: "list[str]") -> None:
+    """The parents come first, else they would cover what lies in them."""
+    _set_all(0, _PRIVATE)  # as root there is no other user namespace, and mounts would show outside
+    # Taken as they are, before: a mount that the system made read-only among them stays so. Of devices only the node
+    # would become writable, which nobody wants: what is written into one goes through as it is.
+    trees = [
+        (place, call(_OPEN_TREE, _HERE, os.fsencode(place), _CLONE | _CLOSE_ON_EXEC | _RECURSIVE))
+        for place in places
+        if os.path.isdir(place) or os.path.isfile(place)
+    ]
+    if "/" not in places:
+        _set_all(_READ_ONLY, 0)
+    for place, tree in trees:
+        call(_MOVE_MOUNT, tree, b"", _HERE, os.fsencode(place), _EMPTY_PATH)
+        os.close(tree)
+    os.chdir(os.getcwd())  # we are still in what lies below
+
+
+def _set_all(attributes: int, propagation: int) -> None:
+    wanted = struct.pack("=QQQQ", attributes, 0, propagation, 0)
+    call(_MOUNT_SETATTR, _HERE, b"/", _RECURSIVE, wanted, len(wanted))
