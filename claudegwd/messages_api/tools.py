@@ -26,7 +26,8 @@ class ClientTool(msgspec.Struct, frozen=True):
 
     name: str
     description: str | None
-    schema: dict[str, Any] | None
+    schema: dict[str, Any]
+    path: str  # of the schema
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -104,4 +105,4 @@ def _name(tool: Fields, named: dict[str, str]) -> str:
 def _own(tool: Fields, name: str, bounds: Bounds) -> ClientTool:
     schema = tool.needed_object("input_schema")
     check_depth(schema.values, schema.path, bounds)
-    return ClientTool(name, tool.text("description"), schema.values)
+    return ClientTool(name, tool.text("description"), schema.values, schema.path)

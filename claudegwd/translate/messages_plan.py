@@ -12,16 +12,18 @@ import msgspec
 from claudegwd.messages_api.content import blocks_of
 from claudegwd.messages_api.parameters import IGNORED_BY_TRANSCRIPT, NOT_BY_TRANSCRIPT
 from claudegwd.messages_api.request import MessagesRequest
+from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ImagePart, Tool
 from claudegwd.openai_api.errors import InvalidRequest
-from claudegwd.openai_api.fields import cannot_honour
+from claudegwd.openai_api.fields import cannot_honour, refuse
+from claudegwd.openai_api.modern_schema import check_tool_schema
 from claudegwd.translate.catalogue import LONG_CONTEXT, Model
 from claudegwd.translate.history import Entry, ToolResult, base_digest, canonical_answer, chain, user_entry
 from claudegwd.translate.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS, TurnSettings
 from claudegwd.translate.parts import Allowance, Block
 from claudegwd.translate.parts import blocks_of as checked_blocks
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.tools import tool_set
+from claudegwd.translate.tools import ToolSet, tool_set
 
 # What the CLI adds to the header for a context of a million tokens (observed on 2.1.330).
 LONG_CONTEXT_BETA = "context-1m-2025-08-07"
@@ -41,7 +43,7 @@ def messages_plan(
 
     Raises the CallerError that names the field at fault.
     """
-    tools = tool_set([Tool(tool.name, tool.description or "", tool.schema) for tool in request.tools.own])
+    tools = _tools_of_whole(request) if whole else _tools_of_transcript(request)
     owner = owner or client
     base = base_digest(owner, model.cli_name, request.system, tools.manifest)
     entries = _entries(request.messages, base, model.cli_name)
@@ -59,6 +61,22 @@ def messages_plan(
         max_tokens=request.max_tokens,
         own_body=_body(request, model),
     )
+
+
+def _tools_of_whole(request: MessagesRequest) -> ToolSet:
+    """They go in as they are, and whether a schema is one is for the upstream to say."""
+    own = request.tools.own
+    manifest = [{"name": tool.name, "description": tool.description, "input_schema": tool.schema} for tool in own]
+    return ToolSet(tuple(manifest), {tool.name: tool.name for tool in own})
+
+
+def _tools_of_transcript(request: MessagesRequest) -> ToolSet:
+    """Raises InvalidRequest for a schema that is none: the CLI would leave its tool out without a word."""
+    for tool in request.tools.own:
+        if tool.schema.get("type") not in (None, "object"):
+            refuse(f"{tool.path}.type", "it must be object")
+        check_tool_schema(tool.schema, tool.path, Bounds())
+    return tool_set([Tool(tool.name, tool.description or "", tool.schema) for tool in request.tools.own])
 
 
 def _body(request: MessagesRequest, model: Model) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS
 from claudegwd.translate.plan import Plan, make_plan
 from claudegwd.translate.whole_body import whole_body
+from tests.claudegwd.openai_api.test_modern_schema import KEYWORDS, META, VALUES
 
 MODEL = Model("m", "m", "M", "", ("low", "high"), "adaptive", True, 0)
 MARK = {"type": "ephemeral"}
@@ -132,6 +133,21 @@ def test_by_transcript_what_has_no_place_is_refused_by_its_path(field: str, valu
     assert raised.value.param == path
 
 
+FAULTY = [
+    ("title", 5), ("minLength", -1), ("multipleOf", 0), ("enum", "x"), ("type", "str"), ("$ref", 5), ("properties", []),
+    ("properties", 5), ("additionalProperties", "no"), ("type", "array"), ("$defs", []), ("anyOf", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keyword", "value"), FAULTY)
+def test_by_transcript_a_schema_that_is_none_is_refused_by_its_path(keyword: str, value: Any) -> None:
+    tools = [{"name": "f", "input_schema": {}}, {"name": "g", "input_schema": {keyword: value}}]
+    assert body(planned(whole=True, tools=tools))["tools"] == tools
+    with pytest.raises(CallerError) as raised:
+        planned(whole=False, tools=tools)
+    assert raised.value.param == f"tools[1].input_schema.{keyword}"
+
+
 def test_an_image_passes_by_transcript_and_a_bomb_does_not() -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
     assert planned(whole=False, messages=[{"role": "user", "content": [image]}]).entries[0].blocks == (image,)
@@ -186,6 +202,7 @@ LEAVES = st.one_of(
     st.fixed_dictionaries({"type": st.sampled_from(["redacted_thinking", "new"]), "data": WORDS}),
     st.fixed_dictionaries({"type": st.sampled_from(["text", "image", "tool_use", "new"])}, optional={"text": ODD}),
 )
+SCHEMAS = st.dictionaries(st.sampled_from(KEYWORDS), VALUES, max_size=4)
 CONTENT = st.one_of(WORDS, st.lists(LEAVES, max_size=2))
 RESULTS = st.fixed_dictionaries({"type": st.just("tool_result"), "tool_use_id": WORDS}, optional={"content": CONTENT})
 BLOCKS = st.one_of(LEAVES, RESULTS)
@@ -204,7 +221,7 @@ FIELDS = st.fixed_dictionaries(
     optional={
         "system": st.one_of(SIMPLE, st.lists(BLOCKS, max_size=2)),
         "output_config": st.one_of(SIMPLE, st.fixed_dictionaries({"effort": SIMPLE})),
-        "tools": st.lists(st.fixed_dictionaries({"name": WORDS, "input_schema": st.just({})}), max_size=2),
+        "tools": st.lists(st.fixed_dictionaries({"name": WORDS, "input_schema": SCHEMAS}), max_size=2),
     },
 )
 
@@ -217,3 +234,6 @@ def test_whatever_a_client_sends_is_planned_or_refused(fields: dict[str, Any], w
         return
     assert prompt_tokens(plan) >= 0
     json.loads(whole_body(plan, system=True))
+    if not whole:  # the CLI leaves out a tool whose schema is none
+        assert all(META.is_valid(tool["inputSchema"]) for tool in plan.tools.manifest)
+        assert all(tool["inputSchema"]["type"] == "object" for tool in plan.tools.manifest)
