@@ -8,31 +8,6 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-# A command that starts what its arguments say: a rule with a wildcard would allow everything.
-RUNNERS: Final = frozenset(
-    ("!", ".", "bash", "builtin", "busybox", "chroot", "command", "coproc", "csh", "dash", "doas", "env", "eval",
-     "exec", "fish", "flock", "ionice", "ksh", "nice", "nohup", "nsenter", "parallel", "runuser", "script", "setsid",
-     "setpriv", "sh", "source", "ssh", "stdbuf", "strace", "su", "sudo", "systemd-run", "tcsh", "time", "timeout",
-     "trap", "unshare", "watch", "xargs", "zsh")
-)  # fmt: skip
-
-# Options by which a program starts others, or writes elsewhere than it seems; looked for at the start of words.
-STARTERS: Final = {
-    "find": ("-exec", "-ok", "-delete", "-fprint", "-fls", "-files0-from"),
-    "fd": ("-x", "-X", "--exec"),
-    "git": ("-c", "-C", "--config-env", "--exec", "--upload-pack", "--receive-pack", "--ext-diff", "--textconv", "-O",
-            "--open-files-in-pager", "--git-dir", "--work-tree", "--output"),
-    "rg": ("--pre", "--hostname-bin", "--search-zip"),
-    "tar": ("--to-command", "--checkpoint-action", "--use-compress-program", "-I", "--rsh-command", "-F",
-            "--info-script", "--new-volume-script"),
-    "rsync": ("-e", "--rsh"),
-    "sort": ("--compress-program", "-o", "--output", "-T"),
-    "make": ("--eval", "SHELL=", "-f", "--file", "--makefile"),
-    "man": ("-P", "--pager", "-H", "--html"),
-    "curl": ("-o", "-O", "-K", "--output", "--config", "-T", "--upload-file"),
-    "wget": ("-O", "--output-document", "--use-askpass", "-i", "--input-file", "-e", "--execute"),
-}  # fmt: skip
-
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+:,./^-]+|=")
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 
@@ -68,15 +43,6 @@ def words_of(command: str) -> tuple[str, ...] | None:
 
 def _ended(words: list[str], word: str | None) -> tuple[list[str], None]:
     return ([*words, word] if word is not None else words), None
-
-
-def starts_others(words: Sequence[str]) -> str:
-    """The word by which the command would start another one or write where one does not see it; "" for none."""
-    program = words[0].rsplit("/", 1)[-1]
-    if program in RUNNERS:
-        return program
-    options = STARTERS.get(program, ())
-    return next((word for word in words[1:] if word.startswith(options)), "") if options else ""
 
 
 _URL: Final = re.compile(r"(?:https?|ftp|git|ssh|wss?)://(?=[a-z0-9])", re.IGNORECASE)

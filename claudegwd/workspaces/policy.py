@@ -7,13 +7,14 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from claudegwd.workspaces.command import paths_in, starts_others, words_of
+from claudegwd.workspaces.command import paths_in, words_of
 from claudegwd.workspaces.rules import (
     MCP,
     READING,
     WRITING,
     Rule,
     below,
+    fixed_words,
     folded,
     forbids_path,
     granted,
@@ -22,6 +23,7 @@ from claudegwd.workspaces.rules import (
     matches_mcp,
     matches_path,
 )
+from claudegwd.workspaces.starters import starts_others
 
 # What a call of Bash may say. With anything else (in the background, without the sandbox) it is not understood.
 _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
@@ -203,14 +205,15 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
     for path in paths_in(words):
         if (verdict := _named_in_command(policy, path, resolved[path])) is not None:
             return verdict
+    why = "no rule allows that command"
     for rule in policy.allow:
         if rule.tool == "Bash" and matches_command(rule.pattern, words):
-            starter = starts_others(words)
             # Word for word it is what somebody wanted; with a wildcard it would be everything.
-            if not starter or "*" not in rule.pattern:
+            starter = starts_others(words, fixed_words(rule.pattern)) if "*" in rule.pattern else ""
+            if not starter:
                 return _ALLOW
-            return _otherwise(policy, f'no rule with "*" allows what {starter} starts')
-    return _otherwise(policy, "no rule allows that command")
+            why = f'no rule with "*" allows what {starter[:40]} could start or write'
+    return _otherwise(policy, why)
 
 
 def _named_in_command(policy: Policy, named: str, path: str) -> Decision | None:

@@ -143,6 +143,16 @@ def matches_command(pattern: str, words: Sequence[str]) -> bool:
     return re.fullmatch(glob, text, re.DOTALL) is not None
 
 
+def fixed_words(pattern: str) -> tuple[str, ...]:
+    """The words with which each command begins that the pattern means: the whole ones before its first wildcard."""
+    before, star, _ = pattern.replace(":*", " *").partition("*")
+    try:
+        words = tuple(shlex.split(before))
+    except ValueError:
+        return ()
+    return words if not star or before.endswith(" ") else words[:-1]
+
+
 def matches_host(pattern: str, host: str) -> bool:
     """Whether a pattern of `WebFetch(domain:…)` means this host."""
     wanted = pattern.removeprefix(_DOMAIN)

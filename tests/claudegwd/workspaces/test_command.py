@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.workspaces.command import paths_in, starts_others, words_of
+from claudegwd.workspaces.command import paths_in, words_of
 
 
 @pytest.mark.parametrize(
@@ -54,32 +54,6 @@ def test_what_is_understood_is_what_a_shell_would_run(command: str) -> None:
 )
 def test_no_operator_outside_of_quotes_is_understood(before: str, operator: str, after: str) -> None:
     assert words_of(f"pytest {before}{operator}{after}") is None
-
-
-@pytest.mark.parametrize(
-    ("command", "starter"),
-    [
-        ("pytest -q", ""),
-        ("env pytest", "env"),
-        ("sudo ls", "sudo"),
-        ("/bin/bash -c x", "bash"),
-        ("xargs rm", "xargs"),
-        ("timeout 5 rm x", "timeout"),
-        ("find . -name x", ""),
-        ("find . -exec rm x", "-exec"),
-        ("find . -execdir rm x", "-execdir"),
-        ("find . -delete", "-delete"),
-        ("git log", ""),
-        ("git -c core.pager=x log", "-c"),
-        ("git -ccore.pager=x log", "-ccore.pager=x"),
-        ("git --exec-path=x log", "--exec-path=x"),
-        ("git log --ext-diff", "--ext-diff"),
-        ("rg --pre x y", "--pre"),
-        ("tar --to-command=x -f y", "--to-command=x"),
-    ],
-)
-def test_what_would_start_others(command: str, starter: str) -> None:
-    assert starts_others(command.split()) == starter
 
 
 @pytest.mark.parametrize(

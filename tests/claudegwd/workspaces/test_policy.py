@@ -240,6 +240,29 @@ def test_what_a_person_is_asked(tool: str, given: dict[str, Any], expected: Beha
     assert verdict(policy(PYTEST, ("Bash(git push *)",), asks=True), tool, given) is expected
 
 
+@pytest.mark.parametrize(
+    ("allow", "command", "expected"),
+    [
+        ("sort *", "sort -uo f", DENY),
+        ("sort *", "sort -u f", ALLOW),
+        ("sort -uo f", "sort -uo f", ALLOW),
+        ("tar *", "tar -xIprog -f y", DENY),
+        ("python3 -m unittest *", "python3 -m unittest -q", ALLOW),
+        ("python3 *", "python3 -m unittest -q", DENY),
+        ("py*", "python3 -c x", DENY),
+        ("sed *", "sed -n 1p f", DENY),
+        ("uv run pytest *", "uv run pytest -q", ALLOW),
+    ],
+)
+def test_a_wildcard_allows_no_program_to_start_others(allow: str, command: str, expected: Behavior) -> None:
+    assert verdict(policy((f"Bash({allow})",)), "Bash", {"command": command}) is expected
+
+
+def test_another_rule_may_allow_what_one_with_a_wildcard_does_not() -> None:
+    rules = policy(("Bash(sort *)", "Bash(sort -o f)"))
+    assert verdict(rules, "Bash", {"command": "sort -o f"}) is ALLOW
+
+
 def test_a_rule_without_a_path_takes_the_tool_away_and_leaves_commands() -> None:
     rules = policy(PYTEST, ("Edit",))
     assert verdict(rules, "Edit", {"file_path": "src/a.py"}) is DENY

@@ -5,6 +5,7 @@ import pytest
 from claudegwd.workspaces.rules import (
     Rule,
     RuleError,
+    fixed_words,
     granted,
     matches_command,
     matches_host,
@@ -112,6 +113,23 @@ def test_what_a_pattern_opens_outside(pattern: str, path: str | None) -> None:
 )
 def test_commands(pattern: str, words: tuple[str, ...], matches: bool) -> None:
     assert matches_command(pattern, words) is matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("python -m pytest *", ("python", "-m", "pytest")),
+        ("python -m pytest:*", ("python", "-m", "pytest")),
+        ("python -m pytest*", ("python", "-m")),
+        ("awk '{print}' *", ("awk", "{print}")),
+        ("awk '*", ()),
+        ("py* -m pytest", ()),
+        ("ls", ("ls",)),
+        ("*", ()),
+    ],
+)
+def test_what_a_pattern_fixes(pattern: str, words: tuple[str, ...]) -> None:
+    assert fixed_words(pattern) == words
 
 
 @pytest.mark.parametrize(
