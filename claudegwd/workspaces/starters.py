@@ -23,12 +23,14 @@ RUNNERS: Final = frozenset(
      "xargs", "xvfb-run", "zsh")
 )  # fmt: skip
 
-# They run the code that their first word names, and hand it the rest: fine if the rule names it.
+# Everybody knows that they run any code: fine for a rule that names one itself, such as `Bash(python3 *)`.
 INTERPRETERS: Final = frozenset(
-    ("awk", "bunx", "gawk", "groovy", "guile", "java", "jshell", "julia", "lua", "luajit", "mawk", "nawk",
-     "node", "nodejs", "npx", "octave", "perl", "php", "pwsh", "pypy", "python", "r", "rscript", "ruby",
-     "tsx", "ts-node", "uvx")
+    ("groovy", "guile", "java", "jshell", "julia", "lua", "luajit", "node", "nodejs", "octave", "perl", "php", "pwsh",
+     "pypy", "python", "r", "rscript", "ruby", "ts-node", "tsx")
 )  # fmt: skip
+
+# They run what their first word says, and hand it the rest, which not everybody knows: fine if the rule says that word.
+LAUNCHERS: Final = frozenset(("awk", "bunx", "gawk", "mawk", "nawk", "npx", "uvx"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def starts_others(words: Sequence[str], fixed: Sequence[str] = ()) -> str:
     if program in RUNNERS:
         return program
     if program in INTERPRETERS:
+        return "" if fixed else program
+    if program in LAUNCHERS:
         return "" if _names_code(fixed[1:]) else program
     known = STARTERS.get(program)
     if known is None:
@@ -140,8 +144,8 @@ def _bare(program: str, rest: Sequence[str], known: Starters) -> str:
 
 
 def _names_code(rest: Sequence[str]) -> bool:
-    """Whether a rule says what is run: a module, or a word that is no option, before everything else."""
-    return bool(rest) and (not rest[0].startswith("-") or (rest[0] == "-m" and len(rest) > 1))
+    """Whether a rule says what is run: a word that is no option, before everything else."""
+    return bool(rest) and not rest[0].startswith("-")
 
 
 def _starts(word: str, known: Starters) -> bool:

@@ -248,7 +248,7 @@ def test_what_a_person_is_asked(tool: str, given: dict[str, Any], expected: Beha
         ("sort -uo f", "sort -uo f", ALLOW),
         ("tar *", "tar -xIprog -f y", DENY),
         ("python3 -m unittest *", "python3 -m unittest -q", ALLOW),
-        ("python3 *", "python3 -m unittest -q", DENY),
+        ("python3 *", "python3 -m unittest -q", ALLOW),
         ("py*", "python3 -c x", DENY),
         ("sed *", "sed -n 1p f", DENY),
         ("uv run pytest *", "uv run pytest -q", ALLOW),

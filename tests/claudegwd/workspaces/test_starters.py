@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.workspaces.starters import INTERPRETERS, RUNNERS, STARTERS, starts_others
+from claudegwd.workspaces.starters import INTERPRETERS, LAUNCHERS, RUNNERS, STARTERS, starts_others
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,10 @@ def test_what_would_start_others(command: str, starter: str) -> None:
     ("command", "fixed", "starter"),
     [
         ("python -m pytest -q", "python -m pytest", ""),
-        ("python -m pytest -q", "python -m", "python"),
-        ("python -m pytest -q", "python", "python"),
-        ("python x.py -q", "python x.py", ""),
-        ("python -X dev -c x", "python -X dev", "python"),
-        ("node -e x", "node -e", "node"),
+        ("python3.11 x.py -q", "python3.11", ""),
+        ("node -e x", "node", ""),
+        ("awk x f", "awk", "awk"),
+        ("awk x f", "awk x", ""),
         ("npx eslint src", "npx eslint", ""),
         ("npx eslint src", "npx", "npx"),
         ("uv run pytest -q", "uv run pytest", ""),
@@ -133,6 +132,8 @@ def test_a_long_option_counts_however_it_is_cut_or_goes_on(
     assert starts_others([*program.split(), "x", f"{long}-more{value}"])
 
 
-@given(st.sampled_from(sorted(RUNNERS | INTERPRETERS)), st.sampled_from(["", "/usr/bin/"]), st.lists(st.text()))
+@given(
+    st.sampled_from(sorted(RUNNERS | INTERPRETERS | LAUNCHERS)), st.sampled_from(["", "/usr/bin/"]), st.lists(st.text())
+)
 def test_what_starts_others_by_its_name_does_so_with_any_words(name: str, place: str, words: list[str]) -> None:
     assert starts_others([f"{place}{name}", *words])
