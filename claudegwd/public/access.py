@@ -55,7 +55,12 @@ def address_of(gateway: Gateway, scope: Mapping[str, Any], headers: Headers) -> 
 
 
 def check_body_type(headers: Headers) -> None:
-    """JSON only, packed or not: a form or a text could be sent by any web page without asking first."""
+    """JSON only, packed or not: a form or a text could be sent by any web page without asking first.
+
+    What is no body needs no type; a page that sends none is still known by its Origin.
+    """
+    if "transfer-encoding" not in headers and headers.get("content-length", "0").strip() == "0":
+        return
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("cannot read this body: send it with content-type application/json")
     encoding_of(headers.get("content-encoding", ""))

@@ -100,6 +100,10 @@ async def test_it_can_be_cancelled_and_its_worker_is_free(gateway: Running) -> N
     assert cancelled.status == "cancelled"
     assert (await gateway.client.responses.retrieve(made.id)).status == "cancelled"
     assert (await gateway.client.responses.cancel(made.id)).status == "cancelled"
+    path = f"/v1/responses/{made.id}/cancel"
+    bare = await gateway.http.post(path)  # as curl and the Node client send it: with neither a body nor a type
+    assert (bare.status_code, bare.json()["status"]) == (200, "cancelled")
+    assert (await gateway.http.post(path, headers={"origin": "https://evil.example"})).status_code == 403
     last = (await events(gateway, made.id))[-1]
     assert (last["type"], last["response"]["status"]) == ("response.incomplete", "cancelled")
     await gateway.until_workers(busy=0)

@@ -14,4 +14,4 @@ CONFIG = """
 
 
 def test_the_node_client_reads_every_answer(gateway: Judged, request: pytest.FixtureRequest) -> None:
-    assert passes("node", installed("node", request.config), gateway) == 13
+    assert passes("node", installed("node", request.config), gateway) == 14

@@ -122,8 +122,14 @@ def test_json_is_taken(value: str) -> None:
         *({"content-type": "application/json", "content-encoding": each} for each in ("br", "gzip, identity")),
     ],
 )
-def test_what_a_page_may_send_without_asking_is_not(headers: dict[str, str]) -> None:
-    refused(UnsupportedMediaType, access.check_body_type, Headers(headers))
+@pytest.mark.parametrize("length", [{"content-length": "2"}, {"transfer-encoding": "chunked"}])
+def test_what_a_page_may_send_without_asking_is_not(headers: dict[str, str], length: dict[str, str]) -> None:
+    refused(UnsupportedMediaType, access.check_body_type, Headers({**headers, **length}))
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-length": "0"}, {"content-type": "text/plain"}])
+def test_what_is_no_body_needs_no_type(headers: dict[str, str]) -> None:
+    access.check_body_type(Headers(headers))
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,13 @@ test('responses are read, streamed, parsed and gone on from', async () => {
   await assert.rejects(client.responses.retrieve(called.id), NotFoundError);
 });
 
+test('a response in the background is cancelled', async () => {
+  const begun = await client.responses.create({ model, input: 'a long answer '.repeat(500), background: true });
+  const cancelled = await client.responses.cancel(begun.id);
+  assert.ok(['cancelled', 'completed'].includes(cancelled.status));
+  assert.equal((await client.responses.retrieve(begun.id)).status, cancelled.status);
+});
+
 test('a stream that is aborted says so, and the next request is answered', async () => {
   const stream = client.chat.completions.stream({ model, messages: user('a long answer '.repeat(500)) });
   stream.on('content', () => stream.abort());
