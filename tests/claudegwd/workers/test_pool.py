@@ -1,5 +1,7 @@
 """The pool over the fake CLI: how workers are had, kept, shared, given up and replaced."""
 
+import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from claudegwd.claude_cli import launch as cli_launch
 from claudegwd.config.schema import LimitsConfig, WorkersConfig
@@ -510,3 +513,78 @@ async def test_asking_one_that_is_gone_fails_at_once(tmp_path: Path) -> None:
             with pytest.raises(WorkerLost):
                 lease.worker.ask(lease.plan.turn(), b"")  # type: ignore[union-attr]
         at.pool.give_back(lease)
+
+
+async def test_what_was_just_parked_is_not_given_up_for_who_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    limits = LimitsConfig(queue_seconds=0.1)
+    async with shop(tmp_path, limits=limits, workers={"max": 1}, calls=1) as at:
+        await at.ask(plan("hello", tools=tools))
+        monkeypatch.setattr("claudegwd.workers.pool.PARK_GRACE_SECONDS", 1000.0)
+        with pytest.raises(Overloaded, match="all workers are busy"):
+            await at.ask(plan("hello", client="b"))
+        assert at.pool.counts()["parked"] == 1
+        monkeypatch.setattr("claudegwd.workers.pool.PARK_GRACE_SECONDS", 0.0)
+        assert (await at.ask(plan("hello", client="b"))).how == "cold"
+        assert at.pool.counts()["parked"] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="scheduling policies are Linux's")
+async def test_a_start_in_the_background_gets_its_share_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr("claudegwd.workers.pool.BACKGROUND_SECONDS", 1000.0)
+
+    def policy() -> int | None:
+        pids = [row["pid"] for row in at.pool.describe() if row["state"] == "starting"]
+        return os.sched_getscheduler(pids[0]) if pids and pids[0] else None
+
+    async with shop(tmp_path, workers={"spares": 1}, hang="start") as at:
+        with trio.fail_after(20):
+            while policy() in (None, os.SCHED_OTHER):
+                await trio.sleep(0.005)
+            monkeypatch.setattr("claudegwd.workers.pool.BACKGROUND_SECONDS", 0.0)
+            while policy() != os.SCHED_OTHER:
+                await trio.sleep(0.005)
+
+
+@asynccontextmanager
+async def without_threads() -> AsyncIterator[None]:
+    """The system starts no thread: each wants more memory than there is. Those that are there are in use."""
+    release = threading.Event()
+    usual = threading.stack_size(1 << 46)
+    try:
+        async with trio.open_nursery() as nursery:
+            refused = trio.Event()
+
+            async def use_one() -> None:
+                try:
+                    await trio.to_thread.run_sync(release.wait)
+                except RuntimeError:
+                    refused.set()
+
+            try:
+                while not refused.is_set():
+                    nursery.start_soon(use_one)
+                    await trio.testing.wait_all_tasks_blocked()
+                yield
+            finally:
+                release.set()
+    finally:
+        threading.stack_size(usual)
+
+
+async def test_without_a_thread_a_start_fails_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with shop(tmp_path) as at:
+        async with without_threads():
+            with pytest.raises(CliError):
+                await at.ask(plan("hello"))
+        assert at.pool.roster.starts.failed
+        assert at.pool.roster.last_words == "it cannot be started: can't start new thread"
+        assert "unexpectedly" not in caplog.text
+        assert (await at.ask(plan("hello"))).answer.text
