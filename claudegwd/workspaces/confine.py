@@ -3,7 +3,7 @@
 A program of its own, run by its path with `python -I -S`: what it takes away from itself it never gets back, nor does
 anything that it starts. It imports nothing but the library and the modules beside it that it needs.
 
-- A network of its own, in which nobody is but us; where that cannot be, TCP goes to our port and nowhere else.
+- A network of its own, in which nobody is but us; where that cannot be, TCP goes to our port only, on any host.
 - Landlock: files outside of the directories named cannot be opened, whatever path or link leads there; nobody outside
   can be signalled, traced, or have its environment read.
 - Mounts of its own: what Landlock leaves out (mode, owner, times, attributes of files outside) is not changed either.
@@ -158,8 +158,9 @@ def missing() -> "list[str]":
             "mode, times and attributes of files outside can be changed (unprivileged user namespaces, "
             "RestrictNamespaces=, SystemCallFilter=)"
         )
-    if not have & NEW_NET and version < NETWORK_ABI:
-        lacks.append("the network is not confined (namespaces, or Linux 6.7)")
+    if not have & NEW_NET:
+        how = "open in part: one TCP port, of every host" if version >= NETWORK_ABI else "not confined"
+        lacks.append(f"the network is {how} (unprivileged user namespaces, RestrictNamespaces=)")
     return lacks
 
 

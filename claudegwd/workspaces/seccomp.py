@@ -8,19 +8,28 @@ from claudegwd.workspaces.kernel import prctl
 
 # Numbers from the kernel's uapi headers.
 _SET_SECCOMP, _FILTER = 22, 2
-_LOAD, _EQUAL, _LEAST, _MASK, _GIVE = 0x20, 0x15, 0x35, 0x54, 0x06
+_LOAD, _EQUAL, _LEAST, _ANY_BIT, _MASK, _GIVE = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _NUMBER, _ARCHITECTURE = 0, 4
-_FIRST, _SECOND, _THIRD = (16 + 8 * index for index in range(3))  # an argument's lower half
+_FIRST, _SECOND, _THIRD, _FOURTH = (16 + 8 * index for index in range(4))  # an argument's lower half
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
 _STREAM, _TYPE = 1, 0xF  # a socket's type is given with flags
-# audit architecture, socket, io_uring_setup, add_key, request_key, keyctl
-_ARCHITECTURES = {
-    "x86_64": (0xC000003E, 41, 425, 248, 249, 250),
-    "aarch64": (0xC00000B7, 198, 425, 217, 218, 219),
-}
+_DEFAULT, _TCP = 0, 6  # protocols
+_CONNECTING = 0x20000000  # MSG_FASTOPEN
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_CALLS = {
+    "x86_64": {
+        "socket": 41, "sendto": 44, "sendmsg": 46, "socketpair": 53, "add_key": 248, "request_key": 249, "keyctl": 250,
+        "sendmmsg": 307, "io_uring_setup": 425,
+    },
+    "aarch64": {
+        "socket": 198, "socketpair": 199, "sendto": 206, "sendmsg": 211, "add_key": 217, "request_key": 218,
+        "keyctl": 219, "sendmmsg": 269, "io_uring_setup": 425,
+    },
+}  # fmt: skip
+_NONE = ("io_uring_setup", "add_key", "request_key", "keyctl")  # as if the kernel did not have them
 _X32 = 0x40000000
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_EACCES, _ENOSYS = 13, 38
+_EACCES, _ENOSYS, _EPROTONOSUPPORT = 13, 38, 93
 
 Line = tuple[str, int, int, str, str]  # its name, code, number, where to if it holds, and if not
 
@@ -31,25 +40,56 @@ def is_known() -> bool:
 
 
 def _program(*, datagrams: bool) -> "list[Line]":
-    arch, new_socket, *refused = _ARCHITECTURES[platform.machine()]
+    calls = _CALLS[platform.machine()]
+    checks = {"socket": "socket", "socketpair": "pair"}
+    if not datagrams:
+        checks |= {"sendto": "flags 4", "sendmsg": "flags 3", "sendmmsg": "flags 4"}
     return [
         ("", _LOAD, _ARCHITECTURE, "", ""),
-        ("", _EQUAL, arch, "", "kill"),
+        ("", _EQUAL, _ARCHITECTURES[platform.machine()], "", "kill"),
         ("", _LOAD, _NUMBER, "", ""),
         ("", _LEAST, _X32, "kill", ""),  # calls of another numbering
-        *(("", _EQUAL, number, "none", "") for number in refused),
-        ("", _EQUAL, new_socket, "", "allow"),
-        ("", _LOAD, _FIRST, "", ""),  # the family
-        ("", _EQUAL, _NETLINK, "allow", ""),
-        ("", _EQUAL, _INET, "type", ""),
-        ("", _EQUAL, _INET6, "type", "refuse"),
-        ("type", _LOAD, _SECOND, "", ""),
+        *(("", _EQUAL, calls[name], "none", "") for name in _NONE),
+        *(("", _EQUAL, calls[name], to, "") for name, to in checks.items()),
+        ("", _LEAST, 0, "allow", ""),
+        *_socket(datagrams=datagrams),
+        # Of datagrams each could be sent to any socket of the machine; a pair of streams is connected for good.
+        ("pair", _LOAD, _FIRST, "", ""),
+        ("", _EQUAL, _UNIX, "", "refuse"),
+        ("", _LOAD, _SECOND, "", ""),
         ("", _MASK, _TYPE, "", ""),
-        ("", _LEAST, 0 if datagrams else _STREAM + 1, "allow" if datagrams else "refuse", "allow"),
+        ("", _EQUAL, _STREAM, "allow", "refuse"),
+        # A connection is made by what is sent, and nobody asks Landlock.
+        ("flags 3", _LOAD, _THIRD, "", ""),
+        ("", _ANY_BIT, _CONNECTING, "refuse", "allow"),
+        ("flags 4", _LOAD, _FOURTH, "", ""),
+        ("", _ANY_BIT, _CONNECTING, "refuse", "allow"),
         ("allow", _GIVE, _ALLOW, "", ""),
         ("refuse", _GIVE, _REFUSE | _EACCES, "", ""),
         ("none", _GIVE, _REFUSE | _ENOSYS, "", ""),
+        ("unknown", _GIVE, _REFUSE | _EPROTONOSUPPORT, "", ""),
         ("kill", _GIVE, _KILL, "", ""),
+    ]
+
+
+def _socket(*, datagrams: bool) -> "list[Line]":
+    family: list[Line] = [
+        ("socket", _LOAD, _FIRST, "", ""),
+        ("", _EQUAL, _NETLINK, "allow", ""),
+        ("", _EQUAL, _INET, "type", ""),
+        ("", _EQUAL, _INET6, "type", "refuse"),
+    ]
+    if datagrams:
+        return [*family, ("type", _LEAST, 0, "allow", "")]
+    return [
+        *family,
+        ("type", _LOAD, _SECOND, "", ""),
+        ("", _MASK, _TYPE, "", ""),
+        ("", _EQUAL, _STREAM, "", "refuse"),
+        # Landlock's rule is for TCP, and MPTCP speaks that too.
+        ("", _LOAD, _THIRD, "", ""),
+        ("", _EQUAL, _DEFAULT, "allow", ""),
+        ("", _EQUAL, _TCP, "allow", "unknown"),
     ]
 
 

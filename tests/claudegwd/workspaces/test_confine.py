@@ -181,6 +181,58 @@ def test_with_the_network_outside_it_still_has_no_unix_sockets(place: Path) -> N
     assert run(place, python("import socket; socket.socket(socket.AF_UNIX)"), outside=True)[0] != 0
 
 
+# What remains where neither namespaces nor the newest Landlock can be had: the walls, each by itself.
+ALONE = f"""
+import os, socket, sys
+sys.path.append({str(Path(confine.__file__).parents[2])!r})
+from claudegwd.workspaces import kernel, landlock, seccomp
+kernel.prctl(38, 1)
+"""
+
+
+@needs_python
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "socket.create_connection(to, 2)",
+        "socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).connect(to)",  # MPTCP
+        "socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132).connect(to)",  # SCTP
+        "socket.socket(socket.AF_INET, socket.SOCK_SEQPACKET, 132).connect(to)",
+        "socket.socket(socket.AF_INET6, socket.SOCK_STREAM, 262)",
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+        "socket.socket().sendto(b'x', 0x20000000, to)",  # MSG_FASTOPEN
+        "socket.socket().sendmsg([b'x'], [], 0x20000000, to)",
+        "socket.socket().sendmsg([b'x'], [], 0x20000000 | socket.MSG_NOSIGNAL, to)",
+    ],
+)
+def test_no_other_port_is_reached_without_a_network_namespace(attempt: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        to = listener.getsockname()
+        code = ALONE + (
+            "landlock.restrict_files(landlock.landlock_version(), ['/'], [], [int(sys.argv[1])])\n"
+            f"seccomp.restrict_calls(datagrams=False)\nto = {to!r}\n{attempt}"
+        )
+        done = subprocess.run(["/usr/bin/python3", "-c", code, "1"], capture_output=True, text=True, check=False)
+        assert "Error" in done.stderr, done.stdout
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        own = "socket.create_connection(to, 2); socket.socket(socket.AF_INET, socket.SOCK_STREAM, 6)"
+        code = code.replace(attempt, own)
+        assert subprocess.run(["/usr/bin/python3", "-c", code, str(to[1])], check=False).returncode == 0
+
+
+@needs_python
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_pair_of_sockets_reaches_nobody_else(place: Path, outside: bool) -> None:
+    for kind, given in (("DGRAM", False), ("RAW", False), ("SEQPACKET", False), ("STREAM", True)):
+        for flags in ("0", "socket.SOCK_NONBLOCK"):
+            code = f"import socket; socket.socketpair(socket.AF_UNIX, socket.SOCK_{kind} | {flags})"
+            assert (run(place, python(code), outside=outside)[0] == 0) is given, code
+
+
 def test_nobody_outside_is_signalled(place: Path) -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as other:
         status, _ = run(place, f"kill {other.pid}")
