@@ -163,7 +163,7 @@ async def _answer_stray(connection: EndpointConnection, method: bytes, path: str
         if method == b"HEAD" and path == "/":
             await connection.send_whole(200, "text/plain", b"", {})
         elif method == b"POST" and path == f"{_MESSAGES_PATH}/count_tokens":
-            count = b'{"input_tokens":%d}' % (len(body) // _CHARACTERS_PER_TOKEN)
+            count = b'{"input_tokens":%d}' % (-(-len(body) // _CHARACTERS_PER_TOKEN))
             await connection.send_whole(200, _JSON, count, {})
         else:
             missing = Fail(404, "not_found_error", "Not found")

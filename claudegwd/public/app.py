@@ -8,10 +8,12 @@ from typing import Any
 
 import trio
 from quart import Response, g, request
+from quart.routing import QuartRule
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as HttpMethodNotAllowed
 from werkzeug.exceptions import NotFound as HttpNotFound
+from werkzeug.routing import Map, Rule
 
 from claudegwd.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS
@@ -127,6 +129,7 @@ def new_app(
     app.url_map.merge_slashes = False  # it would redirect, and a redirect is an answer of Quart's own
     for route in routes:
         app.add_url_rule(route.path, endpoint=route.handler.__name__, view_func=route.handler, methods=[route.method])
+    app.fixed_paths = _fixed_paths(routes)
 
     @app.before_request
     async def begin() -> Response | None:
@@ -140,6 +143,16 @@ def new_app(
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unforeseen)
     return app
+
+
+def _fixed_paths(routes: Sequence[Route]) -> dict[str, Map]:
+    """For each path without an id, its own routes."""
+    rules: dict[str, list[Rule]] = {}
+    for route in routes:
+        if "<" not in route.path:
+            rule = QuartRule(route.path, endpoint=route.handler.__name__, methods=[route.method])
+            rules.setdefault(route.path.rstrip("/"), []).append(rule)
+    return {path: Map(own, strict_slashes=False, merge_slashes=False) for path, own in rules.items()}
 
 
 async def _begin(gateway: Gateway) -> Response | None:

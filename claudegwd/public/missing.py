@@ -3,6 +3,7 @@
 from quart import current_app, request
 
 from claudegwd.openai_api.errors import NotFound
+from claudegwd.public.protocol import ROUTE, is_anthropic
 from claudegwd.public.requests import path_of
 
 # The older gateway had these on TCP. A control route is never reachable there; say where it went.
@@ -20,10 +21,19 @@ def not_found() -> NotFound:
     routes = current_app.url_map.bind("localhost")
     if meant != path and routes.allowed_methods(meant):
         return NotFound(
-            f"cannot find {asked}: the base URL to give a client is http://HOST:PORT{_ROOT}, and ends there; "
-            f"the request then goes to {_printable(meant)}"
+            f"cannot find {asked}: the base URL to give {_base_url(path, meant)}; the request then goes to "
+            f"{_printable(meant)}"
         )
     return NotFound(f"cannot find {asked}: see GET /openapi.json")
+
+
+def _base_url(path: str, meant: str) -> str:
+    """To whom, and what. A client of OpenAI's API has the version in its base URL. Most of Anthropic's put it into the
+    path themselves, and some do not: which kind this is shows in what was asked."""
+    if not (is_anthropic() or meant.startswith(ROUTE)):
+        return f"a client is http://HOST:PORT{_ROOT}, and ends there"
+    base = "http://HOST:PORT" if f"{_ROOT}/" in path else f"http://HOST:PORT{_ROOT}"
+    return f"this client of Anthropic's API is {base}, and ends there"
 
 
 def _printable(path: str) -> str:

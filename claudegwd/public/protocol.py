@@ -4,14 +4,14 @@ from quart import request
 
 from claudegwd.public.requests import path_of
 
-_ROUTE = "/v1/messages"
+ROUTE = "/v1/messages"
 VERSION_HEADER = "anthropic-version"
 
 
 def is_anthropic() -> bool:
     """By the route where that is Anthropic's alone; else by the header of its clients."""
     path = path_of(request)
-    if path == _ROUTE or path.startswith(f"{_ROUTE}/"):
+    if path == ROUTE or path.startswith(f"{ROUTE}/"):
         return True
     shared = request.url_rule is None or path == "/v1/models" or path.startswith("/v1/models/")
     return shared and VERSION_HEADER in request.headers

@@ -2,11 +2,12 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from secrets import token_hex
+from types import MappingProxyType
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
@@ -15,7 +16,7 @@ from quart.wrappers import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import Map, MapAdapter
 
 from claudegwd.gateway import Gateway
 from claudegwd.ledger.entry import CLIENT_GONE, FAILED, Line, Sums, minute_of
@@ -122,12 +123,16 @@ class Application(QuartTrio):
     gateway: Gateway
     asgi_http_class = Connection
     request_class = Request
+    # Paths that are a route as they stand, with that one's methods alone: `compact` is no id of a response.
+    fixed_paths: Mapping[str, Map] = MappingProxyType({})
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         """Look the request's route up. A base URL that ends in a slash makes two of one: they count as one."""
         if request is None:
             return None
-        return self.url_map.bind("localhost", None, None, request.scheme, request.method, path_of(request))
+        path = path_of(request)
+        routes = self.fixed_paths.get(path.rstrip("/"), self.url_map)
+        return routes.bind("localhost", None, None, request.scheme, request.method, path)
 
 
 def path_of(request: BaseRequestWebsocket) -> str:

@@ -38,12 +38,17 @@ def prompt_tokens(plan: Plan) -> int:
             case "image":
                 tokens += IMAGE_TOKENS
             case "document" if block["source"].get("type") == "base64":
-                tokens += len(block["source"]["data"]) // PDF_CHARACTERS_PER_TOKEN
+                tokens += -(-len(block["source"]["data"]) // PDF_CHARACTERS_PER_TOKEN)
             case "document" if isinstance(block["source"].get("data"), str):
                 characters += _characters(block["source"]["data"])
             case _:
                 characters += len(_encode(block))
-    return tokens + characters // CHARACTERS_PER_TOKEN
+    return max(1, tokens + _tokens(characters))  # a client takes none for a fault
+
+
+def _tokens(characters: int) -> int:
+    """As many as it takes to hold them: the shortest text is one."""
+    return -(-characters // CHARACTERS_PER_TOKEN)
 
 
 def _characters(text: str) -> int:
@@ -71,7 +76,7 @@ def used_tokens(plan: Plan, answer: Answer) -> int:
 
 def said_tokens(answer: Answer) -> int:
     """Of what the answer has said so far."""
-    return answer.characters // CHARACTERS_PER_TOKEN
+    return _tokens(answer.characters)
 
 
 def _blocks(plan: Plan) -> Iterator[Block]:

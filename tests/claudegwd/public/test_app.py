@@ -55,3 +55,16 @@ async def test_every_405_says_what_is_allowed() -> None:
         allowed = set(headers["allow"].split(", "))
         assert methods <= allowed
         assert "PUT" not in allowed
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_a_path_that_is_a_route_is_no_id_of_another(slash: str) -> None:
+    fixed: dict[str, set[str]] = {}
+    for route in ROUTES:
+        if "<" not in route.path:
+            fixed.setdefault(route.path, set()).add(route.method)
+    for path, methods in fixed.items():
+        for method in {"GET", "POST", "DELETE"} - methods:
+            status, _, headers = await refused(method, path + slash if path != "/" else path)
+            assert status == 405, (method, path)
+            assert set(headers["allow"].split(", ")) - {"HEAD", "OPTIONS"} == methods, path

@@ -37,6 +37,15 @@ def test_a_prompt_is_counted_by_its_characters() -> None:
     assert prompt_tokens(plan([system("x" * 400), user("x" * 400), assistant("x" * 400), user("x" * 400)])) == 400
 
 
+@pytest.mark.parametrize("text", ["h", "hi", "🙂"])
+def test_the_shortest_prompt_and_the_shortest_answer_are_one_token(text: str) -> None:
+    asked = plan([user(text)])
+    assert prompt_tokens(asked) == (1 if text != "🙂" else 2)
+    answer = Answer()
+    answer.add([TextPiece(b'"h"')])
+    assert used_tokens(asked, answer) == prompt_tokens(asked) + 1
+
+
 def test_tools_and_their_calls_and_results_count() -> None:
     called = assistant(None, call("1", "read", '{"a":"%s"}' % ("x" * 4000)))
     history = [user("x" * 400), called, result("1", "x" * 8000)]
