@@ -41,7 +41,7 @@ from claudegwd.reloader import Reloader
 from claudegwd.serving import Server, connections_within
 from claudegwd.sockets.control import open_control
 from claudegwd.sockets.public import KEPT_PREFIX, open_public
-from claudegwd.status import outward_state
+from claudegwd.status import condition
 from claudegwd.store.database import open_database
 from claudegwd.store.state_lock import StateLock
 from claudegwd.supervised import supervised
@@ -272,7 +272,7 @@ def _status_line(gateway: Gateway) -> str:
     counts = gateway.pool.counts()
     keys = len(gateway.ring)
     return (
-        f"{outward_state(gateway)}: {gateway.counts.active} requests, {gateway.pool.queued} queued; "
+        f"{condition(gateway).state}: {gateway.counts.active} requests, {gateway.pool.queued} queued; "
         f"workers {counts['busy']} busy, {counts['idle']} idle, "
         f"{counts['parked']} parked, {counts['spare']} spare; {keys or 'no'} keys"
     )

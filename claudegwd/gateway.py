@@ -16,6 +16,7 @@ from claudegwd.config.load import Loaded
 from claudegwd.config.schema import Config
 from claudegwd.daemon_states import TRANSITIONS, DaemonEvent, DaemonState
 from claudegwd.key_log import log_key_news
+from claudegwd.keys.answers import Dead
 from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
 from claudegwd.launcher import Launcher
@@ -32,7 +33,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CliError, ModelNotFound
 from claudegwd.request_counts import RequestCounts
 from claudegwd.sharing import Sharing, both
-from claudegwd.status import described, problem, status
+from claudegwd.status import condition, described, status
 from claudegwd.store.audit import Audit
 from claudegwd.store.background_record import BackgroundRecord
 from claudegwd.store.chat_sessions import ChatSessions
@@ -189,7 +190,7 @@ class Gateway:
                 for lack in self.workspaces.unconfined(self.config.workspaces):
                     log_event(log, logging.WARNING, "workspaces are not confined as they should be", problem=lack)
                 self.change(DaemonEvent.STARTED)
-                if fault := problem(self):
+                if fault := condition(self).problem:
                     log_event(log, logging.WARNING, "no request can be answered yet", problem=fault)
                 task_status.started()
                 await trio.sleep_forever()
@@ -269,7 +270,8 @@ class Gateway:
 
     def dead_login(self) -> str:
         """The login that the upstream refuses, where there are no keys; "" if there is none such."""
-        return "" if len(self.ring) or not self.ring.dead(time.time(), None) else self.launcher.login.name
+        refused = not len(self.ring) and isinstance(self.ring.lack(time.time(), None), Dead)
+        return self.launcher.login.name if refused else ""
 
     def look_at_login(self) -> None:
         """Notice another login of the CLI: what was known of the last one does not hold for it."""

@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.news import TOLD
 from claudegwd.keys.states import KeyState
-from claudegwd.status import unready
+from claudegwd.status import condition
 from claudegwd.workers.choice import Way
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def families(gateway: "Gateway") -> Iterator[Metric]:
     info = InfoMetricFamily("claudegwd_build", "Versions of the gateway and of the CLI that it drives.")
     info.add_metric((), {"version": gateway.version, "claude_version": gateway.launcher.cli.version})
     yield info
-    yield GaugeMetricFamily("claudegwd_ready", "1 when new requests should be sent here.", value=not unready(gateway))
+    yield GaugeMetricFamily("claudegwd_ready", "1 when new requests should be sent here.", value=not condition(gateway).unready)
     yield GaugeMetricFamily(
         "claudegwd_requests_active", "Requests under way, of any kind.", value=gateway.counts.active
     )

@@ -3,11 +3,14 @@
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from claudegwd.daemon_states import DaemonState
+from claudegwd.keys.answers import Dead, WaitForKey
 from claudegwd.keys.failures import FailureKind
 
 if TYPE_CHECKING:
@@ -24,35 +27,54 @@ _LOGIN_DEAD: Final[Mapping[FailureKind, str]] = {
     FailureKind.AUTHENTICATION: f"no key is configured, and the upstream refused the login: {_ADD} again",
     FailureKind.BILLING: f"no key is configured, and the credit of the login is spent: pay, or {_ADD} as somebody else",
 }
+_AT: Final = "{:%Y-%m-%d %H:%M:%S} UTC"
+_LIMITED: Final = f"no upstream key can be used now: the upstream limits them, and the first is back at {_AT}"
+_LOGIN_LIMITED: Final = f"no key is configured, and the upstream limits the login until {_AT}"
 _NO_LOGIN: Final = f"neither a key nor a login of the Claude Code CLI was found: {_ADD}"
 
 
-def problem(gateway: "Gateway") -> str:
-    """Why a request could not be answered now; "" when it could."""
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the gateway is now, for all who ask."""
+
+    state: str  # outwards: beside the states of the daemon "degraded", and "draining" also while drained
+    problem: str  # why a request could not be answered now; "" when it could
+    refuses: bool  # it would be refused for that, and not only wait
+    drained: bool
+
+    @property
+    def unready(self) -> str:
+        """Why no new request should be sent here; "" when one may. Drained, those that come are served."""
+        return self.problem if self.refuses else "draining by the operator" if self.drained else ""
+
+
+def condition(gateway: "Gateway") -> Condition:
+    """Look at all that a request needs."""
+    drained = gateway.drained_since is not None
     if gateway.state is not DaemonState.READY:
-        return str(gateway.state.value)
+        state = str(gateway.state.value)
+        return Condition(state, state, refuses=True, drained=drained)
+    now = time.time()
     if gateway.pool.roster.starts.hopeless(trio.current_time()):
         words = gateway.pool.roster.last_words
-        return "the Claude Code CLI does not start" + (f": {words}" if words else "")
+        fault = "the Claude Code CLI does not start" + (f": {words}" if words else "")
+        return Condition("degraded", fault, refuses=True, drained=drained)
     default = gateway.offered.default()
-    dead = gateway.ring.dead(time.time(), default.cli_name if default else None)
-    if len(gateway.ring):
-        return _DEAD.get(dead, "") if dead else ""
-    if dead:
-        return _LOGIN_DEAD.get(dead, "")
-    return "" if gateway.launcher.login.found else _NO_LOGIN
+    lack = gateway.ring.lack(now, default.cli_name if default else None)
+    if fault := _fault_of(gateway, lack):
+        # As the questions do it: a key that is back so soon is waited for.
+        waits = isinstance(lack, WaitForKey) and lack.until <= now + gateway.config.keys.hold_seconds
+        return Condition("degraded", fault, refuses=not waits, drained=drained)
+    return Condition("draining" if drained else "ready", "", refuses=False, drained=drained)
 
 
-def outward_state(gateway: "Gateway") -> str:
-    """The state, or, while that is "ready", "degraded" if no request could be answered and "draining" if drained."""
-    if gateway.state is not DaemonState.READY:
-        return str(gateway.state.value)
-    return "degraded" if problem(gateway) else "ready" if gateway.drained_since is None else "draining"
-
-
-def unready(gateway: "Gateway") -> str:
-    """Why no new request should be sent here, for /readyz; "" when one may. Drained, those that come are served."""
-    return problem(gateway) or ("draining by the operator" if gateway.drained_since is not None else "")
+def _fault_of(gateway: "Gateway", lack: WaitForKey | Dead | None) -> str:
+    keys = len(gateway.ring) > 0
+    if isinstance(lack, WaitForKey):
+        return (_LIMITED if keys else _LOGIN_LIMITED).format(datetime.fromtimestamp(lack.until, UTC))
+    if isinstance(lack, Dead):
+        return (_DEAD if keys else _LOGIN_DEAD).get(lack.kind, "")
+    return "" if keys or gateway.launcher.login.found else _NO_LOGIN
 
 
 def active_sessions(gateway: "Gateway") -> int:
@@ -63,15 +85,15 @@ def active_sessions(gateway: "Gateway") -> int:
 
 def status(gateway: "Gateway") -> dict[str, Any]:
     """What `claudegwctl status` shows. No token, no content."""
-    now = time.time()
+    now, present = time.time(), condition(gateway)
     return {
         "version": gateway.version,
         "claude_version": gateway.launcher.cli.version,
         "claude_binary": str(gateway.launcher.cli.binary),
         "pid": os.getpid(),
         "uptime_seconds": round(now - gateway.started_at, 1),
-        "state": outward_state(gateway),
-        "problem": problem(gateway) or gateway.database.problem,
+        "state": present.state,
+        "problem": present.problem or gateway.database.problem,
         "drained_since": gateway.drained_since,
         "binds": gateway.binds,
         "keys": gateway.ring.snapshot(now),
@@ -103,7 +125,7 @@ def described(gateway: "Gateway") -> dict[str, Any]:
     keys = gateway.ring.snapshot(time.time())
     counts = gateway.counts
     return {
-        "state": outward_state(gateway),
+        "state": condition(gateway).state,
         "version": gateway.version,
         "claude_version": gateway.launcher.cli.version,
         "binds": gateway.binds,

@@ -47,10 +47,11 @@ class EnvironmentLogin:
                 self._repeats += 1
             self._until = max(self._until, named_reset(reset_at, now) or now + cooldown_after(self._repeats, cooldown))
 
-    @property
-    def dead(self) -> FailureKind | None:
-        """As KeyRing.dead: what only a person can mend, as far as the last answer goes."""
-        return self._failed[0] if self._failed and FAILURES[self._failed[0]].effect in _FINAL else None
+    def lack(self, now: float) -> WaitForKey | Dead | None:
+        """As KeyRing.lack: what only a person can mend, as far as the last answer goes; a limit until its reset."""
+        if self._failed and FAILURES[self._failed[0]].effect in _FINAL:
+            return Dead(self._failed[0])
+        return WaitForKey(self._until, FailureKind.RATE_LIMIT) if self._until > now else None
 
     def snapshot(self, now: float) -> dict[str, Any] | None:
         """For the status: its last failure, if it has not answered since. Times are seconds since the epoch."""

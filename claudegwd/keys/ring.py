@@ -120,19 +120,23 @@ class KeyRing:
         for name in names[start:] + names[:start]:
             yield self._entries[name]
 
-    def dead(self, now: float, model: str | None) -> FailureKind | None:
-        """Why no request can be answered until a person has helped, or None. Changes nothing.
+    def lack(self, now: float, model: str | None) -> WaitForKey | Dead | None:
+        """Why no request could be answered now, or None where one could. Changes nothing.
 
-        Unlike for ``choose``, spent credit counts too: hoping for an hour that somebody pays is not being ready.
+        Unlike for ``choose``, spent credit is Dead: hoping for an hour that somebody pays is not being ready.
         """
         if not self._entries:
-            return self._login.dead
+            return self._login.lack(now)
         alive = [entry for entry in self._entries.values() if entry.comes_back(now)]
+        able = [entry for entry in alive if entry.allows(model, now)]
+        if able:
+            # Those that can be used have no time; of a limit that is over, it lies behind us.
+            soonest = min(entry.until for entry in able)
+            return WaitForKey(soonest, FailureKind.RATE_LIMIT) if soonest > now else None
         if alive:
-            able = any(entry.allows(model, now) for entry in alive)
-            return None if able else FailureKind.MODEL_FORBIDDEN
+            return Dead(FailureKind.MODEL_FORBIDDEN)
         spent = any(entry.state is KeyState.EXHAUSTED for entry in self._entries.values())
-        return FailureKind.BILLING if spent else FailureKind.AUTHENTICATION
+        return Dead(FailureKind.BILLING if spent else FailureKind.AUTHENTICATION)
 
     def login_failure(self, now: float) -> dict[str, Any] | None:
         """What the login of the daemon's environment last failed by (EnvironmentLogin.snapshot); None with keys."""

@@ -3,7 +3,7 @@
 from quart import Response, g, jsonify
 
 from claudegwd.gateway import Gateway
-from claudegwd.status import active_sessions, outward_state, problem, unready
+from claudegwd.status import active_sessions, condition
 
 # Who looks whether we live does not stand in line with work.
 URGENT = ("/livez", "/readyz", "/health")
@@ -27,18 +27,18 @@ async def index() -> Response:
 async def health() -> tuple[Response, int]:
     """The older gateway's health: 503 with an error while no request could be answered.
 
-    What only a person can mend is "degraded": the process itself is well, and starting it anew would not help.
+    Without a key or login that could answer it is "degraded": the process is well, and starting it anew would not help.
     """
     gateway: Gateway = g.gateway
-    fault = problem(gateway)
-    state = outward_state(gateway)
+    now = condition(gateway)
+    fault = now.problem
     body = {
-        "status": "healthy" if not fault else state if state == "degraded" else "unhealthy",
+        "status": "healthy" if not fault else now.state if now.state == "degraded" else "unhealthy",
         "version": gateway.version,
         "claude_version": gateway.launcher.cli.version,
         "active_sessions": active_sessions(gateway),
     }
-    return jsonify({**body, "error": fault} if fault else body), 503 if fault else 200
+    return jsonify({**body, "error": fault} if fault else body), 503 if now.refuses else 200
 
 
 async def livez() -> Response:
@@ -49,6 +49,6 @@ async def livez() -> Response:
 async def readyz() -> tuple[Response, int]:
     """Whether new requests should be sent here. Who drains a daemon still wants those answered that come."""
     gateway: Gateway = g.gateway
-    fault = unready(gateway)
+    fault = condition(gateway).unready
     text = Response("ok\n" if not fault else f"{fault}\n", content_type="text/plain; charset=utf-8")
     return text, 503 if fault else 200

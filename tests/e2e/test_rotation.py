@@ -98,6 +98,37 @@ async def test_all_dead_is_502_and_never_the_upstreams_own_401() -> None:
         assert (tested["ok"], (await gateway.http.get("/readyz")).status_code) == (True, 200)
 
 
+async def test_all_limited_is_degraded_until_one_is_back() -> None:
+    async with running(lambda _: limited(retry_after=3000), keys=KEYS[:2]) as gateway:
+        assert (await gateway.refused("Anybody?")).status_code == 429
+        ready, health = await gateway.http.get("/readyz"), await gateway.http.get("/health")
+        assert (ready.status_code, health.status_code, health.json()["status"]) == (503, 503, "degraded")
+        status = await gateway.status()
+        assert (status["state"], status["problem"]) == ("degraded", ready.text.strip())
+        assert "the first is back at 20" in status["problem"]
+        assert "claudegwd_ready 0.0" in (await gateway.http.get("/metrics")).text
+        doctor = await ctl(gateway.daemon.socket, "doctor")
+        assert (doctor.status, "is degraded" in doctor.out) == (1, True)
+        gateway.endpoint.script = echo()
+        assert (await gateway.control("POST", "/v1/keys/k1/test")).json()["ok"]
+        assert (await gateway.http.get("/readyz")).status_code == 200
+        assert (await gateway.status())["state"] == "ready"
+
+
+async def test_while_requests_wait_for_a_key_they_may_be_sent_here() -> None:
+    async with running(lambda _: limited(retry_after=15), config="[keys]\nhold_seconds = 20\n") as gateway:
+
+        async def is_degraded() -> bool:
+            return (await gateway.status())["state"] == "degraded"
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(gateway.ask, "I can wait.")
+            await gateway.until(is_degraded)
+            ready, health = await gateway.http.get("/readyz"), await gateway.http.get("/health")
+            assert (ready.status_code, health.status_code, health.json()["status"]) == (200, 200, "degraded")
+            nursery.cancel_scope.cancel()
+
+
 UNREACHABLE = [
     ("https://no.such.host.invalid", "name not resolved (ENOTFOUND)"),
     ("http://127.0.0.1:1", "connection refused (ECONNREFUSED)"),

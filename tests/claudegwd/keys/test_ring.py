@@ -494,38 +494,41 @@ def test_what_is_remembered_is_no_rotation() -> None:
     assert second.rotations == {}
 
 
-def test_dead_is_what_only_a_person_can_mend() -> None:
+def test_what_is_lacking_now_a_person_or_time() -> None:
     subject = ring("a", "b")
-    assert subject.dead(NOW, "sonnet") is None
+    assert subject.lack(NOW, "sonnet") is None
     subject.failed("a", FailureKind.AUTHENTICATION, NOW)
     subject.failed("b", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 3600)
-    assert subject.dead(NOW, "sonnet") is None  # it comes back by itself
+    limited = WaitForKey(NOW + 3600, FailureKind.RATE_LIMIT)  # it comes back by itself
+    assert subject.lack(NOW, "sonnet") == limited
+    assert subject.lack(NOW + 3600, "sonnet") is None
     subject.failed("b", FailureKind.BILLING, NOW)
-    assert subject.dead(NOW, "sonnet") is FailureKind.BILLING
-    assert subject.dead(NOW + EXHAUSTED_SECONDS, "sonnet") is None  # and it would be asked once more
+    assert subject.lack(NOW, "sonnet") == Dead(FailureKind.BILLING)
+    assert subject.lack(NOW + EXHAUSTED_SECONDS, "sonnet") is None  # and it would be asked once more
     subject.failed("b", FailureKind.AUTHENTICATION, NOW)
-    assert subject.dead(NOW, "sonnet") is FailureKind.AUTHENTICATION
+    assert subject.lack(NOW, "sonnet") == Dead(FailureKind.AUTHENTICATION)
     subject.clear("a")
     subject.failed("a", FailureKind.MODEL_FORBIDDEN, NOW, model="opus")
-    assert subject.dead(NOW, "opus") is FailureKind.MODEL_FORBIDDEN
-    assert subject.dead(NOW, "sonnet") is None
+    assert subject.lack(NOW, "opus") == Dead(FailureKind.MODEL_FORBIDDEN)
+    assert subject.lack(NOW, "sonnet") is None
 
 
 def test_the_login_is_dead_from_its_refusal_to_its_next_answer_or_another_login() -> None:
     subject = KeyRing([], cooldown_seconds=60)
-    assert (subject.dead(NOW, None), subject.login_failure(NOW)) == (None, None)
+    assert (subject.lack(NOW, None), subject.login_failure(NOW)) == (None, None)
     subject.failed(ENVIRONMENT, FailureKind.AUTHENTICATION, NOW, error="authentication 401")
-    assert subject.dead(NOW, None) is FailureKind.AUTHENTICATION
+    assert subject.lack(NOW, None) == Dead(FailureKind.AUTHENTICATION)
     assert subject.login_failure(NOW) == {
         "kind": "authentication", "error": "authentication 401", "at": NOW, "until": None,
     }  # fmt: skip
     subject.succeeded(ENVIRONMENT, NOW, 1)
-    assert subject.dead(NOW, None) is None
+    assert subject.lack(NOW, None) is None
     subject.failed(ENVIRONMENT, FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 5)
     failure = subject.login_failure(NOW)
     assert failure is not None
     assert failure["until"] == NOW + 5
-    assert subject.dead(NOW, None) is None
+    assert subject.lack(NOW, None) == WaitForKey(NOW + 5, FailureKind.RATE_LIMIT)
+    assert subject.lack(NOW + 5, None) is None
     assert subject.login_failure(NOW + 5) is None
     subject.forget_login()
     assert isinstance(subject.choose(NOW, model=None), NoKeys)
