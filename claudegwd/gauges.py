@@ -29,7 +29,9 @@ def families(gateway: "Gateway") -> Iterator[Metric]:
     info = InfoMetricFamily("claudegwd_build", "Versions of the gateway and of the CLI that it drives.")
     info.add_metric((), {"version": gateway.version, "claude_version": gateway.launcher.cli.version})
     yield info
-    yield GaugeMetricFamily("claudegwd_ready", "1 when new requests should be sent here.", value=not condition(gateway).unready)
+    yield GaugeMetricFamily(
+        "claudegwd_ready", "1 when new requests should be sent here.", value=not condition(gateway).unready
+    )
     yield GaugeMetricFamily(
         "claudegwd_requests_active", "Requests under way, of any kind.", value=gateway.counts.active
     )

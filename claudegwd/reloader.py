@@ -176,7 +176,9 @@ class Reloader:
         return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_mode, stat.st_size, stat.st_ino
 
     async def _tell_shells(self) -> None:
-        await write_shell_files(self.gateway, self.loaded.path.parent)
+        # Shielded, so that who changed something gets so far as to say so, also where nobody waits for the answer.
+        with trio.CancelScope(shield=True):
+            await write_shell_files(self.gateway, self.loaded.path.parent)
 
     # -- within -------------------------------------------------------------------------------------------------------
 

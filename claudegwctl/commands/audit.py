@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,9 @@ from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json, table
 
 app = new_app()
+
+# The widest that a column may make all lines: a reload may have changed whole tables. --json has it all.
+COLUMN_CHARACTERS: Final = 80
 
 
 @app.command(epilog="Example: claudegwctl audit -n 20")
@@ -39,6 +42,10 @@ def _row(change: Mapping[str, Any]) -> Iterator[object]:
     yield change["pid"]
     yield change["what"]
     before, after = fields.pop("before", None), fields.pop("after", None)
-    yield ", ".join(f"{name} {value}" for name, value in fields.items())
-    yield before
-    yield after
+    yield _short(", ".join(f"{name} {value}" for name, value in fields.items()))
+    yield _short(before)
+    yield _short(after)
+
+
+def _short(value: object) -> object:
+    return value[: COLUMN_CHARACTERS - 1] + "…" if isinstance(value, str) and len(value) > COLUMN_CHARACTERS else value

@@ -20,6 +20,10 @@ from claudegwd.redact import know_tokens
 # As in the configuration: far above what one machine answers.
 MAX_PER_MINUTE: Final = 10**10
 
+_OWN: Final = (
+    "models", "requests_per_minute", "tokens_per_minute", "concurrent_requests", "expires", "budgets", "server_tools",
+)  # fmt: skip
+
 _T = TypeVar("_T")
 
 
@@ -83,12 +87,15 @@ async def create(controls: Controls, request: ControlRequest) -> ControlResponse
 async def revoke(controls: Controls, request: ControlRequest) -> ControlResponse:
     """DELETE /v1/clients/{name}; with forget=1 its record goes too"""
     name = request.path["name"]
+    row = await _row(controls, name)
+    before = _said(_own(row)) or "no limits of its own"
     if request.flag("forget"):
         await _done(_clients(controls).remove(name))
-        request.changed("client removed", client=name)
+        request.changed("client removed", client=name, before=before)
         return ControlResponse({"removed": name})
+    before = row.get("state", "")
     await _done(_clients(controls).revoke(name))
-    request.changed("client revoked", client=name)
+    request.changed("client revoked", client=name, before=before, after="revoked")
     return ControlResponse({"revoked": name})
 
 
@@ -104,8 +111,7 @@ async def change(controls: Controls, request: ControlRequest) -> ControlResponse
     }
     if "budget" in changes:
         changes["budgets"] = _budgets(changes.pop("budget") or "", "change")
-    rows = await _clients(controls).rows()
-    row: dict[str, Any] = next((row for row in rows if row["name"] == name), {})
+    row = await _row(controls, name)
     before = {field: row.get(field) for field in changes}
     await _done(_clients(controls).set(name, changes))
     request.changed("client changed", client=name, before=_said(before), after=_said(changes))
@@ -119,6 +125,16 @@ async def rotate(controls: Controls, request: ControlRequest) -> ControlResponse
     know_tokens([key])
     request.changed("client key rotated", client=name)
     return ControlResponse({"name": name, "key": key})
+
+
+async def _row(controls: Controls, name: str) -> dict[str, Any]:
+    """As it is now; {} if there is none of this name."""
+    return next((row for row in await _clients(controls).rows() if row["name"] == name), {})
+
+
+def _own(row: dict[str, Any]) -> dict[str, Any]:
+    """What a client had of its own: that of which there was anything to say."""
+    return {field: row[field] for field in _OWN if row.get(field)}
 
 
 def _said(fields: dict[str, Any]) -> str:

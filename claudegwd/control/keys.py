@@ -43,9 +43,14 @@ async def add(controls: Controls, request: ControlRequest) -> ControlResponse:
     if not isinstance(replace, bool):
         raise BadRequest("cannot add the key: replace must be true or false")
     (key,), notes = _parsed([fields], "this key")
+    before = _find(controls, key.name)
     await _write(controls, partial(add_key, key=key, replace=replace))
-    request.changed("key added", key=key.name)
-    return ControlResponse({**_row(controls, key.name), "notes": list(notes)}, status=201)
+    row = _row(controls, key.name)
+    if before is None:
+        request.changed("key added", key=key.name, after=_said(row))
+    else:
+        request.changed("key replaced", key=key.name, before=_said(before), after=_said(row))
+    return ControlResponse({**row, "notes": list(notes)}, status=201)
 
 
 async def bring_in(controls: Controls, request: ControlRequest) -> ControlResponse:
@@ -55,7 +60,7 @@ async def bring_in(controls: Controls, request: ControlRequest) -> ControlRespon
         raise BadRequest('cannot import: send {"keys": [{"name": …, "token": …}]}')
     keys, notes = _parsed(entries, "these keys")
     added = await _write(controls, partial(import_keys, keys=keys))
-    request.changed("keys imported", count=len(added))
+    request.changed("keys imported", count=len(added), after=", ".join(added) or "none that is new")
     skipped = [key.name for key in keys if key.name not in added]
     return ControlResponse({"added": list(added), "skipped": skipped, "notes": list(notes)})
 
@@ -63,9 +68,9 @@ async def bring_in(controls: Controls, request: ControlRequest) -> ControlRespon
 async def remove(controls: Controls, request: ControlRequest) -> ControlResponse:
     """DELETE /v1/keys/{name}"""
     name = request.path["name"]
-    _row(controls, name)
+    before = _row(controls, name)
     await _write(controls, partial(remove_key, name=name))
-    request.changed("key removed", key=name)
+    request.changed("key removed", key=name, before=_said(before))
     return ControlResponse({"removed": name})
 
 
@@ -91,7 +96,7 @@ async def _rename(controls: Controls, request: ControlRequest, name: str, fields
     if len(fields) > 1 or not isinstance(to, str) or not to:
         raise BadRequest('cannot rename the key: send {"name": …} and nothing else')
     await _write(controls, partial(rename_key, name=name, to=to))
-    request.changed("key renamed", key=name, to=to)
+    request.changed("key renamed", key=to, before=name, after=to)
     return ControlResponse(_row(controls, to))
 
 
@@ -99,8 +104,10 @@ async def test(controls: Controls, request: ControlRequest) -> ControlResponse:
     """POST /v1/keys/{name}/test: one cheap question; an answer clears what stood against the key."""
     request.only()
     name = request.path["name"]
-    request.changed("a test of a key was asked for", key=name)
-    return ControlResponse(await controls.reloader.test_key(name))
+    before = _find(controls, name)
+    result = await controls.reloader.test_key(name)
+    request.changed("key tested", key=name, before=before["state"] if before else None, after=result["state"])
+    return ControlResponse(result)
 
 
 def _parsed(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
@@ -121,8 +128,16 @@ async def _write(controls: Controls, edit: Callable[[Path], Result]) -> Result:
     return await controls.reloader.edit_keys(edit)
 
 
+def _said(row: Mapping[str, Any]) -> str:
+    """A key for the log and the audit: never a token."""
+    return f"kind={row['kind']}, base_url={row['base_url'] or 'none'}, state={row['state']}"
+
+
+def _find(controls: Controls, name: str) -> dict[str, Any] | None:
+    return next((row for row in controls.gateway.ring.snapshot(time.time()) if row["name"] == name), None)
+
+
 def _row(controls: Controls, name: str) -> dict[str, Any]:
-    for row in controls.gateway.ring.snapshot(time.time()):
-        if row["name"] == name:
-            return row
+    if (row := _find(controls, name)) is not None:
+        return row
     raise ControlRefusal(404, "not_found", f"cannot find key {name[:64]!r}; `claudegwctl keys list` shows the names")

@@ -40,10 +40,11 @@ class Audit:
         self._pending: list[AuditEntry] = []
         self._changed = trio.Event()
         self._failing = False
+        self._writing = trio.Lock()  # in order, and whoever reads sees what was noted before
 
     def note(self, uid: int | None, pid: int | None, what: str, fields: Mapping[str, Any]) -> None:
         """Somebody changed something. Never waits."""
-        self._pending.append(AuditEntry(self._clock(), uid, pid, _name_of(uid), what, fields))
+        self._pending.append(AuditEntry(self._clock(), uid, pid, "", what, fields))
         del self._pending[:-PENDING_MAX]
         self._changed.set()
 
@@ -63,11 +64,17 @@ class Audit:
 
     async def flush(self) -> bool:
         """Write what is noted, now; whether that went well."""
+        async with self._writing:
+            return await self._write()
+
+    async def _write(self) -> bool:
         changes, self._pending = self._pending, []
         if not changes:
             self._changed = trio.Event()
             return True
         try:
+            # In a thread: names may come over the network.
+            changes = await trio.to_thread.run_sync(_with_names, changes)
             await self._database.run(add_changes, changes)
         except trio.Cancelled:  # before it began: what runs in a thread is waited for
             self._pending = changes + self._pending
@@ -105,6 +112,13 @@ def last_changes(connection: sqlite3.Connection, count: int) -> list[AuditEntry]
     return [
         AuditEntry(at, uid, pid, user, what, json.loads(fields)) for at, uid, pid, user, what, fields in reversed(found)
     ]
+
+
+def _with_names(changes: Iterable[AuditEntry]) -> list[AuditEntry]:
+    """With the names of the users, as they are now."""
+    changes = list(changes)
+    names = {uid: _name_of(uid) for uid in {change.uid for change in changes}}
+    return [change._replace(user=names[change.uid]) for change in changes]
 
 
 def _name_of(uid: int | None) -> str:

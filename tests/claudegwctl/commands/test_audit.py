@@ -4,6 +4,7 @@ import getpass
 from pathlib import Path
 
 from tests.control_cli import ctl
+from tests.small_gateway import SmallGateway
 
 
 async def test_who_changed_what(socket: Path) -> None:
@@ -17,3 +18,14 @@ async def test_who_changed_what(socket: Path) -> None:
     assert second.split()[4:] == ["client", "created", "client", "laptop", "no", "limits", "of", "its", "own"]
     (only,) = (await ctl(socket, "audit", "-n", "1", "--json")).json["changes"]
     assert (only["what"], only["fields"]) == ("client created", {"client": "laptop", "after": "no limits of its own"})
+
+
+async def test_a_long_change_is_cut_for_people_only(socket: Path, gateway: SmallGateway) -> None:
+    models = [f"model-{number}" for number in range(40)]
+    gateway.config_file.write_text(f"[claude]\nmodels = {models}\n")
+    assert (await ctl(socket, "reload")).status == 0
+    shown = (await ctl(socket, "audit")).out.splitlines()[1]
+    assert shown.endswith("…")
+    assert len(shown) < 200
+    (only,) = (await ctl(socket, "audit", "--json")).json["changes"]
+    assert only["fields"]["after"].startswith('claude.models=["model-0","model-1"')

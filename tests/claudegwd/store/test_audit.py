@@ -78,3 +78,15 @@ async def test_a_full_disk_is_told_once_and_nothing_is_lost_that_can_be_kept(
     database._connection.execute("PRAGMA max_page_count = 65536")
     found = await audit.rows(ROWS_MAX)
     assert (len(found), found[0]["what"].split()[0]) == (PENDING_MAX, "7")
+
+
+async def test_who_reads_sees_what_is_just_being_written(database: Database) -> None:
+    audit = Audit(database)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(audit.run)
+        for number in range(20):
+            audit.note(os.getuid(), 2, str(number), {})
+            await trio.lowlevel.checkpoint()  # the task begins to write
+            assert [row["what"] for row in await audit.rows(1)] == [str(number)]
+        nursery.cancel_scope.cancel()
+    assert [row["what"] for row in await audit.rows(20)] == list(map(str, range(20)))
