@@ -9,14 +9,14 @@ from claudegwd.limits.clients import Client
 from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.messages_api.tools import check_allowed, check_use
 from claudegwd.openai_api.chat_request import ChatRequest
-from claudegwd.openai_api.errors import CallerError, InvalidRequest
+from claudegwd.openai_api.errors import CallerError
 from claudegwd.openai_api.fields import cannot_honour
 from claudegwd.translate.catalogue import Model
 from claudegwd.translate.fallbacks import with_fallbacks
 from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.parameters import WEB_SEARCH
 from claudegwd.translate.plan import Plan, make_plan
-from claudegwd.workspaces.plan import workspace_plan
+from claudegwd.workspaces.plan import workspace_messages_plan, workspace_plan
 
 
 def plan_chat(gateway: Gateway, wanted: ChatRequest, client: Client) -> Plan:
@@ -46,10 +46,9 @@ def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatR
 
 def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client) -> Plan:
     """Plan a request of the Messages API. Raises the same, and PermissionDenied for a tool that costs."""
-    if gateway.offered.find(wanted.model, client).workspace:
-        raise InvalidRequest(
-            "cannot work in a workspace by this API: ask /v1/chat/completions or /v1/responses", param="model"
-        )
+    model = gateway.offered.find(wanted.model, client)
+    if model.workspace:
+        return workspace_messages_plan(wanted, model, client)
     check_allowed(wanted.tools, server_tools(gateway, client))
     whole = gateway.launcher.carries_whole()
     plain = whole and gateway.config.claude.system == "plain"

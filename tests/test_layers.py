@@ -89,8 +89,8 @@ ROWS = (
         "the dialogue in workspaces",
         DIALOGUE,
         (
-            "claudegwd.openai_api", "claudegwd.claude_cli", "claudegwd.translate", "claudegwd.limits",
-            "claudegwd.config.schema", "claudegwd.transitions", *RING, *POLICY,
+            "claudegwd.openai_api", "claudegwd.messages_api", "claudegwd.claude_cli", "claudegwd.translate",
+            "claudegwd.limits", "claudegwd.config.schema", "claudegwd.transitions", *RING, *POLICY,
         ),
         WORLD,
         pure=True,

@@ -6,6 +6,7 @@ import msgspec
 
 from claudegwd.messages_api import parameters
 from claudegwd.messages_api.content import check_content, check_messages, text_of
+from claudegwd.messages_api.made import without_made
 from claudegwd.messages_api.tools import Tools, read_tools
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import InvalidRequest
@@ -45,7 +46,7 @@ def read_messages_request(body: Fields, betas: str, bounds: Bounds, *, counts: b
     _refuse_openai(body)
     check_depth(body.values, "body", bounds)
     model = body.needed_text("model", longest=bounds.max_model_chars)
-    messages = check_messages(body, bounds)
+    messages = without_made(check_messages(body, bounds))
     for name, why in parameters.REFUSED.items():
         if body.get(name) is not None:
             cannot_honour(name, why)
@@ -58,7 +59,8 @@ def read_messages_request(body: Fields, betas: str, bounds: Bounds, *, counts: b
     return MessagesRequest(
         model=model,
         stream=body.flag("stream") or False,
-        body={name: value for name, value in body.values.items() if name in parameters.PASSED_ON and value is not None},
+        body={name: value for name, value in body.values.items() if name in parameters.PASSED_ON and value is not None}
+        | {"messages": messages},
         messages=messages,
         system=text_of(body.get("system")),
         tools=read_tools(body, bounds),

@@ -1,7 +1,9 @@
 """POST /v1/messages and /v1/messages/count_tokens: Anthropic's own API, answered by the upstream's own events."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from secrets import token_hex
 
 import msgspec
 from quart import Response, g, request
@@ -9,6 +11,7 @@ from quart import Response, g, request
 from claudegwd.gateway import Gateway
 from claudegwd.messages_api.assemble import message_body
 from claudegwd.messages_api.confined import check_confined
+from claudegwd.messages_api.made import Event, MadeMessage
 from claudegwd.messages_api.request import check_version, read_messages_request
 from claudegwd.messages_api.stream import MessageStream
 from claudegwd.openai_api.encode import encode
@@ -18,10 +21,10 @@ from claudegwd.openai_api.json_body import read_object
 from claudegwd.planning import plan_messages
 from claudegwd.public.bodies import read_body
 from claudegwd.public.protocol import VERSION_HEADER
-from claudegwd.public.reply import Reply, Stream, worker_headers
+from claudegwd.public.reply import Reply, Stream, usage_of, worker_headers
 from claudegwd.translate.estimate import prompt_tokens
 from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Finished, Output, Verbatim
+from claudegwd.translate.turn import Finished, Output, Reasoning, TextPiece, Verbatim
 
 _JSON = "application/json"
 
@@ -34,15 +37,12 @@ async def messages_create() -> Response:
     if (grant := g.get("grant")) is not None:
         reply.on_spent = grant.spend
     if stream:
-        return await reply.stream(lambda _: _stream(g.request_id), lambda asked: worker_headers(asked, ignored))
-    events: list[bytes] = []
-
-    def take(outputs: Sequence[Output]) -> None:
-        events.extend(output.raw for output in outputs if isinstance(output, Verbatim))
-
-    await reply.whole(take)
+        make = _made_stream if plan.model.workspace else _stream
+        return await reply.stream(partial(make, g.request_id), lambda asked: worker_headers(asked, ignored))
+    said: list[Output] = []
+    await reply.whole(said.extend)
     try:
-        body = message_body(events)
+        body = message_body(_events(said, reply.model) if plan.model.workspace else _verbatim(said))
     except (ValueError, KeyError, TypeError) as error:
         raise InternalError("cannot answer: the upstream's events do not make a message") from error
     return Response(body, content_type=_JSON, headers=worker_headers(reply.head, ignored))
@@ -68,9 +68,10 @@ async def _planned(*, counts: bool) -> tuple[Plan, bool]:
     return plan_messages(gateway, wanted, g.client), wanted.stream
 
 
-def _stream(
-    request_id: str,
-) -> tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]:
+Written = tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]
+
+
+def _stream(request_id: str, _model: str) -> Written:
     stream = MessageStream(request_id)
 
     def write(_: int, output: Output) -> bytes | None:
@@ -82,3 +83,41 @@ def _stream(
         return None
 
     return stream, (), write
+
+
+def _verbatim(outputs: Sequence[Output]) -> Iterator[bytes]:
+    return (output.raw for output in outputs if isinstance(output, Verbatim))
+
+
+# -- from a workspace: of several messages of the upstream's, one is made ---------------------------------------------
+
+
+def _made_stream(request_id: str, model: str) -> Written:
+    stream, made = MessageStream(request_id), MadeMessage(_new_id(), model)
+
+    def write(_: int, output: Output) -> bytes | None:
+        written = b"".join(stream.event(*event) for event in _made(made, output))
+        return written + stream.stop() if isinstance(output, Finished) else written
+
+    return stream, [stream.event(*event) for event in made.opening()], write
+
+
+def _events(outputs: Sequence[Output], model: str) -> Iterator[bytes]:
+    made = MadeMessage(_new_id(), model)
+    events = [*made.opening(), *(event for output in outputs for event in _made(made, output))]
+    return (raw for _, raw in events)
+
+
+def _made(made: MadeMessage, output: Output) -> list[Event]:
+    match output:
+        case TextPiece(raw=raw):
+            return made.text(raw)
+        case Reasoning(raw=raw):
+            return made.thinking(raw)
+        case Finished(reason=reason, usage=usage):
+            return made.finish(reason, usage_of(usage))
+    return []
+
+
+def _new_id() -> str:
+    return f"msg_{token_hex(12)}"

@@ -213,7 +213,7 @@ class Reply:
     def _count(self, choice: Choice) -> None:
         """Count a complete answer to its key and to this request, and those that were not used: they were paid for."""
         for question in choice.answered:
-            self.usage += _usage(finished(question).usage)
+            self.usage += usage_of(finished(question).usage)
             if not question.plan.model.workspace:  # what one asked there was counted by itself
                 self._gateway.questions.answered(question)
 
@@ -337,5 +337,6 @@ def _spent(question: Question) -> int:
     return used_tokens(question.plan, question.answer)
 
 
-def _usage(count: TokenCount) -> Usage:
+def usage_of(count: TokenCount) -> Usage:
+    """As the outer protocols have it."""
     return Usage(count.prompt, count.completion, count.cached, count.reasoning, count.written)

@@ -30,7 +30,7 @@ LONG_CONTEXT_BETA = "context-1m-2025-08-07"
 
 _encode = msgspec.json.Encoder().encode
 
-_OWN_LOGIN = "the Claude Code CLI, whose login serves this gateway, has no place for it"
+_WRITTEN_BY_CLI = "the Claude Code CLI, which writes the request here, has no place for it"
 _PASSED_BY_TRANSCRIPT = ("text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking")
 # What the extra body of a transcript's turn holds: all but what the CLI says itself.
 _SAID_BY_CLI = frozenset(("messages", "system", "tools", "max_tokens", *NOT_BY_TRANSCRIPT, *IGNORED_BY_TRANSCRIPT))
@@ -180,12 +180,12 @@ def _for_transcript(request: MessagesRequest, entries: tuple[Entry, ...]) -> tup
     """Raises the CallerError for what the CLI's own way of writing a request has no place for."""
     for name in NOT_BY_TRANSCRIPT:
         if name in request.body:
-            cannot_honour(name, _OWN_LOGIN)
+            cannot_honour(name, _WRITTEN_BY_CLI)
     if request.tools.typed:
-        cannot_honour(request.tools.typed, f"a tool of this type: {_OWN_LOGIN}")
+        cannot_honour(request.tools.typed, f"a tool of this type: {_WRITTEN_BY_CLI}")
     for index, message in enumerate(request.messages):
         if message["role"] == "system":
-            cannot_honour(f"messages[{index}].role", _OWN_LOGIN)
+            cannot_honour(f"messages[{index}].role", _WRITTEN_BY_CLI)
         _check_blocks(message["content"], f"messages[{index}].content", Allowance())
     _check_order(entries)
     return entries
@@ -195,7 +195,7 @@ def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:
     for index, block in enumerate(blocks_of(content)):
         place = f"{path}[{index}]"
         if block["type"] not in _PASSED_BY_TRANSCRIPT:
-            cannot_honour(place, f"a block of this type: {_OWN_LOGIN}")
+            cannot_honour(place, f"a block of this type: {_WRITTEN_BY_CLI}")
         if block["type"] == "tool_result":
             _check_blocks(block.get("content"), f"{place}.content", allowance)
         if block["type"] in ("image", "document"):

@@ -6,13 +6,19 @@ from typing import NoReturn
 
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import Client
+from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.openai_api.chat_request import ChatRequest
 from claudegwd.openai_api.errors import UnsupportedParameter
 from claudegwd.translate.catalogue import Model
+from claudegwd.translate.messages_plan import messages_plan
 from claudegwd.translate.plan import Plan, make_plan
 
 # What the CLI decides itself where it works with its own tools. Nobody is worse off without them.
 _LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop")
+_MESSAGES_LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop_sequences", "thinking", "tool_choice")
+
+_TOOLS = "tools of your own: Claude works with its own tools here"
+_FORMAT = "a format: ask in words"
 
 
 def workspace_of(name: str, workspaces: Mapping[str, WorkspaceConfig]) -> tuple[str, str] | None:
@@ -49,17 +55,31 @@ def in_workspace(model: Model, name: str, workspace: str) -> Model:
 def workspace_plan(wanted: ChatRequest, model: Model, client: Client) -> Plan:
     """Plan a request to a workspace. Raises UnsupportedParameter for what its answer would be wrong without."""
     if wanted.tools:
-        _refuse("tools", "tools of your own: Claude works with its own tools here")
+        _refuse("tools", _TOOLS)
     if wanted.web_search is not None:
         _refuse("web_search_options", "it here: the operator can add WebSearch to the workspace's tools")
     if wanted.n > 1:
         _refuse("n", "several answers: they would work in one directory at the same time")
     plan = make_plan(wanted, model, client.name, client.owner)
     if plan.format is not None:
-        _refuse("response_format", "a format: ask in words")
+        _refuse("response_format", _FORMAT)
     given = tuple(name for name in _LEFT_TO_CLI if getattr(wanted, name, None) not in (None, (), []))
-    ignored = (*plan.settings.ignored, *given)
-    return replace(plan, settings=replace(plan.settings, ignored=tuple(dict.fromkeys(ignored))))
+    return _ignoring(plan, given)
+
+
+def workspace_messages_plan(wanted: MessagesRequest, model: Model, client: Client) -> Plan:
+    """The same for a request of the Messages API. Raises CallerError."""
+    if wanted.tools.named or wanted.tools.server or wanted.tools.typed:
+        _refuse("tools", _TOOLS)
+    if (wanted.body.get("output_config") or {}).get("format") is not None:
+        _refuse("output_config.format", _FORMAT)
+    plan = messages_plan(wanted, model, client.name, client.owner, whole=False, plain_system=False)
+    return _ignoring(plan, tuple(name for name in _MESSAGES_LEFT_TO_CLI if name in wanted.body))
+
+
+def _ignoring(plan: Plan, names: tuple[str, ...]) -> Plan:
+    ignored = tuple(dict.fromkeys((*plan.settings.ignored, *names)))
+    return replace(plan, settings=replace(plan.settings, ignored=ignored))
 
 
 def _refuse(param: str, what: str) -> NoReturn:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from claudegwd.messages_api import parameters
+from claudegwd.messages_api.made import SIGNATURE
 from claudegwd.messages_api.request import MessagesRequest, check_version, read_messages_request
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CallerError, InvalidRequest
@@ -30,6 +31,14 @@ def test_what_the_upstream_knows_goes_to_it_as_it_came() -> None:
     assert wanted.body == {"max_tokens": 5, "messages": ASKED["messages"], **more}
     assert (wanted.model, wanted.stream, wanted.system, wanted.max_tokens) == ("m", True, "s", 5)
     assert wanted.ignored == ()
+
+
+def test_what_a_workspace_showed_as_thinking_does_not_go_up_again() -> None:
+    shown = {"type": "thinking", "thinking": "Read a.py", "signature": SIGNATURE}
+    said = {"type": "text", "text": "b"}
+    messages = [*ASKED["messages"], {"role": "assistant", "content": [shown, said]}]
+    wanted = read(messages=messages)
+    assert wanted.body["messages"] == wanted.messages == [messages[0], {"role": "assistant", "content": [said]}]
 
 
 def test_what_nobody_knows_is_named() -> None:

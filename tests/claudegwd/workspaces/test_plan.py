@@ -7,11 +7,20 @@ import pytest
 
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import ANONYMOUS, Client
+from claudegwd.messages_api.request import MessagesRequest, read_messages_request
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat_request import ChatRequest, parse_chat_request
 from claudegwd.openai_api.errors import UnsupportedParameter
+from claudegwd.openai_api.fields import Fields
 from claudegwd.translate.catalogue import Model
-from claudegwd.workspaces.plan import in_workspace, may_use, names_for, workspace_of, workspace_plan
+from claudegwd.workspaces.plan import (
+    in_workspace,
+    may_use,
+    names_for,
+    workspace_messages_plan,
+    workspace_of,
+    workspace_plan,
+)
 
 MODEL = Model("sonnet", "sonnet", "Sonnet", "", (), "budget", thinking_off=True, created=1)
 WORKSPACES = {
@@ -84,3 +93,31 @@ def test_what_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedParameter) as caught:
         workspace_plan(chat(**more), in_workspace(MODEL, "sonnet@repo", "repo"), ANONYMOUS)
     assert caught.value.param == next(iter(more))
+
+
+def message(**more: Any) -> MessagesRequest:
+    body = {"model": "sonnet@repo", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}], **more}
+    return read_messages_request(Fields(body), "", Bounds())
+
+
+def test_a_plan_of_the_messages_api() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    wanted = message(system="Be brief.", temperature=1, thinking=thinking)
+    plan = workspace_messages_plan(wanted, in_workspace(MODEL, "sonnet@repo", "repo"), ANONYMOUS)
+    assert (plan.model.workspace, plan.system, len(plan.entries)) == ("repo", "Be brief.", 1)
+    assert {"temperature", "max_tokens", "thinking"} <= set(plan.settings.ignored)
+
+
+@pytest.mark.parametrize(
+    ("param", "more"),
+    [
+        ("tools", {"tools": [{"name": "x", "input_schema": {"type": "object"}}]}),
+        ("tools", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}),
+        ("output_config.format", {"output_config": {"format": {"type": "json_schema", "schema": {}}}}),
+        ("mcp_servers", {"mcp_servers": [{"type": "url", "url": "https://example.org", "name": "x"}]}),
+    ],
+)
+def test_what_the_messages_api_refuses(param: str, more: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedParameter) as caught:
+        workspace_messages_plan(message(**more), in_workspace(MODEL, "sonnet@repo", "repo"), ANONYMOUS)
+    assert caught.value.param == param
