@@ -156,7 +156,7 @@ class Gateway:
         await self.background.load()
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
-        connect(self.notifications, self.ring, self.clients.book.spending)
+        connect(self.notifications, self.ring, self.clients.book.spending, self.approvals)
         self.sharing = await Sharing.open(
             self._loaded, self.env, socket.gethostname(), self.ring, partial(described, self)
         )

@@ -1,6 +1,7 @@
 """What happens in the gateway that people are told of: from the parts that notice it to the notifications."""
 
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 import trio
 
@@ -9,8 +10,9 @@ from claudegwd.keys.news import TOLD, KeyNews
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.budget import Budget
 from claudegwd.limits.spending import Spending
-from claudegwd.notify.notice import of_budget, of_cli, of_key, of_login, of_window
+from claudegwd.notify.notice import of_approval, of_budget, of_cli, of_key, of_login, of_window
 from claudegwd.notify.notifications import Notifications
+from claudegwd.workspaces.approvals import WAIT_SECONDS, Approvals
 
 # How often the CLI's starts and the login are looked at: nobody calls us when those change.
 WATCH_SECONDS: Final = 1.0
@@ -30,8 +32,8 @@ class Watched(Protocol):
         ...
 
 
-def connect(notifications: Notifications, ring: KeyRing, spending: Spending) -> None:
-    """Have told what changes of keys, limit windows and budgets from now on."""
+def connect(notifications: Notifications, ring: KeyRing, spending: Spending, approvals: Approvals) -> None:
+    """Have told what changes of keys, limit windows and budgets from now on, and what people are asked for."""
 
     def of_ring(news: KeyNews) -> None:
         log_key_news(news)
@@ -46,9 +48,17 @@ def connect(notifications: Notifications, ring: KeyRing, spending: Spending) -> 
     def reached(client: str, budget: Budget, reset: float) -> None:
         notifications.tell(of_budget(client, budget, reset, notifications.clock()))
 
+    def asked(row: Mapping[str, Any]) -> None:
+        # Who was told of the first that waits sees the others beside it.
+        if sum(other["workspace"] == row["workspace"] for other in approvals.rows()) > 1:
+            return
+        until = row["asked"] + WAIT_SECONDS
+        notifications.tell(of_approval(row["workspace"], row["client"], until, notifications.clock()))
+
     ring.on_news = of_ring
     ring.windows.on_full = full
     spending.on_reached = reached
+    approvals.on_asked = asked
 
 
 async def watch(gateway: Watched) -> None:

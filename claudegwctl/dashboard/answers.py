@@ -30,7 +30,7 @@ class Answers:
             "state": self._state, "usage": self._usage, "logs": self._logs,
         }  # fmt: skip
         self._changes: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-            "rotate": self._rotate, "key": self._key, "reload": self._reload,
+            "rotate": self._rotate, "key": self._key, "reload": self._reload, "approval": self._approval,
         }  # fmt: skip
 
     def answer(self, name: str, request: DashboardRequest) -> Response:
@@ -64,6 +64,7 @@ class Answers:
                 "requests": ask("/v1/requests")["requests"],
                 "workers": ask("/v1/workers")["workers"],
                 "clients": ask("/v1/clients")["clients"],
+                "approvals": ask("/v1/approvals")["approvals"],
             }
         except Problem as problem:
             return {"read_only": self._read_only, "running": False, "problem": str(problem)}
@@ -89,6 +90,12 @@ class Answers:
         if not isinstance(name, str) or not name:
             raise _BadRequest('cannot change the key: send {"name": …, "status": "active"|"disabled"}')
         return self._daemon.ask("PATCH", f"/v1/keys/{quoted(name)}", {"status": body.get("status")})
+
+    def _approval(self, body: Mapping[str, Any]) -> Any:
+        ident, approved = body.get("id"), body.get("approved")
+        if not isinstance(ident, str) or not ident or not isinstance(approved, bool):
+            raise _BadRequest('cannot answer what was asked: send {"id": …, "approved": true|false}')
+        return self._daemon.ask("POST", f"/v1/approvals/{quoted(ident)}/{'approve' if approved else 'deny'}", {})
 
     def _reload(self, _: Mapping[str, Any]) -> Any:
         return self._daemon.ask("POST", "/v1/reload")

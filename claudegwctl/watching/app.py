@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 
 from claudegwctl.client import Daemon, quoted
 from claudegwctl.problems import NotRunning, Problem
-from claudegwctl.watching import texts
+from claudegwctl.watching import approving, texts
 from claudegwctl.watching.columns import cut, fitted, printable
 from claudegwctl.watching.dialogues import Help, QuestionScreen
 from claudegwctl.watching.reading import Look, Reader
@@ -57,6 +57,8 @@ class Top(App[None]):
         Binding("p,space", "pause"),
         Binding("r", "rotate"),
         Binding("d", "switch_key"),
+        Binding("a", "decide('approve')"),
+        Binding("x", "decide('deny')"),
         Binding("question_mark,h", "help"),
         Binding("escape", "leave_filter"),
     ]
@@ -93,6 +95,8 @@ class Top(App[None]):
         yield Static(id="head", markup=False)
         yield Static(id="requests-title", classes="title", markup=False)
         yield Rows("requests")
+        yield Static(id="approvals-title", classes="title", markup=False)
+        yield Rows("approvals", always_marked=True)
         yield Static("keys", classes="title", markup=False)
         yield Rows("keys", always_marked=True)  # letters change the chosen key, wherever the keyboard is
         yield Input(id="filter", placeholder="client or model", compact=True)
@@ -127,13 +131,14 @@ class Top(App[None]):
 
     def _show(self) -> None:
         width = self.size.width
-        heading = self._head(width)
+        height = self.size.height - self._show_approvals(width)
+        heading = self._head(width, height)
         self._put("#head", Text("\n").join(heading))
         self._show_requests(width)
         keys = texts.key_rows(self._look.status, time.time())
         styles = [_KEY_STYLES.get(row.get("state", ""), "") for row in keys]
         table = self.query_one("#keys", Rows)
-        table.styles.height = min(len(keys) + 1, texts.room_for_keys(self.size.height, len(heading)))
+        table.styles.height = min(len(keys) + 1, texts.room_for_keys(height, len(heading)))
         table.show(fitted(texts.KEYS, keys, width), [row["name"] for row in keys], styles)
         self._put("#foot", Text(cut(self._foot(width), width)))
 
@@ -148,7 +153,21 @@ class Top(App[None]):
         names = [row["request_id"] for row in rows]
         self.query_one("#requests", Rows).show(fitted(texts.REQUESTS, rows, width), names, styles)
 
-    def _head(self, width: int) -> list[Text]:
+    def _show_approvals(self, width: int) -> int:
+        """How many lines they take."""
+        waiting = [] if self._problem else self._look.approvals
+        rows = approving.approval_rows(waiting, time.time())
+        table, lines = self.query_one("#approvals", Rows), approving.lines_of(len(rows))
+        for each in (table, self.query_one("#approvals-title", Static)):
+            each.display = bool(rows)
+        if rows:
+            title = f"approvals {len(rows)}  a approves the chosen one, x denies it"
+            self._put("#approvals-title", Text(cut(title, width), "bold yellow"))
+            table.styles.height = lines - 1
+        table.show(fitted(approving.APPROVALS, rows, width), [row["id"] for row in rows], [""] * len(rows))
+        return lines
+
+    def _head(self, width: int, height: int) -> list[Text]:
         name, state, uptime = texts.gateway_line(self._look.status)
         if self._problem is not None:
             gone = isinstance(self._problem, NotRunning)
@@ -160,7 +179,7 @@ class Top(App[None]):
         for label, text in texts.head(self._look.status, time.time()):
             line = cut(texts.labelled(label, printable(text)), width)
             lines.append(Text(line, _LABEL_STYLES.get(label, "")))
-        return lines[: texts.room_for_head(self.size.height)]
+        return lines[: texts.room_for_head(height)]
 
     def _foot(self, width: int) -> str:
         if self.query_one("#filter", Input).has_class("open"):
@@ -234,6 +253,18 @@ class Top(App[None]):
         body = {"status": "active" if disabled else "disabled"}
         change = partial(self._daemon.ask, "PATCH", f"/v1/keys/{quoted(name)}", body)
         self._ask(text, change, lambda done: f"{name} is {done['state']}")
+
+    def action_decide(self, verb: str) -> None:
+        """Approve or deny the chosen question."""
+        chosen = self.query_one("#approvals", Rows).chosen
+        row = next((row for row in self._look.approvals if row["id"] == chosen), None)
+        if row is None:
+            self._say(f"cannot {verb} anything: nothing waits for a person")
+            return
+        body: dict[str, Any] = {"always": False} if verb == "approve" else {"why": ""}
+        change = partial(self._daemon.ask, "POST", f"/v1/approvals/{quoted(row['id'])}/{verb}", body)
+        said = f"{'approved' if verb == 'approve' else 'denied'} {row['id']}"
+        self._ask(approving.question(row, verb.capitalize()), change, lambda _: said)
 
     def _key(self, name: str | None) -> dict[str, Any] | None:
         keys: list[dict[str, Any]] = self._look.status.get("keys") or []

@@ -19,6 +19,8 @@ p  pause the view, and go on
 r  make another key the active one: the chosen
    one if the keys have the keyboard, else the next
 d  disable the chosen key, or enable it again
+a, x  approve the chosen question of a workspace,
+   or deny it; they show only while some wait
 q  quit                          ?  this help
 
 waiting: asked, no token yet    queued: no worker yet

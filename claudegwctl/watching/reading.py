@@ -22,9 +22,10 @@ class Look:
     at: float
     status: Mapping[str, Any]
     requests: list[dict[str, Any]]
+    approvals: list[dict[str, Any]]
 
     def as_json(self) -> dict[str, Any]:
-        return {"at": self.at, "status": self.status, "requests": self.requests}
+        return {"at": self.at, "status": self.status, "requests": self.requests, "approvals": self.approvals}
 
 
 Tell = Callable[[Look | Problem], object]
@@ -35,9 +36,10 @@ def look(daemon: Daemon) -> Look:
     now = time.time()
     status = daemon.ask("GET", "/v1/status", seconds=LOOK_SECONDS)
     requests = daemon.ask("GET", "/v1/requests", seconds=LOOK_SECONDS).get("requests")
-    if not isinstance(requests, list):
+    approvals = daemon.ask("GET", "/v1/approvals", seconds=LOOK_SECONDS).get("approvals")
+    if not isinstance(requests, list) or not isinstance(approvals, list):
         raise Problem("cannot read the answer: the daemon is of another version; restart it")
-    return Look(now, status, requests)
+    return Look(now, status, requests, approvals)
 
 
 class Reader:

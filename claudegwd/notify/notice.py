@@ -25,6 +25,7 @@ class NoticeEvent(StrEnum):
     WINDOW_FULL = "window_full"
     BUDGET_REACHED = "budget_reached"
     CLI_FAILING = "cli_failing"
+    APPROVAL_ASKED = "approval_asked"
     WATCHDOG_RESTART = "watchdog_restart"
     TEST = "test"
 
@@ -34,7 +35,7 @@ class Notice:
     """`time` and `until` are seconds since the epoch; `until`: when it is over by itself, where that is known.
 
     `part`: which window or budget of the subject it is about. `once_until`: before then it is the same thing still, and
-    not told again.
+    not told again. `every`: told each time, for somebody waits.
     """
 
     event: NoticeEvent
@@ -44,6 +45,7 @@ class Notice:
     until: float | None = None
     part: str = ""
     once_until: float = 0.0
+    every: bool = False
 
     def body(self, host: str) -> bytes:
         """The JSON that goes out."""
@@ -105,6 +107,13 @@ def of_cli(now: float) -> Notice:
     """No CLI process can be started."""
     text = "the Claude Code CLI does not start, and no request can be answered: `claudegwctl status` says why"
     return Notice(NoticeEvent.CLI_FAILING, now, "claude", text)
+
+
+def of_approval(workspace: str, client: str, until: float, now: float) -> Notice:
+    """Claude waits in a workspace for a person. What it wants to do is the model's words, and not told here."""
+    whom = f"the client {client}" if client else "a client without a key"
+    text = f"Claude asks for approval in the workspace {workspace}, for {whom}: see `claudegwctl approvals`"
+    return Notice(NoticeEvent.APPROVAL_ASKED, now, workspace, text, until, every=True)
 
 
 def of_watchdog(at: float, now: float) -> Notice:

@@ -124,12 +124,18 @@ class Notifications:
     def tell(self, notice: Notice) -> None:
         """Tell it, unless that was told already. Never waits."""
         targets = self._configured()
-        if not targets or (place := self._repeats.take(notice)) is None:
+        if not targets or not (notice.every or self._is_new(notice)):
             return
-        self._unwritten.add(place)
-        self._noted.set()
         for target in targets:
             target.put(notice.body(self._host))
+
+    def _is_new(self, notice: Notice) -> bool:
+        place = self._repeats.take(notice)
+        if place is None:
+            return False
+        self._unwritten.add(place)
+        self._noted.set()
+        return True
 
     async def test(self) -> list[dict[str, Any]]:
         """Tell each target that this is a test, and wait: `target`, `ok`, `error` and `seconds` of each."""

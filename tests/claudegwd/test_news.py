@@ -15,7 +15,9 @@ from claudegwd.limits.spending import Spending
 from claudegwd.news import WATCH_SECONDS, connect, watch
 from claudegwd.notify.notice import Notice
 from claudegwd.notify.notifications import Notifications
+from claudegwd.notify.repeats import SAME_MAX
 from claudegwd.store.database import Database
+from claudegwd.workspaces.approvals import Approval, Approvals
 from tests.claudegwd.notify.test_notifications import NOW, made, run, told, writing_to
 
 
@@ -23,7 +25,8 @@ async def test_what_the_parts_notice_is_told(tmp_path: Path) -> None:
     notifications = made(command=writing_to(tmp_path))
     ring = KeyRing([UpstreamKey(name, f"sk-false-{name}") for name in ("one", "two")], cooldown_seconds=60)
     spending = Spending()
-    connect(notifications, ring, spending)
+    approvals = Approvals()
+    connect(notifications, ring, spending, approvals)
     async with run(notifications):
         ring.windows.note("three", [LimitWindow("5h", 0.95, NOW + 60, "allowed", False)], NOW)
         ring.failed("one", FailureKind.AUTHENTICATION, NOW)
@@ -33,7 +36,31 @@ async def test_what_the_parts_notice_is_told(tmp_path: Path) -> None:
         spending.add("laptop", NOW, 0.0, 5)
         with pytest.raises(BudgetReached):
             spending.reserve("laptop", budgets, "sonnet", 1, 1, NOW)
-    assert told(tmp_path) == ["laptop", "one", "three", "two", "two"]
+        for workspace in ("shop", "shop", "site"):
+            ask(approvals, workspace)
+    # Of two questions that wait in one workspace the first is told.
+    assert told(tmp_path) == ["laptop", "one", "shop", "site", "three", "two", "two"]
+
+
+async def test_every_question_that_is_the_first_to_wait_is_told(tmp_path: Path) -> None:
+    notifications = made(command=writing_to(tmp_path))
+    approvals = Approvals()
+    connect(notifications, KeyRing([], cooldown_seconds=60), Spending(), approvals)
+    times = SAME_MAX + 2
+    async with run(notifications):
+        for _ in range(times):
+            asked = ask(approvals, "shop")
+            approvals.approve(asked.id)
+            await approvals.answer(asked, "x")
+    assert told(tmp_path) == ["shop"] * times
+
+
+def ask(approvals: Approvals, workspace: str) -> Approval:
+    asked = approvals.begin(
+        workspace=workspace, directory="/w", client="webui", tool="Bash", shown="Bash: ls", why="no rule", exact="x"
+    )
+    assert asked is not None
+    return asked
 
 
 @dataclass

@@ -37,6 +37,14 @@ export async function setKey(name, status) {
   }
 }
 
+// `row` is what was asked, as it was shown. To deny it takes no second click: Claude goes on without it.
+export async function decide(row, approved) {
+  const where = `${row.workspace} (${row.directory}), for ${row.client || "a client without a key"}`;
+  if (!approved || await sure(`Approve this in ${where}?\n\n${row.shown}`, "Approve")) {
+    await act(() => api.decide(row.id, approved), () => `${approved ? "approved" : "denied"} ${row.id}`);
+  }
+}
+
 function sure(text, yes) {
   const dialog = $("question");
   $("question-text").textContent = text;

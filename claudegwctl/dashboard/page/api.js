@@ -7,6 +7,7 @@ export const usage = (period, by) => ask(`usage?${new URLSearchParams({ period, 
 export const logs = (filters) => ask(`logs?${new URLSearchParams(filters)}`);
 export const rotate = (to) => change("rotate", { to });
 export const setKey = (name, status) => change("key", { name, status });
+export const decide = (id, approved) => change("approval", { id, approved });
 export const reload = () => change("reload", {});
 
 function change(what, body) {

@@ -1,6 +1,6 @@
-// Requests, keys, workers and clients, as `claudegwctl top` shows them.
+// Requests, approvals, keys, workers and clients, as `claudegwctl top` shows them.
 
-import { rotate, setKey } from "./actions.js";
+import { decide, rotate, setKey } from "./actions.js";
 import { $, element, setText, Table } from "./dom.js";
 import { ago, clock, count, dollars, duration, megabytes, percent, seconds, short, words } from "./format.js";
 
@@ -42,8 +42,11 @@ export function prepare(showRequest) {
   ], (row) => row.name);
 
   let keys = null;
+  let approvals = null;
   return (state) => {
     keys ??= keysTable(state.read_only);
+    approvals ??= approvalsTable(state.read_only);
+    approvals.show(state.approvals);
     requests.show(state.requests);
     workers.show(state.workers);
     clients.show(state.clients);
@@ -52,6 +55,28 @@ export function prepare(showRequest) {
     $("reload").hidden = state.read_only;
     $("read-only").hidden = !state.read_only;
   };
+}
+
+function approvalsTable(readOnly) {
+  const columns = [
+    { head: "Asks for", value: (row) => row.shown, style: () => "asked" },
+    { head: "Why it asks", value: (row) => row.why },
+    { head: "Workspace", value: (row) => row.workspace },
+    { head: "Directory", value: (row) => row.directory },
+    { head: "Client", value: (row) => nobody(row.client) },
+    { head: "Waits", number: true, value: (row) => duration(Date.now() / 1000 - row.asked) },
+  ];
+  if (!readOnly) columns.push({ head: "Actions", node: approvalActions });
+  return new Table($("approvals-table"), "What Claude asks for in workspaces", "Nothing waits for a person.", columns,
+    (row) => row.id);
+}
+
+function approvalActions(row) {
+  const made = [true, false].map((approved) => {
+    const text = approved ? "Approve" : "Deny";
+    return element("button", { type: "button", "aria-label": `${text} ${row.id}`, onclick: () => decide(row, approved) }, text);
+  });
+  return { node: element("div", { class: "actions" }, ...made), update: () => {} };
 }
 
 function keysTable(readOnly) {

@@ -118,6 +118,30 @@ async def test_keys_are_disabled_and_enabled(gateway: SmallGateway, page: Asking
     assert [change["what"] for change in changes] == ["key status changed"] * 2
 
 
+def ask(gateway: SmallGateway) -> str:
+    """The id of what Claude asks for."""
+    asked = gateway.approvals.begin(
+        workspace="shop", directory="/w", client="webui", tool="Bash", shown="Bash: ls", why="no rule", exact="x"
+    )
+    assert asked is not None
+    return asked.id
+
+
+@pytest.mark.parametrize(("approved", "what"), [(True, "approved in a workspace"), (False, "refused in a workspace")])
+async def test_what_claude_asks_for_is_shown_and_answered(
+    gateway: SmallGateway, page: Asking, approved: bool, what: str
+) -> None:
+    ident = ask(gateway)
+    shown = (await page.get("state"))[1]["approvals"]
+    assert [(row["id"], row["shown"], row["directory"], row["client"]) for row in shown] == [
+        (ident, "Bash: ls", "/w", "webui")
+    ]
+    status, done = await page.post("approval", {"id": ident, "approved": approved})
+    assert (status, done["id"], done["approved"]) == (200, ident, approved)
+    assert [change["what"] for change in await gateway.audit.rows(10)] == [what]
+    assert (await page.post("approval", {"id": ident, "approved": approved}))[0] == 409  # somebody has answered
+
+
 async def test_reload(gateway: SmallGateway, page: Asking) -> None:
     gateway.config_file.write_text("[workers]\nspares = 2\n")
     status, done = await page.post("reload", {})
@@ -138,6 +162,10 @@ async def test_reload(gateway: SmallGateway, page: Asking) -> None:
         ("key", b"{", 400),
         ("key", b"[" * 4000, 400),
         ("key", b"\xff", 400),
+        ("approval", {"id": "nothing", "approved": True}, 409),
+        ("approval", {"id": "../x", "approved": True}, 409),
+        ("approval", {"id": "x"}, 400),
+        ("approval", {"approved": True}, 400),
         ("state", {}, 404),
         ("clients", {"name": "x"}, 404),
         ("../v1/clients", {"name": "x"}, 404),
@@ -168,5 +196,7 @@ async def test_read_only_refuses_every_change(gateway: SmallGateway, socket: Pat
     assert status == 403
     assert "--read-only" in answer["error"]
     assert gateway.keys_file.read_bytes() == before
+    assert (await page.post("approval", {"id": ask(gateway), "approved": True}))[0] == 403
+    assert [row["shown"] for row in (await page.get("state"))[1]["approvals"]] == ["Bash: ls"]
     assert (gateway.generation, await gateway.audit.rows(10)) == (1, [])
     assert (await page.get("state"))[1]["read_only"] is True

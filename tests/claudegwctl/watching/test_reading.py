@@ -21,7 +21,9 @@ async def found(told: queue.Queue[Look | Problem]) -> Look | Problem:
 async def test_one_look(gateway: SmallGateway, socket: Path) -> None:
     seen = await trio.to_thread.run_sync(look, Daemon(socket))
     assert (seen.status["state"], seen.requests) == ("ready", gateway.requests())
-    assert seen.as_json() == {"at": seen.at, "status": seen.status, "requests": seen.requests}
+    assert seen.as_json() == {
+        "at": seen.at, "status": seen.status, "requests": seen.requests, "approvals": gateway.approvals.rows(),
+    }  # fmt: skip
 
 
 async def test_nobody_there(nowhere: Path) -> None:
