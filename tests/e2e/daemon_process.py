@@ -61,7 +61,11 @@ class Daemon:
         config: str = "",
         env: Mapping[str, str] | None = None,
         cli: Path | None = None,
+        *,
+        under: Sequence[str] = (),
+        owner: int | None = None,
     ) -> None:
+        """`under`: a command that starts another, such as prlimit; `owner`: whose the files are, if not ours."""
         self.home = Path(tempfile.mkdtemp(prefix="cgw"))  # short: it holds a Unix socket
         self.upstream = upstream
         self.cli = cli or find_cli()
@@ -74,6 +78,8 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         self._env = dict(env or {})
         self._config = config
+        self._under = under
+        self._owner = owner
         self._killed = False
         (self.home / "tmp").mkdir()
         self.write_config(config)
@@ -153,7 +159,10 @@ class Daemon:
         if _catalogue and not state.exists():
             state.mkdir()
             (state / "catalogue.json").write_bytes(_catalogue["kept"])
-        command = [sys.executable, "-m", "claudegwd", "--config", str(self.config_file)]
+        if self._owner is not None:
+            for path in (self.home, *self.home.rglob("*")):
+                os.chown(path, self._owner, -1)
+        command = [*self._under, sys.executable, "-m", "claudegwd", "--config", str(self.config_file)]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, cwd=self.home)
         return self.process

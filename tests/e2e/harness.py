@@ -226,6 +226,8 @@ async def running(
     config: str = "",
     env: Mapping[str, str] | None = None,
     cli: Path | None = None,
+    under: Sequence[str] = (),
+    owner: int | None = None,
 ) -> AsyncIterator[Running]:
     """A gateway for one test.
 
@@ -234,7 +236,7 @@ async def running(
     """
     async with trio.open_nursery() as nursery:
         endpoint = ScriptedEndpoint(script)
-        daemon = Daemon(await nursery.start(endpoint.serve), keys, config, env, cli)
+        daemon = Daemon(await nursery.start(endpoint.serve), keys, config, env, cli, under=under, owner=owner)
         try:
             await trio.to_thread.run_sync(daemon.start)
             async with attached(daemon, endpoint) as gateway:
