@@ -17,16 +17,16 @@ import typer
 from claudegwd import contract
 from claudegwd.config.load import Loaded, load
 from claudegwd.config.problems import ConfigError
-from claudegwd.demo_places import BIND_VARIABLE, demo_places
-from claudegwd.gateway import own_version
+from claudegwd.daemon.demo_places import BIND_VARIABLE, demo_places
+from claudegwd.gateway.gateway import own_version
 from claudegwd.keys.file import KeysError, load_keys
 from claudegwd.logs import LogRing, setup
 from claudegwd.openai_api.errors import CliError
-from claudegwd.overriding import LibraryError
+from claudegwd.servers.overriding import LibraryError
 from claudegwd.sockets.problems import SocketError
 from claudegwd.store.database import StateError
-from claudegwd.workers.binary import NoCliError, find_binary
-from claudegwd.workers.scratch import Scratch
+from claudegwd.workers.cli.binary import NoCliError, find_binary
+from claudegwd.workers.process.scratch import Scratch
 
 app = typer.Typer(
     add_completion=True,
@@ -131,7 +131,7 @@ def _check(loaded: Loaded, env: dict[str, str]) -> list[str]:
 
 
 def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bool) -> int:
-    from claudegwd.daemon import DaemonOptions, run
+    from claudegwd.daemon.daemon import DaemonOptions, run
 
     _raise_descriptor_limit()
     with LogRing() as logs:

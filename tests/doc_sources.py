@@ -21,14 +21,17 @@ from claudegwd.control.routes import ROUTES as CONTROL_ROUTES
 from claudegwd.keys import states as keys
 from claudegwd.keys.failures import FAILURES, KeyEffect, RetryRule
 from claudegwd.messages_api import parameters as messages
-from claudegwd.openai_api import chat_request, completions_request, parameters, responses_parameters
+from claudegwd.openai_api import parameters
+from claudegwd.openai_api.chat import request as chat_request
+from claudegwd.openai_api.completions import request as completions_request
+from claudegwd.openai_api.description.document import OPERATIONS
 from claudegwd.openai_api.errors import GatewayError
-from claudegwd.openai_api.openapi import OPERATIONS
+from claudegwd.openai_api.responses import parameters as responses_parameters
 from claudegwd.public.app import ROUTES as PUBLIC_ROUTES
 from claudegwd.public.missing import MOVED as MOVED_ROUTES
-from claudegwd.translate import turn_states as turns
-from claudegwd.workers import states as workers
-from claudegwd.workers.waits import WAITS
+from claudegwd.translate.answer import turn_states as turns
+from claudegwd.workers.question.waits import WAITS
+from claudegwd.workers.worker import states as workers
 from tests.doc_bounds import bounds
 from tests.e2e.ends import costs as ends_costs
 

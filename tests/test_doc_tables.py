@@ -54,6 +54,6 @@ def test_an_unknown_table_is_an_error() -> None:
 def test_bounds_have_values_with_units_and_reasons() -> None:
     found = {bound.name: bound for bound in bounds()}
     assert found["openai_api.bounds.max_n"].value == "8"
-    assert found["http1.MAX_HEAD_BYTES"].value == "64 KiB"
-    assert found["daemon.STATUS_SECONDS"].value == "5 s"
+    assert found["servers.http1.MAX_HEAD_BYTES"].value == "64 KiB"
+    assert found["daemon.daemon.STATUS_SECONDS"].value == "5 s"
     assert "process" in found["openai_api.bounds.max_n"].reason

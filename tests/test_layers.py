@@ -55,16 +55,8 @@ SHELL = (
     "claudegwd.workspaces",
 )  # fmt: skip
 # The state that both faces show: above the shell, below them.
-HEART = (
-    "claudegwd.gateway", "claudegwd.daemon_states", "claudegwd.key_log", "claudegwd.login", "claudegwd.metrics",
-    "claudegwd.gauges", "claudegwd.launcher", "claudegwd.offered_models", "claudegwd.request_counts",
-    "claudegwd.planning",
-    "claudegwd.status",
-    "claudegwd.reloader", "claudegwd.key_trial", "claudegwd.shells", "claudegwd.news", "claudegwd.usage_metrics",
-    "claudegwd.sharing",
-)  # fmt: skip
-
-LIBRARIES = ("claudegwd.overriding", "claudegwd.hypercorn_connection")
+HEART = ("claudegwd.gateway",)
+LIBRARIES = ("claudegwd.servers.overriding", "claudegwd.servers.hypercorn_connection")
 
 
 @dataclass(frozen=True)
@@ -123,7 +115,7 @@ ROWS = (
     Row(
         "telling them",
         ("claudegwd.notify",),
-        (*NOTICES, *BASE, "claudegwd.store", "claudegwd.workers.lifeline"),
+        (*NOTICES, *BASE, "claudegwd.store", "claudegwd.workers.process.lifeline"),
         WEB,
     ),
     Row("the demo's endpoint", ("claudegwd.demo",), (), WEB),
@@ -134,10 +126,11 @@ ROWS = (
     Row(
         "the daemon",
         (
-            "claudegwd.__main__", "claudegwd.main", "claudegwd.daemon", "claudegwd.demo_places",
-            "claudegwd.demo_greeting", "claudegwd.http1",
-            "claudegwd.own_files", "claudegwd.serving",
-            "claudegwd.sockets", "claudegwd.systemd", "claudegwd.websocket",
+            "claudegwd.__main__",
+            "claudegwd.main",
+            "claudegwd.daemon",
+            "claudegwd.servers",
+            "claudegwd.sockets",
         ),
         ("claudegwd",),
     ),

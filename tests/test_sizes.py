@@ -12,14 +12,17 @@ MOST_ATTRIBUTES = 20
 
 # Files that are longer: by how much they may be, and why they are.
 LONGER: dict[str, tuple[int, str]] = {
-    "claudegwd/gateway.py": (305, "what the two faces share, and 50 lines of it are imports"),
-    "claudegwd/workers/worker.py": (550, "one process seen from its borrower, its reader and its sweep: one state"),
-    "claudegwd/workers/pool.py": (430, "lending, queue and sweep change the same leases, between two awaits"),
-    "claudegwd/workers/question.py": (325, "one question, read beside its theory of operation"),
+    "claudegwd/gateway/gateway.py": (305, "what the two faces share, and 50 lines of it are imports"),
+    "claudegwd/workers/worker/worker.py": (
+        550,
+        "one process seen from its borrower, its reader and its sweep: one state",
+    ),
+    "claudegwd/workers/pool/pool.py": (430, "lending, queue and sweep change the same leases, between two awaits"),
+    "claudegwd/workers/question/question.py": (325, "one question, read beside its theory of operation"),
     "claudegwd/keys/ring.py": (360, "every way in which the active key changes, in one place"),
     "claudegwd/keys/failures.py": (315, "a table, and the classification that leads to its rows"),
     "claudegwd/keys/parse.py": (310, "each form in which keys are written, with what is said of its faults"),
-    "claudegwd/translate/turn.py": (315, "all events of an answer, and the states that they lead through"),
+    "claudegwd/translate/answer/turn.py": (315, "all events of an answer, and the states that they lead through"),
     "claudegwd/public/reply.py": (350, "what a request used is counted once, however it ends"),
 }
 

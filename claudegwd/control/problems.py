@@ -11,7 +11,7 @@ from claudegwd.keys.parse import KeysError
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.redact import redact
 from claudegwd.store.database import StateError
-from claudegwd.workers.binary import NoCliError
+from claudegwd.workers.cli.binary import NoCliError
 from claudegwd.workspaces.approvals import UnknownApproval
 
 

@@ -19,8 +19,8 @@ from hypercorn.typing import ConnectionState
 from quart_trio import QuartTrio
 
 from claudegwd.control.peer import peer_of
-from claudegwd.hypercorn_connection import HypercornConnection
 from claudegwd.logs import event, log
+from claudegwd.servers.hypercorn_connection import HypercornConnection
 
 # Answers take milliseconds, but for the test of a key; who follows the log is cut off.
 GRACE_SECONDS: Final = 2.0

@@ -11,7 +11,7 @@ import trio
 
 from claudegwd.notify.errors import DeliveryError
 from claudegwd.redact import redact
-from claudegwd.workers.lifeline import Lifeline
+from claudegwd.workers.process.lifeline import Lifeline
 
 # Sending a mail or a message takes a second or two.
 COMMAND_SECONDS: Final = 10.0

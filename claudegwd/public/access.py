@@ -9,7 +9,7 @@ import trio
 from werkzeug.datastructures import Headers
 
 from claudegwd.config.check import split_bind
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS, PREFIX, Client
 from claudegwd.limits.meter import Admission
 from claudegwd.openai_api.content_encoding import encoding_of

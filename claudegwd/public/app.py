@@ -15,7 +15,7 @@ from werkzeug.exceptions import MethodNotAllowed as HttpMethodNotAllowed
 from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.routing import Map, Rule
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
@@ -34,16 +34,15 @@ from claudegwd.public import (
     messages,
     metrics,
     models,
-    older_chat,
     openapi,
-    projects,
     responses,
     responses_socket,
-    sessions,
     usage,
 )
 from claudegwd.public.bodies import body_is_read
 from claudegwd.public.missing import not_found
+from claudegwd.public.older_gateway import chat as older_chat
+from claudegwd.public.older_gateway import projects, sessions
 from claudegwd.public.protocol import is_anthropic
 from claudegwd.public.requests import Application, Record, at_end, milliseconds_since, over, request_id
 

@@ -9,7 +9,7 @@ from quart_trio.wrappers.request import TrioBody, TrioRequest
 from claudegwd.logs import log_content
 from claudegwd.openai_api.content_encoding import Unpacker, encoding_of
 from claudegwd.openai_api.errors import BodyTooLarge, InvalidRequest
-from claudegwd.overriding import overriding
+from claudegwd.servers.overriding import overriding
 
 # A client that sends its body slower than this is cut off: 32 MiB in 60 s is 4 Mbit/s.
 BODY_SECONDS = 60

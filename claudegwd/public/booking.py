@@ -6,9 +6,9 @@ from dataclasses import replace
 from claudegwd.ledger.entry import MODEL_CHARACTERS, Line, Sums
 from claudegwd.limits.prices import weight
 from claudegwd.limits.spending import Spending
-from claudegwd.translate.answer import Answer, ServerUses
-from claudegwd.translate.estimate import said_tokens
-from claudegwd.translate.outputs import TokenCount
+from claudegwd.translate.answer.answer import Answer, ServerUses
+from claudegwd.translate.answer.outputs import TokenCount
+from claudegwd.translate.request.estimate import said_tokens
 
 Note = Callable[[Line, Sums], None]
 

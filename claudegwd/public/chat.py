@@ -8,22 +8,31 @@ from typing import Any
 import msgspec
 from quart import Response, g
 
-from claudegwd.gateway import Gateway
-from claudegwd.openai_api.chat_request import ChatRequest, ToolCall, read_chat_request
-from claudegwd.openai_api.chat_response import ChatChoice, ChatStream, Citation, completion_body
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.planning import plan_chat
+from claudegwd.openai_api.chat.request import ChatRequest, ToolCall, read_chat_request
+from claudegwd.openai_api.chat.response import ChatChoice, ChatStream, Citation, completion_body
 from claudegwd.openai_api.errors import GatewayError, InvalidRequest
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.parameters import read_include_usage
-from claudegwd.openai_api.responses_request import read_responses_request
-from claudegwd.planning import plan_chat
+from claudegwd.openai_api.responses.request import read_responses_request
 from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
-from claudegwd.public.older_chat import follow, in_session
+from claudegwd.public.older_gateway.chat import follow, in_session
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
 from claudegwd.public.responses import earlier
-from claudegwd.translate.turn import Cited, Finished, Output, Reasoning, Refusal, TextPiece, ToolArguments, ToolStart
-from claudegwd.workers.question import Question
+from claudegwd.translate.answer.turn import (
+    Cited,
+    Finished,
+    Output,
+    Reasoning,
+    Refusal,
+    TextPiece,
+    ToolArguments,
+    ToolStart,
+)
+from claudegwd.workers.question.question import Question
 
 
 async def chat_completions() -> Response:

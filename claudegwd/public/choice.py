@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import trio
 
 from claudegwd.openai_api.errors import CallerError, GatewayError, UpstreamUnavailable
-from claudegwd.translate.answer import Answer
-from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Finished, Output, TextPiece
-from claudegwd.workers.question import Question
+from claudegwd.translate.answer.answer import Answer
+from claudegwd.translate.answer.turn import Finished, Output, TextPiece
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.question.question import Question
 
 # A model that is told what was wrong mostly does better; one that does not is not asked for ever.
 MAX_REPEATS = 1

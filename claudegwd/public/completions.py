@@ -7,15 +7,15 @@ from typing import Any
 
 from quart import Response, g
 
-from claudegwd.gateway import Gateway
-from claudegwd.openai_api.completions_request import CompletionsRequest, parse_completions_request
-from claudegwd.openai_api.completions_response import CompletionStream, FinishReason, TextChoice, text_completion_body
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.planning import plan_chat
+from claudegwd.openai_api.completions.request import CompletionsRequest, parse_completions_request
+from claudegwd.openai_api.completions.response import CompletionStream, FinishReason, TextChoice, text_completion_body
 from claudegwd.openai_api.encode import encode
-from claudegwd.planning import plan_chat
 from claudegwd.public.bodies import read_body
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
-from claudegwd.translate.turn import Finished, Output, TextPiece
-from claudegwd.workers.question import Question
+from claudegwd.translate.answer.turn import Finished, Output, TextPiece
+from claudegwd.workers.question.question import Question
 
 
 async def completions() -> Response:

@@ -2,8 +2,8 @@
 
 from quart import Response, g, jsonify
 
-from claudegwd.gateway import Gateway
-from claudegwd.status import active_sessions, condition
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.status import active_sessions, condition
 
 # Who looks whether we live does not stand in line with work.
 URGENT = ("/livez", "/readyz", "/health")

@@ -6,8 +6,8 @@ import msgspec
 import trio
 
 from claudegwd.fetching.fetch import Fetcher
-from claudegwd.gateway import Gateway
-from claudegwd.openai_api.chat_request import ChatRequest, ImagePart, Message
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.openai_api.chat.request import ChatRequest, ImagePart, Message
 from claudegwd.openai_api.errors import InvalidRequest
 
 # At once and in all: each fetch is a connection and up to 10 MB, and the client waits for the slowest.

@@ -9,7 +9,7 @@ import trio
 from quart import Response, g, request
 from quart_trio import QuartTrio
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.meter import Admission, Limits, Meter
 from claudegwd.public import access, messages
 from claudegwd.public.app import Route, new_app, note_request

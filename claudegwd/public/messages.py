@@ -8,7 +8,8 @@ from secrets import token_hex
 import msgspec
 from quart import Response, g, request
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.planning import plan_messages
 from claudegwd.messages_api.assemble import message_body
 from claudegwd.messages_api.confined import check_confined
 from claudegwd.messages_api.made import Event, MadeMessage
@@ -18,13 +19,12 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InternalError
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
-from claudegwd.planning import plan_messages
 from claudegwd.public.bodies import read_body
 from claudegwd.public.protocol import VERSION_HEADER
 from claudegwd.public.reply import Reply, Stream, usage_of, worker_headers
-from claudegwd.translate.estimate import prompt_tokens
-from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Finished, Output, Reasoning, TextPiece, Verbatim
+from claudegwd.translate.answer.turn import Finished, Output, Reasoning, TextPiece, Verbatim
+from claudegwd.translate.request.estimate import prompt_tokens
+from claudegwd.translate.request.plan import Plan
 
 _JSON = "application/json"
 

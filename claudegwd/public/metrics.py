@@ -5,9 +5,9 @@ from itertools import chain
 import trio
 from quart import Response, g
 
-from claudegwd import gauges, usage_metrics
-from claudegwd.gateway import Gateway
-from claudegwd.metrics import CONTENT_TYPE, written
+from claudegwd.gateway import gauges, usage_metrics
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.metrics import CONTENT_TYPE, written
 
 
 async def metrics() -> Response:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import trio
 
 from claudegwd.public.choice import Choice
-from claudegwd.translate.turn import Output
+from claudegwd.translate.answer.turn import Output
 
 # How far the questions of one request may run ahead of its reader, in batches, all together.
 MIXED_BATCHES = 64

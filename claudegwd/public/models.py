@@ -2,7 +2,7 @@
 
 from quart import Response, g, request
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
 from claudegwd.messages_api import models as anthropic
 from claudegwd.openai_api import models as bodies
 from claudegwd.public.protocol import is_anthropic

@@ -4,10 +4,10 @@ from functools import cache
 
 from quart import Response, current_app, g
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
 from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.description.document import describe
 from claudegwd.openai_api.encode import encode
-from claudegwd.openai_api.openapi import describe
 
 # Where public_app leaves its routes: (method, path, open) each.
 ROUTES_KEY = "PUBLIC_ROUTES"

@@ -12,14 +12,14 @@ from typing import Protocol
 import trio
 from quart import Response
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.metrics import Asked
 from claudegwd.ledger.entry import CLIENT_GONE, Line, Sums, minute_of
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
 from claudegwd.limits.spending import Reservation
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log, log_content
-from claudegwd.metrics import Asked
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError, InvalidRequest
 from claudegwd.openai_api.sse import CONTENT_TYPE
@@ -28,12 +28,12 @@ from claudegwd.public.booking import Booking
 from claudegwd.public.choice import Choice
 from claudegwd.public.mixing import first_of_all, mixed_outputs
 from claudegwd.public.requests import Call, Record, milliseconds_since, this_call
-from claudegwd.translate.answer import Answer
-from claudegwd.translate.estimate import answer_tokens, most_tokens, prompt_tokens, used_tokens
-from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import Finished, Output, TokenCount
-from claudegwd.workers.question import Question
-from claudegwd.workers.running_request import RunningRequest
+from claudegwd.translate.answer.answer import Answer
+from claudegwd.translate.answer.turn import Finished, Output, TokenCount
+from claudegwd.translate.request.estimate import answer_tokens, most_tokens, prompt_tokens, used_tokens
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.question.question import Question
+from claudegwd.workers.question.running_request import RunningRequest
 from claudegwd.workspaces.question import WorkspaceQuestion
 
 # Proxies and clients give up on a silent connection after 30 to 60 s.

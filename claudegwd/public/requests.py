@@ -18,14 +18,14 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
 from werkzeug.routing import Map, MapAdapter
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
 from claudegwd.ledger.entry import CLIENT_GONE, FAILED, Line, Sums, minute_of
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
-from claudegwd.overriding import overriding
 from claudegwd.public.bodies import Request
+from claudegwd.servers.overriding import overriding
 
 _SLASHES = re.compile("/{2,}")
 _CLIENTS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

@@ -8,24 +8,22 @@ from typing import Any
 
 import trio
 
-from claudegwd.openai_api.chat_request import ChatRequest
+from claudegwd.gateway.planning import plan_chat
+from claudegwd.openai_api.chat.request import ChatRequest
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import GatewayError, UpstreamUnavailable
-from claudegwd.openai_api.responses_compaction import compacted, summarising
-from claudegwd.openai_api.responses_items import CompactionItem
-from claudegwd.openai_api.responses_request import ResponsesRequest
-from claudegwd.openai_api.responses_response import ResponseObject, compaction_body
-from claudegwd.openai_api.responses_stream import ResponsesStream
+from claudegwd.openai_api.responses.compaction import compacted, summarising
+from claudegwd.openai_api.responses.items import CompactionItem
+from claudegwd.openai_api.responses.request import ResponsesRequest
+from claudegwd.openai_api.responses.response import ResponseObject, compaction_body
+from claudegwd.openai_api.responses.stream import ResponsesStream
 from claudegwd.openai_api.usage import Usage
-from claudegwd.planning import plan_chat
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.reply import Reply, worker_headers
 from claudegwd.public.requests import Call
 from claudegwd.store.responses import KeptResponse
-from claudegwd.translate.answer import Answer
-from claudegwd.translate.estimate import prompt_tokens
-from claudegwd.translate.plan import Plan
-from claudegwd.translate.turn import (
+from claudegwd.translate.answer.answer import Answer
+from claudegwd.translate.answer.turn import (
     Cited,
     Finished,
     Output,
@@ -38,7 +36,9 @@ from claudegwd.translate.turn import (
     ToolArguments,
     ToolStart,
 )
-from claudegwd.workers.question import Question
+from claudegwd.translate.request.estimate import prompt_tokens
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.question.question import Question
 
 Opened = tuple[ResponsesStream, Iterable[bytes], Callable[[int, Output], bytes | None]]
 

@@ -4,21 +4,21 @@ import msgspec
 import trio
 from quart import Response, g, jsonify, request
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.planning import plan_chat
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InvalidRequest, NotFound, UnsupportedParameter
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
-from claudegwd.openai_api.responses_request import parse_responses_request, read_responses_request
-from claudegwd.openai_api.responses_response import lost_body, page_of_items, parse_items_page
-from claudegwd.planning import plan_chat
+from claudegwd.openai_api.responses.request import parse_responses_request, read_responses_request
+from claudegwd.openai_api.responses.response import lost_body, page_of_items, parse_items_page
 from claudegwd.public import background
 from claudegwd.public.bodies import read_body
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.requests import this_call
 from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.responses import KeptResponse, OwnResponses
-from claudegwd.translate.estimate import prompt_tokens
+from claudegwd.translate.request.estimate import prompt_tokens
 
 _JSON = "application/json"
 

@@ -16,15 +16,15 @@ import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
 from werkzeug.datastructures import Headers
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.clients import Client
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log, log_content
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import BodyTooLarge, GatewayError, InternalError, RateLimitExceeded
 from claudegwd.openai_api.fields import Fields
-from claudegwd.openai_api.responses_messages import Create, error_message, event_messages, read_message
-from claudegwd.openai_api.responses_request import read_responses_request
+from claudegwd.openai_api.responses.messages import Create, error_message, event_messages, read_message
+from claudegwd.openai_api.responses.request import read_responses_request
 from claudegwd.public import access
 from claudegwd.public.requests import Application, Call, Record, ending, over, request_id
 from claudegwd.public.response_making import ResponseMaking

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from quart import Response, g, request
 
-from claudegwd.gateway import Gateway
+from claudegwd.gateway.gateway import Gateway
 from claudegwd.ledger.query import UsageQueryError, read_query
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InternalError, InvalidRequest

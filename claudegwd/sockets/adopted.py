@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
 
-from claudegwd.systemd import Inherited
+from claudegwd.daemon.systemd import Inherited
 
 
 def adopted(

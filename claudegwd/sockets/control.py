@@ -19,9 +19,9 @@ from typing import Final, Self
 
 from claudegwd.config import ConfigError
 from claudegwd.contract import MAX_SOCKET_PATH_BYTES
+from claudegwd.daemon.systemd import Inherited
 from claudegwd.sockets.adopted import adopted
 from claudegwd.sockets.problems import SocketError
-from claudegwd.systemd import Inherited
 
 # People and a monitor or two.
 BACKLOG: Final = 64

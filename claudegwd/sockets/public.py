@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from claudegwd.config import split_bind
+from claudegwd.daemon.systemd import Inherited
 from claudegwd.sockets.adopted import adopted
 from claudegwd.sockets.problems import SocketError
-from claudegwd.systemd import Inherited
 
 # Connections that wait while all workers are busy; the kernel cuts it to net.core.somaxconn (4096).
 BACKLOG: Final = 1024

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from claudegwd.claude_cli.events import ContentBlock
+from claudegwd.translate.answer.blocks import OpenBlock
+from claudegwd.translate.answer.literals import joined
+from claudegwd.translate.answer.outputs import ServerToolInput, ServerToolResult
 from claudegwd.translate.arguments import as_object
-from claudegwd.translate.blocks import OpenBlock
-from claudegwd.translate.literals import joined
-from claudegwd.translate.outputs import ServerToolInput, ServerToolResult
 
 # Of one search: the upstream's own gives ten.
 MAX_PAGES = 100

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from claudegwd.translate.answer.outputs import Finished
 from claudegwd.translate.arguments import canonical
-from claudegwd.translate.history import Entry
-from claudegwd.translate.outputs import Finished
-from claudegwd.translate.plan import Plan
+from claudegwd.translate.request.history import Entry
+from claudegwd.translate.request.plan import Plan
 
 # Of all clients together: an answer with its thinking is about 10 kB, so these are some thousand tool calls back.
 MAX_BYTES = 32 * 1024 * 1024

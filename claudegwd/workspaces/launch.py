@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from claudegwd.claude_cli import workspace_launch
 from claudegwd.config.schema import WorkspaceConfig
-from claudegwd.workers.process import Launch
+from claudegwd.workers.process.process import Launch
 from claudegwd.workspaces import confine
 from claudegwd.workspaces.policy import Policy
 from claudegwd.workspaces.rules import parse_rule

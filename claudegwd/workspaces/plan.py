@@ -7,11 +7,11 @@ from typing import NoReturn
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import Client
 from claudegwd.messages_api.request import MessagesRequest
-from claudegwd.openai_api.chat_request import ChatRequest
+from claudegwd.openai_api.chat.request import ChatRequest
 from claudegwd.openai_api.errors import UnsupportedParameter
-from claudegwd.translate.catalogue import Model
-from claudegwd.translate.messages_plan import messages_plan
-from claudegwd.translate.plan import Plan, make_plan
+from claudegwd.translate.request.catalogue import Model
+from claudegwd.translate.request.messages_plan import messages_plan
+from claudegwd.translate.request.plan import Plan, make_plan
 
 # What the CLI decides itself where it works with its own tools. Nobody is worse off without them.
 _LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop")

@@ -20,12 +20,12 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import CliError, GatewayError, InternalError
 from claudegwd.redact import redact
-from claudegwd.translate.outputs import Failed, Finished, Output, Started
-from claudegwd.translate.plan import Plan
-from claudegwd.workers.output_channel import MAX_UNREAD_BATCHES, Batch
-from claudegwd.workers.process import CliProcess
-from claudegwd.workers.question import Question
-from claudegwd.workers.scratch import remove
+from claudegwd.translate.answer.outputs import Failed, Finished, Output, Started
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.process.process import CliProcess
+from claudegwd.workers.process.scratch import remove
+from claudegwd.workers.question.question import Question
+from claudegwd.workers.worker.output_channel import MAX_UNREAD_BATCHES, Batch
 from claudegwd.workspaces.actions import one_line, shown
 from claudegwd.workspaces.grants import Grant
 from claudegwd.workspaces.launch import PreparedProcess, policy_of, prepare

@@ -1,7 +1,7 @@
 """A conversation as the lines that a fresh CLI in a workspace is told it by. Pure."""
 
 from claudegwd.claude_cli import commands
-from claudegwd.translate.plan import Plan
+from claudegwd.translate.request.plan import Plan
 
 
 def transcript(plan: Plan) -> list[bytes]:

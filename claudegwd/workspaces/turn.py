@@ -7,9 +7,18 @@ from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.causes import text_of
 from claudegwd.claude_cli.tool_lines import ToolAsked, ToolCalled, ToolReturned, tool_lines
 from claudegwd.keys.failures import classify
-from claudegwd.translate.counts import count_tokens
-from claudegwd.translate.literals import literal_of
-from claudegwd.translate.outputs import After, Failed, Finished, Output, Reasoning, Started, TextPiece, TokenCount
+from claudegwd.translate.answer.counts import count_tokens
+from claudegwd.translate.answer.literals import literal_of
+from claudegwd.translate.answer.outputs import (
+    After,
+    Failed,
+    Finished,
+    Output,
+    Reasoning,
+    Started,
+    TextPiece,
+    TokenCount,
+)
 from claudegwd.workspaces.actions import outcome, shown
 
 _EMPTY = b'""'

@@ -10,11 +10,11 @@ import trio
 from claudegwd.config.schema import Config, WorkspaceConfig
 from claudegwd.limits.clients import Client
 from claudegwd.openai_api.errors import CliError, Overloaded
-from claudegwd.translate.plan import Plan
-from claudegwd.workers.known_cli import KnownCli
-from claudegwd.workers.question import Question
-from claudegwd.workers.questions import Questions
-from claudegwd.workers.scratch import Scratch
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.cli.known_cli import KnownCli
+from claudegwd.workers.process.scratch import Scratch
+from claudegwd.workers.question.question import Question
+from claudegwd.workers.question.questions import Questions
 from claudegwd.workspaces.approvals import Approvals
 from claudegwd.workspaces.grants import Grants
 from claudegwd.workspaces.overview import overview

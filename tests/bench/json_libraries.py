@@ -18,8 +18,8 @@ import pydantic
 
 from claudegwd.claude_cli.events import decode_event
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.chat_request import parse_chat_request
-from claudegwd.openai_api.chat_response import ChatChoice, ChatStream, Usage, completion_body
+from claudegwd.openai_api.chat.request import parse_chat_request
+from claudegwd.openai_api.chat.response import ChatChoice, ChatStream, Usage, completion_body
 
 # The fastest of so many rounds: other programs can only make one slower.
 ROUNDS = 9

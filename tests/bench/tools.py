@@ -7,7 +7,7 @@ from typing import Any
 import trio
 
 from claudegwd.openai_api.tools import Tool
-from claudegwd.translate.tools import tool_set
+from claudegwd.translate.request.tools import tool_set
 from tests.bench.direct import direct_cli
 from tests.bench.field import MODEL, Field, question, wait_until_idle
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from claudegwd import daemon_states
-from claudegwd.daemon_states import DaemonEvent, DaemonState
+from claudegwd.gateway import daemon_states
+from claudegwd.gateway.daemon_states import DaemonEvent, DaemonState
 from claudegwd.keys import states as key_states
 from claudegwd.keys.states import KeyEvent, KeyState
 from claudegwd.transitions import ImpossibleTransition, Transitions, after
-from claudegwd.translate import turn_states
-from claudegwd.translate.turn_states import TurnEvent, TurnState
-from claudegwd.workers import states as worker_states
-from claudegwd.workers.states import WorkerEvent, WorkerState
+from claudegwd.translate.answer import turn_states
+from claudegwd.translate.answer.turn_states import TurnEvent, TurnState
+from claudegwd.workers.worker import states as worker_states
+from claudegwd.workers.worker.states import WorkerEvent, WorkerState
 
 MACHINES: list[tuple[Transitions[Any, Any], type[Enum], type[Enum]]] = [
     (daemon_states.TRANSITIONS, DaemonState, DaemonEvent),

@@ -8,7 +8,7 @@ import pytest
 
 from claudegwd.demo.replies import blocks, echo, refusal, say
 from claudegwd.demo.script import RecordedRequest, ScriptedReply, ScriptedUsage, Text
-from claudegwd.translate.history import CONTINUE
+from claudegwd.translate.request.history import CONTINUE
 from tests.e2e.harness import MODEL, Running, secret
 
 pytestmark = pytest.mark.cli

@@ -10,7 +10,7 @@ import pytest
 
 from claudegwd.demo.replies import say
 from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, ScriptedUsage, Text, ToolUse
-from claudegwd.openai_api.responses_compaction import SUMMARISE, SUMMARY_HEAD
+from claudegwd.openai_api.responses.compaction import SUMMARISE, SUMMARY_HEAD
 from tests.e2e.harness import MODEL, Running, running, secret
 from tests.openai_description import validator
 

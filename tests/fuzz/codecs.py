@@ -19,17 +19,17 @@ from typing import Any
 from claudegwd.claude_cli.events import EventError, decode_event
 from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.chat_request import parse_chat_request
-from claudegwd.openai_api.completions_request import parse_completions_request
+from claudegwd.openai_api.chat.request import parse_chat_request
+from claudegwd.openai_api.completions.request import parse_completions_request
 from claudegwd.openai_api.errors import CallerError
-from claudegwd.openai_api.older_gateway import parse_project, parse_session
-from claudegwd.openai_api.responses_request import ResponsesRequest, parse_responses_request
+from claudegwd.openai_api.older_gateway.resources import parse_project, parse_session
+from claudegwd.openai_api.responses.request import ResponsesRequest, parse_responses_request
 from claudegwd.store.responses import KeptResponse, KeptResponses
 from claudegwd.store.sealing import Seal
 from claudegwd.transitions import ImpossibleTransition
-from claudegwd.translate.catalogue import Model
-from claudegwd.translate.plan import make_plan
-from claudegwd.translate.turn import TurnError
+from claudegwd.translate.answer.turn import TurnError
+from claudegwd.translate.request.catalogue import Model
+from claudegwd.translate.request.plan import make_plan
 from tests.fuzz import mutate
 from tests.fuzz.seeds import BODIES, LINES
 

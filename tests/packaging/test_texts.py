@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from claudegwd.daemon import DRAIN_SECONDS
+from claudegwd.daemon.daemon import DRAIN_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SAYING = ("docs/operations.md", *(f"packaging/{name}" for name in (

@@ -6,7 +6,7 @@ import pytest
 
 from claudegwctl.watching import texts
 from claudegwctl.watching.columns import fitted
-from claudegwd.workers.running_request import RequestState
+from claudegwd.workers.question.running_request import RequestState
 from tests.claudegwctl.commands.test_status import STATUS
 
 USAGE = {"requests": 42, "errors": 2, "prompt_tokens": 12345, "completion_tokens": 678, "cost_usd": 1.5}

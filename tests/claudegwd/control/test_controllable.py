@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from claudegwd.control.controllable import Controllable, Reloadable
-from claudegwd.gateway import Gateway
-from claudegwd.reloader import Reloader
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.reloader import Reloader
 from tests.small_gateway import SmallGateway
 
 METHODS = [

@@ -8,7 +8,7 @@ from claudegwd.keys.answers import CannotRotate, UnknownKey
 from claudegwd.keys.parse import KeysError
 from claudegwd.openai_api.errors import ShuttingDown
 from claudegwd.store.database import StateError
-from claudegwd.workers.binary import NoCliError
+from claudegwd.workers.cli.binary import NoCliError
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import json
 
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.chat_request import parse_chat_request
+from claudegwd.openai_api.chat.request import parse_chat_request
 
 
 def test_a_hundred_large_tools_and_a_long_history_pass() -> None:

@@ -1,6 +1,7 @@
 """Every parameter of OpenAI's description has a place: honoured, refused or ignored, in one of them only."""
 
-from claudegwd.openai_api import chat_request, completions_request
+from claudegwd.openai_api.chat import request as chat_request
+from claudegwd.openai_api.completions import request as completions_request
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.parameters import IGNORED, REFUSED, name_what_is_ignored
 from tests.openai_description import properties

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from claudegwd.config import Config
+from claudegwd.gateway.request_counts import RequestCounts
 from claudegwd.limits.clients import ClientBook
 from claudegwd.limits.meter import Limits
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.public.app import ROUTES, public_app
-from claudegwd.request_counts import RequestCounts
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
 

@@ -21,7 +21,7 @@ from claudegwd.public.bodies import (
     RequestBody,
 )
 from tests.claudegwd.public.test_app import gateway
-from tests.claudegwd.test_serving import PATIENCE, Running, running
+from tests.claudegwd.servers.test_serving import PATIENCE, Running, running
 
 POST = "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {type}\r\n"
 JSON = POST.format(path="/v1/chat/completions", type="application/json").encode()

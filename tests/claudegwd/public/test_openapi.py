@@ -3,7 +3,7 @@
 import re
 
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.openapi import OPERATIONS, describe
+from claudegwd.openai_api.description.document import OPERATIONS, describe
 from claudegwd.public.app import ROUTES
 
 

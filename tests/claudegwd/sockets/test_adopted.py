@@ -3,8 +3,8 @@ from __future__ import annotations
 import os
 import socket
 
+from claudegwd.daemon.systemd import Inherited
 from claudegwd.sockets.adopted import adopted
-from claudegwd.systemd import Inherited
 
 
 def test_only_listening_streams_of_the_family() -> None:

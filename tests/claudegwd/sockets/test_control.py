@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from claudegwd.config import ConfigError
+from claudegwd.daemon.systemd import Inherited
 from claudegwd.sockets.control import open_control
 from claudegwd.sockets.problems import SocketError
-from claudegwd.systemd import Inherited
 
 NOBODY = 65534
 

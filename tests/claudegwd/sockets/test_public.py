@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from claudegwd.daemon.systemd import Inherited
 from claudegwd.sockets.problems import SocketError
 from claudegwd.sockets.public import PublicListeners, keep_name, open_public
-from claudegwd.systemd import Inherited
 
 
 @pytest.fixture

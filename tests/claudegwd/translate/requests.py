@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.chat_request import ChatRequest, parse_chat_request
+from claudegwd.openai_api.chat.request import ChatRequest, parse_chat_request
 
 Body = dict[str, Any]
 HI: list[Body] = [{"role": "user", "content": "hi"}]

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from claudegwd.translate.answer import Answer, ServerUses
-from claudegwd.translate.outputs import Finished, Output, ServerToolInput, ServerToolResult, ServerToolStart
+from claudegwd.translate.answer.answer import Answer, ServerUses
+from claudegwd.translate.answer.outputs import Finished, Output, ServerToolInput, ServerToolResult, ServerToolStart
+from claudegwd.translate.answer.turn import Turn
+from claudegwd.translate.request.tools import ToolSet
 from claudegwd.translate.server_tools import MAX_PAGES
-from claudegwd.translate.tools import ToolSet
-from claudegwd.translate.turn import Turn
 from tests.claudegwd.translate.upstream import arguments, block, closed, opened, whole
 
 PAGE = {"type": "web_search_result", "url": "https://a.example/", "title": "A"}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from claudegwd.translate.catalogue import Model
-from claudegwd.translate.history import canonical_answer, chain
-from claudegwd.translate.outputs import After, Finished, TokenCount
-from claudegwd.translate.plan import Plan, make_plan
+from claudegwd.translate.answer.outputs import After, Finished, TokenCount
+from claudegwd.translate.request.catalogue import Model
+from claudegwd.translate.request.history import canonical_answer, chain
+from claudegwd.translate.request.plan import Plan, make_plan
 from claudegwd.translate.signatures import Signatures
 from tests.claudegwd.translate.requests import Body, assistant, call, chat, function, result, user
 

@@ -9,10 +9,10 @@ from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import ANONYMOUS, Client
 from claudegwd.messages_api.request import MessagesRequest, read_messages_request
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.chat_request import ChatRequest, parse_chat_request
+from claudegwd.openai_api.chat.request import ChatRequest, parse_chat_request
 from claudegwd.openai_api.errors import UnsupportedParameter
 from claudegwd.openai_api.fields import Fields
-from claudegwd.translate.catalogue import Model
+from claudegwd.translate.request.catalogue import Model
 from claudegwd.workspaces.plan import (
     in_workspace,
     may_use,

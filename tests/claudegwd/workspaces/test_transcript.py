@@ -7,9 +7,9 @@ import pytest
 
 from claudegwd.limits.clients import ANONYMOUS
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.chat_request import parse_chat_request
-from claudegwd.translate.catalogue import Model
-from claudegwd.translate.plan import Plan
+from claudegwd.openai_api.chat.request import parse_chat_request
+from claudegwd.translate.request.catalogue import Model
+from claudegwd.translate.request.plan import Plan
 from claudegwd.workspaces.plan import workspace_plan
 from claudegwd.workspaces.transcript import system_prompt, transcript
 

@@ -8,8 +8,8 @@ import pytest
 
 from claudegwd.claude_cli.tool_lines import ToolAsked
 from claudegwd.keys.failures import FailureKind
-from claudegwd.translate.literals import joined
-from claudegwd.translate.outputs import Failed, Finished, Reasoning, Started, TextPiece, TokenCount
+from claudegwd.translate.answer.literals import joined
+from claudegwd.translate.answer.outputs import Failed, Finished, Reasoning, Started, TextPiece, TokenCount
 from claudegwd.workspaces.turn import Acknowledged, Told, WorkspaceTurn
 
 

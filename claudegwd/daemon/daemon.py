@@ -1,0 +1,278 @@
+"""The daemon: its nursery tree, and the order in which it starts and stops."""
+
+import logging
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import trio
+from quart_trio import QuartTrio
+
+from claudegwd import contract
+from claudegwd.config.check import auth_required
+from claudegwd.config.load import Loaded
+from claudegwd.control.app import control_app
+from claudegwd.control.controllable import Controls
+from claudegwd.daemon.demo_greeting import greet
+from claudegwd.daemon.own_files import ControlFace, hold_own_files
+from claudegwd.daemon.systemd import Notifier, forget_inherited, inherited, take_watchdog_mark, watchdog_interval
+from claudegwd.demo.demo import KEYS as DEMO_KEYS
+from claudegwd.demo.demo import demo
+from claudegwd.demo.endpoint import ScriptedEndpoint
+from claudegwd.gateway.daemon_states import DaemonEvent
+from claudegwd.gateway.gateway import Gateway, load_gateway
+from claudegwd.gateway.reloader import Reloader
+from claudegwd.gateway.status import condition
+from claudegwd.keys.file import KeysSource, load_keys
+from claudegwd.keys.key import UpstreamKey
+from claudegwd.logs import LogHandler, LogRing, log
+from claudegwd.logs import event as log_event
+from claudegwd.notify.notice import of_watchdog
+from claudegwd.public.app import public_app
+from claudegwd.public.health import URGENT
+from claudegwd.public.inside import inside_app
+from claudegwd.redact import know_tokens
+from claudegwd.servers.serving import Server, connections_within
+from claudegwd.sockets.control import open_control
+from claudegwd.sockets.public import KEPT_PREFIX, open_public
+from claudegwd.store.database import open_database
+from claudegwd.store.state_lock import StateLock
+from claudegwd.supervised import supervised
+
+# How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
+DRAIN_SECONDS = 60.0
+# systemd is asked for this much more time, again and again, while answers are running.
+EXTEND_SECONDS = 15.0
+FIRST_SPARE_SECONDS = 5.0  # seen: 0.6; the demo then says that it is ready all the same
+STATUS_SECONDS = 5.0
+# A CLI in a workspace has a few requests under way at once; what else asks there may wait.
+INSIDE_CONNECTIONS = 32
+
+STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
+# What logrotate and others send to have files opened anew. We have none, and by default these end a process.
+HARMLESS = frozenset({signal.SIGUSR1, signal.SIGUSR2})
+RECEIVED = (*STOPPING, *HARMLESS, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonOptions:
+    """What the command line says beside the configuration."""
+
+    config: Path | None = None
+    demo: bool = False
+
+
+async def run(
+    loaded: Loaded, options: DaemonOptions, handler: LogHandler, logs: LogRing, env: Mapping[str, str]
+) -> None:
+    """Run until SIGTERM or SIGINT and drained. Raises what prevents the start (SocketError, KeysError, NoCliError…)."""
+    notifier = Notifier()
+    passed = inherited(os.environ, os.getpid())
+    forget_inherited(os.environ)
+    hang_up_ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
+    # Those that come when stopping is over are delivered again where the receiver ends: they must find the process
+    # cleaning up, and not end it. A function, unlike SIG_IGN, is not handed down to the CLI.
+    for number in RECEIVED:
+        signal.signal(number, lambda *_: None)
+    with ExitStack() as stack, trio.open_signal_receiver(*RECEIVED) as signals:
+        public = open_public(loaded.config.server.bind, passed)
+        stack.callback(public.close)
+        auth_required(loaded.config, public.binds)  # a socket unit may have opened wider than the configuration says
+        control = stack.enter_context(
+            open_control(
+                contract.daemon_socket_path(env, loaded.config.control.socket), loaded.config.control.group, passed
+            )
+        )
+        lock = stack.enter_context(closing(StateLock(contract.state_directory(env))))
+        await lock.take()
+        database = stack.enter_context(closing(open_database(env)))
+        async with trio.open_nursery() as nursery:
+            keys = await _demo_keys(nursery) if options.demo else await _keys(loaded, env)
+            know_tokens([*(key.token for key in keys.keys), *loaded.secrets.api_keys])
+            for note in (*loaded.warnings, *keys.notes):
+                log_event(log, logging.WARNING, "a note on the configuration", problem=note)
+            gateway = await load_gateway(loaded, keys, database, logs, env)
+            gateway.binds = public.binds
+            fixed_keys = keys if options.demo else None
+            reloader = Reloader(gateway, loaded, handler, config_option=options.config, fixed_keys=fixed_keys)
+            if not await _start(nursery, gateway):
+                nursery.cancel_scope.cancel()
+                return
+            await _tell_of_watchdog(gateway, env)
+            room = connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0], gateway.config.workers.max)
+            sockets = [listener.socket for listener in public.listeners]
+            server = Server(public_app(gateway), sockets, URGENT, room, gateway.config.server.max_body_bytes)
+            await nursery.start(server.serve)
+            gateway.workspaces.serve = partial(_serve_inside, inside_app(gateway))
+            face = ControlFace(control_app(Controls(gateway, reloader)), control, nursery)
+            await face.start()
+            for name in public.stale:
+                notifier.forget(name)
+            for listener in public.listeners:
+                if listener.name.startswith(KEPT_PREFIX):  # a socket unit keeps its own
+                    notifier.keep(listener.name, listener.socket)
+            watchdog = watchdog_interval(os.environ, os.getpid())
+            for task, name in (
+                (reloader.follow_keys, "following the keys"),
+                (partial(hold_own_files, face, database, lock), "the daemon's own files"),
+                (partial(_report, gateway, notifier, watchdog), "the report to systemd"),
+            ):
+                nursery.start_soon(supervised, task, name)
+            notifier.ready(_status_line(gateway))
+            if options.demo:
+                await _first_spare(gateway)
+            log_event(log, logging.INFO, "ready", version=gateway.version, bind=", ".join(gateway.binds))
+            if options.demo:
+                greet(gateway)
+            await _until_stopped(signals, reloader, hang_up_ends=hang_up_ends)
+            await _drain(gateway, server, notifier, signals)
+            face.end()
+            nursery.cancel_scope.cancel()
+    log_event(log, logging.INFO, "stopped")
+
+
+async def _start(nursery: trio.Nursery, gateway: Gateway) -> bool:
+    """Start the gateway; False if it was told to end meanwhile: a CLI that says nothing is waited for half a minute."""
+    # Only these two: a SIGHUP waits in the receiver around this one until there is something to reload.
+    with trio.CancelScope() as scope, trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as both:
+            both.start_soon(_cancel_when_told, signals, scope)
+            await nursery.start(gateway.run)
+            both.cancel_scope.cancel()
+    return not scope.cancelled_caught
+
+
+async def _tell_of_watchdog(gateway: Gateway, env: Mapping[str, str]) -> None:
+    at = await trio.to_thread.run_sync(take_watchdog_mark, contract.state_directory(env))
+    if at is not None:
+        log_event(log, logging.ERROR, "the daemon before this one gave no sign of life and was ended by its watchdog")
+        gateway.notifications.tell(of_watchdog(at, time.time()))
+
+
+async def _cancel_when_told(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    number = await anext(signals)
+    log_event(log, logging.INFO, "stopping", signal=signal.Signals(number).name)
+    scope.cancel()
+
+
+async def _keys(loaded: Loaded, env: Mapping[str, str]) -> KeysSource:
+    setting = loaded.config.keys.file
+    path = contract.keys_path(env, loaded.path, setting)
+    return await trio.to_thread.run_sync(lambda: load_keys(path, env, required=bool(setting)))
+
+
+async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
+    endpoint = ScriptedEndpoint(demo)
+    base_url = await nursery.start(endpoint.serve)
+    keys = tuple(UpstreamKey(f"demo-{number}", token, base_url) for number, token in enumerate(DEMO_KEYS, 1))
+    return KeysSource(keys, "the demo", writable=False)
+
+
+async def _serve_inside(app: QuartTrio, listener: socket.socket) -> None:
+    """Answer a CLI in a workspace on its own listener, until cancelled."""
+    await Server(app, [listener], connections=INSIDE_CONNECTIONS).serve()
+
+
+async def _first_spare(gateway: Gateway) -> None:
+    """The first request of a newcomer should not be the one that waits for a process to start."""
+    with trio.move_on_after(FIRST_SPARE_SECONDS):
+        while not gateway.pool.counts()["spare"] and gateway.config.workers.spares:  # noqa: ASYNC110 - for a moment
+            await trio.sleep(FIRST_SPARE_SECONDS / 100)
+
+
+def _has_terminal() -> bool:
+    """Whether the process's controlling terminal is there; after it was closed it cannot be opened any more."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+async def _until_stopped(signals: object, reloader: Reloader, *, hang_up_ends: bool) -> None:
+    async for number in signals:  # type: ignore[attr-defined]
+        if number in HARMLESS:
+            log_event(log, logging.INFO, "a signal without effect: the log goes to stderr", signal=_name(number))
+            continue
+        if number in STOPPING or (hang_up_ends and not _has_terminal()):
+            log_event(log, logging.INFO, "stopping", signal=_name(number))
+            return
+        try:
+            await reloader.reload()
+        except Exception as error:  # noqa: BLE001 - a boundary: a bad configuration must not end the daemon
+            log_event(log, logging.ERROR, "the configuration was not reloaded", problem=str(error))
+
+
+async def _drain(gateway: Gateway, server: Server, notifier: Notifier, signals: object) -> None:
+    """Readiness goes first; then the answers end, and with them the connections; then everything is cut off.
+
+    Where the manager keeps our listeners, who connects now waits there for the next daemon, and whoever is connected
+    is answered, so a restart loses nothing. Elsewhere new requests are refused with the word to ask again. A second
+    signal ends the wait.
+    """
+    gateway.change(DaemonEvent.TOLD_TO_STOP)
+    notifier.stopping(_status_line(gateway))
+    if notifier.listens:
+        without_spares = msgspec.structs.replace(gateway.config.workers, spares=0)
+        gateway.pool.configure(without_spares, gateway.config.limits)
+    else:
+        gateway.pool.drain()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_ask_for_time, notifier)
+        patience = trio.CancelScope(deadline=trio.current_time() + DRAIN_SECONDS)
+        nursery.start_soon(_hurry_if_told_again, signals, server, patience)
+        await server.stop(DRAIN_SECONDS, kept=notifier.listens)
+        with patience:
+            await gateway.running.until_idle()  # what is made in the background has no connection
+        nursery.cancel_scope.cancel()
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name
+
+
+async def _hurry_if_told_again(signals: object, server: Server, patience: trio.CancelScope) -> None:
+    """A second Ctrl-C means now."""
+    async for number in signals:  # type: ignore[attr-defined]
+        if number in STOPPING:
+            log_event(log, logging.WARNING, "stopping at once", signal=_name(number))
+            server.hurry()
+            patience.cancel()
+
+
+async def _ask_for_time(notifier: Notifier) -> None:
+    while True:
+        notifier.extend(EXTEND_SECONDS)
+        await trio.sleep(EXTEND_SECONDS / 3)
+
+
+async def _report(gateway: Gateway, notifier: Notifier, watchdog: float | None) -> None:
+    """The watchdog's sign of life and the status line. It runs on the loop that it vouches for."""
+    every = min(STATUS_SECONDS, watchdog or STATUS_SECONDS)
+    shown = ""
+    while True:
+        if watchdog is not None and gateway.pool.is_alive():
+            notifier.alive()
+        line = _status_line(gateway)
+        if line != shown:
+            notifier.status(line)
+            shown = line
+        await trio.sleep(every)
+
+
+def _status_line(gateway: Gateway) -> str:
+    counts = gateway.pool.counts()
+    keys = len(gateway.ring)
+    return (
+        f"{condition(gateway).state}: {gateway.counts.active} requests, {gateway.pool.queued} queued; "
+        f"workers {counts['busy']} busy, {counts['idle']} idle, "
+        f"{counts['parked']} parked, {counts['spare']} spare; {keys or 'no'} keys"
+    )

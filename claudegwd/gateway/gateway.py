@@ -1,0 +1,305 @@
+"""The gateway: what the two faces share. It holds the parts together and decides little itself."""
+
+import logging
+import socket
+import time
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import trio
+
+from claudegwd.config.check import auth_required
+from claudegwd.config.load import Loaded
+from claudegwd.config.schema import Config
+from claudegwd.gateway.daemon_states import TRANSITIONS, DaemonEvent, DaemonState
+from claudegwd.gateway.key_log import log_key_news
+from claudegwd.gateway.launcher import Launcher
+from claudegwd.gateway.metrics import Metrics
+from claudegwd.gateway.news import connect, watch
+from claudegwd.gateway.offered_models import OfferedModels
+from claudegwd.gateway.request_counts import RequestCounts
+from claudegwd.gateway.sharing import Sharing, both
+from claudegwd.gateway.status import condition, described, status
+from claudegwd.keys.answers import Dead
+from claudegwd.keys.file import KeysSource
+from claudegwd.keys.ring import KeyRing
+from claudegwd.limits.clients import Client
+from claudegwd.limits.meter import Limits
+from claudegwd.logs import LogRing, log
+from claudegwd.logs import event as log_event
+from claudegwd.notify.notice import of_cli
+from claudegwd.notify.notifications import Notifications
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.errors import CliError, ModelNotFound
+from claudegwd.store.audit import Audit
+from claudegwd.store.background_record import BackgroundRecord
+from claudegwd.store.chat_sessions import ChatSessions
+from claudegwd.store.client_keys import ClientKeys
+from claudegwd.store.database import Database
+from claudegwd.store.keys import KeyMemory
+from claudegwd.store.ledger import Ledger
+from claudegwd.store.response_files import ResponseFiles
+from claudegwd.store.responses import KeptResponses
+from claudegwd.store.running_responses import RunningResponses
+from claudegwd.store.sealing import Seal, load_seal
+from claudegwd.supervised import supervised
+from claudegwd.transitions import after
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.cli.known_cli import KnownCli
+from claudegwd.workers.pool.pool import Pool
+from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
+from claudegwd.workers.process.process import Launch
+from claudegwd.workers.question.question import Question
+from claudegwd.workers.question.questions import Questions, Timing
+from claudegwd.workers.question.running_request import RunningRequest
+from claudegwd.workspaces.workspaces import Workspaces
+
+
+def own_version() -> str:
+    """Of the installed package."""
+    try:
+        return version("claudegwd")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def limits_of(config: Config) -> Limits:
+    """What a client may do that has no limits of its own."""
+    limits = config.limits
+    return Limits(limits.requests_per_minute, limits.tokens_per_minute, limits.concurrent_requests)
+
+
+async def load_gateway(
+    loaded: Loaded, keys: KeysSource, database: Database, logs: LogRing, env: Mapping[str, str]
+) -> "Gateway":
+    """A gateway, with what the last one left behind. Raises StateError, and NoCliError without a CLI."""
+    directory = database.path.parent if database.path is not None else None
+    seal = await trio.to_thread.run_sync(load_seal, directory)
+    clients = await ClientKeys.load(database, limits_of(loaded.config), loaded.secrets.api_keys)
+    return Gateway(loaded, keys, database, logs, env, clients, seal)
+
+
+class Gateway:
+    """One daemon's state. Made by `load_gateway`; `run` it in a nursery, then hand it to the two faces.
+
+    `config` is in effect.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        keys: KeysSource,
+        database: Database,
+        logs: LogRing,
+        env: Mapping[str, str],
+        clients: ClientKeys,
+        seal: Seal,
+    ) -> None:
+        self.config = loaded.config
+        self._loaded = loaded  # at the start
+        self.keys_source = keys
+        self.database = database
+        self.clients = clients
+        self.seal = seal
+        self.logs = logs
+        self.env = env
+        self.version = own_version()
+        self.started_at = time.time()
+        self.state = DaemonState.STARTING
+        self.drained_since: float | None = None  # the operator wants no new requests sent here
+        self.binds: list[str] = []
+        self.bounds = Bounds()
+        self.counts = RequestCounts()
+        self.running_requests: set[RunningRequest] = set()  # those that ask a model
+        self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
+        self.ring.by_headroom = self.config.keys.order == "headroom"
+        self.launcher = Launcher(self.config, self.ring, env)
+        self.offered = OfferedModels()
+        self.metrics = Metrics()
+        self.sessions = ChatSessions(database)
+        self.ledger = Ledger(database)
+        self.audit = Audit(database)
+        self.notifications = Notifications(database, env, socket.gethostname())
+        self.notifications.configure(self.config.notify)
+        self.responses = KeptResponses(keep_seconds=self.config.responses.keep_seconds)
+        self.response_files = ResponseFiles(database.path.parent if database.path is not None else None)
+        self.background = BackgroundRecord(database)
+        self.running = RunningResponses()
+        self.draining = trio.Event()
+        self.sharing: Sharing | None = None
+        self.sockets: Counter[str] = Counter()  # WebSockets that are open, by owner
+        self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
+        self.pool.on_waited = self.metrics.waited
+        self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())
+        timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
+        self.questions = Questions(self.pool, self.ring, timing, time.time)
+        self.workspaces = Workspaces(self.questions, self.launcher, env, partial(self.audit.note, None, None))
+        self.approvals = self.workspaces.approvals
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the workers and the questions until cancelled.
+
+        Started when a request could be answered. Raises CliError before that when the CLI does not start or is too old.
+        """
+        memory = KeyMemory(self.database, self.ring)
+        self.ring.on_news = log_key_news
+        await memory.load()
+        await self.notifications.load()
+        self.ring.on_change = memory.note
+        wanted = self.config.responses.keep == "disk"
+        await self.response_files.start(self.responses, self.seal, trio.current_time(), wanted=wanted)
+        await self.background.load()
+        await self.ledger.load_today()
+        await self.ledger.tell_spent(self.clients.book.spending)
+        connect(self.notifications, self.ring, self.clients.book.spending, self.approvals)
+        self.sharing = await Sharing.open(
+            self._loaded, self.env, socket.gethostname(), self.ring, partial(described, self)
+        )
+        try:
+            async with trio.open_nursery() as nursery:
+                if self.sharing is not None:
+                    self.clients.book.share = self.sharing.limits.share
+                    self.ring.on_change = both(memory.note, self.sharing.key_states.note)
+                    await nursery.start(self.sharing.run)
+                for task, name in (
+                    (memory.run, "the memory of the key ring"),
+                    (self.clients.run, "the totals of the clients"),
+                    (self.sessions.run, "the totals of the sessions"),
+                    (self.ledger.run, "the usage"),
+                    (self.audit.run, "the audit"),
+                    (self.response_files.run, "the files of kept responses"),
+                    (self.notifications.run, "the notifications"),
+                    (partial(watch, self), "the watch over what people are told of"),
+                    (self.metrics.watch_loop, "the lag of the event loop"),
+                ):
+                    nursery.start_soon(supervised, task, name)
+                await nursery.start(self.pool.run)
+                await nursery.start(self.questions.run)
+                try:
+                    self.take_cli(await self.launcher.learn(self.launcher.cli.binary, self._loaded))
+                except CliError:
+                    self.notifications.tell(of_cli(time.time()))
+                    raise
+                if self.config.workspaces:
+                    await self.workspaces.missing()
+                for lack in self.workspaces.unconfined(self.config.workspaces):
+                    log_event(log, logging.WARNING, "workspaces are not confined as they should be", problem=lack)
+                self.change(DaemonEvent.STARTED)
+                if fault := condition(self).problem:
+                    log_event(log, logging.WARNING, "no request can be answered yet", problem=fault)
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self.launcher.close()
+
+    def change(self, event: DaemonEvent) -> None:
+        """Take an event of the daemon's state table."""
+        self.state = after(TRANSITIONS, self.state, event)
+        if self.state is DaemonState.DRAINING:
+            self.draining.set()
+
+    def launch(self) -> Launch:
+        """How a new CLI process is started, with the configuration as it is now."""
+        if self.launcher.cli.client_log and self.pool.roster.starts.failed:
+            self.launcher.cli = self.launcher.cli.without_client_log()
+        return self.launcher.launch()
+
+    def configure_pool(self) -> None:
+        """Bring the pool to the configuration and the keys as they are now."""
+        whole = self.launcher.carries_whole()
+        self.pool.configure(self.config.workers, self.config.limits)
+        self.pool.carry(whole=whole, plain_system=whole and self.config.claude.system == "plain")
+
+    def take_cli(self, cli: KnownCli) -> None:
+        """Start new processes of this one; those that are busy end on theirs."""
+        other = cli.binary != self.launcher.cli.binary
+        self.launcher.cli = cli
+        self.configure_pool()
+        if other:
+            self.pool.renew()
+        self.offered.offer(self.config.claude, cli, self.config.workspaces)
+
+    def configure(self, config: Config) -> None:
+        """Let this be in effect, as far as it is the gateway's own."""
+        self.config = self.launcher.config = config
+        self.ring.cooldown_seconds = config.keys.cooldown_seconds
+        self.ring.by_headroom = config.keys.order == "headroom"
+        self.configure_pool()
+        self.questions.configure(config.limits, config.keys.hold_seconds)
+        self.notifications.configure(config.notify)
+        self.offered.offer(config.claude, self.launcher.cli, config.workspaces)
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    def ask(self, plan: Plan, *, client: Client, request_id: str, whole: bool) -> Question:
+        """Begin to answer; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
+        workspace = self.config.workspaces.get(plan.model.workspace)
+        if not plan.model.workspace:
+            return self.questions.ask(plan, request_id, whole=whole)
+        if workspace is None:
+            raise ModelNotFound("cannot go on in this workspace: it was removed in this moment", param="model")
+        return self.workspaces.ask(plan, request_id, workspace, client, whole=whole)
+
+    def needs_key(self) -> bool:
+        """Whether requests have to bring a client key."""
+        return auth_required(self.config, self.binds)
+
+    # -- status -------------------------------------------------------------------------------------------------------
+
+    def drain(self) -> bool:
+        """Be not ready, and serve all the same, until `undrain` or a restart; whether that is new."""
+        new = self.drained_since is None
+        if new:
+            self.drained_since = time.time()
+        return new
+
+    def undrain(self) -> bool:
+        """Be ready again; whether that is new."""
+        new = self.drained_since is not None
+        self.drained_since = None
+        return new
+
+    def cli_fails(self) -> bool:
+        """Whether processes of the CLI do not start any more."""
+        return self.pool.roster.starts.failed >= MAX_FAILED_STARTS
+
+    def dead_login(self) -> str:
+        """The login that the upstream refuses, where there are no keys; "" if there is none such."""
+        refused = not len(self.ring) and isinstance(self.ring.lack(time.time(), None), Dead)
+        return self.launcher.login.name if refused else ""
+
+    def look_at_login(self) -> None:
+        """Notice another login of the CLI: what was known of the last one does not hold for it."""
+        before = self.launcher.login.settings
+        if not self.launcher.login.changed():
+            return
+        self.ring.forget_login()
+        if before != self.launcher.login.settings and not len(self.ring):
+            self.configure_pool()
+            self.pool.renew()
+
+    async def machines(self) -> list[dict[str, Any]] | None:
+        """For the control face: a dict for each machine that shares the store; None if nothing is shared."""
+        return await self.sharing.machines.rows() if self.sharing is not None else None
+
+    def status(self) -> dict[str, Any]:
+        """For the control face: what `claudegwctl status` shows. No token, no content."""
+        return status(self)
+
+    async def models(self) -> list[dict[str, Any]]:
+        """For the control face: id, what the CLI is told, what it can do."""
+        return self.offered.rows()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """For the control face: a dict for each request that asks a model, the oldest first. No content."""
+        now = trio.current_time()
+        return [running.row(now) for running in sorted(self.running_requests, key=lambda running: running.started)]
+
+    def workers(self) -> list[dict[str, Any]]:
+        """For the control face: a dict for each worker."""
+        return self.pool.describe()

@@ -1,0 +1,87 @@
+"""Whether an upstream key works: one cheap question under it alone."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.planning import plan_chat
+from claudegwd.keys.answers import UnknownKey
+from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.key import KeyStatus, UpstreamKey
+from claudegwd.keys.parse import with_status
+from claudegwd.keys.ring import KeyRing
+from claudegwd.limits.clients import ANONYMOUS
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.openai_api.chat.request import parse_chat_request
+from claudegwd.openai_api.errors import GatewayError
+
+# The cheapest question that shows whether a key works.
+_TEST_BODY = b'{"model":"%s","max_tokens":16,"messages":[{"role":"user","content":"Say OK."}]}'
+
+
+async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
+    """Ask one cheap question under this key; an answer clears what stood against it. Raises UnknownKey."""
+    key = next((key for key in gateway.keys_source.keys if key.name == name), None)
+    if key is None:
+        raise UnknownKey(f"cannot find key {name!r}; `claudegwctl keys list` shows the names")
+    started = time.monotonic()
+    error = await _ask_under(gateway, key)
+    if error is None:
+        gateway.ring.clear(name)
+    log_event(
+        log, logging.INFO if error is None else logging.WARNING, "an upstream key was tested", key=name,
+        reason=error or "it answered",
+    )  # fmt: skip
+    row = next((row for row in gateway.ring.snapshot(time.time()) if row["name"] == name), {})
+    return {
+        "name": name,
+        "ok": error is None,
+        "state": row.get("state"),
+        "until": row.get("cooling_until"),
+        "error": error,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+async def _ask_under(gateway: Gateway, key: UpstreamKey) -> str | None:
+    ring = _Trial(key, gateway.ring)
+    # A limited key, or an upstream that is not there, is an answer, not a reason to wait.
+    timing = replace(gateway.questions.timing, hold=0.0, backs_off=False)
+    questions = gateway.questions.within(ring, timing)
+    wanted = parse_chat_request(_TEST_BODY % gateway.config.claude.default_model.encode(), gateway.bounds)
+    question = questions.ask(plan_chat(gateway, wanted, ANONYMOUS), f"test-{key.name}")
+    try:
+        await question.first()
+    except GatewayError as error:
+        return ring.cause or error.code or FailureKind.CLI.value
+    finally:
+        question.close()
+    return None
+
+
+class _Trial(KeyRing):
+    """Only the key that is tested, whatever its state. What it fails by, the ring of all keys is told."""
+
+    def __init__(self, key: UpstreamKey, ring: KeyRing) -> None:
+        super().__init__([with_status(key, KeyStatus.ACTIVE)], cooldown_seconds=ring.cooldown_seconds)
+        self.cause = ""
+        self._ring = ring
+
+    def failed(
+        self,
+        name: str,
+        kind: FailureKind,
+        now: float,
+        *,
+        model: str | None = None,
+        reset_at: float | None = None,
+        error: str = "",
+        digest: str | None = None,
+    ) -> None:
+        self.cause = error or kind.value
+        super().failed(name, kind, now, model=model, reset_at=reset_at, error=error)
+        self._ring.failed(name, kind, now, model=model, reset_at=reset_at, error=error, digest=digest)

@@ -1,0 +1,83 @@
+"""How CLI processes are started: which CLI, in which environment, with which login and flags."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import trio
+
+from claudegwd import contract
+from claudegwd.claude_cli import launch as cli_launch
+from claudegwd.config.load import Loaded
+from claudegwd.config.schema import Config
+from claudegwd.gateway.login import Login
+from claudegwd.gateway.offered_models import check_models
+from claudegwd.keys.ring import KeyRing
+from claudegwd.workers.cli.binary import find_binary
+from claudegwd.workers.cli.catalogue_probe import Found, keep, probe, read_kept
+from claudegwd.workers.cli.known_cli import KnownCli, learn
+from claudegwd.workers.process.process import Launch
+from claudegwd.workers.process.scratch import Scratch
+
+# Above parked_seconds, so that the CLI never gives up a tool call before we do.
+TOOL_GRACE_SECONDS = 60.0
+
+
+class Launcher:
+    """`config` is in effect. Close it at the end: the processes' homes are removed then."""
+
+    def __init__(self, config: Config, ring: KeyRing, env: Mapping[str, str]) -> None:
+        self.config = config
+        self.cli = KnownCli(find_binary(config.claude, env))
+        self.login = Login(env)
+        self._ring = ring
+        self._env = env
+        self.scratch = Scratch.make()
+
+    def close(self) -> None:
+        """Remove what processes were given to write to."""
+        self.scratch.remove()
+
+    def launch(self, cli: KnownCli | None = None) -> Launch:
+        """How a new process is started, of the CLI in use or of another one."""
+        cli = cli or self.cli
+        keys = len(self._ring) > 0
+        bare = cli_launch.uses_bare(keys_configured=keys, env=self._cli_env())
+        # With its own login, and so without --bare, the CLI has an event for what is looked for in that log.
+        client_log = bare and cli.client_log
+        whole = self.carries_whole(cli)
+        home = self.scratch.next()
+        env = cli_launch.environment(
+            self._cli_env(),
+            home=home,
+            keys_configured=keys,
+            tool_seconds=self.config.workers.parked_seconds + TOOL_GRACE_SECONDS,
+            client_log=client_log,
+        )
+        settings = None if keys else self.login.write_settings(self.scratch.root)
+        line = cli_launch.argv(cli.binary, bare=bare, client_log=client_log, whole=whole, settings=settings)
+        return Launch(line, env, home, warms_up=keys, whole=whole, goes_back=cli.goes_back)
+
+    def carries_whole(self, cli: KnownCli | None = None) -> bool:
+        """Whether requests go in whole. Under the CLI's own login what it says of a conversation stays its own."""
+        bare = cli_launch.uses_bare(keys_configured=len(self._ring) > 0, env=self._cli_env())
+        return bare and (cli or self.cli).whole and self.config.workers.carrier == "auto"
+
+    async def learn(self, binary: Path, loaded: Loaded) -> KnownCli:
+        """Ask a CLI what it can do. The one in use goes on meanwhile. Raises CliError, and ConfigError for a
+        configuration that counts on what it does not offer."""
+        cli = self.cli
+        if binary != cli.binary or not cli.version:
+            cli = await learn(KnownCli(binary), self.launch, self._probed)
+        check_models(loaded, cli)
+        return cli
+
+    async def _probed(self, launch: Launch) -> Found:
+        path = contract.state_directory(self._env) / "catalogue.json"
+        found = await trio.to_thread.run_sync(read_kept, path, launch)
+        if found is None:
+            found = await probe(launch, trio.current_time)
+            await trio.to_thread.run_sync(keep, path, launch, found)
+        return found
+
+    def _cli_env(self) -> Mapping[str, str]:
+        return self._env if len(self._ring) else self.login.env

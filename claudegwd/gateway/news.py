@@ -1,0 +1,73 @@
+"""What happens in the gateway that people are told of: from the parts that notice it to the notifications."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import trio
+
+from claudegwd.gateway.key_log import log_key_news
+from claudegwd.keys.news import TOLD, KeyNews
+from claudegwd.keys.ring import KeyRing
+from claudegwd.limits.budget import Budget
+from claudegwd.limits.spending import Spending
+from claudegwd.notify.notice import of_approval, of_budget, of_cli, of_key, of_login, of_window
+from claudegwd.notify.notifications import Notifications
+from claudegwd.workspaces.approvals import WAIT_SECONDS, Approvals
+
+# How often the CLI's starts and the login are looked at: nobody calls us when those change.
+WATCH_SECONDS: Final = 1.0
+
+
+class Watched(Protocol):
+    """The gateway, as far as it is watched."""
+
+    notifications: Notifications
+
+    def cli_fails(self) -> bool:
+        """Whether processes of the CLI do not start any more."""
+        ...
+
+    def dead_login(self) -> str:
+        """The login that the upstream refuses, where there are no keys; "" if there is none such."""
+        ...
+
+
+def connect(notifications: Notifications, ring: KeyRing, spending: Spending, approvals: Approvals) -> None:
+    """Have told what changes of keys, limit windows and budgets from now on, and what people are asked for."""
+
+    def of_ring(news: KeyNews) -> None:
+        log_key_news(news)
+        if news.reason == TOLD:
+            return
+        for notice in of_key(news, notifications.clock()):
+            notifications.tell(notice)
+
+    def full(key: str, window: str, used: float, resets: float | None) -> None:
+        notifications.tell(of_window(key, window, used, resets, notifications.clock()))
+
+    def reached(client: str, budget: Budget, reset: float) -> None:
+        notifications.tell(of_budget(client, budget, reset, notifications.clock()))
+
+    def asked(row: Mapping[str, Any]) -> None:
+        # Who was told of the first that waits sees the others beside it.
+        if sum(other["workspace"] == row["workspace"] for other in approvals.rows()) > 1:
+            return
+        until = row["asked"] + WAIT_SECONDS
+        notifications.tell(of_approval(row["workspace"], row["client"], until, notifications.clock()))
+
+    ring.on_news = of_ring
+    ring.windows.on_full = full
+    spending.on_reached = reached
+    approvals.on_asked = asked
+
+
+async def watch(gateway: Watched) -> None:
+    """For ever: tell of a CLI that does not start, and of a login that is refused, once each time it begins."""
+    fails, dead = False, ""
+    while True:
+        if gateway.cli_fails() and not fails:
+            gateway.notifications.tell(of_cli(gateway.notifications.clock()))
+        if (name := gateway.dead_login()) and name != dead:
+            gateway.notifications.tell(of_login(name, gateway.notifications.clock()))
+        fails, dead = gateway.cli_fails(), gateway.dead_login()
+        await trio.sleep(WATCH_SECONDS)

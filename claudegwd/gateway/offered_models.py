@@ -1,0 +1,114 @@
+"""The models that are offered: those of the CLI in use, and the configured ones."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from claudegwd.config.load import Loaded
+from claudegwd.config.problems import ConfigError
+from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
+from claudegwd.limits.clients import Client
+from claudegwd.openai_api.errors import ModelNotFound
+from claudegwd.openai_api.models import ModelInfo
+from claudegwd.translate.request.catalogue import LONG_CONTEXT, Model, long_context, offered
+from claudegwd.translate.request.fallbacks import stand_ins, strangers
+from claudegwd.translate.request.model_names import no_such_model
+from claudegwd.workers.cli.known_cli import KnownCli
+from claudegwd.workspaces.plan import in_workspace, may_use, models_of, names_for, workspace_of
+
+
+class OfferedModels:
+    """None before `offer`."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+        self._config = ClaudeConfig()
+        self._owner = ""
+        self._workspaces: Mapping[str, WorkspaceConfig] = {}
+
+    def offer(self, config: ClaudeConfig, cli: KnownCli, workspaces: Mapping[str, WorkspaceConfig]) -> None:
+        """Offer what this CLI has, and what is configured."""
+        self._config = config
+        self._workspaces = workspaces
+        self._models = _offered(config, cli, workspaces)
+        self._owner = f"anthropic-claude-{cli.version}"
+
+    def find(self, name: str, client: Client) -> Model:
+        """The model of this name. Raises ModelNotFound, also for one that this client may not use."""
+        named = self._config.aliases.get(name, name)
+        if (found := workspace_of(named, self._workspaces)) is not None:
+            return self._in_workspace(name, *found, client)
+        model = self._models.get(name) or long_context(name, self._models)
+        if model is None or not (client.allows(name) or client.allows(name.removesuffix(LONG_CONTEXT))):
+            raise ModelNotFound(no_such_model(name, filter(client.allows, self._models)))
+        return model
+
+    def _in_workspace(self, name: str, base: str, workspace: str, client: Client) -> Model:
+        """`name`, perhaps an alias, means `base` there. Raises ModelNotFound where this client is not granted that: the
+        same as for any other name."""
+        config = self._workspaces[workspace]
+        model = self._models.get(base) or long_context(base, self._models)
+        there = base in models_of(config, self._config) and may_use(config, client, f"{base}@{workspace}")
+        if model is None or not there:
+            raise ModelNotFound(no_such_model(name, filter(client.allows, self._models)))
+        return in_workspace(model, name, workspace)
+
+    def stand_ins(self, model: Model, client: Client) -> Iterator[Model]:
+        """Those that stand in for it where it is not to be had, and that this client may use."""
+        for name in stand_ins(model, self._config.fallback):
+            other = self._models.get(name)
+            if other and client.allows(other.id):
+                yield other
+
+    def default(self) -> Model | None:
+        """The one of claude.default_model; None before anything is offered."""
+        return self._models.get(self._config.default_model)
+
+    def infos(self, client: Client) -> list[ModelInfo]:
+        """The models that this client may use, in the order in which they are listed."""
+        found = [model for model in self._models.values() if client.allows(model.id)]
+        for name in names_for(self._workspaces, self._config, client):
+            with suppress(ModelNotFound):
+                found.append(self.find(name, client))
+        return list(map(self._info, found))
+
+    def info(self, name: str, client: Client) -> ModelInfo:
+        """One of them. Raises ModelNotFound."""
+        return self._info(self.find(name, client))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """For the control face: id, what the CLI is told, what it can do."""
+        return [
+            {
+                "id": model.id,
+                "cli_name": model.cli_name,
+                "display_name": model.display_name,
+                "efforts": list(model.efforts),
+                "default": model.id == self._config.default_model,
+            }
+            for model in self._models.values()
+        ]
+
+    def _info(self, model: Model) -> ModelInfo:
+        return ModelInfo(
+            id=model.id,
+            created=model.created,
+            owned_by=self._owner,
+            display_name=model.display_name,
+            description=model.description,
+            effort_levels=model.efforts,
+        )
+
+
+def check_models(loaded: Loaded, cli: KnownCli) -> None:
+    """Raise ConfigError for a configuration that counts on models that this CLI does not have."""
+    models, fallback = _offered(loaded.config.claude, cli, loaded.config.workspaces), loaded.config.claude.fallback
+    unknown = strangers(fallback, lambda name: name in models or long_context(name, models) is not None)
+    if unknown:
+        text = no_such_model(unknown[0], models).removeprefix("cannot find the model ")
+        raise ConfigError(*loaded.origin("claude.fallback"), f"names a model that is not offered, {text}")
+
+
+def _offered(config: ClaudeConfig, cli: KnownCli, workspaces: Mapping[str, WorkspaceConfig]) -> dict[str, Model]:
+    plain = {name: to for name, to in config.aliases.items() if not workspace_of(to, workspaces)}
+    return offered(cli.initialized.models, (*config.models, config.default_model), plain)

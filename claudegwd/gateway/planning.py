@@ -1,0 +1,71 @@
+"""From a request to its plan, with what is configured and what its client may use."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.limits.clients import Client
+from claudegwd.messages_api.request import MessagesRequest
+from claudegwd.messages_api.tools import check_allowed, check_use
+from claudegwd.openai_api.chat.request import ChatRequest
+from claudegwd.openai_api.errors import CallerError
+from claudegwd.openai_api.fields import cannot_honour
+from claudegwd.translate.request.catalogue import Model
+from claudegwd.translate.request.fallbacks import with_fallbacks
+from claudegwd.translate.request.messages_plan import messages_plan
+from claudegwd.translate.request.parameters import WEB_SEARCH
+from claudegwd.translate.request.plan import Plan, make_plan
+from claudegwd.workspaces.plan import workspace_messages_plan, workspace_plan
+
+
+def plan_chat(gateway: Gateway, wanted: ChatRequest, client: Client) -> Plan:
+    """Plan a chat request of this client. Raises ModelNotFound and the CallerErrors of the translation."""
+    model = gateway.offered.find(wanted.model, client)
+    if model.workspace:
+        return workspace_plan(wanted, model, client)
+    wanted = _with_search(gateway, wanted, client)
+    return _planned(gateway, wanted.model, client, lambda model: make_plan(wanted, model, client.name, client.owner))
+
+
+def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatRequest:
+    """The request without a search that was only offered and cannot be made. Raises CallerError for another."""
+    search = wanted.web_search
+    if search is None:
+        return wanted
+    try:
+        check_use(WEB_SEARCH, server_tools(gateway, client), search.param)
+        if not gateway.launcher.carries_whole():
+            cannot_honour(search.param, "the Claude Code CLI, whose login serves, has no place for a search")
+    except CallerError:
+        if not search.offered:
+            raise
+        return msgspec.structs.replace(wanted, web_search=None, left_aside=("tools.web_search",))
+    return wanted
+
+
+def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client) -> Plan:
+    """Plan a request of the Messages API. Raises the same, and PermissionDenied for a tool that costs."""
+    model = gateway.offered.find(wanted.model, client)
+    if model.workspace:
+        return workspace_messages_plan(wanted, model, client)
+    check_allowed(wanted.tools, server_tools(gateway, client))
+    whole = gateway.launcher.carries_whole()
+    plain = whole and gateway.config.claude.system == "plain"
+
+    def make(model: Model) -> Plan:
+        return messages_plan(wanted, model, client.name, client.owner, whole=whole, plain_system=plain)
+
+    return _planned(gateway, wanted.model, client, make)
+
+
+def server_tools(gateway: Gateway, client: Client) -> frozenset[str]:
+    """The upstream's own tools that it may use: those of its key; without one of ours, the configured ones."""
+    own_key = client.digest and not client.configured
+    return frozenset(client.server_tools if own_key else gateway.config.claude.server_tools)
+
+
+def _planned(gateway: Gateway, name: str, client: Client, make: Callable[[Model], Plan]) -> Plan:
+    """The plan for the model of this name, and for those that stand in for it and that this client may use."""
+    model = gateway.offered.find(name, client)
+    return with_fallbacks(make, model, list(gateway.offered.stand_ins(model, client)))

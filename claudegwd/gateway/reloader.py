@@ -1,0 +1,236 @@
+"""Changes of a running gateway: configuration, keys, shell files. Checked whole before anything is taken."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+
+from claudegwd import contract
+from claudegwd.config.check import auth_required
+from claudegwd.config.diff import diff, in_effect
+from claudegwd.config.load import Loaded, load
+from claudegwd.gateway.gateway import Gateway, limits_of
+from claudegwd.gateway.key_trial import try_key
+from claudegwd.gateway.offered_models import check_models
+from claudegwd.gateway.shells import write_shell_files
+from claudegwd.keys.answers import KeysDiff
+from claudegwd.keys.file import KeysSource, load_keys
+from claudegwd.keys.parse import KeysError
+from claudegwd.limits.clients import configured_clients
+from claudegwd.logs import LogHandler, log
+from claudegwd.logs import event as log_event
+from claudegwd.redact import know_tokens
+from claudegwd.workers.cli.binary import find_binary
+
+Result = TypeVar("Result")
+
+# How often the ring is looked at for a new current key, and with keys.watch the keys file for a change.
+FOLLOW_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    loaded: Loaded
+    keys: KeysSource
+    binary: Path
+
+
+class Reloader:
+    """Changes what is in effect in a gateway.
+
+    `loaded` was read last, and differs from the gateway's configuration in what waits for a restart. `config_option` is
+    --config, to read the same file again; `fixed_keys` are the demo's, which come from no file.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        loaded: Loaded,
+        handler: LogHandler,
+        *,
+        config_option: Path | None = None,
+        fixed_keys: KeysSource | None = None,
+    ) -> None:
+        self.loaded = loaded
+        self.generation = 1
+        self.last_reload: dict[str, Any] | None = None
+        self.gateway = gateway
+        self._handler = handler
+        self._config_option = config_option
+        self._fixed_keys = fixed_keys
+        # Around reading and taking, together: else what was read first could be taken last, and win.
+        self._changing = trio.Lock()
+
+    def status(self) -> dict[str, Any]:
+        """What `claudegwctl status` shows of it. No token."""
+        return {
+            "config_generation": self.generation,
+            "last_reload": self.last_reload,
+            "log_lines_lost": self._handler.lost,
+        }
+
+    async def check(self) -> Mapping[str, Any]:
+        """What `reload` would answer, changing nothing. Raises ConfigError, KeysError or NoCliError."""
+        async with self._changing:
+            read = await trio.to_thread.run_sync(self._read)
+            if read.binary == self.gateway.launcher.cli.binary:  # what another one offers only a reload finds out
+                check_models(read.loaded, self.gateway.launcher.cli)
+            return self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys))
+
+    async def reload(self) -> Mapping[str, Any]:
+        """Read configuration and keys again and take them at once; what changed. On an error all is as it was."""
+        async with self._changing:
+            try:
+                read = await trio.to_thread.run_sync(self._read)
+                cli = await self.gateway.launcher.learn(read.binary, read.loaded)
+            except Exception as error:
+                self.last_reload = {"at": time.time(), "ok": False, "error": str(error)}
+                raise
+            answer = self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys))
+            self._take(read)
+            if cli is not self.gateway.launcher.cli:
+                self.gateway.take_cli(cli)
+            self.generation += 1
+            answer["generation"] = self.generation
+            self.last_reload = {"at": time.time(), "ok": True}
+        log_event(
+            log,
+            logging.INFO,
+            "the configuration was reloaded",
+            generation=answer["generation"],
+            changed=len(answer["changes"]),
+        )
+        await self._tell_shells()
+        return answer
+
+    async def reload_keys(self) -> KeysDiff:
+        """Read only the keys again, and take them at once. Raises KeysError, and then all is as it was."""
+        async with self._changing:
+            changed = await self._reload_keys()
+        await self._tell_shells()
+        return changed
+
+    async def edit_keys(self, edit: Callable[[Path], Result]) -> Result:
+        """Change the keys file by `edit`, in a thread, and take what is there then; what `edit` gave. Raises KeysError.
+
+        Once begun it goes on to its end, also where nobody waits for it any more: what is in the file must be in use.
+        """
+        async with self._changing:
+            source = self.gateway.keys_source
+            if source.path is None:
+                raise KeysError(
+                    f"cannot change the keys: they come from {source.origin}, which the daemon does not write",
+                    origin=source.origin,
+                )
+            with trio.CancelScope(shield=True):
+                done = await trio.to_thread.run_sync(edit, source.path)
+                await self._reload_keys()
+        await self._tell_shells()
+        return done
+
+    async def _reload_keys(self) -> KeysDiff:
+        return self._take_keys(await trio.to_thread.run_sync(self._read_keys, self.loaded))
+
+    async def test_key(self, name: str) -> Mapping[str, Any]:
+        """Ask one cheap question under this key; an answer clears what stood against it. Raises UnknownKey."""
+        return await try_key(self.gateway, name)
+
+    async def follow_keys(self) -> None:
+        """For ever: new shells get the key that requests go out under; with keys.watch, keys.json is read on change."""
+        shown, taken = self.gateway.ring.active, self._keys_stamp()
+        seen = taken
+        await write_shell_files(
+            self.gateway, self.loaded.path.parent
+        )  # also takes out what a setting removed while we were stopped has left
+        while True:
+            await trio.sleep(FOLLOW_SECONDS)
+            self.gateway.look_at_login()
+            if self.gateway.ring.active != shown:
+                shown = self.gateway.ring.active
+                await self._tell_shells()
+            before, seen = seen, self._keys_stamp()
+            # Twice the same: an editor that empties the file before it writes would take all keys away for a moment.
+            if self.gateway.config.keys.watch and before == seen != taken:
+                taken = seen
+                await self._reload_changed_keys()
+
+    async def _reload_changed_keys(self) -> None:
+        try:
+            changed = await self.reload_keys()
+        except KeysError as error:
+            log_event(log, logging.ERROR, "the changed keys file was not taken", problem=str(error))
+        else:
+            count = len(changed.added) + len(changed.removed) + len(changed.changed)
+            log_event(log, logging.INFO, "the changed keys file was taken", changed=count)
+
+    def _keys_stamp(self) -> tuple[int, ...] | None:
+        try:
+            stat = Path(self.gateway.keys_source.origin).stat()
+        except OSError:
+            return None
+        # With what a chmod changes: a file that was refused for its mode is taken when that is mended.
+        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_mode, stat.st_size, stat.st_ino
+
+    async def _tell_shells(self) -> None:
+        # Shielded, so that who changed something gets so far as to say so, also where nobody waits for the answer.
+        with trio.CancelScope(shield=True):
+            await write_shell_files(self.gateway, self.loaded.path.parent)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _read(self) -> _Read:
+        loaded = load(self._config_option, self.gateway.env)
+        # Where the new configuration would listen says nothing of where we do, until a restart.
+        auth_required(in_effect(self.gateway.config, loaded.config), self.gateway.binds)
+        return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude, self.gateway.env))
+
+    def _read_keys(self, loaded: Loaded) -> KeysSource:
+        if self._fixed_keys is not None:
+            return self._fixed_keys
+        setting = loaded.config.keys.file
+        found = load_keys(
+            contract.keys_path(self.gateway.env, loaded.path, setting), self.gateway.env, required=bool(setting)
+        )
+        if not (found.blank and self.gateway.keys_source.keys):
+            return found
+        # An editor, or a disk that is full, empties files by accident, and somebody else's login would pay.
+        note = (
+            f"{found.origin} is empty or gone: the keys that were read before stay in use; to go on without any, "
+            'write {"claude_api_keys": []} into it'
+        )
+        return replace(self.gateway.keys_source, notes=(note,))
+
+    def _answer(self, read: _Read, keys: KeysDiff) -> dict[str, Any]:
+        changes = [change.as_dict() for change in diff(self.gateway.config, read.loaded.config)]
+        return {
+            "generation": self.generation,
+            "changes": changes,
+            "keys": {"added": keys.added, "removed": keys.removed, "changed": keys.changed},
+            "warnings": [*read.loaded.warnings, *read.keys.notes],
+        }
+
+    def _take(self, read: _Read) -> None:
+        config = in_effect(self.gateway.config, read.loaded.config)
+        self.loaded = read.loaded
+        self.gateway.configure(config)
+        self.gateway.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
+        self._handler.configure(config.log)
+        self.gateway.responses.keep_seconds = config.responses.keep_seconds
+        self.gateway.response_files.configure(wanted=config.responses.keep == "disk")
+        self._take_keys(read.keys)
+
+    def _take_keys(self, keys: KeysSource) -> KeysDiff:
+        know_tokens(key.token for key in keys.keys)
+        for note in keys.notes:
+            log_event(log, logging.WARNING, "a note on the keys", problem=note)
+        had = len(self.gateway.ring) > 0
+        self.gateway.keys_source = keys
+        changed = self.gateway.ring.replace(keys.keys, time.time())
+        if had != (len(self.gateway.ring) > 0):
+            self.gateway.configure_pool()
+            self.gateway.pool.renew()  # with keys the CLI is started another way than with its own login
+        return changed

@@ -1,0 +1,136 @@
+"""How the gateway is: whether a request could be answered, and if not why; and all that `claudegwctl status` shows."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from claudegwd.gateway.daemon_states import DaemonState
+from claudegwd.keys.answers import Dead, WaitForKey
+from claudegwd.keys.failures import FailureKind
+
+if TYPE_CHECKING:
+    from claudegwd.gateway.gateway import Gateway
+
+# Why no request can be answered until a person has helped: with keys, and without.
+_DEAD: Final[Mapping[FailureKind, str]] = {
+    FailureKind.AUTHENTICATION: "no upstream key can be used: see `claudegwctl keys list`",
+    FailureKind.BILLING: "no upstream key can be used: the credit of the last one is spent; pay, or add a key",
+    FailureKind.MODEL_FORBIDDEN: "no upstream key has access to claude.default_model; choose another, or add a key",
+}
+_ADD: Final = "`claudegwctl keys add NAME` adds a key, or log the CLI in"
+_LOGIN_DEAD: Final[Mapping[FailureKind, str]] = {
+    FailureKind.AUTHENTICATION: f"no key is configured, and the upstream refused the login: {_ADD} again",
+    FailureKind.BILLING: f"no key is configured, and the credit of the login is spent: pay, or {_ADD} as somebody else",
+}
+_AT: Final = "{:%Y-%m-%d %H:%M:%S} UTC"
+_LIMITED: Final = f"no upstream key can be used now: the upstream limits them, and the first is back at {_AT}"
+_LOGIN_LIMITED: Final = f"no key is configured, and the upstream limits the login until {_AT}"
+_NO_LOGIN: Final = f"neither a key nor a login of the Claude Code CLI was found: {_ADD}"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the gateway is now, for all who ask."""
+
+    state: str  # outwards: beside the states of the daemon "degraded", and "draining" also while drained
+    problem: str  # why a request could not be answered now; "" when it could
+    refuses: bool  # it would be refused for that, and not only wait
+    drained: bool
+
+    @property
+    def unready(self) -> str:
+        """Why no new request should be sent here; "" when one may. Drained, those that come are served."""
+        return self.problem if self.refuses else "draining by the operator" if self.drained else ""
+
+
+def condition(gateway: "Gateway") -> Condition:
+    """Look at all that a request needs."""
+    drained = gateway.drained_since is not None
+    if gateway.state is not DaemonState.READY:
+        state = str(gateway.state.value)
+        return Condition(state, state, refuses=True, drained=drained)
+    now = time.time()
+    if gateway.pool.roster.starts.hopeless(trio.current_time()):
+        words = gateway.pool.roster.last_words
+        fault = "the Claude Code CLI does not start" + (f": {words}" if words else "")
+        return Condition("degraded", fault, refuses=True, drained=drained)
+    default = gateway.offered.default()
+    lack = gateway.ring.lack(now, default.cli_name if default else None)
+    if fault := _fault_of(gateway, lack):
+        # As the questions do it: a key that is back so soon is waited for.
+        waits = isinstance(lack, WaitForKey) and lack.until <= now + gateway.config.keys.hold_seconds
+        return Condition("degraded", fault, refuses=not waits, drained=drained)
+    return Condition("draining" if drained else "ready", "", refuses=False, drained=drained)
+
+
+def _fault_of(gateway: "Gateway", lack: WaitForKey | Dead | None) -> str:
+    keys = len(gateway.ring) > 0
+    if isinstance(lack, WaitForKey):
+        return (_LIMITED if keys else _LOGIN_LIMITED).format(datetime.fromtimestamp(lack.until, UTC))
+    if isinstance(lack, Dead):
+        return (_DEAD if keys else _LOGIN_DEAD).get(lack.kind, "")
+    return "" if keys or gateway.launcher.login.found else _NO_LOGIN
+
+
+def active_sessions(gateway: "Gateway") -> int:
+    """Conversations that are kept in a worker or under way."""
+    counts = gateway.pool.counts()
+    return counts["busy"] + counts["idle"] + counts["parked"]
+
+
+def status(gateway: "Gateway") -> dict[str, Any]:
+    """What `claudegwctl status` shows. No token, no content."""
+    now, present = time.time(), condition(gateway)
+    return {
+        "version": gateway.version,
+        "claude_version": gateway.launcher.cli.version,
+        "claude_binary": str(gateway.launcher.cli.binary),
+        "pid": os.getpid(),
+        "uptime_seconds": round(now - gateway.started_at, 1),
+        "state": present.state,
+        "problem": present.problem or gateway.database.problem,
+        "drained_since": gateway.drained_since,
+        "binds": gateway.binds,
+        "keys": gateway.ring.snapshot(now),
+        "keys_origin": gateway.keys_source.origin,
+        "login": None if len(gateway.ring) else gateway.launcher.login.name,
+        "login_failure": gateway.ring.login_failure(now),
+        "usage": gateway.ledger.today(),
+        "windows": gateway.ring.windows.rows(now),
+        "state_file": str(gateway.database.path) if gateway.database.path else None,
+        "state_problem": gateway.database.problem or None,
+        "content_logged": gateway.config.log.content,
+        "shared": gateway.sharing.status() if gateway.sharing is not None else None,
+        "workspaces": sorted(gateway.config.workspaces),
+        "sandbox_missing": gateway.workspaces.unconfined(gateway.config.workspaces),
+        "workers": gateway.pool.counts(),
+        "workers_had": dict(gateway.pool.had),
+        "requests": {
+            "active": gateway.counts.active,
+            "queued": gateway.pool.queued,
+            "total": gateway.counts.total,
+            "failed": sum(gateway.counts.failed.values()),
+            "failed_by_code": dict(gateway.counts.failed),
+        },
+    }
+
+
+def described(gateway: "Gateway") -> dict[str, Any]:
+    """What the other machines are shown of this one: counts, states and versions."""
+    keys = gateway.ring.snapshot(time.time())
+    counts = gateway.counts
+    return {
+        "state": condition(gateway).state,
+        "version": gateway.version,
+        "claude_version": gateway.launcher.cli.version,
+        "binds": gateway.binds,
+        "requests": {"active": counts.active, "queued": gateway.pool.queued, "total": counts.total},
+        "workers": gateway.pool.counts(),
+        "keys_usable": sum(row["state"] in ("active", "ready") for row in keys),
+        "keys": len(keys),
+    }

@@ -1,0 +1,32 @@
+"""GET /v1/usage for our own OpenAPI description."""
+
+from typing import Any
+
+from claudegwd.openai_api.description.schemas import COUNT, TEXT, Schema, listed, record
+
+USAGE_PARAMETERS: list[dict[str, Any]] = [
+    {"name": name, "in": "query", "required": False, "description": says, "schema": {**TEXT, "default": default}}
+    for name, default, says in (
+        ("since", "7d", "From when on: a span back from now (7d, 12h, 90m) or a date of UTC."),
+        ("by", "model", "What to add up by: model, day, hour, with commas between."),
+    )
+]
+
+_NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
+
+
+def usage_schemas() -> dict[str, Schema]:
+    """The schema of its answer, by name."""
+    counts = (
+        "requests errors prompt_tokens completion_tokens cached_tokens cache_write_tokens reasoning_tokens "
+        "without_cost web_search_requests web_fetch_requests code_execution_requests"
+    )
+    numbers: dict[str, Schema] = dict.fromkeys(counts.split(), COUNT)
+    told = dict.fromkeys(("cost_usd", "first_token_ms", "request_ms"), _NUMBER_OR_NULL)
+    sums = record(f"{counts} cost_usd first_token_ms request_ms", **numbers, **told)
+    row = {**sums, "properties": {**sums["properties"], "model": TEXT, "day": TEXT, "hour": TEXT}}
+    whole = record(
+        "since by rows total", since={"type": "number"}, by=listed(TEXT), rows=listed(row), total=sums,
+        rows_left_out=COUNT,
+    )  # fmt: skip
+    return {"ClientUsage": whole}

@@ -1,0 +1,214 @@
+"""The input of POST /v1/responses: a text, or items of a conversation, to the messages of a chat.
+
+Each message keeps the path of the item that it comes from, so that whoever refuses it can be answered with that.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
+from claudegwd.openai_api.messages import Message, Part, Role, TextPart, ToolCall, read_call, read_file, read_image
+from claudegwd.openai_api.responses.compaction import Unseal, kept, read_compaction
+from claudegwd.openai_api.responses.history import HISTORY, read_unknown
+from claudegwd.openai_api.responses.tools import CUSTOM_INPUT, name_in
+
+_ROLES: dict[str, Role] = {
+    "user": "user",
+    "assistant": "assistant",
+    "system": "system",
+    "developer": "developer",
+}
+_TEXTS = ("input_text", "output_text", "text")
+_MIXED = (*_TEXTS, "input_image", "input_file")
+# Which parts each may hold. All servers take each side's texts under the other's name.
+_PARTS_OF: dict[str, tuple[str, ...]] = {
+    "user": _MIXED,
+    "assistant": (*_TEXTS, "refusal"),
+    "system": _TEXTS,
+    "developer": _TEXTS,
+    "tool": _MIXED,
+}
+# What a model behind another provider did, of which nothing is left to say: the answer beside it says what was found.
+_SAYS_NOTHING = ("reasoning", "web_search_call")
+# They bring tools for all that follows.
+_BRINGS_TOOLS = ("additional_tools", "tool_search_output")
+
+# The item with this id, from an earlier response of the same client.
+Find = Callable[[str], Mapping[str, Any] | None]
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A message, and the item that it comes from."""
+
+    message: Message
+    path: str
+    item: Fields | None = None
+
+
+def input_items(body: Fields, bounds: Bounds) -> list[Fields]:
+    """The items of `input`; a string is one message of the user's."""
+    value = body.get("input")
+    if isinstance(value, str):
+        if not value.strip():
+            refuse("input", "it is empty; give a text or a list of items")
+        return [Fields({"type": "message", "role": "user", "content": value}, "input")]
+    if value is not None and not isinstance(value, list):
+        refuse("input", "it must be a string or a list of items")
+    return body.objects("input", longest=bounds.max_messages)
+
+
+def resolved(items: Sequence[Fields], find: Find) -> list[Fields]:
+    """The items, with those of earlier responses in the place of references to them."""
+    return [_resolved(item, find) for item in items]
+
+
+def _resolved(item: Fields, find: Find) -> Fields:
+    # The type may be left out: an id alone is a reference too.
+    bare = item.get("type") is None and item.get("role") is None and item.get("id") is not None
+    if not bare and item.get("type") != "item_reference":
+        return item
+    found = find(item.needed_text("id"))
+    if found is None:
+        refuse(item.at("id"), "no response that is kept holds this item; send the item itself")
+    return Fields(dict(found), item.path)
+
+
+class History(msgspec.Struct, frozen=True):
+    """What the items say. `tools` came with them; `ignored` names the types and fields of which nothing was told."""
+
+    placed: tuple[Placed, ...]
+    tools: tuple[Fields, ...]
+    ignored: tuple[str, ...]
+
+
+def read_items(items: Sequence[Fields], bounds: Bounds, unseal: Unseal) -> History:
+    """The messages of these items, in order, and what else they hold."""
+    placed: list[Placed] = []
+    tools: list[Fields] = []
+    ignored: dict[str, None] = {}
+    for item in items:
+        kind = item.text("type") or "message"
+        if kind in _BRINGS_TOOLS:
+            tools += item.objects("tools", longest=bounds.max_tools)
+        if kind == "compaction":
+            placed = [*kept_of(placed), Placed(read_compaction(item, unseal), item.path)]
+            continue
+        messages = _messages(item, kind, bounds)
+        placed += [Placed(message, item.path, item) for message in messages]
+        ignored |= dict.fromkeys(_without_effect(item, kind, told=bool(messages)))
+    return History(tuple(placed), tuple(tools), tuple(ignored))
+
+
+def kept_of(placed: Sequence[Placed]) -> list[Placed]:
+    """Those that stay when the rest is summarised."""
+    return [one for one, stays in zip(placed, kept([one.message for one in placed]), strict=True) if stays]
+
+
+def _messages(item: Fields, kind: str, bounds: Bounds) -> Sequence[Message]:
+    if kind in _SAYS_NOTHING or kind == "additional_tools":
+        return ()
+    if kind == "compaction_trigger":
+        refuse(item.at("type"), "it compacts all that stands before it, and so must be the last item")
+    if kind in _READERS:
+        return (_READERS[kind](item, bounds),)
+    return HISTORY.get(kind, read_unknown)(item, bounds)
+
+
+def _without_effect(item: Fields, kind: str, *, told: bool) -> list[str]:
+    names = []
+    if kind not in _SAYS_NOTHING and kind not in _BRINGS_TOOLS and (not told or kind not in _KNOWN):
+        names.append(f"input.{kind}")
+    # The model's API marks no message as a comment beside the work, and knows no calls by programs.
+    if item.get("phase") is not None:
+        names.append("input.phase")
+    caller = item.object("caller")
+    if caller is not None and caller.text("type") != "direct":
+        names.append("input.caller")
+    return names
+
+
+def _said(item: Fields, bounds: Bounds) -> Message:
+    name = item.one_of("role", _ROLES)
+    if name is None:
+        refuse(item.at("role"), "it is missing; give one of " + ", ".join(_ROLES))
+    role = _ROLES[name]
+    if role != "assistant" and "content" not in item.values:
+        refuse(item.at("content"), "it is missing; give a string or a list of parts")
+    return Message(role=role, content=_content(item, "content", role, bounds))
+
+
+def _result(item: Fields, bounds: Bounds) -> Message:
+    # The shell's results are known by the id of the item in OpenAI's description, by call_id in what clients send.
+    name = "id" if item.get("type") == "local_shell_call_output" and item.get("call_id") is None else "call_id"
+    call_id = item.needed_text(name, longest=bounds.max_id_chars)
+    return Message(role="tool", tool_call_id=call_id, content=_content(item, "output", "tool", bounds))
+
+
+def _call(item: Fields, bounds: Bounds) -> Message:
+    call = read_call(item.needed_text("call_id", longest=bounds.max_id_chars), item, bounds)
+    name = name_in(item.text("namespace", longest=bounds.max_id_chars), call.name)
+    return Message(role="assistant", tool_calls=(ToolCall(call.id, name, call.arguments),))
+
+
+def _custom_call(item: Fields, bounds: Bounds) -> Message:
+    call_id = item.needed_text("call_id", longest=bounds.max_id_chars)
+    name = item.needed_text("name", longest=bounds.max_id_chars)
+    name = name_in(item.text("namespace", longest=bounds.max_id_chars), name)
+    argument = item.text("input") or ""
+    arguments = encode({CUSTOM_INPUT: argument}).decode()
+    return Message(role="assistant", tool_calls=(ToolCall(call_id, name, arguments),))
+
+
+def _shell(item: Fields, bounds: Bounds) -> Message:
+    call_id = item.needed_text("call_id", longest=bounds.max_id_chars)
+    arguments = encode(item.needed_object("action").values).decode()
+    return Message(role="assistant", tool_calls=(ToolCall(call_id, "local_shell", arguments),))
+
+
+def _content(item: Fields, name: str, role: str, bounds: Bounds) -> tuple[Part, ...]:
+    value = item.get(name)
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (TextPart(value),) if value else ()
+    if not isinstance(value, list):
+        refuse(item.at(name), "it must be a string or a list of parts")
+    parts = (_part(part, role, bounds) for part in item.objects(name, longest=bounds.max_parts))
+    return tuple(part for part in parts if not isinstance(part, TextPart) or part.text)
+
+
+def _part(part: Fields, role: str, bounds: Bounds) -> Part:
+    kind = part.text("type")
+    if kind == "input_audio":
+        cannot_honour(part.at("type"), "the model does not hear; send text")
+    if kind is None or kind not in _PARTS_OF[role]:
+        refuse(part.at("type"), f"a part of {role} content must be one of " + ", ".join(_PARTS_OF[role]))
+    if kind == "input_image":
+        if part.get("image_url") is None and part.get("file_id") is not None:
+            cannot_honour(part.at("file_id"), "uploaded files are not offered; give image_url as a data: URL")
+        return read_image(part, bounds)
+    if kind == "input_file":
+        if part.get("file_data") is None and part.get("file_url") is not None:
+            cannot_honour(part.at("file_url"), "files are not fetched; give file_data")
+        return read_file(part, bounds)
+    name = "refusal" if kind == "refusal" else "text"
+    text = part.text(name)
+    if text is None:
+        refuse(part.at(name), "it is missing; give a string")
+    return TextPart(text)
+
+
+_READERS: dict[str, Callable[[Fields, Bounds], Message]] = {
+    "message": _said,
+    "function_call": _call,
+    "function_call_output": _result,
+    "custom_tool_call": _custom_call,
+    "custom_tool_call_output": _result,
+    "local_shell_call": _shell,
+    "local_shell_call_output": _result,
+}
+_KNOWN = _READERS.keys() | HISTORY.keys()

@@ -1,0 +1,81 @@
+"""What the older gateway's clients add to a chat: a session, a project, and a way to have a request checked."""
+
+from functools import partial
+from uuid import uuid4
+
+import msgspec
+from quart import Response, g, jsonify
+
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.planning import plan_chat
+from claudegwd.openai_api.chat.request import ChatRequest, parse_chat_request
+from claudegwd.openai_api.errors import CallerError, InvalidRequest
+from claudegwd.openai_api.older_gateway.resources import checked_id
+from claudegwd.openai_api.usage import Usage
+from claudegwd.public.bodies import read_body
+from claudegwd.public.reply import Reply
+from claudegwd.public.requests import during
+from claudegwd.store.chat_sessions import Known
+
+
+async def in_session(wanted: ChatRequest) -> ChatRequest:
+    """The request with what its session adds: project, and system prompt where it brings none.
+
+    A request with a project and no session is from a client of the older gateway: it gets a new session's id. One with
+    neither is left alone. A session that is not known begins here.
+    """
+    session_id = checked_id("session_id", wanted.session_id)
+    project_id = checked_id("project_id", wanted.project_id)
+    gateway: Gateway = g.gateway
+    if session_id is None:
+        fresh = str(uuid4()) if project_id else None
+        if fresh is not None:
+            # Its next turn may come before the session is written behind our back.
+            gateway.sessions.remember(g.client.owner, fresh, Known(project_id))
+        return msgspec.structs.replace(wanted, session_id=fresh, project_id=project_id)
+    known = await gateway.sessions.known(g.client.owner, session_id)
+    own_prompt = wanted.system_prompt or any(message.role in ("system", "developer") for message in wanted.messages)
+    return msgspec.structs.replace(
+        wanted,
+        session_id=session_id,
+        project_id=project_id or known.project_id,
+        system_prompt=wanted.system_prompt if own_prompt else known.system_prompt,
+    )
+
+
+def follow(reply: Reply, wanted: ChatRequest) -> None:
+    """Keep the books of the request's session, if it has one: off the request's way."""
+    session_id = wanted.session_id
+    if session_id is None:
+        return
+    gateway: Gateway = g.gateway
+    owner: str = g.client.owner
+    use = partial(
+        gateway.sessions.use,
+        owner,
+        session_id,
+        project_id=wanted.project_id,
+        model=reply.questions[0].plan.model.id,
+    )
+    stopped = InvalidRequest("cannot go on: this session was stopped by another request", code="session_stopped")
+    during(gateway.sessions.under_way(owner, session_id, partial(reply.stop, stopped)))
+    use()  # the question
+
+    def answered(usage: Usage) -> None:
+        use(tokens=usage.prompt_tokens + usage.completion_tokens)
+
+    reply.on_settled = answered
+    reply.on_spent = partial(gateway.sessions.spent, owner, session_id)
+
+
+async def chat_debug() -> Response:
+    """Say whether a chat request would be taken, and where its fault is. Nothing is asked and nothing is logged."""
+    gateway: Gateway = g.gateway
+    try:
+        wanted = parse_chat_request(await read_body(), gateway.bounds)
+        plan_chat(gateway, wanted, g.client)
+    except CallerError as error:
+        fault = {"message": error.message, "param": error.param, "code": error.code}
+        return jsonify({"status": "validation_error", "errors": [fault]})
+    parsed = {"model": wanted.model, "messages_count": len(wanted.messages), "stream": wanted.stream}
+    return jsonify({"status": "success", "parsed_data": parsed})

@@ -1,0 +1,67 @@
+"""/v1/projects, as the older gateway had it: names for groups of sessions."""
+
+import time
+from typing import Any
+from uuid import uuid4
+
+from quart import Response, g, jsonify, request
+
+from claudegwd.gateway.gateway import Gateway
+from claudegwd.openai_api.errors import NotFound, TooMany
+from claudegwd.openai_api.older_gateway.resources import moment, page_body, parse_page, parse_project
+from claudegwd.public.bodies import read_body
+from claudegwd.store.projects import Project, StoreFull, create_project, delete_project, get_project, list_projects
+
+
+async def projects_list() -> Response:
+    """A page of the client's projects, the newest first."""
+    gateway: Gateway = g.gateway
+    page = parse_page(request.args)
+    rows, total = await gateway.sessions.read(list_projects, g.client.owner, limit=page.size, offset=page.offset)
+    return jsonify(page_body([_shown(project) for project in rows], page, total))
+
+
+async def projects_create() -> Response:
+    """Make a project; its id is ours."""
+    gateway: Gateway = g.gateway
+    wanted = parse_project(await read_body(), gateway.bounds)
+    now = time.time()
+    project = Project(str(uuid4()), wanted.name, wanted.description, wanted.path, now, now)
+    try:
+        await gateway.sessions.read(create_project, g.client.owner, project)
+    except StoreFull as error:
+        raise TooMany(str(error)) from None
+    return jsonify(_shown(project))
+
+
+async def projects_show(ident: str) -> Response:
+    """One of the client's projects."""
+    gateway: Gateway = g.gateway
+    project = await gateway.sessions.read(get_project, g.client.owner, ident)
+    if project is None:
+        raise _not_found()
+    return jsonify(_shown(project))
+
+
+async def projects_delete(ident: str) -> Response:
+    """Delete a project; its sessions stay, without one."""
+    gateway: Gateway = g.gateway
+    if not await gateway.sessions.read(delete_project, g.client.owner, ident):
+        raise _not_found()
+    return jsonify({"project_id": ident, "status": "deleted"})
+
+
+def _shown(project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "description": project.description,
+        "path": project.path or "",  # a text that clients may keep here; there is no directory
+        "created_at": moment(project.created_at),
+        "updated_at": moment(project.updated_at),
+        "is_active": project.is_active,
+    }
+
+
+def _not_found() -> NotFound:
+    return NotFound("cannot find this project: GET /v1/projects lists those of this key", code="project_not_found")

@@ -1,0 +1,44 @@
+"""Hypercorn's connection as both servers use it: with what its version 0.18 gets wrong with Quart-Trio put right."""
+
+import trio
+from hypercorn.events import Event, RawData, Updated
+from hypercorn.trio.tcp_server import TCPServer
+
+from claudegwd.servers.overriding import overriding
+
+# Setting a timer or closing a socket takes no time; this only bounds the shield.
+FOLLOW_UP_SECONDS = 1.0
+
+
+@overriding("_read_data", "protocol_send")
+class HypercornConnection(TCPServer):
+    """Quart-Trio cancels a request's tasks once its response is out, and Hypercorn runs in them what follows: without a
+    shield no idle timer is set, and a connection that kept alive, or said "close", stays open. Nor does Hypercorn let
+    go of a connection whose client is gone before that timer has run out."""
+
+    _gone = False
+
+    async def _read_data(self) -> None:
+        await self.read()
+        self._gone = True
+        await self.idle_task.stop()
+
+    async def read(self) -> None:
+        """Hand over what comes until the client has closed."""
+        await super()._read_data()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Send what the protocol says."""
+        if isinstance(event, RawData):
+            await self.write(event)
+        elif not (self._gone and isinstance(event, Updated)):  # a response that ends now would set the timer once more
+            await self.follow_up(event)
+
+    async def write(self, event: RawData) -> None:
+        """Write bytes."""
+        await super().protocol_send(event)
+
+    async def follow_up(self, event: Event) -> None:
+        """Do what comes after a response."""
+        with trio.move_on_after(FOLLOW_UP_SECONDS, shield=True):
+            await super().protocol_send(event)

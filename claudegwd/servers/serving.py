@@ -1,0 +1,270 @@
+"""Serving an ASGI application on open sockets with Hypercorn's connections, and an end that no client can delay.
+
+Hypercorn's own `serve` waits for a connection whose client has stopped reading, because it shields its writes. So the
+accepting is ours, and what is left open when the time is over is closed under it.
+"""
+
+import errno
+import logging
+import os
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from typing import Any
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.events import Closed, Event, RawData
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState, LifespanState
+
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.servers.http1 import MAX_HEAD_BYTES, Http1
+from claudegwd.servers.hypercorn_connection import HypercornConnection
+
+# Idle keep-alive connections, and ones that have not sent a whole request head: above the idle time of common clients
+# (5 to 60 s), so that it is they who close and no request meets a closing connection.
+KEEP_ALIVE_SECONDS = 65
+# Each takes some 20 kB; beyond it a new connection is closed at once, and those that are open go on.
+MAX_CONNECTIONS = 4096
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # as a body may have by default
+# Below the 30 to 60 s after which proxies take a silent connection for dead.
+PING_SECONDS = 20.0
+# Of the descriptors that the process may have: for the control socket, the state file, the log and listeners; and for
+# each worker its three pipes, with both ends while it starts, and some to spare.
+KEPT_BACK = 32
+KEPT_BACK_EACH = 6
+ACCEPT_MAX = 64  # in one round of the event loop: some milliseconds of work before streams go on
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+# Most requests fit the first; where one does not, the second makes fewer reads. A read sets its size aside and gives
+# back what it did not need: of 64 kB each time the small things that stay behind kept ever more apart.
+READ_BYTES = 8 * 1024
+BODY_READ_BYTES = 64 * 1024
+# A written answer leaves our side of the socket at once; this is for the last events of streams that just ended.
+FLUSH_SECONDS = 0.1
+# At a restart: how long an idle connection stays open for a request that is on its way. A client that asks again and
+# again gets its next answer, and with it the word to connect anew; one that is slower most likely sends nothing now.
+LINGER_SECONDS = 1.0
+
+
+def connections_within(descriptors: int, workers: int) -> int:
+    """How many connections may be open in a process of so many descriptors, whatever else it has to do."""
+    return max(1, min(MAX_CONNECTIONS, descriptors - KEPT_BACK - KEPT_BACK_EACH * workers))
+
+
+class Server:
+    """Serves until told to stop. Counts requests rather than connections, so that idle ones hold up nothing."""
+
+    def __init__(
+        self,
+        app: Any,
+        listeners: Sequence[socket.socket],
+        urgent: Collection[str] = (),
+        connections: int = MAX_CONNECTIONS,
+        message_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> None:
+        """`urgent` are the paths whose requests pass those that wait to begin; `connections`, how many may be open;
+        `message_bytes`, how large a message on a WebSocket may be."""
+        self._app = app
+        self._urgent = frozenset(urgent)
+        self._turnstile = trio.Lock()
+        self._max = connections
+        self._listeners = [_Listener(sock, self._room) for sock in listeners]
+        self._config = HypercornConfig()
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
+        # Hypercorn's own bound of 1000 requests would cut a busy client's connection now and then, for nothing.
+        self._config.keep_alive_max_requests = sys.maxsize
+        self._config.h11_max_incomplete_size = MAX_HEAD_BYTES
+        self._config.alpn_protocols = ["http/1.1"]
+        self._config.websocket_max_message_size = message_bytes
+        self._config.websocket_ping_interval = PING_SECONDS
+        self._config.accesslog = None
+        self._config.errorlog = None
+        self._context = WorkerContext(None)
+        self._accepting = trio.CancelScope()
+        self._connections = trio.CancelScope()
+        self._patience = trio.CancelScope()
+        self._open: set[trio.SocketStream] = set()
+        self._requests = 0
+        self._ended = trio.Event()
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Accept until `stop`; return when the last connection has ended."""
+        with self._connections:
+            async with trio.open_nursery() as connections:
+                with self._accepting:
+                    await trio.serve_listeners(
+                        self._connection,
+                        self._listeners,
+                        handler_nursery=connections,
+                        task_status=_Started(task_status),
+                    )
+
+    async def stop(self, seconds: float, *, kept: bool = False) -> None:
+        """Wait at most `seconds` for requests under way, each the last on its connection; then close what is left.
+
+        `kept`: somebody else holds the listeners open too, so a new connection waits there for the next daemon, and
+        what still comes on an open one is answered. Otherwise new ones are taken for as long as answers are running,
+        so that the application can refuse them in words.
+        """
+        self._config.keep_alive_max_requests = 0  # every answer says "connection: close"
+        self._patience.deadline = trio.current_time() + seconds
+        with self._patience:
+            if kept:
+                self._accepting.cancel()
+                with trio.move_on_after(LINGER_SECONDS):
+                    while self._open:
+                        await self._next_end()
+            else:
+                await self._all_answered()
+                self._accepting.cancel()
+            await self._context.terminated.set()  # idle connections end
+            await self._all_answered()
+            await trio.sleep(FLUSH_SECONDS)
+        self._connections.cancel()
+        for stream in list(self._open):
+            stream.socket.close()  # also ends a write to a client that does not read, which Hypercorn shields
+
+    def hurry(self) -> None:
+        """End the wait of `stop` now."""
+        self._patience.cancel()
+
+    async def _all_answered(self) -> None:
+        while self._requests:
+            await self._next_end()
+
+    async def _next_end(self) -> None:
+        """Until a request or a connection ends."""
+        self._ended = trio.Event()
+        await self._ended.wait()
+
+    def _room(self) -> int:
+        return max(0, self._max - len(self._open))
+
+    async def _request(self, scope: Any, receive: Any, send: Any) -> None:
+        self._requests += 1
+        try:
+            if scope["path"] not in self._urgent:
+                # Its lock is held for one round of the event loop: so one request begins in each, in the order in which
+                # they came. Were all that come at once let in together, that round would last as long as all of them.
+                async with self._turnstile:
+                    pass
+            await self._app(scope, receive, send)
+        except Exception as error:
+            # The boundary of an answer. Hypercorn ends it, and would keep to itself why.
+            log_event(log, logging.ERROR, "an answer failed unexpectedly", cause=error)
+            raise
+        finally:
+            self._requests -= 1
+            self._ended.set()
+
+    async def _connection(self, stream: trio.SocketStream) -> None:
+        if not self._room():
+            await trio.aclose_forcefully(stream)
+            return
+        self._open.add(stream)
+        try:
+            state = ConnectionState(LifespanState({}))
+            await _Connection(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others go on
+            log_event(log, logging.ERROR, "a connection failed unexpectedly", cause=error)
+        finally:
+            self._open.discard(stream)
+            self._ended.set()
+
+
+class _Connection(HypercornConnection):
+    """With fewer system calls, which are most of what a small answer costs.
+
+    The head of a response goes out with what follows it, and what the socket takes at once is written without the lock
+    and the cancel scope of the long way.
+    """
+
+    _head = b""
+
+    async def read(self) -> None:
+        made = self.protocol
+        self.protocol = Http1(  # type: ignore[assignment]  # it stands for Hypercorn's, which changes to other protocols
+            made.app, made.config, made.context, made.task_group, made.state, made.ssl, made.client, made.server,
+            made.send,
+        )  # fmt: skip
+        size = READ_BYTES
+        with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
+            while data := await self.stream.receive_some(size):
+                await self.protocol.handle(RawData(data=bytes(data)))
+                size = BODY_READ_BYTES if len(data) == size else READ_BYTES
+            await self.protocol.handle(RawData(data=b""))
+        await self.protocol.handle(Closed())
+
+    async def write(self, event: RawData) -> None:
+        data = self._head + event.data
+        self._head = b""
+        if event.data.startswith(b"HTTP/1.1 ") and not event.data.startswith(b"HTTP/1.1 1"):
+            self._head = data  # a body, an empty piece or the end of the response follows at once
+        elif data and not self._write_now(data):
+            await super().write(RawData(data=data[self._written :], address=event.address))
+
+    async def follow_up(self, event: Event) -> None:
+        if self._head:
+            await self.write(RawData(data=b""))
+        await super().follow_up(event)
+
+    def _write_now(self, data: bytes) -> bool:
+        """Write what the socket takes; whether that was all. `_written` says how much."""
+        self._written = 0
+        if not self.send_lock.locked():
+            try:
+                self._written = os.write(self.stream.socket.fileno(), data)
+            except OSError:
+                return False  # it is full, or closed: the long way waits, or finds out
+        return self._written == len(data)
+
+
+class _Listener(trio.abc.Listener[trio.SocketStream]):
+    """Takes all connections that wait, at once. Trio's own takes one in each round of the event loop, and under load,
+    when rounds are long, that is a few dozen a second: who looks at /livez then waited for seconds."""
+
+    def __init__(self, sock: socket.socket, room: Callable[[], int]) -> None:
+        sock.settimeout(0)
+        self._room = room
+        self._socket = sock
+        self._taken: deque[socket.socket] = deque()
+
+    async def accept(self) -> trio.SocketStream:
+        while not self._taken:  # no checkpoint before it is empty: a cancelled wait loses nobody
+            await trio.lowlevel.wait_readable(self._socket)
+            self._take()
+        return trio.SocketStream(trio.socket.from_stdlib_socket(self._taken.popleft()))
+
+    def _take(self) -> None:
+        for _ in range(ACCEPT_MAX):
+            try:
+                taken = self._socket.accept()[0]
+            except OSError as error:
+                if error.errno in _NO_ROOM and not self._taken:
+                    raise  # trio waits a moment, and tries again
+                return  # none is left, or one has gone already: the others are seen in the next round
+            if len(self._taken) < self._room():
+                self._taken.append(taken)
+            else:
+                taken.close()
+
+    async def aclose(self) -> None:
+        trio.lowlevel.notify_closing(self._socket)
+        self._socket.close()
+        await trio.lowlevel.checkpoint()
+
+
+class _Started(trio.TaskStatus[list[Any]]):
+    """Reports started without the listeners, which are the caller's already."""
+
+    def __init__(self, outer: trio.TaskStatus[None]) -> None:
+        self._outer = outer
+
+    def started(self, value: object = None) -> None:  # noqa: ARG002 - trio's signature
+        self._outer.started()

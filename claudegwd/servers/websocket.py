@@ -1,0 +1,97 @@
+"""A WebSocket's frames: Hypercorn's, without compression, and with an end for what cannot be read or is too large."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import trio
+from hypercorn.protocol.events import Event, StreamClosed
+from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection, Message, Ping
+from wsproto.frame_protocol import CloseReason
+
+from claudegwd.servers.overriding import overriding
+
+# The one route that is also a WebSocket.
+PATHS = frozenset((b"/v1/responses", b"/v1/responses/"))
+
+# So many pings in a row without any frame from the client: its machine is gone, or asleep. One may be lost with a slow
+# network, and a program that computes may answer late.
+MISSED_PONGS = 3
+
+
+def asks_for_websocket(method: bytes, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a request head asks for a WebSocket where there is one. Names of headers are in small letters."""
+    found = dict(headers)
+    return (
+        method == b"GET"
+        and version == b"1.1"
+        and target.partition(b"?")[0] in PATHS
+        and found.get(b"upgrade", b"").strip().lower() == b"websocket"
+        and b"upgrade" in (token.strip().lower() for token in found.get(b"connection", b"").split(b","))
+        and b"sec-websocket-key" in found
+        # A body before the first frame could be read in two ways.
+        and not {b"content-length", b"transfer-encoding"} & found.keys()
+    )
+
+
+@overriding("handle", "_accept", "_handle_events", "_send_pings")
+class WebSocketStream(WSStream):
+    """One WebSocket."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._pinging = trio.CancelScope()
+        self._heard = True  # since the last ping: any frame is a sign of life
+
+    async def handle(self, event: Event) -> None:
+        """Take what came."""
+        self._heard = True
+        await super().handle(event)
+        if self.closed:
+            self._pinging.cancel()
+
+    async def _accept(self, message: object) -> None:
+        # Some bytes of compressed text would be gigabytes of message, and nobody counts them before they are there.
+        self.handshake.extensions = None
+        await super()._accept(message)  # type: ignore[arg-type]
+
+    async def _handle_events(self) -> None:
+        for event in self.connection.events():
+            match event:
+                case Message():
+                    try:
+                        self.buffer.extend(event)
+                    except FrameTooLargeError:
+                        await self._end(CloseConnection(code=CloseReason.MESSAGE_TOO_BIG))
+                        return
+                    if event.message_finished:
+                        await self.app_put(self.buffer.to_message())  # type: ignore[misc]
+                        self.buffer.clear()
+                case Ping():
+                    await self._send_wsproto_event(event.response())
+                case CloseConnection():
+                    # The client's own, to be answered; or that for a frame that cannot be read.
+                    theirs = self.connection.state is ConnectionState.REMOTE_CLOSING
+                    await self._send_wsproto_event(event.response() if theirs else event)
+                    await self.send(StreamClosed(stream_id=self.stream_id))
+                    return
+
+    async def _send_pings(self) -> None:
+        # Hypercorn's own would sleep on after the end, and hold the connection's place for so long; and it would wait
+        # for ever for a client whose machine has gone.
+        interval, missed = self.config.websocket_ping_interval, 0
+        with self._pinging:
+            while interval:
+                await trio.sleep(interval)
+                missed = 0 if self._heard else missed + 1
+                if missed >= MISSED_PONGS:
+                    await self.send(StreamClosed(stream_id=self.stream_id))
+                    return
+                self._heard = False
+                await self._send_wsproto_event(Ping())
+
+    async def _end(self, close: CloseConnection) -> None:
+        self.buffer.clear()
+        await self._send_wsproto_event(close)
+        await self.send(StreamClosed(stream_id=self.stream_id))

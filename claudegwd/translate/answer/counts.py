@@ -1,0 +1,34 @@
+"""Token counts: Anthropic's to OpenAI's."""
+
+from dataclasses import replace
+
+from claudegwd.claude_cli.events import RawUsage
+from claudegwd.translate.answer.outputs import TokenCount
+
+# The usual rule of thumb for English, for the one case in which nobody counts: we cut the answer ourselves.
+_BYTES_PER_TOKEN = 4
+
+
+def count_tokens(head: RawUsage, last: RawUsage) -> TokenCount:
+    """The counts of a whole message: those of its end, where they are given, else those of its start."""
+
+    def of(name: str) -> int:
+        value = getattr(last, name)
+        return int(value if value is not None else getattr(head, name) or 0)
+
+    cached = of("cache_read_input_tokens")
+    written = of("cache_creation_input_tokens")
+    reasoning = (last.output_tokens_details or {}).get("thinking_tokens")
+    return TokenCount(
+        prompt=of("input_tokens") + cached + written,
+        completion=of("output_tokens"),
+        cached=cached,
+        reasoning=reasoning if isinstance(reasoning, int) else 0,
+        written=written,
+    )
+
+
+def count_cut(head: RawUsage, text_bytes: int) -> TokenCount:
+    """The counts of an answer that was cut before its end, so before its counts: the completion is an estimate."""
+    estimated = RawUsage(output_tokens=max(head.output_tokens or 0, -(-text_bytes // _BYTES_PER_TOKEN)))
+    return replace(count_tokens(head, estimated), estimated=True)

@@ -1,0 +1,153 @@
+"""What an answer's text passes through where the upstream cannot do what was asked for.
+
+Most answers pass through none, and their pieces are never decoded. Each filter is fed with the text in any cut, and
+gives the same text in any.
+"""
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+
+from claudegwd.translate.answer.turn import TextFilter
+
+
+class StopsFilter:
+    """Ends the answer before the sequence that is whole first, wherever the pieces are cut.
+
+    For sequences of white space alone, which code completion lives on ("\\n") and the Messages API refuses.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = tuple(stops)
+        self._held = ""
+        self.stopped = False
+
+    def feed(self, text: str) -> str:
+        """Take a piece; give what cannot be the beginning of a stop any more."""
+        if self.stopped:
+            return ""
+        text = self._held + text
+        # Of two that overlap, the one that ends first: the other may have begun before it and not be whole yet.
+        found = [(place + len(stop), place) for stop in self._stops if (place := text.find(stop)) >= 0]
+        if found:
+            self.stopped = True
+            self._held = ""
+            return text[: min(found)[1]]
+        keep = max(_overlap(text, stop) for stop in self._stops)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+    def end(self) -> str:
+        """What was held back was no stop."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many characters at the end of the text could begin the stop."""
+    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)
+
+
+class _Place(Enum):
+    BEFORE = "before the object"
+    INSIDE = "inside"
+    STRING = "in a string"
+    AFTER = "after it"
+
+
+_BEGINS = re.compile(r'\{\s*(?:["}]|$)')  # "{name}" and "{{ }}" in the words before it are none
+_STRUCTURE = re.compile(r'["{}\[\]]')
+_STRING_END = re.compile(r'(?:[^"\\]|\\.)*+"', re.DOTALL)
+
+
+class ObjectFilter:
+    """Lets the first JSON object through, and nothing around it: models put fences and words there, against all asking.
+
+    It only finds where the object begins and ends. Whether it is JSON is for others to say.
+    """
+
+    stopped = False
+
+    def __init__(self) -> None:
+        self._place = _Place.BEFORE
+        self._depth = 0
+        self._held = ""  # a bracket that may begin it, and the white space behind; in a string, half an escape
+
+    def feed(self, text: str) -> str:
+        """Take a piece; give what of it belongs to the object."""
+        if self._place is _Place.AFTER:
+            return ""
+        text, self._held = self._held + text, ""
+        start = 0
+        if self._place is _Place.BEFORE:
+            begins = _BEGINS.search(text)
+            if begins is None:
+                return ""
+            start = begins.start()
+            if begins.group()[-1] not in '"}':
+                self._held = text[start:]
+                return ""
+            self._place = _Place.INSIDE
+        end = self._end(text, start)
+        return text[start:end]
+
+    def end(self) -> str:
+        """What was held back, of an object that was cut off there."""
+        held, self._held = self._held, ""
+        return held
+
+    def _end(self, text: str, position: int) -> int:
+        """How far the object goes in this text."""
+        while True:
+            if self._place is _Place.STRING:
+                found = _STRING_END.match(text, position)
+                if found is None:
+                    return self._without_half_escape(text, position)
+                self._place, position = _Place.INSIDE, found.end()
+            found = _STRUCTURE.search(text, position)
+            if found is None:
+                return len(text)
+            position = found.end()
+            match found.group():
+                case '"':
+                    self._place = _Place.STRING
+                case "{" | "[":
+                    self._depth += 1
+                case _:
+                    self._depth -= 1
+                    if self._depth <= 0:
+                        self._place = _Place.AFTER
+                        return position
+
+    def _without_half_escape(self, text: str, position: int) -> int:
+        """The end of a text that ends within a string: a backslash waits for the character that it is for."""
+        slashes = len(text) - len(text[position:].rstrip("\\")) - position
+        if slashes % 2:
+            self._held = "\\"
+            return len(text) - 1
+        return len(text)
+
+
+class FilterChain:
+    """Several filters, one behind the other."""
+
+    def __init__(self, filters: Sequence[TextFilter]) -> None:
+        self._filters = tuple(filters)
+
+    def feed(self, text: str) -> str:
+        """Through all of them."""
+        for one in self._filters:
+            text = one.feed(text)
+        return text
+
+    def end(self) -> str:
+        """What the first held back goes through those behind it."""
+        text = ""
+        for one in self._filters:
+            text = one.feed(text) + one.end()
+        return text
+
+    @property
+    def stopped(self) -> bool:
+        """Whether one of them has ended the answer."""
+        return any(one.stopped for one in self._filters)

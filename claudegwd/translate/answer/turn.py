@@ -1,0 +1,312 @@
+"""The events of one upstream message to outputs.
+
+A turn ends for us at the first upstream message. The CLI goes on by itself where an API would stop (after
+`max_tokens`, after an empty answer, after a call of a tool that it does not know), and each time that is another
+upstream request; the outputs therefore say at the earliest event whether the process may go on (`After`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from claudegwd.claude_cli import events as e
+from claudegwd.claude_cli.causes import connection_cause, text_of
+from claudegwd.keys.failures import FailureKind, classify
+from claudegwd.transitions import after
+from claudegwd.translate.answer.blocks import OpenBlock, cited, said
+from claudegwd.translate.answer.counts import count_cut, count_tokens
+from claudegwd.translate.answer.literals import is_blank, joined, literal_of
+from claudegwd.translate.answer.outputs import After as After
+from claudegwd.translate.answer.outputs import Cited as Cited
+from claudegwd.translate.answer.outputs import Failed as Failed
+from claudegwd.translate.answer.outputs import Finished as Finished
+from claudegwd.translate.answer.outputs import Output as Output
+from claudegwd.translate.answer.outputs import Reasoning as Reasoning
+from claudegwd.translate.answer.outputs import Refusal as Refusal
+from claudegwd.translate.answer.outputs import ServerToolInput as ServerToolInput
+from claudegwd.translate.answer.outputs import ServerToolResult as ServerToolResult
+from claudegwd.translate.answer.outputs import ServerToolStart as ServerToolStart
+from claudegwd.translate.answer.outputs import Started as Started
+from claudegwd.translate.answer.outputs import TextPiece as TextPiece
+from claudegwd.translate.answer.outputs import TokenCount as TokenCount
+from claudegwd.translate.answer.outputs import ToolArguments as ToolArguments
+from claudegwd.translate.answer.outputs import ToolStart as ToolStart
+from claudegwd.translate.answer.outputs import Verbatim as Verbatim
+from claudegwd.translate.answer.turn_states import TRANSITIONS, TurnEvent, TurnState, is_over
+from claudegwd.translate.answer.verbatim import verbatim
+from claudegwd.translate.arguments import is_json
+from claudegwd.translate.request.tools import ToolSet
+from claudegwd.translate.server_tools import server_input, server_result
+
+_FINISH = {
+    "max_tokens": "length",
+    "pause_turn": "length",  # of searches that took too long for one answer
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+}
+_EMPTY = b'""'
+_SERVER_CALL = "server_tool_use"
+_CALLS = ("tool_use", _SERVER_CALL)
+NOT_FOUND = 404
+WRONG_ADDRESS = "what answers there is no Messages API: look at base_url"
+
+
+class TurnError(Exception):
+    """An event that cannot be read: the process is not one that can be relied on."""
+
+
+class TextFilter(Protocol):
+    """Something that the answer's text passes through, where what the upstream can do is not enough."""
+
+    def feed(self, text: str) -> str:
+        """Take a piece; give what can go out."""
+
+    def end(self) -> str:
+        """The answer has ended: give what was held back."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the answer ends here, whatever the model still has to say."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """Feed it the events of a turn, in order. Of its outputs exactly one is Finished or Failed: the last."""
+
+    tools: ToolSet
+    filter: TextFilter | None = None
+    verbatim: bool = False  # the upstream's events are handed out as they came, too
+    state: TurnState = TurnState.ASKED
+    _blocks: dict[int, OpenBlock] = field(default_factory=dict)  # by the upstream's index
+    _calls: list[str] = field(default_factory=list)  # ids
+    _strange_call: bool = False
+    _refused: bool = False
+    _spoke: bool = False  # said more than white space
+    _text_bytes: int = 0
+    _head: e.RawUsage = field(default_factory=e.RawUsage)
+    _error: e.AssistantLine | None = None
+    _reset_at: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the terminal output has been given."""
+        return is_over(self.state)
+
+    @property
+    def invites_another(self) -> bool:
+        """Whether the CLI, left alone, would ask upstream again if the answer ended here."""
+        return self._strange_call or (self._text_bytes > 0 and not self._spoke and not self._calls)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the upstream's message has begun."""
+        return self.state is not TurnState.ASKED
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the upstream has told, at the start of its message, how many tokens the question had."""
+        head = self._head
+        return bool(head.input_tokens or head.cache_read_input_tokens or head.cache_creation_input_tokens)
+
+    def feed(self, event: e.AnyEvent) -> Sequence[Output]:
+        """Take one event. Events after the end are the CLI settling and give nothing.
+
+        Raises ImpossibleTransition for an event that has no place here, TurnError for one that cannot be read.
+        """
+        if self.over:
+            return ()
+        match event:
+            case e.StreamEvent(event=part):
+                return self._stream(part)
+            case e.AssistantLine(is_api_error_message=True):
+                self._error = event
+            case e.System(subtype="model_refusal_no_fallback"):
+                self._refused = True
+            case e.RateLimit(rate_limit_info=info) if info.status == "rejected":
+                self._reset_at = info.resetsAt
+            case e.Result() if event.num_turns or event.is_error or self.state is TurnState.STREAMING:
+                return (self._failed(event),)
+        return ()
+
+    def passed_on(self, event: e.AnyEvent, line: bytes) -> Sequence[Output]:
+        """The upstream's event in this line, for who is to have it as it came. To be asked before `feed`."""
+        passed = e.upstream_event(line) if self.verbatim and not self.over else None
+        if passed is None or passed.name == "message_stop":
+            return ()
+        return verbatim(passed, event, self.tools, refused=self._refused)
+
+    def lost(self, kind: FailureKind = FailureKind.CLI) -> Sequence[Output]:
+        """The process ended or spoke nonsense (CLI), or fell silent (SILENT)."""
+        if self.over:
+            return ()
+        return (self._fail(kind, None, None),)
+
+    def _stream(self, part: e.StreamPart) -> Sequence[Output]:
+        match part:
+            case e.BlockDelta(delta=delta, index=index):
+                self._take(TurnEvent.PART)
+                return self._delta(index, delta)
+            case e.BlockStart(content_block=block, index=index):
+                self._take(TurnEvent.PART)
+                return self._start(index, block)
+            case e.BlockStop(index=index):
+                self._take(TurnEvent.PART)
+                return self._closed(self._blocks.get(index))
+            case e.MessageStart(message=message):
+                self._take(TurnEvent.BEGAN)
+                self._head = message.usage or self._head
+                return (Started(message.model, count_tokens(self._head, e.RawUsage())),)
+            case e.MessageDelta(delta=delta) if delta.stop_reason is not None:
+                self._take(TurnEvent.ENDED)
+                return self._stopped(part, delta.stop_reason)
+            case e.MessageDelta(delta=delta) if self._refused:
+                # A CLI whose budget is spent says before that the model refused, and leaves the reason out here.
+                self._take(TurnEvent.ENDED)
+                return self._stopped(part, "refusal")
+            case e.MessageDelta():
+                self._take(TurnEvent.PART)  # the CLI closes a broken answer so; the result line says more
+            case e.MessageStop() if self.state is not TurnState.STREAMING:
+                self._take(TurnEvent.CLOSED)
+            case e.MessageStop() if self._error is None:
+                return (self._fail(FailureKind.UNAVAILABLE, None, "broken_off", TurnEvent.CLOSED),)
+        return ()
+
+    def _start(self, index: int, block: e.ContentBlock) -> Sequence[Output]:
+        opened = self._blocks[index] = OpenBlock(block)
+        match block.type:
+            case "text":
+                return self._text(opened, bytes(block.text))
+            case "thinking":
+                return self._reasoning(opened, bytes(block.thinking))
+            case "tool_use":
+                name = self.tools.client_name(block.name)
+                # A tool nobody declared: the CLI would answer the call itself and ask upstream again.
+                self._strange_call = self._strange_call or name is None
+                opened.call = len(self._calls)
+                self._calls.append(block.id)
+                return (ToolStart(opened.call, block.id, name or block.name),)
+            case "server_tool_use":
+                return (ServerToolStart(block.id, block.name),)
+            case _ if block.tool_use_id:
+                return (server_result(block),)
+        return ()
+
+    def _delta(self, index: int, delta: e.Delta) -> Sequence[Output]:
+        block = self._blocks.get(index)
+        match delta:
+            case e.TextDelta(text=raw):
+                return self._text(block, bytes(raw))
+            case e.ThinkingDelta(thinking=raw):
+                return self._reasoning(block, bytes(raw))
+            case e.SignatureDelta(signature=signature) if block is not None:
+                block.signature += signature
+            case e.CitationsDelta(citation=citation) if block is not None:
+                block.citations.append(citation)
+            case e.InputJsonDelta(partial_json=raw) if block is not None and block.start.type in _CALLS:
+                piece = _checked(bytes(raw))
+                if piece != _EMPTY:
+                    block.pieces.append(piece)
+                    return (ToolArguments(block.call, piece),) if block.call is not None else ()
+        return ()
+
+    def _text(self, block: OpenBlock | None, raw: bytes) -> Sequence[Output]:
+        if _checked(raw) == _EMPTY:
+            return ()
+        if block is not None:
+            block.pieces.append(raw)
+        self._spoke = self._spoke or not is_blank(raw)
+        self._text_bytes += len(raw) - 2
+        if self.filter is None:
+            return (TextPiece(raw),)
+        outputs: list[Output] = self._filtered(self.filter.feed(joined([raw])))
+        if self.filter.stopped:
+            self._take(TurnEvent.ENDED)
+            outputs.append(Finished("stop", count_cut(self._head, self._text_bytes), After.KILL))
+        return outputs
+
+    def _filtered(self, text: str) -> list[Output]:
+        return [TextPiece(literal_of(text))] if text else []
+
+    def _reasoning(self, block: OpenBlock | None, raw: bytes) -> Sequence[Output]:
+        if _checked(raw) == _EMPTY:
+            return ()
+        if block is not None:
+            block.pieces.append(raw)
+        return (Reasoning(raw),)
+
+    def _closed(self, block: OpenBlock | None) -> Sequence[Output]:
+        if block is not None and block.start.type == _SERVER_CALL:
+            return server_input(block)
+        outputs = self._arguments_of(block)
+        if block is not None and block.call is not None and not is_json(joined(block.pieces)):
+            self._strange_call = True  # likewise: it would tell the model so, and ask upstream again
+        if block is not None and block.citations and self.filter is None:  # a filter moves the places
+            return [*outputs, *cited(block, self._blocks)]
+        return outputs
+
+    def _arguments_of(self, block: OpenBlock | None) -> Sequence[Output]:
+        """For a call whose arguments did not come in pieces: all of them, which mostly means none."""
+        if block is None or block.call is None or block.pieces:
+            return ()
+        whole = bytes(block.start.input).decode("utf-8", "replace")
+        block.pieces.append(literal_of(whole if whole.startswith("{") else "{}"))
+        return (ToolArguments(block.call, block.pieces[0]),)
+
+    def _stopped(self, part: e.MessageDelta, stop: str) -> Sequence[Output]:
+        outputs: list[Output] = []
+        for block in self._blocks.values():
+            outputs += self._closed(block)
+        if self.filter is not None:
+            outputs += self._filtered(self.filter.end())
+        if stop == "refusal":
+            outputs.append(Refusal())
+        usage = count_tokens(self._head, part.usage or e.RawUsage())
+        outputs.append(Finished(self._reason(stop), usage, self._after(stop), said(self._blocks)))
+        return outputs
+
+    def _reason(self, stop: str) -> str:
+        # By what there is rather than by the word: a client that reads tool_calls looks for calls, and the other way.
+        return _FINISH.get(stop) or ("tool_calls" if self._calls else "stop")
+
+    def _after(self, stop: str) -> After:
+        if stop == "tool_use" and self._calls and not self._strange_call:
+            return After.PARK
+        if stop in ("end_turn", "stop_sequence") and self._spoke and not self._calls:
+            return After.KEEP
+        return After.KILL
+
+    def _failed(self, result: e.Result) -> Failed:
+        error = self._error or e.AssistantLine()
+        status = result.api_error_status or error.api_error_status
+        kind_of_error = result.api_error_type or error.api_error_type
+        text = text_of(error.message)
+        kind = classify(status, error.error, kind_of_error, result.terminal_reason, text)
+        if status is None:
+            detail = connection_cause(text, error.api_error)
+        elif kind is FailureKind.UNAVAILABLE:
+            detail = WRONG_ADDRESS if status == NOT_FOUND else kind_of_error or ""
+        else:
+            detail = "" if status == NOT_FOUND else text  # for that status the text is the CLI's advice to its user
+        return self._fail(kind, status, error.error or kind_of_error or result.terminal_reason, detail=detail)
+
+    def _fail(
+        self,
+        kind: FailureKind,
+        status: int | None,
+        error: str | None,
+        event: TurnEvent = TurnEvent.BROKE,
+        *,
+        detail: str = "",
+    ) -> Failed:
+        self._take(event)
+        return Failed(kind, status, error, self._reset_at, detail)
+
+    def _take(self, event: TurnEvent) -> None:
+        self.state = after(TRANSITIONS, self.state, event)
+
+
+def _checked(raw: bytes) -> bytes:
+    """A piece as it came. It is spliced into our stream, so it must be a string and nothing else."""
+    if raw[:1] != b'"':
+        raise TurnError("cannot take a piece of an answer that is no text")
+    return raw

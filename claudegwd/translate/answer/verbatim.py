@@ -1,0 +1,30 @@
+"""The upstream's events for who speaks its own language: as they came, but for the CLI's own words in them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from claudegwd.claude_cli import events as e
+from claudegwd.openai_api.encode import encode
+from claudegwd.translate.answer.outputs import Verbatim
+from claudegwd.translate.request.tools import ToolSet
+
+
+def verbatim(passed: e.Passed, event: e.AnyEvent, tools: ToolSet, *, refused: bool) -> Sequence[Verbatim]:
+    """`event` is what was made of it. `refused`: the CLI has said that the model declined."""
+    part = event.event if isinstance(event, e.StreamEvent) else None
+    match part:
+        case e.MessageDelta(delta=delta) if delta.stop_reason is None:
+            # The CLI's own end of a broken answer; or of a refusal, where it leaves the reason out.
+            return (_changed(passed, "delta", stop_reason="refusal"),) if refused else ()
+        case e.BlockStart(content_block=block) if block.type == "tool_use":
+            name = tools.client_name(block.name) or block.name
+            if name != block.name:
+                return (_changed(passed, "content_block", name=name),)
+    return (Verbatim(passed.name, passed.raw),)
+
+
+def _changed(passed: e.Passed, place: str, **fields: str) -> Verbatim:
+    value: dict[str, Any] = json.loads(passed.raw)
+    value[place] = {**value[place], **fields}
+    return Verbatim(passed.name, encode(value))

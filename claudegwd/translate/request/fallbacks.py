@@ -1,0 +1,32 @@
+"""Models that stand in for one that is not to be had, as the operator lists them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from claudegwd.translate.request.catalogue import Model
+from claudegwd.translate.request.plan import Plan
+
+Fallbacks = Mapping[str, Sequence[str]]
+
+
+def stand_ins(model: Model, fallbacks: Fallbacks) -> Sequence[str]:
+    """The names of those that may stand in for it, in the order in which they are tried."""
+    return fallbacks.get(model.id) or fallbacks.get(model.cli_name) or ()
+
+
+def with_fallbacks(make: Callable[[Model], Plan], model: Model, others: Sequence[Model], wanted: str = "") -> Plan:
+    """The plan for `model`, which knows how to become one for the first of the `others`, and that one for the next.
+
+    `wanted`: the name that was asked for, where `model` is not that one. Raises what `make` raises.
+    """
+    plan = make(model)
+    if not others:
+        return replace(plan, stands_in_for=wanted) if wanted else plan
+    following = wanted or model.id
+    return replace(plan, stands_in_for=wanted, fallback=lambda: with_fallbacks(make, others[0], others[1:], following))
+
+
+def strangers(fallbacks: Fallbacks, known: Callable[[str], bool]) -> list[str]:
+    """The names in it of models that are not offered."""
+    names = dict.fromkeys(name for model, others in fallbacks.items() for name in (model, *others))
+    return [name for name in names if not known(name)]

@@ -1,0 +1,236 @@
+"""OpenAI messages to the entries of a transcript, each with the digest of the conversation up to it.
+
+Neighbouring messages of one side become one entry, as the Messages API wants it: sides alternate. The digest chain says
+whether a kept conversation is exactly this one: it covers what the model sees, normalised, so that a client which drops
+reasoning, re-serialises the JSON of a tool call or gives content as parts still matches.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import Any, Literal
+
+from claudegwd.openai_api.chat.request import Message, TextPart, ToolCall
+from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.translate.arguments import as_object, canonical, same_numbers
+from claudegwd.translate.request.parts import Allowance, Block, blocks_of
+from claudegwd.translate.request.tools import cli_name
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+# OpenAI's own API refuses a call without a result; agents that abandon a call and go on exist all the same, and the
+# Messages API wants a result for each call.
+NO_RESULT = "No result was given for this call."
+
+# A result that comes when the conversation has gone on without it. The Messages API takes results only right after
+# their calls, where NO_RESULT stands now; as a text it reaches the model at the moment at which it came.
+LATE_RESULT = "Result of an earlier call of {name}:"
+
+# The Messages API wants the user to begin. Chat programs open with a greeting of the assistant's, or send nothing but a
+# system message.
+OPENING = "Begin the conversation."
+
+# Newer models refuse to go on from a last message of their own unless somebody asks them to.
+CONTINUE = "Go on from exactly where your last message ends, without repeating any of it."
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A tool's result: the model's id of the call and its content blocks."""
+
+    call_id: str
+    blocks: tuple[Block, ...]
+    is_error: bool = False
+
+    def block(self) -> Block:
+        """As the Messages API has it."""
+        made: dict[str, Any] = {"type": "tool_result", "tool_use_id": self.call_id}
+        if self.blocks:
+            made["content"] = list(self.blocks)
+        if self.is_error:
+            made["is_error"] = True
+        return made
+
+    @property
+    def chars(self) -> int:
+        """Of its texts."""
+        return sum(len(block.get("text", "")) for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One side's turn: `results` (user side only) come before `blocks`. `digest` covers the conversation up to here.
+
+    `model`: which one said it, where the blocks are its very own (signatures.py); else "".
+    """
+
+    role: Literal["user", "assistant"]
+    blocks: tuple[Block, ...]
+    results: tuple[ToolResult, ...]
+    digest: bytes
+    model: str = ""
+
+    def content(self) -> list[Block]:
+        """All blocks, in the order that the Messages API wants."""
+        return [*(result.block() for result in self.results), *self.blocks]
+
+    @property
+    def ident(self) -> str:
+        """An id for the message, the same for the same conversation."""
+        return f"msg_{self.digest.hex()}"
+
+
+def system_text(messages: Sequence[Message], extra: str | None = None) -> str:
+    """The system prompt: `extra` (the older gateway's), then system and developer messages. "" if there is no word."""
+    texts = [extra or ""]
+    texts += [_text(message) for message in messages if message.role in ("system", "developer")]
+    return "\n\n".join(text for text in texts if text.strip())
+
+
+def call_id(client_id: str) -> str:
+    """A tool call's id as the Messages API takes it: the client's own, or a digest of one with other characters."""
+    if _PLAIN_ID.fullmatch(client_id):
+        return client_id
+    return "call_" + sha256(client_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def base_digest(*facts: object) -> bytes:
+    """Where a conversation's chain begins: what must be equal beside the messages (client, model, system, tools).
+
+    The model too: a CLI that is told another one in mid-conversation tells the model of it (observed: `/model` and its
+    output in the next user message).
+    """
+    return blake2b(canonical(facts), digest_size=16).digest()
+
+
+def chain(digest: bytes, entry: object) -> bytes:
+    """The digest after one more entry, given in canonical form."""
+    return blake2b(digest + canonical(entry), digest_size=16).digest()
+
+
+def canonical_answer(text: str, calls: Iterable[tuple[str, str, str]]) -> object:
+    """What counts of an assistant entry: its text without outer white space, and its calls (id, name, arguments)."""
+    return [
+        "a",
+        text.strip(),
+        [[call_id(ident), name, same_numbers(as_object(arguments))] for ident, name, arguments in calls],
+    ]
+
+
+def entries_of(messages: Sequence[Message], base: bytes, *, prefills: bool = True) -> tuple[Entry, ...]:
+    """Turn the messages (system ones left aside) into alternating entries, of which the first is the user's.
+
+    `prefills`: whether the model goes on from a last message of its own; else the user asks it to.
+    Raises InvalidRequest where nothing can be asked: no message with content, or a last message that waits for results.
+    """
+    entries: list[Entry] = []
+    groups = _groups(messages)
+    if not groups or groups[0][0] == "assistant":
+        if not groups and not system_text(messages):
+            raise InvalidRequest("cannot ask without a message: give at least one with content", param="messages")
+        entries.append(_words(OPENING, base))
+    allowance = Allowance()
+    for role, group in groups:
+        before = entries[-1] if entries else None
+        digest = before.digest if before else base
+        made = _assistant(group, digest, allowance) if role == "assistant" else _user(group, digest, before, allowance)
+        entries.append(made)
+    if entries[-1].role == "assistant":
+        entries[-1] = _prefill(entries[-1])
+        if not prefills:
+            entries.append(_words(CONTINUE, entries[-1].digest))
+    return tuple(entries)
+
+
+Group = list[tuple[int, Message]]
+
+
+def _groups(messages: Sequence[Message]) -> list[tuple[str, Group]]:
+    """Messages by side. Left out are those that say nothing: the Messages API refuses an empty turn."""
+    groups: list[tuple[str, Group]] = []
+    for index, message in enumerate(messages):
+        if message.role in ("system", "developer"):
+            continue
+        if message.role in ("user", "assistant") and not message.tool_calls and not _says_something(message):
+            continue
+        role = "assistant" if message.role == "assistant" else "user"
+        if groups and groups[-1][0] == role:
+            groups[-1][1].append((index, message))
+        else:
+            groups.append((role, [(index, message)]))
+    return groups
+
+
+def _says_something(message: Message) -> bool:
+    return any(not isinstance(part, TextPart) or part.text.strip() for part in message.content)
+
+
+def _text(message: Message) -> str:
+    return "".join(part.text for part in message.content if isinstance(part, TextPart))
+
+
+def _words(text: str, digest: bytes) -> Entry:
+    """Words of ours, in the user's mouth."""
+    return Entry("user", ({"type": "text", "text": text},), (), chain(digest, ["u", ["t" + text], []]))
+
+
+def _assistant(group: Group, digest: bytes, allowance: Allowance) -> Entry:
+    blocks: list[Block] = []
+    calls: list[ToolCall] = []
+    for index, message in group:
+        blocks += blocks_of(message.content, f"{message.path(index)}.content", allowance)
+        calls += message.tool_calls
+    for call in calls:
+        name, arguments = cli_name(call.name), as_object(call.arguments)
+        blocks.append({"type": "tool_use", "id": call_id(call.id), "name": name, "input": arguments})
+    text = "".join(_text(message) for _, message in group)
+    canonical_form = canonical_answer(text, [(call.id, call.name, call.arguments) for call in calls])
+    return Entry("assistant", tuple(blocks), (), chain(digest, canonical_form))
+
+
+def _prefill(entry: Entry) -> Entry:
+    """A last entry of the model's, from which it goes on."""
+    last = entry.blocks[-1]
+    if last["type"] == "tool_use":
+        raise InvalidRequest(
+            "cannot go on from a tool call without its result: add a tool message for each call", param="messages"
+        )
+    # The Messages API refuses white space at the end of such a text.
+    blocks = (*entry.blocks[:-1], {**last, "text": last["text"].rstrip()})
+    return Entry("assistant", blocks, (), entry.digest)
+
+
+def _user(group: Group, digest: bytes, before: Entry | None, allowance: Allowance) -> Entry:
+    blocks: list[Block] = []
+    results: dict[str, ToolResult] = {}
+    waiting = [block["id"] for block in (before.blocks if before else ()) if block["type"] == "tool_use"]
+    for index, message in group:
+        made = blocks_of(message.content, f"{message.path(index)}.content", allowance)
+        if message.role == "user":
+            blocks += made
+            continue
+        ident = call_id(message.tool_call_id or "")
+        if ident in waiting:
+            results[ident] = ToolResult(ident, tuple(made), message.is_error)
+        else:
+            blocks += [{"type": "text", "text": LATE_RESULT.format(name=message.name or "a tool")}, *made]
+    for ident in waiting:
+        if ident not in results:
+            results[ident] = ToolResult(ident, ({"type": "text", "text": NO_RESULT},), is_error=True)
+    return user_entry(blocks, tuple(results.values()), digest)
+
+
+def user_entry(blocks: Sequence[Block], results: tuple[ToolResult, ...], before: bytes) -> Entry:
+    """The user's turn; `before` is the digest of what comes before it."""
+    canonical_form = [
+        "u",
+        [_brief(block) for block in blocks],
+        sorted([result.call_id, *map(_brief, result.blocks)] for result in results),
+    ]
+    return Entry("user", tuple(blocks), results, chain(before, canonical_form))
+
+
+def _brief(block: Block) -> str:
+    """A block in a few bytes, texts apart. No text looks like the digest of an image."""
+    return "t" + block["text"] if block["type"] == "text" else "b" + sha256(canonical(block)).hexdigest()

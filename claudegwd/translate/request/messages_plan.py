@@ -1,0 +1,225 @@
+"""A request of the Messages API to a plan: its body is the inner language already, and goes in as it is.
+
+By a transcript the CLI writes the request: what has no place there is refused by name, or named where the answer is a
+right one without it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from claudegwd.messages_api.content import blocks_of
+from claudegwd.messages_api.parameters import IGNORED_BY_TRANSCRIPT, NOT_BY_TRANSCRIPT
+from claudegwd.messages_api.request import MessagesRequest
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.chat.request import ImagePart, Tool
+from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.openai_api.fields import cannot_honour, refuse
+from claudegwd.openai_api.modern_schema import check_tool_schema
+from claudegwd.translate.request.catalogue import LONG_CONTEXT, Model
+from claudegwd.translate.request.history import Entry, ToolResult, base_digest, canonical_answer, chain, user_entry
+from claudegwd.translate.request.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS, TurnSettings
+from claudegwd.translate.request.parts import Allowance, Block
+from claudegwd.translate.request.parts import blocks_of as checked_blocks
+from claudegwd.translate.request.plan import Plan
+from claudegwd.translate.request.tools import ToolSet, tool_set
+
+# What the CLI adds to the header for a context of a million tokens (observed on 2.1.330).
+LONG_CONTEXT_BETA = "context-1m-2025-08-07"
+
+_encode = msgspec.json.Encoder().encode
+
+_WRITTEN_BY_CLI = "the Claude Code CLI, which writes the request here, has no place for it"
+_PASSED_BY_TRANSCRIPT = ("text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking")
+# What the extra body of a transcript's turn holds: all but what the CLI says itself.
+_SAID_BY_CLI = frozenset(("messages", "system", "tools", "max_tokens", *NOT_BY_TRANSCRIPT, *IGNORED_BY_TRANSCRIPT))
+
+
+def messages_plan(
+    request: MessagesRequest, model: Model, client: str, owner: str = "", *, whole: bool, plain_system: bool
+) -> Plan:
+    """Plan a request of `client`. `whole`: it goes in whole, then with `plain_system` its system prompt too.
+
+    Raises the CallerError that names the field at fault.
+    """
+    tools = _tools_of_whole(request) if whole else _tools_of_transcript(request)
+    owner = owner or client
+    base = base_digest(owner, model.cli_name, request.system, tools.manifest)
+    entries = _entries(request.messages, base, model.cli_name)
+    if not whole:
+        entries = _for_transcript(request, entries)
+    return Plan(
+        client=client,
+        owner=owner,
+        model=model,
+        system=request.system,
+        tools=tools,
+        entries=entries,
+        base=base,
+        settings=_settings(request, model, whole=whole, plain_system=plain_system),
+        max_tokens=request.max_tokens,
+        own_body=_body(request, model),
+    )
+
+
+def _tools_of_whole(request: MessagesRequest) -> ToolSet:
+    """They go in as they are, and whether a schema is one is for the upstream to say."""
+    own = request.tools.own
+    manifest = [{"name": tool.name, "description": tool.description, "input_schema": tool.schema} for tool in own]
+    return ToolSet(tuple(manifest), {tool.name: tool.name for tool in own})
+
+
+def _tools_of_transcript(request: MessagesRequest) -> ToolSet:
+    """Raises InvalidRequest for a schema that is none: the CLI would leave its tool out without a word."""
+    for tool in request.tools.own:
+        if tool.schema.get("type") not in (None, "object"):
+            refuse(f"{tool.path}.type", "it must be object")
+        check_tool_schema(tool.schema, tool.path, Bounds())
+    return tool_set([Tool(tool.name, tool.description or "", tool.schema) for tool in request.tools.own])
+
+
+def _body(request: MessagesRequest, model: Model) -> Mapping[str, Any]:
+    """What a body leaves out, the CLI fills in; so what the API would take for left out is said."""
+    body = {"system": [], "tools": [], **request.body}
+    if "thinking" not in body and model.thinking_off and model.thinking != "none":
+        body["thinking"] = {"type": "disabled"}
+    if request.betas:
+        # The CLI makes it the whole header, so what the model's name asks for has to be said here.
+        long = [LONG_CONTEXT_BETA] if model.cli_name.endswith(LONG_CONTEXT) else []
+        body["betas"] = list(dict.fromkeys((*request.betas, *long)))
+    return body
+
+
+def _settings(request: MessagesRequest, model: Model, *, whole: bool, plain_system: bool) -> TurnSettings:
+    effort = (request.body.get("output_config") or {}).get("effort")
+    ignored = list(request.ignored)
+    if effort is not None and effort not in model.efforts:
+        ignored.append("output_config.effort")  # the CLI takes it out for a model that has none
+        effort = None
+    if whole:
+        if not plain_system and _is_marked(request.body.get("system")):
+            ignored.append("system.cache_control")  # the CLI sets its own there
+        return TurnSettings(model.cli_name, effort, {EXTRA_BODY: "", MAX_OUTPUT_TOKENS: ""}, tuple(ignored))
+    ignored += _ignored_by_transcript(request)
+    body = {name: value for name, value in _body(request, model).items() if name not in _SAID_BY_CLI}
+    body.pop("betas", None)
+    tokens = str(request.max_tokens) if request.max_tokens is not None else ""
+    env = {EXTRA_BODY: _encode(body).decode() if body else "", MAX_OUTPUT_TOKENS: tokens}
+    return TurnSettings(model.cli_name, effort, env, tuple(ignored))
+
+
+def _is_marked(content: Any) -> bool:
+    return any("cache_control" in block for block in blocks_of(content))
+
+
+def _ignored_by_transcript(request: MessagesRequest) -> list[str]:
+    ignored: list[str] = [name for name in IGNORED_BY_TRANSCRIPT if name in request.body]
+    if request.betas:
+        ignored.append("anthropic-beta")
+    contents = [request.body.get("system"), *(message["content"] for message in request.messages)]
+    if any(map(_is_marked, contents)) and "cache_control" not in ignored:
+        ignored.append("cache_control")
+    return [*ignored, *(f"tools.{name}" for name in request.tools.extras)]
+
+
+# -- the conversation -------------------------------------------------------------------------------------------------
+
+
+def _entries(messages: list[dict[str, Any]], base: bytes, model: str) -> tuple[Entry, ...]:
+    entries: list[Entry] = []
+    for role, blocks in _grouped(messages):
+        before = entries[-1].digest if entries else base
+        entries.append(_assistant(blocks, before, model) if role == "assistant" else _user(blocks, before))
+    return tuple(entries)
+
+
+def _grouped(messages: list[dict[str, Any]]) -> list[tuple[str, list[Block]]]:
+    """The blocks of each side's turn, without cache markers: they say nothing."""
+    groups: list[tuple[str, list[Block]]] = []
+    for message in messages:
+        role = "assistant" if message["role"] == "assistant" else "user"
+        blocks = [_unmarked(block) for block in blocks_of(message["content"])]
+        if groups and groups[-1][0] == role:
+            groups[-1][1].extend(blocks)
+        else:
+            groups.append((role, blocks))
+    return groups
+
+
+def _unmarked(block: Block) -> Block:
+    return {name: value for name, value in block.items() if name != "cache_control"}
+
+
+def _assistant(blocks: list[Block], before: bytes, model: str) -> Entry:
+    text = "".join(block["text"] for block in blocks if block["type"] == "text")
+    called = [block for block in blocks if block["type"] == "tool_use"]
+    calls = [(block["id"], block["name"], _encode(block["input"]).decode()) for block in called]
+    thinks = any("thinking" in block["type"] for block in blocks)
+    digest = chain(before, canonical_answer(text, calls))
+    return Entry("assistant", tuple(blocks), (), digest, model if thinks else "")
+
+
+def _user(blocks: list[Block], before: bytes) -> Entry:
+    results = tuple(
+        ToolResult(
+            block["tool_use_id"],
+            tuple(_unmarked(one) for one in blocks_of(block.get("content"))),
+            block.get("is_error") is True,
+        )
+        for block in blocks
+        if block["type"] == "tool_result"
+    )
+    return user_entry([block for block in blocks if block["type"] != "tool_result"], results, before)
+
+
+# -- by transcript ----------------------------------------------------------------------------------------------------
+
+
+def _for_transcript(request: MessagesRequest, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Raises the CallerError for what the CLI's own way of writing a request has no place for."""
+    for name in NOT_BY_TRANSCRIPT:
+        if name in request.body:
+            cannot_honour(name, _WRITTEN_BY_CLI)
+    if request.tools.typed:
+        cannot_honour(request.tools.typed, f"a tool of this type: {_WRITTEN_BY_CLI}")
+    for index, message in enumerate(request.messages):
+        if message["role"] == "system":
+            cannot_honour(f"messages[{index}].role", _WRITTEN_BY_CLI)
+        _check_blocks(message["content"], f"messages[{index}].content", Allowance())
+    _check_order(entries)
+    return entries
+
+
+def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:
+    for index, block in enumerate(blocks_of(content)):
+        place = f"{path}[{index}]"
+        if block["type"] not in _PASSED_BY_TRANSCRIPT:
+            cannot_honour(place, f"a block of this type: {_WRITTEN_BY_CLI}")
+        if block["type"] == "tool_result":
+            _check_blocks(block.get("content"), f"{place}.content", allowance)
+        if block["type"] in ("image", "document"):
+            source = block["source"]
+            if source["type"] not in (("base64",) if block["type"] == "image" else ("base64", "text")):
+                cannot_honour(f"{place}.source", "give the content itself, as base64")
+            if block["type"] == "image":
+                # The CLI unpacks images, so one that would be too much for it has to be refused here.
+                url = f"data:{source['media_type']};base64,{source['data']}"
+                checked_blocks([ImagePart(url)], place, allowance)
+
+
+def _check_order(entries: tuple[Entry, ...]) -> None:
+    if entries[0].role != "user":
+        raise InvalidRequest("cannot begin with a message of the assistant's: begin with the user's", param="messages")
+    waiting: list[str] = []
+    for entry in entries:
+        given = [result.call_id for result in entry.results]
+        if sorted(given) != sorted(waiting):
+            raise InvalidRequest(
+                "cannot match calls and results: after a message with tool_use blocks, the next one has to hold a "
+                "tool_result for each of them, and none for another",
+                param="messages",
+            )
+        waiting = [block["id"] for block in entry.blocks if block["type"] == "tool_use"]
+    if waiting:
+        raise InvalidRequest("cannot go on from a tool call without its result", param="messages")

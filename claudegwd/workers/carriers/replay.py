@@ -1,0 +1,54 @@
+"""Writing a conversation into a worker: earlier messages as real turns, and then the question."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from claudegwd.claude_cli import commands
+from claudegwd.translate.request.history import Entry
+from claudegwd.translate.request.parts import Block
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.worker.worker import Worker
+
+_NO_CONTENT = "(no content)"
+
+
+async def replay(worker: Worker, plan: Plan, held: int) -> bytes:
+    """Append what the worker does not hold yet; the lines that ask are returned, for one write with what is left.
+
+    A user message is acknowledged before the next line is written, or an assistant message would overtake it.
+    """
+    entries = plan.entries[held:]
+    lines = b""
+    for entry in entries[:-1]:
+        if entry.role == "assistant":
+            worker.transcript.add(entry.digest)
+            lines += _assistant(entry)
+        else:
+            await worker.append(lines + commands.append_user(entry.content(), _known(worker, entry)))
+            lines = b""
+    last = entries[-1]
+    if plan.is_prefill:
+        return lines + _assistant(last) + commands.ask([])
+    return lines + commands.ask(last.content(), _known(worker, last))
+
+
+def _known(worker: Worker, entry: Entry) -> str:
+    """Take a user's entry into the transcript; the uuid of its line."""
+    uuid = str(uuid4())
+    worker.transcript.add(entry.digest, uuid)
+    return uuid
+
+
+def _assistant(entry: Entry) -> bytes:
+    """An earlier answer. One with its own thinking passes only under its model's name and an id (observed)."""
+    if not entry.model:
+        return commands.append_assistant(_kept(entry.blocks))
+    return commands.append_assistant(entry.blocks, model=entry.model, ident=entry.ident)
+
+
+def _kept(blocks: Sequence[Block]) -> Sequence[Block]:
+    """An answer of these very words is the CLI's own sign for none, and left out (observed): they go in two blocks."""
+    if len(blocks) == 1 and blocks[0].get("text", "").strip() == _NO_CONTENT:
+        head, gap, rest = blocks[0]["text"].partition(" content)")
+        return [{"type": "text", "text": head}, {"type": "text", "text": gap + rest}]
+    return blocks

@@ -1,0 +1,83 @@
+"""What is known of the Claude Code CLI in use: where it lies, how it can be started, what it offers.
+
+It is learned of a process of its own before anybody is served by it: versions differ in the flags that they know.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from claudegwd import contract
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.openai_api.errors import CliError
+from claudegwd.translate.request.catalogue import Initialized
+from claudegwd.workers.cli.binary import HOW_TO_INSTALL
+from claudegwd.workers.cli.catalogue_probe import CliEndedError, Found
+from claudegwd.workers.process.process import Launch
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCli:
+    """`client_log`: it can be asked for the log of its client library. `whole`: it takes requests whole. `goes_back`:
+    it can cut its transcript. Until it was asked, the best is assumed."""
+
+    binary: Path
+    client_log: bool = True
+    whole: bool = True
+    goes_back: bool = True
+    initialized: Initialized = field(default_factory=Initialized)
+
+    @property
+    def version(self) -> str:
+        """As it said it; "" until then."""
+        return self.initialized.claude_code_version
+
+    def without_client_log(self) -> "KnownCli":
+        """A CLI that ends at once is perhaps a later one, which does not know the flags of that log any more. It is not
+        needed to answer."""
+        log_event(log, logging.WARNING, "the CLI is not asked when a limit ends any more: keys.cooldown_seconds holds")
+        return replace(self, client_log=False)
+
+    def without_whole(self) -> "KnownCli":
+        log_event(log, logging.WARNING, "this CLI does not take requests whole: conversations are replayed instead")
+        return replace(self, client_log=True, whole=False)
+
+    def lesser(self) -> "KnownCli | None":
+        """How else it could be started, after it ended; None if in no way."""
+        if self.client_log:
+            return self.without_client_log()
+        return self.without_whole() if self.whole else None
+
+
+async def learn(
+    known: KnownCli, launch: Callable[[KnownCli], Launch], ask: Callable[[Launch], Awaitable[Found]]
+) -> KnownCli:
+    """Try the ways to start it from the best one down. `ask` asks one process. Raises CliError, also for one that is
+    too old."""
+    while True:
+        way = launch(known)
+        try:
+            found = await ask(way)
+        except CliEndedError:
+            lesser = known.lesser()
+            if lesser is None or launch(lesser).argv == way.argv:
+                raise
+            known = lesser
+            continue
+        if way.whole and not found.able:
+            known = replace(known.without_whole(), client_log=known.client_log)
+            continue
+        refuse_old(found.initialized.claude_code_version)
+        return replace(known, goes_back=way.whole or found.able, initialized=found.initialized)
+
+
+def refuse_old(found: str) -> None:
+    """Raises CliError for a CLI that is older than what we rely on."""
+    numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
+    if numbers < contract.OLDEST_CLI:
+        oldest = ".".join(map(str, contract.OLDEST_CLI))
+        raise CliError(
+            f"cannot use Claude Code CLI {found or 'of unknown version'}: {oldest} or later is needed; {HOW_TO_INSTALL}"
+        )

@@ -1,0 +1,123 @@
+"""Which worker serves a question, and how: one pure function of what the pool sees.
+
+With upstream keys a request goes in whole, so any idle worker that was started for its client and system prompt serves
+it (`warm`). With the CLI's login a worker holds one conversation: the best one is the one that already holds what was
+said, and going back makes it fit where the client has edited, branched or asked again (`rewound`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from claudegwd.workers.worker.states import WorkerState
+
+
+class Way(Enum):
+    """How a worker is had, as `x-claudegw-worker` says it."""
+
+    PARKED = "parked"  # it waits in mid-turn for these results
+    CONTINUED = "continued"  # it holds the conversation; only what is new is sent
+    REWOUND = "rewound"  # it holds a beginning of it, or another one, and is cut back
+    WARM = "warm"  # it has served before, and holds nothing
+    SPARE = "spare"  # it is ready and was never used
+    COLD = "cold"  # it has to be started first
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A worker as the choice sees it. Entries are counted from the beginning of the plan.
+
+    `common`: how many entries of the plan it holds from the beginning on, of the `length` that it holds in all.
+    `cut`: to how many of the plan's entries it can be cut back. `takes_results`: the plan brings just what its open
+    tool calls wait for. `spared`: it was parked a moment ago, and its client is about to come back. `overdue`: its
+    start takes longer than starts do.
+    """
+
+    state: WorkerState
+    used_at: float = 0.0
+    same_base: bool = False
+    common: int = 0
+    length: int = 0
+    cut: int = 0
+    takes_results: bool = False
+    spared: bool = False
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerChoice:
+    """`worker` is the index of the chosen one, None for a new process; `held`: entries of the plan that it keeps;
+    `instead`: the index of one that is ended first, to make room."""
+
+    way: Way
+    worker: int | None = None
+    held: int = 0
+    instead: int | None = None
+
+
+def choose(
+    seen: Sequence[Candidate], *, whole: bool, room: bool, may_start: bool = True, fresh: bool = False
+) -> WorkerChoice | None:
+    """The choice for one plan, or None: then the request waits for a worker.
+
+    `whole`: requests go in whole. `room`: a process may be started without ending another. `may_start`: starts do not
+    fail just now. `fresh`: one that holds nothing yet is wanted, because a used one has failed this request.
+    """
+    if not fresh:
+        choice = _warm(seen) if whole else _holding(seen)
+        if choice is not None:
+            return choice
+    for state, way in ((WorkerState.SPARE, Way.SPARE), (WorkerState.STARTING, Way.COLD)):
+        unused = _oldest(seen, state)
+        if unused is not None and not (seen[unused].overdue and room and may_start):
+            return WorkerChoice(way, unused)
+    if room:
+        return WorkerChoice(Way.COLD) if may_start else None
+    return _at_the_bound(seen, goes_back=not whole and not fresh, may_start=may_start)
+
+
+def _warm(seen: Sequence[Candidate]) -> WorkerChoice | None:
+    """The one that was used last, so that those that are not needed grow old and are ended."""
+    fits = [index for index, one in enumerate(seen) if one.state is WorkerState.IDLE and one.same_base]
+    return WorkerChoice(Way.WARM, max(fits, key=lambda index: seen[index].used_at)) if fits else None
+
+
+def _holding(seen: Sequence[Candidate]) -> WorkerChoice | None:
+    """The one that needs the least to be said again."""
+    choices = [choice for index, one in enumerate(seen) if (choice := _as_it_is(index, one)) is not None]
+    return max(choices, key=lambda choice: choice.held) if choices else None
+
+
+def _as_it_is(index: int, one: Candidate) -> WorkerChoice | None:
+    """What a worker is good for with the conversation that it holds, if for anything."""
+    if one.state is WorkerState.IDLE and one.same_base and one.length == 0:
+        return WorkerChoice(Way.REWOUND, index)  # its last client left before it was answered
+    if one.state not in (WorkerState.IDLE, WorkerState.PARKED) or not one.common:
+        return None
+    if one.common == one.length and one.takes_results == (one.state is WorkerState.PARKED):
+        return WorkerChoice(Way.PARKED if one.takes_results else Way.CONTINUED, index, one.common)
+    # Whoever brings a parked conversation without what it waits for will not come for that any more.
+    is_left = one.common == one.length and one.state is WorkerState.PARKED
+    return WorkerChoice(Way.REWOUND, index, one.cut) if one.cut or is_left else None
+
+
+def _at_the_bound(seen: Sequence[Candidate], *, goes_back: bool, may_start: bool) -> WorkerChoice | None:
+    """No process may be added, so one gives up what it holds: an idle one, else a parked one, the oldest first."""
+    for state in (WorkerState.IDLE, WorkerState.PARKED):
+        own = _oldest(seen, state, of_the_base=True) if goes_back else None
+        if own is not None:
+            return WorkerChoice(Way.REWOUND, own)
+        other = _oldest(seen, state)
+        if other is not None and may_start:
+            return WorkerChoice(Way.COLD, instead=other)
+    return None
+
+
+def _oldest(seen: Sequence[Candidate], state: WorkerState, *, of_the_base: bool = False) -> int | None:
+    """The index of the one in this state that was used longest ago, those that are spared left out."""
+    fits = [
+        index
+        for index, one in enumerate(seen)
+        if one.state is state and not one.spared and (one.same_base or not of_the_base)
+    ]
+    return min(fits, key=lambda index: seen[index].used_at) if fits else None

@@ -1,0 +1,58 @@
+"""Which worker holds which conversation: digests to workers."""
+
+from claudegwd.translate.request.history import Entry
+from claudegwd.translate.request.plan import Plan
+from claudegwd.translate.request.tools import MAX_LIVE_RESULT_CHARS
+from claudegwd.workers.worker.worker import Worker
+
+
+class Conversations:
+    """An index, kept by the pool, of every beginning that a worker at rest can be asked to go on from.
+
+    Of two workers with the same beginning the later one is found.
+    """
+
+    def __init__(self) -> None:
+        self._by_digest: dict[bytes, Worker] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
+    def put(self, worker: Worker) -> None:
+        """It is at rest: its transcript does not change until `drop`."""
+        self._by_digest.update(dict.fromkeys(worker.transcript.digests, worker))
+
+    def drop(self, worker: Worker) -> None:
+        """It was lent, or is gone."""
+        for digest in worker.transcript.digests:
+            if self._by_digest.get(digest) is worker:
+                del self._by_digest[digest]
+
+    def find(self, plan: Plan) -> tuple[Worker, int] | None:
+        """The worker that holds the longest beginning of this plan, and how many entries it holds.
+
+        The digest begins with the client's name, so a worker of another client is never found.
+        """
+        for held in range(len(plan.entries), 0, -1):
+            worker = self._by_digest.get(plan.entries[held - 1].digest)
+            if worker is not None:
+                return worker, held
+        return None
+
+
+def fits_parked(plan: Plan, held: int) -> bool:
+    """Whether what the plan brings is just the results that a parked turn waits for, in a form that MCP has."""
+    new = plan.entries[held:]
+    return len(new) == 1 and _is_plain(new[0])
+
+
+def _is_plain(entry: Entry) -> bool:
+    # A result block that is no text or image (a document) has no form in MCP, and texts of the user's would be put
+    # into the CLI's own words.
+    kinds = [block["type"] for result in entry.results for block in result.blocks]
+    return (
+        bool(entry.results)
+        and not entry.blocks
+        and all(result.chars <= MAX_LIVE_RESULT_CHARS for result in entry.results)
+        and all(kind in ("text", "image") for kind in kinds)
+    )

@@ -1,0 +1,295 @@
+"""One CLI process: started in a session of its own, pumped, and ended with everything that it started."""
+
+import logging
+import os
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
+
+import trio
+
+from claudegwd.claude_cli.client_log import ClientLog
+from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.redact import redact
+from claudegwd.workers.process.lifeline import Lifeline
+from claudegwd.workers.process.priority import behind_us, to_background, to_foreground
+
+# Some twenty deltas. A read sets this much aside and gives back what it did not need: of a pipe's whole 64 kB the small
+# things that stay behind kept ever more apart (seen: 13 MB more after 30,000 requests).
+READ_BYTES = 8192
+
+# What may wait for a CLI that does not read: above the largest request (server.max_body_bytes, base64 and JSON
+# escapes included) so that an honest one always fits.
+MAX_UNWRITTEN_BYTES = 128 * 1024 * 1024
+
+# The steps of the kill ladder, in seconds. An idle CLI ends 30 ms after its stdin closes and 20 ms after SIGTERM.
+EOF_SECONDS = 0.5
+TERM_SECONDS = 1.0
+REAP_SECONDS = 5.0
+
+# A CLI in trouble can write a stack trace in a loop: so much of its stderr goes to the log, the rest is counted.
+MAX_STDERR_LINES = 50
+MAX_STDERR_LINE_BYTES = 2000
+
+# Of a CLI that ends at once the last lines say why; before its first event it has read nothing of a client's.
+LAST_WORDS_LINES = 4
+LAST_WORDS_CHARACTERS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a process is started. The environment holds no key when keys are configured: they go in by settings.
+
+    `warms_up`: a spare may ask a question to nobody, because each request's settings name all credentials anew.
+    `whole`: requests go in whole, and the process holds no conversation. `goes_back`: otherwise it can cut the one that
+    it holds. `passed`: descriptors that it inherits; open until it has started.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+    warms_up: bool = False
+    whole: bool = False
+    goes_back: bool = True
+    passed: tuple[int, ...] = ()
+
+
+class CliProcess:
+    """Owns one process for the length of `run`. `on_lines` gets whole lines, in order, from the pump's task.
+
+    While it waits nothing is read, so that a CLI whose reader is behind waits as well.
+    """
+
+    def __init__(
+        self, launch: Launch, on_lines: Callable[[Sequence[bytes]], Awaitable[None]], *, background: bool = False
+    ) -> None:
+        self._background = background
+        self._held_back = True  # behind others, until it has started or is waited for
+        self._launch = launch
+        self._on_lines = on_lines
+        self._process: trio.Process | None = None
+        self._unwritten: deque[bytes] = deque()
+        self._unwritten_bytes = 0
+        self._writable = trio.Event()
+        self._writing = False
+        self._ending = trio.Event()
+        self._stderr_rest = b""
+        self._stderr_lines = 0
+        self._client_log = ClientLog()
+        self._last_words: deque[bytes] | None = deque(maxlen=LAST_WORDS_LINES)  # None: it has started
+        self.on_upstream: Callable[[], None] = lambda: None  # its client library wrote of the upstream
+        self.on_limits: Callable[[Mapping[str, str]], None] = lambda _: None  # headers of an answer, of limits
+        self.exit_status: int | None = None
+        self.fault: str | None = None  # why the stream was given up, if it was
+        self.left_others = False  # processes of its own were still there when it had ended
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def run(self) -> None:
+        """Start the process and stay with it until it is reaped, its group included.
+
+        Raises OSError when it cannot be started. Returns when it ended by itself, or after `end` or cancellation.
+        """
+        with closing(Lifeline()) as lifeline:
+            self._process = process = await self._open(lifeline)
+            try:
+                lifeline.tie(process.pid)
+                (to_background if self._background else behind_us)(process.pid)
+                if process.stdin is None or process.stdout is None or process.stderr is None:
+                    raise OSError("cannot talk to the CLI: it has no pipes")
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._drain_stderr, process.stderr)
+                    nursery.start_soon(self._write, process.stdin)
+                    nursery.start_soon(self._end_when_asked, nursery.cancel_scope)
+                    await self._pump(process.stdout)
+                    nursery.cancel_scope.cancel()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await self._reap(process)
+
+    async def _open(self, lifeline: Lifeline) -> trio.Process:
+        launch = self._launch
+        # A session of its own: signals go to the group, so that nothing which the CLI started outlives it.
+        return await trio.lowlevel.open_process(
+            list(launch.argv),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=dict(launch.env),
+            cwd=launch.cwd,
+            start_new_session=True,
+            pass_fds=(*lifeline.passed, *launch.passed),
+        )
+
+    def to_foreground(self, *, started: bool = False) -> None:
+        """It has started; or it is a spare, and somebody waits for it now."""
+        if self._process is None:
+            self._background = False
+        elif self._held_back and (started or self._background):
+            self._held_back = False
+            to_foreground(self._process.pid)
+
+    @property
+    def last_words(self) -> str:
+        """What a process that never said anything on stdout wrote to stderr at the end; redacted."""
+        lines = (line.decode("utf-8", "replace").strip() for line in self._last_words or ())
+        return redact(" / ".join(line for line in lines if line))[-LAST_WORDS_CHARACTERS:]
+
+    @property
+    def was_asked_to_end(self) -> bool:
+        return self._ending.is_set()
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes for the CLI's stdin; never blocks. What fits the pipe is written at once."""
+        if not data:
+            return
+        if self._process is None or self._process.stdin is None or self._ending.is_set():
+            self._unwritten.append(data)
+            self._unwritten_bytes += len(data)
+            return
+        if not self._writing and not self._unwritten:
+            try:
+                written = os.write(self._process.stdin.fileno(), data)  # type: ignore[attr-defined]
+            except BlockingIOError:
+                written = 0
+            except OSError:
+                return  # its end of the pipe is closed: the pump sees the end of its output
+            data = data[written:]
+            if not data:
+                return
+        self._unwritten.append(data)
+        self._unwritten_bytes += len(data)
+        if self._unwritten_bytes > MAX_UNWRITTEN_BYTES:
+            self.fault = "it does not read its input"
+            self.end()
+            return
+        self._writable.set()
+
+    def end(self) -> None:
+        """Ask for the kill ladder: stdin EOF, SIGTERM, SIGKILL. Returns at once."""
+        self._ending.set()
+
+    def kill(self) -> None:
+        """SIGKILL to the group, in this moment: before the CLI can send its next upstream request."""
+        self._signal(signal.SIGKILL)
+        self.end()
+
+    async def _pump(self, stdout: trio.abc.ReceiveStream) -> None:
+        decoder = LineDecoder()
+        try:
+            while data := await stdout.receive_some(READ_BYTES):
+                self._last_words = None
+                lines = decoder.feed(bytes(data))
+                if lines:
+                    await self._on_lines(lines)
+        except LineTooLongError as error:
+            self.fault = str(error)
+            if error.lines:
+                await self._on_lines(error.lines)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        if decoder.unfinished and self.fault is None and not self._ending.is_set():
+            self.fault = "its output ended inside a line"
+
+    async def _write(self, stdin: trio.abc.SendStream) -> None:
+        self._flush_early()
+        try:
+            while True:
+                await self._writable.wait()
+                self._writable = trio.Event()
+                while self._unwritten:
+                    data = b"".join(self._unwritten)
+                    self._unwritten.clear()
+                    self._unwritten_bytes = 0
+                    self._writing = True
+                    await stdin.send_all(data)
+                    self._writing = False
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await trio.sleep_forever()  # the pump sees the end; this task only must not end the nursery first
+
+    def _flush_early(self) -> None:
+        if self._unwritten:
+            self._writable.set()
+
+    async def _end_when_asked(self, scope: trio.CancelScope) -> None:
+        await self._ending.wait()
+        scope.cancel()
+
+    def reset_at(self, now: float) -> float | None:
+        """When the limit ends that the upstream named in its last answer; both in seconds of the wall clock."""
+        if self._process is not None and self._process.stderr is not None:
+            with suppress(OSError):  # nothing more, or its end is closed
+                # Of two pipes that can be read one has to be read first: here it may have been the other.
+                self._take_stderr(os.read(self._process.stderr.fileno(), READ_BYTES))  # type: ignore[attr-defined]
+        return self._client_log.reset_at(now)
+
+    async def _drain_stderr(self, stderr: trio.abc.ReceiveStream) -> None:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while data := await stderr.receive_some(READ_BYTES):
+                self._take_stderr(bytes(data))
+
+    def _take_stderr(self, data: bytes) -> None:
+        *lines, rest = (self._stderr_rest + data).split(b"\n")
+        self._stderr_rest = rest[:MAX_STDERR_LINE_BYTES]
+        for line in lines:
+            if self._client_log.takes(line):
+                self.on_upstream()
+                if headers := self._client_log.take_headers():
+                    self.on_limits(headers)
+            else:
+                self._log_stderr(line)
+
+    def _log_stderr(self, line: bytes) -> None:
+        if self._last_words is not None and line.strip():
+            self._last_words.append(line[:MAX_STDERR_LINE_BYTES])
+        self._stderr_lines += 1
+        if self._stderr_lines > MAX_STDERR_LINES or not line.strip():
+            return
+        # Its length only: a text of the CLI may quote what a client wrote.
+        log_event(log, logging.DEBUG, "the CLI wrote to stderr", pid=self.pid, bytes=len(line))
+
+    def _take_rest_of_stderr(self, process: trio.Process) -> None:
+        """It is gone; what it said last may not have been read yet."""
+        if self._last_words is None or process.stderr is None:
+            return
+        with suppress(OSError):
+            while data := os.read(process.stderr.fileno(), READ_BYTES):  # type: ignore[attr-defined]
+                self._take_stderr(data)
+        self._take_stderr(b"\n")  # a last line without an end
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    async def _reap(self, process: trio.Process) -> None:
+        """The kill ladder. Runs shielded, each step bounded; whatever of the group is left at the end gets SIGKILL."""
+        if process.stdin is not None:
+            await process.stdin.aclose()
+        with trio.move_on_after(EOF_SECONDS):
+            await process.wait()
+        if process.returncode is None:
+            self._signal(signal.SIGTERM)
+            with trio.move_on_after(TERM_SECONDS):
+                await process.wait()
+        if process.returncode is None:
+            self._signal(signal.SIGKILL)
+            with trio.move_on_after(REAP_SECONDS):
+                await process.wait()
+        # The leader is gone; a grandchild may not be. The group's number stays taken while a member lives.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+            self.left_others = True
+        self._take_rest_of_stderr(process)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                await stream.aclose()
+        self.exit_status = process.returncode

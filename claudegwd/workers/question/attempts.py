@@ -1,0 +1,53 @@
+"""What one question has tried, and whether it may try again. Pure.
+
+A question is tried again only before its first token has gone out: then nothing was said that could be said twice.
+"""
+
+from dataclasses import dataclass, field
+
+from claudegwd.keys.failures import FAILURES, FailureKind, FailureRule, RetryRule, error_for
+from claudegwd.openai_api.errors import GatewayError
+from claudegwd.redact import redact
+from claudegwd.translate.answer.turn import Failed
+
+# A bound on attempts beside those of the failure table: more keys than this in one request are a loop.
+MAX_ATTEMPTS = 64
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What one question has tried so far."""
+
+    tried: set[str] = field(default_factory=set)
+    spent: dict[FailureKind, int] = field(default_factory=dict)
+    count: int = 0
+    processes_failed: bool = False
+    broken_off: bool = False  # after the upstream had begun to answer
+    held_until: float | None = None  # the wall clock: it waits for keys no longer than this, all waits together
+
+    def take(self, failed: Failed, key: str, *, begun: bool, backs_off: bool) -> tuple[FailureRule, int]:
+        """What to do after a failure under this key, and how often it was done before. `begun`: the upstream had begun
+        to answer; `backs_off`: it may be asked again after a pause. Raises the failure's error when nothing is left to
+        try."""
+        rule, spent = FAILURES[failed.kind], self.spent.get(failed.kind, 0)
+        self.spent[failed.kind] = spent + 1
+        over = rule.retries is not None and spent >= rule.retries
+        if rule.retry is RetryRule.SAME_KEY_BACKOFF and not backs_off:
+            over = True
+        # What has begun is being paid for. One that broke off is asked once more; one that fell silent would take as
+        # long again.
+        if begun:
+            over = over or failed.kind is FailureKind.SILENT or self.broken_off
+            self.broken_off = True
+        if rule.retry is RetryRule.NEVER or over or self.count >= MAX_ATTEMPTS:
+            raise error_of(failed)
+        if rule.retry is RetryRule.NEXT_KEY:
+            self.tried.add(key)
+        if rule.retry is RetryRule.OTHER_PROCESS:
+            self.processes_failed = True
+        return rule, spent
+
+
+def error_of(failed: Failed) -> GatewayError:
+    """What the client is told of it."""
+    return error_for(failed.kind, detail=redact(failed.detail))

@@ -1,0 +1,321 @@
+"""One question, from its plan to the last token: the worker, the key, the retries before the first token.
+
+Theory of operation. A task in the questions' nursery prepares the answer up to its first token, where everything can
+still be tried again; from then on the request's own task reads the worker's channel directly, and nothing is retried.
+
+- Promised: the reader gets the outputs of one attempt and no other, in order, and then the end or one error. Nothing of
+  an attempt is handed out before it has a token. `close` gives everything back, at once, whenever it is called.
+- What can interleave: `close` with either task, at every await; the end of the worker, by the pool's sweep or by
+  itself, which the channel tells; a reload, which changes keys and bounds for the next attempt. The two tasks never
+  read at the same time: `first` waits for the one that prepares.
+- Bounded: the whole by limits.request_seconds, waiting for keys by keys.hold_seconds, attempts by the failure table and
+  MAX_ATTEMPTS, and each wait as `waits.py` lists it.
+"""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from claudegwd.keys.answers import ENVIRONMENT, NoKeys
+from claudegwd.keys.failures import FailureKind, RetryRule, backoff_seconds
+from claudegwd.keys.key import UpstreamKey
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.openai_api.errors import (
+    GatewayError,
+    InternalError,
+    ModelNotFound,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from claudegwd.translate.answer.answer import Answer
+from claudegwd.translate.answer.outputs import has_token
+from claudegwd.translate.answer.turn import Failed, Finished, Output
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.carriers.carry import carry, credentials
+from claudegwd.workers.pool.pool import Lease
+from claudegwd.workers.question.attempts import Attempts, error_of
+from claudegwd.workers.worker.output_channel import Batch, OutputReceiver
+from claudegwd.workers.worker.states import WorkerState
+from claudegwd.workers.worker.worker import WorkerLost
+
+if TYPE_CHECKING:
+    from claudegwd.workers.question.questions import Questions
+
+# How often a question that has no answer yet is looked after: what it waits for changes with the first sign of life.
+LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Use:
+    """What was used under one key: an attempt that failed may have used something too."""
+
+    key: str
+    answer: Answer
+
+
+class Question:
+    """A question under way. Start it with `Questions.ask`; read it with `first` and `next`; always `close` it."""
+
+    def __init__(self, questions: "Questions", plan: Plan, request_id: str, *, whole: bool = False) -> None:
+        self.plan = plan
+        self.request_id = request_id
+        self.whole = whole  # nothing is handed out before the end, so up to there it may be asked again
+        self.how = ""
+        self.key: str | None = None
+        self.key_digest: str | None = None
+        self.attempts = Attempts()
+        self.error: GatewayError | None = None
+        self.waited = 0.0  # seconds for a worker: in the queue, or for the CLI to end its last turn
+        self.asked_at: float | None = None  # trio's clock: the question was written to the CLI, the first time
+        self.first_at: float | None = None  # the first token came from it
+        self.spoke_at: float | None = None  # the same, also where the answer is not handed out before its end
+        self.waits_for_key = False  # until one has cooled
+        self.uses: list[Use] = []  # one for each time that it was written to a CLI
+        self._questions = questions
+        self._lease: Lease | None = None
+        self._receive: OutputReceiver | None = None
+        self._asked = plan  # with what a replay needs beside what the client sent
+        self._answer = Answer()  # this question's own: the worker may have gone on to another before we are read
+        self._first: list[Output] = []
+        self._went_whole = False
+        self._begun = False  # the upstream has begun to answer, which costs
+        self._broken: Failed | None = None  # the answer breaks off after what was handed out
+        self._ready = trio.Event()
+        self._scope = trio.CancelScope()
+        self._closed = False
+        self._deadline = trio.current_time() + questions.timing.request
+
+    # -- for the request ----------------------------------------------------------------------------------------------
+
+    async def first(self) -> Sequence[Output]:
+        """The outputs up to and including the first token, or all of them where it is asked for the `whole`. Raises the
+        GatewayError if it never came.
+
+        May be cancelled and called again.
+        """
+        await self._ready.wait()
+        if self.error is not None:
+            raise self.error
+        return self._first
+
+    async def next(self) -> Batch | None:
+        """The next outputs; () for each heartbeat of silence, None at the end. Raises GatewayError if it breaks off."""
+        broken, self._broken = self._broken, None
+        if broken is None:
+            batch = await self._channel().receive()
+            if not batch or not isinstance(batch[-1], Failed):
+                return batch
+            if len(batch) > 1:
+                self._broken = batch[-1]
+                return batch[:-1]
+            broken = batch[-1]
+        self._report(broken)
+        raise error_of(broken)
+
+    @property
+    def answer(self) -> Answer:
+        """All that was said so far."""
+        return self._answer
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process that was taken for it."""
+        return self._lease.worker.process.pid if self._lease is not None else None
+
+    @property
+    def altered(self) -> Sequence[str]:
+        """What reached the model in other characters than the client's: nothing of a request that went in whole."""
+        return () if self._went_whole else self.plan.tools.altered
+
+    @property
+    def lacks_model(self) -> bool:
+        """Whether it failed because the model is not to be had under any key, before anything of an answer came."""
+        begun = self._begun or self.attempts.broken_off
+        return isinstance(self.error, ModelNotFound | UpstreamUnavailable) and not begun
+
+    def close(self) -> None:
+        """Give everything back; a turn under way is ended at once. Never waits, may be called twice."""
+        self._closed = True
+        self._scope.cancel()
+        if self._lease is not None:
+            self._questions.pool.give_back(self._lease)
+
+    def spawn(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        """Run a task beside the request, in the nursery that owns all questions."""
+        self._questions.spawn(task, *arguments)
+
+    # -- the preparing task -------------------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Bring the question to its first token, on whatever worker and key that takes."""
+        try:
+            with self._scope, self._questions.pool.spares.waiting_for_first_token():
+                with trio.fail_at(self._deadline):
+                    await self._until_first_token()
+        except GatewayError as error:
+            self.error = error
+        except trio.TooSlowError:
+            self.error = UpstreamTimeout("cannot answer in time: nothing came within limits.request_seconds")
+        except Exception as error:  # noqa: BLE001 - the boundary of a turn: log once, answer 500
+            log_event(
+                log, logging.ERROR, "a turn failed unexpectedly", request_id=self.request_id, error=type(error).__name__
+            )
+            log.debug("traceback of an unexpected error", exc_info=error)
+            self.error = InternalError(
+                "cannot answer: an error of the gateway's own; its log has it under the request id"
+            )
+        finally:
+            over = self.error is not None or self._scope.cancelled_caught or self._closed
+            if over:
+                self.error = self.error or InternalError("cannot answer: the request was closed")
+            self._ready.set()  # whatever comes of closing
+            if over:
+                self.close()
+
+    async def _until_first_token(self) -> None:
+        again = False
+        while True:
+            self._begun, self.spoke_at = False, None
+            failed = await self._attempt(again=again)
+            if failed is None:
+                return
+            self._report(failed)
+            again = await self._next_step(failed)
+
+    async def _attempt(self, *, again: bool) -> Failed | None:
+        """One attempt; None once a token is there. `again`: in the same process, with its transcript as it is."""
+        self.attempts.count += 1
+        try:
+            key = await self._choose_key()
+            again = again and self._has_living_worker()  # it may have died, or was given back while none was to be had
+            while self._lease is None:
+                began = trio.current_time()
+                self._lease = await self._questions.pool.acquire(self.plan, fresh=self.attempts.processes_failed)
+                self.how = self._lease.way.value
+                self._went_whole = self._lease.worker.launch.whole
+                self.waited += trio.current_time() - began
+                key = await self._choose_key()  # the one from before the queue may have died in the meantime
+            await self._ask(key, again=again)
+            self.asked_at = self.asked_at or trio.current_time()
+            return await self._read_first()
+        except WorkerLost as error:
+            return self._lost(FailureKind.CLI, str(error))
+
+    def _lost(self, kind: FailureKind, error: str) -> Failed:
+        return Failed(kind, None, error, None)
+
+    async def _ask(self, key: UpstreamKey | NoKeys, *, again: bool) -> None:
+        lease, pool = self._held(), self._questions.pool
+        worker = lease.worker
+        self.key = key.name
+        # A late failure of a token that was replaced meanwhile must not mark the new one.
+        self.key_digest = key.digest if isinstance(key, UpstreamKey) else None
+        if not again:
+            self._asked = pool.signatures.restored(self.plan, lease.held)
+        self._receive = await carry(
+            lease, self._asked, credentials(key, worker), key.name, again=again, system=pool.plain_system
+        )
+        self._answer = worker.answer
+        self.uses.append(Use(key.name, self._answer))
+
+    async def _read_first(self) -> Failed | None:
+        first: list[Output] = []
+        while (batch := await self._receive_soon()) is not None:
+            if batch and isinstance(batch[-1], Failed) and (self.whole or not has_token([*first, *batch[:-1]])):
+                return batch[-1]
+            first.extend(batch)
+            self._begun = self._begun or bool(batch)
+            if self.spoke_at is None and has_token(batch):
+                self.spoke_at = trio.current_time()
+            if isinstance(first[-1], Finished) if self.whole and first else has_token(first):
+                last = first[-1]
+                if isinstance(last, Failed):
+                    self._broken = last  # in the same read as the first token: told when that has been
+                    first.pop()
+                self._first = first
+                self.first_at = trio.current_time()
+                return None
+        return self._lost(FailureKind.CLI, "the CLI ended")
+
+    async def _receive_soon(self) -> Batch | None:
+        """The next outputs. Raises WorkerLost for a CLI that says nothing at all, and gives a failure for an upstream
+        that falls silent: not for one that takes long, as long as there is any sign of it."""
+        worker, timing = self._held().worker, self._questions.timing
+        while True:
+            if not worker.has_acknowledged:
+                left = worker.acknowledge_within() - worker.silent_for()
+            else:
+                bound = timing.between_events if worker.hears_upstream else timing.first_event
+                left = bound - worker.silent_for()
+            if left <= 0 and not worker.has_acknowledged:
+                raise WorkerLost("the CLI does not answer")
+            if left <= 0:
+                return [self._lost(FailureKind.SILENT, "upstream")]
+            with trio.move_on_after(min(left, LOOK_SECONDS)):
+                return await self._channel().receive()
+
+    # -- what a failure leads to --------------------------------------------------------------------------------------
+
+    def _report(self, failed: Failed) -> None:
+        if not self._closed:  # else it was stopped, which is nobody's failure
+            self._questions.report(self, failed, self._reset_at(failed))
+
+    def _reset_at(self, failed: Failed) -> float | None:
+        if failed.reset_at is not None or failed.kind is not FailureKind.RATE_LIMIT or self._lease is None:
+            return failed.reset_at
+        return self._lease.worker.process.reset_at(self._questions.clock())
+
+    async def _next_step(self, failed: Failed) -> bool:
+        """Prepare the next attempt; whether it goes to the same process. Raises the error when nothing is left."""
+        backs_off = self._questions.timing.backs_off
+        rule, spent = self.attempts.take(failed, self.key or ENVIRONMENT, begun=self._begun, backs_off=backs_off)
+        if rule.retry is RetryRule.OTHER_PROCESS:
+            self._drop_worker()
+            return False
+        if rule.retry is RetryRule.SAME_KEY_BACKOFF:
+            await trio.sleep(backoff_seconds(spent, random.random()))  # noqa: S311 - jitter, not a secret
+        return self._has_living_worker()
+
+    def _has_living_worker(self) -> bool:
+        """Whether there is a worker to go on with; one that is being ended is given back."""
+        if self._lease is not None and self._lease.worker.state is WorkerState.CLOSING:
+            self._drop_worker()
+        return self._lease is not None
+
+    def _let_worker_go(self) -> None:
+        """While no key is to be had somebody else may use it, and no sweep has to wonder what it is waiting for."""
+        if self._lease is not None:
+            self._questions.pool.give_back(self._lease)
+            self._lease = None
+
+    def _drop_worker(self) -> None:
+        if self._lease is not None:
+            self._lease.worker.close(now=True)
+        self._let_worker_go()
+
+    async def _choose_key(self) -> UpstreamKey | NoKeys:
+        """The key for the next attempt; holds the request while one comes back within `hold_seconds`."""
+        while True:
+            choice = self._questions.choose(self.plan, self.attempts)
+            if isinstance(choice, UpstreamKey | NoKeys):
+                return choice
+            self._let_worker_go()
+            self.waits_for_key = True
+            await trio.sleep(max(0.01, choice.until - self._questions.clock()))
+            self.waits_for_key = False
+            self.attempts.tried.clear()
+
+    def _held(self) -> Lease:
+        if self._lease is None:
+            raise WorkerLost("no worker was acquired")
+        return self._lease
+
+    def _channel(self) -> OutputReceiver:
+        if self._receive is None:
+            raise InternalError("cannot read an answer before its question was asked")
+        return self._receive

@@ -1,0 +1,121 @@
+"""Where questions are asked: the workers, keys and bounds that all of them share, and the owner of their tasks."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import trio
+
+from claudegwd.config.schema import LimitsConfig
+from claudegwd.keys.answers import ENVIRONMENT, NoKeys, WaitForKey
+from claudegwd.keys.failures import FailureKind, error_for
+from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.ring import KeyRing
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.redact import redact
+from claudegwd.translate.answer.turn import Failed
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.pool.pool import BETWEEN_EVENTS_SECONDS, Pool
+from claudegwd.workers.question.attempts import Attempts
+from claudegwd.workers.question.question import Question
+
+# The longest silence before the upstream begins to answer that is taken for work: a long prompt on a busy upstream.
+FIRST_EVENT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Bounds on one question, in seconds. `backs_off`: whether an upstream that fails is asked again after a pause."""
+
+    hold: float
+    request: float
+    first_event: float = FIRST_EVENT_SECONDS
+    between_events: float = BETWEEN_EVENTS_SECONDS
+    backs_off: bool = True
+
+
+class Questions:
+    """Where questions are asked. Run it in a nursery first. `clock` is the wall clock: resets are named in it."""
+
+    def __init__(self, pool: Pool, ring: KeyRing, timing: Timing, clock: Callable[[], float]) -> None:
+        self.pool = pool
+        self.ring = ring
+        self.timing = timing
+        self.clock = clock
+        self.failures: dict[str, int] = {}
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the tasks of all questions until cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    def ask(self, plan: Plan, request_id: str, *, whole: bool = False) -> Question:
+        """Begin; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
+        question = Question(self, plan, request_id, whole=whole)
+        self.spawn(question.prepare)
+        return question
+
+    def spawn(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        """Run a task of a request, which none of the others can fail by."""
+        if self._nursery is None:
+            raise RuntimeError("cannot ask before the questions are run")
+        self._nursery.start_soon(_contained, task, *arguments)
+
+    def choose(self, plan: Plan, attempts: Attempts) -> UpstreamKey | NoKeys | WaitForKey:
+        """The key for the next attempt, or until when to wait for one. Raises the error where none comes in time."""
+        now = self.clock()
+        choice = self.ring.choose(now, model=plan.model.cli_name, prefer=self.pool.key_of(plan), tried=attempts.tried)
+        if isinstance(choice, UpstreamKey | NoKeys):
+            return choice
+        if not isinstance(choice, WaitForKey):
+            raise error_for(choice.kind, keys=len(self.ring) > 0)
+        if attempts.held_until is None:
+            attempts.held_until = now + self.timing.hold
+        if choice.until > attempts.held_until:
+            raise error_for(choice.kind, retry_after=choice.until - now, refused=choice.refused)
+        return choice
+
+    def report(self, question: Question, failed: Failed, reset_at: float | None) -> None:
+        """Tell the log, the counts and the key's state of a failed attempt. `reset_at`: when its limit ends."""
+        if failed.kind is FailureKind.UNREAD:
+            log_event(log, logging.WARNING, "an answer was not read", request_id=question.request_id)
+            return  # this is neither the upstream's fault nor the key's
+        name, detail = question.key or ENVIRONMENT, redact(failed.detail)
+        log_event(
+            log, logging.WARNING, "an attempt failed", request_id=question.request_id, key=name,
+            reason=failed.kind.value, status=failed.status, attempt=question.attempts.count, detail=detail or None,
+        )  # fmt: skip
+        self.failures[failed.kind.value] = self.failures.get(failed.kind.value, 0) + 1
+        self.ring.failed(
+            name, failed.kind, self.clock(), model=question.plan.model.cli_name, reset_at=reset_at,
+            error=" ".join(f"{failed.kind.value} {failed.status or ''} {detail}".split()),
+            digest=question.key_digest,
+        )  # fmt: skip
+
+    def within(self, ring: KeyRing, timing: Timing) -> "Questions":
+        """The same place, with other keys and bounds."""
+        made = Questions(self.pool, ring, timing, self.clock)
+        made._nursery = self._nursery
+        return made
+
+    def configure(self, limits: LimitsConfig, hold_seconds: float) -> None:
+        """New bounds, for the questions that come."""
+        self.timing = Timing(hold=hold_seconds, request=limits.request_seconds)
+
+    def answered(self, question: Question) -> None:
+        """Count a complete answer to its key."""
+        finished = question.answer.finished
+        if finished is not None:
+            tokens = finished.usage.prompt + finished.usage.completion
+            self.ring.succeeded(question.key or ENVIRONMENT, self.clock(), tokens)
+
+
+async def _contained(task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+    """A task of one request, whose faults are nobody else's: the nursery that owns all of them must not end by one."""
+    try:
+        await task(*arguments)
+    except Exception as error:  # noqa: BLE001 - a boundary: the other requests go on
+        log_event(log, logging.ERROR, "a task of a request failed unexpectedly", cause=error)

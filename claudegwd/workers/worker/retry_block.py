@@ -1,0 +1,37 @@
+"""Keeps the CLI from asking its upstream again by itself after an answer.
+
+It does that within 12 ms where an answer was cut by its limit, is blank, or calls a tool that nobody declared. The
+worker is killed at once, but on a busy machine that can be too late. So the upstream's address is taken from the CLI
+while the answer is still coming: the request under way is not touched, and what would follow it fails inside the
+machine (observed). It costs the CLI some 7 ms, so it is done only when such an end can be near.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from claudegwd.translate.answer.outputs import Output, Reasoning, TextPiece, ToolArguments
+from claudegwd.translate.request.parameters import DEFAULT_MAX_TOKENS, MAX_OUTPUT_TOKENS
+
+# Nothing listens on the port of "discard", and who may has no use for it.
+SETTINGS: Mapping[str, Any] = {"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}}
+
+
+class RetryBlock:
+    """Pure. `settings` are those of the question. `is_up`: its settings were written."""
+
+    def __init__(self, settings: Mapping[str, Any] | None) -> None:
+        env = (settings or {}).get("env", {})
+        self.is_up = False
+        self._limit = int(env.get(MAX_OUTPUT_TOKENS) or DEFAULT_MAX_TOKENS)
+        self._said = 0
+
+    def is_due(self, outputs: Sequence[Output], *, invites_another: bool = False) -> bool:
+        """Take what was said; whether the block has to go up now.
+
+        It has when the answer so far `invites_another`, or when as many bytes as the limit has tokens have been said: a
+        token has at least one byte and mostly four, so before that the limit is far.
+        """
+        self._said += sum(
+            len(output.raw) for output in outputs if isinstance(output, TextPiece | Reasoning | ToolArguments)
+        )
+        return not self.is_up and (invites_another or self._said >= self._limit)

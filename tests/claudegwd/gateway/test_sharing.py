@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from claudegwd.config import ConfigError, load
+from claudegwd.gateway.sharing import Sharing, both
+from claudegwd.keys.answers import RingChange
+from claudegwd.keys.ring import KeyRing
+
+
+async def test_nothing_is_shared_without_an_address(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").touch()
+    assert await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", ring(), dict) is None
+
+
+async def test_a_wrong_password_file_is_a_wrong_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[shared]\nurl = "valkey://127.0.0.1:1"\npassword_file = "absent"\n')
+    with pytest.raises(ConfigError, match=r"config.toml: shared.password_file names a file that cannot be read"):
+        await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", ring(), dict)
+
+
+async def test_the_machines_name(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[shared]\nurl = "valkey://127.0.0.1:1"\n')
+    sharing = await Sharing.open(load(tmp_path / "config.toml", {}), {}, "host", ring(), dict)
+    assert sharing is not None
+    assert (sharing.status()["machine"], sharing.status()["place"]) == ("host", "127.0.0.1:1")
+
+
+def test_each_listener_is_told() -> None:
+    told: list[tuple[str, RingChange]] = []
+    both(lambda change: told.append(("a", change)), lambda change: told.append(("b", change)))(RingChange.STATE)
+    assert told == [("a", RingChange.STATE), ("b", RingChange.STATE)]
+
+
+def test_the_servers_parser_is_loaded_only_with_a_connection() -> None:
+    code = "import sys, claudegwd.daemon.daemon; sys.exit('hiredis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def ring() -> KeyRing:
+    return KeyRing((), cooldown_seconds=60)

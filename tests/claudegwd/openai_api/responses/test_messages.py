@@ -1,0 +1,60 @@
+import json
+from typing import Any
+
+import pytest
+
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.errors import CallerError, RateLimitExceeded
+from claudegwd.openai_api.responses.messages import Create, error_message, event_messages, read_message
+
+
+def read(**fields: Any) -> Create:
+    return read_message(json.dumps({"type": "response.create", **fields}), Bounds())
+
+
+def test_a_request_is_its_fields_without_the_envelope_and_is_streamed() -> None:
+    found = read(model="m", stream_id="s", stream=False, background=False, generate=True)
+    assert (found.fields, found.stream_id, found.generate) == ({"model": "m", "stream": True}, "s", True)
+    assert found.size == len(
+        b'{"type": "response.create", "model": "m", "stream_id": "s", "stream": false, "background": false, '
+        b'"generate": true}'
+    )
+    assert not read(generate=False).generate
+    assert read(generate=None).generate
+
+
+@pytest.mark.parametrize(
+    ("text", "param"),
+    [
+        (None, None),
+        ("{", None),
+        ("5", None),
+        ("{}", "type"),
+        ('{"type": "response.dream"}', "type"),
+        ('{"type": "response.steer"}', "type"),
+        ('{"type": "response.create", "stream_id": 5}', "stream_id"),
+        ('{"type": "response.create", "stream": 5}', "stream"),
+        ('{"type": "response.create", "background": true}', "background"),
+        ('{"type": "response.create", "generate": "no"}', "generate"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_path(text: str | None, param: str | None) -> None:
+    with pytest.raises(CallerError) as caught:
+        read_message(text, Bounds())
+    assert caught.value.param == param
+
+
+def test_each_event_is_a_message_that_may_name_its_stream() -> None:
+    written = b'event: a\ndata: {"type":"a"}\n\n: keep-alive\n\nevent: b\ndata: {"type":"b"}\n\n'
+    assert list(event_messages(written, None)) == [b'{"type":"a"}', b'{"type":"b"}']
+    assert [json.loads(message) for message in event_messages(written, 's"')] == [
+        {"type": "a", "stream_id": 's"'},
+        {"type": "b", "stream_id": 's"'},
+    ]
+
+
+def test_a_refusal_says_what_an_answer_of_http_would() -> None:
+    told = json.loads(error_message(RateLimitExceeded("cannot", retry_after=2), "s"))
+    assert (told["type"], told["status"], told["stream_id"]) == ("error", 429, "s")
+    assert (told["error"]["code"], told["error"]["headers"]["retry-after"]) == ("rate_limit_exceeded", "2")
+    assert "stream_id" not in json.loads(error_message(RateLimitExceeded("cannot"), None))

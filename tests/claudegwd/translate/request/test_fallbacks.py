@@ -1,0 +1,40 @@
+"""Models that stand in for one that is not to be had."""
+
+from dataclasses import replace
+
+from claudegwd.translate.request.catalogue import Model
+from claudegwd.translate.request.fallbacks import stand_ins, strangers, with_fallbacks
+from claudegwd.translate.request.plan import Plan, make_plan
+from tests.claudegwd.translate.requests import chat, user
+
+FIRST = Model("opus", "claude-opus", "O", "", (), "none", True, 0)
+SECOND = replace(FIRST, id="sonnet", cli_name="claude-sonnet")
+THIRD = replace(FIRST, id="haiku", cli_name="claude-haiku")
+
+
+def make(model: Model) -> Plan:
+    return make_plan(chat([user("a")], response_format={"type": "json_object"}), model, "c")
+
+
+def test_a_plan_becomes_one_for_the_next_model_and_that_for_the_next() -> None:
+    plan = with_fallbacks(make, FIRST, [SECOND, THIRD])
+    assert (plan.model, plan.stands_in_for) == (FIRST, "")
+    assert plan.fallback
+    second = plan.fallback()
+    assert (second.model, second.stands_in_for) == (SECOND, "opus")
+    assert second.fallback
+    third = second.fallback()
+    assert (third.model, third.stands_in_for, third.fallback) == (THIRD, "opus", None)
+    assert with_fallbacks(make, FIRST, []) == make(FIRST)
+
+
+def test_those_are_meant_by_the_name_that_the_client_writes_or_by_what_it_leads_to() -> None:
+    fallbacks = {"opus": ["sonnet"], "claude-sonnet": ["haiku"]}
+    assert stand_ins(FIRST, fallbacks) == ["sonnet"]
+    assert stand_ins(SECOND, fallbacks) == ["haiku"]
+    assert stand_ins(THIRD, fallbacks) == ()
+
+
+def test_names_of_no_model_are_found() -> None:
+    fallbacks = {"opus": ["sonnet", "x"], "y": ["opus"]}
+    assert strangers(fallbacks, {"opus", "sonnet"}.__contains__) == ["x", "y"]

@@ -1,0 +1,110 @@
+"""Clients' schemas as structured output takes them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claudegwd.translate.answer.json_check import fault
+from claudegwd.translate.request.json_format import output_schema
+
+STRING = {"type": "string"}
+REFERENCE = {"$ref": "#/$defs/x"}
+OPEN = {"type": "object", "properties": {"a": STRING}}
+
+
+def of(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        of(a=STRING, b={"type": "integer"}, c={"type": "array", "items": STRING, "minItems": 1}),
+        of(a={"anyOf": [STRING, {"type": "null"}]}, b={"enum": ["x", 1]}, c={"const": "y"}),
+        of(a={"type": "string", "format": "date-time", "description": "When"}),
+        {"$defs": {"x": of(a=STRING)}, **of(a={"$ref": "#/$defs/x"}, b={"type": "array", "items": REFERENCE})},
+        {"type": "object", "properties": {}, "additionalProperties": False},
+    ],
+)
+def test_what_fits_stays(schema: dict[str, Any]) -> None:
+    assert output_schema(schema) == schema
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ({"$schema": "https://json-schema.org/draft/2020-12/schema", **of(a=STRING)}, of(a=STRING)),
+        (OPEN, {**OPEN, "additionalProperties": False}),
+        ({"properties": {"a": STRING}, "additionalProperties": True}, {**OPEN, "additionalProperties": False}),
+        (of(a={"oneOf": [STRING, {"type": "null"}]}), of(a={"anyOf": [STRING, {"type": "null"}]})),
+        (of(a={"type": ["string", "null"]}), of(a={"anyOf": [STRING, {"type": "null"}]})),
+        (
+            of(a={"type": ["string", "null"], "enum": ["x", None]}),
+            of(a={"anyOf": [{"type": "string", "enum": ["x"]}, {"type": "null", "enum": [None]}]}),
+        ),
+        (
+            of(a={"type": "integer", "minimum": 1, "description": "How many"}),
+            of(a={"type": "integer", "description": 'How many\n{"minimum": 1}'}),
+        ),
+        (of(a={"type": "string", "format": "color"}), of(a={"type": "string", "description": '{"format": "color"}'})),
+        (
+            of(a={"type": "array", "items": STRING, "minItems": 2}),
+            of(a={"type": "array", "items": STRING, "description": '{"minItems": 2}'}),
+        ),
+        (
+            {"definitions": {"x": of(a=STRING)}, **of(a={"$ref": "#/definitions/x", "description": "lost"})},
+            {"$defs": {"x": of(a=STRING)}, **of(a={"$ref": "#/$defs/x"})},
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_is_said_otherwise(given: dict[str, Any], made: dict[str, Any]) -> None:
+    assert output_schema(given) == made
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object"},
+        {"type": "object", "additionalProperties": STRING},
+        {"type": "object", "patternProperties": {"^a": STRING}, "properties": {"a": STRING}},
+        of(a={}),
+        of(a=True),
+        of(a={"type": "array"}),
+        of(a={"type": "array", "items": [STRING]}),
+        of(a={"type": "object"}),
+        of(a={"description": "anything"}),
+        of(a={"$ref": "#"}),
+        of(a={"$ref": "#/properties/b"}, b=STRING),
+        of(a={"$ref": "https://example.com/schema"}),
+        {"$defs": {"x": of(a={"$ref": "#/$defs/x"})}, **of(a={"$ref": "#/$defs/x"})},
+        {"$defs": {"x": of(a={"$ref": "#/$defs/y"}), "y": of(a={"$ref": "#/$defs/x"})}, **of(a={"$ref": "#/$defs/x"})},
+    ],
+)
+def test_what_cannot_be_said_is_none(schema: dict[str, Any]) -> None:
+    assert output_schema(schema) is None
+
+
+PLAIN = st.sampled_from([STRING, {"type": "integer"}, {"type": ["string", "null"]}, {"enum": ["x", 1]}])
+SCHEMAS = st.recursive(
+    PLAIN,
+    lambda inner: (
+        st.dictionaries(st.sampled_from("ab"), inner, min_size=1).map(lambda found: of(**found))
+        | inner.map(lambda found: {"type": "array", "items": found})
+        | st.lists(inner, min_size=1, max_size=2).map(lambda found: {"anyOf": found})
+    ),
+    max_leaves=5,
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.integers(0, 1) | st.sampled_from(["x", "y"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(SCHEMAS, VALUES)
+def test_both_accept_the_same(schema: dict[str, Any], value: Any) -> None:
+    made = output_schema(of(value=schema))
+    assert made is not None
+    assert (fault({"value": value}, made) is None) is (fault({"value": value}, of(value=schema)) is None)

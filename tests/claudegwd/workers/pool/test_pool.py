@@ -1,0 +1,592 @@
+"""The pool over the fake CLI: how workers are had, kept, shared, given up and replaced."""
+
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+import trio.testing
+
+from claudegwd.claude_cli import launch as cli_launch
+from claudegwd.config.schema import LimitsConfig, WorkersConfig
+from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.ring import KeyRing
+from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.chat.request import parse_chat_request
+from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, ShuttingDown
+from claudegwd.translate.answer.turn import Finished
+from claudegwd.translate.request.catalogue import offered
+from claudegwd.translate.request.plan import Plan, make_plan
+from claudegwd.workers.pool.pool import Pool
+from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
+from claudegwd.workers.process.process import Launch
+from claudegwd.workers.process.scratch import Scratch
+from claudegwd.workers.question.question import Question
+from claudegwd.workers.question.questions import Questions, Timing
+from claudegwd.workers.worker.worker import WorkerLost
+from tests.fake_binary import write_fake_cli
+
+MODEL = "claude-sonnet-4-20250514"
+MODELS = offered((), (), {})
+
+
+def plan(*texts: str, client: str = "a", **more: object) -> Plan:
+    """A conversation: user and assistant take turns, the user first."""
+    roles = ("user", "assistant")
+    messages = [{"role": roles[number % 2], "content": text} for number, text in enumerate(texts)]
+    body = msgspec.json.encode({"model": MODEL, "messages": messages, **more})
+    return make_plan(parse_chat_request(body, Bounds()), MODELS[MODEL], client)
+
+
+class Shop:
+    """A pool, and questions to it, on the fake CLI."""
+
+    def __init__(self, pool: Pool, questions: Questions) -> None:
+        self.pool = pool
+        self.questions = questions
+
+    async def ask(self, wanted: Plan) -> Question:
+        """Ask and read to the end; the answer's worker is given back."""
+        question = self.questions.ask(wanted, "req")
+        try:
+            with trio.fail_after(20):
+                await question.first()
+                await read_to_the_end(question)
+        finally:
+            question.close()
+        return question
+
+    async def until(self, state: str, count: int) -> None:
+        with trio.fail_after(20):
+            while self.pool.counts()[state] != count:
+                await trio.sleep(0.005)
+
+
+async def read_to_the_end(question: Question) -> None:
+    while await question.next() is not None:
+        pass
+
+
+@asynccontextmanager
+async def shop(
+    tmp_path: Path,
+    *,
+    limits: LimitsConfig | None = None,
+    timing: Timing | None = None,
+    workers: dict[str, object] | None = None,
+    whole: bool = False,
+    **fake: str | float,
+) -> AsyncIterator[Shop]:
+    binary = write_fake_cli(tmp_path, **{"deltas": 3, **fake})
+    scratch = Scratch.make(tmp_path)
+
+    def launch() -> Launch:
+        home = scratch.next()
+        env = cli_launch.environment({"PATH": "/usr/bin:/bin"}, home=home, keys_configured=False, tool_seconds=60)
+        return Launch(cli_launch.argv(binary, bare=True, whole=whole), env, home, warms_up=True, whole=whole)
+
+    config = msgspec.structs.replace(WorkersConfig(), **{"spares": 0, **(workers or {})})
+    limits = limits or LimitsConfig()
+    pool = Pool(launch, config, limits, trio.current_time)
+    pool.whole = whole
+    async with trio.open_nursery() as nursery:
+        await nursery.start(pool.run)
+        ring = KeyRing([], cooldown_seconds=1)
+        questions = Questions(pool, ring, timing or Timing(hold=1, request=30), time.time)
+        await nursery.start(questions.run)
+        yield Shop(pool, questions)
+        nursery.cancel_scope.cancel()
+    assert pool.counts() == dict.fromkeys(pool.counts(), 0)
+    assert list(scratch.root.glob("worker-*")) == []
+
+
+async def test_a_conversation_goes_on_in_its_worker(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        first = await at.ask(plan("hello"))
+        said = first.answer.text
+        assert said
+        second = await at.ask(plan("hello", said, "and?"))
+        assert (first.how, second.how) == ("cold", "continued")
+        await at.until("idle", 1)  # it settles first
+
+
+async def test_an_edited_history_gets_another_worker(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        assert (await at.ask(plan("hello", said + "!", "and?"))).how == "cold"
+        assert (await at.ask(plan("HELLO", said, "and?"))).how == "cold"
+
+
+async def test_two_clients_never_share(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        assert (await at.ask(plan("hello", said, "and?", client="b"))).how == "cold"
+        assert (await at.ask(plan("something else", client="c"))).how == "cold"
+
+
+async def test_a_spare_is_made_ready_and_used(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 1}) as at:
+        await at.until("spare", 1)
+        assert (await at.ask(plan("hello"))).how == "spare"
+        await at.until("spare", 1)
+
+
+async def test_one_taken_in_a_warm_up_that_never_ends_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.worker.warm_up.WARM_UP_SECONDS", 0.5)
+    marker = tmp_path / "once"
+    async with shop(tmp_path, workers={"spares": 1}, hang="warm_up", once=str(marker)) as at:
+        with trio.fail_after(20):
+            while not marker.exists():
+                await trio.sleep(0.005)
+        question = await at.ask(plan("hello"))
+        assert (question.how, question.attempts.count) == ("cold", 2)
+        await at.until("spare", 1)
+        assert (await at.ask(plan("something else"))).how == "spare"
+
+
+async def test_spares_go_without_a_warm_up_once_one_was_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.worker.warm_up.WARM_UP_SECONDS", 0.5)
+    async with shop(tmp_path, workers={"spares": 1}, hang="warm_up") as at:
+        await at.until("spare", 1)
+        assert (await at.ask(plan("hello"))).how == "spare"
+
+
+async def test_idle_conversations_leave_room_for_a_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.spares.ROOM_SECONDS", 0.0)
+    async with shop(tmp_path, workers={"spares": 1, "max": 3}) as at:
+        for number in range(4):
+            await at.until("spare", 1)
+            assert (await at.ask(plan(f"conversation {number}"))).how == "spare"
+        await at.until("spare", 1)
+        assert at.pool.counts()["idle"] == 2
+
+
+async def test_the_only_conversation_is_not_given_up_for_a_spare(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 1, "max": 1}) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        await at.until("idle", 1)
+        assert (await at.ask(plan("hello", said, "and?"))).how == "continued"
+
+
+async def test_whole_requests_are_served_by_one_process_for_each_client_and_system_prompt(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True, echo=1) as at:
+        for text in ("one", "two", "three"):
+            question = await at.ask(plan("said before", "so it was", text))
+            assert (question.how, question.answer.text) == ("cold" if text == "one" else "warm", text)
+            await at.until("idle", 1)
+        system = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "four"}]
+        assert (await at.ask(plan("", messages=system))).how == "cold"
+        assert (await at.ask(plan("five", client="b"))).how == "cold"
+
+
+async def test_one_that_is_worn_out_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.pool.MAX_USES", 2)
+    async with shop(tmp_path, whole=True) as at:
+        hows = []
+        for number in range(4):
+            hows.append((await at.ask(plan(str(number)))).how)
+            await at.until("settling", 0)
+        assert hows == ["cold", "warm", "cold", "warm"]
+
+
+async def test_at_the_bound_one_goes_back_to_its_beginning(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"max": 1}, echo=1) as at:
+        for text in ("one", "two"):
+            question = await at.ask(plan(text))
+            assert (question.how, question.answer.text) == ("cold" if text == "one" else "rewound", text)
+            await at.until("idle", 1)
+
+
+async def test_a_client_that_leaves_costs_no_process(tmp_path: Path) -> None:
+    async with shop(tmp_path, gap=50, deltas=50) as at:
+        said = at.questions.ask(plan("hello"), "req")
+        await said.first()
+        said.close()
+        await at.until("idle", 1)
+        assert (await at.ask(plan("hello again"))).how == "rewound"
+        await at.until("idle", 1)
+
+
+async def test_the_idle_one_used_longest_ago_makes_room(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"max": 2}) as at:
+        old = await at.ask(plan("old"))
+        new = await at.ask(plan("new"))
+        await at.until("idle", 2)
+        await at.ask(plan("third"))
+        assert (await at.ask(plan("new", new.answer.text, "go on"))).how == "continued"
+        assert (await at.ask(plan("old", old.answer.text, "go on"))).how == "rewound"
+
+
+async def test_who_waits_is_served_and_too_many_are_refused(tmp_path: Path) -> None:
+    limits = LimitsConfig(queue=1, queue_seconds=20)
+    async with shop(tmp_path, limits=limits, workers={"max": 1}, gap=100, deltas=5) as at:
+        done: list[str] = []
+
+        async def one(name: str) -> None:
+            await at.ask(plan(name))
+            done.append(name)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one, "first")
+            await at.until("busy", 1)
+            nursery.start_soon(one, "second")
+            with trio.fail_after(10):
+                while not at.pool.queued:
+                    await trio.sleep(0.005)
+            with pytest.raises(Overloaded, match="queue is full") as caught:
+                await at.ask(plan("third"))
+            assert caught.value.retry_after
+        assert done == ["first", "second"]
+
+
+async def test_waiting_too_long_is_refused(tmp_path: Path) -> None:
+    limits = LimitsConfig(queue=5, queue_seconds=0.1)
+    async with shop(tmp_path, limits=limits, workers={"max": 1}, hang="streaming") as at:
+        held = at.questions.ask(plan("first"), "req")
+        await held.first()
+        with pytest.raises(Overloaded, match="all workers are busy"):
+            await at.ask(plan("second"))
+        held.close()
+        await at.until("busy", 0)
+
+
+async def test_draining_tells_who_waits_and_who_comes(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"max": 1}, hang="streaming") as at:
+        held = at.questions.ask(plan("first"), "req")
+        await held.first()
+        waiting = at.questions.ask(plan("second"), "req")
+        with trio.fail_after(10):
+            while not at.pool.queued:
+                await trio.sleep(0.005)
+        at.pool.drain()
+        with pytest.raises(ShuttingDown):
+            await waiting.first()
+        with pytest.raises(ShuttingDown):
+            await at.ask(plan("third"))
+        held.close()
+
+
+@pytest.mark.parametrize("fault", ["crash", "nonsense", "huge"])
+@pytest.mark.parametrize("state", ["initialize", "settings", "ask", "message"])
+async def test_a_fault_before_the_first_token_is_tried_once_more(tmp_path: Path, fault: str, state: str) -> None:
+    marker = tmp_path / "once"
+    async with shop(tmp_path, **{fault: state, "once": str(marker)}) as at:
+        question = await at.ask(plan("hello"))
+        assert question.answer.finished is not None
+        assert question.attempts.count == 2
+
+
+async def test_a_fault_that_stays_is_an_error_after_two_tries(tmp_path: Path) -> None:
+    async with shop(tmp_path, crash="ask") as at:
+        with pytest.raises(CliError):
+            await at.ask(plan("hello"))
+        assert sum(at.pool.roster.exits.values()) >= 1
+
+
+async def test_nothing_is_tried_again_after_the_first_token(tmp_path: Path) -> None:
+    async with shop(tmp_path, crash="streaming") as at:
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        with trio.fail_after(10), pytest.raises(GatewayError):
+            await read_to_the_end(question)
+        assert question.attempts.count == 1
+        question.close()
+
+
+async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
+    timing = Timing(hold=1, request=30, first_event=0.5)
+    async with shop(tmp_path, timing=timing, hang="ask") as at:
+        with pytest.raises(GatewayError) as caught:
+            await at.ask(plan("hello"))
+        assert caught.value.status == 504
+
+
+async def test_an_upstream_that_has_begun_may_think(tmp_path: Path) -> None:
+    timing = Timing(hold=1, request=30, first_event=0.4, between_events=20)
+    async with shop(tmp_path, timing=timing, think=1500) as at:
+        question = await at.ask(plan("hello"))
+        assert (question.attempts.count, question.answer.finished is not None) == (1, True)
+
+
+async def test_one_that_has_begun_and_falls_silent_is_not_paid_twice(tmp_path: Path) -> None:
+    timing = Timing(hold=1, request=30, first_event=20, between_events=0.4)
+    async with shop(tmp_path, timing=timing, think=20_000) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        with pytest.raises(GatewayError) as caught:
+            await question.first()
+        assert (caught.value.status, question.attempts.count) == (504, 1)
+        question.close()
+
+
+@pytest.mark.parametrize("hang", ["initialize", "settings"])
+async def test_a_cli_that_does_not_answer_is_not_the_upstreams_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hang: str
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.worker.worker.START_SECONDS", 1.0)
+    monkeypatch.setattr("claudegwd.workers.worker.worker.ACKNOWLEDGE_SECONDS", 0.5)
+    async with shop(tmp_path, hang=hang, once=str(tmp_path / "once")) as at:
+        question = await at.ask(plan("hello"))
+        assert question.attempts.spent == {FailureKind.CLI: 1}
+        assert at.questions.failures == {"cli": 1}
+
+
+async def test_a_spare_that_hangs_in_its_start_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "claudegwd.workers.pool.pool.START_SECONDS", 5.0
+    )  # a healthy one has to start in time, also on a busy machine
+    monkeypatch.setattr("claudegwd.workers.pool.pool.OVERDUE_START_SECONDS", 0.1)
+    monkeypatch.setattr("claudegwd.workers.pool.pool.SWEEP_SECONDS", 0.1)
+    async with shop(tmp_path, workers={"spares": 1}, hang="start", once=str(tmp_path / "once")) as at:
+        with trio.fail_after(20):
+            while not (tmp_path / "once").exists():
+                await trio.sleep(0.01)
+        await trio.sleep(0.2)
+        assert (await at.ask(plan("hello"))).attempts.count == 1  # not by the one that hangs
+        with trio.fail_after(20):
+            while not at.pool.roster.exits.get("start"):
+                await trio.sleep(0.01)
+
+
+async def test_a_whole_answer_is_asked_again_when_it_breaks_off(tmp_path: Path) -> None:
+    async with shop(tmp_path, crash="streaming", once=str(tmp_path / "once")) as at:
+        question = at.questions.ask(plan("hello"), "req", whole=True)
+        outputs = await question.first()
+        assert isinstance(outputs[-1], Finished)
+        assert (question.attempts.count, question.answer.text) == (2, "".join(f"{n:8d}" for n in range(3)))
+        question.close()
+
+
+async def test_a_whole_answer_needs_nobody_to_read_along(tmp_path: Path) -> None:
+    async with shop(tmp_path, deltas=20_000) as at:
+        first, second = (at.questions.ask(plan(text), "req", whole=True) for text in ("one", "two"))
+        with trio.fail_after(20):
+            while at.pool.counts()["idle"] != 2:
+                await trio.sleep(0.01)
+        for question in (first, second):
+            assert isinstance((await question.first())[-1], Finished)
+            question.close()
+
+
+async def test_a_stream_that_nobody_reads_has_a_bound_and_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.pool.UNREAD_SECONDS", 2.5)
+    monkeypatch.setattr("claudegwd.workers.pool.pool.SWEEP_SECONDS", 0.1)
+    async with shop(tmp_path, deltas=200_000) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()  # on a busy machine that takes its time
+        monkeypatch.setattr(
+            "claudegwd.workers.pool.pool.BETWEEN_EVENTS_SECONDS", 1.0
+        )  # being unread is not being silent
+        await at.until("busy", 0)
+        with pytest.raises(GatewayError) as caught:
+            await read_to_the_end(question)
+        assert (caught.value.status, caught.value.code, at.questions.failures) == (408, "answer_unread", {})
+        question.close()
+
+
+async def test_who_was_given_a_worker_that_died_keeps_its_place(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"max": 1}, gap=20, deltas=10) as at:
+        question = at.questions.ask(plan("first"), "req")
+        await question.first()
+        waiting = at.questions.ask(plan("second"), "req")
+        with trio.fail_after(10):
+            while not at.pool.queued:
+                await trio.sleep(0.005)
+        give, given = at.pool._given, []
+
+        async def given_a_dead_one(waiter: Any) -> None:
+            """The worker ends between being given and its borrower waking up, the first time."""
+            await waiter.given.wait()
+            if not given:
+                given.append(waiter.lease.worker)
+                waiter.lease.worker.close(now=True)
+            await give(waiter)
+
+        at.pool._given = given_a_dead_one  # type: ignore[method-assign]
+        waiting_too = at.questions.ask(plan("third"), "req")
+        await read_to_the_end(question)
+        question.close()
+        for each in (waiting, waiting_too):
+            await each.first()
+            await read_to_the_end(each)
+            each.close()
+            assert each.attempts.count == 1
+
+
+async def test_processes_that_do_not_start_are_not_started_in_a_loop(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 2, "max": 4}, crash="start") as at:
+        with trio.fail_after(20):
+            while at.pool.roster.starts.failed < 3:
+                await trio.sleep(0.01)
+        with pytest.raises(CliError, match="does not start"):
+            await at.ask(plan("hello"))
+        assert at.pool.roster.starts.failed < 10
+
+
+async def test_one_whose_client_is_gone_is_freed_at_once(tmp_path: Path) -> None:
+    async with shop(tmp_path, deltas=1000, gap=50) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        question.close()
+        with trio.fail_after(1):
+            while at.pool.counts()["busy"]:
+                await trio.sleep(0.005)
+        question.close()
+
+
+async def test_a_task_of_one_request_that_fails_ends_no_other(tmp_path: Path) -> None:
+    async def fails() -> None:
+        raise RuntimeError
+
+    async with shop(tmp_path) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        question.spawn(fails)
+        await question.first()
+        await read_to_the_end(question)
+        question.close()
+        assert (await at.ask(plan("hello", client="b"))).answer.text
+
+
+async def test_one_who_goes_before_asking_leaves_no_busy_worker(tmp_path: Path) -> None:
+    async with shop(tmp_path, hang="append") as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        await at.until("idle", 1)
+        # The kept worker has to take in two messages more before it can be asked, and hangs over the first.
+        question = at.questions.ask(plan("hello", said, "more", "said elsewhere", "and?"), "req")
+        await at.until("busy", 1)
+        question.close()
+        await at.until("busy", 0)
+
+
+async def test_idle_time_ends(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"idle_seconds": 0.1}) as at:
+        await at.ask(plan("hello"))
+        await at.until("idle", 0)
+
+
+async def test_a_directory_that_cannot_be_made_is_a_failed_start(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 1, "max": 2}) as at:
+        await at.until("spare", 1)
+        [root] = tmp_path.glob("claudegwd-*")
+        hidden = root.rename(tmp_path / "hidden")
+        root.touch()  # in the way, as a full disk is
+        assert (await at.ask(plan("hello"))).how == "spare"
+        with trio.fail_after(20):
+            while at.pool.roster.starts.failed < 3:
+                await trio.sleep(0.01)
+        with pytest.raises(CliError):
+            await at.ask(plan("another client's", client="b"))
+        root.unlink()
+        hidden.rename(root)
+        await at.until("spare", 1)
+
+
+async def test_while_starts_fail_what_needs_none_is_answered(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        await at.until("idle", 1)
+        for _ in range(MAX_FAILED_STARTS):
+            at.pool.roster.starts.fail(trio.current_time())
+        with pytest.raises(CliError, match="does not start"):
+            await at.ask(plan("hello", client="b"))
+        assert (await at.ask(plan("hello", said, "and?"))).how == "continued"
+
+
+async def test_asking_one_that_is_gone_fails_at_once(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        lease = await at.pool.acquire(plan("hello"))
+        lease.worker.close(now=True)
+        with trio.fail_after(1):
+            with pytest.raises(WorkerLost):
+                lease.worker.initialize("", ())
+            with pytest.raises(WorkerLost):
+                await lease.worker.append(b"")
+            with pytest.raises(WorkerLost):
+                await lease.worker.go_back(0)
+            with pytest.raises(WorkerLost):
+                lease.worker.ask(lease.plan.turn(), b"")  # type: ignore[union-attr]
+        at.pool.give_back(lease)
+
+
+async def test_what_was_just_parked_is_not_given_up_for_who_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    limits = LimitsConfig(queue_seconds=0.1)
+    async with shop(tmp_path, limits=limits, workers={"max": 1}, calls=1) as at:
+        await at.ask(plan("hello", tools=tools))
+        monkeypatch.setattr("claudegwd.workers.pool.pool.PARK_GRACE_SECONDS", 1000.0)
+        with pytest.raises(Overloaded, match="all workers are busy"):
+            await at.ask(plan("hello", client="b"))
+        assert at.pool.counts()["parked"] == 1
+        monkeypatch.setattr("claudegwd.workers.pool.pool.PARK_GRACE_SECONDS", 0.0)
+        assert (await at.ask(plan("hello", client="b"))).how == "cold"
+        assert at.pool.counts()["parked"] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="scheduling policies are Linux's")
+async def test_a_start_in_the_background_gets_its_share_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.pool.SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr("claudegwd.workers.pool.pool.BACKGROUND_SECONDS", 1000.0)
+
+    def policy() -> int | None:
+        pids = [row["pid"] for row in at.pool.describe() if row["state"] == "starting"]
+        return os.sched_getscheduler(pids[0]) if pids and pids[0] else None
+
+    async with shop(tmp_path, workers={"spares": 1}, hang="start") as at:
+        with trio.fail_after(20):
+            while policy() in (None, os.SCHED_OTHER):
+                await trio.sleep(0.005)
+            monkeypatch.setattr("claudegwd.workers.pool.pool.BACKGROUND_SECONDS", 0.0)
+            while policy() != os.SCHED_OTHER:
+                await trio.sleep(0.005)
+
+
+@asynccontextmanager
+async def without_threads() -> AsyncIterator[None]:
+    """The system starts no thread: each wants more memory than there is. Those that are there are in use."""
+    release = threading.Event()
+    usual = threading.stack_size(1 << 46)
+    try:
+        async with trio.open_nursery() as nursery:
+            refused = trio.Event()
+
+            async def use_one() -> None:
+                try:
+                    await trio.to_thread.run_sync(release.wait)
+                except RuntimeError:
+                    refused.set()
+
+            try:
+                while not refused.is_set():
+                    nursery.start_soon(use_one)
+                    await trio.testing.wait_all_tasks_blocked()
+                yield
+            finally:
+                release.set()
+    finally:
+        threading.stack_size(usual)
+
+
+async def test_without_a_thread_a_start_fails_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with shop(tmp_path) as at:
+        async with without_threads():
+            with pytest.raises(CliError):
+                await at.ask(plan("hello"))
+        assert at.pool.roster.starts.failed
+        assert at.pool.roster.last_words == "it cannot be started: can't start new thread"
+        assert "unexpectedly" not in caplog.text
+        assert (await at.ask(plan("hello"))).answer.text
