@@ -120,6 +120,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     yield f"{'requests':<14}{_counts(status.get('requests', {}))}"
     if used := today(status.get("usage")):
         yield f"{'today':<14}{used}"
+    if lost := status.get("usage_lost"):
+        yield f"{'usage':<14}{coloured(lost_text(lost), 'yellow')}"
     yield f"{'workers':<14}{_counts(status.get('workers', {}))}"
     yield f"{'configuration':<14}generation {status.get('config_generation')}, {_reload(status.get('last_reload'))}"
     yield from _keys(status, now)
@@ -153,6 +155,12 @@ def _counts(counts: Mapping[str, Any]) -> str:
     numbers = {name: count for name, count in counts.items() if isinstance(count, int)}
     shown = [f"{count} {name}" for name, count in numbers.items() if count or name in {"active", "total"}]
     return ", ".join(shown) or "none"
+
+
+def lost_text(lost: int) -> str:
+    """How much usage is missing, since the daemon's start."""
+    whose = "1 request was" if lost == 1 else f"{lost:,} requests were"
+    return f"{whose} never written down: the disk was full, or failed; `claudegwctl logs` says more"
 
 
 def today(usage: Mapping[str, Any] | None) -> str:

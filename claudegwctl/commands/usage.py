@@ -23,14 +23,18 @@ _HEADS: Final = {
 _TOOLS: Final = {
     "web_search_requests": "web searches", "web_fetch_requests": "web fetches", "code_execution_requests": "code runs",
 }  # fmt: skip
-_NOBODY: Final = "(no key)"  # a client or upstream key without a name
+# What has no name: who brought no client key, what was refused before a key or a model was had, and what is kept no
+# longer than a month.
+_NAMELESS: Final = {"client": "(no key)", "key": "(no key)", "model": "(no model)", "answered": "(no answer)"}
 
 
 @app.command(epilog="Example: claudegwctl usage --since 30d --by client,model")
 def usage(
     ctx: typer.Context,
     since: Annotated[str, typer.Option(help="From when on: 7d, 12h, 90m, or a date, 2027-01-31.")] = "7d",
-    by: Annotated[str, typer.Option(help="What to add up by: client, key, model, day, hour, with commas.")] = "client",
+    by: Annotated[
+        str, typer.Option(help="With commas: client, key, model, answered, route, how, day, hour.")
+    ] = "client",
     client: Annotated[str | None, typer.Option(help="Only this client's.", autocompletion=names_of_clients)] = None,
     windows: Annotated[
         bool, typer.Option("--windows", help="Show the upstream's limits instead: how much is used, and the reset.")
@@ -68,10 +72,14 @@ def _say_windows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
     """The answer of GET /v1/usage for people."""
     by, rows, total = found["by"], found["rows"], found["total"]
+    if lost := found.get("lost"):
+        from claudegwctl.commands.status import lost_text
+
+        yield lost_text(lost)
     if not rows:
         yield "nothing was used in this time"
         return
-    shown = [[*(row[name] or _NOBODY for name in by), *_cells(row)] for row in rows]
+    shown = [[*(row[name] or _NAMELESS.get(name, "(not known)") for name in by), *_cells(row)] for row in rows]
     if by and len(rows) > 1:
         shown.append(["total", *([""] * (len(by) - 1)), *_cells(total)])
     yield from table((*by, *_HEADS.values()), shown, right=range(len(by), len(by) + len(_HEADS)))

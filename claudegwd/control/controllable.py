@@ -90,8 +90,17 @@ class WorkspaceReader(Protocol):
 class LedgerReader(Protocol):
     """Who used what."""
 
+    @property
+    def lost(self) -> int:
+        """Requests that could not be written down, since the start."""
+        ...
+
     async def read(self, question: UsageQuery, /) -> dict[str, Any]:
         """The answer to a question. StateError."""
+        ...
+
+    async def knows(self, client: str, /) -> bool:
+        """Whether anything is kept of a client of this name, who may have been removed. StateError."""
         ...
 
 

@@ -85,7 +85,10 @@ ROUTES: Final = (
     ControlRoute("GET", "/v1/audit", audit.rows, "shows who changed what over this socket: ?lines=N"),
     ControlRoute("POST", "/v1/notify/test", notify.test, "sends a test notification and says what came of it"),
     ControlRoute(
-        "GET", "/v1/usage", usage.show, "shows who used what: ?since=7d&by=client,key,model,day,hour&client=NAME"
+        "GET",
+        "/v1/usage",
+        usage.show,
+        "shows who used what: ?since=7d&by=client,key,model,answered,route,how,day,hour&client=NAME",
     ),
     ControlRoute("GET", "/v1/models", models.rows, "lists the models"),
     ControlRoute("GET", "/v1/config", config.show, "shows the configuration in effect"),

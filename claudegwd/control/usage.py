@@ -1,11 +1,13 @@
-"""GET /v1/usage?since=7d&by=client,key,model,day,hour&client=NAME: who used what, and what it cost by the CLI."""
+"""GET /v1/usage?since=7d&by=client,key,model,answered,route,how,day,hour&client=NAME: who used what, and
+what it cost by the CLI."""
 
 from __future__ import annotations
 
 import time
 
+from claudegwd.config.fields import nearest
 from claudegwd.control.controllable import Controls
-from claudegwd.control.problems import BadRequest
+from claudegwd.control.problems import BadRequest, ControlRefusal
 from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.ledger.query import UsageQueryError, read_query
 
@@ -15,4 +17,21 @@ async def show(controls: Controls, request: ControlRequest) -> ControlResponse:
         question = read_query(request.query, time.time())
     except UsageQueryError as error:
         raise BadRequest(str(error)) from None
-    return ControlResponse(await controls.gateway.ledger.read(question))
+    found = await controls.gateway.ledger.read(question)
+    if question.client and not found["rows"]:
+        await _check_name(controls, question.client)
+    lost = controls.gateway.ledger.lost
+    return ControlResponse({**found, "lost": lost} if lost else found)
+
+
+async def _check_name(controls: Controls, client: str) -> None:
+    """Refuse a name that nobody has, nor had: an empty table would look as if it had used nothing."""
+    clients = controls.gateway.clients
+    names = [row["name"] for row in await clients.rows()] if clients is not None else []
+    if client in names or await controls.gateway.ledger.knows(client):
+        return
+    near = nearest(client, names)
+    hint = f"did you mean {near!r}? " if near else ""
+    raise ControlRefusal(
+        404, "not_found", f"cannot find client {client[:64]!r}: {hint}`claudegwctl clients list` shows the names"
+    )

@@ -101,6 +101,7 @@ def status(gateway: "Gateway") -> dict[str, Any]:
         "login": None if len(gateway.ring) else gateway.launcher.login.name,
         "login_failure": gateway.ring.login_failure(now),
         "usage": gateway.ledger.today(),
+        "usage_lost": gateway.ledger.lost,
         "windows": gateway.ring.windows.rows(now),
         "state_file": str(gateway.database.path) if gateway.database.path else None,
         "state_problem": gateway.database.problem or None,

@@ -13,8 +13,9 @@ _TOOLS = {"web_search": "web_searches", "web_fetch": "web_fetches", "code_execut
 _KINDS = {"prompt": "prompt", "completion": "completion", "cache_read": "cached", "cache_write": "written"}
 
 
-def families(series: Series) -> Iterator[Metric]:
-    """Requests, tokens, cost and first tokens by client, upstream key and model."""
+def families(series: Series, lost: int) -> Iterator[Metric]:
+    """Requests, tokens, cost and first tokens by client, upstream key and model. `lost`: requests that were never
+    written to the state file; they are in these sums all the same."""
     requests = CounterMetricFamily(
         "claudegwd_usage_requests",
         "Requests for a model's answer, refused ones too.",
@@ -47,3 +48,6 @@ def families(series: Series) -> Iterator[Metric]:
         counts = list(zip(ends, accumulate(total.first_tokens), strict=True))
         first.add_metric(place, counts, sums.first_ms / 1000)
     yield from (requests, tokens, cost, tools, first)
+    yield CounterMetricFamily(
+        "claudegwd_usage_lost", "Requests whose usage could not be written down: a disk that was full for long.", lost
+    )

@@ -15,7 +15,7 @@ DEFAULT_SINCE: Final = "7d"
 ROWS_ANSWERED_MAX: Final = 10_000
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_GROUPS: Final = ("client", "key", "model", "day", "hour")
+_GROUPS: Final = ("client", "key", "model", "answered", "route", "how", "day", "hour")
 
 
 class UsageQueryError(ValueError):

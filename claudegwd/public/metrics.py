@@ -14,7 +14,7 @@ async def metrics() -> Response:
     """What is and what happened, in Prometheus' text format."""
     gateway: Gateway = g.gateway
     pieces = []
-    used = usage_metrics.families(gateway.ledger.series)
+    used = usage_metrics.families(gateway.ledger.series, gateway.ledger.lost)
     for family in chain(gauges.families(gateway), used, gateway.metrics.families()):
         pieces.append(written(family))
         await trio.lowlevel.checkpoint()  # a large family takes a few milliseconds: streams go on between two

@@ -39,6 +39,9 @@ _GROUPS: Final = {
     "client": "client",
     "key": "key",
     "model": "model",
+    "answered": "answered",
+    "route": "route",
+    "how": "how",
     "day": "at - at % 86400",
     # What is kept by the day alone stands in the day's first hour.
     "hour": "at - at % 3600",
@@ -61,7 +64,7 @@ class Ledger:
         elapsed: Callable[[], float] | None = None,
     ) -> None:
         self.clock = clock
-        self.lost = 0  # requests that were never written
+        self.lost = 0  # requests that were never written, since the start
         self.series = Series()
         self._database = database
         self._elapsed = elapsed or _boot_time
@@ -93,6 +96,15 @@ class Ledger:
         await self.flush()
         try:
             return await self._database.run(ask_usage, question)
+        except sqlite3.Error as error:
+            self._say_failing(error)
+            raise StateError("cannot read the usage: the state file cannot be used; the log says why") from None
+
+    async def knows(self, client: str) -> bool:
+        """Whether anything is kept of a client of this name, who may have been removed. StateError."""
+        await self.flush()
+        try:
+            return await self._database.run(has_used, client)
         except sqlite3.Error as error:
             self._say_failing(error)
             raise StateError("cannot read the usage: the state file cannot be used; the log says why") from None
@@ -140,6 +152,9 @@ class Ledger:
         finally:
             with trio.move_on_after(LAST_WRITE_SECONDS, shield=True):
                 await self.flush()
+            if lost := sum(sums.requests for sums in self._pending.values()):
+                self.lost += lost
+                event(log, logging.ERROR, "usage is lost: it could not be written before the end", lost=lost)
 
     async def flush(self) -> bool:
         """Write what is pending now; whether that went well."""
@@ -252,6 +267,12 @@ def weights_since(connection: sqlite3.Connection, start: float) -> Iterator[tupl
         (start,),
     ).fetchall()
     return ((model, weight(*tokens), cost) for model, *tokens, cost in found)
+
+
+def has_used(connection: sqlite3.Connection, client: str) -> bool:
+    """Whether there is a row of this client."""
+    found = connection.execute("SELECT EXISTS (SELECT 1 FROM usage WHERE client = ?)", (client,)).fetchone()
+    return bool(found[0])
 
 
 def ask_usage(connection: sqlite3.Connection, question: UsageQuery) -> dict[str, Any]:

@@ -41,6 +41,11 @@ def test_lines_that_the_log_lost_are_told() -> None:
     assert any("7 lines were lost" in line for line in lines({**STATUS, "log_lines_lost": 7}, 1000.0))
 
 
+def test_usage_that_was_lost_is_told() -> None:
+    assert not any("written down" in line for line in lines({**STATUS, "usage_lost": 0}, 1000.0))
+    assert any("usage         1 request was never written" in line for line in lines({**STATUS, "usage_lost": 1}, 0))
+
+
 def test_for_people() -> None:
     assert list(lines(STATUS, 1000.0)) == [
         "claudegwd 1.2.3: ready, up 1 d 2 h, pid 42",

@@ -43,7 +43,25 @@ async def test_for_programs_and_for_spreadsheets(socket: Path) -> None:
     ]
 
 
+async def test_by_what_answered_and_what_is_missing(socket: Path, gateway: SmallGateway) -> None:
+    gateway.ledger.note(Line(minute_of(time.time()), "laptop", "", "", "", "/v1/completions", "", 404), Sums(1))
+    gateway.ledger.lost = 1234
+    lost, heads, *rows = (await ctl(socket, "usage", "--by", "route,how,answered")).out.splitlines()
+    assert lost.startswith("1,234 requests were never written down")
+    assert heads.split()[:3] == ["ROUTE", "HOW", "ANSWERED"]
+    assert rows[0].split()[:6] == ["/v1/completions", "(not", "known)", "(no", "answer)", "1"]
+    assert rows[1].split()[:4] == ["/v1/messages", "warm", "sonnet", "3"]
+
+
+async def test_nobody_of_this_name(socket: Path) -> None:
+    refused = await ctl(socket, "usage", "--client", "lapptop")
+    assert refused.status == 1
+    assert refused.err.startswith("cannot find client 'lapptop'")
+    assert (await ctl(socket, "usage", "--client", "laptop", "--since", "2100-01-01")).status == 0
+
+
 async def test_nothing_used(socket: Path) -> None:
+    assert (await ctl(socket, "clients", "create", "phone")).status == 0
     assert (await ctl(socket, "usage", "--client", "phone")).out == "nothing was used in this time\n"
     assert (await ctl(socket, "usage", "--client", "phone", "--csv")).out.startswith("client,requests,")
 
@@ -52,7 +70,7 @@ async def test_nothing_used(socket: Path) -> None:
     ("options", "says"),
     [
         (("--since", "tomorrow"), "write for example 7d, 12h, 90m or 2027-01-31"),
-        (("--by", "colour"), "write one or more of client, key, model, day, hour"),
+        (("--by", "colour"), "write one or more of client, key, model, answered, route, how, day, hour"),
         (("--csv", "--json"), "leave one of them out"),
     ],
 )

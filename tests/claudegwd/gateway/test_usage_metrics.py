@@ -11,7 +11,7 @@ def test_requests_tokens_cost_and_first_tokens() -> None:
     line = Line(0, "laptop", "k0", "sonnet", "", "/v1/chat/completions", "warm", 200)
     series.add(line, Sums(1, 100, 20, 40, 10, 5, 1, 300, 900, 1, 0, 0.25, web_searches=3))
     series.add(line._replace(status=499), Sums(1, 7))
-    text = b"".join(map(written, families(series))).decode()
+    text = b"".join(map(written, families(series, 7))).decode()
     place = 'client="laptop",key="k0",model="sonnet"'
 
     def kind(name: str) -> str:
@@ -29,5 +29,6 @@ def test_requests_tokens_cost_and_first_tokens() -> None:
         'claudegwd_usage_first_token_seconds_bucket{client="laptop",key="k0",le="0.25",model="sonnet"} 0.0',
         'claudegwd_usage_first_token_seconds_bucket{client="laptop",key="k0",le="0.5",model="sonnet"} 1.0',
         f"claudegwd_usage_first_token_seconds_sum{{{place}}} 0.3",
+        "claudegwd_usage_lost_total 7.0",
     ):
         assert sample in text.splitlines()

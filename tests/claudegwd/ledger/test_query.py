@@ -43,7 +43,7 @@ def test_a_question() -> None:
 
 
 def test_what_cannot_be_added_up_by_is_refused_with_what_can() -> None:
-    with pytest.raises(UsageQueryError, match="client, key, model, day, hour") as refused:
+    with pytest.raises(UsageQueryError, match="client, key, model, answered, route, how, day, hour") as refused:
         read_query({"by": "client,colour"}, NOW)
     assert refused.value.param == "by"
     with pytest.raises(UsageQueryError, match="one or more of model, day, hour"):

@@ -182,6 +182,21 @@ async def test_a_full_disk_costs_no_request_and_is_told_once(database: Database,
     assert database.run_blocking(ask_usage, UsageQuery(0, ()))["total"]["requests"] == PENDING_MAX
 
 
+async def test_what_the_disk_does_not_take_before_the_end_is_told_and_counted(
+    database: Database, said: Callable[[], list[str]]
+) -> None:
+    pages = database.run_blocking(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
+    database._connection.execute(f"PRAGMA max_page_count = {pages}")
+    ledger = Ledger(database)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ledger.run)
+        for number in range(1000):
+            ledger.note(a_line(client=f"client{number}"), Sums(2))
+        nursery.cancel_scope.cancel()
+    assert ledger.lost == 2000
+    assert said() == ["cannot write usage", "usage is lost"]
+
+
 async def test_a_clock_that_is_set_is_told(database: Database, said: Callable[[], list[str]]) -> None:
     wall = [NOW]
     ledger = Ledger(database, lambda: wall[0], lambda: 0.0)
