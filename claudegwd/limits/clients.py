@@ -127,6 +127,7 @@ class ClientBook:
     def __init__(self, clients: Iterable[tuple[Client, ClientTotals]] = (), *, default: Limits) -> None:
         self.default = default
         self.spending = Spending()
+        self.spending.budgets_of = self._budgets_of
         self.share: Callable[[], float] = lambda: 1.0  # of each limit, what is granted here
         self._clients: dict[str, Client] = {}
         self._usage: dict[str, ClientTotals] = {}
@@ -257,6 +258,10 @@ class ClientBook:
     def changed_still(self, names: Iterable[str]) -> None:
         """Those totals were taken, and could not be stored."""
         self._changed.update(name for name in names if name in self._clients)
+
+    def _budgets_of(self, name: str) -> Sequence[Budget]:
+        client = self._clients.get(name)
+        return client.budgets if client is not None else ()
 
     def _end(self, name: str) -> None:
         for end in tuple(self._under_way.get(name, ())):

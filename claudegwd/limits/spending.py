@@ -47,10 +47,14 @@ class Reservation:
 
 
 class Spending:
-    """All clients' sums. ``on_reached`` is called once for each budget and window: client, budget, reset."""
+    """All clients' sums. ``budgets_of``: those of the client of a name.
+
+    ``on_reached`` is called once for each budget and window, when an answer reaches it: client, budget, reset.
+    """
 
     def __init__(self) -> None:
         self.prices = Prices()
+        self.budgets_of: Callable[[str], Sequence[Budget]] = lambda _: ()
         self.on_reached: Callable[[str, Budget, float], None] = lambda *_: None
         self._spent: dict[Window, dict[str, Spent]] = {}
         self._reserved: dict[str, Spent] = {}
@@ -64,12 +68,17 @@ class Spending:
 
     def add(self, client: str, at: float, usd: float, tokens: float) -> None:
         """It was spent at that time; negative: it turned out to be less."""
-        for window in self._windows_of(at):
+        windows = self._windows_of(at)
+        for window in windows:
             spent = window.get(client)
             if spent is None:
                 spent = window[client] = Spent()
             spent.usd += usd
             spent.tokens += tokens
+        for budget in self.budgets_of(client):
+            spent = windows[PERIODS.index(budget.period)][client]
+            if budget.amount - spent.of(budget.unit) <= ROUNDING:
+                self._tell_reached(client, budget, budget.reset(at), at)
 
     def spent(self, client: str, budget: Budget, now: float) -> float:
         """Of this budget, in its present window."""
@@ -121,15 +130,18 @@ class Spending:
 
     def _reached(self, client: str, budget: Budget, now: float) -> BudgetReached:
         reset = budget.reset(now)
-        if (client, budget, reset) not in self._told:
-            # Those of windows that are over are of no use any more.
-            self._told = {told for told in self._told if told[2] > now} | {(client, budget, reset)}
-            self.on_reached(client, budget, reset)
+        self._tell_reached(client, budget, reset, now)  # which nobody noticed if the budget was made smaller meanwhile
         return BudgetReached(
             f"cannot take this request: this client's budget of {budget} is used up; it resets {moment(reset)}, or ask "
             "the operator for more",
             retry_after=max(1.0, reset - now),
         )
+
+    def _tell_reached(self, client: str, budget: Budget, reset: float, now: float) -> None:
+        if (client, budget, reset) not in self._told:
+            # Those of windows that are over are of no use any more.
+            self._told = {told for told in self._told if told[2] > now} | {(client, budget, reset)}
+            self.on_reached(client, budget, reset)
 
     def _windows_of(self, at: float) -> Sequence[dict[str, Spent]]:
         """The day, week and month of a moment; looked up anew when it is another day, which costs some 10 us."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
 
 from claudegwd.demo.replies import by_key, say
-from claudegwd.demo.script import ScriptedUsage, limited
+from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, Wait, limited
 from tests.control_cli import ctl
+from tests.dashboard_process import dashboard
 from tests.e2e.harness import MODEL, Running, running
 from tests.e2e.test_notify import telling, told, until_told
 
@@ -29,6 +32,44 @@ async def ask(gateway: Running, key: str) -> int:
     return response.status_code
 
 
+async def everywhere(gateway: Running) -> dict[str, dict[str, Any]]:
+    """The sums of the present day as each shows them to a person; the daemon has not run for longer."""
+    socket = gateway.daemon.socket
+    async with dashboard(socket) as started:
+        visitor = await trio.to_thread.run_sync(started.enter)
+        state = (await trio.to_thread.run_sync(visitor.get, "api/state")).json()
+        chart = (await trio.to_thread.run_sync(visitor.get, "api/usage?period=week&by=key")).json()
+    return {
+        "status": (await gateway.status())["usage"],
+        "top": (await ctl(socket, "top", "--json")).json["status"]["usage"],
+        "the page": state["status"]["usage"],
+        "its chart": chart["total"],
+        "its bars": {**chart["total"], "requests": sum(row["requests"] for row in chart["rows"])},
+        "usage by route": (await ctl(socket, "usage", "--by", "route,how", "--json")).json["total"],
+    }
+
+
+async def test_everybody_who_looks_sees_the_same_requests() -> None:
+    go = trio.Event()
+    script = ScriptedReply((Text(("a",)), Wait(go)))
+    async with running(lambda _: script, keys=KEYS) as gateway, trio.open_nursery() as nursery:
+        nursery.start_soon(gateway.stream, "hi")
+
+        async def is_streaming() -> bool:
+            rows = (await gateway.control("GET", "/v1/requests")).json()["requests"]
+            return [row["state"] for row in rows] == ["streaming"]
+
+        await gateway.until(is_streaming)
+        (row,) = (await gateway.control("GET", "/v1/requests")).json()["requests"]
+        (of_top,) = (await ctl(gateway.daemon.socket, "top", "--json")).json["requests"]
+        async with dashboard(gateway.daemon.socket) as started:
+            visitor = await trio.to_thread.run_sync(started.enter)
+            (of_page,) = (await trio.to_thread.run_sync(visitor.get, "api/state")).json()["requests"]
+        for name in ("request_id", "client", "model", "route", "key", "how", "worker", "output_tokens"):
+            assert of_top[name] == of_page[name] == row[name]
+        go.set()
+
+
 async def test_everybody_who_tells_of_it_says_the_same(tmp_path: Path) -> None:
     script = by_key({"sk-false-1": limited(retry_after=3000)}, lambda _: say("ok", usage=USAGE))
     config = f"[auth]\nrequired = true\n{telling(tmp_path)}"
@@ -37,7 +78,9 @@ async def test_everybody_who_tells_of_it_says_the_same(tmp_path: Path) -> None:
         clients = {}
         for name, budget in (("laptop", ("--budget", "0.01usd/month")), ("phone", ()), ("desk", ())):
             clients[name] = (await ctl(socket, "clients", "create", name, *budget, "--json")).json["key"]
-        assert [await ask(gateway, clients["laptop"]) for _ in range(5)] == [200, 200, 200, 429, 429]
+        assert [await ask(gateway, clients["laptop"]) for _ in range(3)] == [200] * 3
+        await until_told(gateway, tmp_path, [("budget_reached", "laptop")])  # by the answer that reached it
+        assert [await ask(gateway, clients["laptop"]) for _ in range(2)] == [429] * 2
         assert [await ask(gateway, clients[name]) for name in ("phone", "phone", "desk")] == [200] * 3
         assert (await ctl(socket, "keys", "disable", "second")).status == 0
 
@@ -45,8 +88,15 @@ async def test_everybody_who_tells_of_it_says_the_same(tmp_path: Path) -> None:
         rows = {row["client"]: (row["requests"], row["errors"], row["prompt_tokens"]) for row in found["rows"]}
         assert rows == {"laptop": (5, 2, 1200), "phone": (2, 0, 800), "desk": (1, 0, 400)}
         assert found["total"]["cost_usd"] == pytest.approx(6 * 0.0042)
-        today = (await gateway.status())["usage"]
-        assert {name: today[name] for name in found["total"]} == found["total"]
+        assert (await gateway.status())["usage_lost"] == 0
+        own = []
+        for key in clients.values():
+            answer = await gateway.http.get("/v1/usage", headers={"authorization": f"Bearer {key}"})
+            own.append(answer.json()["total"])
+        for name in ("requests", "errors", "prompt_tokens", "completion_tokens"):
+            assert sum(total[name] for total in own) == found["total"][name]
+        for whose, told_of in (await everywhere(gateway)).items():
+            assert {name: told_of[name] for name in found["total"]} == found["total"], whose
         headers = {"authorization": f"Bearer {clients['phone']}"}
         scraped = (await gateway.http.get("/metrics", headers=headers)).text
         tokens = [line for line in scraped.splitlines() if line.startswith("claudegwd_usage_tokens_total")]

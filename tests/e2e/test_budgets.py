@@ -71,6 +71,32 @@ async def test_a_cent_a_month() -> None:
         assert (await ask(gateway, headers)).status_code == 200
 
 
+# By the CLI's prices of this model, in dollars a million: 3 for what is read, 15 for what is written, of the cache a
+# tenth and a quarter more.
+PRICES = (3.0, 15.0, 0.3, 3.75)
+
+
+@pytest.mark.parametrize(
+    ("usage", "answers"),
+    [
+        (ScriptedUsage(10_000, 0), 1),  # 3 cents
+        (ScriptedUsage(0, 700), 3),  # 1.05 cents each
+        (ScriptedUsage(100, 100, 30_000, 4_000), 2),  # 2.58 cents each, most of it for the cache
+        (ScriptedUsage(9_999, 0), 2),  # a hair below the bound
+    ],
+)
+async def test_tokens_times_their_prices_reach_the_bound(usage: ScriptedUsage, answers: int) -> None:
+    async with running_with_budgets() as gateway:
+        gateway.endpoint.script = lambda _: say("ok", usage=usage)
+        headers = await a_client(gateway, "0.03usd/day")
+        statuses = [(await ask(gateway, headers)).status_code for _ in range(answers + 1)]
+        assert statuses == [200] * answers + [429]
+        tokens = (usage.input_tokens, usage.output_tokens, usage.cache_read, usage.cache_creation)
+        spent = answers * sum(count * price for count, price in zip(tokens, PRICES, strict=True)) / 1e6
+        (client,) = (await gateway.control("GET", "/v1/clients")).json()["clients"]
+        assert client["budgets"][0]["used"] == pytest.approx(spent)
+
+
 async def test_side_by_side_they_do_not_overshoot() -> None:
     async with running_with_budgets() as gateway:
         headers = await a_client(gateway, "0.0041usd/day")

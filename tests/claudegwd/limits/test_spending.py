@@ -46,6 +46,26 @@ def test_a_budget_that_is_used_up_refuses_until_its_reset() -> None:
     assert len(told) == 2
 
 
+def test_it_is_told_by_the_answer_that_reaches_it_and_by_no_other() -> None:
+    spending = Spending()
+    spending.budgets_of = {"laptop": BUDGETS}.get  # type: ignore[assignment]  # nobody else asks here
+    told: list[tuple[str, float]] = []
+    spending.on_reached = lambda client, budget, reset: told.append((str(budget), reset))
+    day, month = (budget.reset(NOW) for budget in BUDGETS)
+    for usd, tokens, so_far in (
+        (9.0, 500.0, []),
+        (1.0, 0.0, [("10usd/day", day)]),
+        (1.0, 499.0, [("10usd/day", day)]),
+        (0.0, 1.0, [("10usd/day", day), ("1000tokens/month", month)]),
+        (5.0, 5.0, [("10usd/day", day), ("1000tokens/month", month)]),
+    ):
+        spending.add("laptop", NOW, usd, tokens)
+        assert told == so_far
+    reached(spending)
+    spending.add("laptop", NOW + DAY, 10.0, 0)
+    assert len(told) == 3
+
+
 def test_tokens_of_a_month() -> None:
     spending = Spending()
     spending.add("laptop", NOW, 0.0, 999)
