@@ -34,6 +34,7 @@ CLI_RECORD: Final = "record.json"
 CONFIG_NAME: Final = "config.toml"
 KEYS_NAME: Final = "keys.json"
 SHARED_PASSWORD_NAME: Final = "shared-password"  # noqa: S105 - a file name
+SHARED_SECRET_NAME: Final = "shared-secret"  # noqa: S105 - a file name
 SOCKET_NAME: Final = "control.sock"
 SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
 # Where systemd looks for what the unit's LoadCredential= names.
@@ -98,10 +99,24 @@ def keys_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> P
 
 def shared_password_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> Path | None:
     """Where the password of the shared store lies: `shared.password_file`, else systemd's credential; None: nowhere."""
+    return _named_or_credential(env, config_file, setting, SHARED_PASSWORD_NAME)
+
+
+def shared_ca_path(config_file: Path, setting: str) -> Path | None:
+    """The certificates of `shared.ca_file`; None: those of the system."""
+    return config_file.parent / Path(setting).expanduser() if setting else None
+
+
+def shared_secret_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> Path | None:
+    """The same of what the machines alone know: `shared.secret_file`."""
+    return _named_or_credential(env, config_file, setting, SHARED_SECRET_NAME)
+
+
+def _named_or_credential(env: Mapping[str, str], config_file: Path, setting: str, name: str) -> Path | None:
     if setting:
         return config_file.parent / Path(setting).expanduser()
     if directory := env.get("CREDENTIALS_DIRECTORY"):
-        credential = Path(directory) / SHARED_PASSWORD_NAME
+        credential = Path(directory) / name
         if is_there(credential):
             return credential
     return None

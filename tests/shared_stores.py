@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import trio
 
 from claudegwd.config.shared import read_place
 from claudegwd.shared.store import SharedStore
+from claudegwd.store.sealing import KEY_BYTES, Seal
 
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.01
+SECRET = bytes(range(KEY_BYTES))  # of all machines
 
 
-def store_of(url: str, name: str = "one", password: str = "", patience: float = PATIENCE_SECONDS) -> SharedStore:
+def store_of(
+    url: str,
+    name: str = "one",
+    password: str = "",
+    patience: float = PATIENCE_SECONDS,
+    seal: Seal | None = None,
+    ca_file: Path | None = None,
+) -> SharedStore:
     """On a machine that many use at the same time, milliseconds would be a matter of luck."""
-    return SharedStore(read_place(url), password, name, patience=patience)
+    return SharedStore(read_place(url), password, name, patience=patience, seal=seal, ca_file=ca_file)
 
 
 @asynccontextmanager

@@ -20,6 +20,8 @@ NEEDS_RESTART: Final = frozenset(
         "control.group",
         "shared.url",
         "shared.password_file",
+        "shared.secret_file",
+        "shared.ca_file",
         "shared.local_share",
         "shared.machine",
     }

@@ -156,6 +156,8 @@ class SharedConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     url: Annotated[str, Meta(description='an address such as "valkey://10.0.0.2:6379"')] = ""
     password_file: FilePath = ""
+    secret_file: FilePath = ""
+    ca_file: FilePath = ""
     local_share: Annotated[float, Meta(gt=0, le=1, description="a number above 0 and up to 1")] = 0.5
     machine: Annotated[
         str,

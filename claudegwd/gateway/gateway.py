@@ -21,7 +21,7 @@ from claudegwd.gateway.metrics import Metrics
 from claudegwd.gateway.news import connect, watch
 from claudegwd.gateway.offered_models import OfferedModels
 from claudegwd.gateway.request_counts import RequestCounts
-from claudegwd.gateway.sharing import Sharing, both
+from claudegwd.gateway.sharing import Parts, Sharing, both
 from claudegwd.gateway.status import condition, described, status
 from claudegwd.keys.answers import Dead
 from claudegwd.keys.file import KeysSource
@@ -157,9 +157,8 @@ class Gateway:
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending, self.approvals)
-        self.sharing = await Sharing.open(
-            self._loaded, self.env, socket.gethostname(), self.ring, partial(described, self)
-        )
+        parts = Parts(self.ring, self.clients, partial(described, self))
+        self.sharing = await Sharing.open(self._loaded, self.env, socket.gethostname(), parts)
         try:
             async with trio.open_nursery() as nursery:
                 if self.sharing is not None:

@@ -1,20 +1,24 @@
 """What this machine shares with others: the store, and the parts that live in it. Without shared.url: nothing."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import trio
 
+from claudegwd import contract
 from claudegwd.config.load import Loaded
 from claudegwd.config.problems import ConfigError
 from claudegwd.config.shared import read_place
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.ring import KeyRing
+from claudegwd.shared.clients import SharedClients
 from claudegwd.shared.key_states import SharedKeyStates
 from claudegwd.shared.limits import SharedLimits
 from claudegwd.shared.machines import SharedMachines
-from claudegwd.shared.password import read_password
+from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.store import SharedStore, StoreUnfitError
+from claudegwd.store.client_keys import ClientKeys
 from claudegwd.supervised import supervised
 
 
@@ -28,37 +32,41 @@ def both(*listeners: Callable[[RingChange], None]) -> Callable[[RingChange], Non
     return tell
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Of this machine, what it shares. `describe`: what the others are shown of it."""
+
+    ring: KeyRing
+    clients: ClientKeys
+    describe: Callable[[], Mapping[str, Any]]
+
+
 class Sharing:
     """`run` it as a task."""
 
-    def __init__(
-        self, loaded: Loaded, store: SharedStore, ring: KeyRing, describe: Callable[[], Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, loaded: Loaded, store: SharedStore, parts: Parts) -> None:
         self._loaded = loaded
         self.store = store
-        self.key_states = SharedKeyStates(store, ring)
-        self.machines = SharedMachines(store, describe)
+        self.key_states = SharedKeyStates(store, parts.ring)
+        self.machines = SharedMachines(store, parts.describe)
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
+        self.clients = SharedClients(store, parts.clients, store.seal) if store.seal is not None else None
 
     @classmethod
-    async def open(
-        cls,
-        loaded: Loaded,
-        env: Mapping[str, str],
-        machine: str,
-        ring: KeyRing,
-        describe: Callable[[], Mapping[str, Any]],
-    ) -> "Sharing | None":
-        """None if nothing is shared. `describe`: what the others are shown of this machine. Raises ConfigError."""
+    async def open(cls, loaded: Loaded, env: Mapping[str, str], machine: str, parts: Parts) -> "Sharing | None":
+        """None if nothing is shared. Raises ConfigError."""
         shared = loaded.config.shared
         if not shared.url:
             return None
         try:
             password = await trio.to_thread.run_sync(read_password, env, loaded.path, shared.password_file)
+            seal = await trio.to_thread.run_sync(read_seal, env, loaded.path, shared.secret_file)
         except StoreUnfitError as error:
             raise ConfigError(*loaded.origin(error.setting), str(error)) from None
-        store = SharedStore(read_place(shared.url), password, shared.machine or machine)
-        return cls(loaded, store, ring, describe)
+        ca_file = contract.shared_ca_path(loaded.path, shared.ca_file)
+        name = shared.machine or machine
+        store = SharedStore(read_place(shared.url), password, name, seal=seal, ca_file=ca_file)
+        return cls(loaded, store, parts)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """For ever. Started once the store was tried; ConfigError before that if only a person can help."""
@@ -71,6 +79,8 @@ class Sharing:
                 raise ConfigError(*self._loaded.origin(error.setting), str(error)) from None
             nursery.start_soon(supervised, self.key_states.run, "the shared states of the upstream keys")
             nursery.start_soon(supervised, self.limits.run, "the shared limits of the clients")
+            if self.clients is not None:
+                nursery.start_soon(supervised, self.clients.run, "the shared client keys")
             nursery.start_soon(supervised, self.machines.run, "telling the other machines of this one")
             task_status.started()
 

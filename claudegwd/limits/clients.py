@@ -53,6 +53,7 @@ class Client:
     budgets: tuple[Budget, ...] = ()
     server_tools: tuple[str, ...] = ()  # tools that run at the upstream, each use at a price
     configured: bool = False  # from API_KEYS: not in the store, and gone when it is taken out there
+    changed: float = 0.0  # when it became as it is
 
     @property
     def owner(self) -> str:
@@ -174,7 +175,7 @@ class ClientBook:
         """Refuse its key from now on and end what it has under way; the revoked client. UnknownClient."""
         client = self.own(name)
         if client.revoked is None:
-            client = replace(client, revoked=now)
+            client = replace(client, revoked=now, changed=max(now, client.changed))
             self._clients[name] = client
         self._end(name)
         return client
@@ -207,6 +208,10 @@ class ClientBook:
         if name not in self._clients:
             raise UnknownClient(f"cannot find client {name!r}; `claudegwctl clients list` shows the names")
         return self._clients[name]
+
+    def find(self, name: str) -> Client | None:
+        """The client of that name, if there is one."""
+        return self._clients.get(name)
 
     def own(self, name: str) -> Client:
         """The client of that name, which can be changed here. UnknownClient."""

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import trio
@@ -18,6 +19,7 @@ import trio
 from claudegwd.config.shared import SharedPlace
 from claudegwd.logs import event, log
 from claudegwd.shared.connection import StoreAwayError, StoreConnection, StoreRefusedError, Word
+from claudegwd.store.sealing import Seal
 
 # Redis 7 is what Debian 12 has; Valkey began at 7.2. Nothing older is tested.
 OLDEST: Final = (7, 0)
@@ -35,6 +37,7 @@ PAUSE_LAST_SECONDS: Final = 4.0
 PROBLEM_CHARACTERS: Final = 200  # what a server says of a fault, in the log and the status
 
 _NO_SCRIPT: Final = "NOSCRIPT"
+_CHECK: Final = b"check"  # what the word is sealed for by which machines know that they have the same secret
 
 
 class StoreUnfitError(Exception):
@@ -56,7 +59,8 @@ class Script:
 class SharedStore:
     """`run` it as a task. `on_connected` are run after each connection is made, `on_message` by channel.
 
-    `name`: this machine's. `clock`: wall clock, seconds. `patience`: how long a call may take.
+    `name`: this machine's. `clock`: wall clock, seconds. `patience`: how long a call may take. `seal`: for what only
+    the machines may read or write. `ca_file`: who vouches for the server; None: whom the system trusts.
     """
 
     def __init__(
@@ -66,9 +70,12 @@ class SharedStore:
         name: str,
         clock: Callable[[], float] = time.time,
         patience: float = CALL_SECONDS,
+        seal: Seal | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self.place = place
         self.name = name
+        self.seal = seal
         self.version = ""
         self.away_since: float | None = clock()
         self.problem = "not connected yet"
@@ -77,6 +84,7 @@ class SharedStore:
         self._password = password
         self._clock = clock
         self._patience = patience
+        self._ca_file = ca_file
         self._connection: StoreConnection | None = None
         self._rests_until = 0.0  # of the event loop's clock
 
@@ -88,13 +96,13 @@ class SharedStore:
         """The name of a channel: those of all databases are heard in each."""
         return f"claudegwd:{self.place.database}:{name}".encode()
 
-    async def call(self, *words: Word) -> Any:
-        """One round trip. StoreAwayError: not in time, or not at all, or refused."""
+    async def call(self, *words: Word, seconds: float | None = None) -> Any:
+        """One round trip. StoreAwayError: not in time, or not at all, or refused. `seconds`: it moves much."""
         connection = self._connection
         if connection is None or trio.current_time() < self._rests_until:
             raise StoreAwayError
         try:
-            return await connection.call(*words, seconds=self._patience)
+            return await connection.call(*words, seconds=max(self._patience, seconds or 0.0))
         except StoreRefusedError as error:
             if error.code == _NO_SCRIPT:
                 raise
@@ -105,12 +113,14 @@ class SharedStore:
         self._is_away(problem or "the connection ended")
         raise StoreAwayError
 
-    async def run_script(self, script: Script, keys: Sequence[str], *arguments: Word) -> Any:
+    async def run_script(
+        self, script: Script, keys: Sequence[str], *arguments: Word, seconds: float | None = None
+    ) -> Any:
         """The same for a script."""
         try:
-            return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments, seconds=seconds)
         except StoreRefusedError:
-            return await self.call("EVAL", script.source, len(keys), *keys, *arguments)
+            return await self.call("EVAL", script.source, len(keys), *keys, *arguments, seconds=seconds)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold a connection, for ever. Started once it was tried; before that StoreUnfitError passes."""
@@ -144,6 +154,7 @@ class SharedStore:
             "place": str(self.place),
             "machine": self.name,
             "version": self.version or None,
+            "sealed": self.seal is not None,
             "away_since": self.away_since,
             "problem": self.problem or None,
         }
@@ -179,7 +190,20 @@ class SharedStore:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not place.tls:
             return stream
-        return trio.SSLStream(stream, ssl.create_default_context(), server_hostname=place.host)
+        try:
+            context = ssl.create_default_context(cafile=self._ca_file)
+        except OSError as error:
+            raise StoreUnfitError("shared.ca_file", f"names no file of certificates: {error.strerror}") from None
+        secure = trio.SSLStream(stream, context, server_hostname=place.host)
+        try:
+            await secure.do_handshake()
+        except trio.BrokenResourceError as error:
+            if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise
+            why = error.__cause__.verify_message
+            text = f"does not vouch for the certificate of {place} ({why}): name a file with the one that signed it"
+            raise StoreUnfitError("shared.ca_file", text) from None
+        return secure
 
     async def _greet(self, connection: StoreConnection) -> None:
         login = ("AUTH", self.place.user or "default", self._password) if self._password else ()
@@ -193,8 +217,22 @@ class SharedStore:
         self.version = f"{said.get(b'server', b'').decode()} {said.get(b'version', b'').decode()}"
         if _numbers(self.version) < OLDEST:
             raise StoreUnfitError("shared.url", f"leads to {self.version}: at least Valkey 7.2 or Redis 7.0 is needed")
+        await self._check_secret(connection)
         if self.on_message:
             await connection.subscribe(*self.on_message)
+
+    async def _check_secret(self, connection: StoreConnection) -> None:
+        """What is sealed with one secret, a machine with another would take for nothing, and go on alone."""
+        if self.seal is None:
+            return
+        word = self.seal.lock(_CHECK, _CHECK)
+        found = await connection.call("SET", self.key("secret"), word, "NX", "GET", seconds=CONNECT_SECONDS)
+        if found is not None and self.seal.unlock(found, _CHECK) is None:
+            text = (
+                f"does not hold the secret of the other machines at {self.place}: copy theirs; or, to begin anew with "
+                "this one, stop all of them and delete the key claudegwd:secret there"
+            )
+            raise StoreUnfitError("shared.secret_file", text)
 
     async def _look(self, connection: StoreConnection) -> None:
         """Until it is silent: a store that stands still closes nothing."""

@@ -23,12 +23,16 @@ from claudegwd.limits.clients import (
     token_digest,
 )
 from claudegwd.limits.meter import Limits
+from claudegwd.limits.records import ClientRecord, client_of, later, record_of
 from claudegwd.logs import event, log
+from claudegwd.store.client_rows import shown_budgets, shown_client
 from claudegwd.store.clients import (
     change_client,
     delete_client,
+    forget_removed,
     insert_clients,
     load_clients,
+    load_removed,
     revoke_client,
     save_totals,
 )
@@ -37,6 +41,10 @@ from claudegwd.store.write_behind import LAST_WRITE_SECONDS
 
 # Totals of some seconds ago are good enough after a crash; each write is a flush of the disk.
 TOTALS_SECONDS: Final = 5.0
+# So long it is known that a client was removed: a machine that was away for longer would bring it back.
+REMOVED_KEPT_SECONDS: Final = 366 * 86_400.0
+# Each change of a client is later than the one before, also where that was made by a clock that goes ahead.
+CHANGE_SECONDS: Final = 0.001
 IDENTITY_BYTES: Final = 8  # two clients of one name get the same identity never, or after centuries
 
 
@@ -54,6 +62,8 @@ class ClientKeys:
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.book = book
+        self.on_change: Callable[[str], None] = lambda _owner: None  # somebody has changed it, here
+        self.removed: dict[str, ClientRecord] = {}  # by owner
         self._database = database
         self._clock = clock
         self._randomness = randomness
@@ -68,22 +78,22 @@ class ClientKeys:
         """The clients of the last run, and those of API_KEYS. sqlite3.Error: nobody could come in without."""
         book = ClientBook(await database.run(load_clients), default=default)
         book.configure(configured_clients(api_keys), default)
-        return cls(database, book)
+        keys = cls(database, book)
+        await database.run(forget_removed, keys._clock() - REMOVED_KEPT_SECONDS)
+        for owner, name, at in await database.run(load_removed):
+            keys.removed[owner] = ClientRecord(owner, name, at, removed=True)
+        return keys
 
     async def rows(self) -> list[dict[str, Any]]:
         """A dict for each client by name, never a key. Times are seconds since the epoch."""
         default = self.book.default
         now = self._clock()
         return [
-            {**_shown(client, usage, client.limits(default), now), "budgets": self._budgets(client, now)}
+            {
+                **shown_client(client, usage, client.limits(default), now),
+                "budgets": shown_budgets(self.book.spending, client, now),
+            }
             for client, usage in self.book.rows()
-        ]
-
-    def _budgets(self, client: Client, now: float) -> list[dict[str, Any]]:
-        spending = self.book.spending
-        return [
-            {"budget": str(budget), "used": spending.spent(client.name, budget, now), "resets": budget.reset(now)}
-            for budget in client.budgets
         ]
 
     async def create(
@@ -102,7 +112,7 @@ class ClientKeys:
         if self._database.problem:
             problem = self._database.problem
             raise StateError(f"cannot create client {name!r}, who would be gone after a restart: {problem}")
-        token = client_token(self._randomness(TOKEN_BYTES))
+        token, now = client_token(self._randomness(TOKEN_BYTES)), self._clock()
         client = Client(
             name,
             token_digest(token),
@@ -110,11 +120,12 @@ class ClientKeys:
             requests_per_minute,
             tokens_per_minute,
             concurrent_requests,
-            created=self._clock(),
+            created=now,
             expires=expires,
             budgets=tuple(budgets),
             server_tools=tuple(server_tools),
             identity=f"{name}#{self._randomness(IDENTITY_BYTES).hex()}",
+            changed=now,
         )
         self.book.create(client)
         try:
@@ -125,19 +136,22 @@ class ClientKeys:
             raise StateError(
                 f"cannot create client {name!r}: the state file cannot be written; its log line says why"
             ) from None
+        self.on_change(client.owner)
         return token
 
     async def revoke(self, name: str) -> None:
         """Refuse a client from now on and end its requests. UnknownClient (a LookupError), StateError."""
         now = self._clock()
-        self.book.revoke(name, now)
+        client = self.book.revoke(name, now)
+        self.on_change(client.owner)
         await self._owe(name, revoke_client, name, now)
 
     async def remove(self, name: str) -> None:
         """Revoke and forget a client with all that is stored of it; its name is free. UnknownClient, StateError."""
-        owner = self.book.own(name).owner
-        self.book.remove(name)
-        await self._owe(name, delete_client, name, owner)
+        client, now = self.book.own(name), self._clock()
+        self._remove(ClientRecord(client.owner, name, self._after(client), removed=True))
+        self.on_change(client.owner)
+        await self._owe(name, delete_client, name, client.owner, now)
 
     async def set(self, name: str, changes: Mapping[str, Any]) -> None:
         """Change some of a client's fields, all but its name. UnknownClient, ClientRefused, StateError."""
@@ -159,8 +173,18 @@ class ClientKeys:
             raise ClientRefused(f"cannot change client {name!r}: it is revoked; remove it and create it anew")
         return client
 
+    def _remove(self, record: ClientRecord) -> None:
+        self.removed[record.owner] = record
+        client = self.book.find(record.name)
+        if client is not None and client.owner == record.owner:
+            self.book.remove(record.name)
+
+    def _after(self, client: Client) -> float:
+        return max(self._clock(), client.changed + CHANGE_SECONDS)
+
     async def _change(self, client: Client) -> None:
         """On disk first: what is told to have changed has to outlive a restart."""
+        client = replace(client, changed=self._after(client))
         try:
             await self._run(change_client, client)
         except (sqlite3.Error, StateError):
@@ -168,6 +192,39 @@ class ClientKeys:
                 f"cannot change client {client.name!r}: the state file cannot be written; the log says why"
             ) from None
         self.book.change(replace(client, revoked=self.book.own(client.name).revoked))
+        self.on_change(client.owner)
+
+    # -- what other machines say
+
+    def records(self) -> dict[str, ClientRecord]:
+        """All that other machines should know, by owner."""
+        living = (record_of(client) for client, _ in self.book.rows() if not client.configured)
+        return self.removed | {record.owner: record for record in living}
+
+    async def learn(self, record: ClientRecord) -> ClientRecord:
+        """Take what another machine says of a client; what holds now. ClientRefused: another one here has its name."""
+        async with self._changing:
+            ours = self.book.find(record.name)
+            if (gone := self.removed.get(record.owner)) is not None:
+                return gone
+            with suppress(sqlite3.Error, StateError):  # it was logged; what does not last is learned again
+                if record.removed:
+                    self._remove(record)
+                    await self._owe(record.owner, delete_client, record.name, record.owner, record.changed)
+                elif ours is None:
+                    self.book.create(client_of(record))
+                    await self._run(insert_clients, [(client_of(record), ClientTotals())])
+                elif ours.owner != record.owner:
+                    raise ClientRefused(
+                        f"cannot take client {record.name!r} of another machine: one of this name was made here; "
+                        "remove one of them, and create it under another name"
+                    )
+                elif (client := later(ours, client_of(record))) != ours:
+                    if client.revoked is not None:
+                        self.book.revoke(client.name, client.revoked)
+                    self.book.change(client)
+                    await self._run(change_client, client)
+            return self.removed.get(record.owner) or record_of(self.book.get(record.name))
 
     async def _owe(self, name: str, function: Callable[..., None], *args: Any) -> None:
         """Write what holds in memory already, now or as soon as the disk takes it: it must not end with a restart."""
@@ -220,28 +277,14 @@ class ClientKeys:
         if self._generation != self._database.generation:
             # The file was broken and a new one begun: give it everybody we know.
             self._generation = self._database.generation
-            await self._database.run(_write_all, [row for row in self.book.rows() if not row[0].configured])
+            rows = [row for row in self.book.rows() if not row[0].configured]
+            await self._database.run(_write_all, rows, list(self.removed.values()))
 
 
-def _write_all(connection: sqlite3.Connection, rows: Sequence[tuple[Client, ClientTotals]]) -> None:
+def _write_all(
+    connection: sqlite3.Connection, rows: Sequence[tuple[Client, ClientTotals]], removed: Sequence[ClientRecord]
+) -> None:
     connection.execute("DELETE FROM clients")
     insert_clients(connection, rows)
-
-
-def _shown(client: Client, usage: ClientTotals, limits: Limits, now: float) -> dict[str, Any]:
-    return {
-        "name": client.name,
-        "state": client.state(now),
-        "models": list(client.models),
-        "requests_per_minute": limits.requests_per_minute,
-        "tokens_per_minute": limits.tokens_per_minute,
-        "concurrent_requests": limits.concurrent_requests,
-        "server_tools": list(client.server_tools),
-        "created": client.created or None,
-        "expires": client.expires,
-        "revoked": client.revoked,
-        "source": "API_KEYS" if client.configured else "clients",
-        "last_used": usage.last_used,
-        "requests": usage.requests,
-        "tokens": usage.tokens,
-    }
+    for record in removed:
+        delete_client(connection, record.name, record.owner, record.changed)

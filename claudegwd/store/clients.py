@@ -10,8 +10,9 @@ from claudegwd.limits.clients import Client, ClientTotals
 
 _COLUMNS: Final = (
     "name, digest, models, requests_per_minute, tokens_per_minute, concurrent_requests, created, expires, revoked, "
-    "last_used, requests, tokens, identity, budgets, server_tools"
+    "last_used, requests, tokens, identity, budgets, server_tools, changed"
 )
+_MARKS: Final = ", ".join("?" * len(_COLUMNS.split(",")))
 
 
 def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, ClientTotals]]:
@@ -22,13 +23,13 @@ def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, ClientTot
 def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, ClientTotals]]) -> None:
     """New clients. sqlite3.IntegrityError if a name or key is there already (ClientBook.create says it better)."""
     connection.executemany(
-        f"INSERT INTO clients ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        f"INSERT INTO clients ({_COLUMNS}) VALUES ({_MARKS})",  # noqa: S608 - a constant
         [
             (
                 client.name, client.digest, json.dumps(client.models), client.requests_per_minute,
                 client.tokens_per_minute, client.concurrent_requests, client.created, client.expires, client.revoked,
                 usage.last_used, usage.requests, usage.tokens, client.identity,
-                budgets_text(client.budgets), json.dumps(client.server_tools),
+                budgets_text(client.budgets), json.dumps(client.server_tools), client.changed,
             )
             for client, usage in rows
         ],
@@ -37,27 +38,40 @@ def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, 
 
 def revoke_client(connection: sqlite3.Connection, name: str, now: float) -> None:
     """Mark a client as revoked; the first time stands."""
-    connection.execute("UPDATE clients SET revoked = coalesce(revoked, ?) WHERE name = ?", (now, name))
+    connection.execute(
+        "UPDATE clients SET revoked = coalesce(revoked, ?), changed = max(changed, ?) WHERE name = ?", (now, now, name)
+    )
 
 
 def change_client(connection: sqlite3.Connection, client: Client) -> None:
     """Write what can be changed of a client; its totals and when it was made stay."""
     connection.execute(
         "UPDATE clients SET digest = ?, models = ?, requests_per_minute = ?, tokens_per_minute = ?, "
-        "concurrent_requests = ?, expires = ?, budgets = ?, server_tools = ? WHERE name = ?",
+        "concurrent_requests = ?, expires = ?, revoked = ?, budgets = ?, server_tools = ?, changed = ? WHERE name = ?",
         (
             client.digest, json.dumps(client.models), client.requests_per_minute, client.tokens_per_minute,
-            client.concurrent_requests, client.expires, budgets_text(client.budgets), json.dumps(client.server_tools),
-            client.name,
+            client.concurrent_requests, client.expires, client.revoked, budgets_text(client.budgets),
+            json.dumps(client.server_tools), client.changed, client.name,
         ),
     )  # fmt: skip
 
 
-def delete_client(connection: sqlite3.Connection, name: str, owner: str) -> None:
-    """Forget a client, its totals, its projects and its sessions."""
-    connection.execute("DELETE FROM clients WHERE name = ?", (name,))
+def delete_client(connection: sqlite3.Connection, name: str, owner: str, now: float) -> None:
+    """Forget a client, its totals, its projects and its sessions, and keep that it was removed."""
+    connection.execute("INSERT OR REPLACE INTO removed_clients VALUES (?, ?, ?)", (owner, name, now))
+    connection.execute("DELETE FROM clients WHERE name = ? AND coalesce(nullif(identity, ''), name) = ?", (name, owner))
     connection.execute("DELETE FROM projects WHERE client = ?", (owner,))
     connection.execute("DELETE FROM sessions WHERE client = ?", (owner,))
+
+
+def load_removed(connection: sqlite3.Connection) -> list[tuple[str, str, float]]:
+    """Clients that were removed: identity, name, when."""
+    return connection.execute("SELECT owner, name, at FROM removed_clients ORDER BY at").fetchall()
+
+
+def forget_removed(connection: sqlite3.Connection, before: float) -> None:
+    """Let go of those that were removed before then."""
+    connection.execute("DELETE FROM removed_clients WHERE at < ?", (before,))
 
 
 def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, ClientTotals]]) -> None:
@@ -70,10 +84,11 @@ def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, Clie
 
 def _row(columns: tuple[Any, ...]) -> tuple[Client, ClientTotals]:
     name, digest, models, rpm, tpm, concurrent, created, expires, revoked, last_used, *rest = columns
-    requests, tokens, identity, budgets, server_tools = rest
+    requests, tokens, identity, budgets, server_tools, changed = rest
     client = Client(
         name, digest, tuple(json.loads(models)), rpm, tpm, concurrent,
         created=created, expires=expires, revoked=revoked, identity=identity,
         budgets=read_budgets(budgets), server_tools=tuple(json.loads(server_tools)),
+        changed=changed,
     )  # fmt: skip
     return client, ClientTotals(requests, tokens, last_used)

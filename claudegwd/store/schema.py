@@ -138,6 +138,14 @@ STEPS: Final[tuple[str, ...]] = (
         UNIQUE (owner, ident)
     ) STRICT;
     """,
+    """
+    ALTER TABLE clients ADD COLUMN changed REAL NOT NULL DEFAULT 0;  -- by an operator, on whichever machine
+    CREATE TABLE removed_clients (
+        owner TEXT PRIMARY KEY,  -- the client's identity
+        name TEXT NOT NULL,
+        at REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 VERSION: Final = len(STEPS)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
-import ipaddress
 import shutil
 import socket
 import ssl
@@ -16,11 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.certificates import write_certificate
 from tests.e2e.daemon_process import POLL_SECONDS, free_port
 
 CONFIG = Path(__file__).parents[2] / "packaging" / "haproxy" / "haproxy.cfg"
@@ -41,7 +36,7 @@ class HAProxy:
         self.config = home / "haproxy.cfg"
         self.log_file = home / "haproxy.log"
         self._socket = home / "admin.sock"
-        _write_certificate(self.certificate)
+        write_certificate(self.certificate)
         text = CONFIG.read_text()
         for old, new in (
             ("bind :443 ssl crt /etc/haproxy/gateway.pem", f"bind 127.0.0.1:{self.port} ssl crt {self.certificate}"),
@@ -90,28 +85,6 @@ class HAProxy:
 
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.certificate))
-
-
-def _write_certificate(path: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway.example.org")])
-    now = dt.datetime.now(dt.UTC)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    form = serialization.PrivateFormat.PKCS8
-    secret = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    path.touch(0o600)
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
 
 
 @contextmanager

@@ -27,10 +27,14 @@ KEYS = ({"name": "dead", "token": DEAD}, {"name": "good", "token": "sk-false-goo
 @contextmanager
 def daemons(server: RedisServer, home: Path, count: int = 2, limits: str = "") -> Iterator[list[Daemon]]:
     cli = write_fake_cli(home)
+    secret = home / "secret"
+    secret.touch(0o600)
+    secret.write_text("false-secret-of-the-machines-0123456789\n")
     made = []
     try:
         for number in range(count):
             config = f'[claude]\nmodels = ["{MODEL}"]\n[shared]\nurl = "{server.url}"\nmachine = "m{number}"\n'
+            config += f'secret_file = "{secret}"\n'
             if limits:
                 config += f"[limits]\n{limits}\n"
             made.append(Daemon("http://127.0.0.1:9", KEYS, config, cli=cli))
@@ -46,9 +50,10 @@ def daemons(server: RedisServer, home: Path, count: int = 2, limits: str = "") -
             daemon.remove()
 
 
-async def ask(daemon: Daemon) -> httpx.Response:
+async def ask(daemon: Daemon, client_key: str = "any") -> httpx.Response:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}]}
-    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+    headers = {"authorization": f"Bearer {client_key}"}
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, headers=headers) as client:
         return await client.post(f"http://127.0.0.1:{daemon.port}/v1/chat/completions", json=body)
 
 
@@ -129,3 +134,19 @@ async def test_a_clients_limit_holds_over_all_machines_and_its_headers_say_so(tm
         refused = answers[-1]
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
         assert 0 < float(refused.headers["retry-after"]) <= 20
+
+
+async def test_a_client_of_one_machine_is_known_to_all_and_its_limit_is_one(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path) as (one, two):
+        key = (await ctl(one.socket, "clients", "create", "ann", "--rpm", "3", "--json")).json["key"]
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (answer := await ask(two, key)).status_code == 401:
+                await trio.sleep(POLL_SECONDS)
+        answers = [answer, *[await ask(daemon, key) for daemon in (one, two, one)]]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert answers[2].headers["x-ratelimit-remaining-requests"] == "0"
+        assert (await ctl(two.socket, "clients", "revoke", "ann")).status == 0
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await ask(one, key)).status_code != 401:
+                await trio.sleep(POLL_SECONDS)
+        assert key not in one.log() + two.log()

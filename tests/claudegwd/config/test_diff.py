@@ -12,7 +12,9 @@ NEW = msgspec.structs.replace(
     OLD,
     server=ServerConfig(bind=("127.0.0.1:9000",), max_body_bytes=2048),
     control=ControlConfig(socket="/run/x.sock", group="x"),
-    shared=SharedConfig(url="valkey://10.0.0.2", password_file="pw", local_share=0.25, machine="one"),
+    shared=SharedConfig(
+        url="valkey://10.0.0.2", password_file="pw", secret_file="s", ca_file="ca", local_share=0.25, machine="one"
+    ),
     log=LogConfig(level="debug"),
 )
 
@@ -33,6 +35,8 @@ def test_changes_in_the_order_of_the_file() -> None:
         ("control.group", True),
         ("shared.url", True),
         ("shared.password_file", True),
+        ("shared.secret_file", True),
+        ("shared.ca_file", True),
         ("shared.local_share", True),
         ("shared.machine", True),
         ("log.level", False),

@@ -64,6 +64,8 @@ keep_seconds = 3600
 [shared]
 url = "valkeys://gateway@store.lan:7000/1"
 password_file = "shared.password"
+secret_file = "shared.secret"
+ca_file = "store.pem"
 local_share = 0.25
 machine = "one"
 [log]

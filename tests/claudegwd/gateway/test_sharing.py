@@ -7,25 +7,28 @@ from pathlib import Path
 import pytest
 
 from claudegwd.config import ConfigError, load
-from claudegwd.gateway.sharing import Sharing, both
+from claudegwd.gateway.sharing import Parts, Sharing, both
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.ring import KeyRing
+from claudegwd.limits.meter import Limits
+from claudegwd.store.client_keys import ClientKeys
+from claudegwd.store.database import Database
 
 
 async def test_nothing_is_shared_without_an_address(tmp_path: Path) -> None:
     (tmp_path / "config.toml").touch()
-    assert await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", ring(), dict) is None
+    assert await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", await parts()) is None
 
 
 async def test_a_wrong_password_file_is_a_wrong_configuration(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[shared]\nurl = "valkey://127.0.0.1:1"\npassword_file = "absent"\n')
     with pytest.raises(ConfigError, match=r"config.toml: shared.password_file names a file that cannot be read"):
-        await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", ring(), dict)
+        await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", await parts())
 
 
 async def test_the_machines_name(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[shared]\nurl = "valkey://127.0.0.1:1"\n')
-    sharing = await Sharing.open(load(tmp_path / "config.toml", {}), {}, "host", ring(), dict)
+    sharing = await Sharing.open(load(tmp_path / "config.toml", {}), {}, "host", await parts())
     assert sharing is not None
     assert (sharing.status()["machine"], sharing.status()["place"]) == ("host", "127.0.0.1:1")
 
@@ -41,5 +44,6 @@ def test_the_servers_parser_is_loaded_only_with_a_connection() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def ring() -> KeyRing:
-    return KeyRing((), cooldown_seconds=60)
+async def parts() -> Parts:
+    clients = await ClientKeys.load(Database(None), Limits())
+    return Parts(KeyRing((), cooldown_seconds=60), clients, dict)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 
 from claudegwd.shared.connection import StoreAwayError
-from claudegwd.shared.store import CALL_SECONDS, Script, StoreUnfitError
+from claudegwd.shared.store import CALL_SECONDS, Script, SharedStore, StoreUnfitError
+from claudegwd.store.sealing import KEY_BYTES, Seal
+from tests.certificates import write_certificate
+from tests.e2e.daemon_process import free_port
 from tests.redis_server import RedisServer, needs_redis, redis_server
-from tests.shared_stores import connected, store_of, until
+from tests.shared_stores import SECRET, connected, store_of, until
 
 pytestmark = needs_redis
 
@@ -98,7 +103,7 @@ async def test_without_one_at_the_start_nobody_waits(server: RedisServer) -> Non
 @pytest.mark.parametrize("password", ["", "sk-false-wrong"])
 async def test_a_wrong_password_at_the_start_is_for_a_person(password: str) -> None:
     with redis_server("--requirepass", "sk-false-right") as server:
-        fault = await refused(server.url, password)
+        fault = await refused(store_of(server.url, password=password))
         assert fault.setting == "shared.password_file"
         assert "write it there" in str(fault)
         assert "sk-false" not in str(fault)
@@ -110,14 +115,50 @@ async def test_a_wrong_password_at_the_start_is_for_a_person(password: str) -> N
 async def test_so_is_a_server_that_is_too_old() -> None:
     """One without RESP3 says that it does not know the greeting, as one would whose command has another name."""
     with redis_server("--rename-command", "HELLO", "") as server:
-        fault = await refused(server.url, "")
+        fault = await refused(store_of(server.url))
         assert fault.setting == "shared.url"
         assert "at least Valkey 7.2 or Redis 7.0" in str(fault)
 
 
-async def refused(url: str, password: str) -> StoreUnfitError:
+async def test_another_secret_than_that_of_the_other_machines(server: RedisServer) -> None:
+    one, other = store_of(server.url, seal=Seal(SECRET)), store_of(server.url, "two", seal=Seal(SECRET))
+    async with connected(one, other):
+        assert (one.away_since, other.away_since) == (None, None)
+        stranger = store_of(server.url, "three", seal=Seal(bytes(KEY_BYTES)))
+        fault = await refused(stranger)
+        assert fault.setting == "shared.secret_file"
+        assert "copy theirs" in str(fault)
+        server.stop()
+        server.start()  # empty: who comes first, says what the secret is
+        await until(lambda: (one.away_since, other.away_since) == (None, None))
+
+
+async def test_tls_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
+    pem, port = tmp_path / "store.pem", free_port()
+    write_certificate(pem)
+    other = tmp_path / "other.pem"
+    write_certificate(other)
+    options = ("--tls-port", str(port), "--tls-cert-file", str(pem), "--tls-key-file", str(pem))
+    with redis_server(*options, "--tls-auth-clients", "no") as server:
+        store = store_of(f"rediss://127.0.0.1:{port}", ca_file=pem)
+        async with connected(store):
+            assert store.away_since is None
+            assert await store.call("ECHO", "over TLS") == b"over TLS"
+            server.stop()
+            await until(lambda: store.away_since is not None)
+            server.start(*options, "--tls-auth-clients", "no")
+            await until(lambda: store.away_since is None)
+        for ca_file in (None, other):
+            fault = await refused(store_of(f"valkeys://127.0.0.1:{port}", ca_file=ca_file))
+            assert fault.setting == "shared.ca_file"
+            assert "does not vouch" in str(fault)
+        fault = await refused(store_of(f"valkeys://127.0.0.1:{port}", ca_file=tmp_path / "absent"))
+        assert "names no file of certificates" in str(fault)
+
+
+async def refused(store: SharedStore) -> StoreUnfitError:
     with pytest.RaisesGroup(StoreUnfitError, flatten_subgroups=True) as caught:
-        async with connected(store_of(url, password=password)):
+        async with connected(store):
             pass
     found = caught.value
     while isinstance(found, BaseExceptionGroup):

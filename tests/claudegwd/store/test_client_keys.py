@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -221,3 +222,35 @@ async def test_changes_made_at_once_undo_none_of_each_other(database: Database, 
         assert each.book.authenticate(new[0], NOW).limits(DEFAULT) == Limits(7, 8, 0)
         with pytest.raises(AuthenticationFailed):
             each.book.authenticate(old, NOW)
+
+
+async def test_what_was_removed_is_known_over_a_restart_and_never_learned_again(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    token = await keys.create("a")
+    (record,) = keys.records().values()
+    await keys.remove("a")
+    again = await reloaded(path)
+    assert await again.learn(record) == again.removed[record.owner]
+    with pytest.raises(AuthenticationFailed):
+        again.book.authenticate(token, NOW)
+
+
+async def test_what_is_learned_of_another_of_the_same_name_is_not_taken(database: Database) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    token = await keys.create("a")
+    (record,) = keys.records().values()
+    other = msgspec.structs.replace(record, owner="a#other", digest=bytes(32))
+    with pytest.raises(ClientRefused, match="made here"):
+        await keys.learn(other)
+    await keys.learn(msgspec.structs.replace(other, removed=True))  # that one is gone, not ours
+    assert keys.book.authenticate(token, NOW).owner == record.owner
+
+
+async def test_a_change_is_later_than_what_a_clock_ahead_has_said(database: Database) -> None:
+    keys = ClientKeys(database, (await ClientKeys.load(database, DEFAULT)).book, clock=lambda: 5.0)
+    await keys.create("a")
+    (record,) = keys.records().values()
+    await keys.learn(msgspec.structs.replace(record, changed=9.0, tokens_per_minute=1))
+    await keys.set("a", {"tokens_per_minute": 2})
+    (changed,) = keys.records().values()
+    assert (changed.tokens_per_minute, changed.changed > 9.0) == (2, True)

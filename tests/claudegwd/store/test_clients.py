@@ -36,6 +36,6 @@ def test_the_first_revocation_stands(database: Database) -> None:
 
 
 def test_totals_and_deletion(database: Database) -> None:
-    database.run_blocking(delete_client, "b", "b")
+    database.run_blocking(delete_client, "b", "b", 7.0)
     database.run_blocking(save_totals, [("a", ClientTotals(7, 8, 9.0)), ("b", ClientTotals(1, 1, 1.0))])
     assert database.run_blocking(load_clients) == [(A, ClientTotals(7, 8, 9.0))]

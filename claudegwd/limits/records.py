@@ -1,0 +1,82 @@
+"""What machines tell each other of a client: all of it but what it has used. Pure."""
+
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from claudegwd.limits.budget import BudgetError, budgets_text, read_budgets
+from claudegwd.limits.clients import Client, ClientRefused, check_name
+
+DIGEST_BYTES: Final = 32  # SHA-256
+
+
+class ClientRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A client as it is, or that it was removed. `changed`: when it became so; seconds since the epoch."""
+
+    owner: str
+    name: str
+    changed: float
+    removed: bool = False
+    digest: bytes = b""
+    models: tuple[str, ...] = ()
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent_requests: int | None = None
+    created: float = 0.0
+    expires: float | None = None
+    revoked: float | None = None
+    budgets: str = ""
+    server_tools: tuple[str, ...] = ()
+
+
+def record_of(client: Client) -> ClientRecord:
+    """What is told of a client."""
+    return ClientRecord(
+        owner=client.owner,
+        name=client.name,
+        changed=client.changed,
+        digest=client.digest,
+        models=client.models,
+        requests_per_minute=client.requests_per_minute,
+        tokens_per_minute=client.tokens_per_minute,
+        concurrent_requests=client.concurrent_requests,
+        created=client.created,
+        expires=client.expires,
+        revoked=client.revoked,
+        budgets=budgets_text(client.budgets),
+        server_tools=client.server_tools,
+    )
+
+
+def client_of(record: ClientRecord) -> Client:
+    """The client that a record tells of."""
+    return Client(
+        record.name, record.digest, record.models, record.requests_per_minute, record.tokens_per_minute,
+        record.concurrent_requests, record.created, record.expires, record.revoked, record.owner,
+        read_budgets(record.budgets), record.server_tools, changed=record.changed,
+    )  # fmt: skip
+
+
+def later(ours: Client, theirs: Client) -> Client:
+    """What holds of two states of one client: the later one, in any order; and revoked is revoked for good."""
+    # Of two that were changed at the same time any will do, if it is the same on all machines.
+    newest = max(ours, theirs, key=lambda it: (it.changed, encode_record(record_of(replace(it, revoked=None)))))
+    revoked = min((at for at in (ours.revoked, theirs.revoked) if at is not None), default=None)
+    return replace(newest, revoked=revoked)
+
+
+def encode_record(record: ClientRecord) -> bytes:
+    """As it is sealed and sent. There is nothing of the key in it but its digest."""
+    return msgspec.msgpack.encode(record)
+
+
+def decode_record(data: bytes) -> ClientRecord | None:
+    """None for what is no record: of another version, or of somebody else."""
+    try:
+        record = msgspec.msgpack.decode(data, type=ClientRecord)
+        check_name(record.name)
+        read_budgets(record.budgets)
+    except (msgspec.DecodeError, ClientRefused, BudgetError):
+        return None
+    return record if record.removed or len(record.digest) == DIGEST_BYTES else None

@@ -1,0 +1,164 @@
+"""Client keys over all machines: made, changed or revoked on one, they are so on all, and in the state file of each.
+
+What is told is a record of the client (limits/records.py), sealed with the machines' secret: whoever reads the store
+learns nothing of it, and whoever writes there makes no client. Without the store each goes on with what it has; when it
+is back, also empty, all is told again.
+"""
+
+import hashlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from claudegwd.limits.clients import CLIENTS_MAX, ClientRefused
+from claudegwd.limits.records import ClientRecord, decode_record, encode_record
+from claudegwd.logs import event, log
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.store import Script, SharedStore
+from claudegwd.store.client_keys import REMOVED_KEPT_SECONDS, ClientKeys
+from claudegwd.store.sealing import Seal
+
+# What was not written is tried again so often; a store that is away makes that cheap.
+RETRY_SECONDS: Final = 1.0
+# Of one answer of the store, when all are read: some 200 kB, which take it a millisecond.
+RECORDS_AT_ONCE: Final = 500
+# All that are read, those that were removed among them. More are somebody else's.
+RECORDS_MAX: Final = 2 * CLIENTS_MAX
+# Messages that wait to be taken; beyond it all are read anew.
+HEARD_MAX: Final = 1000
+
+_WRITE: Final = Script(
+    "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])\nreturn redis.call('PUBLISH', ARGV[3], ARGV[1] .. ARGV[2])"
+)
+
+
+class SharedClients:
+    """`run` it as a task. `seal`: of the machines' secret. `clock`: wall clock, seconds."""
+
+    def __init__(
+        self, store: SharedStore, keys: ClientKeys, seal: Seal, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._seal = seal
+        self._clock = clock
+        self._all = False  # all are to be read, and told
+        self._unsaid: set[str] = set()  # owners of what has changed here
+        self._heard: deque[ClientRecord] = deque()
+        self._told_of: set[str] = set()  # names of which two machines have each another one
+        self._changed = trio.Event()
+        self._channel = store.channel("clients")
+        self.on_learned: Callable[[], None] = lambda: None  # some are others than before
+        keys.on_change = self._note
+        store.on_message[self._channel] = self._hear
+        store.on_connected.append(self._connected)
+
+    async def run(self) -> None:
+        """For ever: tell what has changed here, and take what has changed elsewhere."""
+        while True:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            try:
+                await self._bring_together()
+            except StoreAwayError:
+                await trio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    async def _bring_together(self) -> None:
+        while self._heard:
+            await self._take(self._heard.popleft())
+        while self._unsaid:
+            owner = self._unsaid.pop()
+            try:
+                if (record := self._keys.records().get(owner)) is not None:
+                    await self._write(record)
+            except StoreAwayError:
+                self._unsaid.add(owner)
+                raise
+        if self._all:
+            self._all = False
+            try:
+                await self._compare_all()
+            except StoreAwayError:
+                self._all = True
+                raise
+
+    async def _compare_all(self) -> None:
+        """What is in the store is taken, and what is not, or is older there, is written."""
+        there: dict[str, ClientRecord] = {}
+        cursor = b"0"
+        while len(there) < RECORDS_MAX:
+            cursor, pairs = await self._store.call("HSCAN", self._name, cursor, "COUNT", RECORDS_AT_ONCE)
+            for field, sealed in zip(pairs[::2], pairs[1::2], strict=True):
+                if (record := self._opened(field, sealed)) is not None:
+                    there[record.owner] = record
+            if cursor == b"0":
+                break
+        too_old = self._clock() - REMOVED_KEPT_SECONDS
+        # First what is gone: a name may have passed to another.
+        for record in sorted(there.values(), key=lambda record: not record.removed):
+            if record.removed and record.changed < too_old:
+                await self._store.call("HDEL", self._name, _field(record.owner))
+            else:
+                await self._take(record)
+        for owner, record in self._keys.records().items():
+            if there.get(owner) != record and not (record.removed and record.changed < too_old):
+                await self._write(record)
+
+    async def _take(self, record: ClientRecord) -> None:
+        try:
+            holds = await self._keys.learn(record)
+        except ClientRefused as error:
+            if record.name not in self._told_of and len(self._told_of) < RECORDS_MAX:
+                self._told_of.add(record.name)
+                event(log, logging.WARNING, "a client of another machine is not known here", problem=str(error))
+            return
+        if holds != record:  # each of two machines had a part of what holds now
+            self._unsaid.add(record.owner)
+            self._changed.set()
+        self.on_learned()
+
+    async def _write(self, record: ClientRecord) -> None:
+        field = _field(record.owner)
+        sealed = self._seal.lock(encode_record(record), _purpose(field))
+        await self._store.run_script(_WRITE, [self._name], field, sealed, self._channel)
+
+    async def _connected(self) -> None:
+        self._all = True
+        self._changed.set()
+
+    def _note(self, owner: str) -> None:
+        self._unsaid.add(owner)
+        self._changed.set()
+
+    def _hear(self, content: bytes) -> None:
+        size = hashlib.sha256().digest_size * 2
+        record = self._opened(content[:size], content[size:])
+        if record is None:
+            return
+        if len(self._heard) < HEARD_MAX:
+            self._heard.append(record)
+        else:
+            self._all = True
+        self._changed.set()
+
+    def _opened(self, field: bytes, sealed: bytes) -> ClientRecord | None:
+        data = self._seal.unlock(sealed, _purpose(field.decode("ascii", "replace")))
+        record = decode_record(data) if data is not None else None
+        return record if record is not None and _field(record.owner).encode() == field else None
+
+    @property
+    def _name(self) -> str:
+        return self._store.key("clients")
+
+
+def _field(owner: str) -> str:
+    return hashlib.sha256(owner.encode()).hexdigest()
+
+
+def _purpose(field: str) -> bytes:
+    return b"client\0" + field.encode("utf-8", "replace")

@@ -1,0 +1,59 @@
+"""The password of the shared store, and the secret of its machines: each in a file of its own or a credential of
+systemd's, and nowhere else."""
+
+import hashlib
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from claudegwd import contract
+from claudegwd.redact import know_tokens
+from claudegwd.shared.store import StoreUnfitError
+from claudegwd.store.sealing import Seal
+
+MAX_BYTES: Final = 4096  # neither is longer; a whole file of something else would be
+# 128 bits in hex: what is shorter, somebody could guess who has read the store.
+SECRET_MIN: Final = 32
+
+_PASSWORD: Final = "shared.password_file"  # noqa: S105 - a setting's name
+_SECRET: Final = "shared.secret_file"  # noqa: S105 - a setting's name
+_SEAL: Final = b"claudegwd shared seal\0"
+
+
+def read_password(env: Mapping[str, str], config_file: Path, setting: str) -> str:
+    """The password, "" where there is none. From now on no log shows it. Blocking. Raises StoreUnfitError."""
+    path = contract.shared_password_path(env, config_file, setting)
+    return "" if path is None else _line_of(path, _PASSWORD, "password", private=bool(setting))
+
+
+def read_seal(env: Mapping[str, str], config_file: Path, setting: str) -> Seal | None:
+    """The seal that the machines' secret gives, None where there is none. Blocking. Raises StoreUnfitError."""
+    path = contract.shared_secret_path(env, config_file, setting)
+    if path is None:
+        return None
+    secret = _line_of(path, _SECRET, "secret", private=bool(setting))
+    if len(secret) < SECRET_MIN:
+        raise StoreUnfitError(
+            _SECRET, f"names a file with fewer than {SECRET_MIN} characters: `openssl rand -hex 32` makes a secret"
+        )
+    return Seal(hashlib.sha256(_SEAL + secret.encode()).digest())
+
+
+def _line_of(path: Path, setting: str, what: str, *, private: bool) -> str:
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise StoreUnfitError(setting, f"names a file that cannot be read ({error.strerror}): {path}") from None
+    if private and mode & 0o077:
+        raise StoreUnfitError(setting, f"names a file that others may read: `chmod 600 {path}`")
+    try:
+        line = data.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        line = ""
+    if not line or len(data) > MAX_BYTES or "\n" in line:
+        raise StoreUnfitError(setting, f"names a file that holds no {what}, or more than one line: {path}")
+    know_tokens([line])
+    return line
