@@ -19,7 +19,8 @@ from claudegwd.limits.records import ClientRecord, decode_record, encode_record
 from claudegwd.logs import event, log
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.store import Script, SharedStore
-from claudegwd.store.client_keys import REMOVED_KEPT_SECONDS, ClientKeys
+from claudegwd.store.client_keys import ClientKeys
+from claudegwd.store.clients import REMOVED_KEPT_SECONDS
 from claudegwd.store.sealing import Seal
 
 # What was not written is tried again so often; a store that is away makes that cheap.

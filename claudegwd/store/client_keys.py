@@ -29,7 +29,6 @@ from claudegwd.store.client_rows import shown_budgets, shown_client
 from claudegwd.store.clients import (
     change_client,
     delete_client,
-    forget_removed,
     insert_clients,
     load_clients,
     load_removed,
@@ -41,8 +40,6 @@ from claudegwd.store.write_behind import LAST_WRITE_SECONDS
 
 # Totals of some seconds ago are good enough after a crash; each write is a flush of the disk.
 TOTALS_SECONDS: Final = 5.0
-# So long it is known that a client was removed: a machine that was away for longer would bring it back.
-REMOVED_KEPT_SECONDS: Final = 366 * 86_400.0
 # Each change of a client is later than the one before, also where that was made by a clock that goes ahead.
 CHANGE_SECONDS: Final = 0.001
 IDENTITY_BYTES: Final = 8  # two clients of one name get the same identity never, or after centuries
@@ -79,7 +76,6 @@ class ClientKeys:
         book = ClientBook(await database.run(load_clients), default=default)
         book.configure(configured_clients(api_keys), default)
         keys = cls(database, book)
-        await database.run(forget_removed, keys._clock() - REMOVED_KEPT_SECONDS)
         for owner, name, at in await database.run(load_removed):
             keys.removed[owner] = ClientRecord(owner, name, at, removed=True)
         return keys

@@ -8,6 +8,9 @@ from typing import Any, Final
 from claudegwd.limits.budget import budgets_text, read_budgets
 from claudegwd.limits.clients import Client, ClientTotals
 
+# So long it is known that a client was removed: a machine that was away for longer would bring it back.
+REMOVED_KEPT_SECONDS: Final = 366 * 86_400.0
+
 _COLUMNS: Final = (
     "name, digest, models, requests_per_minute, tokens_per_minute, concurrent_requests, created, expires, revoked, "
     "last_used, requests, tokens, identity, budgets, server_tools, changed"
@@ -59,6 +62,7 @@ def change_client(connection: sqlite3.Connection, client: Client) -> None:
 def delete_client(connection: sqlite3.Connection, name: str, owner: str, now: float) -> None:
     """Forget a client, its totals, its projects and its sessions, and keep that it was removed."""
     connection.execute("INSERT OR REPLACE INTO removed_clients VALUES (?, ?, ?)", (owner, name, now))
+    connection.execute("DELETE FROM removed_clients WHERE at < ?", (now - REMOVED_KEPT_SECONDS,))
     connection.execute("DELETE FROM clients WHERE name = ? AND coalesce(nullif(identity, ''), name) = ?", (name, owner))
     connection.execute("DELETE FROM projects WHERE client = ?", (owner,))
     connection.execute("DELETE FROM sessions WHERE client = ?", (owner,))
@@ -67,11 +71,6 @@ def delete_client(connection: sqlite3.Connection, name: str, owner: str, now: fl
 def load_removed(connection: sqlite3.Connection) -> list[tuple[str, str, float]]:
     """Clients that were removed: identity, name, when."""
     return connection.execute("SELECT owner, name, at FROM removed_clients ORDER BY at").fetchall()
-
-
-def forget_removed(connection: sqlite3.Connection, before: float) -> None:
-    """Let go of those that were removed before then."""
-    connection.execute("DELETE FROM removed_clients WHERE at < ?", (before,))
 
 
 def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, ClientTotals]]) -> None:
