@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
-from claudegwd.ledger.entry import MODEL_CHARACTERS, Line, Sums
+from claudegwd.ledger.entry import Line, Sums
 from claudegwd.limits.prices import weight
 from claudegwd.limits.spending import Spending
 from claudegwd.translate.answer.answer import Answer, ServerUses
@@ -11,6 +12,10 @@ from claudegwd.translate.answer.outputs import TokenCount
 from claudegwd.translate.request.estimate import said_tokens
 
 Note = Callable[[Line, Sums], None]
+
+# What was told at first; never changed. Each request pays for what is made here.
+_NO_TOKENS: Final = TokenCount()
+_NO_USES: Final = ServerUses()
 
 
 class Booking:
@@ -23,12 +28,12 @@ class Booking:
         self._note = note
         self._spending = spending
         self._charged = (0.0, 0)  # dollars and tokens, to the client's budgets
-        self._line = line._replace(answered=answer.model[:MODEL_CHARACTERS])
+        self._line = line
         self._answer = answer
         self._on_spent = on_spent
-        self._told = TokenCount()
+        self._told = _NO_TOKENS
         self._cost: float | None = None
-        self._used = ServerUses()
+        self._used = _NO_USES
         self._unpriced = 0
 
     def begin(self, sums: Sums) -> None:
@@ -66,10 +71,11 @@ class Booking:
         if now == told and cost == self._cost and used == self._used:
             return False
         self._told = now
-        sums.web_searches = used.web_searches - self._used.web_searches
-        sums.web_fetches = used.web_fetches - self._used.web_fetches
-        sums.code_executions = used.code_executions - self._used.code_executions
-        self._used = replace(used)
+        if used != self._used:
+            sums.web_searches = used.web_searches - self._used.web_searches
+            sums.web_fetches = used.web_fetches - self._used.web_fetches
+            sums.code_executions = used.code_executions - self._used.code_executions
+            self._used = replace(used)
         spent = (cost or 0.0) - (self._cost or 0.0)
         unpriced = int(cost is None and bool(now.prompt or now.completion))
         sums.prompt = now.prompt - told.prompt

@@ -14,7 +14,7 @@ from quart import Response
 
 from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.metrics import Asked
-from claudegwd.ledger.entry import CLIENT_GONE, Line, Sums, minute_of
+from claudegwd.ledger.entry import CLIENT_GONE, MODEL_CHARACTERS, Line, Sums, minute_of
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
 from claudegwd.limits.spending import Reservation
@@ -291,18 +291,19 @@ class Reply:
         first_at = self._choices[0].earliest.first_at
         if first_at is not None:
             whole.firsts, whole.first_ms = 1, round((first_at - started) * 1000)
-        line = Line(
-            minute_of(ledger.clock()), self._client.name, "", self._choices[0].question.plan.model.id, "",
-            self._record.route, "", self._status,
-        )  # fmt: skip
-        last = self._choices[0].question.uses[-1:]  # stands for the request
-        if not last:
-            ledger.note(line, whole)
+        minute, uses = minute_of(ledger.clock()), self._choices[0].question.uses
+
+        def line(question: Question, key: str, how: str, answered: str) -> Line:
+            model = question.plan.model.id
+            return Line(minute, self._client.name, key, model, answered, self._record.route, how, self._status)
+
+        if not uses:
+            ledger.note(line(self._choices[0].question, "", "", ""), whole)
         for question in (each for choice in self._choices for each in choice.every):
             for use in question.uses:
-                place = line._replace(key=use.key, how=question.how, model=question.plan.model.id)
+                place = line(question, use.key, question.how, use.answer.model[:MODEL_CHARACTERS])
                 booking = Booking(ledger.note, spending, place, use.answer, self.on_spent)
-                booking.begin(whole if use in last else Sums())
+                booking.begin(whole if use is uses[-1] else Sums())  # the last one stands for the request
 
     def _revoked(self) -> None:
         self.stop(AuthenticationFailed("cannot go on: this API key was revoked; ask the operator for a new one"))

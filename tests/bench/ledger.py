@@ -4,7 +4,7 @@ source tree.
 Random requests through the real CLI: whole and streamed ones, cut short, left by their clients, broken off by the
 upstream, tried again. After each batch the ledger must say what the scripted endpoint counted, to the token. Then the
 daemon is killed in the midst of more of them, and started again: of what was complete two seconds before nothing may be
-missing. Exit status 1 and what differs otherwise.
+missing. Exit status 1 and what differs otherwise. Before that, what booking a request costs in all.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
@@ -24,6 +26,7 @@ import trio
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import last_user_text, say
 from claudegwd.demo.script import Answer, Drop, RecordedRequest, ScriptedReply, ScriptedUsage, Text, Wait, overloaded
+from tests.bench.booking import cost_of_booking
 from tests.e2e.daemon_process import GOOD_KEY, Daemon
 
 MODEL: Final = "claude-sonnet-4-20250514"
@@ -249,6 +252,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20, help="how often the daemon is killed meanwhile (default 20)")
     parser.add_argument("--seed", type=int, default=1, help="of what is random (default 1)")
     arguments = parser.parse_args()
+    with TemporaryDirectory() as directory:
+        cost = trio.run(cost_of_booking, Path(directory))
+    print(
+        f"booking a request: {cost.request * 1e6:.1f} us of the event loop, {cost.row * 1e6:.1f} us behind it for a row"
+    )
     began = time.monotonic()
     figures = trio.run(compare, arguments.requests, arguments.kills, arguments.seed)
     print(f"\n{figures.requests} requests, {figures.tokens} tokens, {time.monotonic() - began:.0f} s")

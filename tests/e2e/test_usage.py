@@ -168,6 +168,14 @@ async def test_under_which_key_and_what_failed() -> None:
         assert (total["requests"], total["errors"]) == (2, 1)
 
 
+async def test_a_request_is_one_however_often_it_is_tried() -> None:
+    async with running(lambda _: overloaded()) as gateway:
+        await gateway.refused("hi")
+        assert gateway.endpoint.count > 1
+        (row,) = (await usage(gateway, "by=key"))["rows"]
+        assert (row["key"], row["requests"], row["errors"]) == ("k0", 1, 1)
+
+
 async def test_a_client_sees_its_own_and_nobody_elses() -> None:
     config = "[auth]\nrequired = true\n"
     async with running(lambda _: say("ok", usage=ScriptedUsage(1000, 500)), config=config) as gateway:
