@@ -162,7 +162,6 @@ class Gateway:
         try:
             async with trio.open_nursery() as nursery:
                 if self.sharing is not None:
-                    self.clients.book.share = self.sharing.limits.share
                     self.ring.on_change = both(memory.note, self.sharing.key_states.note)
                     await nursery.start(self.sharing.run)
                 for task, name in (

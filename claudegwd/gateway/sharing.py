@@ -17,6 +17,7 @@ from claudegwd.shared.key_states import SharedKeyStates
 from claudegwd.shared.limits import SharedLimits
 from claudegwd.shared.machines import SharedMachines
 from claudegwd.shared.secret_files import read_password, read_seal
+from claudegwd.shared.spending import SharedSpending
 from claudegwd.shared.store import SharedStore, StoreUnfitError
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.supervised import supervised
@@ -51,6 +52,11 @@ class Sharing:
         self.machines = SharedMachines(store, parts.describe)
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
         self.clients = SharedClients(store, parts.clients, store.seal) if store.seal is not None else None
+        book = parts.clients.book
+        book.share = book.spending.share = self.limits.share
+        self.spending = SharedSpending(store, book)
+        if self.clients is not None:
+            self.clients.on_changed = self.spending.look
 
     @classmethod
     async def open(cls, loaded: Loaded, env: Mapping[str, str], machine: str, parts: Parts) -> "Sharing | None":
@@ -79,6 +85,7 @@ class Sharing:
                 raise ConfigError(*self._loaded.origin(error.setting), str(error)) from None
             nursery.start_soon(supervised, self.key_states.run, "the shared states of the upstream keys")
             nursery.start_soon(supervised, self.limits.run, "the shared limits of the clients")
+            nursery.start_soon(supervised, self.spending.run, "the shared budgets of the clients")
             if self.clients is not None:
                 nursery.start_soon(supervised, self.clients.run, "the shared client keys")
             nursery.start_soon(supervised, self.machines.run, "telling the other machines of this one")

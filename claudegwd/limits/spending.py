@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from claudegwd.limits.budget import PERIODS, WARN_FROM, Budget, BudgetReached, Period, Unit, moment, start_of
+from claudegwd.limits.elsewhere import Elsewhere, MachineSpent, Sum
 from claudegwd.limits.prices import Prices, heaviest
 from claudegwd.openai_api.errors import RateLimitExceeded
 
@@ -15,6 +17,8 @@ ROUNDING: Final = 1e-9
 
 # When a running request ends nobody knows; one second keeps clients from hammering.
 BUSY_RETRY_SECONDS: Final = 1.0
+# A store that is away is tried every few seconds.
+AWAY_RETRY_SECONDS: Final = 5.0
 
 _DAY_SECONDS: Final = 86_400.0
 
@@ -37,29 +41,39 @@ class Reservation:
     """What one request may spend. ``end`` it always; may be called twice."""
 
     held: list[tuple[Spent, Spent]] = field(default_factory=list)  # the client's sum, and this one's part of it
+    on_end: Callable[[], None] = lambda: None
 
     def end(self) -> None:
         """The request is over: what it has spent was added, and the rest is free again."""
         for whole, part in self.held:
             whole.usd -= part.usd
             whole.tokens -= part.tokens
-        self.held.clear()
+        if self.held:
+            self.held.clear()
+            self.on_end()
 
 
 class Spending:
     """All clients' sums. ``budgets_of``: those of the client of a name.
 
     ``on_reached`` is called once for each budget and window, when an answer reaches it: client, budget, reset.
+    ``elsewhere``: what other machines say. ``share``: of what is left, how much may be spent here now. ``on_spent`` is
+    called with each client whose own sums or reservations have changed.
     """
 
     def __init__(self) -> None:
         self.prices = Prices()
         self.budgets_of: Callable[[str], Sequence[Budget]] = lambda _: ()
         self.on_reached: Callable[[str, Budget, float], None] = lambda *_: None
+        self.elsewhere = Elsewhere()
+        self.share: Callable[[], float] = lambda: 1.0
+        self.on_spent: Callable[[str], None] = lambda _client: None
         self._spent: dict[Window, dict[str, Spent]] = {}
         self._reserved: dict[str, Spent] = {}
         self._latest: tuple[float, Sequence[dict[str, Spent]]] = (0.0, ())  # a day's start, and its windows
         self._told: set[tuple[str, Budget, float]] = set()
+        # While only a share may be spent: what had been spent here when that began, and the share.
+        self._granted: dict[tuple[str, Budget, float], tuple[float, float]] = {}
 
     def load(self, period: Period, start: float, sums: Iterable[tuple[str, float, float]]) -> None:
         """What was spent before the start: client, dollars, tokens."""
@@ -76,14 +90,49 @@ class Spending:
             spent.usd += usd
             spent.tokens += tokens
         for budget in self.budgets_of(client):
-            spent = windows[PERIODS.index(budget.period)][client]
-            if budget.amount - spent.of(budget.unit) <= ROUNDING:
+            if budget.amount - self.spent(client, budget, at) <= ROUNDING:
                 self._tell_reached(client, budget, budget.reset(at), at)
+        self.on_spent(client)
 
     def spent(self, client: str, budget: Budget, now: float) -> float:
-        """Of this budget, in its present window."""
+        """Of this budget, in its present window, on all machines."""
+        elsewhere = self.elsewhere.spent(client, budget.period, budget.start(now), budget.unit)
+        return self._spent_here(client, budget, now) + elsewhere
+
+    def _spent_here(self, client: str, budget: Budget, now: float) -> float:
         found = self._window(budget.period, budget.start(now)).get(client)
         return found.of(budget.unit) if found is not None else 0.0
+
+    def said(self, client: str, now: float) -> MachineSpent:
+        """For the other machines: what was spent here, and what requests under way may still spend."""
+        sums: dict[Period, Sum] = {}
+        for period in PERIODS:
+            start = start_of(period, now)
+            found = self._window(period, start).get(client, Spent())
+            sums[period] = Sum(start, found.usd, found.tokens)
+        held = self._reserved.get(client, Spent())
+        return MachineSpent(now, sums, held.usd, held.tokens)
+
+    def holding(self) -> list[str]:
+        """The clients with requests under way that may still spend."""
+        return [client for client, held in self._reserved.items() if held.usd > 0 or held.tokens > 0]
+
+    def raise_to(self, client: str, said: MachineSpent, now: float) -> None:
+        """This machine has said so before it was started anew: it was no less, whatever its state file has kept."""
+        for period, one in said.sums.items():
+            if one.start == start_of(period, now):
+                spent = self._window(period, one.start).setdefault(client, Spent())
+                spent.usd, spent.tokens = max(spent.usd, one.usd), max(spent.tokens, one.tokens)
+
+    def _left(self, client: str, budget: Budget, now: float) -> float:
+        """What may be spent here of a budget."""
+        left, share = budget.amount - self.spent(client, budget, now), self.share()
+        if share == 1.0:
+            self._granted.clear()
+            return left
+        here = self._spent_here(client, budget, now)
+        before, granted = self._granted.setdefault((client, budget, budget.start(now)), (here, left * share))
+        return min(left, granted - (here - before))
 
     def reserve(
         self, client: str, budgets: Sequence[Budget], model: str, prompt: int, answer: int, now: float
@@ -99,10 +148,10 @@ class Spending:
         part = Spent()
         held = self._reserved.get(client, Spent())
         for budget in budgets:
-            left = budget.amount - self.spent(client, budget, now)
+            left = self._left(client, budget, now)
             if left <= ROUNDING:
                 raise self._reached(client, budget, now)
-            free = left - held.of(budget.unit)
+            free = left - held.of(budget.unit) - self.elsewhere.held(client, budget.unit, now)
             if free <= ROUNDING:
                 raise RateLimitExceeded(
                     f"cannot take this request now: what is left of this client's budget of {budget} is held by its "
@@ -118,6 +167,8 @@ class Spending:
         whole.usd += part.usd
         whole.tokens += part.tokens
         reservation.held.append((whole, part))
+        reservation.on_end = partial(self.on_spent, client)
+        self.on_spent(client)
         return reservation
 
     def warning(self, client: str, budgets: Sequence[Budget], now: float) -> str:
@@ -128,7 +179,13 @@ class Spending:
             return ""
         return f"{share:.0%} of {budget} used; resets {moment(budget.reset(now))}"
 
-    def _reached(self, client: str, budget: Budget, now: float) -> BudgetReached:
+    def _reached(self, client: str, budget: Budget, now: float) -> RateLimitExceeded:
+        if budget.amount - self.spent(client, budget, now) > ROUNDING:
+            return RateLimitExceeded(
+                "cannot take this request now: other machines may spend what is left of this client's budget of "
+                f"{budget}, and cannot be asked; try again when the shared store is back",
+                retry_after=AWAY_RETRY_SECONDS,
+            )
         reset = budget.reset(now)
         self._tell_reached(client, budget, reset, now)  # which nobody noticed if the budget was made smaller meanwhile
         return BudgetReached(

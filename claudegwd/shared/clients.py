@@ -53,7 +53,7 @@ class SharedClients:
         self._told_of: set[str] = set()  # names of which two machines have each another one
         self._changed = trio.Event()
         self._channel = store.channel("clients")
-        self.on_learned: Callable[[], None] = lambda: None  # some are others than before
+        self.on_changed: Callable[[], None] = lambda: None  # some are others than before, here or elsewhere
         keys.on_change = self._note
         store.on_message[self._channel] = self._hear
         store.on_connected.append(self._connected)
@@ -121,7 +121,7 @@ class SharedClients:
         if holds != record:  # each of two machines had a part of what holds now
             self._unsaid.add(record.owner)
             self._changed.set()
-        self.on_learned()
+        self.on_changed()
 
     async def _write(self, record: ClientRecord) -> None:
         field = _field(record.owner)
@@ -135,6 +135,7 @@ class SharedClients:
     def _note(self, owner: str) -> None:
         self._unsaid.add(owner)
         self._changed.set()
+        self.on_changed()
 
     def _hear(self, content: bytes) -> None:
         size = hashlib.sha256().digest_size * 2

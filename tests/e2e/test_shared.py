@@ -150,3 +150,15 @@ async def test_a_client_of_one_machine_is_known_to_all_and_its_limit_is_one(tmp_
             while (await ask(one, key)).status_code != 401:
                 await trio.sleep(POLL_SECONDS)
         assert key not in one.log() + two.log()
+
+
+async def test_a_clients_budget_is_one_over_all_machines(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path) as (one, two):
+        key = (await ctl(one.socket, "clients", "create", "ann", "--budget", "1tokens/day", "--json")).json["key"]
+        assert (await ask(one, key)).status_code == 200
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (answer := await ask(two, key)).status_code != 429:
+                await trio.sleep(POLL_SECONDS)
+        assert answer.json()["error"]["code"] == "insufficient_quota"
+        [shown] = (await ctl(two.socket, "clients", "list", "--json")).json["clients"]
+        assert shown["budgets"][0]["used"] > 1

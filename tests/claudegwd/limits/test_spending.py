@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claudegwd.limits.budget import Budget, BudgetReached, read_budgets
+from claudegwd.limits.elsewhere import MachineSpent, Sum
 from claudegwd.limits.spending import Reservation, Spending
 from claudegwd.openai_api.errors import RateLimitExceeded
 
@@ -146,4 +147,70 @@ def test_what_is_held_is_refused_for_a_moment_only() -> None:
     assert "x-should-retry" not in refused.value.headers()
     spending.reserve("phone", BUDGETS, "sonnet", 1, 1, NOW).end()
     held.end()
+    spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW).end()
+
+
+def elsewhere(usd: float, tokens: float = 0.0, held: float = 0.0) -> MachineSpent:
+    """What another machine has spent of the budgets."""
+    day, month = BUDGETS[0].start(NOW), BUDGETS[1].start(NOW)
+    return MachineSpent(NOW, {"day": Sum(day, usd, tokens), "month": Sum(month, usd, tokens)}, held, 0.0)
+
+
+def test_what_other_machines_have_spent_and_hold_counts() -> None:
+    spending = Spending()
+    spending.elsewhere.put("laptop", "m2", elsewhere(9.0))
+    spending.add("laptop", NOW, 0.5, 0)
+    assert spending.spent("laptop", BUDGETS[0], NOW) == 9.5
+    spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW).end()
+    spending.elsewhere.put("laptop", "m2", elsewhere(9.0, held=0.5))
+    with pytest.raises(RateLimitExceeded, match="is held by its requests"):
+        spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW)
+    told: list[str] = []
+    spending.on_reached = lambda client, *_: told.append(client)
+    spending.budgets_of = lambda _: BUDGETS
+    spending.add("laptop", NOW, 0.5, 0)
+    assert told == ["laptop"]
+    reached(spending)
+
+
+def test_what_is_said_to_the_others_is_all_of_ones_own_and_nothing_of_theirs() -> None:
+    spending = Spending()
+    changed: list[str] = []
+    spending.on_spent = changed.append
+    spending.elsewhere.put("laptop", "m2", elsewhere(3.0))
+    spending.add("laptop", NOW, 2.0, 20)
+    held = spending.reserve("laptop", BUDGETS, "sonnet", 3, 4, NOW)
+    said = spending.said("laptop", NOW)
+    assert said.spent("day", BUDGETS[0].start(NOW), "usd") == 2.0
+    assert said.spent("month", BUDGETS[1].start(NOW), "tokens") == 20.0
+    assert said.held("tokens", NOW) == 7.0
+    assert spending.holding() == ["laptop"]
+    held.end()
+    held.end()
+    assert spending.holding() == []
+    assert changed == ["laptop"] * 3
+
+
+def test_what_a_machine_has_said_before_its_restart_counts_if_it_was_more() -> None:
+    spending = Spending()
+    spending.add("laptop", NOW, 2.0, 20)
+    spending.raise_to("laptop", elsewhere(9.0, 5.0), NOW)
+    assert spending.spent("laptop", BUDGETS[0], NOW) == 9.0
+    assert spending.spent("laptop", BUDGETS[1], NOW) == 20.0
+    spending.raise_to("laptop", elsewhere(99.0), NOW + DAY)  # of another day
+    assert spending.spent("laptop", BUDGETS[0], NOW + DAY) == 0.0
+
+
+def test_while_the_others_cannot_be_asked_a_share_of_what_was_left_may_be_spent() -> None:
+    spending = Spending()
+    spending.add("laptop", NOW, 2.0, 0)
+    spending.share = lambda: 0.25
+    spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW).end()
+    spending.add("laptop", NOW, 1.9, 0)
+    spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW).end()
+    spending.add("laptop", NOW, 0.1, 0)  # a quarter of eight
+    with pytest.raises(RateLimitExceeded, match="cannot be asked") as refused:
+        spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW)
+    assert not isinstance(refused.value, BudgetReached)
+    spending.share = lambda: 1.0
     spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW).end()

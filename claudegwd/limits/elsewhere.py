@@ -1,0 +1,88 @@
+"""What clients have spent on other machines, as those say. Pure.
+
+Each machine says its own sums in full, and not what is added to them: said twice or late, nothing is counted twice.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import Final
+
+import msgspec
+
+from claudegwd.limits.budget import Period, Unit
+
+# What requests under way may still spend is believed for so long: their machine says it anew while they last, and may
+# have been killed.
+HELD_SECONDS: Final = 30.0
+
+
+class Sum(msgspec.Struct, array_like=True, frozen=True):
+    """Of a window that began at `start`."""
+
+    start: float
+    usd: float
+    tokens: float
+
+
+class MachineSpent(msgspec.Struct, array_like=True, frozen=True):
+    """What one client has spent on one machine, and what its requests there may still spend. `at`: when that was."""
+
+    at: float
+    sums: Mapping[Period, Sum]
+    held_usd: float = 0.0
+    held_tokens: float = 0.0
+
+    def spent(self, period: Period, start: float, unit: Unit) -> float:
+        """In the window that began then."""
+        found = self.sums.get(period)
+        if found is None or found.start != start:
+            return 0.0
+        return found.usd if unit == "usd" else found.tokens
+
+    def held(self, unit: Unit, now: float) -> float:
+        """By requests that are still under way."""
+        if now - self.at > HELD_SECONDS:
+            return 0.0
+        return self.held_usd if unit == "usd" else self.held_tokens
+
+
+class Elsewhere:
+    """By client and machine. Without other machines there is nothing in it."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, dict[str, MachineSpent]] = {}
+
+    def put(self, client: str, machine: str, said: MachineSpent) -> None:
+        """One machine has said this of one client."""
+        known = self._said.setdefault(client, {})
+        if machine not in known or known[machine].at <= said.at:
+            known[machine] = said
+
+    def keep(self, clients: Iterable[str]) -> None:
+        """Forget all other clients."""
+        kept = set(clients)
+        self._said = {client: said for client, said in self._said.items() if client in kept}
+
+    def spent(self, client: str, period: Period, start: float, unit: Unit) -> float:
+        """On all of them."""
+        return sum(said.spent(period, start, unit) for said in self._said.get(client, {}).values())
+
+    def held(self, client: str, unit: Unit, now: float) -> float:
+        """On all of them."""
+        return sum(said.held(unit, now) for said in self._said.get(client, {}).values())
+
+
+def encode_spent(said: MachineSpent) -> bytes:
+    """As it is stored and sent: numbers."""
+    return msgspec.msgpack.encode(said)
+
+
+def decode_spent(data: bytes) -> MachineSpent | None:
+    """None for what is none: of another version, or of somebody else."""
+    try:
+        said = msgspec.msgpack.decode(data, type=MachineSpent)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    numbers = [said.at, said.held_usd, said.held_tokens]
+    numbers += [number for one in said.sums.values() for number in (one.start, one.usd, one.tokens)]
+    return said if all(isfinite(number) for number in numbers) else None

@@ -1,0 +1,149 @@
+"""Budgets of clients over all machines: each says what a client has spent there, and hears it of the others.
+
+No request waits for this: what was spent and what is held by requests under way is told right behind them, and each
+machine decides by what it has heard. So machines that let a client in within the same few milliseconds may together go
+beyond a budget by what those requests need. Said are whole sums, each machine's own: a store that was away or comes
+back empty is told them anew, and nothing is counted twice.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import trio
+
+from claudegwd.limits.clients import ClientBook
+from claudegwd.limits.elsewhere import HELD_SECONDS, decode_spent, encode_spent
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.machines import MACHINES_MAX
+from claudegwd.shared.store import Script, SharedStore
+
+# What was not written is tried again so often; a store that is away makes that cheap.
+RETRY_SECONDS: Final = 1.0
+# Three times in the time for which the others believe what is held.
+RENEW_SECONDS: Final = HELD_SECONDS / 3
+# The longest budget is of a month; what a machine has said is of no use after that.
+KEEP_SECONDS: Final = 40 * 86_400.0
+
+_WRITE: Final = Script(
+    """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return redis.call('PUBLISH', ARGV[4], ARGV[5])
+"""
+)
+
+
+class _Message(msgspec.Struct, array_like=True):
+    client: str
+    machine: str
+    said: bytes
+
+
+class SharedSpending:
+    """`run` it as a task. `clock`: wall clock, seconds."""
+
+    def __init__(self, store: SharedStore, book: ClientBook, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._book = book
+        self._spending = book.spending
+        self._clock = clock
+        self._names: dict[str, str] = {}  # of clients that have a budget, by what they are called in the store
+        self._met: set[str] = set()  # of those, the ones of which it is known what the store has
+        self._unsaid: set[str] = set()
+        self._changed = trio.Event()
+        self._channel = store.channel("spent")
+        self._spending.on_spent = self._note
+        store.on_message[self._channel] = self._hear
+        store.on_connected.append(self._connected)
+
+    def look(self) -> None:
+        """Clients may have got budgets, or lost them."""
+        self._names = {_called(client.name): client.name for client, _ in self._book.rows() if client.budgets}
+        self._met.intersection_update(self._names.values())
+        self._spending.elsewhere.keep(self._names.values())
+        self._unsaid.update(name for name in self._names.values() if name not in self._met)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """For ever: tell what was spent here, and hold what is held."""
+        self.look()
+        renewed = trio.current_time()
+        while True:
+            with trio.move_on_at(renewed + RENEW_SECONDS):
+                await self._changed.wait()
+            self._changed = trio.Event()
+            if trio.current_time() - renewed >= RENEW_SECONDS:
+                renewed = trio.current_time()
+                self.renew()
+            try:
+                await self._tell()
+            except StoreAwayError:
+                await trio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    def renew(self) -> None:
+        """Say once more what is held."""
+        self._unsaid.update(self._spending.holding())
+        self._changed.set()
+
+    async def _tell(self) -> None:
+        while self._unsaid:
+            client = self._unsaid.pop()
+            called = _called(client)
+            if called not in self._names:
+                continue
+            try:
+                if client not in self._met:
+                    await self._meet(client, called)
+                await self._write(client, called)
+            except StoreAwayError:
+                self._unsaid.add(client)
+                raise
+
+    async def _meet(self, client: str, called: str) -> None:
+        """Read what all machines have said of a client, this one in an earlier life among them."""
+        found = await self._store.call("HGETALL", self._key(called))
+        for machine, data in list(found.items())[:MACHINES_MAX]:
+            said, name = decode_spent(data), machine.decode("utf-8", "replace")
+            if said is None or said.at < self._clock() - KEEP_SECONDS:
+                await self._store.call("HDEL", self._key(called), machine)
+            elif name == self._store.name:
+                self._spending.raise_to(client, said, self._clock())
+            else:
+                self._spending.elsewhere.put(client, name, said)
+        self._met.add(client)
+
+    async def _write(self, client: str, called: str) -> None:
+        said = encode_spent(self._spending.said(client, self._clock()))
+        message = msgspec.msgpack.encode(_Message(called, self._store.name, said))
+        keep = int(KEEP_SECONDS * 1000)
+        await self._store.run_script(
+            _WRITE, [self._key(called)], self._store.name, said, keep, self._channel, message
+        )  # fmt: skip
+
+    async def _connected(self) -> None:
+        self._met.clear()
+        self.look()
+
+    def _note(self, client: str) -> None:
+        self._unsaid.add(client)
+        self._changed.set()
+
+    def _hear(self, content: bytes) -> None:
+        try:
+            message = msgspec.msgpack.decode(content, type=_Message)
+        except (msgspec.DecodeError, ValueError):
+            return  # somebody else's
+        client, said = self._names.get(message.client), decode_spent(message.said)
+        if client is not None and said is not None and message.machine != self._store.name:
+            self._spending.elsewhere.put(client, message.machine, said)
+
+    def _key(self, called: str) -> str:
+        return self._store.key("spent", called)
+
+
+def _called(client: str) -> str:
+    return hashlib.sha256(client.encode()).hexdigest()
