@@ -8,26 +8,39 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from claudegwctl.problems import Problem
+from claudegwd.atomic import FileBusy, FileState, edit_file, put_file, read_state
 
 # Reading a configuration takes some 0.7 s, most of it Python's start.
 CHECK_SECONDS: Final = 60.0
+# For those who change it before: each has its text checked meanwhile.
+TURN_SECONDS: Final = 2 * CHECK_SECONDS
+# Far more than anybody writes by hand; it bounds what is read.
+MAX_FILE_BYTES: Final = 8 * 2**20
+
+
+class ChangedMeanwhile(Problem):
+    """The file is not what its editor began with."""
 
 
 def read(file: Path) -> str:
     """Its text, "" where there is none yet. Raises Problem."""
     try:
-        return file.read_text("utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not in UTF-8"
-        raise Problem(f"cannot read {file}: {reason}") from None
+        return _text(read_state(file, limit=MAX_FILE_BYTES).data or b"", file)
+    except OSError as error:
+        raise Problem(f"cannot read {file}: {error.strerror or 'it is no file, or too large'}") from None
+
+
+def _text(data: bytes, file: Path) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Problem(f"cannot read {file}: it is not in UTF-8") from None
 
 
 def with_setting(text: str, key: str, value: str) -> str:
@@ -48,11 +61,11 @@ def with_setting(text: str, key: str, value: str) -> str:
 
 
 def without_setting(text: str, key: str) -> str:
-    """The text without a setting, which is then at its default."""
+    """The text without a setting, which is then at its default. Raises Problem."""
     import tomlkit
 
     section, _, name = key.partition(".")
-    document: Any = tomlkit.parse(text)
+    document = _parsed(text)
     if section in document and name in document[section]:
         del document[section][name]
     return tomlkit.dumps(document)
@@ -137,28 +150,41 @@ def by_hand(text: str) -> str:
         Path(name).unlink(missing_ok=True)
 
 
-def put_in_place(file: Path, text: str, state: Path | None = None) -> None:
-    """Have the daemon's own program check the text, then replace the file by it at once. Raises Problem.
+def change(file: Path, edit: Callable[[str], str], state: Path | None = None) -> tuple[str, bool]:
+    """Replace the text of the file by what `edit` makes of it, at once, if the daemon's own program takes that.
 
-    `state`: where the daemon keeps its own, as it says; it may run as somebody else.
+    The text then, and whether it is another. Two who change it take turns, and `edit` may be called again. `state`:
+    where the daemon keeps its own, as it says; it may run as somebody else. Raises Problem, and whatever `edit` does.
     """
+    made = ""
+
+    def edited(before: FileState) -> bytes:
+        nonlocal made
+        made = edit(_text(before.data or b"", file))
+        return made.encode()
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".config-", suffix=".toml", dir=file.parent)
-        new = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            new.chmod(file.stat().st_mode & 0o7777 if file.exists() else 0o644)
-            check(new, file, state)
-            new.replace(file.resolve())
-        finally:
-            with suppress(FileNotFoundError):
-                new.unlink()
+        changed = edit_file(
+            file,
+            edited,
+            new_mode=0o644,
+            limit=MAX_FILE_BYTES,
+            seconds=TURN_SECONDS,
+            check=lambda new: check(new, file, state),
+        )
+    except FileBusy as error:
+        raise Problem(str(error)) from None
     except OSError as error:
         raise Problem(f"cannot write {file}: {error.strerror or 'refused'}; use sudo if it is not yours") from None
+    return made, changed
+
+
+def keep_beside(file: Path, text: str) -> Path:
+    """Put a text that could not take the file's place beside it, for its owner alone. OSError."""
+    kept = file.with_name(f"{file.name}.edited-{time.strftime('%Y%m%d-%H%M%S')}")
+    put_file(kept, text.encode(), 0o600)
+    return kept
 
 
 def check(new: Path, file: Path, state: Path | None = None) -> None:

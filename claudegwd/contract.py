@@ -35,6 +35,10 @@ CONFIG_NAME: Final = "config.toml"
 KEYS_NAME: Final = "keys.json"
 SHARED_PASSWORD_NAME: Final = "shared-password"  # noqa: S105 - a file name
 SHARED_SECRET_NAME: Final = "shared-secret"  # noqa: S105 - a file name
+STATE_NAME: Final = "state.db"
+# Beside it: the lock of whoever uses the state, and the key under which kept responses are sealed.
+STATE_LOCK_NAME: Final = "state.lock"
+SEAL_NAME: Final = "seal.key"
 SOCKET_NAME: Final = "control.sock"
 SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
 # Where systemd looks for what the unit's LoadCredential= names.

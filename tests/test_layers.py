@@ -35,6 +35,7 @@ POLICY = tuple(f"claudegwd.workspaces.{name}" for name in ("actions", "command",
 DIALOGUE = tuple(f"claudegwd.workspaces.{name}" for name in ("plan", "transcript", "turn"))
 # What every layer above the pure ones may use.
 BASE = (
+    "claudegwd.atomic",
     "claudegwd.transitions",
     "claudegwd.config",
     "claudegwd.contract",
@@ -96,7 +97,13 @@ ROWS = (
         WORLD,
         pure=True,
     ),
-    Row("the contract", ("claudegwd.contract", "claudegwd.redact"), (), frozenset(("trio", *WEB)), pure=True),
+    Row(
+        "the contract",
+        ("claudegwd.contract", "claudegwd.redact", "claudegwd.atomic"),
+        (),
+        frozenset(("trio", *WEB)),
+        pure=True,
+    ),
     Row(
         "configuration",
         ("claudegwd.config",),
@@ -134,7 +141,13 @@ ROWS = (
         ),
         ("claudegwd",),
     ),
-    Row("the control CLI", ("claudegwctl",), ("claudegwd.contract",), frozenset(("trio", *WEB)), pure=True),
+    Row(
+        "the control CLI",
+        ("claudegwctl",),
+        ("claudegwd.contract", "claudegwd.atomic"),
+        frozenset(("trio", *WEB)),
+        pure=True,
+    ),
 )  # fmt: skip
 
 
@@ -234,4 +247,8 @@ def test_handlers_touch_no_files() -> None:
 def test_only_the_daemons_own_modules_are_below_the_control_cli() -> None:
     # What it imports in turn decides how fast it starts.
     below = {name for module in modules() if _is_in(module, "claudegwctl") for name in everything_below(module)}
-    assert {name for name in below if _is_in(name, "claudegwd")} <= {"claudegwd", "claudegwd.contract"}
+    assert {name for name in below if _is_in(name, "claudegwd")} <= {
+        "claudegwd",
+        "claudegwd.contract",
+        "claudegwd.atomic",
+    }

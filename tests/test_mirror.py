@@ -55,7 +55,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     # Parts of one thing, tested through it.
     "claudegwd/keys/entry.py": ("claudegwd/keys/test_ring.py",),
     "claudegwd/keys/environment.py": ("claudegwd/keys/test_ring.py",),
-    "claudegwd/keys/atomic.py": ("claudegwd/keys/test_file.py",),
     "claudegwd/openai_api/older_gateway/description.py": ("claudegwd/openai_api/description/test_document.py",),
     "claudegwd/store/client_rows.py": ("claudegwd/store/test_client_keys.py",),
     # Parts of the sandbox, which are tried from within it.

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from claudegwctl.problems import Problem
+from claudegwd.atomic import put_file
 from claudegwd.contract import CLI_NAME, CLI_RECORD
 from claudegwd.contract import NEWEST_CLI as NEWEST
 
@@ -237,6 +238,4 @@ def _read(path: Path) -> Kept | None:
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(record))
-    new.replace(path)
+    put_file(path, json.dumps(record).encode(), 0o644)  # the service's user reads it

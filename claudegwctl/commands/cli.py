@@ -146,29 +146,45 @@ def _switch(daemon: Daemon, settings: dict[str, str], before: dict[str, str]) ->
     for row in found["settings"]:
         if row["key"] in {SETTING, PATH_SETTING} and row["source"] not in {"default", "file"}:
             raise Problem(f"cannot change the version: {row['source']} of the daemon's environment sets {row['key']}")
-    old = editing.read(file)
-    new = old
-    for key in (SETTING, PATH_SETTING):
-        new = editing.without_setting(new, key)
-    for key, value in settings.items():
-        if value != _DEFAULTS[key]:
-            new = editing.with_setting(new, key, f'"{value}"')
-    editing.put_in_place(file, new, state)
+    old = ""
+
+    def switched(text: str) -> str:
+        nonlocal old
+        old = text
+        return _with(text, settings)
+
+    new, _ = editing.change(file, switched, state)
+
+    def put_back() -> None:
+        editing.change(file, lambda text: old if text == new else _with(text, before), state)
+
     there = {row["pid"] for row in daemon.get("/v1/workers")["workers"]}
     used = daemon.get("/v1/status").get("claude_binary")
     try:
         daemon.ask("POST", "/v1/reload", seconds=SLOW_SECONDS)
     except Refused as refused:
-        editing.put_in_place(file, old, state)
+        put_back()
         raise Problem(f"{refused}; the one of before stays in use") from None
     if daemon.get("/v1/status").get("claude_binary") != used and not _starts(daemon, there):
-        editing.put_in_place(file, old, state)
+        put_back()
         daemon.ask("POST", "/v1/reload", seconds=SLOW_SECONDS)
         _recovers(daemon)
         raise Problem("cannot use it: no process has started with it; the one of before is in use again")
     if settings != before:
         _before(daemon).parent.mkdir(parents=True, exist_ok=True)
         _before(daemon).write_text(dumps(before))
+
+
+def _with(text: str, settings: dict[str, str]) -> str:
+    """A configuration's text with these settings of the version, and no other."""
+    from claudegwctl import editing
+
+    for key in (SETTING, PATH_SETTING):
+        text = editing.without_setting(text, key)
+    for key, value in settings.items():
+        if value != _DEFAULTS[key]:
+            text = editing.with_setting(text, key, f'"{value}"')
+    return text
 
 
 def _starts(daemon: Daemon, there: set[int]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,11 +113,12 @@ def put(
     if (value is None) is not default:
         raise Problem(f"cannot set {key}: give a value, or --default to take it out of the file")
     file, state = place(ctx)
-    text = editing.read(file)
-    new = editing.without_setting(text, key) if value is None else editing.with_setting(text, key, value)
-    if new != text:
-        editing.put_in_place(file, new, state)
-    _written(ctx, json, file, changed=new != text)
+
+    def edit(text: str) -> str:
+        return editing.without_setting(text, key) if value is None else editing.with_setting(text, key, value)
+
+    _, changed = editing.change(file, edit, state)
+    _written(ctx, json, file, changed=changed)
 
 
 @app.command("edit", epilog="Example: claudegwctl config edit")
@@ -127,20 +129,30 @@ def edit(ctx: typer.Context, json: AsJson = False) -> None:
     file, state = place(ctx)
     before = text = editing.read(file)
     while True:
-        edited = editing.by_hand(text)
-        if edited == before:
-            _written(ctx, json, file, changed=False)
-            return
-        text = edited
+        text = editing.by_hand(text)
         try:
-            editing.put_in_place(file, text, state)
+            _, changed = editing.change(file, partial(_unless_changed, file, before, text), state)
+        except editing.ChangedMeanwhile:
+            raise
         except Problem as problem:
             note(str(problem))
             if not sys.stdin.isatty() or not typer.confirm("edit again?", default=True, err=True):
                 raise typer.Exit(problem.exit_code) from None
         else:
-            _written(ctx, json, file, changed=True)
+            _written(ctx, json, file, changed=changed)
             return
+
+
+def _unless_changed(file: Path, before: str, text: str, now: str) -> str:
+    """The text that was typed, unless somebody else has changed the file meanwhile."""
+    from claudegwctl import editing
+
+    if now in {before, text}:
+        return text
+    raise editing.ChangedMeanwhile(
+        f"cannot write {file}: somebody else has changed it meanwhile; what you wrote is kept as "
+        f"{editing.keep_beside(file, text)}"
+    )
 
 
 def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool) -> None:

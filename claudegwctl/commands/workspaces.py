@@ -79,9 +79,6 @@ def add(
     from claudegwctl import editing
 
     file, state = place(ctx)
-    text = editing.read(file)
-    if name in editing.workspaces_in(text):
-        raise Problem(f"cannot add workspace {name!r}: there is one; change it by `claudegwctl config edit`")
     settings: dict[str, Any] = {
         "directory": str(directory.expanduser().resolve()),  # of whoever types it, not of the daemon
         "tools": _names(tools),
@@ -92,8 +89,13 @@ def add(
         "otherwise": "" if otherwise is Otherwise.DENY else otherwise.value,
         "sandbox": "" if sandbox is Sandbox.AUTO else sandbox.value,
     }
-    new = editing.with_workspace(text, name, {key: value for key, value in settings.items() if value})
-    editing.put_in_place(file, new, state)
+
+    def edit(text: str) -> str:
+        if name in editing.workspaces_in(text):
+            raise Problem(f"cannot add workspace {name!r}: there is one; change it by `claudegwctl config edit`")
+        return editing.with_workspace(text, name, {key: value for key, value in settings.items() if value})
+
+    new, _ = editing.change(file, edit, state)
     done = {"name": name, "path": str(file), **_took(ctx, file, new)}
     row = next((row for row in _rows(ctx) if row["name"] == name), None)
     done |= {"models": row["models"] if row else [], "problem": row["problem"] if row else ""}
@@ -116,11 +118,13 @@ def remove(ctx: typer.Context, name: Name, json: AsJson = False) -> None:
     from claudegwctl import editing
 
     file, state = place(ctx)
-    text = editing.read(file)
-    if name not in editing.workspaces_in(text):
-        raise Problem(f"cannot find workspace {name!r} in {file}: `claudegwctl workspaces list` shows the names")
-    new = editing.without_workspace(text, name)
-    editing.put_in_place(file, new, state)
+
+    def edit(text: str) -> str:
+        if name not in editing.workspaces_in(text):
+            raise Problem(f"cannot find workspace {name!r} in {file}: `claudegwctl workspaces list` shows the names")
+        return editing.without_workspace(text, name)
+
+    new, _ = editing.change(file, edit, state)
     done = {"name": name, "path": str(file), **_took(ctx, file, new)}
     if wants_json(ctx, json):
         say_json(done)

@@ -7,11 +7,8 @@ owner has changed since stays.
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +16,7 @@ from typing import Final
 from claudegwctl.connecting.clients import ClientProgram, Setting, Wanted
 from claudegwctl.connecting.documents import Document
 from claudegwctl.problems import Problem
+from claudegwd.atomic import put_file
 
 BACKUP_SUFFIX: Final = ".before-claudegwd"
 # Far more than anybody's settings; it bounds what is read.
@@ -123,18 +121,7 @@ def _write(file: Path, text: str, like: Path) -> None:
     """With the mode of `like`, or for its owner alone: it may hold a key."""
     file.parent.mkdir(parents=True, exist_ok=True)
     mode = like.stat().st_mode & 0o7777 if like.exists() else 0o600
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(file)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    put_file(file, text.encode(), mode)
 
 
 def _backup(file: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from claudegwctl.problems import Problem
+from claudegwd.atomic import put_file
 
 # Starting waits until the daemon can answer, and stopping until its last answer is out: 90 s by the unit.
 COMMAND_SECONDS: Final = 120
@@ -56,17 +57,12 @@ class PutFile:
             return False
 
     def do(self) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             if self.path.exists() and not is_ours(self.path):
                 raise Problem(f"cannot write {self.path}: somebody else's file is there; move it away first")
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(self.data)
-            temporary.chmod(self.mode)
-            temporary.replace(self.path)
+            put_file(self.path, self.data, self.mode)
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
             raise Problem(f"cannot write {self.path}: {error.strerror or 'refused'}") from None
 
 

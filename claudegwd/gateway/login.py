@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from claudegwd.atomic import read_state
 from claudegwd.claude_cli import launch
 from claudegwd.claude_cli.user_settings import HELPER, UserSettings, read_user_settings
-from claudegwd.keys.atomic import read_state
 
 SETTINGS_MAX_BYTES = 1 << 20  # people write the CLI's settings.json by hand
 _CREDENTIALS, _SETTINGS = ".credentials.json", "settings.json"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from claudegwd.keys.atomic import FileState, edit_file, read_state, real_path
+from claudegwd.atomic import FileState, edit_file, read_state, real_path
 from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.keys.parse import (
     KeysDocument,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from claudegwd.keys.atomic import FileState, edit_file, read_state, real_path
+from claudegwd.atomic import FileState, edit_file, read_state, real_path
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.keys.shell_text import (
     DamagedBlock,

@@ -18,7 +18,6 @@ from claudegwd import contract
 from claudegwd.logs import event, log
 from claudegwd.store.schema import STEPS, VERSION
 
-FILE_NAME: Final = "state.db"
 # Another daemon on the same file (a restart that overlaps) holds the lock for one small transaction.
 BUSY_SECONDS: Final = 2.0
 # 256 MB of 4 KiB pages. Rows are bounded where they are inserted; this is the bound for what we did not think of.
@@ -243,7 +242,7 @@ def _is_one_of(error: sqlite3.DatabaseError, codes: frozenset[int]) -> bool:
 
 def open_database(env: Mapping[str, str]) -> Database:
     """The state file, or one in memory where there is nowhere to write. Blocking. Raises StateInUseError."""
-    path = contract.state_directory(env) / FILE_NAME
+    path = contract.state_directory(env) / contract.STATE_NAME
     try:
         return Database(path)
     except StateInUseError:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from claudegwd.contract import SEAL_NAME
 from claudegwd.logs import event, log
 
-FILE_NAME: Final = "seal.key"
 KEY_BYTES: Final = 32  # AES-256
 NONCE_BYTES: Final = 12  # GCM's own
 # Of what is sealed, in characters: it says which key and which form.
@@ -75,7 +75,7 @@ def load_seal(directory: Path | None) -> Seal:
     """
     if directory is None:
         return Seal(secrets.token_bytes(KEY_BYTES))
-    path = directory / FILE_NAME
+    path = directory / SEAL_NAME
     try:
         return Seal(_read_or_make(path))
     except (OSError, ValueError) as error:

@@ -1,7 +1,6 @@
 """The lock of the state directory: two daemons on one would not see each other's changes, and a client that is revoked
 at one would go on at the other."""
 
-import errno
 import fcntl
 import logging
 import os
@@ -11,15 +10,14 @@ from typing import Final
 
 import trio
 
+from claudegwd.atomic import NO_LOCKS
+from claudegwd.contract import STATE_LOCK_NAME
 from claudegwd.logs import event, log
 from claudegwd.store.database import StateError
 
-LOCK_NAME: Final = "state.lock"
 # Restarts overlap: the one before lets go when it has ended its last processes.
 TAKE_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.05  # how often it is tried meanwhile
-# What file systems answer that know no locks: some of the network, some of containers.
-_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 class StateLock:
@@ -27,7 +25,7 @@ class StateLock:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._path = directory / LOCK_NAME
+        self._path = directory / STATE_LOCK_NAME
         self._lock: int | None = None
         self._told = False
 
@@ -88,7 +86,7 @@ class StateLock:
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise
             if not self._told:
                 text = "the state directory cannot be locked: two daemons on it would not notice each other"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from claudegwctl.editing import (
     by_hand,
+    change,
     checked_workspaces,
-    put_in_place,
     read,
     with_setting,
     with_workspace,
@@ -63,20 +63,21 @@ def test_what_the_daemon_would_refuse_is_not_written(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(TEXT)
     with pytest.raises(Problem) as caught:
-        put_in_place(file, "[workers]\nmx = 1\nspares = 'no'\n[nonsense]\n")
+        change(file, lambda _: "[workers]\nmx = 1\nspares = 'no'\n[nonsense]\n")
     said = str(caught.value).splitlines()
     assert all(str(file) in line for line in said[:3]), "all errors at once, and of the file that is meant"
     assert said[3:] == ["nothing was changed"]
     assert file.read_text() == TEXT
-    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".config.toml.lock", "config.toml"]
 
 
 def test_what_it_takes_is_written_with_the_mode_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "sub" / "config.toml"
     assert read(file) == ""
-    put_in_place(file, TEXT)
+    assert change(file, lambda _: TEXT) == (TEXT, True)
     file.chmod(0o600)
-    put_in_place(file, TEXT.replace("4", "5"))
+    assert change(file, lambda text: text.replace("4", "5")) == (TEXT.replace("4", "5"), True)
+    assert change(file, lambda text: text) == (TEXT.replace("4", "5"), False)
     assert (read(file), file.stat().st_mode & 0o777) == (TEXT.replace("4", "5"), 0o600)
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import trio
+
 from tests.control_cli import ctl, ctl_without_daemon
 from tests.small_gateway import SmallGateway
 
@@ -81,3 +83,29 @@ async def test_editing(gateway: SmallGateway, socket: Path) -> None:
     assert (done.status, "workers.mx" in done.err) == (1, True)
     assert gateway.config_file.read_text() == "[workers]\nmax = 4\n"
     assert "needs no change" in (await ctl(socket, "config", "edit", EDITOR="true", VISUAL="")).out
+
+
+async def test_changes_at_the_same_time_lose_nothing(gateway: SmallGateway, socket: Path, tmp_path: Path) -> None:
+    gateway.config_file.write_text("# mine\n")
+    wanted = {"workers.max": "7", "workers.idle_seconds": "11", "limits.queue": "13"}
+    async with trio.open_nursery() as nursery:
+        for key, value in wanted.items():
+            nursery.start_soon(ctl, socket, "config", "set", key, value)
+        nursery.start_soon(ctl, socket, "workspaces", "add", "shop", str(tmp_path))
+    data = tomllib.loads(gateway.config_file.read_text())
+    assert (data["workers"], data["limits"]) == ({"max": 7, "idle_seconds": 11}, {"queue": 13})
+    assert list(data["workspaces"]) == ["shop"]
+
+
+async def test_what_was_changed_while_the_editor_was_open_stays(
+    gateway: SmallGateway, socket: Path, tmp_path: Path
+) -> None:
+    gateway.config_file.write_text("[workers]\nmax = 3\n")
+    editor = tmp_path / "editor"
+    editor.write_text(f'#!/bin/sh\necho "[log]" > {gateway.config_file}\nsed -i s/3/4/ "$1"\n')
+    editor.chmod(0o755)
+    done = await ctl(socket, "config", "edit", EDITOR=str(editor), VISUAL="")
+    assert (done.status, done.err[:13]) == (1, "cannot write ")
+    assert gateway.config_file.read_text() == "[log]\n"
+    kept = Path(done.err.strip().rpartition(" ")[2])
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("[workers]\nmax = 4\n", 0o600)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from claudegwd.store.sealing import FILE_NAME, PREFIX, Seal, load_seal
+from claudegwd.contract import SEAL_NAME
+from claudegwd.store.sealing import PREFIX, Seal, load_seal
 
 TEXT = "What was done: 😀 \ud83d"
 
@@ -37,17 +38,17 @@ def test_what_was_never_sealed_is_nothing(text: str) -> None:
 def test_the_key_is_made_once_for_us_alone_and_found_again(tmp_path: Path) -> None:
     sealed = load_seal(tmp_path).seal("alice", TEXT)
     assert load_seal(tmp_path).unseal("alice", sealed) == TEXT
-    path = tmp_path / FILE_NAME
+    path = tmp_path / SEAL_NAME
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [found.name for found in tmp_path.iterdir()] == [FILE_NAME]
+    assert [found.name for found in tmp_path.iterdir()] == [SEAL_NAME]
 
 
 @pytest.mark.parametrize("broken", [b"", b"short", b"x" * 33])
 def test_a_broken_key_is_left_as_it_is_and_another_serves_until_the_end(tmp_path: Path, broken: bytes) -> None:
-    (tmp_path / FILE_NAME).write_bytes(broken)
+    (tmp_path / SEAL_NAME).write_bytes(broken)
     seal = load_seal(tmp_path)
     assert seal.unseal("alice", seal.seal("alice", TEXT)) == TEXT
-    assert (tmp_path / FILE_NAME).read_bytes() == broken
+    assert (tmp_path / SEAL_NAME).read_bytes() == broken
 
 
 def test_where_nothing_can_be_written_a_key_serves_until_the_end() -> None:

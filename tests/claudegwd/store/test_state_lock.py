@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock
 
+from claudegwd.contract import STATE_LOCK_NAME
 from claudegwd.store.database import StateError
-from claudegwd.store.state_lock import LOCK_NAME, StateLock
+from claudegwd.store.state_lock import StateLock
 
 HOLDER = """
 import sys, trio
@@ -46,7 +47,7 @@ async def test_it_is_waited_for(tmp_path: Path, other: subprocess.Popen[str]) ->
     lock = StateLock(tmp_path)
     os.kill(other.pid, signal.SIGKILL)  # however it ends, the lock ends with it
     await lock.take(30)
-    assert (tmp_path / LOCK_NAME).read_text() == str(os.getpid())
+    assert (tmp_path / STATE_LOCK_NAME).read_text() == str(os.getpid())
     lock.close()
 
 
@@ -55,7 +56,7 @@ async def test_the_directory_is_made_for_us_alone(tmp_path: Path) -> None:
     lock = StateLock(directory)
     await lock.take()
     assert directory.stat().st_mode & 0o777 == 0o700
-    assert (directory / LOCK_NAME).stat().st_mode & 0o777 == 0o600
+    assert (directory / STATE_LOCK_NAME).stat().st_mode & 0o777 == 0o600
     lock.close()
     await StateLock(directory).take()  # let go
 
@@ -72,7 +73,7 @@ async def test_a_removed_file_is_taken_anew(tmp_path: Path) -> None:
     lock = StateLock(tmp_path)
     await lock.take()
     lock.hold()
-    (tmp_path / LOCK_NAME).unlink()
+    (tmp_path / STATE_LOCK_NAME).unlink()
     lock.hold()
     with pytest.raises(StateError):
         await StateLock(tmp_path).take(0.1)
@@ -82,7 +83,7 @@ async def test_a_removed_file_is_taken_anew(tmp_path: Path) -> None:
 async def test_another_daemon_that_came_meanwhile_is_told_of(tmp_path: Path) -> None:
     lock = StateLock(tmp_path)
     await lock.take()
-    (tmp_path / LOCK_NAME).unlink()
+    (tmp_path / STATE_LOCK_NAME).unlink()
     later = StateLock(tmp_path)
     await later.take()
     with pytest.raises(StateError, match="has begun to use it"):

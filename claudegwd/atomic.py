@@ -1,5 +1,6 @@
 """Replace a file whole or not at all, under a lock, keeping whose it is and who may read it. Blocking: use a thread."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,8 @@ LOCK_SECONDS: Final = 5.0
 _LOCK_POLL_SECONDS: Final = 0.02  # flock has no timeout of its own
 # An editor that saves without our lock makes us begin again; one that saves so often is not a person.
 EDIT_TRIES: Final = 10
+# What file systems answer that know no locks: some of the network, some of containers. Better unlocked than not at all.
+NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 class FileBusy(OSError):  # noqa: N818 - it names the fault
@@ -55,40 +59,64 @@ def read_state(path: Path, *, limit: int) -> FileState:
 
 
 def edit_file(
-    path: Path, change: Callable[[FileState], bytes | None], *, new_mode: int, limit: int, lock_dir: Path | None = None
+    path: Path,
+    change: Callable[[FileState], bytes | None],
+    *,
+    new_mode: int,
+    limit: int,
+    lock_dir: Path | None = None,
+    seconds: float = LOCK_SECONDS,
+    check: Callable[[Path], None] = lambda _: None,
 ) -> bool:
     """Read, let ``change`` make the new content (None: leave it), replace; whether it was replaced.
 
     Symlinks are followed; mode and owner are kept, ``new_mode`` is for a new file. Two callers lose nothing: they take
-    turns. Somebody without our lock loses nothing either: if the file is another when it comes to replacing, ``change``
-    is called again with that. OSError (FileBusy), and whatever ``change`` raises. ``lock_dir``: where the lock file is,
-    if not beside the file.
+    turns, waiting ``seconds`` at most. Somebody without our lock loses nothing either: if the file is another when it
+    comes to replacing, ``change`` is called again with that. OSError (FileBusy), and whatever ``change`` raises, or
+    ``check``, which gets the new content as a file. ``lock_dir``: where the lock file is, if not beside the file.
     """
     target = real_path(path)
-    with _locked((lock_dir or target.parent) / f".{target.name}.lock"):
+
+    def still_the_same(made: Path, before: FileState) -> bool:
+        check(made)
+        return read_state(target, limit=limit) == before
+
+    with locked((lock_dir or target.parent) / f".{target.name}.lock", seconds):
         for _ in range(EDIT_TRIES):
             before = read_state(target, limit=limit)
             data = change(before)
             if data is None or data == before.data:
                 return False
-            if _replace(target, before, data, new_mode, limit):
+            mode = new_mode if before.data is None else before.mode
+            owner = None if before.data is None else (before.uid, before.gid)
+            if put_file(target, data, mode, owner, partial(still_the_same, before=before)):
                 return True
     raise FileBusy(f"cannot write {path}: another program keeps changing it; try again")
 
 
-def _replace(target: Path, before: FileState, data: bytes, new_mode: int, limit: int) -> bool:
+def put_file(
+    target: Path,
+    data: bytes,
+    mode: int,
+    owner: tuple[int, int] | None = None,
+    may: Callable[[Path], bool] = lambda _: True,
+) -> bool:
+    """Have the file hold ``data`` in one step that outlives a power cut; whether it does. OSError.
+
+    ``may`` is asked just before, with the file that is to take its place.
+    """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
             made = os.fstat(fd)
-            if before.data is not None and (before.uid, before.gid) != (made.st_uid, made.st_gid):
-                os.fchown(fd, before.uid, before.gid)
-            os.fchmod(fd, new_mode if before.data is None else before.mode)
+            if owner is not None and owner != (made.st_uid, made.st_gid):
+                os.fchown(fd, *owner)
+            os.fchmod(fd, mode)
             file.write(data)
             file.flush()
             os.fsync(fd)
-        if read_state(target, limit=limit) != before:
+        if not may(temporary):
             return False
         temporary.replace(target)
     finally:
@@ -103,11 +131,15 @@ def _replace(target: Path, before: FileState, data: bytes, new_mode: int, limit:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold ``path`` locked. The file stays behind: removing it would let two writers lock two different files."""
+def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[int]:
+    """Hold ``path`` locked: its descriptor. FileBusy when another holds it for longer than ``seconds``.
+
+    The file stays behind: removing it would let two writers lock two different files.
+    """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        deadline = time.monotonic() + LOCK_SECONDS
+        _give_to_the_directorys_owner(fd, path.parent)
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,6 +148,18 @@ def _locked(path: Path) -> Iterator[None]:
                 if time.monotonic() >= deadline:
                     raise FileBusy(f"cannot lock {path}: another program holds it; end that one") from None
                 time.sleep(_LOCK_POLL_SECONDS)
-        yield
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
+                break
+        yield fd
     finally:
         os.close(fd)  # gives the lock back
+
+
+def _give_to_the_directorys_owner(fd: int, directory: Path) -> None:
+    """What root makes, the service's user has to open later."""
+    owner, made = directory.stat(), os.fstat(fd)
+    # Of one link: that user may have linked a file of root's here.
+    if os.geteuid() == 0 and made.st_uid == 0 and made.st_nlink == 1 and owner.st_uid != 0:
+        os.fchown(fd, owner.st_uid, owner.st_gid)
