@@ -44,6 +44,10 @@ _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 # back what it did not need: of 64 kB each time the small things that stay behind kept ever more apart.
 READ_BYTES = 8 * 1024
 BODY_READ_BYTES = 64 * 1024
+# A client that takes nothing of what is written to it for so long is let go of: a minute more than its CLI is kept
+# waiting for it (UNREAD_SECONDS), so that an answer which nobody reads ends under that name.
+WRITE_SECONDS = 240.0
+WRITTEN_BYTES = 64 * 1024  # in one go, each with its own time: over the slowest line a large body is long under way
 # A written answer leaves our side of the socket at once; this is for the last events of streams that just ended.
 FLUSH_SECONDS = 0.1
 # At a restart: how long an idle connection stays open for a request that is on its way. A client that asks again and
@@ -207,12 +211,25 @@ class _Connection(HypercornConnection):
         if event.data.startswith(b"HTTP/1.1 ") and not event.data.startswith(b"HTTP/1.1 1"):
             self._head = data  # a body, an empty piece or the end of the response follows at once
         elif data and not self._write_now(data):
-            await super().write(RawData(data=data[self._written :], address=event.address))
+            await self._write_in_time(data[self._written :])
 
     async def follow_up(self, event: Event) -> None:
         if self._head:
             await self.write(RawData(data=b""))
         await super().follow_up(event)
+
+    async def _write_in_time(self, data: bytes) -> None:
+        """Write as the client takes it. Shielded: after half of what is written nothing could follow."""
+        async with self.send_lock:
+            try:
+                for start in range(0, len(data), WRITTEN_BYTES):
+                    with trio.move_on_after(WRITE_SECONDS, shield=True) as patience:
+                        await self.stream.send_all(data[start : start + WRITTEN_BYTES])
+                    if patience.cancelled_caught:
+                        await trio.aclose_forcefully(self.stream)  # with it ends the reading, and the request
+                        break
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.protocol.handle(Closed())
 
     def _write_now(self, data: bytes) -> bool:
         """Write what the socket takes; whether that was all. `_written` says how much."""

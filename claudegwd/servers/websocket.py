@@ -80,16 +80,18 @@ class WebSocketStream(WSStream):
     async def _send_pings(self) -> None:
         # Hypercorn's own would sleep on after the end, and hold the connection's place for so long; and it would wait
         # for ever for a client whose machine has gone.
-        interval, missed = self.config.websocket_ping_interval, 0
+        interval, missed, at = self.config.websocket_ping_interval, 0, trio.current_time()
         with self._pinging:
             while interval:
-                await trio.sleep(interval)
+                at += interval
+                await trio.sleep_until(at)
                 missed = 0 if self._heard else missed + 1
                 if missed >= MISSED_PONGS:
                     await self.send(StreamClosed(stream_id=self.stream_id))
                     return
                 self._heard = False
-                await self._send_wsproto_event(Ping())
+                with trio.move_on_at(at + interval):  # it may wait behind what the client does not read
+                    await self._send_wsproto_event(Ping())
 
     async def _end(self, close: CloseConnection) -> None:
         self.buffer.clear()

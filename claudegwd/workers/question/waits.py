@@ -75,6 +75,12 @@ WAITS = (
         "UNREAD_SECONDS",
         "it is the sweep that ends it; not silence",
     ),
+    BoundedWait(
+        "serving._Connection._write_in_time",
+        "the client to take what is written",
+        "WRITE_SECONDS",
+        "UNREAD_SECONDS, which is shorter; on a WebSocket MISSED_PONGS of PING_SECONDS each",
+    ),
     BoundedWait("mixing.mixed_outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
     BoundedWait(
         "mixing._feed", "the client to read what another choice said", "UNREAD_SECONDS", "as for OutputSender.deliver"

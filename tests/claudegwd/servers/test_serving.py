@@ -10,7 +10,15 @@ import trio
 import trio.testing
 
 from claudegwd.logs import log
-from claudegwd.servers.serving import KEEP_ALIVE_SECONDS, LINGER_SECONDS, MAX_CONNECTIONS, Server, connections_within
+from claudegwd.servers.serving import (
+    KEEP_ALIVE_SECONDS,
+    LINGER_SECONDS,
+    MAX_CONNECTIONS,
+    WRITE_SECONDS,
+    Server,
+    connections_within,
+)
+from claudegwd.workers.pool.pool import UNREAD_SECONDS
 
 PATIENCE = 10.0  # far beyond what any step takes; only bounds a test that hangs
 
@@ -154,6 +162,48 @@ async def test_a_head_that_comes_slowly_is_cut_off(autojump_clock: object, first
         assert KEEP_ALIVE_SECONDS <= trio.current_time() - started < 2 * KEEP_ALIVE_SECONDS
         assert sent < len(PIECES)
         assert not here.app.begun.is_set()
+        await here.server.stop(PATIENCE)
+
+
+LARGE = 32 * 1024 * 1024  # more than sockets hold
+
+
+@dataclass
+class Large:
+    """An application whose answer no socket holds; it tells how it ended."""
+
+    gone: trio.Event = field(default_factory=trio.Event)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": bytes(LARGE)})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.gone.set()
+
+
+async def test_a_client_that_reads_nothing_is_let_go_of(autojump_clock: object) -> None:
+    async with running(Large(), patience=math.inf) as here, await here.connect() as stream:
+        await stream.send_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+        started = trio.current_time()
+        with trio.fail_after(2 * WRITE_SECONDS):
+            await here.app.gone.wait()
+        assert trio.current_time() - started >= WRITE_SECONDS
+        await trio.testing.wait_all_tasks_blocked()
+        assert here.server._room() == MAX_CONNECTIONS
+        await here.server.stop(PATIENCE)
+    assert UNREAD_SECONDS < WRITE_SECONDS  # else an answer that nobody reads would not end under its own name
+
+
+async def test_a_client_that_reads_slowly_has_all_of_it(autojump_clock: object) -> None:
+    async with running(Large(), patience=math.inf) as here, await here.connect() as stream:
+        await stream.send_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+        started, got = trio.current_time(), 0
+        while piece := await stream.receive_some(1024 * 1024):
+            got += len(piece)
+            await trio.sleep(WRITE_SECONDS / 3)
+        assert got > LARGE
+        assert trio.current_time() - started > WRITE_SECONDS
         await here.server.stop(PATIENCE)
 
 

@@ -44,12 +44,14 @@ def test_whatever_is_not_whole_is_a_request_as_any_other() -> None:
     assert not asks(transfer_encoding=b"chunked")
 
 
-async def serve(nursery: trio.Nursery, seen: list[str]) -> int:
-    """A server with an application that takes one WebSocket and notes how it ends; its port."""
+async def serve(nursery: trio.Nursery, seen: list[str], said: str = "") -> int:
+    """A server with an application that takes one WebSocket, says something and notes how it ends; its port."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+        if said:
+            nursery.start_soon(send, {"type": "websocket.send", "bytes": None, "text": said})
         while (event := await receive())["type"] == "websocket.receive":
             pass
         seen.append(event["type"])
@@ -73,6 +75,19 @@ async def test_a_client_that_answers_no_ping_is_let_go_of_within_a_bound(autojum
                     pass
         assert trio.current_time() - began >= PING_SECONDS * MISSED_PONGS
         assert seen == ["websocket.disconnect"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_reads_nothing_is_let_go_of_within_the_same(autojump_clock: Clock) -> None:
+    seen: list[str] = []
+    async with trio.open_nursery() as nursery:
+        port = await serve(nursery, seen, "x" * 32_000_000)  # more than sockets hold: pings wait behind it
+        began = trio.current_time()
+        async with connected(port):
+            with trio.fail_after(PING_SECONDS * (MISSED_PONGS + 2)):
+                while not seen:
+                    await trio.sleep(1)
+        assert trio.current_time() - began >= PING_SECONDS * MISSED_PONGS
         nursery.cancel_scope.cancel()
 
 
