@@ -18,7 +18,7 @@ _HOMES: Final = tuple(map(Path, ("/home", "/root", "/run/user")))
 _HEAD: Final = "# Written by `claudegwctl workspaces`; your own settings belong into `systemctl edit claudegwd`."
 _NAMESPACES: Final = (
     "# The sandbox: namespaces for the processes that Claude starts, for their network, and for their mounts.\n"
-    "RestrictNamespaces=user pid net mnt\n"
+    "RestrictNamespaces=user pid net mnt ipc\n"
     "SystemCallFilter=mount_setattr open_tree move_mount"
 )
 

@@ -183,10 +183,7 @@ class Gateway:
                 except CliError:
                     self.notifications.tell(of_cli(time.time()))
                     raise
-                if self.config.workspaces:
-                    await self.workspaces.missing()
-                for lack in self.workspaces.unconfined(self.config.workspaces):
-                    log_event(log, logging.WARNING, "workspaces are not confined as they should be", problem=lack)
+                await self.workspaces.learn(self.config.workspaces)
                 self.change(DaemonEvent.STARTED)
                 if fault := condition(self).problem:
                     log_event(log, logging.WARNING, "no request can be answered yet", problem=fault)

@@ -9,7 +9,9 @@ anything that it starts. It imports nothing but the library and the modules besi
 - Mounts of its own: what Landlock leaves out (mode, owner, times, attributes of files outside) is not changed either.
 - seccomp: no Unix sockets, so that no service of this machine answers, our own control socket among them; no datagrams;
   no io_uring, which would go around that; no kernel keyrings.
-- A process namespace: whatever is started, and however it hides, ends with the first process.
+- A process namespace: whatever is started, and however it hides, ends with the first process. With a /proc of its own,
+  where the kernel gives one, it does not see the command lines of others.
+- Bounds: so many processes, so much memory, files of such a size; and the kernel ends these first when memory is short.
 """
 
 import json
@@ -18,28 +20,36 @@ import resource
 import signal
 import socket
 import sys
+import time
+from contextlib import suppress
 
 if not __package__:  # run by its path, without any place of packages; after the library's, so that nothing hides that
     sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
+from claudegwd.workspaces.crowd import excess, ours
 from claudegwd.workspaces.kernel import libc, prctl
-from claudegwd.workspaces.landlock import NETWORK_ABI, landlock_version, restrict_files
-from claudegwd.workspaces.namespaces import NEW_MOUNT, NEW_NET, NEW_PID, available, enter
+from claudegwd.workspaces.landlock import NETWORK_ABI, TRUNCATE_ABI, landlock_version, restrict_files
+from claudegwd.workspaces.namespaces import NEW_MOUNT, NEW_NET, NEW_PID, available, enter, own_proc
 from claudegwd.workspaces.seccomp import is_known, restrict_calls
 
 _NO_NEW_PRIVS, _SET_PDEATHSIG, _DROP_BOUNDING = 38, 1, 24  # from the kernel's uapi headers
 _CAPABILITIES = 64
 
 LOOK_SECONDS = 0.1  # how often the processes are counted: a fork bomb makes some hundred in that time
+LOOK_SHARE = (
+    20  # but never for more than one part in so many of the time: a /proc that shows all of the machine is slow
+)
+SHORT_OF_MEMORY = "500"  # of 1000: before all that is at its usual 0, the daemon above all
 FAILED = 71  # sysexits' EX_OSERR
 
 
-def listen(channel: int) -> int:
-    """A port on loopback for our upstream; whoever holds the other end of the channel is to serve it."""
+def listen(channel: int, lacks: "list[str]") -> int:
+    """A port on loopback for our upstream; whoever holds the other end of the channel is to serve it, and is told what
+    is not confined here."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener, socket.socket(fileno=channel) as other:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        socket.send_fds(other, [b"."], [listener.fileno()])
+        socket.send_fds(other, [json.dumps(lacks).encode()], [listener.fileno()])
         port: int = listener.getsockname()[1]
     return port
 
@@ -64,7 +74,10 @@ def _confined(spec: "dict[str, object]", command: "list[str]") -> None:
         if version:
             restrict_files(version, spec["read"], spec["write"], ports)  # type: ignore[arg-type]  # as we wrote it
         if is_known():
-            restrict_calls(datagrams=bool(spec["outside"]))
+            # Where Landlock knows nothing of it yet, a file outside could be cut by its name.
+            restrict_calls(
+                datagrams=bool(spec["outside"]), truncate=version >= TRUNCATE_ABI, ipc=bool(spec["namespace"])
+            )
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.execvp(command[0], command)
 
@@ -83,10 +96,12 @@ def _child(spec: "dict[str, object]", command: "list[str]") -> int:
     return pid
 
 
-def _stay(child: int, most: int) -> int:
-    """Reap whatever ends until the child has; its exit status. Too many processes are ended, all of them."""
+def _stay(child: int, spec: "dict[str, object] | None" = None) -> int:
+    """Reap whatever ends until the child has; its exit status. `spec`: for the first process of a namespace, in which
+    too many processes are ended, all of them, and the largest where they hold too much memory."""
+    pause = LOOK_SECONDS
     while True:
-        signal.sigtimedwait([signal.SIGCHLD], LOOK_SECONDS)
+        signal.sigtimedwait([signal.SIGCHLD], pause)
         try:
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 if found[0] == child:
@@ -94,24 +109,17 @@ def _stay(child: int, most: int) -> int:
                     return code if code >= 0 else 128 - code
         except ChildProcessError:
             return FAILED
-        if most and _crowded(most):
-            os.kill(-1, signal.SIGKILL)  # which is everybody in this namespace but us
+        if spec is not None:
+            pause = _look(int(str(spec["processes"])), int(str(spec["memory_bytes"])))
 
 
-def _crowded(most: int) -> bool:
-    """Whether there are more processes in our namespace. Looked at closely only where the machine has so many."""
-    with open("/proc/loadavg") as file:
-        if int(file.read().split()[3].partition("/")[2]) <= most:
-            return False
-    ours = os.stat("/proc/self/ns/pid").st_ino
-    return sum(_namespace(name) == ours for name in os.listdir("/proc") if name.isdigit()) > most
-
-
-def _namespace(pid: str) -> int:
-    try:
-        return os.stat(f"/proc/{pid}/ns/pid").st_ino
-    except OSError:
-        return 0  # gone, or another user's
+def _look(processes: int, memory: int) -> float:
+    """End what is too much; when to look again."""
+    began = time.monotonic()
+    if (pid := excess(ours(), processes, memory)) is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # -1 is everybody in this namespace but us
+    return max(LOOK_SECONDS, LOOK_SHARE * (time.monotonic() - began))
 
 
 def run(spec: "dict[str, object]", command: "list[str]") -> int:
@@ -120,45 +128,84 @@ def run(spec: "dict[str, object]", command: "list[str]") -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-    have = 0
-    if spec["confined"]:
-        writable: list[str] = spec["write"]  # type: ignore[assignment]  # as we wrote it
-        have = available(NEW_PID | NEW_MOUNT | (0 if spec["outside"] else NEW_NET), writable)
-        if have:
-            enter(have, writable)
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(SHORT_OF_MEMORY)
+    writable: list[str] = spec["write"]  # type: ignore[assignment]  # as we wrote it
+    wanted = NEW_PID | NEW_MOUNT | (0 if spec["outside"] else NEW_NET) if spec["confined"] else 0
+    status = _entered(wanted, spec, command) if wanted else None
+    if status is None and wanted and (have := available(wanted, writable)):
+        status = _entered(have, spec, command)
+    return _begun(0, spec, command) if status is None else status
+
+
+def _entered(flags: int, spec: "dict[str, object]", command: "list[str]") -> "int | None":
+    """Run the command in these namespaces. None where they cannot be had: found out by a process of its own, since who
+    gets halfway in cannot go back."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            prctl(_SET_PDEATHSIG, signal.SIGKILL)
+            enter(flags, spec["write"])  # type: ignore[arg-type]  # as we wrote it
+            os.write(writing, b".")
+            os.close(writing)
+            os._exit(_begun(flags, spec, command))
+        finally:
+            os._exit(FAILED)
+    os.close(writing)
+    entered = os.read(reading, 1)
+    os.close(reading)
+    status = _stay(pid)
+    return status if entered else None
+
+
+def _begun(have: int, spec: "dict[str, object]", command: "list[str]") -> int:
+    """Run the command where we are now, in these namespaces."""
+    wanted = NEW_PID | NEW_MOUNT | (0 if spec["outside"] else NEW_NET)
+    lacks = lacking(wanted & ~have) if spec["confined"] else []
+    if lacks and spec["required"]:
+        sys.stderr.write(f"cannot start the command without a sandbox: {lacks[0]}\n")
+        return FAILED
     spec["namespace"] = bool(have & NEW_PID)
-    port = listen(int(str(spec["channel"])))
+    port = listen(int(str(spec["channel"])), lacks)
     os.environ["ANTHROPIC_BASE_URL"] = f"http://127.0.0.1:{port}"
     spec["ports"] = None if have & NEW_NET or spec["outside"] else [port]
     if not spec["namespace"]:
-        return _stay(_child(spec, command), 0)
+        return _stay(_child(spec, command))
     first = os.fork()
     if first:
-        return _stay(first, 0)
+        return _stay(first)
     try:
         prctl(_SET_PDEATHSIG, signal.SIGKILL)
-        # Root's processes are not counted by the kernel.
-        os._exit(_stay(_child(spec, command), int(str(spec["processes"])) if os.getuid() == 0 else 0))
+        if have & NEW_MOUNT:
+            with suppress(OSError):
+                own_proc()
+        os._exit(_stay(_child(spec, command), spec))
     finally:
         os._exit(FAILED)
 
 
 def missing() -> "list[str]":
     """What this machine cannot do, in words for people."""
+    wanted = NEW_PID | NEW_NET | NEW_MOUNT
+    return lacking(wanted & ~available(wanted, [os.path.dirname(os.path.abspath(__file__))]))
+
+
+def lacking(namespaces: int) -> "list[str]":
+    """The same where these namespaces cannot be had."""
     version, lacks = landlock_version(), []
-    have = available(NEW_PID | NEW_NET | NEW_MOUNT, [os.path.dirname(os.path.abspath(__file__))])
     if version < 1:
         lacks.append("files are not confined (Landlock: Linux 5.13, and not switched off)")
     if not is_known():
         lacks.append("Unix sockets are not closed (x86_64 or aarch64)")
-    if not have & NEW_PID:
+    if namespaces & NEW_PID:
         lacks.append("there are no namespaces for processes (unprivileged user namespaces, RestrictNamespaces=)")
-    if not have & NEW_MOUNT:
+    if namespaces & NEW_MOUNT:
         lacks.append(
             "mode, times and attributes of files outside can be changed (unprivileged user namespaces, "
             "RestrictNamespaces=, SystemCallFilter=)"
         )
-    if not have & NEW_NET:
+    if namespaces & NEW_NET:
         how = "open in part: one TCP port, of every host" if version >= NETWORK_ABI else "not confined"
         lacks.append(f"the network is {how} (unprivileged user namespaces, RestrictNamespaces=)")
     return lacks

@@ -22,6 +22,9 @@ from claudegwd.workspaces.rules import parse_rule
 MAX_FILE_BYTES = 256 * 1024 * 1024
 # Of one answer: a build with many jobs has some hundred; a fork bomb has that in a moment.
 MAX_PROCESSES = 512
+# Of one answer: a build or a test suite has a gigabyte or two, the CLI some 250 MB. What it only keeps in files that
+# lie in memory is not counted.
+MAX_MEMORY_BYTES = 4 * 1024 * 1024 * 1024
 MAX_INSTRUCTIONS_BYTES = 64 * 1024  # a CLAUDE.md; each request upstream has it
 MAX_SERVERS_BYTES = 1024 * 1024  # a file of MCP servers, which people write by hand
 
@@ -92,11 +95,13 @@ def _reach(workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path)
     (write if policy.writes else read).append(policy.directory)
     return {
         "confined": workspace.sandbox != "off",
+        "required": workspace.sandbox == "required",
         "read": read,
         "write": write,
         "outside": bool(workspace.mcp) or "WebFetch" in workspace.tools,
         "file_bytes": MAX_FILE_BYTES,
         "processes": MAX_PROCESSES,
+        "memory_bytes": MAX_MEMORY_BYTES,
     }
 
 

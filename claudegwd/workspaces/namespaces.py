@@ -1,4 +1,4 @@
-"""Namespaces: a network, processes and mounts of one's own, as far as the kernel gives them to this user."""
+"""Namespaces: a network, processes (with what they share) and mounts of one's own, as far as this user gets them."""
 
 import fcntl
 import os
@@ -10,10 +10,12 @@ from claudegwd.workspaces.kernel import call, checked, libc
 
 # Numbers from the kernel's uapi headers; those of the system calls are the same on every architecture.
 NEW_MOUNT, _NEW_USER, NEW_PID, NEW_NET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
-_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_NEW_IPC = 0x08000000
+_OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
 _HERE, _RECURSIVE, _EMPTY_PATH = -100, 0x8000, 4
 _CLONE, _CLOSE_ON_EXEC = 1, os.O_CLOEXEC
 _READ_ONLY, _PRIVATE = 1, 1 << 18
+_CREATE, _CLOSE_MOUNT_ON_EXEC, _NO_PROGRAMS = 6, 1, 0xE  # the last: nosuid, nodev, noexec
 _SET_FLAGS, _UP = 0x8914, 1  # of a network interface
 
 
@@ -41,6 +43,7 @@ def enter(flags: int, writable: "list[str]") -> None:
     With mounts of our own only `writable` can be changed: files as well as their mode, owner, times and attributes.
     """
     user, group = os.getuid(), os.getgid()
+    flags |= _NEW_IPC if flags & NEW_PID else 0
     checked(libc.unshare(flags if user == 0 else flags | _NEW_USER))
     if user:
         for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
@@ -51,6 +54,17 @@ def enter(flags: int, writable: "list[str]") -> None:
             fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
     if flags & NEW_MOUNT:
         _read_only_but(sorted({os.path.realpath(path) for path in writable}))
+
+
+def own_proc() -> None:
+    """For the first process of a namespace, with mounts of its own: a /proc that shows only what is in there. Raises
+    OSError where the kernel does not give it: in a container, or where something lies over parts of /proc."""
+    proc = call(_FSOPEN, b"proc", _CLOSE_MOUNT_ON_EXEC)
+    call(_FSCONFIG, proc, _CREATE, None, None, 0)
+    mount = call(_FSMOUNT, proc, _CLOSE_MOUNT_ON_EXEC, _READ_ONLY | _NO_PROGRAMS)
+    call(_MOVE_MOUNT, mount, b"", _HERE, b"/proc", _EMPTY_PATH)
+    os.close(mount)
+    os.close(proc)
 
 
 def _read_only_but(places: "list[str]") -> None:

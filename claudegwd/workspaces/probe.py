@@ -9,13 +9,15 @@ from claudegwd.workspaces import confine
 
 # Python's start, and a few system calls.
 PROBE_SECONDS = 20.0
+# What is said where the trial itself failed, on a machine that is busy: no answer, and asked for again.
+UNTRIED = ("it cannot be tried here",)
 
 
 def probe() -> tuple[str, ...]:
-    """In words for people; () where nothing is missing."""
+    """In words for people; () where nothing is missing; UNTRIED where that could not be found out."""
     line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), "--probe"]
     try:
         done = subprocess.run(line, capture_output=True, timeout=PROBE_SECONDS, check=True)  # noqa: S603 - our own
         return tuple(json.loads(done.stdout))
     except (OSError, ValueError, subprocess.SubprocessError):
-        return ("it cannot be tried here",)
+        return UNTRIED

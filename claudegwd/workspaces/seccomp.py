@@ -18,14 +18,19 @@ _CONNECTING = 0x20000000  # MSG_FASTOPEN
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CALLS = {
     "x86_64": {
-        "socket": 41, "sendto": 44, "sendmsg": 46, "socketpair": 53, "add_key": 248, "request_key": 249, "keyctl": 250,
-        "sendmmsg": 307, "io_uring_setup": 425,
+        "socket": 41, "sendto": 44, "sendmsg": 46, "socketpair": 53, "truncate": 76, "add_key": 248, "request_key": 249,
+        "keyctl": 250, "sendmmsg": 307, "io_uring_setup": 425,
     },
     "aarch64": {
-        "socket": 198, "socketpair": 199, "sendto": 206, "sendmsg": 211, "add_key": 217, "request_key": 218,
-        "keyctl": 219, "sendmmsg": 269, "io_uring_setup": 425,
+        "truncate": 45, "socket": 198, "socketpair": 199, "sendto": 206, "sendmsg": 211, "add_key": 217,
+        "request_key": 218, "keyctl": 219, "sendmmsg": 269, "io_uring_setup": 425,
     },
 }  # fmt: skip
+# Shared memory, semaphores and queues that have no place in a directory: shmget to msgctl, mq_open, mq_unlink.
+_IPC = {
+    "x86_64": (29, 30, 31, 64, 65, 66, 68, 69, 70, 71, 220, 240, 241),
+    "aarch64": (180, 181, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195, 196),
+}
 _NONE = ("io_uring_setup", "add_key", "request_key", "keyctl")  # as if the kernel did not have them
 _X32 = 0x40000000
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
@@ -39,17 +44,20 @@ def is_known() -> bool:
     return platform.machine() in _ARCHITECTURES
 
 
-def _program(*, datagrams: bool) -> "list[Line]":
+def _program(*, datagrams: bool, truncate: bool, ipc: bool) -> "list[Line]":
     calls = _CALLS[platform.machine()]
+    none = [*(calls[name] for name in _NONE), *(() if ipc else _IPC[platform.machine()])]
     checks = {"socket": "socket", "socketpair": "pair"}
     if not datagrams:
         checks |= {"sendto": "flags 4", "sendmsg": "flags 3", "sendmmsg": "flags 4"}
+    if not truncate:
+        checks["truncate"] = "refuse"
     return [
         ("", _LOAD, _ARCHITECTURE, "", ""),
         ("", _EQUAL, _ARCHITECTURES[platform.machine()], "", "kill"),
         ("", _LOAD, _NUMBER, "", ""),
         ("", _LEAST, _X32, "kill", ""),  # calls of another numbering
-        *(("", _EQUAL, calls[name], "none", "") for name in _NONE),
+        *(("", _EQUAL, number, "none", "") for number in none),
         *(("", _EQUAL, calls[name], to, "") for name, to in checks.items()),
         ("", _LEAST, 0, "allow", ""),
         *_socket(datagrams=datagrams),
@@ -102,9 +110,10 @@ def _assembled(lines: "list[Line]") -> bytes:
     )
 
 
-def restrict_calls(*, datagrams: bool) -> None:
-    """No Unix sockets, no io_uring, no keyrings, and datagrams only if they are wanted."""
-    program = _assembled(_program(datagrams=datagrams))
+def restrict_calls(*, datagrams: bool, truncate: bool, ipc: bool) -> None:
+    """No Unix sockets, no io_uring, no keyrings; the rest only if it is wanted. `truncate`: of a file by its name;
+    `ipc`: what processes share by a number."""
+    program = _assembled(_program(datagrams=datagrams, truncate=truncate, ipc=ipc))
     held = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
     head_held = ctypes.create_string_buffer(head, len(head))

@@ -1,7 +1,9 @@
 """The workspaces of a running gateway: what is the same for all questions in them."""
 
+import json
+import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -9,6 +11,8 @@ import trio
 
 from claudegwd.config.schema import Config, WorkspaceConfig
 from claudegwd.limits.clients import Client
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
 from claudegwd.openai_api.errors import CliError, Overloaded
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.cli.known_cli import KnownCli
@@ -18,11 +22,13 @@ from claudegwd.workers.question.questions import Questions
 from claudegwd.workspaces.approvals import Approvals
 from claudegwd.workspaces.grants import Grants
 from claudegwd.workspaces.overview import overview
-from claudegwd.workspaces.probe import probe
+from claudegwd.workspaces.probe import UNTRIED, probe
 from claudegwd.workspaces.question import WorkspaceQuestion
 
 # Answers in workspaces at once: each is a CLI of some 250 MB and what it runs, and asks through a worker besides.
 MAX_AT_ONCE = 8
+# What a process says of what it lacks, a handful of sentences
+MAX_SAID_BYTES = 4096
 
 
 class WorkersLauncher(Protocol):
@@ -56,6 +62,7 @@ class Workspaces:
         self.approvals = Approvals()
         self.at_work = 0  # answers under way
         self._note = note
+        self.tries = probe  # finds out what is not confined; in a thread
         self._missing: tuple[str, ...] | None = None
 
     def ask(
@@ -70,11 +77,31 @@ class Workspaces:
         """For the audit."""
         self._note(what, fields)
 
+    async def learn(self, workspaces: Mapping[str, WorkspaceConfig]) -> None:
+        """Find out what cannot be confined, where it matters, and log it: at the start and after each reload."""
+        if not workspaces:
+            return
+        before, self._missing = self._missing, None
+        await self.missing()
+        for lack in self.unconfined(workspaces):
+            if lack not in (before or ()):
+                self._warn(lack)
+
     async def missing(self) -> tuple[str, ...]:
         """What this machine cannot confine, in words for people."""
-        if self._missing is None:
-            self._missing = await trio.to_thread.run_sync(probe)
+        if self._missing is None or self._missing == UNTRIED:
+            self._missing = await trio.to_thread.run_sync(self.tries)
         return self._missing
+
+    def saw(self, lacks: Sequence[str]) -> None:
+        """What the process of an answer did without, which the trial may have had."""
+        for lack in lacks:
+            if self._missing is not None and lack not in self._missing:
+                self._missing += (lack,)
+                self._warn(lack)
+
+    def _warn(self, lack: str) -> None:
+        log_event(log, logging.WARNING, "workspaces are not confined as they should be", problem=lack)
 
     def unconfined(self, workspaces: Mapping[str, WorkspaceConfig]) -> list[str]:
         """What is known not to be confined where it should be; for status."""
@@ -114,11 +141,12 @@ class Workspaces:
     def listener_of(self, channel: socket.socket) -> socket.socket | None:
         """The listener that came through the channel; None if the process has ended instead."""
         try:
-            _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+            said, descriptors, _, _ = socket.recv_fds(channel, MAX_SAID_BYTES, 1)
         except OSError:
             return None
         if not descriptors:
             return None
+        self.saw(json.loads(said))
         listener = socket.socket(fileno=descriptors[0])
         listener.settimeout(0)
         return listener

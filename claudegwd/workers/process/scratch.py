@@ -2,16 +2,20 @@
 
 import fcntl
 import os
-import shutil
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 PREFIX = "claudegwd-"
 
 # Held for as long as the daemon lives, and let go by the kernel when it dies: also where another daemon cannot see its
 # process, as in a container that shares the temporary directory.
 _LOCK = "owner.lock"
+# Levels that are gone through at once, with two descriptors each.
+MAX_DEPTH = 50
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Scratch:
@@ -45,7 +49,7 @@ class Scratch:
         return path
 
     def remove(self) -> None:
-        shutil.rmtree(self.root, ignore_errors=True)
+        remove(self.root)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -64,8 +68,74 @@ def _new_root(place: Path) -> tuple[Path, int]:
 
 
 def remove(path: Path) -> None:
-    """Remove one worker's directory. Blocking: some ten small files."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a directory, whatever a command has left in it. Blocking: mostly some ten small files."""
+    with suppress(OSError):
+        parent = os.open(path.parent, _DIRECTORY)
+        try:
+            _remove_below(parent, path.name)
+        finally:
+            os.close(parent)
+
+
+def _remove_below(parent: int, name: str) -> None:
+    """Directories may be closed to ourselves, and nested deeper than Python recurses or files can be opened: what lies
+    too deep is brought to the top. By descriptors: what a process that lives on puts there are no ways out."""
+    top = _opened(parent, name)
+    try:
+        aside: list[str] = []
+        _empty(top, top, 0, aside)
+        while aside:
+            _remove_one(top, top, aside.pop(), 0, aside)
+    finally:
+        os.close(top)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _empty(top: int, directory: int, depth: int, aside: list[str]) -> None:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.name, dir_fd=directory)
+                elif depth < MAX_DEPTH:
+                    _remove_one(top, directory, entry.name, depth + 1, aside)
+                else:
+                    name = token_hex(16)
+                    os.close(_opened(directory, entry.name))  # one that is closed to us cannot be moved either
+                    os.rename(entry.name, name, src_dir_fd=directory, dst_dir_fd=top)
+                    aside.append(name)
+
+
+def _remove_one(top: int, parent: int, name: str, depth: int, aside: list[str]) -> None:
+    with suppress(OSError):
+        directory = _opened(parent, name)
+        try:
+            _empty(top, directory, depth, aside)
+        finally:
+            os.close(directory)
+        os.rmdir(name, dir_fd=parent)
+
+
+def _opened(parent: int, name: str) -> int:
+    """A descriptor of a directory of ours, which is made accessible. OSError."""
+    try:
+        descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+    except PermissionError:
+        _open_up(parent, name)
+        descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+    os.fchmod(descriptor, 0o700)
+    return descriptor
+
+
+def _open_up(parent: int, name: str) -> None:
+    if sys.platform == "linux":  # where a name cannot be changed without following a link
+        held = os.open(name, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            Path(f"/proc/self/fd/{held}").chmod(0o700)
+        finally:
+            os.close(held)
+    else:
+        os.chmod(name, 0o700, dir_fd=parent, follow_symlinks=False)
 
 
 def _remove_orphans(place: Path) -> None:

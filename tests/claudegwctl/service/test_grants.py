@@ -34,7 +34,7 @@ def settings(workspace: dict[str, object], *, system: bool = True) -> list[str]:
     ],
 )
 def test_a_line_for_each_directory(workspace: dict[str, object], lines: list[str]) -> None:
-    sandbox = ["RestrictNamespaces=user pid net mnt", "SystemCallFilter=mount_setattr open_tree move_mount"]
+    sandbox = ["RestrictNamespaces=user pid net mnt ipc", "SystemCallFilter=mount_setattr open_tree move_mount"]
     assert settings(workspace) == ["[Service]", *sandbox, *lines]
     assert settings(workspace, system=False) == ["[Service]", *sandbox]
 

@@ -21,6 +21,7 @@ from claudegwd.keys.key import UpstreamKey
 from claudegwd.keys.parse import KeysError
 from claudegwd.logs import LogHandler, LogRing
 from claudegwd.store.database import Database
+from claudegwd.workspaces.probe import UNTRIED
 from tests.fake_binary import write_fake_cli
 
 ROUNDS = 200
@@ -154,3 +155,29 @@ async def test_a_watched_file_is_taken_when_its_mode_is_mended(
             while names(reloader) != ["other"]:
                 await trio.sleep(0.05)
         nursery.cancel_scope.cancel()
+
+
+async def test_what_is_not_confined_is_known_after_a_workspace_was_added(tmp_path: Path) -> None:
+    async with running(tmp_path, ONE) as reloader:
+        gateway, config = reloader.gateway, tmp_path / "config.toml"
+        found = [UNTRIED, ("no walls",), ("no walls",), ()]
+        gateway.workspaces.tries = lambda: found.pop(0)
+        repo = tmp_path.with_name(f"{tmp_path.name}-repo")
+        repo.mkdir()
+
+        def known() -> list[str]:
+            return gateway.workspaces.unconfined(gateway.config.workspaces)
+
+        await reloader.reload()
+        assert known() == []
+        assert len(found) == 4, "there is no workspace to confine"
+        config.write_text(f'{config.read_text()}[workspaces.repo]\ndirectory = "{repo}"\nanonymous = true\n')
+        await reloader.reload()
+        assert known() == list(UNTRIED)
+        assert await gateway.workspaces.missing() == ("no walls",), "what could not be found out is tried again"
+        assert await gateway.workspaces.missing() == ("no walls",)
+        await reloader.reload()
+        assert known() == ["no walls"]
+        await reloader.reload()
+        assert known() == [], "it was put right"
+        assert found == []

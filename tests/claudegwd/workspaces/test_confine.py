@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shlex
@@ -40,14 +41,16 @@ def run(place: Path, script: str, seconds: float = 30, **more: Any) -> tuple[int
     """Exit status and output of a script of the shell in the sandbox."""
     ours, theirs = socket.socketpair()
     spec = {"confined": True, "read": SYSTEM, "write": [str(place), "/dev/null"], "outside": False,
-            "file_bytes": 1 << 20, "processes": 64, "channel": theirs.fileno(), **more}  # fmt: skip
+            "file_bytes": 1 << 20, "processes": 64, "memory_bytes": 1 << 30, "required": False,
+            "channel": theirs.fileno(), **more}  # fmt: skip
     with ours, theirs:
         done = subprocess.run(
             [*PROGRAM, json.dumps(spec), "/bin/sh", "-c", script], capture_output=True, text=True, cwd=place,
             timeout=seconds, pass_fds=(theirs.fileno(),), start_new_session=True, check=False,
         )  # fmt: skip
-        received = socket.recv_fds(ours, 1, 1)[1]
+        lacks, received, _, _ = socket.recv_fds(ours, 1024, 1)
     assert len(received) == 1, "the listener came through"
+    assert json.loads(lacks) == []
     os.close(received[0])
     return done.returncode, done.stdout + done.stderr
 
@@ -212,7 +215,7 @@ def test_no_other_port_is_reached_without_a_network_namespace(attempt: str) -> N
         to = listener.getsockname()
         code = ALONE + (
             "landlock.restrict_files(landlock.landlock_version(), ['/'], [], [int(sys.argv[1])])\n"
-            f"seccomp.restrict_calls(datagrams=False)\nto = {to!r}\n{attempt}"
+            f"seccomp.restrict_calls(datagrams=False, truncate=True, ipc=True)\nto = {to!r}\n{attempt}"
         )
         done = subprocess.run(["/usr/bin/python3", "-c", code, "1"], capture_output=True, text=True, check=False)
         assert "Error" in done.stderr, done.stdout
@@ -231,6 +234,77 @@ def test_a_pair_of_sockets_reaches_nobody_else(place: Path, outside: bool) -> No
         for flags in ("0", "socket.SOCK_NONBLOCK"):
             code = f"import socket; socket.socketpair(socket.AF_UNIX, socket.SOCK_{kind} | {flags})"
             assert (run(place, python(code), outside=outside)[0] == 0) is given, code
+
+
+@needs_python
+def test_no_file_outside_is_cut_where_landlock_knows_nothing_of_it(place: Path) -> None:
+    outside = place.parent / "out" / "secret"
+    for version in (1, 2):  # as those kernels have it, and with no mounts of its own
+        code = ALONE + (
+            f"landlock.restrict_files({version}, {SYSTEM!r}, [{str(place)!r}], None)\n"
+            f"seccomp.restrict_calls(datagrams=True, truncate={version} >= landlock.TRUNCATE_ABI, ipc=True)\n"
+            f"open({str(place / 'a')!r}, 'w').truncate(5)\n"
+            f"os.truncate({str(outside)!r}, 0)"
+        )
+        done = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, check=False)
+        assert "PermissionError" in done.stderr
+        assert (place / "a").stat().st_size == 5
+        assert outside.read_text() == "SECRET"
+
+
+SHARED = "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); "
+
+
+@needs_python
+def test_no_memory_is_shared_with_others_by_a_number(place: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    shared = libc.shmget(0x636C6177, 4096, 0o1600)
+    assert shared >= 0
+    try:
+        for code in ("libc.shmget(0x636C6177, 0, 0)", f"libc.shmctl({shared}, 0, 0)"):
+            assert run(place, python(f"{SHARED}assert {code} >= 0"))[0] != 0, code
+        assert run(place, python(f"{SHARED}assert libc.shmget(1, 4096, 0o1600) >= 0"))[0] == 0, "databases need it"
+    finally:
+        libc.shmctl(shared, 0, 0)
+    code = ALONE + f"seccomp.restrict_calls(datagrams=True, truncate=True, ipc=False)\n{SHARED}"
+    code += "sys.exit(os.strerror(ctypes.get_errno()) if libc.shmget(1, 4096, 0o1600) < 0 else 0)"
+    done = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, check=False)
+    assert "not implemented" in done.stderr, "where it has no namespace of its own"
+
+
+def test_processes_of_others_are_not_seen(place: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "8644"]) as other:
+        status, said = run(place, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+        other.kill()
+    assert status == 0
+    assert "cat /proc/" in said
+    assert "8644" not in said
+
+
+@needs_python
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can take namespaces away")
+@pytest.mark.parametrize("required", [False, True])
+def test_namespaces_that_cannot_be_had_are_done_without_and_named(required: bool) -> None:
+    ours, theirs = socket.socketpair()
+    spec = {"confined": True, "read": ["/"], "write": [], "outside": False, "file_bytes": 1 << 20, "processes": 9,
+            "memory_bytes": 1 << 30, "required": required, "channel": theirs.fileno()}  # fmt: skip
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    line = [*nobody, "/usr/bin/python3", "-I", "-S", confine.__file__, json.dumps(spec), "/usr/bin/id", "-u"]
+    with ours, theirs:
+        done = subprocess.run(
+            # It gets halfway in: into a user namespace, whose maps it cannot write.
+            ["unshare", "-m", "/bin/sh", "-c", f"mount -o remount,bind,ro /proc && exec {shlex.join(line)}"],
+            capture_output=True, text=True, pass_fds=(theirs.fileno(),), cwd="/", check=False,
+        )  # fmt: skip
+        theirs.close()
+        said = ours.recv(4096)
+    if required:
+        assert said == b""
+        assert done.stdout == ""
+        assert "cannot start the command without a sandbox: there are no namespaces" in done.stderr
+    else:
+        assert len(json.loads(said)) == 3
+        assert (done.returncode, done.stdout) == (0, "65534\n")
 
 
 def test_nobody_outside_is_signalled(place: Path) -> None:
@@ -280,6 +354,21 @@ def test_more_processes_than_may_be_are_ended(place: Path) -> None:
     until_gone("bomb.py")
 
 
+@needs_python
+def test_more_memory_than_may_be_ends_who_has_most_of_it(place: Path) -> None:
+    # By a process and its children together, and no more than a machine has, should the bound not hold.
+    hog = "import os, time\nfor n in range(4):\n    if os.fork() == 0: break\nx = b'x' * (60 << 20)\ntime.sleep(8645)"
+    script = f'echo "{hog}" > hog.py; /usr/bin/python3 hog.py; echo $?; echo goes on'
+    status, said = run(place, script, memory_bytes=150 << 20)
+    assert status == 0
+    assert "137\ngoes on" in said
+    until_gone("hog.py")
+
+
+def test_the_kernel_ends_it_before_the_daemon(place: Path) -> None:
+    assert run(place, "cat /proc/self/oom_score_adj") == (0, "500\n")
+
+
 def test_a_file_that_grows_too_large_ends_its_writer(place: Path) -> None:
     status, _ = run(place, "cat /dev/zero > big", write=[str(place), "/dev/null", "/dev/zero"])
     assert status != 0
@@ -300,7 +389,7 @@ def test_switched_off_it_confines_nothing(place: Path) -> None:
 def test_a_command_that_is_not_there(place: Path) -> None:
     ours, theirs = socket.socketpair()
     spec = {"confined": True, "read": SYSTEM, "write": [], "outside": False, "file_bytes": 1, "processes": 9,
-            "channel": theirs.fileno()}  # fmt: skip
+            "memory_bytes": 1 << 30, "required": False, "channel": theirs.fileno()}  # fmt: skip
     with ours, theirs:
         done = subprocess.run([*PROGRAM, json.dumps(spec), "/none"], capture_output=True, pass_fds=(theirs.fileno(),),
                               cwd=place, check=False)  # fmt: skip
