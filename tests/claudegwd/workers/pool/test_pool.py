@@ -427,8 +427,12 @@ async def test_processes_that_do_not_start_are_not_started_in_a_loop(tmp_path: P
         with trio.fail_after(20):
             while at.pool.roster.starts.failed < 3 or at.pool.counts()["starting"]:  # else it waits for that one
                 await trio.sleep(0.01)
-        with pytest.raises(CliError, match="does not start"):
-            await at.ask(plan("hello"))
+        said = ""
+        with trio.fail_after(20):
+            while "does not start" not in said:  # on a busy machine it may be the one try after a pause
+                with pytest.raises(CliError) as refused:
+                    await at.ask(plan("hello"))
+                said = str(refused.value)
         assert at.pool.roster.starts.failed < 10
 
 
