@@ -157,11 +157,12 @@ class Gateway:
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending, self.approvals)
-        parts = Parts(self.ring, self.clients, partial(described, self))
+        parts = Parts(self.ring, self.clients, self.responses, partial(described, self))
         self.sharing = await Sharing.open(self._loaded, self.env, socket.gethostname(), parts)
         try:
             async with trio.open_nursery() as nursery:
                 if self.sharing is not None:
+                    self.seal = self.sharing.sealed_after(self.seal)
                     self.ring.on_change = both(memory.note, self.sharing.key_states.note)
                     await nursery.start(self.sharing.run)
                 for task, name in (

@@ -16,10 +16,13 @@ from claudegwd.shared.clients import SharedClients
 from claudegwd.shared.key_states import SharedKeyStates
 from claudegwd.shared.limits import SharedLimits
 from claudegwd.shared.machines import SharedMachines
+from claudegwd.shared.responses import SharedResponses
 from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.spending import SharedSpending
 from claudegwd.shared.store import SharedStore, StoreUnfitError
 from claudegwd.store.client_keys import ClientKeys
+from claudegwd.store.responses import KeptResponses
+from claudegwd.store.sealing import Seal
 from claudegwd.supervised import supervised
 
 
@@ -39,6 +42,7 @@ class Parts:
 
     ring: KeyRing
     clients: ClientKeys
+    responses: KeptResponses
     describe: Callable[[], Mapping[str, Any]]
 
 
@@ -51,7 +55,10 @@ class Sharing:
         self.key_states = SharedKeyStates(store, parts.ring)
         self.machines = SharedMachines(store, parts.describe)
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
-        self.clients = SharedClients(store, parts.clients, store.seal) if store.seal is not None else None
+        self.clients, self.responses = None, None
+        if store.seal is not None:
+            self.clients = SharedClients(store, parts.clients, store.seal)
+            self.responses = SharedResponses(store, parts.responses, store.seal)
         book = parts.clients.book
         book.share = book.spending.share = self.limits.share
         self.spending = SharedSpending(store, book)
@@ -88,8 +95,22 @@ class Sharing:
             nursery.start_soon(supervised, self.spending.run, "the shared budgets of the clients")
             if self.clients is not None:
                 nursery.start_soon(supervised, self.clients.run, "the shared client keys")
+            if self.responses is not None:
+                nursery.start_soon(supervised, self.responses.run, "the shared responses")
             nursery.start_soon(supervised, self.machines.run, "telling the other machines of this one")
             task_status.started()
+
+    def sealed_after(self, seal: Seal) -> Seal:
+        """By what clients' texts are sealed from now on, after this one: so that each machine opens those of others."""
+        return self.store.seal.after(seal) if self.store.seal is not None else seal
+
+    async def fetch_response(self, owner: str, ident: str) -> bool:
+        """Take up a kept response of another machine, by its id or that of one of its items; whether there was one."""
+        return self.responses is not None and await self.responses.fetch(owner, ident)
+
+    async def delete_response(self, owner: str, ident: str) -> bool:
+        """Forget a kept response on all machines; whether another one had it."""
+        return self.responses is not None and await self.responses.delete(owner, ident)
 
     def status(self) -> dict[str, Any]:
         """For `claudegwctl status`."""

@@ -18,10 +18,10 @@ from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.parameters import read_include_usage
 from claudegwd.openai_api.responses.request import read_responses_request
 from claudegwd.public.bodies import read_body
+from claudegwd.public.earlier import with_earlier
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_gateway.chat import follow, in_session
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
-from claudegwd.public.responses import earlier
 from claudegwd.translate.answer.turn import (
     Cited,
     Finished,
@@ -54,7 +54,9 @@ async def chat_completions() -> Response:
 async def _other_shape(fields: Fields, size: int) -> Response:
     """Answer a chat that is shaped as for /v1/responses: Cursor sends such, and reads the answers of a chat."""
     gateway: Gateway = g.gateway
-    wanted = read_responses_request(fields, gateway.bounds, earlier(size))
+    wanted = await with_earlier(
+        gateway, g.client.owner, size, lambda earlier: read_responses_request(fields, gateway.bounds, earlier)
+    )
     chat = msgspec.structs.replace(wanted.chat, include_usage=read_include_usage(fields))
     try:
         return await _answer(chat)

@@ -10,14 +10,19 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InvalidRequest, NotFound, UnsupportedParameter
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
-from claudegwd.openai_api.responses.request import parse_responses_request, read_responses_request
+from claudegwd.openai_api.responses.request import (
+    ResponsesRequest,
+    parse_responses_request,
+    read_responses_request,
+)
 from claudegwd.openai_api.responses.response import lost_body, page_of_items, parse_items_page
 from claudegwd.public import background
 from claudegwd.public.bodies import read_body
+from claudegwd.public.earlier import fetched, with_earlier
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.requests import this_call
 from claudegwd.public.response_making import ResponseMaking
-from claudegwd.store.responses import KeptResponse, OwnResponses
+from claudegwd.store.responses import KeptResponse
 from claudegwd.translate.request.estimate import prompt_tokens
 
 _JSON = "application/json"
@@ -25,10 +30,9 @@ _JSON = "application/json"
 
 async def responses_create() -> Response:
     """Answer one request, streaming or not."""
-    gateway: Gateway = g.gateway
     body = await read_body()
     call = this_call()
-    making = ResponseMaking(call, parse_responses_request(body, gateway.bounds, earlier(len(body))))
+    making = ResponseMaking(call, await _parsed(body))
     if making.wanted.background:
         return await background.begin(call, making)
     await making.ask(in_one_piece=not making.wanted.chat.stream)
@@ -41,9 +45,7 @@ async def responses_create() -> Response:
 
 async def responses_compact() -> Response:
     """What a conversation becomes when it is summarised."""
-    gateway: Gateway = g.gateway
-    body = await read_body()
-    wanted = parse_responses_request(body, gateway.bounds, earlier(len(body)))
+    wanted = await _parsed(await read_body())
     making = ResponseMaking(this_call(), msgspec.structs.replace(wanted, compacts=True))
     await making.ask(in_one_piece=True)
     compaction = await making.compaction()
@@ -56,7 +58,12 @@ async def responses_input_tokens() -> Response:
     body = await read_body()
     fields = read_object(body, gateway.bounds)
     fields["model"] = fields.get("model") or gateway.config.claude.default_model
-    wanted = read_responses_request(Fields(fields), gateway.bounds, earlier(len(body)))
+    wanted = await with_earlier(
+        gateway,
+        g.client.owner,
+        len(body),
+        lambda earlier: read_responses_request(Fields(fields), gateway.bounds, earlier),
+    )
     making = ResponseMaking(this_call(), wanted)
     with making.told():
         tokens = prompt_tokens(plan_chat(gateway, await with_fetched_images(gateway, wanted.chat), g.client))
@@ -64,17 +71,19 @@ async def responses_input_tokens() -> Response:
     return Response(counted, content_type=_JSON, headers={"x-claudegw-estimated": "input_tokens"})
 
 
-def earlier(size: int) -> OwnResponses:
-    """What a request whose body has this size may go on from: with it, it is no larger than any body may be."""
+async def _parsed(body: bytes) -> ResponsesRequest:
     gateway: Gateway = g.gateway
-    room = gateway.config.server.max_body_bytes - size
-    return gateway.responses.of(g.client.owner, trio.current_time(), room, gateway.seal)
+    return await with_earlier(
+        gateway, g.client.owner, len(body), lambda earlier: parse_responses_request(body, gateway.bounds, earlier)
+    )
 
 
 async def responses_show(ident: str) -> Response:
     """A response that is kept, or under way in the background; `stream`: its events, past those and to come."""
     gateway: Gateway = g.gateway
     running = gateway.running.get(g.client.owner, ident)
+    if running is None:
+        await _bring(ident)
     if request.args.get("stream", "").lower() == "true":
         if running is None:
             if _lost(ident) is None:
@@ -97,7 +106,10 @@ async def responses_delete(ident: str) -> Response:
         await background.cancel(running)
     gateway.running.forget(g.client.owner, ident)
     lost = await gateway.background.forget(g.client.owner, ident)
-    if not gateway.responses.delete(g.client.owner, ident) and running is None and not lost:
+    kept = gateway.responses.delete(g.client.owner, ident)
+    if gateway.sharing is not None:
+        kept = await gateway.sharing.delete_response(g.client.owner, ident) or kept
+    if not kept and running is None and not lost:
         raise _not_found()
     return jsonify({"id": ident, "object": "response", "deleted": True})
 
@@ -106,6 +118,8 @@ async def responses_cancel(ident: str) -> Response:
     """End a response that is made in the background; one that has ended stays as it is."""
     gateway: Gateway = g.gateway
     running = gateway.running.get(g.client.owner, ident)
+    if running is None:
+        await _bring(ident)
     if running is None and (lost := _lost(ident)) is not None:
         return Response(lost, content_type=_JSON)
     if running is None:
@@ -120,8 +134,16 @@ async def responses_cancel(ident: str) -> Response:
 
 async def responses_input_items(ident: str) -> Response:
     """A page of what a response was asked with."""
+    await _bring(ident)
     page = page_of_items(_own(ident).input(), parse_items_page(request.args))
     return Response(page, content_type="application/json")
+
+
+async def _bring(ident: str) -> None:
+    """Have it here, if another machine keeps it."""
+    gateway: Gateway = g.gateway
+    if gateway.responses.get(g.client.owner, ident, trio.current_time()) is None:
+        await fetched(gateway, g.client.owner, ident)
 
 
 def _lost(ident: str) -> bytes | None:

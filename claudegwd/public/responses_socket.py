@@ -26,6 +26,7 @@ from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.responses.messages import Create, error_message, event_messages, read_message
 from claudegwd.openai_api.responses.request import read_responses_request
 from claudegwd.public import access
+from claudegwd.public.earlier import with_earlier
 from claudegwd.public.requests import Application, Call, Record, ending, over, request_id
 from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.responses import UNSTORED
@@ -174,9 +175,13 @@ class ResponsesSocket:
             log_content("asked", encode(create.fields), record.request_id)
         if create.size > gateway.config.server.max_body_bytes:  # frames are counted in characters
             raise BodyTooLarge("cannot take a message of this size: the bound is server.max_body_bytes")
-        room = gateway.config.server.max_body_bytes - create.size
-        earlier = gateway.responses.of(client.owner, now, room, gateway.seal, self._ident)
-        wanted = read_responses_request(Fields(create.fields), gateway.bounds, earlier)
+        wanted = await with_earlier(
+            gateway,
+            client.owner,
+            create.size,
+            lambda earlier: read_responses_request(Fields(create.fields), gateway.bounds, earlier),
+            self._ident,
+        )
         call = Call(gateway, client, admission, record, now, stack)
         making = ResponseMaking(call, wanted, unstored=self._ident)
         tell = partial(self._tell, create.stream_id)

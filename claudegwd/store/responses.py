@@ -94,6 +94,16 @@ class KeptResponses:
             return
         self.restore(owner, kept, now)
         self.on_kept(owner, kept)
+        self._shrink()
+
+    def adopt(self, owner: str, kept: KeptResponse, now: float) -> None:
+        """Take up one that another machine keeps, unless it is here; others may have to go for it."""
+        if self.get(owner, kept.ident, now) is None and kept.size <= self._max:
+            self.delete(owner, kept.ident)  # which is too old, and so kept no longer
+            self.restore(owner, kept, now)
+            self._shrink()
+
+    def _shrink(self) -> None:
         while self.size > self._max:
             largest = max(self._owners, key=lambda name: self._owners[name].size)
             self.delete(largest, next(iter(self._owners[largest].responses)))
@@ -122,6 +132,11 @@ class KeptResponses:
         owned.responses[ident] = (now, kept)
         owned.responses.move_to_end(ident)
         return kept
+
+    def holds(self, owner: str, ident: str) -> bool:
+        """Whether it is here, old or not."""
+        owned = self._owners.get(owner)
+        return owned is not None and ident in owned.responses
 
     def delete(self, owner: str, ident: str) -> bool:
         """Forget one; whether it was there. Nothing can go on from it, nor from those that went on from it."""
@@ -177,6 +192,7 @@ class OwnResponses:
     room: int
     seal: Seal
     also: str = ""
+    missing: str = ""  # the response or item that was asked for last and is not here
     _items: dict[str, dict[str, Item]] = field(default_factory=dict)  # of responses that were read, by their ids
 
     def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
@@ -189,6 +205,7 @@ class OwnResponses:
         while following is not None:
             found = self._get(following)
             if found is None:
+                self.missing = ident
                 return None
             self._take(len(found.items) + len(found.body))
             rounds.append(found)
@@ -201,6 +218,7 @@ class OwnResponses:
         if place not in self._items:
             found = self._get(place)
             if found is None:
+                self.missing = ident
                 return None
             self._items[place] = {item["id"]: item for item in (*found.input(), *found.output())}
         item = self._items[place].get(ident)

@@ -23,9 +23,15 @@ PREFIX: Final = "cgws1."
 class Seal:
     """Seals texts and opens them again. `owner` is whose they are."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, before: "Seal | None" = None) -> None:
+        """`before`: by which texts were sealed until now, which are opened still."""
         self._key = key
+        self._before = before
         self._cipher: Any = None
+
+    def after(self, before: "Seal") -> "Seal":
+        """This one, that also opens the texts of another."""
+        return Seal(self._key, before)
 
     def seal(self, owner: str, text: str) -> str:
         """The text in a form that only `unseal` can read, and only for the same owner."""
@@ -44,7 +50,7 @@ class Seal:
             if len(data) > NONCE_BYTES:
                 text: bytes = self._aead().decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], _bound_to(owner))
                 return text.decode("utf-8", "surrogatepass")
-        return None
+        return self._before.unseal(owner, sealed) if self._before is not None else None
 
     def lock(self, data: bytes, purpose: bytes) -> bytes:
         """Bytes of our own in a form that only `unlock` with the same purpose can read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -162,3 +163,56 @@ async def test_a_clients_budget_is_one_over_all_machines(tmp_path: Path) -> None
         assert answer.json()["error"]["code"] == "insufficient_quota"
         [shown] = (await ctl(two.socket, "clients", "list", "--json")).json["clients"]
         assert shown["budgets"][0]["used"] > 1
+
+
+async def test_a_response_of_one_machine_is_gone_on_from_shown_and_deleted_on_another(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path) as (one, two):
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            here, there = (f"http://127.0.0.1:{daemon.port}/v1/responses" for daemon in (one, two))
+            first = (await client.post(here, json={"model": MODEL, "input": "Hello."})).json()
+            with trio.fail_after(PATIENCE_SECONDS):
+                while (shown := await client.get(f"{there}/{first['id']}")).status_code == 404:
+                    await trio.sleep(POLL_SECONDS)
+            assert shown.json() == first
+            second = (
+                await client.post(here, json={"model": MODEL, "input": "Go on.", "previous_response_id": first["id"]})
+            ).json()
+            with trio.fail_after(PATIENCE_SECONDS):
+                while not server.ask("EXISTS", *_keys(second)):
+                    await trio.sleep(POLL_SECONDS)
+            await trio.to_thread.run_sync(two.kill)
+            await trio.to_thread.run_sync(two.start)  # what it had in memory is gone
+            body = {
+                "model": MODEL,
+                "previous_response_id": second["id"],
+                "input": [
+                    {"type": "item_reference", "id": first["output"][0]["id"]},
+                    {"role": "user", "content": "And on."},
+                ],
+            }
+            third = await client.post(there, json=body)
+            assert third.status_code == 200, third.text
+            items = await client.get(f"{there}/{second['id']}/input_items")
+            assert items.json()["data"][0]["content"][0]["text"] == "Go on."
+            assert (await client.delete(f"{there}/{first['id']}")).status_code == 200
+            with trio.fail_after(PATIENCE_SECONDS):
+                while (await client.get(f"{here}/{first['id']}")).status_code != 404:
+                    await trio.sleep(POLL_SECONDS)
+            lost = await client.post(there, json={"model": MODEL, "input": "?", "previous_response_id": "resp_none"})
+            assert lost.json()["error"]["code"] == "previous_response_not_found"
+
+
+async def test_a_compacted_conversation_can_go_on_on_another_machine(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path) as (one, two):
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            here, there = (f"http://127.0.0.1:{daemon.port}/v1/responses" for daemon in (one, two))
+            asked = {"model": MODEL, "input": "Hello."}
+            compacted = (await client.post(f"{here}/compact", json=asked)).json()
+            went_on = {"model": MODEL, "input": [*compacted["output"], {"role": "user", "content": "Go on."}]}
+            answer = await client.post(there, json=went_on)
+            assert answer.status_code == 200, answer.text
+
+
+def _keys(response: dict[str, Any]) -> list[str]:
+    digest = hashlib.sha256(f"\0{response['id']}".encode()).hexdigest()
+    return [f"claudegwd:response:{digest}"]

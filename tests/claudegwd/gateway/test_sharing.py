@@ -13,6 +13,7 @@ from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.meter import Limits
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import Database
+from claudegwd.store.responses import KeptResponses
 
 
 async def test_nothing_is_shared_without_an_address(tmp_path: Path) -> None:
@@ -46,4 +47,4 @@ def test_the_servers_parser_is_loaded_only_with_a_connection() -> None:
 
 async def parts() -> Parts:
     clients = await ClientKeys.load(Database(None), Limits())
-    return Parts(KeyRing((), cooldown_seconds=60), clients, dict)
+    return Parts(KeyRing((), cooldown_seconds=60), clients, KeptResponses(), dict)

@@ -1,0 +1,289 @@
+"""Kept responses over all machines: what one has answered, another can go on from, as long as responses are kept.
+
+Each is sealed with the machines' secret, under a digest of its owner and id, and told to the store right behind the
+answer. One that is not here is asked for together with all that it goes on from, in one round trip.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import trio
+
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.store import Script, SharedStore
+from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
+from claudegwd.store.sealing import Seal
+
+# What was not written is tried again so often; a store that is away makes that cheap.
+RETRY_SECONDS: Final = 1.0
+# Of one response. Larger ones hold pictures, and stay on their machine.
+RESPONSE_MAX: Final = 4 * 1024 * 1024
+# Of all that are in the store; beyond it the oldest go.
+STORED_MAX: Final = 256 * 1024 * 1024
+# Of what waits for a store that is away; beyond it the oldest are not told.
+WAITING_MAX: Final = 16 * 1024 * 1024
+# How many responses one goes on from, and how large they are together: as much as a request may hold by default.
+LINKS_MAX: Final = 1000
+CHAIN_MAX: Final = 32 * 1024 * 1024
+# A whole conversation is megabytes, and somebody waits for it.
+FETCH_SECONDS: Final = 1.0
+# When the store comes back it is looked which of ours it has: so many in one command.
+LOOKED_AT_ONCE: Final = 500
+
+_PURPOSE: Final = b"shared response\0"
+# Ids of items that were made here (openai_api/responses) name the response that they are of.
+_OWN_ITEM: Final = re.compile(r"[a-z]+_([0-9a-f]{24})[0-9a-f]{2,6}", re.ASCII)
+
+# What is over is taken out of the index; what is there because it was gone on from stays. Then the oldest go.
+_TIDY: Final = """
+local time = redis.call('TIME')
+local now = time[1] .. '.' .. string.format('%06d', time[2])
+local function drop(member)
+  redis.call('ZREM', KEYS[2], member)
+  redis.call('DECRBY', KEYS[3], string.match(member, '^%d+'))
+  return string.match(member, ' (.*)$')
+end
+local function tidy(seconds, most)
+  for _ = 1, 20 do
+    local oldest = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', time[1] - seconds, 'LIMIT', 0, 1)[1]
+    if not oldest then break end
+    if redis.call('EXISTS', string.match(oldest, ' (.*)$')) == 1 then
+      redis.call('ZADD', KEYS[2], now, oldest)
+    else
+      drop(oldest)
+    end
+  end
+  while tonumber(redis.call('GET', KEYS[3]) or 0) > most do
+    local oldest = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
+    if not oldest then redis.call('DEL', KEYS[3]) break end
+    redis.call('DEL', drop(oldest))
+  end
+end
+"""
+# KEYS: the response, the index, the sum of sizes. ARGV: what is sealed, the key of what it goes on from, for how many
+# seconds it is kept, bytes of all, links of a chain.
+_KEEP: Final = Script(
+    _TIDY
+    + """
+redis.call('HSET', KEYS[1], 'd', ARGV[1], 'p', ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+local before = ARGV[2]
+for _ = 1, tonumber(ARGV[5]) do
+  if before == '' or redis.call('EXPIRE', before, ARGV[3]) == 0 then break end
+  before = redis.call('HGET', before, 'p') or ''
+end
+local member = #ARGV[1] + 1024 .. ' ' .. KEYS[1]
+if redis.call('ZADD', KEYS[2], now, member) == 1 then redis.call('INCRBY', KEYS[3], #ARGV[1] + 1024) end
+tidy(tonumber(ARGV[3]), tonumber(ARGV[4]))
+"""
+)
+# KEYS: as above. ARGV: the channel, and what is told there. Answers whether it was there.
+_DELETE: Final = Script(
+    _TIDY
+    + """
+local size = redis.call('HSTRLEN', KEYS[1], 'd')
+if size > 0 then
+  redis.call('DEL', KEYS[1])
+  local member = size + 1024 .. ' ' .. KEYS[1]
+  if redis.call('ZSCORE', KEYS[2], member) then drop(member) end
+end
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+return size
+"""
+)
+# KEYS: the last response. ARGV: links and bytes at the most, seconds that all of them are kept.
+_CHAIN: Final = Script(
+    """
+local found, key, bytes = {}, KEYS[1], 0
+while key ~= '' and #found < tonumber(ARGV[1]) do
+  local one = redis.call('HMGET', key, 'd', 'p')
+  if not one[1] then break end
+  bytes = bytes + #one[1]
+  if bytes > tonumber(ARGV[2]) then break end
+  found[#found + 1] = one[1]
+  redis.call('EXPIRE', key, ARGV[3])
+  key = one[2] or ''
+end
+return found
+"""
+)
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    owner: str
+    ident: str
+    previous: str | None
+    body: bytes
+    items: bytes
+    ids: tuple[str, ...]
+
+
+class SharedResponses:
+    """`run` it as a task. `now`: the clock of `responses`. `response_max`, `stored_max`: bytes of one, and of all."""
+
+    def __init__(
+        self,
+        store: SharedStore,
+        responses: KeptResponses,
+        seal: Seal,
+        now: Callable[[], float] = trio.current_time,
+        response_max: int = RESPONSE_MAX,
+        stored_max: int = STORED_MAX,
+    ) -> None:
+        self._store = store
+        self._responses = responses
+        self._seal = seal
+        self._now = now
+        self._response_max, self._stored_max = response_max, stored_max
+        self._waiting: dict[tuple[str, str], KeptResponse | None] = {}  # by owner and id; None: it goes
+        self._size = 0
+        self._compares = False
+        self._changed = trio.Event()
+        self._channel = store.channel("responses")
+        self._before = responses.on_kept
+        responses.on_kept = self._kept
+        store.on_message[self._channel] = self._hear
+        store.on_connected.append(self._connected)
+
+    async def fetch(self, owner: str, ident: str) -> bool:
+        """Take up a response, given by its id or that of one of its items, with all that it goes on from; whether there
+        was one."""
+        if match := _OWN_ITEM.fullmatch(ident):
+            ident = f"resp_{match[1]}"
+        key = self._key(owner, ident)
+        try:
+            arguments = (LINKS_MAX, CHAIN_MAX, self._seconds)
+            chain = await self._store.run_script(_CHAIN, [key], *arguments, seconds=FETCH_SECONDS)
+        except StoreAwayError:
+            return False
+        found: list[KeptResponse] = []
+        following: str | None = ident
+        for sealed in chain:
+            one = self._opened(owner, following, sealed)
+            if one is None:
+                break
+            found.append(one)
+            following = one.previous
+        for one in reversed(found):
+            self._responses.adopt(owner, one, self._now())
+        return bool(found)
+
+    async def delete(self, owner: str, ident: str) -> bool:
+        """Forget it everywhere; whether the store had it. Here it has gone already."""
+        self._take((owner, ident))
+        try:
+            return await self._delete(owner, ident)
+        except StoreAwayError:
+            self._wait((owner, ident), None)
+            return False
+
+    async def run(self) -> None:
+        """For ever: tell the store what is kept here."""
+        while True:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            try:
+                if self._compares:
+                    await self._compare()
+                await self._tell()
+            except StoreAwayError:
+                await trio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    async def _tell(self) -> None:
+        while self._waiting:
+            (owner, ident), kept = next(iter(self._waiting.items()))
+            if kept is None:
+                await self._delete(owner, ident)
+            else:
+                await self._write(owner, kept)
+            if self._waiting.get((owner, ident)) is kept:
+                self._take((owner, ident))
+
+    async def _write(self, owner: str, kept: KeptResponse) -> None:
+        key = self._key(owner, kept.ident)
+        stored = _Stored(owner, kept.ident, kept.previous, kept.body, kept.items, kept.ids)
+        sealed = self._seal.lock(msgspec.msgpack.encode(stored), _PURPOSE + key.encode())
+        previous = self._key(owner, kept.previous) if kept.previous is not None else ""
+        await self._store.run_script(
+            _KEEP, self._keys(key), sealed, previous, self._seconds, self._stored_max, LINKS_MAX, seconds=FETCH_SECONDS
+        )
+
+    async def _delete(self, owner: str, ident: str) -> bool:
+        key = self._key(owner, ident)
+        told = self._seal.lock(msgspec.msgpack.encode((owner, ident)), _PURPOSE)
+        return bool(await self._store.run_script(_DELETE, self._keys(key), self._channel, told))
+
+    async def _compare(self) -> None:
+        """It may have come back empty: what is here is written again."""
+        every = [(owner, kept) for owner, kept in self._responses.every() if self._is_shared(owner, kept)]
+        for start in range(0, len(every), LOOKED_AT_ONCE):
+            part = every[start : start + LOOKED_AT_ONCE]
+            if await self._store.call("EXISTS", *(self._key(owner, kept.ident) for owner, kept in part)) == len(part):
+                continue
+            for owner, kept in part:
+                there = await self._store.call("EXISTS", self._key(owner, kept.ident))
+                if not there and self._responses.holds(owner, kept.ident):
+                    await self._write(owner, kept)
+        self._compares = False
+
+    async def _connected(self) -> None:
+        self._compares = True
+        self._changed.set()
+
+    def _kept(self, owner: str, kept: KeptResponse) -> None:
+        self._before(owner, kept)
+        if self._is_shared(owner, kept):
+            self._wait((owner, kept.ident), kept)
+
+    def _wait(self, place: tuple[str, str], kept: KeptResponse | None) -> None:
+        self._take(place)
+        self._waiting[place] = kept
+        self._size += _size(kept)
+        while self._size > WAITING_MAX:
+            self._take(next(iter(self._waiting)))
+        self._changed.set()
+
+    def _take(self, place: tuple[str, str]) -> None:
+        if place in self._waiting:
+            self._size -= _size(self._waiting.pop(place))
+
+    def _hear(self, content: bytes) -> None:
+        opened = self._seal.unlock(content, _PURPOSE)
+        try:
+            owner, ident = msgspec.msgpack.decode(opened or b"", type=tuple[str, str])
+        except (msgspec.DecodeError, ValueError):
+            return  # somebody else's
+        self._responses.delete(owner, ident)
+
+    def _opened(self, owner: str, ident: str | None, sealed: bytes) -> KeptResponse | None:
+        """One of a chain, if it is what it should be."""
+        if ident is None:
+            return None
+        opened = self._seal.unlock(sealed, _PURPOSE + self._key(owner, ident).encode())
+        try:
+            one = msgspec.msgpack.decode(opened or b"", type=_Stored)
+        except (msgspec.DecodeError, ValueError):
+            return None
+        return KeptResponse(one.ident, one.previous, one.body, one.items, one.ids)
+
+    def _is_shared(self, owner: str, kept: KeptResponse) -> bool:
+        return not owner.startswith(UNSTORED) and kept.size <= self._response_max
+
+    @property
+    def _seconds(self) -> int:
+        return max(1, int(self._responses.keep_seconds))
+
+    def _key(self, owner: str, ident: str) -> str:
+        digest = hashlib.sha256(f"{owner}\0{ident}".encode("utf-8", "surrogatepass")).hexdigest()
+        return self._store.key("response", digest)
+
+    def _keys(self, key: str) -> list[str]:
+        return [key, self._store.key("responses"), self._store.key("responses", "bytes")]
+
+
+def _size(kept: KeptResponse | None) -> int:
+    return kept.size if kept is not None else 1024
