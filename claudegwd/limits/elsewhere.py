@@ -58,6 +58,10 @@ class Elsewhere:
         if machine not in known or known[machine].at <= said.at:
             known[machine] = said
 
+    def knows(self, client: str) -> bool:
+        """Whether any machine has said something of it."""
+        return client in self._said
+
     def keep(self, clients: Iterable[str]) -> None:
         """Forget all other clients."""
         kept = set(clients)
