@@ -110,6 +110,11 @@ class Socket:
         await self.create(**fields)
         return (await self.answer())[-1]
 
+    async def ask_first(self, **fields: Any) -> dict[str, Any]:
+        """The first event."""
+        await self.create(**fields)
+        return (await self.answer())[0]
+
     async def ping(self) -> bytes:
         await self.stream.send_all(self._protocol.send(Ping(payload=b"p")))
         while not isinstance(event := await self._next(), Pong):

@@ -324,8 +324,12 @@ def worker_headers(question: Question, ignored: Sequence[str]) -> dict[str, str]
         headers["x-claudegw-fallback"] = question.plan.model.id
     if isinstance(question, WorkspaceQuestion) and question.bound:
         headers["x-claudegw-stopped"] = question.bound
-    names = (*ignored, *question.plan.settings.ignored, *question.altered)
-    return headers | ({"x-claudegw-ignored": ", ".join(dict.fromkeys(names))} if names else {})
+    return headers | ignored_header((*ignored, *question.plan.settings.ignored, *question.altered))
+
+
+def ignored_header(names: Sequence[str]) -> dict[str, str]:
+    """Which parameters have no effect."""
+    return {"x-claudegw-ignored": ", ".join(dict.fromkeys(names))} if names else {}
 
 
 def _spent(question: Question) -> int:

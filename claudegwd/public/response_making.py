@@ -19,7 +19,7 @@ from claudegwd.openai_api.responses.response import ResponseObject, compaction_b
 from claudegwd.openai_api.responses.stream import ResponsesStream
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.images import with_fetched_images
-from claudegwd.public.reply import Reply, worker_headers
+from claudegwd.public.reply import Reply, ignored_header, worker_headers
 from claudegwd.public.requests import Call
 from claudegwd.store.responses import KeptResponse
 from claudegwd.translate.answer.answer import Answer
@@ -113,10 +113,12 @@ class ResponseMaking:
         words = [_with_id(word, self._token, index) for index, word in enumerate(self.wanted.words)]
         return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.reply.usage)
 
-    def headers(self, question: Question) -> dict[str, str]:
+    def headers(self, question: Question | None = None) -> dict[str, str]:
         """How the worker was had, which parameters have no effect, and for balancers which response it is: what goes on
         from it has to come here again."""
-        found = {"x-claudegw-response": self.ident} | worker_headers(question, self.wanted.chat.ignored)
+        ignored = self.wanted.chat.ignored
+        found = worker_headers(question, ignored) if question is not None else ignored_header(ignored)
+        found["x-claudegw-response"] = self.ident
         names = found.get("x-claudegw-ignored")
         return found | ({"x-claudegw-ignored": self.wanted.paths.ignored(names)} if names else {})
 

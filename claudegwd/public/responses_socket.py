@@ -8,7 +8,6 @@ the connection is open, so that `previous_response_id` needs no history.
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from secrets import token_hex
 from typing import Any
 
@@ -158,14 +157,14 @@ class ResponsesSocket:
             except GatewayError as error:
                 gateway.counts.refused(error)
                 record.status, record.code = error.status, error.code
-                await self._write(error_message(error, create.stream_id))
+                await self._write(error_message(error, create.stream_id, told_by(record)))
             except Exception as error:  # noqa: BLE001 - the boundary of a request: the connection goes on
                 log_event(
                     log, logging.ERROR, "a request failed unexpectedly", cause=error, request_id=record.request_id
                 )
                 record.status = InternalError.status
                 told = InternalError("cannot answer: an error of the gateway's own; its log has the request id")
-                await self._write(error_message(told, create.stream_id))
+                await self._write(error_message(told, create.stream_id, told_by(record)))
 
     async def _make(self, create: Create, record: Record, stack: ExitStack) -> None:
         gateway, now = self._gateway, trio.current_time()
@@ -184,19 +183,19 @@ class ResponsesSocket:
         )
         call = Call(gateway, client, admission, record, now, stack)
         making = ResponseMaking(call, wanted, unstored=self._ident)
-        tell = partial(self._tell, create.stream_id)
         if not create.generate:
-            for event in making.nothing():
-                await tell(event)
+            await self._tell(create.stream_id, b"".join(making.nothing()), told_by(record) | making.headers())
             return
         await making.ask()
         with making.told():
             await making.reply.begun()
+        headers = told_by(record) | access.limit_headers(gateway, client) | making.headers(making.reply.head)
         async for written in making.reply.events(*making.opened(making.reply.model)):
-            await tell(written)
+            await self._tell(create.stream_id, written, headers)
+            headers = {}
 
-    async def _tell(self, stream_id: str | None, written: bytes) -> None:
-        for message in event_messages(written, stream_id):
+    async def _tell(self, stream_id: str | None, written: bytes, headers: Mapping[str, str]) -> None:
+        for message in event_messages(written, stream_id, headers):
             await self._write(message)
 
     async def _write(self, message: bytes) -> None:
@@ -211,3 +210,8 @@ class ResponsesSocket:
         async with self._writing:
             await self._send({"type": "websocket.close", "code": RECONNECT, "reason": "the gateway restarts"})
         nursery.cancel_scope.cancel()
+
+
+def told_by(record: Record) -> dict[str, str]:
+    """What the log knows a request by."""
+    return {"x-request-id": record.request_id}

@@ -39,6 +39,32 @@ async def test_every_event_is_a_message(gateway: Running) -> None:
         assert kept.output_text == "Hello"
 
 
+async def test_what_an_answer_over_http_tells_by_headers_is_in_the_first_event(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say("Hello")
+    body = {"model": MODEL, "input": "Hi.", "user": "ann", "safety_identifier": "a"}
+    over_http = await gateway.post(body, "/v1/responses")
+    async with connected(gateway.port) as socket:
+        await socket.create(**body)
+        first, *others = await socket.answer()
+        ahead = await socket.ask_first(**body, generate=False)
+        refused = await socket.ask(model=MODEL)
+    told = first["headers"]
+    assert not any("headers" in event for event in others)
+    assert (
+        told["x-claudegw-ignored"] == over_http.headers["x-claudegw-ignored"] == ahead["headers"]["x-claudegw-ignored"]
+    )
+    assert told["x-claudegw-worker"]
+    assert told["x-claudegw-response"] == first["response"]["id"]
+    assert {name for name in over_http.headers if name.startswith("x-")} <= told.keys()
+
+    async def logged() -> bool:
+        return all(
+            ident in gateway.log for ident in (told["x-request-id"], refused["error"]["headers"]["x-request-id"])
+        )
+
+    await gateway.until(logged)
+
+
 async def test_a_conversation_goes_on_by_its_id_without_being_stored(gateway: Running) -> None:
     gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_0", "alpha", {}),), stop_reason="tool_use")
     more: dict[str, Any] = {"model": MODEL, "store": False, "tools": [ALPHA]}

@@ -3,7 +3,7 @@
 Source: OpenAI's ``ResponsesClientEvent`` and ``ResponsesServerEvent``, and what the official SDK and Codex send.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -46,16 +46,20 @@ def read_message(text: str | None, bounds: Bounds) -> Create:
     return Create({**wanted, "stream": True}, stream_id, fields.flag("generate") is not False, len(body))
 
 
-def event_messages(written: bytes, stream_id: str | None) -> Iterator[bytes]:
-    """The events that were written for a stream of events, each as a message; comments are left out."""
+def event_messages(written: bytes, stream_id: str | None, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
+    """The events that were written for a stream of events, each as a message; comments are left out. `headers`: what
+    those of an answer over HTTP would say, for the first of them."""
     for piece in written.split(b"\n\n"):
         data = piece.partition(b"\ndata: ")[2]
         if data:
-            yield data if stream_id is None else b'%b,"stream_id":%b}' % (data[:-1], encode(stream_id))
+            more: dict[str, Any] = {"headers": headers} if headers else {}
+            more |= {"stream_id": stream_id} if stream_id is not None else {}
+            yield b"%b,%b" % (data[:-1], encode(more)[1:]) if more else data
+            headers = None
 
 
-def error_message(error: GatewayError, stream_id: str | None) -> bytes:
-    """A request that is refused."""
+def error_message(error: GatewayError, stream_id: str | None, headers: Mapping[str, str] | None = None) -> bytes:
+    """A request that is refused. `headers`: what an answer over HTTP would say beside those of the error."""
     told: dict[str, Any] = {
         "type": "error",
         "status": error.status,
@@ -64,7 +68,7 @@ def error_message(error: GatewayError, stream_id: str | None) -> bytes:
             "code": error.code,
             "message": error.message,
             "param": error.param,
-            "headers": error.headers(),
+            "headers": {**(headers or {}), **error.headers()},
         },
     }
     return encode(told if stream_id is None else {**told, "stream_id": stream_id})

@@ -53,8 +53,18 @@ def test_each_event_is_a_message_that_may_name_its_stream() -> None:
     ]
 
 
+def test_what_headers_of_an_answer_say_is_in_the_first_event() -> None:
+    written = b': keep-alive\n\nevent: a\ndata: {"type":"a"}\n\nevent: b\ndata: {"type":"b"}\n\n'
+    assert [json.loads(message) for message in event_messages(written, "s", {"x-claudegw-ignored": "user"})] == [
+        {"type": "a", "headers": {"x-claudegw-ignored": "user"}, "stream_id": "s"},
+        {"type": "b", "stream_id": "s"},
+    ]
+
+
 def test_a_refusal_says_what_an_answer_of_http_would() -> None:
     told = json.loads(error_message(RateLimitExceeded("cannot", retry_after=2), "s"))
     assert (told["type"], told["status"], told["stream_id"]) == ("error", 429, "s")
     assert (told["error"]["code"], told["error"]["headers"]["retry-after"]) == ("rate_limit_exceeded", "2")
     assert "stream_id" not in json.loads(error_message(RateLimitExceeded("cannot"), None))
+    headers = json.loads(error_message(RateLimitExceeded("cannot"), None, {"x-request-id": "r"}))["error"]["headers"]
+    assert headers == {"x-request-id": "r", "retry-after": "1", "retry-after-ms": "1000"}
