@@ -10,6 +10,8 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 
 ROLES: Final = ("user", "assistant", "system")
+_OPENAI_ROLES: Final = ("developer", "tool", "function")
+_OPENAI_MESSAGE: Final = "this is a message of OpenAI's; send such a conversation to /v1/chat/completions"
 _FILES: Final = "files of the upstream account are not offered; give the content itself"
 
 
@@ -19,11 +21,13 @@ def check_messages(body: Fields, bounds: Bounds) -> list[dict[str, Any]]:
     if not found:
         refuse("messages", "it must hold at least one message")
     for message in found:
+        if message.get("role") in _OPENAI_ROLES:
+            refuse(message.at("role"), _OPENAI_MESSAGE)
         if message.one_of("role", ROLES) is None:
             refuse(message.at("role"), "it is missing; give user or assistant")
         check_content(message, "content", bounds, needed=True)
         if message.get("tool_calls") is not None or message.get("tool_call_id") is not None:
-            refuse(message.path, "this is a message of OpenAI's; send such a conversation to /v1/chat/completions")
+            refuse(message.path, _OPENAI_MESSAGE)
     return [message.values for message in found]
 
 

@@ -47,6 +47,8 @@ MAX_TOKENS: Final = 2**31 - 1
 MAX_BETAS: Final = 64
 BETA: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
+# Kinds of tool_choice that only OpenAI's API has, beside texts.
+OPENAI_CHOICES: Final = ("function", "allowed_tools", "custom")
 # Fields that only OpenAI's API has: such a body is meant for another route.
 OPENAI_ONLY: Final = (
     "max_completion_tokens", "response_format", "n", "stop", "stream_options", "functions", "function_call", "input",

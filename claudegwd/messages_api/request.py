@@ -74,6 +74,9 @@ def _check_plain_fields(body: Fields, bounds: Bounds) -> None:
     body.number("temperature", 0, 1)
     body.number("top_p", 0, 1)
     body.whole("top_k", 0, parameters.MAX_TOKENS)
+    chosen = body.get("tool_choice")
+    if isinstance(chosen, str) or (isinstance(chosen, dict) and chosen.get("type") in parameters.OPENAI_CHOICES):
+        _meant_for_openai("tool_choice")
     for name in ("tool_choice", "thinking"):
         chosen = body.object(name)
         if chosen is not None:

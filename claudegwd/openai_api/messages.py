@@ -157,7 +157,10 @@ def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
     if kind == "input_audio":
         cannot_honour(fields.at("type"), "the model does not hear; send text")
     if kind not in _PARTS_OF[role]:
-        refuse(fields.at("type"), f"a part of a {role} message must be one of " + ", ".join(_PARTS_OF[role]))
+        known = ", ".join(_PARTS_OF[role])
+        refuse(
+            fields.at("type"), f"a part of this message must be one of {known}; /v1/messages takes Anthropic's others"
+        )
     if kind == "image_url":
         return read_image(fields, bounds)
     if kind == "file":

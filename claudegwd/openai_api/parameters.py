@@ -70,6 +70,11 @@ def some_text(body: Fields, name: str) -> bool:
     return bool(body.text(name))
 
 
+def given(body: Fields, name: str) -> bool:
+    """Anything."""
+    return not _is_empty(body.get(name))
+
+
 def _true(body: Fields, name: str) -> bool:
     return body.flag(name) is True
 
@@ -104,6 +109,11 @@ def _more_than_text(body: Fields, name: str) -> bool:
     return any(kind != "text" for kind in body.array(name, longest=10) or ())
 
 
+def _has_format(body: Fields, name: str) -> bool:
+    value = body.get(name)
+    return isinstance(value, dict) and value.get("format") is not None
+
+
 # Harmless: the answer is a right answer without them.
 IGNORED: dict[str, Asks] = {
     "seed": _integer,
@@ -118,6 +128,16 @@ IGNORED: dict[str, Asks] = {
     "prompt_cache_retention": _not_default(),
     "prompt_cache_options": some_object,
 }
+# What only Anthropic's API has, and without which the answer would be one to another request.
+_TO_ANTHROPICS = "it is of Anthropic's API: send such a request to /v1/messages, or say it in the way of this API"
+OF_ANTHROPICS_API: dict[str, tuple[Asks, str]] = {
+    "system": (given, _TO_ANTHROPICS),
+    "stop_sequences": (given, _TO_ANTHROPICS),
+    "output_format": (given, _TO_ANTHROPICS),
+    "output_config": (_has_format, f"as to its format, {_TO_ANTHROPICS}"),
+    "mcp_servers": (given, _TO_ANTHROPICS),
+    "container": (given, _TO_ANTHROPICS),
+}
 # Not harmless: the caller would wait for what never comes. Each with what to do instead.
 REFUSED: dict[str, tuple[Asks, str]] = {
     "logprobs": (_true, "the model gives no log probabilities; leave it out"),
@@ -127,6 +147,7 @@ REFUSED: dict[str, tuple[Asks, str]] = {
     "modalities": (_more_than_text, "the model answers in text only; leave it out or give text"),
     "prediction": (some_object, "predicted outputs are not offered; leave it out"),
     "moderation": (lambda body, name: body.object(name) is not None, "moderation is not offered; leave it out"),
+    **OF_ANTHROPICS_API,
 }
 
 

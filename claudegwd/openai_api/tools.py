@@ -82,7 +82,7 @@ def _tool(fields: Fields, bounds: Bounds) -> tuple[Tool, str]:
     if kind == "custom":
         cannot_honour(fields.at("type"), "custom tools are not offered; describe it as a function")
     if kind != "function":
-        refuse(fields.at("type"), "it must be function")
+        refuse(fields.at("type"), "it must be function; tools of Anthropic's own are offered at /v1/messages")
     # Shaped as in the Responses API, without the inner object: Cursor sends it so.
     inner = fields if fields.get("function") is None and fields.get("name") else fields.needed_object("function")
     return read_function(inner, bounds), inner.at("name")

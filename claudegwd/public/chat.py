@@ -12,7 +12,7 @@ from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.planning import plan_chat
 from claudegwd.openai_api.chat.request import ChatRequest, ToolCall, read_chat_request
 from claudegwd.openai_api.chat.response import ChatChoice, ChatStream, Citation, completion_body
-from claudegwd.openai_api.errors import GatewayError, InvalidRequest
+from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.parameters import read_include_usage
@@ -42,12 +42,6 @@ async def chat_completions() -> Response:
     fields = Fields(read_object(body, gateway.bounds))
     if fields.get("messages") is None and isinstance(fields.get("input"), list):
         return await _other_shape(fields, len(body))
-    if fields.get("system") is not None:  # the conversation would be another one without it
-        raise InvalidRequest(
-            "cannot read system here: this is a request of Anthropic's API; send it to /v1/messages, or give the "
-            "system prompt as a message",
-            param="system",
-        )
     return await _answer(read_chat_request(fields, gateway.bounds))
 
 

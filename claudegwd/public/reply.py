@@ -317,14 +317,15 @@ def finished(question: Question) -> Finished:
     return end
 
 
-def worker_headers(question: Question, ignored: Sequence[str]) -> dict[str, str]:
-    """How the worker was had, which model stands in for another, and which parameters have no effect."""
+def worker_headers(question: Question, ignored: Sequence[str], told: Callable[[str], str] = str) -> dict[str, str]:
+    """How the worker was had, which model stands in for another, and which parameters have no effect. `told`: those
+    that only the plan ignores, in the words of the client's API."""
     headers = {"x-claudegw-worker": question.how} if question.how else {}
     if question.plan.stands_in_for:
         headers["x-claudegw-fallback"] = question.plan.model.id
     if isinstance(question, WorkspaceQuestion) and question.bound:
         headers["x-claudegw-stopped"] = question.bound
-    return headers | ignored_header((*ignored, *question.plan.settings.ignored, *question.altered))
+    return headers | ignored_header((*ignored, *map(told, (*question.plan.settings.ignored, *question.altered))))
 
 
 def ignored_header(names: Sequence[str]) -> dict[str, str]:

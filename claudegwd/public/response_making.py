@@ -116,11 +116,10 @@ class ResponseMaking:
     def headers(self, question: Question | None = None) -> dict[str, str]:
         """How the worker was had, which parameters have no effect, and for balancers which response it is: what goes on
         from it has to come here again."""
-        ignored = self.wanted.chat.ignored
-        found = worker_headers(question, ignored) if question is not None else ignored_header(ignored)
-        found["x-claudegw-response"] = self.ident
-        names = found.get("x-claudegw-ignored")
-        return found | ({"x-claudegw-ignored": self.wanted.paths.ignored(names)} if names else {})
+        found, ignored = {"x-claudegw-response": self.ident}, self.wanted.chat.ignored
+        if question is None:
+            return found | ignored_header(ignored)
+        return found | worker_headers(question, ignored, self.wanted.paths.of)
 
     async def _outputs(self) -> tuple[ResponsesStream, list[Output]]:
         outputs: list[Output] = []

@@ -98,8 +98,8 @@ def parse_chat_request(body: bytes, bounds: Bounds) -> ChatRequest:
 def read_chat_request(body: Fields, bounds: Bounds) -> ChatRequest:
     """The same, from an object that has been decoded."""
     model = body.needed_text("model", longest=bounds.max_model_chars)
-    messages = pair_calls(read_messages(body, bounds))
     refuse_what_cannot_be_honoured(body, REFUSED)
+    messages = pair_calls(read_messages(body, bounds))
     tool_use = read_tool_use(body, bounds)
     web_search = read_web_search(body)
     metadata = body.object("metadata")

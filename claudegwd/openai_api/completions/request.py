@@ -13,6 +13,7 @@ from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.messages import Message, TextPart
 from claudegwd.openai_api.parameters import (
     IGNORED,
+    OF_ANTHROPICS_API,
     Asks,
     name_what_is_ignored,
     read_include_usage,
@@ -38,6 +39,7 @@ REFUSED: dict[str, tuple[Asks, str]] = {
         "the model gives no log probabilities; leave it out",
     ),
     "logit_bias": (some_object, "the model's tokens cannot be weighted; leave it out"),
+    **OF_ANTHROPICS_API,
 }
 KNOWN = HONOURED | REFUSED.keys()
 

@@ -32,6 +32,7 @@ _PARTS_OF: dict[str, tuple[str, ...]] = {
     "developer": _TEXTS,
     "tool": _MIXED,
 }
+_KNOWN_PARTS = frozenset((*_MIXED, "refusal", "input_audio"))
 # What a model behind another provider did, of which nothing is left to say: the answer beside it says what was found.
 _SAYS_NOTHING = ("reasoning", "web_search_call")
 # They bring tools for all that follows.
@@ -122,6 +123,7 @@ def _without_effect(item: Fields, kind: str, *, told: bool) -> list[str]:
     names = []
     if kind not in _SAYS_NOTHING and kind not in _BRINGS_TOOLS and (not told or kind not in _KNOWN):
         names.append(f"input.{kind}")
+    names += [f"input.content.{part}" for part in _strange_parts(item)]
     # The model's API marks no message as a comment beside the work, and knows no calls by programs.
     if item.get("phase") is not None:
         names.append("input.phase")
@@ -129,6 +131,13 @@ def _without_effect(item: Fields, kind: str, *, told: bool) -> list[str]:
     if caller is not None and caller.text("type") != "direct":
         names.append("input.caller")
     return names
+
+
+def _strange_parts(item: Fields) -> list[str]:
+    """The types of its parts that came after us."""
+    values = [part for name in ("content", "output") if isinstance(parts := item.get(name), list) for part in parts]
+    kinds = (part.get("type") for part in values if isinstance(part, dict))
+    return [kind for kind in kinds if isinstance(kind, str) and kind not in _KNOWN_PARTS]
 
 
 def _said(item: Fields, bounds: Bounds) -> Message:
@@ -177,12 +186,15 @@ def _content(item: Fields, name: str, role: str, bounds: Bounds) -> tuple[Part, 
         return (TextPart(value),) if value else ()
     if not isinstance(value, list):
         refuse(item.at(name), "it must be a string or a list of parts")
-    parts = (_part(part, role, bounds) for part in item.objects(name, longest=bounds.max_parts))
+    is_output = role == "assistant" and isinstance(item.get("id"), str)
+    parts = (_part(part, role, bounds, is_output=is_output) for part in item.objects(name, longest=bounds.max_parts))
     return tuple(part for part in parts if not isinstance(part, TextPart) or part.text)
 
 
-def _part(part: Fields, role: str, bounds: Bounds) -> Part:
+def _part(part: Fields, role: str, bounds: Bounds, *, is_output: bool) -> Part:
     kind = part.text("type")
+    if kind is not None and kind not in _KNOWN_PARTS:
+        return _unknown_part(part, is_output=is_output)
     if kind == "input_audio":
         cannot_honour(part.at("type"), "the model does not hear; send text")
     if kind is None or kind not in _PARTS_OF[role]:
@@ -200,6 +212,16 @@ def _part(part: Fields, role: str, bounds: Bounds) -> Part:
     if text is None:
         refuse(part.at(name), "it is missing; give a string")
     return TextPart(text)
+
+
+def _unknown_part(part: Fields, *, is_output: bool) -> Part:
+    """A part of a type that came after us: its text. Raises InvalidRequest where a sense is lost."""
+    text = part.get("text")
+    if isinstance(text, str) and text:
+        return TextPart(text)
+    if not is_output:
+        refuse(part.at("type"), "it is not known, and the part holds no text that could be told; leave it out")
+    return TextPart("")
 
 
 _READERS: dict[str, Callable[[Fields, Bounds], Message]] = {

@@ -8,7 +8,14 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.json_body import shown
 from claudegwd.openai_api.parameters import IGNORED as CHAT_IGNORED
-from claudegwd.openai_api.parameters import REASONING_EFFORTS, VERBOSITIES, Asks, some_object
+from claudegwd.openai_api.parameters import (
+    OF_ANTHROPICS_API,
+    REASONING_EFFORTS,
+    VERBOSITIES,
+    Asks,
+    given,
+    some_object,
+)
 from claudegwd.openai_api.response_format import ResponseFormat, read_json_object, read_json_schema
 
 _CONTEXTS = ("auto", "current_turn", "all_turns")
@@ -26,15 +33,16 @@ HONOURED = frozenset({
 # fmt: on
 
 
-def _given(body: Fields, name: str) -> bool:
-    return body.get(name) is not None
-
-
 REFUSED: dict[str, tuple[Asks, str]] = {
-    "conversation": (_given, "conversations are not kept; go on with previous_response_id or send the whole input"),
+    "conversation": (given, "conversations are not kept; go on with previous_response_id or send the whole input"),
     "prompt": (some_object, "there are no prompt templates; send the text in instructions and input"),
     "top_logprobs": (lambda body, name: bool(body.whole(name, 0, 20)), "the model gives no log probabilities"),
-    "moderation": (_given, "moderation is not offered; leave it out"),
+    "moderation": (given, "moderation is not offered; leave it out"),
+    "messages": (
+        lambda body, name: given(body, name) and not given(body, "input"),
+        "it is of a chat; send such a request to /v1/chat/completions, or give input",
+    ),
+    **OF_ANTHROPICS_API,
 }
 IGNORED: dict[str, Asks] = {
     **{

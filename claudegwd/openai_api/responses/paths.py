@@ -60,7 +60,3 @@ class Paths(msgspec.Struct, frozen=True):
         if group == "messages" and index in self.results:
             rest = rest.replace(".content", ".output", 1)
         return origin + _CALL_ID.sub(".call_id", rest)
-
-    def ignored(self, names: str) -> str:
-        """A list of parameters without effect, likewise."""
-        return ", ".join(self.of(name) for name in names.split(", "))

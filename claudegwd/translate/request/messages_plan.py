@@ -13,15 +13,14 @@ from claudegwd.messages_api.content import blocks_of
 from claudegwd.messages_api.parameters import IGNORED_BY_TRANSCRIPT, NOT_BY_TRANSCRIPT
 from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.chat.request import ImagePart, Tool
+from claudegwd.openai_api.chat.request import Tool
 from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.openai_api.fields import cannot_honour, refuse
 from claudegwd.openai_api.modern_schema import check_tool_schema
 from claudegwd.translate.request.catalogue import LONG_CONTEXT, Model
 from claudegwd.translate.request.history import Entry, ToolResult, base_digest, canonical_answer, chain, user_entry
 from claudegwd.translate.request.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS, TurnSettings
-from claudegwd.translate.request.parts import Allowance, Block
-from claudegwd.translate.request.parts import blocks_of as checked_blocks
+from claudegwd.translate.request.parts import Allowance, Block, image_block
 from claudegwd.translate.request.plan import Plan
 from claudegwd.translate.request.tools import ToolSet, tool_set
 
@@ -204,8 +203,7 @@ def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:
                 cannot_honour(f"{place}.source", "give the content itself, as base64")
             if block["type"] == "image":
                 # The CLI unpacks images, so one that would be too much for it has to be refused here.
-                url = f"data:{source['media_type']};base64,{source['data']}"
-                checked_blocks([ImagePart(url)], place, allowance)
+                image_block(source["data"], f"{place}.source.data", allowance)
 
 
 def _check_order(entries: tuple[Entry, ...]) -> None:

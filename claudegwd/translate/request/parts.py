@@ -52,10 +52,15 @@ def blocks_of(parts: Sequence[Part], path: str, allowance: Allowance) -> list[Bl
 
 def _image(url: str, param: str, allowance: Allowance) -> Block:
     _, data = _data_url(url, param)
+    return image_block(data, param, allowance)
+
+
+def image_block(data: str, param: str, allowance: Allowance) -> Block:
+    """An image in base64, checked; its type is told by its bytes. Raises InvalidRequest with this `param`."""
     raw = _decoded(data, param)
     media_type = media_type_of(raw)
     if media_type is None:
-        _refuse("cannot read this image: give a PNG, JPEG, GIF or WebP as a data: URL", param)
+        _refuse("cannot read this image: give a PNG, JPEG, GIF or WebP", param)
     if len(raw) > MAX_IMAGE_BYTES:
         _refuse(f"cannot take an image of over {MAX_IMAGE_BYTES} bytes: make it smaller", param)
     size = size_of(raw)
@@ -115,9 +120,9 @@ def _decoded(data: str, param: str) -> bytes:
     try:
         raw = base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
     except (binascii.Error, ValueError):
-        _refuse("cannot read this data: URL: its base64 is broken", param)
+        _refuse("cannot read this data: its base64 is broken", param)
     if not raw.strip():
-        _refuse("cannot read this data: URL: it is empty", param)
+        _refuse("cannot read this data: it is empty", param)
     return raw
 
 

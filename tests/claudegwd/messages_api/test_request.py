@@ -54,6 +54,24 @@ def test_what_is_refused_is_refused_by_name(name: str) -> None:
     assert raised.value.param == name
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tool_choice": "auto"},
+        {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+        {"messages": [{"role": "developer", "content": "a"}]},
+        {"messages": [{"role": "tool", "content": "a", "tool_call_id": "c"}]},
+        {"messages": [{"role": "assistant", "content": "a", "tool_calls": []}]},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+        *({name: {"a": 1}} for name in parameters.OPENAI_ONLY),
+    ],
+)
+def test_a_request_of_openais_is_told_its_route(more: dict[str, Any]) -> None:
+    with pytest.raises(CallerError, match="/v1/chat/completions"):
+        read(**more)
+
+
 def test_no_field_has_two_fates() -> None:
     assert not parameters.KNOWN & parameters.REFUSED.keys()
     assert not (parameters.KNOWN | parameters.REFUSED.keys()) & set(parameters.OPENAI_ONLY)

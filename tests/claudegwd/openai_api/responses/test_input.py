@@ -113,6 +113,12 @@ def test_a_reference_stands_for_its_item(reference: dict[str, str]) -> None:
         ([{"role": "user", "content": 5}], "input[0].content"),
         ([{"role": "user", "content": [{"type": "input_text"}]}], "input[0].content[0].text"),
         ([{"role": "user", "content": [{"type": "refusal"}]}], "input[0].content[0].type"),
+        ([{"role": "user", "content": [{"type": "dream"}]}], "input[0].content[0].type"),
+        ([{"role": "user", "content": [{"type": "dream", "text": ""}]}], "input[0].content[0].type"),
+        ([{"role": "user", "content": [{"type": "dream", "text": 5}]}], "input[0].content[0].type"),
+        ([{"role": "user", "id": "m", "content": [{"type": "dream"}]}], "input[0].content[0].type"),
+        ([{"role": "assistant", "content": [{"type": "dream"}]}], "input[0].content[0].type"),
+        ([{"role": "assistant", "content": [{"type": "input_image"}]}], "input[0].content[0].type"),
         ([{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}], "input[0].content[0].image_url"),
         ([{"type": "function_call", "name": "f"}], "input[0].call_id"),
         ([{"type": "compaction", "encrypted_content": "foreign"}], "input[0].encrypted_content"),
@@ -159,6 +165,22 @@ def test_items_bring_tools_and_what_has_no_effect_is_named_once() -> None:
     assert [fields.values for fields in history.tools] == [tool, tool]
     assert history.ignored == ("input.phase", "input.caller", "input.mcp_list_tools", "input.dream")
     assert len(history.placed) == 4
+
+
+@pytest.mark.parametrize("role", ["user", "assistant", "system", "developer"])
+def test_the_text_of_a_part_of_a_type_to_come_is_told_and_the_type_named(role: str) -> None:
+    parts = [{"type": "dream", "text": "a"}, {"type": "input_text", "text": "b"}]
+    history = read_items(input_items(Fields({"input": [{"role": role, "content": parts}]}), Bounds()), Bounds(), {}.get)
+    assert [part.text for part in history.placed[0].message.content if isinstance(part, TextPart)] == ["a", "b"]
+    assert history.ignored == ("input.content.dream",)
+
+
+def test_of_an_output_of_ours_a_part_without_text_is_left_out_and_named() -> None:
+    parts = [{"type": "dream", "pixels": 5}, {"type": "output_text", "text": "b"}]
+    item = {"id": "msg_1", "role": "assistant", "content": parts}
+    history = read_items(input_items(Fields({"input": [item]}), Bounds()), Bounds(), {}.get)
+    assert history.placed[0].message.content == (TextPart("b"),)
+    assert history.ignored == ("input.content.dream",)
 
 
 def test_before_a_compaction_only_what_was_said_by_the_user_and_the_system_counts() -> None:

@@ -41,4 +41,4 @@ def test_an_error_is_told_in_the_clients_words() -> None:
 
 
 def test_what_is_ignored() -> None:
-    assert PATHS.ignored("temperature, reasoning_effort") == "temperature, reasoning.effort"
+    assert list(map(PATHS.of, ("temperature", "reasoning_effort"))) == ["temperature", "reasoning.effort"]
