@@ -22,6 +22,9 @@ _FIXED = {
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # a command ends with its answer
     "CLAUDE_BASH_MAINTAIN_PROJECT_WORKING_DIR": "1",  # the policy reads relative paths from the directory on
     "ENABLE_TOOL_SEARCH": "false",
+    # The client's own tools have the client's own names, and are described whole. Those of servers keep mcp__SERVER__.
+    "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
+    "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "10000000",
     "SHELL": "/bin/bash",  # by whose words commands are understood
 }
 
@@ -46,11 +49,13 @@ def argv(
     return line + (["--mcp-config", str(mcp)] if mcp else [])
 
 
-def environment(env: Mapping[str, str], *, home: PurePath, token: str) -> dict[str, str]:
+def environment(env: Mapping[str, str], *, home: PurePath, token: str, tool_seconds: float) -> dict[str, str]:
     """The whole environment of the CLI and of what it runs, built from an allow-list. `token` is for the gateway's own
-    Messages API, and for nothing else."""
+    Messages API, and for nothing else. `tool_seconds`: how long the CLI waits for a tool of the client's, or of an MCP
+    server."""
     built = {name: env[name] for name in _PASSED if name in env} | _FIXED
     built |= {"HOME": str(home), "TMPDIR": str(home), "CLAUDE_CODE_TMPDIR": str(home), "ANTHROPIC_AUTH_TOKEN": token}
+    built["MCP_TOOL_TIMEOUT"] = str(int(tool_seconds * 1000))
     return built
 
 

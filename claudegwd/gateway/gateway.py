@@ -229,6 +229,7 @@ class Gateway:
         self.questions.configure(config.limits, config.keys.hold_seconds)
         self.notifications.configure(config.notify)
         self.offered.offer(config.claude, self.launcher.cli, config.workspaces)
+        self.workspaces.configure(config.workspaces)
 
     # -- requests -----------------------------------------------------------------------------------------------------
 

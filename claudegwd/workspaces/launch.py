@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from claudegwd.claude_cli import workspace_launch
+from claudegwd.claude_cli.launch import TOOL_SERVER
 from claudegwd.config.schema import WorkspaceConfig
 from claudegwd.workers.process.process import Launch
 from claudegwd.workspaces import confine
@@ -70,7 +71,13 @@ def policy_of(workspace: WorkspaceConfig) -> Policy:
 
 
 def prepare(
-    workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path, env: Mapping[str, str], token: str
+    workspace: WorkspaceConfig,
+    policy: Policy,
+    binary: Path,
+    home: Path,
+    env: Mapping[str, str],
+    token: str,
+    tool_seconds: float,
 ) -> PreparedProcess:
     """Write what the process reads at its start into `home`, its own scratch directory. OSError. Blocking."""
     servers = _servers(workspace, home)
@@ -84,7 +91,7 @@ def prepare(
     ours.settimeout(0)
     spec = {**_reach(workspace, policy, binary, home), "channel": theirs.fileno()}
     line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), json.dumps(spec), *command]
-    own = workspace_launch.environment(env, home=home, token=token)
+    own = workspace_launch.environment(env, home=home, token=token, tool_seconds=tool_seconds)
     launch = Launch(line, own, Path(policy.directory), passed=(theirs.fileno(),))
     return PreparedProcess(launch, ours, theirs, instructions_of(workspace, policy))
 
@@ -112,6 +119,8 @@ def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:
     with _open_regular(Path(workspace.mcp).expanduser()) as file:
         text = file.read(MAX_SERVERS_BYTES)
     servers = json.loads(text)["mcpServers"]
+    if TOOL_SERVER in servers:
+        raise ValueError(f"a server named {TOOL_SERVER} is the gateway's own")
     copy = home / "servers.json"
     copy.touch(0o600)
     copy.write_bytes(text)

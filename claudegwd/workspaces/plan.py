@@ -1,6 +1,6 @@
 """Which models of workspaces there are for whom, and what a request to one may ask for. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -9,15 +9,19 @@ from claudegwd.limits.clients import Client
 from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.openai_api.chat.request import ChatRequest
 from claudegwd.openai_api.errors import UnsupportedParameter
+from claudegwd.openai_api.tools import NamedTool
 from claudegwd.translate.request.catalogue import Model
 from claudegwd.translate.request.messages_plan import messages_plan
 from claudegwd.translate.request.plan import Plan, make_plan
+from claudegwd.translate.request.tools import ToolSet
+from claudegwd.workspaces.rules import MCP, TOOLS
 
 # What the CLI decides itself where it works with its own tools. Nobody is worse off without them.
-_LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop")
-_MESSAGES_LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop_sequences", "thinking", "tool_choice")
+_LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop", "parallel_tool_calls")
+_MESSAGES_LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop_sequences", "thinking")
 
-_TOOLS = "tools of your own: Claude works with its own tools here"
+_TOOLS = "a tool that Anthropic names or runs: Claude has its own here, and yours beside them if they have a schema"
+_CHOICE = "a choice: Claude decides itself which tools it uses here"
 _FORMAT = "a format: ask in words"
 
 
@@ -54,13 +58,16 @@ def in_workspace(model: Model, name: str, workspace: str) -> Model:
 
 def workspace_plan(wanted: ChatRequest, model: Model, client: Client) -> Plan:
     """Plan a request to a workspace. Raises UnsupportedParameter for what its answer would be wrong without."""
-    if wanted.tools:
-        _refuse("tools", _TOOLS)
     if wanted.web_search is not None:
         _refuse("web_search_options", "it here: the operator can add WebSearch to the workspace's tools")
     if wanted.n > 1:
         _refuse("n", "several answers: they would work in one directory at the same time")
+    if wanted.tool_choice == "required" or isinstance(wanted.tool_choice, NamedTool):
+        _refuse("tool_choice", _CHOICE)
+    _check_names((tool.name for tool in wanted.tools), "tools")
     plan = make_plan(wanted, model, client.name, client.owner)
+    if not wanted.tools or wanted.tool_choice == "none":
+        plan = replace(plan, tools=ToolSet())  # those of the history are not offered again
     if plan.format is not None:
         _refuse("response_format", _FORMAT)
     given = tuple(name for name in _LEFT_TO_CLI if getattr(wanted, name, None) not in (None, (), []))
@@ -69,12 +76,26 @@ def workspace_plan(wanted: ChatRequest, model: Model, client: Client) -> Plan:
 
 def workspace_messages_plan(wanted: MessagesRequest, model: Model, client: Client) -> Plan:
     """The same for a request of the Messages API. Raises CallerError."""
-    if wanted.tools.named or wanted.tools.server or wanted.tools.typed:
+    choice = wanted.body.get("tool_choice") or {}
+    if wanted.tools.server or wanted.tools.typed:
         _refuse("tools", _TOOLS)
+    if choice.get("type") not in (None, "auto", "none"):
+        _refuse("tool_choice", _CHOICE)
+    _check_names(wanted.tools.named, "tools")
     if (wanted.body.get("output_config") or {}).get("format") is not None:
         _refuse("output_config.format", _FORMAT)
     plan = messages_plan(wanted, model, client.name, client.owner, whole=False, plain_system=False)
-    return _ignoring(plan, tuple(name for name in _MESSAGES_LEFT_TO_CLI if name in wanted.body))
+    if choice.get("type") == "none":
+        plan = replace(plan, tools=ToolSet())
+    given = tuple(name for name in _MESSAGES_LEFT_TO_CLI if name in wanted.body)
+    return _ignoring(plan, given + (("tool_choice",) if choice.get("disable_parallel_tool_use") else ()))
+
+
+def _check_names(names: Iterable[str], param: str) -> None:
+    """The client's tools must not be taken for those that the policy decides about."""
+    for name in names:
+        if name in TOOLS or name.startswith(MCP):
+            _refuse(param, f"a tool of yours named {name[:80]}: Claude's own are called so; name it otherwise")
 
 
 def _ignoring(plan: Plan, names: tuple[str, ...]) -> Plan:

@@ -1,4 +1,7 @@
-"""The lines of a CLI that works in a workspace to outputs: many messages and its own tools, one answer. Pure."""
+"""The lines of a CLI that works in a workspace to outputs: many messages and its own tools, one answer. Pure.
+
+A call of a tool of the client's ends the answer as well; with its result another one begins, in the same turn.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -8,7 +11,7 @@ from claudegwd.claude_cli.causes import text_of
 from claudegwd.claude_cli.tool_lines import ToolAsked, ToolCalled, ToolReturned, tool_lines
 from claudegwd.keys.failures import classify
 from claudegwd.translate.answer.counts import count_tokens
-from claudegwd.translate.answer.literals import literal_of
+from claudegwd.translate.answer.literals import joined, literal_of
 from claudegwd.translate.answer.outputs import (
     After,
     Failed,
@@ -18,7 +21,11 @@ from claudegwd.translate.answer.outputs import (
     Started,
     TextPiece,
     TokenCount,
+    ToolArguments,
+    ToolStart,
 )
+from claudegwd.translate.arguments import is_json
+from claudegwd.translate.request.tools import ToolSet
 from claudegwd.workspaces.actions import outcome, shown
 
 _EMPTY = b'""'
@@ -34,23 +41,37 @@ class Acknowledged:
     """A message that was appended without a question is in the transcript."""
 
 
-Told = Output | ToolAsked | Acknowledged
+Told = Output | ToolAsked | Acknowledged | e.CliRequest
+
+
+@dataclass(slots=True)
+class _ClientCall:
+    """A call of a tool of the client's, while it is written."""
+
+    number: int
+    given: bytes  # all of its arguments, where they do not come in pieces
+    pieces: list[bytes] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class WorkspaceTurn:
     """Feed it lines, in order. The last output is the one Finished or Failed.
 
-    `bound`: which of the workspace's bounds ended it. `denied`: by the tools' ids, why.
+    `bound`: which of the workspace's bounds ended it. `parked`: the answer is complete and the turn is not, which waits
+    for results of `tools`, the client's own.
     """
 
     directory: str
+    tools: ToolSet = field(default_factory=ToolSet)
     bound: str = ""
+    parked: bool = False
     usage: TokenCount = field(default_factory=TokenCount)
     over: bool = False
     _denied: list[tuple[ToolAsked, str]] = field(default_factory=list)
     _calls: dict[str, ToolCalled] = field(default_factory=dict)
     _head: e.RawUsage = field(default_factory=e.RawUsage)
+    _client_calls: int = 0  # in this answer
+    _written: dict[int, _ClientCall] = field(default_factory=dict)  # in this message, by the upstream's index
     _started: bool = False
     _spoke: bool = False  # in an earlier message of this answer
     _speaks: bool = False  # in this one
@@ -67,11 +88,17 @@ class WorkspaceTurn:
             match found:
                 case ToolAsked():
                     told.append(found)
-                case ToolCalled() if len(self._calls) < MAX_CALLS:
+                case ToolCalled() if len(self._calls) < MAX_CALLS and self.tools.client_name(found.tool) is None:
                     self._calls[found.ident] = found
                 case ToolReturned():
                     told += self._returned(found)
         return told or self._event(e.decode_event(line))
+
+    def resume(self) -> None:
+        """The results are there: what follows is the next answer."""
+        self.parked = self._started = self._spoke = self._speaks = self._open = False
+        self.usage = TokenCount()
+        self._client_calls = 0
 
     def denied(self, asked: ToolAsked, reason: str) -> None:
         """A call was denied: shown with its reason when the CLI takes it up."""
@@ -103,6 +130,8 @@ class WorkspaceTurn:
         match event:
             case e.StreamEvent(event=part):
                 return list(self._stream(part))
+            case e.CliRequest():
+                return [event]
             case e.AssistantLine(is_api_error_message=True):
                 self._error = event
             case e.Result() if not event.num_turns and not event.is_error and not self._started:
@@ -114,16 +143,17 @@ class WorkspaceTurn:
     def _stream(self, part: e.StreamPart) -> Sequence[Output]:
         match part:
             case e.MessageStart(message=message):
-                self._head, self._spoke, self._speaks = (
-                    message.usage or e.RawUsage(),
-                    self._spoke or self._speaks,
-                    False,
-                )
+                self._head, self._written = message.usage or e.RawUsage(), {}
+                self._spoke, self._speaks = self._spoke or self._speaks, False
                 if not self._started:
                     self._started = True
                     return (Started(message.model),)
             case e.BlockStart(content_block=block) if block.type == "text":
                 return self._text(bytes(block.text))
+            case e.BlockStart(content_block=block, index=index) if block.type == "tool_use":
+                return self._call(block, index)
+            case e.BlockDelta(delta=e.InputJsonDelta(partial_json=raw), index=index):
+                return self._arguments(index, bytes(raw))
             case e.BlockDelta(delta=e.TextDelta(text=raw)):
                 return self._text(bytes(raw))
             case e.BlockDelta(delta=e.ThinkingDelta(thinking=raw)) if bytes(raw) != _EMPTY:
@@ -132,7 +162,36 @@ class WorkspaceTurn:
             case e.MessageDelta(delta=delta) if delta.stop_reason is not None:
                 self._stop = delta.stop_reason
                 self.usage = _sum(self.usage, count_tokens(self._head, part.usage or e.RawUsage()))
+                return self._ended(delta.stop_reason) if self._written else ()
         return ()
+
+    def _call(self, block: e.ContentBlock, index: int) -> Sequence[Output]:
+        name = self.tools.client_name(block.name)
+        if name is None:
+            return ()
+        self._written[index] = call = _ClientCall(self._client_calls, bytes(block.input))
+        self._client_calls += 1
+        return (ToolStart(call.number, block.id, name),)
+
+    def _arguments(self, index: int, raw: bytes) -> Sequence[Output]:
+        call = self._written.get(index)
+        if call is None or raw == _EMPTY:
+            return ()
+        call.pieces.append(raw)
+        return (ToolArguments(call.number, raw),)
+
+    def _ended(self, stop: str) -> Sequence[Output]:
+        """A message with calls of the client's tools: its answer ends here, whatever the CLI has to do besides."""
+        outputs: list[Output] = []
+        for index, call in self._written.items():
+            if not call.pieces:
+                whole = call.given.decode("utf-8", "replace")
+                outputs += self._arguments(index, literal_of(whole if whole.startswith("{") else "{}"))
+        # Arguments that are no JSON the CLI answers itself, and asks again; so it does behind a message that was cut.
+        waits = stop == "tool_use" and all(is_json(joined(call.pieces)) for call in self._written.values())
+        self.parked, self.over = waits, not waits
+        after = After.PARK if waits else After.KILL
+        return (*outputs, Finished(_FINISH.get(stop, "tool_calls"), self.usage, after))
 
     def _text(self, raw: bytes) -> Sequence[Output]:
         if raw == _EMPTY:

@@ -3,8 +3,8 @@
 import json
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import trio
@@ -16,6 +16,7 @@ from claudegwd.logs import log
 from claudegwd.openai_api.errors import CliError, Overloaded
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.cli.known_cli import KnownCli
+from claudegwd.workers.pool.conversations import fits_parked
 from claudegwd.workers.process.scratch import Scratch
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Questions
@@ -24,8 +25,10 @@ from claudegwd.workspaces.grants import Grants
 from claudegwd.workspaces.overview import overview
 from claudegwd.workspaces.probe import UNTRIED, probe
 from claudegwd.workspaces.question import WorkspaceQuestion
+from claudegwd.workspaces.session import Session
 
-# Answers in workspaces at once: each is a CLI of some 250 MB and what it runs, and asks through a worker besides.
+# Processes in workspaces at once: each is a CLI of some 250 MB and what it runs, and asks through a worker besides. One
+# that waits for its client gives its place up.
 MAX_AT_ONCE = 8
 # What a process says of what it lacks, a handful of sentences
 MAX_SAID_BYTES = 4096
@@ -60,7 +63,8 @@ class Workspaces:
         self.env = env
         self.grants = Grants()
         self.approvals = Approvals()
-        self.at_work = 0  # answers under way
+        self.at_work = 0  # processes, those that wait included
+        self._waiting: dict[tuple[str, bytes], Session] = {}  # by workspace and conversation, the oldest first
         self._note = note
         self.tries = probe  # finds out what is not confined; in a thread
         self._missing: tuple[str, ...] | None = None
@@ -68,10 +72,50 @@ class Workspaces:
     def ask(
         self, plan: Plan, request_id: str, workspace: WorkspaceConfig, client: Client, *, whole: bool = False
     ) -> Question:
-        """Begin; the caller reads the answer and closes it."""
-        question = WorkspaceQuestion(self, plan, request_id, workspace, client, whole=whole)
-        self.questions.spawn(question.prepare)
+        """Begin, or go on; the caller reads the answer and closes it."""
+        question = WorkspaceQuestion(self.questions, plan, request_id, client, whole=whole)
+        waiting = self._take(plan, workspace)
+        if waiting is not None:
+            question.how, question.session = "parked", waiting
+            waiting.resume(question)
+            return question
+        question.how, question.session = "cold", Session(self, workspace, question)
+        self.questions.spawn(question.session.run)
         return question
+
+    @property
+    def parked_seconds(self) -> float:
+        """How long a process waits for the result of a client's tool."""
+        return self.questions.pool.workers_config.parked_seconds
+
+    def keep(self, session: Session) -> None:
+        """It waits for its client."""
+        before = self._waiting.pop((session.name, session.digest), None)
+        if before is not None:
+            before.stop()
+        self._waiting[session.name, session.digest] = session
+
+    def forget(self, session: Session) -> None:
+        """It waits no more."""
+        if self._waiting.get((session.name, session.digest)) is session:
+            del self._waiting[session.name, session.digest]
+
+    def configure(self, workspaces: Mapping[str, WorkspaceConfig]) -> None:
+        """End what waits in a workspace that has changed."""
+        for session in list(self._waiting.values()):
+            if session.workspace != workspaces.get(session.name):
+                session.stop()
+
+    def _take(self, plan: Plan, workspace: WorkspaceConfig) -> Session | None:
+        """The process that waits for this very request."""
+        held = len(plan.entries) - 1
+        if not held or (found := self._waiting.get((plan.model.workspace, plan.entries[held - 1].digest))) is None:
+            return None
+        self.forget(found)
+        if found.is_ending or found.workspace != workspace or not fits_parked(plan, held):
+            found.stop()
+            return None
+        return found
 
     def note(self, what: str, **fields: Any) -> None:
         """For the audit."""
@@ -127,11 +171,14 @@ class Workspaces:
         if workspace.sandbox == "required" and missing:
             raise CliError(f"cannot start this workspace without a sandbox: {missing[0]}", code="workspace_unavailable")
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for one answer. Raises Overloaded."""
-        if self.at_work >= MAX_AT_ONCE:
-            raise Overloaded("cannot begin: as many answers in workspaces are under way as may be; ask again later")
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place for one process. Raises Overloaded."""
+        while self.at_work >= MAX_AT_ONCE:
+            if (oldest := next(iter(self._waiting.values()), None)) is None:
+                raise Overloaded("cannot begin: as many answers in workspaces are under way as may be; ask again later")
+            oldest.stop()
+            await oldest.ended.wait()
         self.at_work += 1
         try:
             yield

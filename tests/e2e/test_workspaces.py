@@ -183,10 +183,9 @@ async def test_a_bound_ends_the_answer(repo: Path, bounds: str, seen: str) -> No
 
 
 async def test_what_a_workspace_does_not_take_is_refused(repo: Path) -> None:
-    tool = {"type": "function", "function": {"name": "x", "parameters": {"type": "object", "properties": {}}}}
     schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
     async with running(works([]), config=config(repo)) as gateway:
-        for more in ({"tools": [tool]}, {"n": 2}, {"response_format": schema}):
+        for more in ({"n": 2}, {"response_format": schema}):
             error = await gateway.refused("Go.", model="sonnet@repo", **more)
             assert (error.status_code, error.code) == (400, "unsupported_parameter")
 

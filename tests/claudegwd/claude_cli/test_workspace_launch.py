@@ -38,10 +38,11 @@ def test_the_environment_has_no_secret_of_the_daemon() -> None:
         "PATH": "/bin", "HOME": "/home/u", "ANTHROPIC_API_KEY": "sk-false-1", "CLAUDE_CODE_OAUTH_TOKEN": "x",
         "AWS_SECRET_ACCESS_KEY": "x", "API_KEYS": "x", "HTTPS_PROXY": "http://u:p@proxy", "SSH_AUTH_SOCK": "/s",
     }  # fmt: skip
-    built = environment(daemon, home=Path("/h"), token="cgw-false")
+    built = environment(daemon, home=Path("/h"), token="cgw-false", tool_seconds=960)
     assert {name: built[name] for name in ("PATH", "HOME", "TMPDIR", "ANTHROPIC_AUTH_TOKEN")} == {
         "PATH": "/bin", "HOME": "/h", "TMPDIR": "/h", "ANTHROPIC_AUTH_TOKEN": "cgw-false",
     }  # fmt: skip
+    assert built["MCP_TOOL_TIMEOUT"] == "960000"
     assert not set(daemon) & set(built) - {"PATH", "HOME"}
 
 

@@ -29,6 +29,9 @@ WORKSPACES = {
 }
 
 
+LOOK = {"name": "look", "input_schema": {"type": "object"}}
+
+
 def chat(**more: Any) -> ChatRequest:
     body = {"model": "sonnet@repo", "messages": [{"role": "user", "content": "Hello"}], **more}
     return parse_chat_request(json.dumps(body).encode(), Bounds())
@@ -84,7 +87,9 @@ def test_a_plan_names_what_is_left_to_the_cli() -> None:
     "more",
     [
         {"n": 2},
-        {"tools": [{"type": "function", "function": {"name": "x"}}]},
+        {"tools": [{"type": "function", "function": {"name": "Bash"}}]},
+        {"tools": [{"type": "function", "function": {"name": "mcp__git__log"}}]},
+        {"tool_choice": "required", "tools": [{"type": "function", "function": {"name": "look"}}]},
         {"response_format": {"type": "json_object"}},
         {"web_search_options": {}},
     ],
@@ -93,6 +98,24 @@ def test_what_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedParameter) as caught:
         workspace_plan(chat(**more), in_workspace(MODEL, "sonnet@repo", "repo"), ANONYMOUS)
     assert caught.value.param == next(iter(more))
+
+
+def test_tools_of_the_client_s_own() -> None:
+    model = in_workspace(MODEL, "sonnet@repo", "repo")
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    called = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]},
+              {"role": "tool", "tool_call_id": "c", "content": "y"}]  # fmt: skip
+    for more, names in (
+        ({"tools": tools}, ["look"]),
+        ({"tools": tools, "tool_choice": "none"}, []),
+        ({"messages": called}, []),  # what the history alone knows is not offered again
+    ):
+        plan = workspace_plan(chat(**more), model, ANONYMOUS)
+        assert [tool["name"] for tool in plan.tools.manifest] == names
+    for choice, names in (("auto", ["look"]), ("none", [])):
+        plan = workspace_messages_plan(message(tools=[LOOK], tool_choice={"type": choice}), model, ANONYMOUS)
+        assert [tool["name"] for tool in plan.tools.manifest] == names
 
 
 def message(**more: Any) -> MessagesRequest:
@@ -111,7 +134,10 @@ def test_a_plan_of_the_messages_api() -> None:
 @pytest.mark.parametrize(
     ("param", "more"),
     [
-        ("tools", {"tools": [{"name": "x", "input_schema": {"type": "object"}}]}),
+        ("tools", {"tools": [{"name": "Read", "input_schema": {"type": "object"}}]}),
+        ("tools", {"tools": [{"type": "bash_20250124", "name": "bash"}]}),
+        ("tool_choice", {"tools": [LOOK], "tool_choice": {"type": "tool", "name": "look"}}),
+        ("tool_choice", {"tools": [LOOK], "tool_choice": {"type": "any"}}),
         ("tools", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}),
         ("output_config.format", {"output_config": {"format": {"type": "json_schema", "schema": {}}}}),
         ("mcp_servers", {"mcp_servers": [{"type": "url", "url": "https://example.org", "name": "x"}]}),

@@ -8,8 +8,20 @@ import pytest
 
 from claudegwd.claude_cli.tool_lines import ToolAsked
 from claudegwd.keys.failures import FailureKind
+from claudegwd.openai_api.chat.request import Tool
 from claudegwd.translate.answer.literals import joined
-from claudegwd.translate.answer.outputs import Failed, Finished, Reasoning, Started, TextPiece, TokenCount
+from claudegwd.translate.answer.outputs import (
+    After,
+    Failed,
+    Finished,
+    Reasoning,
+    Started,
+    TextPiece,
+    TokenCount,
+    ToolArguments,
+    ToolStart,
+)
+from claudegwd.translate.request.tools import tool_set
 from claudegwd.workspaces.turn import Acknowledged, Told, WorkspaceTurn
 
 
@@ -126,3 +138,56 @@ def test_a_bound_of_ours_ends_it() -> None:
     assert words(outputs)[1] == "stopped: too long\n"
     assert isinstance(outputs[-1], Finished)
     assert turn.over
+
+
+def calling(*pieces: str, name: str = "look", stop: str = "tool_use") -> list[dict[str, Any]]:
+    """A message with a call of a tool, whose arguments come in these pieces."""
+    block = {"type": "tool_use", "id": "toolu_1", "name": name, "input": {}}
+    head, *rest = message(stop=stop)
+    deltas = [stream("content_block_delta", index=2, delta={"type": "input_json_delta", "partial_json": each})
+              for each in pieces]  # fmt: skip
+    started = stream("content_block_start", index=2, content_block=block)
+    return [head, started, *deltas, stream("content_block_stop", index=2), *rest]
+
+
+def with_tools() -> WorkspaceTurn:
+    return WorkspaceTurn("/w", tool_set([Tool("look", "", {"type": "object"})]))
+
+
+@pytest.mark.parametrize("pieces", [('{"a":', "1}"), ("{}",), ()])
+def test_a_call_of_the_client_s_tool_ends_the_answer_but_not_the_turn(pieces: tuple[str, ...]) -> None:
+    turn = with_tools()
+    outputs = fed(turn, *calling(*pieces))
+    assert ToolStart(0, "toolu_1", "look") in outputs
+    arguments = joined([output.raw for output in outputs if isinstance(output, ToolArguments)])
+    assert arguments == ("".join(pieces) or "{}")
+    end = outputs[-1]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.after, turn.parked, turn.over) == ("tool_calls", After.PARK, True, False)
+    # What Claude's own tools give meanwhile is shown; the client knows what its own has given.
+    meanwhile = [called("t", "Read", file_path="/w/a"), returned("t"), called("toolu_1", "look"), returned("toolu_1")]
+    assert words(fed(turn, *meanwhile))[1] == "Read a\n"
+    assert fed(turn, asked("r", "Bash", command="ls")) == [ToolAsked("r", "Bash", {"command": "ls"})]
+    turn.resume()
+    outputs = fed(turn, *message("b"), RESULT)
+    assert words(outputs)[0] == "b"
+    end = outputs[-1]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.usage.prompt, turn.over) == ("stop", 10, True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [(calling('{"a":'), "tool_calls"), (calling('{"a":1}', stop="max_tokens"), "length")],
+)
+def test_what_the_cli_would_go_on_from_by_itself_is_not_waited_for(lines: list[dict[str, Any]], reason: str) -> None:
+    turn = with_tools()
+    end = fed(turn, *lines)[-1]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.after, turn.parked, turn.over) == (reason, After.KILL, False, True)
+
+
+def test_other_calls_are_claude_s_own() -> None:
+    turn = with_tools()
+    outputs = fed(turn, *calling("{}", name="Read"))
+    assert not any(isinstance(output, ToolStart | ToolArguments | Finished) for output in outputs)

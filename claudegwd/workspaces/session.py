@@ -1,0 +1,276 @@
+"""A CLI at work in a workspace with Claude's tools: one process, for one answer and those that go on from it.
+
+A call of a tool of the client's ends an answer in mid-turn. The process then waits, as one of a plain model does, and
+the request that brings the result goes on in it. What runs beside it ends with it.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import trio
+
+from claudegwd.claude_cli import commands
+from claudegwd.claude_cli import events as e
+from claudegwd.claude_cli.launch import TOOL_SERVER
+from claudegwd.claude_cli.tool_lines import ToolAsked
+from claudegwd.config.schema import WorkspaceConfig
+from claudegwd.keys.failures import error_for
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.openai_api.errors import CliError, GatewayError, InternalError
+from claudegwd.redact import redact
+from claudegwd.translate.answer.outputs import Failed, Finished, Output
+from claudegwd.translate.request.history import canonical_answer, chain
+from claudegwd.workers.process.process import CliProcess
+from claudegwd.workers.process.scratch import remove
+from claudegwd.workers.worker.client_tools import ClientTools
+from claudegwd.workspaces.grants import Grant
+from claudegwd.workspaces.launch import PreparedProcess, policy_of, prepare
+from claudegwd.workspaces.permissions import Permissions
+from claudegwd.workspaces.question import WorkspaceQuestion
+from claudegwd.workspaces.transcript import system_prompt, transcript
+from claudegwd.workspaces.turn import Acknowledged, Told, WorkspaceTurn
+
+if TYPE_CHECKING:
+    from claudegwd.workspaces.workspaces import Workspaces
+
+# A CLI starts in half a second, and in its sandbox in little more; then it gives its listener away at once.
+LISTENER_SECONDS = 30.0
+# For a client to take that its answer was stopped at the bound; one that does not read does not keep its place.
+LAST_WORD_SECONDS = 5.0
+# So much longer the CLI waits for a tool than we do.
+TOOL_GRACE_SECONDS = 60.0
+# Lines about tools that end while nobody reads, between a call of the client's tool and its result: there are a few.
+MAX_HELD = 100
+
+
+class Session:
+    """Made by `Workspaces.ask`, which runs it. `digest`: of the conversation that it holds, while it waits."""
+
+    def __init__(self, home: "Workspaces", workspace: WorkspaceConfig, question: WorkspaceQuestion) -> None:
+        plan = question.plan
+        self.workspace = workspace
+        self.name = plan.model.workspace
+        self.question = question
+        self.digest = b""
+        self.ended = trio.Event()
+        self._home = home
+        self._plan = plan
+        self._policy = policy_of(workspace)
+        self._permissions = Permissions(home, self.name, self._policy, self._say)
+        self._turn = WorkspaceTurn(self._policy.directory, plan.tools)
+        self._tools = ClientTools()
+        self._grant = Grant(
+            question.client, self.name, plan.model.cli_name, workspace.max_turns, workspace.max_usd,
+            searches="WebSearch" in workspace.tools,
+        )  # fmt: skip
+        self._process: CliProcess | None = None
+        self._pieces = transcript(plan)
+        self._held: list[Output] = []  # what was said while nobody was there
+        self._done = trio.Event()  # the answer is complete, or broken
+        self._resumed = trio.Event()
+        self._scope = trio.CancelScope()
+        self._nursery: trio.Nursery
+
+    @property
+    def pid(self) -> int | None:
+        """The process that works."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nobody can go on in it any more."""
+        return self._scope.cancel_called
+
+    def stop(self) -> None:
+        """End it, and all that runs in it, now."""
+        if self._process is not None and not self._turn.over:
+            self._process.kill()
+        self._scope.cancel()
+
+    def resume(self, question: WorkspaceQuestion) -> None:
+        """Go on with the results that the client brings."""
+        self.question = question
+        self._done = trio.Event()
+        self._grant.client, self._grant.error = question.client, None
+        self._turn.resume()
+        held, self._held, self.digest = self._held, [], b""
+        question.begin(held)
+        self._living().send(self._tools.give(question.plan.entries[-1].results))
+        self._resumed.set()
+
+    async def run(self) -> None:
+        """The whole of it, as a task of its own."""
+        try:
+            with self._scope:
+                await self._work()
+        except GatewayError as error:
+            self.question.fail(error)
+        except Exception as error:  # noqa: BLE001 - the boundary of a turn: log once, answer 500
+            log_event(log, logging.ERROR, "a turn in a workspace failed unexpectedly", cause=error,
+                      request_id=self.question.request_id)  # fmt: skip
+            self.question.fail(
+                InternalError("cannot answer: an error of the gateway's own; its log has the request id")
+            )
+        finally:
+            self._home.forget(self)
+            self.question.over()
+            self.ended.set()
+
+    # -- the process --------------------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        workspace, home = self.workspace, self._home
+        await home.check(workspace)
+        directory = home.cli.scratch.next()
+        try:
+            async with home.place():
+                with home.grants.open(self._grant) as token:
+                    try:
+                        started = await trio.to_thread.run_sync(
+                            prepare, workspace, self._policy, home.cli.cli.binary, directory, home.env, token,
+                            home.parked_seconds + TOOL_GRACE_SECONDS,
+                        )  # fmt: skip
+                    except (OSError, ValueError, KeyError, TypeError) as error:
+                        said = f"cannot start in this workspace: {type(error).__name__}; see its `mcp`"
+                        raise CliError(said) from None
+                    with started.channel, started.theirs:
+                        await self._until_over(started)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(remove, directory)
+
+    async def _until_over(self, started: PreparedProcess) -> None:
+        plan = self._plan
+        self._process = process = CliProcess(started.launch, self._lines)
+        settings = {"model": plan.settings.model, "effortLevel": plan.settings.effort}
+        self._tools.manifest = plan.tools.manifest
+        process.send(
+            commands.initialize(
+                "w-1", system=system_prompt(plan, started.instructions), appended=True,
+                server=TOOL_SERVER if plan.tools.manifest else None, tools=plan.tools.manifest,
+            )
+            + commands.settings("w-2", settings) + self._pieces.pop(0)
+        )  # fmt: skip
+        self.question.begin(())
+        async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._run, process)
+            self._nursery.start_soon(self._serve, started)
+            await self._answer(process)
+            while await self._is_resumed():
+                await self._answer(process)
+            process.end()
+            self._nursery.cancel_scope.cancel()
+
+    async def _answer(self, process: CliProcess) -> None:
+        """Stay until the answer is complete, or broken, or as late as it may be."""
+        with trio.move_on_after(self.workspace.seconds) as bound:
+            await self._done.wait()
+        if bound.cancelled_caught:
+            process.kill()
+            said = f"stopped: the workspace's seconds ({self.workspace.seconds:g}) are over"
+            with trio.move_on_after(LAST_WORD_SECONDS):
+                await self._deliver(self._turn.stopped("seconds", said))
+        if self._done.is_set():
+            self.question.over()  # the reader need not wait for what is cleaned up
+
+    async def _is_resumed(self) -> bool:
+        """Wait for the request that goes on from here."""
+        plan, answer, process = self.question.plan, self.question.answer, self._living()
+        if not self._turn.parked or plan.is_prefill or process.was_asked_to_end:
+            return False
+        calls = [(call.id, call.name, call.arguments) for call in answer.calls]
+        self._resumed = trio.Event()
+        self.digest = chain(plan.entries[-1].digest, canonical_answer(answer.text, calls))
+        self._home.keep(self)
+        with trio.move_on_after(self._home.parked_seconds):
+            await self._resumed.wait()
+        self._home.forget(self)
+        return self._resumed.is_set()
+
+    async def _run(self, process: CliProcess) -> None:
+        try:
+            await process.run()
+        except OSError as error:
+            self._fail(CliError(f"cannot start the Claude Code CLI in this workspace: {error.strerror}"))
+        if not self._turn.over and not process.was_asked_to_end:
+            words = f": {process.last_words}" if process.last_words else ""
+            self._fail(CliError(f"cannot go on: the Claude Code CLI has ended{words}"))
+        self._done.set()
+        if self.digest:
+            self._scope.cancel()  # it waited, and nobody can go on in it any more
+
+    async def _serve(self, started: PreparedProcess) -> None:
+        """Answer what the process asks upstream: from its own listener, which nobody else can reach."""
+        listener = None
+        with trio.move_on_after(LISTENER_SECONDS) as waiting:
+            await trio.lowlevel.wait_readable(started.channel)
+            listener = self._home.listener_of(started.channel)
+            started.theirs.close()
+        if waiting.cancelled_caught:
+            self._fail(CliError("cannot start in this workspace: its process gave no sign of life"))
+        if listener is not None:
+            with listener:
+                await self._home.serve(listener)
+
+    # -- what it says -------------------------------------------------------------------------------------------------
+
+    async def _lines(self, lines: Sequence[bytes]) -> None:
+        outputs: list[Output] = []
+        for line in lines:
+            try:
+                told = self._turn.feed(line)
+            except e.EventError as error:
+                self._fail(CliError(str(error)))
+                return
+            for each in told:
+                self._take(each, outputs)
+        await self._deliver(outputs)
+
+    def _take(self, told: Told, outputs: list[Output]) -> None:
+        match told:
+            case ToolAsked():
+                self._nursery.start_soon(self._decide, told)
+            case e.CliRequest():
+                self._living().send(self._tools.take(told))
+            case Acknowledged():
+                if self._pieces:
+                    self._living().send(self._pieces.pop(0))
+            case Failed(kind=kind, detail=detail):
+                # What we told the CLI ourselves is the better word: of it comes what it says.
+                self._fail(self._grant.error or error_for(kind, detail=redact(detail)))
+            case _:
+                outputs.append(told)
+
+    async def _deliver(self, outputs: Sequence[Output]) -> None:
+        end = next((place for place, each in enumerate(outputs, 1) if isinstance(each, Finished)), len(outputs))
+        now, later = outputs[:end], outputs[end:]
+        if self._done.is_set():
+            now, later = (), outputs
+        self.question.bound = self._turn.bound
+        if now and await self.question.take(now):
+            self._done.set()
+        self._held.extend(later[: MAX_HELD - len(self._held)])
+
+    def _fail(self, error: GatewayError) -> None:
+        self.question.fail(error)
+        self._done.set()
+
+    def _living(self) -> CliProcess:
+        assert self._process is not None  # noqa: S101 - for the type checker: its own lines are read
+        return self._process
+
+    # -- what it may do -----------------------------------------------------------------------------------------------
+
+    async def _decide(self, asked: ToolAsked) -> None:
+        own = self._turn.tools.client_name(asked.tool) is not None  # whoever runs it says what it may do
+        reason = None if own else await self._permissions.refusal(asked, self.question.client.name)
+        if reason is None:
+            self._living().send(commands.allow_tool(asked.request_id, asked.given))
+            return
+        self._turn.denied(asked, reason)
+        self._living().send(commands.deny_tool(asked.request_id, f"Not allowed in this workspace: {reason}."))
+
+    async def _say(self, text: str) -> None:
+        await self._deliver(self._turn.note(text))
