@@ -14,7 +14,7 @@ from claudegwd.workers.question.questions import Questions
 from claudegwd.workers.worker.output_channel import MAX_UNREAD_BATCHES, Batch
 
 if TYPE_CHECKING:
-    from claudegwd.workspaces.session import Session
+    from claudegwd.workspaces.session import WorkspaceSession
 
 # How often a silent turn is told to its reader, as everywhere.
 HEARTBEAT_SECONDS = 15.0
@@ -27,7 +27,7 @@ class WorkspaceQuestion(Question):
         super().__init__(questions, plan, request_id, whole=whole)
         self.client = client
         self.bound = ""
-        self.session: Session
+        self.session: WorkspaceSession
         self._send, self._batches = trio.open_memory_channel[Batch](MAX_UNREAD_BATCHES)
 
     @property

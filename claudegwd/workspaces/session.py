@@ -45,7 +45,7 @@ TOOL_GRACE_SECONDS = 60.0
 MAX_HELD = 100
 
 
-class Session:
+class WorkspaceSession:
     """Made by `Workspaces.ask`, which runs it. `digest`: of the conversation that it holds, while it waits."""
 
     def __init__(self, home: "Workspaces", workspace: WorkspaceConfig, question: WorkspaceQuestion) -> None:

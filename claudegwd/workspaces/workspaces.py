@@ -25,7 +25,7 @@ from claudegwd.workspaces.grants import Grants
 from claudegwd.workspaces.overview import overview
 from claudegwd.workspaces.probe import UNTRIED, probe
 from claudegwd.workspaces.question import WorkspaceQuestion
-from claudegwd.workspaces.session import Session
+from claudegwd.workspaces.session import WorkspaceSession
 
 # Processes in workspaces at once: each is a CLI of some 250 MB and what it runs, and asks through a worker besides. One
 # that waits for its client gives its place up.
@@ -64,7 +64,7 @@ class Workspaces:
         self.grants = Grants()
         self.approvals = Approvals()
         self.at_work = 0  # processes, those that wait included
-        self._waiting: dict[tuple[str, bytes], Session] = {}  # by workspace and conversation, the oldest first
+        self._waiting: dict[tuple[str, bytes], WorkspaceSession] = {}  # by workspace and conversation, the oldest first
         self._note = note
         self.tries = probe  # finds out what is not confined; in a thread
         self._missing: tuple[str, ...] | None = None
@@ -79,7 +79,7 @@ class Workspaces:
             question.how, question.session = "parked", waiting
             waiting.resume(question)
             return question
-        question.how, question.session = "cold", Session(self, workspace, question)
+        question.how, question.session = "cold", WorkspaceSession(self, workspace, question)
         self.questions.spawn(question.session.run)
         return question
 
@@ -88,14 +88,14 @@ class Workspaces:
         """How long a process waits for the result of a client's tool."""
         return self.questions.pool.workers_config.parked_seconds
 
-    def keep(self, session: Session) -> None:
+    def keep(self, session: WorkspaceSession) -> None:
         """It waits for its client."""
         before = self._waiting.pop((session.name, session.digest), None)
         if before is not None:
             before.stop()
         self._waiting[session.name, session.digest] = session
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: WorkspaceSession) -> None:
         """It waits no more."""
         if self._waiting.get((session.name, session.digest)) is session:
             del self._waiting[session.name, session.digest]
@@ -106,7 +106,7 @@ class Workspaces:
             if session.workspace != workspaces.get(session.name):
                 session.stop()
 
-    def _take(self, plan: Plan, workspace: WorkspaceConfig) -> Session | None:
+    def _take(self, plan: Plan, workspace: WorkspaceConfig) -> WorkspaceSession | None:
         """The process that waits for this very request."""
         held = len(plan.entries) - 1
         if not held or (found := self._waiting.get((plan.model.workspace, plan.entries[held - 1].digest))) is None:
