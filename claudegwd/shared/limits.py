@@ -170,7 +170,7 @@ class SharedLimits:
 
     async def _tell(self) -> None:
         ended, self._ended = self._ended, {}
-        for whose, names in _by_client(ended).items():
+        for whose, names in _by_client(ended):
             await self._store.call("ZREM", self._places(whose), *names)
         while self._used:
             whose, used = self._used.popitem()
@@ -178,10 +178,8 @@ class SharedLimits:
                 await self._store.run_script(_USE, [self._bucket(whose)], used.capacity, used.tokens)
 
     async def _renew(self) -> None:
-        for whose, names in _by_client(self._leases).items():
-            for start in range(0, len(names), MEMBERS_MAX):
-                part = names[start : start + MEMBERS_MAX]
-                await self._store.run_script(_RENEW, [self._places(whose)], LEASE_SECONDS, *part)
+        for whose, names in _by_client(self._leases):
+            await self._store.run_script(_RENEW, [self._places(whose)], LEASE_SECONDS, *names)
 
     def _bucket(self, whose: str) -> str:
         return self._store.key("limit", whose)
@@ -195,8 +193,13 @@ def _whose(client: Client) -> str:
     return client.digest.hex() or "anonymous"
 
 
-def _by_client(names: dict[str, str]) -> dict[str, list[str]]:
+def _by_client(names: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """The requests of each client, no more than a command may name."""
     found: dict[str, list[str]] = {}
     for name, whose in names.items():
         found.setdefault(whose, []).append(name)
-    return found
+    return [
+        (whose, every[start : start + MEMBERS_MAX])
+        for whose, every in found.items()
+        for start in range(0, len(every), MEMBERS_MAX)
+    ]

@@ -12,7 +12,7 @@ import trio
 from claudegwd.limits.clients import Client, ClientBook, ClientTotals, token_digest
 from claudegwd.limits.meter import Admission, Limits
 from claudegwd.openai_api.errors import RateLimitExceeded
-from claudegwd.shared.limits import LEASE_SECONDS, SharedLimits
+from claudegwd.shared.limits import LEASE_SECONDS, MEMBERS_MAX, SharedLimits
 from tests.redis_server import RedisServer, needs_redis
 from tests.shared_stores import store_of, until
 
@@ -170,6 +170,20 @@ async def test_the_place_of_a_request_whose_machine_was_killed_is_given_back(ser
         [name] = server.ask("ZRANGE", places, "0", "-1")  # type: ignore[misc]
         server.ask("ZADD", places, "1", name.decode())  # its lease is over
         await here.admit()
+
+
+async def test_no_command_names_more_requests_than_it_may(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(concurrent_requests=3 * MEMBERS_MAX))
+    async with running(machine):
+        passed, _ = await passing(machine.admit, 2 * MEMBERS_MAX + 1)
+        places = machine.limits._places(_digest())
+        await until(lambda: server.ask("ZCARD", places) == len(passed) == 2 * MEMBERS_MAX + 1)
+        for admission in passed:
+            admission.end()
+        await until(lambda: server.ask("ZCARD", places) == 0)
+        told = server.ask("INFO", "commandstats")
+        assert isinstance(told, bytes)
+        assert b"cmdstat_zrem:calls=3," in told
 
 
 async def test_who_has_no_limit_asks_nobody(server: RedisServer) -> None:
