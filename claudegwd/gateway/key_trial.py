@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from claudegwd.gateway.booking import Booking
 from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.planning import plan_chat
 from claudegwd.keys.answers import UnknownKey
@@ -13,11 +14,13 @@ from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.keys.parse import with_status
 from claudegwd.keys.ring import KeyRing
+from claudegwd.ledger.entry import CLIENT_GONE, MODEL_CHARACTERS, TESTS, Line, Sums, minute_of
 from claudegwd.limits.clients import ANONYMOUS
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.chat.request import parse_chat_request
 from claudegwd.openai_api.errors import GatewayError
+from claudegwd.workers.question.question import Question
 
 # The cheapest question that shows whether a key works.
 _TEST_BODY = b'{"model":"%s","max_tokens":16,"messages":[{"role":"user","content":"Say OK."}]}'
@@ -29,7 +32,7 @@ async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
     if key is None:
         raise UnknownKey(f"cannot find key {name!r}; `claudegwctl keys list` shows the names")
     started = time.monotonic()
-    error = await _ask_under(gateway, key)
+    error = await _ask_under(gateway, key, started)
     if error is None:
         gateway.ring.clear(name)
     log_event(
@@ -47,29 +50,50 @@ async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
     }
 
 
-async def _ask_under(gateway: Gateway, key: UpstreamKey) -> str | None:
+async def _ask_under(gateway: Gateway, key: UpstreamKey, started: float) -> str | None:
     ring = _Trial(key, gateway.ring)
     # A limited key, or an upstream that is not there, is an answer, not a reason to wait.
     timing = replace(gateway.questions.timing, hold=0.0, backs_off=False)
     questions = gateway.questions.within(ring, timing)
     wanted = parse_chat_request(_TEST_BODY % gateway.config.claude.default_model.encode(), gateway.bounds)
-    question = questions.ask(plan_chat(gateway, wanted, ANONYMOUS), f"test-{key.name}")
+    question = questions.ask(plan_chat(gateway, wanted, ANONYMOUS), f"test-{key.name}", whole=True)
+    status = CLIENT_GONE
     try:
         await question.first()
+        status = 200
+        questions.answered(question)
     except GatewayError as error:
+        status = error.status
         return ring.cause or error.code or FailureKind.CLI.value
     finally:
+        _book(gateway, question, status, milliseconds=round((time.monotonic() - started) * 1000))
         question.close()
     return None
 
 
+def _book(gateway: Gateway, question: Question, status: int, *, milliseconds: int) -> None:
+    """A test is paid for as any other answer."""
+    ledger, spending = gateway.ledger, gateway.clients.book.spending
+    for use in question.uses:
+        line = Line(
+            minute_of(ledger.clock()), TESTS, use.key, question.plan.model.id, use.answer.model[:MODEL_CHARACTERS], "",
+            question.how, status,
+        )  # fmt: skip
+        sums = Sums(requests=1, all_ms=milliseconds) if use is question.uses[-1] else Sums()
+        Booking(ledger.note, spending, line, use.answer, lambda _: None).begin(sums)
+
+
 class _Trial(KeyRing):
-    """Only the key that is tested, whatever its state. What it fails by, the ring of all keys is told."""
+    """Only the key that is tested, whatever its state. What becomes of it, the ring of all keys is told."""
 
     def __init__(self, key: UpstreamKey, ring: KeyRing) -> None:
         super().__init__([with_status(key, KeyStatus.ACTIVE)], cooldown_seconds=ring.cooldown_seconds)
         self.cause = ""
         self._ring = ring
+
+    def succeeded(self, name: str, now: float, tokens: int) -> None:
+        super().succeeded(name, now, tokens)
+        self._ring.succeeded(name, now, tokens)
 
     def failed(
         self,

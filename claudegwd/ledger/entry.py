@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 # logs of web servers.
 CLIENT_GONE: Final = 499
 FAILED: Final = 400  # from this status on a request has failed
+# Stands for a client where the gateway itself asks, for `keys test`. Parentheses are refused in clients' names.
+TESTS: Final = "(keys test)"
 # What an upstream calls its model is its own choice; what we keep of it is not.
 MODEL_CHARACTERS: Final = 100
 

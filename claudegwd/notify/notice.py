@@ -79,7 +79,8 @@ def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
     if news.last:
         state = news.after.value if news.after else "removed"
         text = f"no upstream key can be used any more: the last one, {name}, is {state}"
-        yield Notice(NoticeEvent.KEYS_GONE, now, name, f"{text}{_back(until)}", until, once_until=once_until)
+        text, back = f"{text}{_back(news.soonest)}", news.soonest
+        yield Notice(NoticeEvent.KEYS_GONE, now, name, text, back, once_until=once_until)
 
 
 def of_login(name: str, now: float) -> Notice:

@@ -12,6 +12,7 @@ from typing import Protocol
 import trio
 from quart import Response
 
+from claudegwd.gateway.booking import Booking
 from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.metrics import Asked
 from claudegwd.ledger.entry import CLIENT_GONE, MODEL_CHARACTERS, Line, Sums, minute_of
@@ -24,7 +25,6 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError, InvalidRequest
 from claudegwd.openai_api.sse import CONTENT_TYPE
 from claudegwd.openai_api.usage import Usage
-from claudegwd.public.booking import Booking
 from claudegwd.public.choice import Choice
 from claudegwd.public.mixing import first_of_all, mixed_outputs
 from claudegwd.public.requests import Call, Record, milliseconds_since, this_call

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from claudegwd.gateway.booking import Booking
 from claudegwd.ledger.entry import Line, Sums, minute_of
 from claudegwd.limits.budget import read_budgets
 from claudegwd.limits.spending import Spending
-from claudegwd.public.booking import Booking
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger, write_usage
 from claudegwd.translate.answer.answer import Answer

@@ -176,6 +176,24 @@ async def test_a_request_is_one_however_often_it_is_tried() -> None:
         assert (row["key"], row["requests"], row["errors"]) == ("k0", 1, 1)
 
 
+async def test_a_test_of_a_key_is_paid_for_as_well() -> None:
+    keys = ({"name": "first", "token": "sk-false-1"}, {"name": "second", "token": "sk-false-2"})
+    script = by_key({"sk-false-1": limited(retry_after=600)}, lambda _: say("OK", usage=ScriptedUsage(20, 3)))
+    async with running(script, keys=keys) as gateway:
+        assert (await ctl(gateway.daemon.socket, "keys", "test")).status == 1
+        await until_counted(gateway)
+        assert upstream_count(gateway) == (20, 3, 0, 0)
+        rows = (await usage(gateway, "by=client,key"))["rows"]
+        assert [(row["client"], row["key"], row["requests"], row["errors"]) for row in rows] == [
+            ("(keys test)", "first", 1, 1), ("(keys test)", "second", 1, 0),
+        ]  # fmt: skip
+        counted = await gateway.keys()
+        assert [(counted[name]["requests"], counted[name]["tokens"]) for name in ("first", "second")] == [
+            (1, 0), (1, 23),
+        ]  # fmt: skip
+        assert all(counted[name]["last_used"] for name in counted)
+
+
 async def test_a_client_sees_its_own_and_nobody_elses() -> None:
     config = "[auth]\nrequired = true\n"
     async with running(lambda _: say("ok", usage=ScriptedUsage(1000, 500)), config=config) as gateway:

@@ -51,6 +51,13 @@ def test_what_of_a_key_is_told(happened: KeyNews, events: list[NoticeEvent]) -> 
         assert "said" not in notice.text, "what the upstream says may hold anything"
 
 
+def test_when_the_first_of_all_keys_is_back_not_only_the_last_one() -> None:
+    disabled = KeyNews("work", KeyState.ACTIVE, KeyState.DISABLED, "changed", None, 0, 2, NOW + 60)
+    (gone,) = of_key(disabled, NOW)
+    assert gone.until == NOW + 60
+    assert gone.text.endswith("the last one, work, is disabled; the first of them is tried again 2027-01-15 08:01 UTC")
+
+
 def test_the_json() -> None:
     body = of_window("work", "5h", 0.934, NOW + 600, NOW).body("gateway")
     assert body.endswith(b"\n")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from claudegwd.gateway.booking import Booking
 from claudegwd.ledger.entry import SUMS, Line, Sums
 from claudegwd.limits.budget import read_budgets
 from claudegwd.limits.spending import Spending
-from claudegwd.public.booking import Booking
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.outputs import After, Finished, ServerToolStart, Started, TokenCount
 from tests.bench.booking import cost_of_booking
