@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from claudegwd.openai_api.errors import RateLimitExceeded
@@ -17,6 +18,10 @@ PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month")
 
 # From this share on each answer says how much of a budget is used.
 WARN_FROM: Final = 0.8
+
+_DAY_SECONDS: Final = 86_400  # of UTC, as the system counts it
+# Each request asks for the same windows, some ten times: those of today, and of what is told late.
+DAYS_KNOWN: Final = 4
 
 _FORM: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([km]?)\s*(usd|tokens?)\s*/\s*(day|week|month)", re.ASCII)
 _FACTORS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -59,7 +64,12 @@ class Budget:
 
 def start_of(period: Period, now: float) -> float:
     """When the day, week or month began that ``now`` lies in."""
-    day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return _start_of(period, int(now // _DAY_SECONDS))
+
+
+@lru_cache(maxsize=DAYS_KNOWN * len(PERIODS))
+def _start_of(period: Period, number: int) -> float:
+    day = datetime.fromtimestamp(number * _DAY_SECONDS, UTC)
     if period == "month":
         day = day.replace(day=1)
     elif period == "week":
