@@ -23,7 +23,6 @@ LONGER: dict[str, tuple[int, str]] = {
     "claudegwd/keys/failures.py": (315, "a table, and the classification that leads to its rows"),
     "claudegwd/keys/parse.py": (310, "each form in which keys are written, with what is said of its faults"),
     "claudegwd/translate/answer/turn.py": (315, "all events of an answer, and the states that they lead through"),
-    "claudegwd/store/ledger.py": (310, "one table: every write and every question, with its SQL"),
     "claudegwd/public/reply.py": (350, "what a request used is counted once, however it ends"),
 }
 

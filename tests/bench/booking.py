@@ -16,7 +16,8 @@ from claudegwd.ledger.entry import Line, Sums, minute_of
 from claudegwd.limits.budget import read_budgets
 from claudegwd.limits.spending import Spending
 from claudegwd.store.database import Database
-from claudegwd.store.ledger import Ledger, write_usage
+from claudegwd.store.ledger import Ledger
+from claudegwd.store.usage_rows import write_usage
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.outputs import After, Finished, Started, TokenCount
 

@@ -15,14 +15,22 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.ledger.ages import DAY, DAYS_KEPT_SECONDS, HOUR, HOURS_KEPT_SECONDS, MINUTE, MINUTES_KEPT_SECONDS
+from claudegwd.ledger.ages import (
+    DAY,
+    DAYS_KEPT_SECONDS,
+    HOUR,
+    HOURS_KEPT_SECONDS,
+    MINUTE,
+    MINUTES_KEPT_SECONDS,
+    ROWS_MAX,
+)
 from claudegwd.ledger.entry import SUMS, Line, Sums
 from claudegwd.ledger.query import ROWS_ANSWERED_MAX, UsageQuery
 from claudegwd.limits.budget import read_budgets
 from claudegwd.limits.spending import Spending
-from claudegwd.store import ledger as module
 from claudegwd.store.database import Database
-from claudegwd.store.ledger import PENDING_MAX, WRITE_SECONDS, Ledger, ask_usage, join_usage, write_usage
+from claudegwd.store.ledger import PENDING_MAX, WRITE_SECONDS, Ledger
+from claudegwd.store.usage_rows import ask_usage, join_usage, write_usage
 
 NOW = 1_700_000_040.0
 FULL = Sums(1, 100, 20, 40, 10, 5, 1, 150, 300, 1, 0, 0.125)
@@ -133,15 +141,15 @@ async def test_a_late_minute_is_joined_to_its_hour(database: Database) -> None:
 
 async def test_too_many_rows_are_joined_sooner(database: Database) -> None:
     def fill(connection: sqlite3.Connection) -> None:
-        for number in range(module.ROWS_MAX // 100):
+        for number in range(ROWS_MAX // 100):
             lines = {a_line(NOW - 60 * minute, f"client{number}"): Sums(1) for minute in range(101)}
             write_usage(connection, lines)
 
     await database.run(fill)
     await database.run(join_usage, NOW + DAY)
     found = rows(database)
-    assert len(found) <= module.ROWS_MAX
-    assert sum(row[3] for row in found) == module.ROWS_MAX // 100 * 101
+    assert len(found) <= ROWS_MAX
+    assert sum(row[3] for row in found) == ROWS_MAX // 100 * 101
 
 
 async def test_it_is_written_a_second_later(tmp_path: Path) -> None:
