@@ -9,10 +9,11 @@ the model's name (`fake-deltas-200-gap-5`), which win.
     stamp                 1: each delta is the time it was written, time.monotonic_ns()
     calls                 number of tool calls before the text, of the first declared tools (0)
     think                 milliseconds between the start of a message and its first delta (0)
+    signs                 milliseconds before a message in which only its client library writes, to stderr (0)
     slow                  milliseconds before the first line is read (0)
     crash, hang, nonsense, huge     the state at which it exits with 1, stops for good, writes a line that is no JSON,
-                          or one of 64 MiB: start, warm_up, initialize, settings, append, ask, message, streaming,
-                          tool, ended
+                          or one of 64 MiB: start, warm_up, initialize, settings, append, interrupt, rewind, ask,
+                          message, streaming, tool, result, ended
     stubborn              1: SIGTERM and the end of stdin are ignored
     once                  a path: the fault happens only to the process that creates this file
 An upstream token that contains fail-401, fail-credit, fail-403, fail-429 or fail-529 fails like that upstream.
@@ -41,10 +42,11 @@ if TYPE_CHECKING:
     Turn = Generator[float | list[str], None, None]
 
 FAULTS = ("crash", "hang", "nonsense", "huge")
-DEFAULTS = {"deltas": "20", "size": "8", "gap": "0", "calls": "0", "slow": "0"}
+DEFAULTS = {"deltas": "20", "size": "8", "gap": "0", "calls": "0", "signs": "0", "slow": "0"}
 READ_BYTES = 1 << 20
 HUGE_BYTES = 64 * 1024 * 1024
 CHARACTERS_PER_TOKEN = 4
+SIGN_MILLISECONDS = 50
 # Left alone the real CLI asks three more times when max_tokens cut an answer.
 MESSAGES_WHEN_CUT = 4
 ONE_REQUEST = "--max-budget-usd"  # and with this one answer ends the turn
@@ -116,12 +118,14 @@ class FakeCli:
             self.env.update(request["settings"].get("env") or {})
             self.out.respond(request_id)
         elif subtype == "interrupt":
+            self.point("interrupt")
             self.out.respond(request_id, {"still_queued": []})
             if self.turn is not None:
                 self.turn = None
                 self.out.user([{"type": "text", "text": "[Request interrupted by user]"}])
                 self.out.result(is_error=True, terminal_reason="aborted_streaming", subtype="error_during_execution")
         elif subtype == "rewind_conversation":
+            self.point("rewind")
             self.out.respond(request_id, {"rewound": self.turn is None})
         elif subtype == "side_question":
             self.point("warm_up")
@@ -157,6 +161,9 @@ class FakeCli:
             if word in token:
                 self.out.failure(*failure)
                 return
+        for _ in range(int(self.setting("signs")) // SIGN_MILLISECONDS):
+            os.write(2, b"[Anthropic SDK DEBUG] retrying\n")
+            yield SIGN_MILLISECONDS / 1000
         calls = self.tools[: int(self.setting("calls"))]
         if calls:
             yield self.call(calls)
@@ -167,6 +174,7 @@ class FakeCli:
                 break
             self.out.user("Output token limit hit.", isSynthetic=True)
             yield 0.005
+        self.point("result")
         self.out.result()
         self.point("ended")
 

@@ -2,108 +2,23 @@
 
 import os
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import trio
 import trio.testing
 
-from claudegwd.claude_cli import launch as cli_launch
-from claudegwd.config.schema import LimitsConfig, WorkersConfig
+from claudegwd.config.schema import LimitsConfig
 from claudegwd.keys.failures import FailureKind
-from claudegwd.keys.ring import KeyRing
-from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.chat.request import parse_chat_request
 from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, ShuttingDown
 from claudegwd.translate.answer.turn import Finished
-from claudegwd.translate.request.catalogue import offered
-from claudegwd.translate.request.plan import Plan, make_plan
-from claudegwd.workers.pool.pool import Pool
 from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
-from claudegwd.workers.process.process import Launch
-from claudegwd.workers.process.scratch import Scratch
-from claudegwd.workers.question.question import Question
-from claudegwd.workers.question.questions import Questions, Timing
+from claudegwd.workers.question.questions import Timing
 from claudegwd.workers.worker.worker import WorkerLost
-from tests.fake_binary import write_fake_cli
-
-MODEL = "claude-sonnet-4-20250514"
-MODELS = offered((), (), {})
-
-
-def plan(*texts: str, client: str = "a", **more: object) -> Plan:
-    """A conversation: user and assistant take turns, the user first."""
-    roles = ("user", "assistant")
-    messages = [{"role": roles[number % 2], "content": text} for number, text in enumerate(texts)]
-    body = msgspec.json.encode({"model": MODEL, "messages": messages, **more})
-    return make_plan(parse_chat_request(body, Bounds()), MODELS[MODEL], client)
-
-
-class Shop:
-    """A pool, and questions to it, on the fake CLI."""
-
-    def __init__(self, pool: Pool, questions: Questions) -> None:
-        self.pool = pool
-        self.questions = questions
-
-    async def ask(self, wanted: Plan) -> Question:
-        """Ask and read to the end; the answer's worker is given back."""
-        question = self.questions.ask(wanted, "req")
-        try:
-            with trio.fail_after(20):
-                await question.first()
-                await read_to_the_end(question)
-        finally:
-            question.close()
-        return question
-
-    async def until(self, state: str, count: int) -> None:
-        with trio.fail_after(20):
-            while self.pool.counts()[state] != count:
-                await trio.sleep(0.005)
-
-
-async def read_to_the_end(question: Question) -> None:
-    while await question.next() is not None:
-        pass
-
-
-@asynccontextmanager
-async def shop(
-    tmp_path: Path,
-    *,
-    limits: LimitsConfig | None = None,
-    timing: Timing | None = None,
-    workers: dict[str, object] | None = None,
-    whole: bool = False,
-    **fake: str | float,
-) -> AsyncIterator[Shop]:
-    binary = write_fake_cli(tmp_path, **{"deltas": 3, **fake})
-    scratch = Scratch.make(tmp_path)
-
-    def launch() -> Launch:
-        home = scratch.next()
-        env = cli_launch.environment({"PATH": "/usr/bin:/bin"}, home=home, keys_configured=False, tool_seconds=60)
-        return Launch(cli_launch.argv(binary, bare=True, whole=whole), env, home, warms_up=True, whole=whole)
-
-    config = msgspec.structs.replace(WorkersConfig(), **{"spares": 0, **(workers or {})})
-    limits = limits or LimitsConfig()
-    pool = Pool(launch, config, limits, trio.current_time)
-    pool.whole = whole
-    async with trio.open_nursery() as nursery:
-        await nursery.start(pool.run)
-        ring = KeyRing([], cooldown_seconds=1)
-        questions = Questions(pool, ring, timing or Timing(hold=1, request=30), time.time)
-        await nursery.start(questions.run)
-        yield Shop(pool, questions)
-        nursery.cancel_scope.cancel()
-    assert pool.counts() == dict.fromkeys(pool.counts(), 0)
-    assert list(scratch.root.glob("worker-*")) == []
+from tests.pool_shop import plan, read_to_the_end, shop
 
 
 async def test_a_conversation_goes_on_in_its_worker(tmp_path: Path) -> None:
@@ -312,6 +227,13 @@ async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
 async def test_an_upstream_that_has_begun_may_think(tmp_path: Path) -> None:
     timing = Timing(hold=1, request=30, first_event=0.4, between_events=20)
     async with shop(tmp_path, timing=timing, think=1500) as at:
+        question = await at.ask(plan("hello"))
+        assert (question.attempts.count, question.answer.finished is not None) == (1, True)
+
+
+async def test_an_upstream_that_gives_signs_of_life_may_take_its_time_to_begin(tmp_path: Path) -> None:
+    timing = Timing(hold=1, request=30, first_event=0.8)
+    async with shop(tmp_path, timing=timing, signs=2000) as at:
         question = await at.ask(plan("hello"))
         assert (question.attempts.count, question.answer.finished is not None) == (1, True)
 
