@@ -8,6 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+# More nobody writes by hand, and each is looked up on the disk and held against every rule.
+MAX_WORDS: Final = 500
+MAX_PATHS: Final = 2000
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+:,./^-]+|=")
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 
@@ -20,7 +24,8 @@ def words_of(command: str) -> tuple[str, ...] | None:
     while index < len(command):
         char = command[index]
         if char in " \t":
-            words, word = _ended(words, word)
+            words += [word] if word is not None else []
+            word = None
             index += 1
         elif char in "'\"":
             end = command.find(char, index + 1)
@@ -37,12 +42,8 @@ def words_of(command: str) -> tuple[str, ...] | None:
             index = found.end()
         else:
             return None
-    words, _ = _ended(words, word)
-    return tuple(words) if words and not _ASSIGNMENT.match(words[0]) else None
-
-
-def _ended(words: list[str], word: str | None) -> tuple[list[str], None]:
-    return ([*words, word] if word is not None else words), None
+    words += [word] if word is not None else []
+    return tuple(words) if 0 < len(words) <= MAX_WORDS and not _ASSIGNMENT.match(words[0]) else None
 
 
 _URL: Final = re.compile(r"(?:https?|ftp|git|ssh|wss?)://(?=[a-z0-9])", re.IGNORECASE)
@@ -52,9 +53,10 @@ _APART: Final = re.compile(r"[=@:,]")
 _MAX_LETTERS: Final = 8
 
 
-def paths_in(words: Sequence[str]) -> tuple[str, ...]:
+def paths_in(words: Sequence[str]) -> tuple[str, ...] | None:
     """What of a command's words may be the path of a file: each word, and what stands in one behind "=", "@", ":", ","
-    or letters of options. Only the two slashes of an address begin no path: "x://../y" is one for who has made "x:"."""
+    or letters of options. Only the two slashes of an address begin no path: "x://../y" is one for who has made "x:".
+    None for too many."""
     found: list[str] = []
     for word in words:
         found.append(word)
@@ -66,4 +68,5 @@ def paths_in(words: Sequence[str]) -> tuple[str, ...]:
             found.append(word[attached.start() :])
         if not word.startswith("--"):
             found += [word[letters:] for letters in range(2, 2 + _MAX_LETTERS)]
-    return tuple(dict.fromkeys(filter(None, found)))
+    named = tuple(dict.fromkeys(filter(None, found)))
+    return named if len(named) <= MAX_PATHS else None

@@ -117,7 +117,7 @@ def paths_named(tool: str, given: Mapping[str, Any]) -> tuple[str, ...] | None:
                 return None
             words = words_of(command) if len(command) <= MAX_COMMAND_CHARACTERS else None
             paths = paths_in(words) if words else ()
-            return paths if all(map(_can_be_looked_up, paths)) else None
+            return paths if paths is not None and all(map(_can_be_looked_up, paths)) else None
     return ()
 
 
@@ -202,7 +202,7 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
     for rule in policy.deny:
         if rule.tool == "Bash" and matches_command(folded(rule.pattern), plain):
             return _denied(f"{rule.text} is denied here")
-    for path in paths_in(words):
+    for path in paths_in(words) or ():
         if (verdict := _named_in_command(policy, path, resolved[path])) is not None:
             return verdict
     why = "no rule allows that command"

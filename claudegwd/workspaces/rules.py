@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from claudegwd.workspaces.globs import matches_text, path_glob
+
 READING: Final = ("Read", "Grep", "Glob")
 WRITING: Final = ("Edit", "Write", "NotebookEdit")
 TOOLS: Final = (*READING, *WRITING, "Bash", "WebFetch", "WebSearch")
@@ -80,13 +82,13 @@ def matches_path(pattern: str, directory: str, path: str) -> bool:
     if not pattern:
         return below(directory, path)
     if pattern.startswith("//"):
-        return _globbed(pattern[1:]).fullmatch(path) is not None
+        return path_glob(pattern[1:]).matches(path)
     if not below(directory, path):
         return False
     relative = path[len(directory.rstrip("/")) + 1 :]
     anchored = "/" in pattern.rstrip("/")
     clean = pattern.removeprefix("./").strip("/")
-    return _globbed(clean if anchored else f"**/{clean}").fullmatch(relative) is not None
+    return path_glob(clean if anchored else f"**/{clean}").matches(relative)
 
 
 def forbids_path(pattern: str, directory: str, path: str) -> bool:
@@ -114,20 +116,6 @@ def granted(pattern: str) -> str | None:
     return "/".join(parts[:fixed]) or "/"
 
 
-def _globbed(pattern: str) -> re.Pattern[str]:
-    text, index = "", 0
-    while index < len(pattern):
-        if pattern.startswith("**/", index):
-            text, index = text + "(?:.*/)?", index + 3
-        elif pattern.startswith("**", index):
-            text, index = text + ".*", index + 2
-        elif pattern[index] in "*?":
-            text, index = text + ("[^/]*" if pattern[index] == "*" else "[^/]"), index + 1
-        else:
-            text, index = text + re.escape(pattern[index]), index + 1
-    return re.compile(f"{text}(?:/.*)?", re.DOTALL)
-
-
 def matches_command(pattern: str, words: Sequence[str]) -> bool:
     """Whether a pattern of `Bash(…)` means this one plain command, given as its words.
 
@@ -139,8 +127,7 @@ def matches_command(pattern: str, words: Sequence[str]) -> bool:
     text = shlex.join(words)
     if pattern.endswith(" *") and text == pattern[:-2]:
         return True
-    glob = ".*".join(re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(glob, text, re.DOTALL) is not None
+    return matches_text(pattern, text)
 
 
 def fixed_words(pattern: str) -> tuple[str, ...]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import shlex
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.workspaces.command import paths_in, words_of
+from claudegwd.workspaces.command import MAX_PATHS, MAX_WORDS, paths_in, words_of
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,14 @@ def test_an_address_is_no_path_outside() -> None:
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
 def test_every_word_may_be_a_path(words: list[str]) -> None:
     assert set(words) <= set(paths_in(words))
+
+
+def test_what_nobody_could_look_through_is_not_understood() -> None:
+    assert words_of("a " * MAX_WORDS) is not None
+    assert words_of("a " * (MAX_WORDS + 1)) is None
+    assert paths_in(("x", ",".join(f"a{number}" for number in range(MAX_PATHS - 2)))) is not None
+    assert paths_in(("x", ",".join(f"a{number}" for number in range(MAX_PATHS)))) is None
+    began = time.process_time()
+    assert words_of("a " * 50_000) is None
+    assert words_of("''" * 50_000) is not None
+    assert time.process_time() - began < 1
