@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +44,10 @@ SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
 # Where systemd looks for what the unit's LoadCredential= names.
 SYSTEM_CREDENTIAL: Final = Path("/etc/credstore/claudegwd.keys.json")
 
+# The tools of a workspace that change no file.
+HARMLESS_TOOLS: Final = frozenset({"Read", "Grep", "Glob", "WebFetch", "WebSearch"})
+MCP_PREFIX: Final = "mcp__"
+
 # sun_path holds 108 bytes on Linux, 104 on macOS and the BSDs, the closing NUL included: the smaller one, everywhere.
 MAX_SOCKET_PATH_BYTES: Final = 103
 
@@ -55,6 +59,11 @@ def ensure_home() -> None:
     """
     if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib's raises
         os.environ["HOME"] = "/"
+
+
+def workspace_writes(tools: Iterable[str], allow: Iterable[str]) -> bool:
+    """Whether anything in a workspace could change a file: what servers do is not known. `allow`: its rules' texts."""
+    return not HARMLESS_TOOLS.issuperset(tools) or any(rule.startswith(MCP_PREFIX) for rule in allow)
 
 
 def config_path(env: Mapping[str, str]) -> tuple[Path, bool]:

@@ -9,10 +9,9 @@ from typing import Any, Final
 from claudegwctl.service import systemd
 from claudegwctl.service.host import HIDDEN, Host
 from claudegwctl.service.steps import PutFile, Remove
+from claudegwd import contract
 
 NAME: Final = "workspaces.conf"
-# Those of the daemon that change no file; a workspace without `tools` has the first three.
-_NOT_WRITING: Final = frozenset({"Read", "Grep", "Glob", "WebFetch", "WebSearch"})
 # What ProtectHome= covers.
 _HOMES: Final = tuple(map(Path, ("/home", "/root", "/run/user")))
 _HEAD: Final = "# Written by `claudegwctl workspaces`; your own settings belong into `systemctl edit claudegwd`."
@@ -68,9 +67,8 @@ def _setting(path: Path, *, writing: bool) -> str:
 
 
 def writes(workspace: Mapping[str, Any]) -> bool:
-    """Whether anything in it could change a file."""
-    named = (*workspace.get("tools", ()), *(rule for rule in workspace.get("allow", ()) if rule.startswith("mcp__")))
-    return not _NOT_WRITING.issuperset(named)
+    """Whether anything in it could change a file; without `tools` it has those that only read."""
+    return contract.workspace_writes(workspace.get("tools", ()), workspace.get("allow", ()))
 
 
 def _is_below(path: Path, places: tuple[Path, ...]) -> bool:

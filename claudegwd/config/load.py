@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import grp
 import shutil
+import sys
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,9 +20,10 @@ from claudegwd.config.check import build, flatten
 from claudegwd.config.environment import ENVIRONMENT, FromEnvironment, Secrets, read_environment
 from claudegwd.config.machine import machine, workers_for
 from claudegwd.config.notify import words_of
+from claudegwd.config.places import OwnPlaces, check_places, files_named
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
-from claudegwd.config.workspaces import check_places, read_workspaces
+from claudegwd.config.workspaces import read_workspaces
 
 # A real configuration has some hundred bytes; this keeps /dev/zero or a log file from filling the memory.
 MAX_FILE_BYTES: Final = 1_048_576
@@ -83,15 +86,23 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     return Loaded(config, file, text is not None, sources, given.secrets, warnings)
 
 
-def _own_places(config: Config, file: Path, env: Mapping[str, str]) -> list[Path]:
+def _own_places(config: Config, file: Path, env: Mapping[str, str]) -> OwnPlaces:
     """Where the daemon keeps what nobody may see or change that works in a workspace."""
-    places = [
+    secret = [
         file, file.parent / "env.sh", contract.keys_path(env, file, config.keys.file), contract.state_directory(env),
         Path(env.get("CLAUDE_CONFIG_DIR") or f"{env.get('HOME', '~')}/.claude").expanduser(),
+        *(file.parent / Path(named).expanduser() for named in files_named(config)),
     ]  # fmt: skip
     with suppress(OSError):
-        places.append(contract.daemon_socket_path(env, config.control.socket))
-    return places
+        secret.append(contract.daemon_socket_path(env, config.control.socket))
+    if credentials := env.get("CREDENTIALS_DIRECTORY"):
+        secret.append(Path(credentials))
+    programs = [Path(sys.prefix), Path(contract.__file__).parent]
+    with suppress(ValueError):  # which is said elsewhere
+        programs += map(Path, words_of(config.notify.command)[:1])
+    if config.claude.binary != "auto":
+        programs.append(Path(config.claude.binary).expanduser())
+    return OwnPlaces(secret, [path for path in programs if path.is_absolute()], Path(tempfile.gettempdir()))
 
 
 def _origin(key: str, file: Path, given: FromEnvironment) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, get_type_hints
 
@@ -15,13 +14,10 @@ import msgspec
 
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import WorkspaceConfig
-from claudegwd.workspaces.rules import MCP, TOOLS, RuleError, below, granted, parse_rule
+from claudegwd.workspaces.rules import MCP, TOOLS, RuleError, granted, parse_rule
 
 # A letter first: "claude-sonnet-4@20250514" is a model of Vertex.
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-# Nobody works on these, and who could write there could do anything.
-_NEVER: Final = ("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin",
-                 "/sys", "/tmp", "/usr", "/var")  # fmt: skip  # noqa: S108 - compared
 
 
 def _described() -> Mapping[str, tuple[Any, str, object]]:
@@ -64,43 +60,6 @@ def read_workspaces(tables: object, file: str, errors: Errors) -> dict[str, Work
         if workspace is not None:
             found[name] = workspace
     return found
-
-
-def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, secret: Iterable[Path], errors: Errors) -> None:
-    """Refuse directories that are not there, and those that hold or are in `secret`, the daemon's own files."""
-    kept = [str(path.resolve()) for path in secret]
-    for name, workspace in workspaces.items():
-        try:
-            directory = Path(workspace.directory).expanduser().resolve(strict=True)
-            if not directory.is_dir():
-                raise NotADirectoryError
-        except (OSError, RuntimeError):
-            text = "names no directory: create it, or name another one that the daemon's user may enter"
-            errors.add(ConfigError(file, f"workspaces.{name}.directory", text))
-            continue
-        for place, key in [(str(directory), "directory"), *((path, "allow") for path in _opened(workspace))]:
-            if problem := _forbidden(place, kept, whole=key == "directory"):
-                errors.add(ConfigError(file, f"workspaces.{name}.{key}", problem))
-        if workspace.mcp and not Path(workspace.mcp).expanduser().is_file():
-            errors.add(
-                ConfigError(file, f"workspaces.{name}.mcp", "names no file: write it as for `claude --mcp-config`")
-            )
-
-
-def _opened(workspace: WorkspaceConfig) -> Iterable[str]:
-    for text in workspace.allow:
-        path = granted(parse_rule(text).pattern)
-        if path is not None:
-            yield str(Path(path).resolve())
-
-
-def _forbidden(place: str, kept: Iterable[str], *, whole: bool) -> str:
-    if whole and place in (*_NEVER, str(Path.home().resolve())):
-        return f"cannot be {place}: name the directory of one project"
-    for secret in kept:
-        if below(place, secret) or below(secret, place):
-            return f"opens {place}, where the daemon keeps files of its own ({secret}): name another directory"
-    return ""
 
 
 def _problems(table: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

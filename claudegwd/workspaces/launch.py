@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from claudegwd import contract
 from claudegwd.claude_cli import workspace_launch
 from claudegwd.claude_cli.launch import TOOL_SERVER
 from claudegwd.config.schema import WorkspaceConfig
@@ -99,7 +100,7 @@ def prepare(
 def _reach(workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path) -> dict[str, object]:
     read = [*_SYSTEM, str(binary.resolve()), *policy.outside("Read")]
     write = [str(home), *_DEVICES, *policy.outside("Edit")]
-    (write if policy.writes else read).append(policy.directory)
+    (write if contract.workspace_writes(workspace.tools, workspace.allow) else read).append(policy.directory)
     return {
         "confined": workspace.sandbox != "off",
         "required": workspace.sandbox == "required",

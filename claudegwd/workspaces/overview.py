@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from claudegwd import contract
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.workspaces.launch import policy_of
 from claudegwd.workspaces.plan import models_of
@@ -50,7 +51,7 @@ def _of_directory(workspace: WorkspaceConfig) -> str:
         return f"there is no directory {policy.directory}: create it"
     if not os.access(policy.directory, os.R_OK | os.X_OK):
         return f"{policy.directory} cannot be read by {_who()}: grant it (`setfacl -R -m u:USER:rX`)"
-    if policy.writes and not os.access(policy.directory, os.W_OK):
+    if contract.workspace_writes(workspace.tools, workspace.allow) and not os.access(policy.directory, os.W_OK):
         return f"{policy.directory} cannot be written to by {_who()}: grant it, or take the tools out that write"
     return ""
 

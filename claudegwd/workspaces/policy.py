@@ -65,11 +65,6 @@ class Policy:
     deny: tuple[Rule, ...] = ()
     asks: bool = False
 
-    @property
-    def writes(self) -> bool:
-        """Whether anything in it could change a file."""
-        return not self.tools <= {*READING, "WebFetch", "WebSearch"} or any(r.tool.startswith(MCP) for r in self.allow)
-
     def outside(self, *tools: str) -> tuple[str, ...]:
         """Directories outside of its own that rules for these tools open."""
         found = (granted(rule.pattern) for rule in self.allow if rule.tool in tools)

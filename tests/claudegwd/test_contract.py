@@ -108,3 +108,20 @@ def test_it_loads_nothing_heavy() -> None:
     code = "import sys, claudegwd.contract; print('platformdirs' in sys.modules, 'msgspec' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("tools", "allow", "writes"),
+    [
+        ((), (), False),
+        (("Read", "Grep", "Glob", "WebFetch", "WebSearch"), ("Read(//opt/**)",), False),
+        (("Read", "Bash"), (), True),
+        (("Edit",), (), True),
+        (("Read",), ("mcp__git",), True),
+        (("Read", "What comes later"), (), True),
+    ],
+)
+def test_whether_anything_in_a_workspace_could_write(
+    tools: tuple[str, ...], allow: tuple[str, ...], writes: bool
+) -> None:
+    assert contract.workspace_writes(tools, allow) is writes

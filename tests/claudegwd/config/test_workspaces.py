@@ -38,7 +38,7 @@ def test_the_defaults_only_read(repo: Path) -> None:
 
 
 def test_every_key_can_be_written(repo: Path) -> None:
-    (repo / "servers.json").write_text("{}")
+    (repo.parent / "servers.json").write_text("{}")
     text = """
 [workspaces.my-repo_2]
 directory = "DIR"
@@ -49,7 +49,7 @@ otherwise = "ask"
 models = ["sonnet", "opus"]
 clients = ["webui"]
 anonymous = true
-mcp = "DIR/servers.json"
+mcp = "DIR/../servers.json"
 instructions = true
 max_turns = 3
 max_usd = 0.5

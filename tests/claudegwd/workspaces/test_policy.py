@@ -286,12 +286,6 @@ def test_what_is_opened_outside() -> None:
     assert rules.outside("Edit") == ("/srv/out",)
 
 
-def test_whether_anything_could_write() -> None:
-    assert not policy(tools=("Read", "Grep", "Glob", "WebFetch")).writes
-    assert policy(tools=("Read", "Bash")).writes
-    assert policy(("mcp__git",), tools=("Read",)).writes
-
-
 OPERATORS = st.sampled_from(list(";&|<>$`\\\n(){}*?[~#!"))
 UNQUOTED = st.text(st.characters(codec="utf-8", exclude_characters="'\"\0"), max_size=20)
 

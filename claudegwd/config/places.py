@@ -1,0 +1,104 @@
+"""Where a workspace may lie: not where the daemon keeps what is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, get_args, get_type_hints
+
+from claudegwd import contract
+from claudegwd.config.problems import ConfigError, Errors
+from claudegwd.config.schema import Config, FilePath, Section, WorkspaceConfig
+from claudegwd.workspaces.rules import below, granted, parse_rule
+
+# Nobody works on these, and who could write there could do anything.
+_NEVER: Final = ("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin",
+                 "/sys", "/tmp", "/usr", "/var")  # fmt: skip  # noqa: S108 - compared
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPlaces:
+    """`secret`: nobody in a workspace sees what lies there or above; `programs`: run by the daemon, outside of any
+    sandbox, so nobody may write where they lie; `scratch`: below it each process has its own directory."""
+
+    secret: Sequence[Path]
+    programs: Sequence[Path]
+    scratch: Path
+
+
+def files_named(config: Config) -> Iterator[str]:
+    """All files that the sections name, but those of workspaces: secrets most of them, and what the daemon trusts."""
+    for name in config.__struct_fields__:
+        section = getattr(config, name)
+        if isinstance(section, Section):
+            for key, hint in get_type_hints(type(section), include_extras=True).items():
+                yield from filter(None, _paths(hint, getattr(section, key)))
+
+
+def _paths(hint: Any, value: Any) -> Sequence[str]:
+    if hint == FilePath:
+        return (value,)
+    return value if any(FilePath in get_args(each) for each in (hint, *get_args(hint))) else ()
+
+
+def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, own: OwnPlaces, errors: Errors) -> None:
+    """Refuse directories that are not there, and those that hold or are in the daemon's own places."""
+    for name, workspace in workspaces.items():
+        try:
+            directory = Path(workspace.directory).expanduser().resolve(strict=True)
+            if not directory.is_dir():
+                raise NotADirectoryError
+        except (OSError, RuntimeError):
+            text = "names no directory: create it, or name another one that the daemon's user may enter"
+            errors.add(ConfigError(file, f"workspaces.{name}.directory", text))
+            continue
+        writes = contract.workspace_writes(workspace.tools, workspace.allow)
+        opened = [(str(directory), writes, "directory"), *((*each, "allow") for each in _opened(workspace))]
+        for place, written, key in opened:
+            if problem := _forbidden(place, own, whole=key == "directory", written=written):
+                errors.add(ConfigError(file, f"workspaces.{name}.{key}", problem))
+        if problem := _of_servers(workspace, [place for place, written, _ in opened if written]):
+            errors.add(ConfigError(file, f"workspaces.{name}.mcp", problem))
+
+
+def _opened(workspace: WorkspaceConfig) -> Iterator[tuple[str, bool]]:
+    """What rules open outside of the directory, and whether to write."""
+    for rule in map(parse_rule, workspace.allow):
+        path = granted(rule.pattern)
+        if path is not None:
+            yield str(Path(path).resolve()), rule.tool != "Read"
+
+
+def _forbidden(place: str, own: OwnPlaces, *, whole: bool, written: bool) -> str:
+    if whole and place in (*_NEVER, str(Path.home().resolve())):
+        return f"cannot be {place}: name the directory of one project"
+    for secret in _resolved(own.secret):
+        if below(place, secret) or below(secret, place):
+            return f"opens {place}, where the daemon keeps files of its own ({secret}): name another directory"
+    if below(place, str(own.scratch.resolve())):
+        return f"opens {place}, where all processes have their scratch directories: name another directory"
+    for program in _resolved(own.programs) if written else ():
+        if below(place, program):
+            return (
+                f"opens {place}, where programs of the daemon's own lie ({program}), which could be changed there: "
+                "name another directory, or tools that only read"
+            )
+    return ""
+
+
+def _of_servers(workspace: WorkspaceConfig, written: Sequence[str]) -> str:
+    if not workspace.mcp:
+        return ""
+    path = Path(workspace.mcp).expanduser().resolve()
+    if not path.is_file():
+        return "names no file: write it as for `claude --mcp-config`"
+    if any(below(place, str(path)) for place in written):
+        return "names a file that Claude may write, and with it what is started: put it outside of the directory"
+    return ""
+
+
+def _resolved(paths: Sequence[Path]) -> Iterator[str]:
+    # A program is started by its own name: where a link lies counts as well as where it leads.
+    for path in paths:
+        yield from dict.fromkeys((str(path.parent.resolve() / path.name), str(path.resolve())))

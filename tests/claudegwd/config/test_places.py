@@ -1,0 +1,98 @@
+"""A workspace opens nothing of the daemon's own: not what is secret, nor what it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from claudegwd.config.load import load
+from claudegwd.config.places import OwnPlaces, check_places, files_named
+from claudegwd.config.problems import ConfigError, Errors
+from claudegwd.config.schema import Config, Section, WorkspaceConfig
+
+
+def load_with(tmp_path: Path, text: str, env: Mapping[str, str] | None = None, **more: object) -> Config:
+    home, repo = tmp_path / "home", tmp_path / "repo"
+    for path in (home / "state", repo / "deep"):
+        path.mkdir(parents=True, exist_ok=True)
+    rest = "".join(f"{key} = {value}\n" for key, value in more.items())
+    (home / "config.toml").write_text(f'{text}\n[workspaces.a]\ndirectory = "{repo}"\n{rest}')
+    places = {"HOME": str(home), "STATE_DIRECTORY": str(home / "state"), "CLAUDEGWD_SOCKET": str(home / "s")}
+    return load(home / "config.toml", {**places, **(env or {})}).config
+
+
+# All settings that name files, by their types; the value is the name, or a list of it.
+FILES = [
+    (section.removesuffix("Config").lower(), name, "tuple" in str(hint))
+    for section, kind in ((each.__name__, each) for each in Section.__subclasses__())
+    if section not in ("Config", "WorkspaceConfig")
+    for name, hint in get_type_hints(kind, include_extras=True).items()
+    if "x00" in str(hint) and (section, name) != ("ClaudeConfig", "binary")
+]
+
+
+def test_settings_that_name_files_are_found() -> None:
+    assert {("shared", "password_file", False), ("keys", "file", False), ("keys", "shell_files", True)} <= {*FILES}
+    assert list(files_named(Config())) == []
+
+
+@pytest.mark.parametrize(("section", "name", "several"), FILES)
+def test_no_file_that_a_setting_names_is_opened(tmp_path: Path, section: str, name: str, several: bool) -> None:
+    for file in ("secret", "deep/secret"):
+        path = f"{tmp_path}/repo/{file}"
+        value = f'["{path}"]' if several else f'"{path}"'
+        with pytest.raises(ConfigError, match="where the daemon keeps files of its own"):
+            load_with(tmp_path, f"[{section}]\n{name} = {value}")
+
+
+def test_neither_are_credentials_of_systemd(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="where the daemon keeps files of its own"):
+        load_with(tmp_path, "", {"CREDENTIALS_DIRECTORY": f"{tmp_path}/repo/deep"})
+
+
+WRITES = {"tools": '["Edit"]'}
+
+
+@pytest.mark.parametrize(
+    "text", ['[notify]\ncommand = "REPO/deep/tell-me"', '[claude]\nbinary = "REPO/claude"', '[claude]\nbinary = "LINK"']
+)
+def test_what_the_daemon_runs_is_not_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "repo" / "deep").mkdir(parents=True)
+    for program in ("deep/tell-me", "claude"):
+        (tmp_path / "repo" / program).touch(0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "repo" / "claude")
+    text = text.replace("REPO", f"{tmp_path}/repo").replace("LINK", f"{tmp_path}/link")
+    with pytest.raises(ConfigError, match="which could be changed there"):
+        load_with(tmp_path, text, **WRITES)
+    load_with(tmp_path, text)
+
+
+def test_nor_is_its_own_code(tmp_path: Path) -> None:
+    above = Path(sys.prefix).parent
+    for place in (Path(sys.prefix), above):
+        rule = f'["Edit(/{place}/**)"]'
+        with pytest.raises(ConfigError, match="which could be changed there"):
+            load_with(tmp_path, "", tools='["Edit"]', allow=rule)
+
+
+def test_the_scratch_directories_of_others_are_not_opened() -> None:
+    own, errors = OwnPlaces([], [], Path("/var/tmp/scratch")), Errors()
+    workspace = WorkspaceConfig(
+        directory="/usr/share", allow=("Read(//var/tmp/scratch/**)", "Read(//var/tmp/other/**)")
+    )
+    check_places({"a": workspace}, "config.toml", own, errors)
+    with pytest.raises(ConfigError, match="opens /var/tmp/scratch, where all processes have their scratch directories"):
+        errors.done()
+
+
+def test_the_servers_are_not_written_by_who_is_served(tmp_path: Path) -> None:
+    (tmp_path / "repo").mkdir()
+    servers = tmp_path / "repo" / "servers.json"
+    servers.write_text("{}")
+    with pytest.raises(ConfigError, match="put it outside of the directory"):
+        load_with(tmp_path, "", mcp=f'"{servers}"', **WRITES)
+    load_with(tmp_path, "", mcp=f'"{servers}"')
