@@ -50,6 +50,8 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/workers/pool/conversations.py": ("e2e/test_tools.py", "e2e/test_chat.py"),
     "claudegwd/workers/pool/roster.py": ("claudegwd/workers/pool/test_pool.py", "e2e/test_metrics.py"),
     "claudegwd/workers/question/running_request.py": ("e2e/test_running_requests.py",),
+    "claudegwd/workers/pool/sweep.py": ("claudegwd/workers/pool/test_pool.py", "e2e/test_streaming.py"),
+    "claudegwd/workers/pool/waiters.py": ("claudegwd/workers/pool/test_pool.py",),
     "claudegwd/workers/pool/spares.py": ("claudegwd/workers/pool/test_pool.py",),
     "claudegwd/workers/worker/worker.py": ("e2e/test_tools.py", "e2e/test_one_request.py"),
     # Parts of one thing, tested through it.

@@ -132,7 +132,7 @@ class Gateway:
         self.sharing: Sharing | None = None
         self.sockets: Counter[str] = Counter()  # WebSockets that are open, by owner
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
-        self.pool.on_waited = self.metrics.waited
+        self.pool.waiters.on_waited = self.metrics.waited
         self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())
         timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
         self.questions = Questions(self.pool, self.ring, timing, time.time)

@@ -49,7 +49,7 @@ def _whole(worker: Worker, plan: Plan, settings: dict[str, Any], key: str, *, sy
     env = {**settings["env"], EXTRA_BODY: whole_body(plan, system=system)}
     worker.set({**settings, "env": env}, key)
     reader = worker.ask(plan.turn(), commands.ask("."))
-    worker.settings = None  # a body of megabytes, and never the same again
+    worker.forget_settings()  # a body of megabytes
     return reader
 
 

@@ -14,17 +14,17 @@ from claudegwd.workers.pool.starts import Starts
 from claudegwd.workers.process.process import Launch
 from claudegwd.workers.process.scratch import remove
 from claudegwd.workers.worker.states import WorkerState
-from claudegwd.workers.worker.worker import Worker
+from claudegwd.workers.worker.worker import Worker, WorkerReports
 
 
 class Roster:
-    """`hire` starts a worker in the nursery of `open`. `on_hired` sets its callbacks; `on_gone` says it was reaped."""
+    """`hire` starts a worker in the nursery of `open`. `reports` are the worker's own; `on_gone` says it was reaped."""
 
     def __init__(
         self,
         launch: Callable[[], Launch],
         clock: Callable[[], float],
-        on_hired: Callable[[Worker], None],
+        reports: WorkerReports,
         on_gone: Callable[[Worker], None],
     ) -> None:
         self.starts = Starts()
@@ -33,7 +33,7 @@ class Roster:
         self.orphans = 0  # processes that had left others behind
         self._launch = launch
         self._clock = clock
-        self._on_hired = on_hired
+        self._reports = reports
         self._on_gone = on_gone
         self._workers: set[Worker] = set()
         self._warms_up = True  # spares do, until a CLI got stuck in it
@@ -62,8 +62,7 @@ class Roster:
             log_event(log, logging.WARNING, "a CLI process cannot be prepared", cause=error)
             raise CliError("cannot start a worker: its directory cannot be made; look at the disk of TMPDIR") from None
         warms_up = background and self._warms_up and launch.warms_up
-        worker = Worker(launch, self._clock, background=background, warms_up=warms_up)
-        self._on_hired(worker)
+        worker = Worker(launch, self._clock, self._reports, background=background, warms_up=warms_up)
         self._workers.add(worker)
         self._nursery.start_soon(self._own, worker)
         return worker

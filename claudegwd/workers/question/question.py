@@ -37,7 +37,7 @@ from claudegwd.translate.answer.outputs import has_token
 from claudegwd.translate.answer.turn import Failed, Finished, Output
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.carriers.carry import carry, credentials
-from claudegwd.workers.pool.pool import Lease
+from claudegwd.workers.pool.lease import Lease
 from claudegwd.workers.question.attempts import Attempts, error_of
 from claudegwd.workers.worker.output_channel import Batch, OutputReceiver
 from claudegwd.workers.worker.states import WorkerState
@@ -247,12 +247,12 @@ class Question:
         that falls silent: not for one that takes long, as long as there is any sign of it."""
         worker, timing = self._held().worker, self._questions.timing
         while True:
-            if not worker.has_acknowledged:
-                left = worker.acknowledge_within() - worker.silent_for()
+            if not worker.hearing.acknowledged:
+                left = worker.hearing.acknowledge_within() - worker.hearing.silent_for()
             else:
                 bound = timing.between_events if worker.hears_upstream else timing.first_event
-                left = bound - worker.silent_for()
-            if left <= 0 and not worker.has_acknowledged:
+                left = bound - worker.hearing.silent_for()
+            if left <= 0 and not worker.hearing.acknowledged:
                 raise WorkerLost("the CLI does not answer")
             if left <= 0:
                 return [self._lost(FailureKind.SILENT, "upstream")]

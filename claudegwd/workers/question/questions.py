@@ -16,7 +16,8 @@ from claudegwd.logs import log
 from claudegwd.redact import redact
 from claudegwd.translate.answer.turn import Failed
 from claudegwd.translate.request.plan import Plan
-from claudegwd.workers.pool.pool import BETWEEN_EVENTS_SECONDS, Pool
+from claudegwd.workers.pool.pool import Pool
+from claudegwd.workers.pool.sweep import BETWEEN_EVENTS_SECONDS
 from claudegwd.workers.question.attempts import Attempts
 from claudegwd.workers.question.question import Question
 

@@ -26,7 +26,7 @@ WAITS = (
     BoundedWait("fetch.Fetcher._get", "a host that takes an image's request", "FETCH_SECONDS", "none"),
     BoundedWait("fetch._read", "the next bytes of an image", "FETCH_SECONDS", "none"),
     BoundedWait(
-        "pool.Pool._given", "a worker, in the queue", "limits.queue_seconds", "one that dies gives its place back"
+        "waiters.Waiters._given", "a worker, in the queue", "limits.queue_seconds", "one that dies gives its place back"
     ),
     BoundedWait(
         "pool.Pool._until_settled",
@@ -44,7 +44,7 @@ WAITS = (
         "the worker is busy and not answering, which no sweep ends",
     ),
     BoundedWait(
-        "worker.Worker.append",
+        "held_conversation.HeldConversation.append",
         "the CLI to take a message of the history",
         "ACKNOWLEDGE_SECONDS, or START_SECONDS",
         "START_SECONDS: the same",

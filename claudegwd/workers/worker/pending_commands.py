@@ -13,7 +13,7 @@ class PendingCommands:
     """`send` takes the bytes of a command. Each command has an id, under which it is answered."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
-        self._send = send
+        self.send = send
         self._ids = count(1)
         self._open: dict[str, trio.Event] = {}
 
@@ -21,7 +21,7 @@ class PendingCommands:
         """Write a command; its id is returned."""
         ident = f"gw{next(self._ids)}"
         self._open[ident] = trio.Event()
-        self._send(make(ident, **arguments))
+        self.send(make(ident, **arguments))
         return ident
 
     def answered(self, body: e.CliResponseBody) -> None:

@@ -1,11 +1,15 @@
-"""One turn on a worker, from its question until the CLI has ended it on its side."""
+"""One turn on a worker, from its question until the CLI has ended it on its side: what it has said, and what must
+happen to the process because of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import trio
 
+from claudegwd.claude_cli import events as e
+from claudegwd.keys.failures import FailureKind
 from claudegwd.translate.answer.answer import Answer
-from claudegwd.translate.answer.outputs import After
+from claudegwd.translate.answer.outputs import After, Failed, Finished, Output
 from claudegwd.translate.answer.turn import Turn
 from claudegwd.workers.worker.output_channel import OutputSender
 from claudegwd.workers.worker.retry_block import RetryBlock
@@ -13,7 +17,8 @@ from claudegwd.workers.worker.retry_block import RetryBlock
 
 @dataclass(slots=True, eq=False)
 class RunningTurn:
-    """`kept`: entries of the transcript before the question, which stay when the turn is cut back.
+    """`whole`: the question is a whole request. `kept`: entries of the transcript before the question, which stay when
+    the turn is cut back.
 
     `settled` is set once the CLI's `result` has come, or never will. `abandoned`: nobody reads the rest. `cut_back`:
     the turn leaves nothing in the transcript that may stay. `last_use`: nor can it be cut back.
@@ -22,6 +27,7 @@ class RunningTurn:
     turn: Turn
     outputs: OutputSender
     retry_block: RetryBlock
+    whole: bool = False
     kept: int = 0
     last_use: bool = False
     answer: Answer = field(default_factory=Answer)
@@ -29,8 +35,54 @@ class RunningTurn:
     abandoned: bool = False
     cut_back: bool = False
 
+    def feed(self, event: e.AnyEvent) -> Sequence[Output]:
+        """Take what the CLI said; what it gives to the reader. Raises TurnError."""
+        new = self.turn.feed(event)
+        if new:
+            self.answer.add(new)
+        return new
+
+    def lost(self, kind: FailureKind) -> Sequence[Output]:
+        """End it as one whose process is gone."""
+        outputs = self.turn.lost(kind)
+        self.answer.add(outputs)
+        return outputs
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its terminal output was said."""
+        return self.answer.finished is not None or self.answer.failed is not None
+
+    @property
+    def waits_for_results(self) -> bool:
+        """Whether the CLI waits for results of the client's tools."""
+        finished = self.answer.finished
+        return finished is not None and finished.after is After.PARK and not self.whole
+
     @property
     def leaves_nothing(self) -> bool:
         """Whether the transcript has to go back to where it was before the question."""
         finished = self.answer.finished
         return self.cut_back or self.abandoned or finished is None or finished.after is not After.KEEP
+
+    def block_is_due(self, new: Sequence[Output]) -> bool:
+        """Whether the CLI has to be kept now from asking upstream again after this answer."""
+        if self.whole:  # from the start on, where the upstream does not tell what uses up the CLI's budget
+            return not (self.turn.counts_tokens or self.retry_block.is_up)
+        return self.retry_block.is_due(new, invites_another=self.turn.invites_another)
+
+    def cuts(self, event: e.AnyEvent) -> bool:
+        """Whether the answer ends here by our own doing: at a stop sequence that the upstream does not take."""
+        return isinstance(event, e.StreamEvent) and not isinstance(event.event, e.MessageDelta | e.MessageStop)
+
+    def asks_again(self, event: e.AnyEvent) -> bool:
+        """Whether the CLI, after the end, has asked its upstream by itself."""
+        return isinstance(event, e.StreamEvent) and isinstance(event.event, e.MessageStart)
+
+    def would_ask_again(self, last: Output, event: e.AnyEvent) -> bool:
+        """Whether the CLI, left alone, would now do that. After its `result` line it never does."""
+        if self.retry_block.is_up or self.abandoned or self.whole:
+            return False
+        if isinstance(last, Finished):
+            return last.after is After.KILL
+        return isinstance(last, Failed) and not isinstance(event, e.Result)

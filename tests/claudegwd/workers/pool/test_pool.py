@@ -252,8 +252,8 @@ async def test_one_that_has_begun_and_falls_silent_is_not_paid_twice(tmp_path: P
 async def test_a_cli_that_does_not_answer_is_not_the_upstreams_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hang: str
 ) -> None:
-    monkeypatch.setattr("claudegwd.workers.worker.worker.START_SECONDS", 1.0)
-    monkeypatch.setattr("claudegwd.workers.worker.worker.ACKNOWLEDGE_SECONDS", 0.5)
+    monkeypatch.setattr("claudegwd.workers.worker.hearing.START_SECONDS", 1.0)
+    monkeypatch.setattr("claudegwd.workers.worker.hearing.ACKNOWLEDGE_SECONDS", 0.5)
     async with shop(tmp_path, hang=hang, once=str(tmp_path / "once")) as at:
         question = await at.ask(plan("hello"))
         assert question.attempts.spent == {FailureKind.CLI: 1}
@@ -262,10 +262,10 @@ async def test_a_cli_that_does_not_answer_is_not_the_upstreams_fault(
 
 async def test_a_spare_that_hangs_in_its_start_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "claudegwd.workers.pool.pool.START_SECONDS", 5.0
+        "claudegwd.workers.pool.sweep.START_SECONDS", 5.0
     )  # a healthy one has to start in time, also on a busy machine
     monkeypatch.setattr("claudegwd.workers.pool.pool.OVERDUE_START_SECONDS", 0.1)
-    monkeypatch.setattr("claudegwd.workers.pool.pool.SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.1)
     async with shop(tmp_path, workers={"spares": 1}, hang="start", once=str(tmp_path / "once")) as at:
         with trio.fail_after(20):
             while not (tmp_path / "once").exists():
@@ -300,13 +300,13 @@ async def test_a_whole_answer_needs_nobody_to_read_along(tmp_path: Path) -> None
 async def test_a_stream_that_nobody_reads_has_a_bound_and_a_name_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claudegwd.workers.pool.pool.UNREAD_SECONDS", 2.5)
-    monkeypatch.setattr("claudegwd.workers.pool.pool.SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.UNREAD_SECONDS", 2.5)
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.1)
     async with shop(tmp_path, deltas=200_000) as at:
         question = at.questions.ask(plan("hello"), "req")
         await question.first()  # on a busy machine that takes its time
         monkeypatch.setattr(
-            "claudegwd.workers.pool.pool.BETWEEN_EVENTS_SECONDS", 1.0
+            "claudegwd.workers.pool.sweep.BETWEEN_EVENTS_SECONDS", 1.0
         )  # being unread is not being silent
         await at.until("busy", 0)
         with pytest.raises(GatewayError) as caught:
@@ -323,7 +323,7 @@ async def test_who_was_given_a_worker_that_died_keeps_its_place(tmp_path: Path) 
         with trio.fail_after(10):
             while not at.pool.queued:
                 await trio.sleep(0.005)
-        give, given = at.pool._given, []
+        give, given = at.pool.waiters._given, []
 
         async def given_a_dead_one(waiter: Any) -> None:
             """The worker ends between being given and its borrower waking up, the first time."""
@@ -333,7 +333,7 @@ async def test_who_was_given_a_worker_that_died_keeps_its_place(tmp_path: Path) 
                 waiter.lease.worker.close(now=True)
             await give(waiter)
 
-        at.pool._given = given_a_dead_one  # type: ignore[method-assign]
+        at.pool.waiters._given = given_a_dead_one  # type: ignore[method-assign]
         waiting_too = at.questions.ask(plan("third"), "req")
         await read_to_the_end(question)
         question.close()
@@ -463,8 +463,8 @@ async def test_what_was_just_parked_is_not_given_up_for_who_waits(
 async def test_a_start_in_the_background_gets_its_share_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claudegwd.workers.pool.pool.SWEEP_SECONDS", 0.05)
-    monkeypatch.setattr("claudegwd.workers.pool.pool.BACKGROUND_SECONDS", 1000.0)
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.BACKGROUND_SECONDS", 1000.0)
 
     def policy() -> int | None:
         pids = [row["pid"] for row in at.pool.describe() if row["state"] == "starting"]
@@ -474,7 +474,7 @@ async def test_a_start_in_the_background_gets_its_share_in_the_end(
         with trio.fail_after(20):
             while policy() in (None, os.SCHED_OTHER):
                 await trio.sleep(0.005)
-            monkeypatch.setattr("claudegwd.workers.pool.pool.BACKGROUND_SECONDS", 0.0)
+            monkeypatch.setattr("claudegwd.workers.pool.sweep.BACKGROUND_SECONDS", 0.0)
             while policy() != os.SCHED_OTHER:
                 await trio.sleep(0.005)
 

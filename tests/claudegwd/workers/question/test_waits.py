@@ -16,8 +16,8 @@ PRIMITIVES = {"wait", "receive", "sleep", "send", "send_all", "receive_some"}
 # The daemon's own: a request never waits in them.
 TASKS = {
     "abilities._ask",
-    "pool.Pool._serve_waiters",
-    "pool.Pool._sweep",
+    "waiters.Waiters.serve",
+    "sweep.Sweep.run",
     "process.CliProcess._pump",
     "process.CliProcess._write",
     "process.CliProcess._end_when_asked",
@@ -64,10 +64,10 @@ def test_every_bound_exists() -> None:
 
 
 def test_no_sweep_is_less_patient_than_the_wait_that_it_could_end() -> None:
-    from claudegwd.workers.pool import pool
+    from claudegwd.workers.pool import pool, sweep
     from claudegwd.workers.question import questions
     from claudegwd.workers.worker import states
 
-    assert questions.FIRST_EVENT_SECONDS <= pool.BETWEEN_EVENTS_SECONDS
-    assert states.ACKNOWLEDGE_SECONDS <= states.START_SECONDS <= pool.BETWEEN_EVENTS_SECONDS
+    assert questions.FIRST_EVENT_SECONDS <= sweep.BETWEEN_EVENTS_SECONDS
+    assert states.ACKNOWLEDGE_SECONDS <= states.START_SECONDS <= sweep.BETWEEN_EVENTS_SECONDS
     assert pool.SETTLING_SECONDS < states.SETTLE_SECONDS

@@ -1,7 +1,9 @@
 """What a turn leaves in the transcript."""
 
+import msgspec
 import pytest
 
+from claudegwd.claude_cli import events as e
 from claudegwd.keys.failures import FailureKind
 from claudegwd.translate.answer.outputs import After, Failed, Finished, Output, TokenCount
 from claudegwd.translate.answer.turn import Turn
@@ -28,3 +30,42 @@ def test_only_an_answer_that_may_stay_is_left(end: Output | None, nothing: bool)
         now.abandoned = now.cut_back = False
         setattr(now, name, True)
         assert now.leaves_nothing
+
+
+RESULT = msgspec.convert({"type": "result", "subtype": "error"}, e.Result)
+STOP = e.StreamEvent(event=e.MessageStop())
+ENDED = Finished("length", TokenCount(), After.KILL)
+FAILED = Failed(FailureKind.RATE_LIMIT, 429, None, None)
+
+
+@pytest.mark.parametrize(
+    ("last", "event", "asks"),
+    [
+        (ENDED, STOP, True),
+        (Finished("stop", TokenCount(), After.KEEP), STOP, False),
+        (Finished("tool_calls", TokenCount(), After.PARK), STOP, False),
+        (FAILED, STOP, True),
+        (FAILED, RESULT, False),
+    ],
+)
+def test_what_the_cli_would_do_next_is_known_by_how_the_answer_ends(
+    last: Output, event: e.AnyEvent, asks: bool
+) -> None:
+    now = RunningTurn(Turn(ToolSet()), open_output_channel()[0], RetryBlock(None))
+    assert now.would_ask_again(last, event) is asks
+    for name in ("abandoned", "whole"):
+        now.abandoned = now.whole = False
+        setattr(now, name, True)
+        assert not now.would_ask_again(last, event)
+    now.abandoned = now.whole = False
+    now.retry_block.is_up = True
+    assert not now.would_ask_again(last, event)
+
+
+def test_a_whole_request_has_its_block_up_at_once() -> None:
+    now = RunningTurn(Turn(ToolSet()), open_output_channel()[0], RetryBlock(None), whole=True)
+    assert now.block_is_due([])
+    now.retry_block.is_up = True
+    assert not now.block_is_due([])
+    now.whole, now.retry_block.is_up = False, False
+    assert not now.block_is_due([])

@@ -1,0 +1,86 @@
+"""The sweep: what time alone brings to workers, looked at once a second for all of them."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import trio
+
+from claudegwd.config.schema import WorkersConfig
+from claudegwd.keys.failures import FailureKind
+from claudegwd.workers.pool.lease import Lease
+from claudegwd.workers.pool.memory import is_short
+from claudegwd.workers.pool.roster import Roster
+from claudegwd.workers.worker.states import SETTLE_SECONDS, START_SECONDS, WorkerState
+from claudegwd.workers.worker.worker import Worker
+
+# The longest silence that is taken for work once the upstream has begun to answer: a model may think for minutes
+# without showing it, and the CLI keeps the upstream's pings to itself.
+BETWEEN_EVENTS_SECONDS: Final = 300.0
+
+# How long a CLI may be kept waiting by a client that does not read its answer.
+UNREAD_SECONDS: Final = 180.0
+
+# A process that nobody waits for starts in the background. On a busy machine that may be for ever, so after this it
+# gets its share.
+BACKGROUND_SECONDS: Final = 2.0
+
+SWEEP_SECONDS: Final = 1.0  # how often idle times, silences and memory are looked at
+ALIVE_SECONDS: Final = 10.0  # a sweep that is so late is stuck
+
+
+class Sweep:
+    """`leases` is the pool's own table; `swept` is called after each round, when there may be room for others."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        leases: Mapping[Worker, Lease],
+        config: Callable[[], WorkersConfig],
+        clock: Callable[[], float],
+        swept: Callable[[], None],
+    ) -> None:
+        self._roster = roster
+        self._leases = leases
+        self._config = config
+        self._clock = clock
+        self._swept = swept
+        self._at = clock()
+
+    def is_alive(self) -> bool:
+        """For the watchdog: whether it still goes round (it is looked at from the same event loop)."""
+        return self._clock() - self._at < ALIVE_SECONDS
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await trio.sleep(SWEEP_SECONDS)
+            self._at = self._clock()
+            self._roster.end_stuck_warm_ups()
+            self._roster.look_after_starts(background=BACKGROUND_SECONDS, most=START_SECONDS)
+            self._end_unused()
+            self._end_late()
+            self._swept()
+            while self._roster.living() > self._config().max and self._roster.give_up_one():
+                pass
+            if is_short():
+                self._roster.give_up_one()
+
+    def _end_unused(self) -> None:
+        config = self._config()
+        bounds = {WorkerState.IDLE: config.idle_seconds, WorkerState.PARKED: config.parked_seconds}
+        for worker in self._roster:
+            stuck = worker.state is WorkerState.SETTLING and worker.hearing.silent_for() > SETTLE_SECONDS
+            if stuck or self._at - worker.used_at > bounds.get(worker.state, math.inf):
+                worker.close(now=stuck or worker.state is WorkerState.PARKED)
+
+    def _end_late(self) -> None:
+        for worker, lease in list(self._leases.items()):
+            if not worker.is_answering:
+                continue
+            if worker.hearing.unread_for() > UNREAD_SECONDS:
+                worker.time_out(FailureKind.UNREAD)
+            elif self._at > lease.until or worker.hearing.silent_for() > BETWEEN_EVENTS_SECONDS:
+                worker.time_out()
+            else:
+                worker.tell_silence()

@@ -1,0 +1,89 @@
+"""What the CLI holds of a conversation, and the commands that change it: append, cut back, clear."""
+
+import msgspec
+import trio
+
+from claudegwd.claude_cli import commands
+from claudegwd.claude_cli import events as e
+from claudegwd.workers.carriers.transcript import Transcript
+from claudegwd.workers.worker.pending_commands import PendingCommands
+
+
+class _Rewound(msgspec.Struct):
+    rewound: bool = False
+
+
+class HeldConversation:
+    """`transcript` says what is held. Each of the methods that wait is over when the CLI has done it, or is gone."""
+
+    def __init__(self, pending: PendingCommands) -> None:
+        self.transcript = Transcript()
+        self._pending = pending
+        self._appended: trio.Event | None = None
+        self._clears = 0  # written and not acknowledged
+        self._cut_id = ""
+        self._cut_to = 0
+        self._cost = 0.0  # what the CLI says this conversation has cost in all
+
+    async def append(self, lines: bytes) -> None:
+        """Write lines of which the last appends a user message, and wait for the acknowledgement.
+
+        Without the wait the next assistant message would overtake it (observed).
+        """
+        self._appended = trio.Event()
+        self._pending.send(lines)
+        await self._appended.wait()
+        self._appended = None
+
+    def clear(self) -> None:
+        """Let the CLI begin a new conversation: its budget for this one is spent."""
+        self._clears += 1
+        self._pending.send(commands.clear())
+
+    def cut(self, held: int) -> None:
+        """Cut the transcript to its first `held` entries, the next of which has a uuid. `is_cut` tells of the end."""
+        self._cut_to = held
+        target, last = self.transcript.uuids[held] or "", self.transcript.last_uuid
+        self._cut_id = self._pending.command(commands.rewind, target=target, last=last)
+
+    async def until_cut(self) -> None:
+        await self._pending.answer(self._cut_id)
+
+    def is_cut(self, body: e.CliResponseBody) -> bool | None:
+        """Whether the CLI has gone back, by this answer; None if it is one to another command."""
+        if body.request_id != self._cut_id:
+            return None
+        if not _rewound(body.response):
+            return False
+        self.transcript.cut(self._cut_to)
+        return True
+
+    def acknowledges(self, result: e.Result) -> bool:
+        """Whether this `result` ends no turn, but tells that lines were appended or the conversation was cleared."""
+        if result.num_turns or result.is_error:
+            return False
+        if self._appended is not None:
+            self._appended.set()
+        elif self._clears:
+            self._clears -= 1
+        else:
+            return False
+        return True
+
+    def new_cost(self, total: float) -> float:
+        """Dollars since the last `result`. The CLI's sum begins anew with a cleared conversation."""
+        new, self._cost = total - self._cost if total >= self._cost else total, total
+        return new
+
+    def let_go(self) -> None:
+        """The process is gone."""
+        if self._appended is not None:
+            self._appended.set()
+
+
+def _rewound(answer: msgspec.Raw) -> bool:
+    """Whether the CLI says that it has gone back."""
+    try:
+        return msgspec.json.decode(answer, type=_Rewound).rewound
+    except msgspec.ValidationError:
+        return False

@@ -1,0 +1,34 @@
+"""The settings that a CLI was last told, credentials included. Pure."""
+
+from typing import Any
+
+from claudegwd.claude_cli import commands
+from claudegwd.workers.worker.pending_commands import PendingCommands
+from claudegwd.workers.worker.retry_block import SETTINGS
+
+
+class WrittenSettings:
+    """`values` is None where they have to be written again before the next question. `key`: the name of the upstream
+    key in them."""
+
+    def __init__(self, pending: PendingCommands) -> None:
+        self.values: dict[str, Any] | None = None
+        self.key: str | None = None
+        self._pending = pending
+        self._id = ""
+
+    def write(self, values: dict[str, Any], key: str | None) -> None:
+        """Write them, unless they are what was last written."""
+        if values != self.values:
+            self._id = self._pending.command(commands.settings, values=values)
+            self.values = values
+        self.key = key
+
+    def write_retry_block(self) -> None:
+        """Take the upstream's address from the CLI."""
+        self._pending.command(commands.settings, values=SETTINGS)
+        self.values = None
+
+    def are_answered_by(self, request_id: str) -> bool:
+        """Whether this is the CLI's answer to the last ones."""
+        return request_id == self._id
