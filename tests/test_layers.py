@@ -117,7 +117,7 @@ ROWS = (
     Row("workers", ("claudegwd.workers",), (*PURE, *BASE, "claudegwd.demo"), WEB),
     Row("the store", ("claudegwd.store",), (*PURE, *BASE, *NOTICES), WEB),
     Row("workspaces", ("claudegwd.workspaces",), (*PURE, *BASE, "claudegwd.workers"), WEB),
-    Row("what machines share", ("claudegwd.shared",), (*PURE, *BASE, "claudegwd.store"), WEB),
+    Row("what machines share", ("claudegwd.shared",), (*PURE, *BASE, *NOTICES, "claudegwd.store"), WEB),
     Row("keys in files", ("claudegwd.keys",), (*RING, *BASE), WEB),
     Row("fetching", ("claudegwd.fetching",), ("claudegwd.openai_api",), WEB),
     Row("what people are told of", NOTICES, (*RING, "claudegwd.limits", "claudegwd.openai_api"), WORLD, pure=True),

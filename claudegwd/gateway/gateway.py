@@ -157,7 +157,7 @@ class Gateway:
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending, self.approvals)
-        parts = Parts(self.ring, self.clients, self.responses, partial(described, self))
+        parts = Parts(self.ring, self.clients, self.responses, self.notifications, partial(described, self))
         self.sharing = await Sharing.open(self._loaded, self.env, socket.gethostname(), parts)
         try:
             async with trio.open_nursery() as nursery:

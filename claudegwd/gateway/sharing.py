@@ -12,10 +12,12 @@ from claudegwd.config.problems import ConfigError
 from claudegwd.config.shared import read_place
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.ring import KeyRing
+from claudegwd.notify.notifications import Notifications
 from claudegwd.shared.clients import SharedClients
 from claudegwd.shared.key_states import SharedKeyStates
 from claudegwd.shared.limits import SharedLimits
 from claudegwd.shared.machines import SharedMachines
+from claudegwd.shared.notices import SharedNotices
 from claudegwd.shared.responses import SharedResponses
 from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.spending import SharedSpending
@@ -43,6 +45,7 @@ class Parts:
     ring: KeyRing
     clients: ClientKeys
     responses: KeptResponses
+    notifications: Notifications
     describe: Callable[[], Mapping[str, Any]]
 
 
@@ -55,6 +58,7 @@ class Sharing:
         self.key_states = SharedKeyStates(store, parts.ring)
         self.machines = SharedMachines(store, parts.describe)
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
+        parts.notifications.claim = SharedNotices(store).claim
         self.clients, self.responses = None, None
         if store.seal is not None:
             self.clients = SharedClients(store, parts.clients, store.seal)

@@ -35,7 +35,8 @@ class Notice:
     """`time` and `until` are seconds since the epoch; `until`: when it is over by itself, where that is known.
 
     `part`: which window or budget of the subject it is about. `once_until`: before then it is the same thing still, and
-    not told again. `every`: told each time, for somebody waits.
+    not told again. `every`: told each time, for somebody waits. `everywhere`: it is the same thing on each machine that
+    shares keys and clients with this one, and one of them is to tell it.
     """
 
     event: NoticeEvent
@@ -46,6 +47,7 @@ class Notice:
     part: str = ""
     once_until: float = 0.0
     every: bool = False
+    everywhere: bool = False
 
     def body(self, host: str) -> bytes:
         """The JSON that goes out."""
@@ -72,15 +74,15 @@ def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
     once_until = until + SPENT_AGAIN_SECONDS if spent and until else 0.0
     if news.after is KeyState.INVALID:
         text = f"the upstream refuses the key {name}: replace it (`claudegwctl keys add {name} --replace`), or test it"
-        yield Notice(NoticeEvent.KEY_INVALID, now, name, text)
+        yield Notice(NoticeEvent.KEY_INVALID, now, name, text, everywhere=True)
     elif spent:
         text = f"the credit of the key {name} is spent: pay, or add another key"
-        yield Notice(NoticeEvent.KEY_EXHAUSTED, now, name, text, until, once_until=once_until)
+        yield Notice(NoticeEvent.KEY_EXHAUSTED, now, name, text, until, once_until=once_until, everywhere=True)
     if news.last:
         state = news.after.value if news.after else "removed"
         text = f"no upstream key can be used any more: the last one, {name}, is {state}"
         text, back = f"{text}{_back(news.soonest)}", news.soonest
-        yield Notice(NoticeEvent.KEYS_GONE, now, name, text, back, once_until=once_until)
+        yield Notice(NoticeEvent.KEYS_GONE, now, name, text, back, once_until=once_until, everywhere=True)
 
 
 def of_login(name: str, now: float) -> Notice:
@@ -95,13 +97,14 @@ def of_window(key: str, window: str, used: float, resets: float | None, now: flo
     text = f"{used:.0%} of the limit {window} of {whose} is used"
     if resets is not None:
         text += f"; it resets {moment(resets)}"
-    return Notice(NoticeEvent.WINDOW_FULL, now, key, text, resets, part=window, once_until=resets or 0.0)
+    once_until, everywhere = resets or 0.0, key != ENVIRONMENT  # each machine has its own login
+    return Notice(NoticeEvent.WINDOW_FULL, now, key, text, resets, window, once_until, everywhere=everywhere)
 
 
 def of_budget(client: str, budget: Budget, reset: float, now: float) -> Notice:
     """A client's budget is used up, and its requests are refused."""
     text = f"the budget of {budget} of the client {client} is used up; it resets {moment(reset)}"
-    return Notice(NoticeEvent.BUDGET_REACHED, now, client, text, reset, part=str(budget), once_until=reset)
+    return Notice(NoticeEvent.BUDGET_REACHED, now, client, text, reset, str(budget), reset, everywhere=True)
 
 
 def of_cli(now: float) -> Notice:

@@ -104,6 +104,10 @@ class Notifications:
         self._host = host
         self._command = Target("command")
         self._url = Target("url", RETRY_SECONDS)
+        # Whether it is for this machine to tell what is the same on several; None: there are no others.
+        self.claim: Callable[[Notice], Awaitable[bool]] | None = None
+        self._unclaimed: deque[Notice] = deque(maxlen=QUEUE_MAX)
+        self._asked = trio.Event()
         self._repeats = Repeats()
         self._unwritten: set[Place] = set()
         self._noted = trio.Event()
@@ -123,10 +127,16 @@ class Notifications:
 
     def tell(self, notice: Notice) -> None:
         """Tell it, unless that was told already. Never waits."""
-        targets = self._configured()
-        if not targets or not (notice.every or self._is_new(notice)):
+        if not self._configured() or not (notice.every or self._is_new(notice)):
             return
-        for target in targets:
+        if notice.everywhere and self.claim is not None:
+            self._unclaimed.append(notice)
+            self._asked.set()
+        else:
+            self._put(notice)
+
+    def _put(self, notice: Notice) -> None:
+        for target in self._configured():
             target.put(notice.body(self._host))
 
     def _is_new(self, notice: Notice) -> bool:
@@ -159,15 +169,30 @@ class Notifications:
                 patience.deadline = trio.current_time() + LAST_SECONDS
                 stopping.set()
                 self._noted.set()
-                for target in (self._command, self._url):
-                    target.wake()
+                self._asked.set()
 
     async def _deliver(self, stopping: trio.Event, patience: trio.CancelScope) -> None:
+        claimed = trio.Event()  # nothing more comes
         with patience:
             async with trio.open_nursery() as nursery:
                 for target in (self._command, self._url):
-                    nursery.start_soon(target.run, stopping)
+                    nursery.start_soon(target.run, claimed)
                 nursery.start_soon(self._keep_told, stopping)
+                nursery.start_soon(self._claim_all, stopping, claimed)
+
+    async def _claim_all(self, stopping: trio.Event, claimed: trio.Event) -> None:
+        while True:
+            self._asked = trio.Event()
+            while self._unclaimed:
+                notice = self._unclaimed.popleft()
+                if self.claim is None or await self.claim(notice):
+                    self._put(notice)
+            if stopping.is_set():
+                break
+            await self._asked.wait()
+        claimed.set()
+        for target in (self._command, self._url):
+            target.wake()
 
     async def _keep_told(self, stopping: trio.Event) -> None:
         while True:

@@ -11,6 +11,7 @@ from claudegwd.gateway.sharing import Parts, Sharing, both
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.meter import Limits
+from claudegwd.notify.notifications import Notifications
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import Database
 from claudegwd.store.responses import KeptResponses
@@ -47,4 +48,5 @@ def test_the_servers_parser_is_loaded_only_with_a_connection() -> None:
 
 async def parts() -> Parts:
     clients = await ClientKeys.load(Database(None), Limits())
-    return Parts(KeyRing((), cooldown_seconds=60), clients, KeptResponses(), dict)
+    notifications = Notifications(Database(None), {}, "host")
+    return Parts(KeyRing((), cooldown_seconds=60), clients, KeptResponses(), notifications, dict)

@@ -1,0 +1,33 @@
+"""Who tells people what is the same on all machines: the one that asks first."""
+
+import hashlib
+from typing import Final
+
+from claudegwd.notify.notice import Notice
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.store import SharedStore
+
+# What two machines notice within so long is one thing. What is over at a known time is one thing until then.
+SAME_SECONDS: Final = 60.0
+
+
+class SharedNotices:
+    """Asks the store, which knows who has told what."""
+
+    def __init__(self, store: SharedStore) -> None:
+        self._store = store
+
+    async def claim(self, notice: Notice) -> bool:
+        """Whether this machine is to tell it: no other has. While the store is away: better twice than never."""
+        seconds = max(SAME_SECONDS, notice.once_until - notice.time)
+        words = ("SET", self._key(notice), self._store.name, "NX", "GET", "PX", int(seconds * 1000))
+        try:
+            by = await self._store.call(*words)
+        except StoreAwayError:
+            return True
+        # What this machine has told, it knows by itself not to tell again.
+        return by is None or bool(by == self._store.name.encode())
+
+    def _key(self, notice: Notice) -> str:
+        place = "\0".join((notice.event.value, notice.subject, notice.part))
+        return self._store.key("told", hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest())
