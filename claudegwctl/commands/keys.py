@@ -183,7 +183,7 @@ def _cause(result: dict[str, Any]) -> str:
     """Why a test failed, and until when where the upstream limits the key."""
     until = result.get("until")
     back = "" if until is None else f", until {time.strftime('%Y-%m-%d %H:%M', time.localtime(until))}"
-    return f"{result.get('error') or 'no answer'}{back}"
+    return f"{(result.get('error') or 'no answer').rstrip('.')}{back}"
 
 
 def duration_of(result: dict[str, Any]) -> str:

@@ -87,6 +87,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"{left_out} more rows: ask for a shorter time, or add up by less"
     if used := [f"{total[name]:,} {what}" for name, what in _TOOLS.items() if total.get(name)]:
         yield f"tools of the upstream's: {', '.join(used)}"
+    if total["cost_usd"] is not None:
+        yield "costs are the Claude Code CLI's own estimate"
     if without := total.get("without_cost"):
         yield f"{without} answer{'' if without == 1 else 's'} without a cost: the CLI told none"
 

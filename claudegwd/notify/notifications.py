@@ -116,7 +116,7 @@ class Notifications:
         """Where notices go from now on; those that wait go there as well."""
         words = words_of(config.command)
         self._command.send = partial(run_command, words, self._env) if words else None
-        self._url.send = partial(post, config.url) if config.url else None
+        self._url.send = partial(post, config.url, env=self._env) if config.url else None
 
     async def load(self) -> None:
         """Take up what an earlier run has told."""

@@ -3,13 +3,15 @@
 import os
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import h11
 import trio
 
 from claudegwd.notify.errors import DeliveryError, TryAgainError
+from claudegwd.notify.tunnel import open_through, proxy_of
 
 # Name, connection, TLS and answer together.
 POST_SECONDS: Final = 10.0
@@ -18,11 +20,11 @@ READ_BYTES: Final = 4096
 _AGAIN: Final = frozenset({408, 425, 429})
 
 
-async def post(url: str, body: bytes, context: ssl.SSLContext | None = None) -> None:
-    """Send it; any 2xx is well. Raises DeliveryError. `url` as check_notify lets it pass."""
+async def post(url: str, body: bytes, env: Mapping[str, str], context: ssl.SSLContext | None = None) -> None:
+    """Send it; any 2xx is well. Raises DeliveryError. `url` as check_notify lets it pass; `env` may name a proxy."""
     try:
         with trio.fail_after(POST_SECONDS):
-            status = await _status(url, body, context)
+            status = await _status(url, body, env, context)
     except trio.TooSlowError:
         raise TryAgainError(f"its server did not answer within {POST_SECONDS:g} s") from None
     except (OSError, trio.BrokenResourceError, h11.ProtocolError) as error:
@@ -33,15 +35,31 @@ async def post(url: str, body: bytes, context: ssl.SSLContext | None = None) -> 
         raise kind(f"its server answered {status}{where}")
 
 
-async def _status(url: str, body: bytes, context: ssl.SSLContext | None) -> int:
-    parts = urlsplit(url)
+async def _open(parts: SplitResult, env: Mapping[str, str], context: ssl.SSLContext | None) -> trio.abc.Stream:
     host = parts.hostname or ""
-    secure = parts.scheme == "https"
-    stream: trio.abc.Stream = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
-    if secure:
-        if context is None:  # reading all the certificates takes a while
-            context = await trio.to_thread.run_sync(ssl.create_default_context)
-        stream = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+    if parts.scheme != "https":
+        return await trio.open_tcp_stream(host, parts.port or 80)
+    if context is None:  # reading all the certificates takes a while
+        context = await trio.to_thread.run_sync(_context, env)
+    port, proxy = parts.port or 443, proxy_of(host, env)
+    stream: trio.abc.Stream
+    if proxy is None:
+        stream = await trio.open_tcp_stream(host, port)
+    else:
+        stream = await open_through(proxy, host, port, context)
+    return trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+
+
+def _context(env: Mapping[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if extra := env.get("NODE_EXTRA_CA_CERTS"):  # what is set for the CLI: a proxy's own authority
+        context.load_verify_locations(extra)
+    return context
+
+
+async def _status(url: str, body: bytes, env: Mapping[str, str], context: ssl.SSLContext | None) -> int:
+    parts = urlsplit(url)
+    stream = await _open(parts, env, context)
     connection = h11.Connection(h11.CLIENT)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     request = h11.Request(

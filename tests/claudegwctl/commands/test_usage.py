@@ -20,7 +20,7 @@ def used(gateway: SmallGateway) -> None:
 
 
 async def test_for_people(socket: Path) -> None:
-    heads, nobody, laptop, total, tools, note = (await ctl(socket, "usage")).out.splitlines()
+    heads, nobody, laptop, total, tools, estimate, note = (await ctl(socket, "usage")).out.splitlines()
     assert heads.split() == [
         "CLIENT", "REQUESTS", "ERRORS", "PROMPT", "COMPLETION", "CACHED", "WRITTEN", "FIRST", "TOKEN", "COST",
     ]  # fmt: skip
@@ -28,6 +28,7 @@ async def test_for_people(socket: Path) -> None:
     assert laptop.split() == ["laptop", "2", "0", "12,345", "20", "40", "10", "1,300", "ms", "$0.0105"]
     assert total.split() == ["total", "3", "1", "12,352", "20", "40", "10", "1,300", "ms", "$0.0105"]
     assert tools == "tools of the upstream's: 3 web searches"
+    assert estimate == "costs are the Claude Code CLI's own estimate"
     assert note == "1 answer without a cost: the CLI told none"
     assert len({len(line) for line in (heads, nobody, laptop, total)}) == 1, "numbers end where their heads end"
 
@@ -46,7 +47,9 @@ async def test_for_programs_and_for_spreadsheets(socket: Path) -> None:
 async def test_by_what_answered_and_what_is_missing(socket: Path, gateway: SmallGateway) -> None:
     gateway.ledger.note(Line(minute_of(time.time()), "laptop", "", "", "", "/v1/completions", "", 404), Sums(1))
     gateway.ledger.lost = 1234
-    lost, heads, *rows = (await ctl(socket, "usage", "--by", "route,how,answered")).out.splitlines()
+    lost, heads, *rows, _total, _tools, _estimate, _note = (
+        await ctl(socket, "usage", "--by", "route,how,answered")
+    ).out.splitlines()
     assert lost.startswith("1,234 requests were never written down")
     assert heads.split()[:3] == ["ROUTE", "HOW", "ANSWERED"]
     assert rows[0].split()[:6] == ["/v1/completions", "(not", "known)", "(no", "answer)", "1"]

@@ -49,7 +49,7 @@ async def serving(answer: bytes | None, tls: ssl.SSLContext | None = None) -> As
 
 async def test_one_post_of_json() -> None:
     async with serving(NO_CONTENT) as (port, got):
-        await post(f"http://127.0.0.1:{port}/a/b?token=c#d", BODY)
+        await post(f"http://127.0.0.1:{port}/a/b?token=c#d", BODY, {})
     head, body = got[0].split(b"\r\n\r\n")
     assert head.startswith(b"POST /a/b?token=c HTTP/1.1\r\n")
     assert f"\r\nhost: 127.0.0.1:{port}\r\n".encode() in head.lower()
@@ -71,7 +71,7 @@ async def test_one_post_of_json() -> None:
 async def test_why_it_failed(answer: bytes, *, again: bool, says: str) -> None:
     async with serving(answer) as (port, _):
         with pytest.raises(DeliveryError) as failed:
-            await post(f"http://127.0.0.1:{port}/secret", BODY)
+            await post(f"http://127.0.0.1:{port}/secret", BODY, {})
     assert isinstance(failed.value, TryAgainError) == again
     assert says in str(failed.value)
     assert "secret" not in str(failed.value)
@@ -81,30 +81,32 @@ async def test_nobody_there() -> None:
     async with serving(NO_CONTENT) as (port, _):
         pass
     with pytest.raises(TryAgainError, match="its server cannot be reached: Connection refused"):
-        await post(f"http://127.0.0.1:{port}/secret", BODY)
+        await post(f"http://127.0.0.1:{port}/secret", BODY, {})
 
 
 async def test_no_such_name() -> None:
     with pytest.raises(TryAgainError, match="the name of its server cannot be resolved"):
-        await post("https://hooks.invalid/secret", BODY)
+        await post("https://hooks.invalid/secret", BODY, {})
 
 
 async def test_a_server_that_hangs(autojump_clock: object) -> None:
     async with serving(None) as (port, _):
         started = trio.current_time()
         with pytest.raises(TryAgainError, match="did not answer within 10 s"):
-            await post(f"http://127.0.0.1:{port}/", BODY)
+            await post(f"http://127.0.0.1:{port}/", BODY, {})
     assert trio.current_time() - started == pytest.approx(POST_SECONDS, abs=0.5)
 
 
 def contexts(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's with a certificate of its own for localhost, and a client's that trusts it."""
+    """A server's with a certificate of its own for localhost and hooks.invalid, and a client's that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName("hooks.invalid")]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     file = directory / "certificate.pem"
@@ -121,10 +123,10 @@ def contexts(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 async def test_tls_and_whom_it_trusts(tmp_path: Path) -> None:
     server, trusting = contexts(tmp_path)
     async with serving(NO_CONTENT, server) as (port, got):
-        await post(f"https://localhost:{port}/", BODY, trusting)
+        await post(f"https://localhost:{port}/", BODY, {}, trusting)
         assert len(got) == 1
         with pytest.raises(TryAgainError, match="its certificate is not valid: self-signed certificate"):
-            await post(f"https://localhost:{port}/", BODY)
+            await post(f"https://localhost:{port}/", BODY, {})
         with pytest.raises(TryAgainError, match="its certificate is not valid: "):
-            await post(f"https://127.0.0.1:{port}/", BODY, trusting)
+            await post(f"https://127.0.0.1:{port}/", BODY, {}, trusting)
         assert len(got) == 1
