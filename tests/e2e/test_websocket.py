@@ -154,6 +154,18 @@ async def test_too_much_at_once_is_refused(gateway: Running) -> None:
         await socket.answer()
 
 
+async def test_who_waits_behind_one_that_hangs_has_its_turn() -> None:
+    async with running(
+        lambda _: ScriptedReply((Wait(trio.Event()),)), config="[limits]\nrequest_seconds = 1"
+    ) as gateway:
+        async with connected(gateway.port) as socket:
+            for _ in range(3):
+                await socket.create(model=MODEL, input="a", stream_id="s")
+            with trio.fail_after(60):
+                ends = [(await socket.answer())[-1] for _ in range(3)]
+        assert [(end["type"], end["status"]) for end in ends] == [("error", 504)] * 3
+
+
 async def test_access_checks_are_those_of_http(gateway: Running) -> None:
     for headers, host, code in (
         ([(b"origin", b"https://evil.example")], "127.0.0.1", "origin_not_allowed"),

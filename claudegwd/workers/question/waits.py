@@ -19,10 +19,27 @@ class BoundedWait:
 
 
 WAITS = (
+    BoundedWait(
+        "serving.Server._request", "those that came before it to begin", "one round of the event loop each", "none"
+    ),
     BoundedWait("bodies.RequestBody.piece", "the next piece of the body", "BODY_SECONDS", "none"),
     BoundedWait(
         "bodies.RequestBody.discard", "the rest of a refused body", "its own seconds, bytes and silence", "none"
     ),
+    BoundedWait(
+        "connection.StoreConnection.call",
+        "the store that machines share",
+        "CALL_SECONDS",
+        "it goes on without",
+    ),
+    BoundedWait("connection.StoreConnection._send", "the same to take a call", "WRITE_SECONDS", "the same"),
+    BoundedWait(
+        "database.Database.run",
+        "the state file, where what is kept is asked for",
+        "BUSY_SECONDS, should another process hold it",
+        "none",
+    ),
+    BoundedWait("fetch.Fetcher._connect", "a host with an image to take a connection", "FETCH_SECONDS", "none"),
     BoundedWait("fetch.Fetcher._get", "a host that takes an image's request", "FETCH_SECONDS", "none"),
     BoundedWait("fetch._read", "the next bytes of an image", "FETCH_SECONDS", "none"),
     BoundedWait(
@@ -80,6 +97,30 @@ WAITS = (
         "the client to take what is written",
         "WRITE_SECONDS",
         "UNREAD_SECONDS, which is shorter; on a WebSocket MISSED_PONGS of PING_SECONDS each",
+    ),
+    BoundedWait(
+        "responses_socket.ResponsesSocket._answer_all",
+        "those before it on its stream of a WebSocket",
+        "limits.request_seconds for each of MAX_WAITING",
+        "the lease of each, which ends with it",
+    ),
+    BoundedWait(
+        "responses_socket.ResponsesSocket._write",
+        "other answers that are written on its WebSocket",
+        "WRITE_SECONDS",
+        "the connection is closed under all of them",
+    ),
+    BoundedWait(
+        "running_responses.RunningResponse.follow",
+        "the next event of a response in the background",
+        "HEARTBEAT_SECONDS, then again",
+        "that response has the bounds of every answer",
+    ),
+    BoundedWait(
+        "running_responses.RunningResponse.until_ended",
+        "a response that is cancelled to end",
+        "CANCEL_SECONDS",
+        "none",
     ),
     BoundedWait("mixing.mixed_outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
     BoundedWait(

@@ -10,25 +10,59 @@ from claudegwd.config.fields import KEYS
 from claudegwd.workers.question.waits import WAITS
 
 PACKAGE = Path(claudegwd.__file__).parent
-ROOMS = ("workers", "public", "fetching")
-# Calls that wait for something outside of the calling task.
-PRIMITIVES = {"wait", "receive", "sleep", "send", "send_all", "receive_some"}
-# The daemon's own: a request never waits in them.
+ROOMS = ("workers", "public", "fetching", "servers", "shared", "store")
+# Calls that wait for something outside of the calling task. `async with` of an attribute waits for a lock, and `async
+# for` over a name for what comes through a channel.
+PRIMITIVES = {
+    "wait", "receive", "sleep", "send", "send_all", "receive_some", "wait_readable",
+    "connect", "getaddrinfo", "open_process", "run_sync",
+}  # fmt: skip
+# The daemon's own, a worker's and a connection's: no request waits in them.
 TASKS = {
     "abilities._ask",
-    "waiters.Waiters.serve",
-    "sweep.Sweep.run",
-    "process.CliProcess._pump",
-    "process.CliProcess._write",
-    "process.CliProcess._end_when_asked",
+    "audit.Audit._write",
+    "audit.Audit.flush",
+    "client_keys.ClientKeys.learn",
+    "client_keys.ClientKeys.rotate",
+    "client_keys.ClientKeys.run",
+    "client_keys.ClientKeys.set",
+    "clients.SharedClients.run",
+    "connection.StoreConnection.read",
+    "database.Database.hold",
+    "http1.Http1._create_stream",
+    "key_states.SharedKeyStates.run",
+    "keys.KeyMemory.run",
+    "ledger.Ledger.run",
+    "limits.SharedLimits.run",
+    "machines.SharedMachines.run",
     "process.CliProcess._drain_stderr",
+    "process.CliProcess._end_when_asked",
+    "process.CliProcess._open",
+    "process.CliProcess._pump",
     "process.CliProcess._reap",
-    "serving._Connection.read",
+    "process.CliProcess._write",
+    "response_files.ResponseFiles.flush",
+    "response_files.ResponseFiles.start",
+    "responses.SharedResponses.run",
+    "responses_socket.ResponsesSocket._until_drained",
+    "roster.Roster._own",
+    "running_responses.RunningResponses.until_idle",
     "serving.Server._next_end",
     "serving.Server.stop",
-    "responses_socket.ResponsesSocket._until_drained",
-    "spares.Spares.run",
+    "serving._Connection.read",
+    "serving._Listener.accept",
     "spares.Spares._stand_back",
+    "spares.Spares.run",
+    "spending.SharedSpending.run",
+    "state_lock.StateLock.take",
+    "store.SharedStore._look",
+    "store.SharedStore.run",
+    "sweep.Sweep.run",
+    "waiters.Waiters.serve",
+    "websocket.WebSocketStream._end",
+    "websocket.WebSocketStream._handle_events",
+    "websocket.WebSocketStream._send_pings",
+    "write_behind.write_behind",
 }
 
 
@@ -37,16 +71,19 @@ def waiting(node: ast.AST, place: tuple[str, ...]) -> Iterator[str]:
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield from waiting(child, (*place, child.name))
             continue
-        if isinstance(child, ast.Await) and isinstance(child.value, ast.Call):
-            called = child.value.func
-            if isinstance(called, ast.Attribute) and called.attr in PRIMITIVES:
+        match child:
+            case ast.Await(value=ast.Call(func=ast.Attribute(attr=called))) if called in PRIMITIVES:
+                yield ".".join(place)
+            case ast.AsyncWith(items=[ast.withitem(context_expr=ast.Attribute())]):
+                yield ".".join(place)
+            case ast.AsyncFor(iter=ast.Name() | ast.Attribute()):
                 yield ".".join(place)
         yield from waiting(child, place)
 
 
 def test_every_wait_is_listed() -> None:
     found = set()
-    for path in (*(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")), PACKAGE / "servers/serving.py"):
+    for path in (path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
         found |= set(waiting(ast.parse(path.read_text("utf-8")), (path.stem,)))
     listed = {wait.place for wait in WAITS}
     assert found - TASKS - listed == set(), "list it, with its bound, or say that no request waits there"
@@ -64,6 +101,7 @@ def test_every_bound_exists() -> None:
 
 
 def test_no_sweep_is_less_patient_than_the_wait_that_it_could_end() -> None:
+    from claudegwd.servers import serving
     from claudegwd.workers.pool import pool, sweep
     from claudegwd.workers.question import questions
     from claudegwd.workers.worker import states
@@ -71,3 +109,5 @@ def test_no_sweep_is_less_patient_than_the_wait_that_it_could_end() -> None:
     assert questions.FIRST_EVENT_SECONDS <= sweep.BETWEEN_EVENTS_SECONDS
     assert states.ACKNOWLEDGE_SECONDS <= states.START_SECONDS <= sweep.BETWEEN_EVENTS_SECONDS
     assert pool.SETTLING_SECONDS < states.SETTLE_SECONDS
+    assert sweep.UNREAD_SECONDS < serving.WRITE_SECONDS
+    assert KEYS["limits.queue_seconds"].default < KEYS["limits.request_seconds"].default

@@ -3,8 +3,10 @@
 Between two jumps that clock goes as the real one does, so that the fake CLI has its time.
 """
 
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -22,10 +24,14 @@ from claudegwd.openai_api.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from claudegwd.public.background import CANCEL_SECONDS, cancel
 from claudegwd.public.choice import Choice
 from claudegwd.public.mixing import mixed_outputs
 from claudegwd.public.reply import HEARTBEAT_SECONDS
-from claudegwd.workers.pool.pool import BETWEEN_EVENTS_SECONDS, SETTLING_SECONDS, UNREAD_SECONDS
+from claudegwd.store.database import BUSY_SECONDS, Database
+from claudegwd.store.running_responses import RunningResponse
+from claudegwd.workers.pool.pool import SETTLING_SECONDS
+from claudegwd.workers.pool.sweep import BETWEEN_EVENTS_SECONDS, UNREAD_SECONDS
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import FIRST_EVENT_SECONDS, Timing
 from claudegwd.workers.question.waits import WAITS
@@ -247,7 +253,7 @@ async def test_the_whole_of_it(tmp_path: Path, clock: trio.testing.MockClock, st
 
 def is_unread(at: Shop, count: int) -> Callable[[], bool]:
     """Whether so many CLIs have to wait for who reads their answers."""
-    return lambda: sum(worker.unread_for() > 0 for worker in at.pool.roster) == count
+    return lambda: sum(worker.hearing.unread_for() > 0 for worker in at.pool.roster) == count
 
 
 async def test_a_client_that_does_not_read(tmp_path: Path, clock: trio.testing.MockClock) -> None:
@@ -297,16 +303,42 @@ async def test_several_choices_that_nobody_reads(tmp_path: Path, clock: trio.tes
             choice.close()
 
 
+async def test_a_response_that_is_cancelled(clock: trio.testing.MockClock) -> None:
+    running = RunningResponse(lambda: b"{}", lambda: None)  # which does not end by that
+    ended: list[bool] = []
+
+    async def cancelled() -> None:
+        await cancel(running)
+        ended.append(True)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cancelled)
+        await runs_out(clock, CANCEL_SECONDS, lambda: bool(ended))
+
+
+async def test_a_state_file_that_another_process_holds(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.db")
+    with closing(database), closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            await database.run(lambda connection: connection.execute("SELECT 1"))
+        assert BUSY_SECONDS - 0.5 <= time.monotonic() - began < BUSY_SECONDS + SOON_SECONDS
+
+
 BODIES = "claudegwd/public/test_bodies.py"
+SOCKET = "e2e/test_websocket.py"
 FETCH = "claudegwd/fetching/test_fetch.py"
+FOLLOWED = "claudegwd/store/test_running_responses.py"
 SERVING = "claudegwd/servers/test_serving.py"
+SHARED = "claudegwd/shared/test_connection.py"
 # Where each place runs out: a test above, or in another file, under tests/.
 TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
-    "pool.Pool._given": (test_the_queue,),
+    "waiters.Waiters._given": (test_the_queue,),
     "pool.Pool._until_settled": (test_a_worker_that_does_not_settle,),
     "question.Question._choose_key": (test_a_key_that_cools,),
     "question.Question._next_step": (test_the_pause_before_an_overloaded_upstream_is_asked_again,),
-    "worker.Worker.append": (test_a_message_of_the_history,),
+    "held_conversation.HeldConversation.append": (test_a_message_of_the_history,),
     "worker.Worker.until_settled": (test_a_parked_turn_that_is_given_up,),
     "pending_commands.PendingCommands.answer": (test_going_back,),
     "question.Question._receive_soon": (
@@ -319,6 +351,16 @@ TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "output_channel.OutputSender.deliver": (test_a_client_that_does_not_read,),
     "mixing.mixed_outputs": (test_several_choices_that_say_nothing,),
     "mixing._feed": (test_several_choices_that_nobody_reads,),
+    "running_responses.RunningResponse.until_ended": (test_a_response_that_is_cancelled,),
+    "running_responses.RunningResponse.follow": f"{FOLLOWED}: test_readers_wait_for_what_comes",
+    "database.Database.run": (test_a_state_file_that_another_process_holds,),
+    "connection.StoreConnection.call": f"{SHARED}: test_a_late_answer_is_not_taken_for_the_next_one",
+    "connection.StoreConnection._send": f"{SHARED}: test_the_calls_that_wait_are_bounded",
+    "responses_socket.ResponsesSocket._answer_all": f"{SOCKET}: test_who_waits_behind_one_that_hangs_has_its_turn",
+    "responses_socket.ResponsesSocket._write": f"{SERVING}: test_a_client_that_reads_nothing_is_let_go_of",
+    "serving.Server._request": f"{SERVING}: "
+    "test_of_many_requests_at_once_one_begins_in_each_round_and_an_urgent_one_passes",
+    "fetch.Fetcher._connect": f"{FETCH}: test_a_silent_server_is_given_up",
     "bodies.RequestBody.piece": f"{BODIES}: test_a_body_that_comes_slowly_is_cut_off",
     "bodies.RequestBody.discard": f"{BODIES}: test_what_is_thrown_away_is_bounded_in_bytes_and_in_time",
     "fetch.Fetcher._get": f"{FETCH}: test_a_silent_server_is_given_up",
