@@ -157,7 +157,7 @@ def _download(release: str, folder: Path) -> Path:
         raise Problem(f"cannot fetch {wanted} within {FETCH_SECONDS:g} s: look at the network") from None
     if done.returncode:
         if "No module named pip" in done.stderr:
-            raise Problem(f"cannot fetch {wanted}: there is no pip beside the gateway; `{sys.executable} -m ensurepip`")
+            raise Problem(f"cannot fetch {wanted}: pip, which the gateway brings, is gone; install the gateway again")
         last = (done.stderr.strip().splitlines() or ["no word why"])[-1]
         raise Problem(f"cannot fetch {wanted}: pip says: {last}")
     found = next(folder.glob("*.whl"), None)

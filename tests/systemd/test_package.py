@@ -20,6 +20,7 @@ def test_it_brings_user_and_directories_and_starts_nothing(service: Service) -> 
 def test_the_programs_start_from_anywhere(lab: Lab) -> None:
     assert lab.said("claudegwd", "--version") == lab.said("claudegwctl", "version").splitlines()[0].replace("ctl", "d")
     assert lab.run("claudegwctl", "status", check=False).returncode == 3
+    assert lab.said("/usr/lib/claudegwd/bin/python3", "-m", "pip", "--version"), "what `cli try` fetches by"
 
 
 def test_systemd_finds_nothing_to_say_about_the_units(lab: Lab) -> None:

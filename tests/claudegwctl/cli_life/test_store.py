@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zipfile
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def wheel(index: Path, release: str, says: str | None) -> None:
             archive.writestr("claude_agent_sdk/_bundled/claude", f"#!/bin/sh\necho '{says}'\n")
             said = says.split()[0]
             archive.writestr("claude_agent_sdk/_cli_version.py", f'__cli_version__ = "{said}"\n')
+
+
+def test_pip_is_there_wherever_the_gateway_is() -> None:
+    """Neither uv nor the packages of Linux systems put it into an environment that does not ask for it."""
+    assert any(line.startswith("pip>") for line in requires("claudegwd") or ()), "the program that fetches"
 
 
 def test_fetching_a_release_and_the_newest(index: Path, tmp_path: Path) -> None:
