@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from claudegwctl.client import Daemon
+from claudegwctl.connecting.own_key import ANY_KEY, NO_KEY
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, say, say_json, table
 from claudegwctl.problems import Problem
 
 if TYPE_CHECKING:
     from claudegwctl.connecting.clients import ClientProgram, Wanted
+    from claudegwctl.connecting.own_key import OwnKey
     from claudegwctl.connecting.writing import FileChange
 
 app = new_app()
 
-# Stands for a key in a snippet where one is needed and none was given.
-_NO_KEY: Final = "YOUR-KEY"
-# Where no key is asked for, clients still insist on sending one.
-_ANY_KEY: Final = "any"
 _COLOURS: Final = {"+": "green", "-": "red"}
 
 
@@ -44,43 +44,120 @@ def connect(
     ] = False,
     write: Annotated[bool, typer.Option("--write", help="Put it into the client's own configuration.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take it out of the client's own configuration.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it, write nothing and make no key.")] = False,
     file: Annotated[Path | None, typer.Option(help="The client's configuration, if not at its usual place.")] = None,
     url: Annotated[str, typer.Option(help="The address by which the client reaches the gateway, with /v1.")] = "",
     json: AsJson = False,
 ) -> None:
     """Show how a client is pointed at this gateway, or do it.
 
-    --write shows the difference, keeps the file as it was beside it, and can be repeated; --remove takes it back.
+    --write shows the difference, keeps the file as it was beside it, and can be repeated; --remove takes it back. A
+    client has one key of its own, however often --create-key is said.
     """
-    from claudegwctl.connecting.clients import CLIENTS
-    from claudegwctl.connecting.writing import apply, connected, disconnected, file_of
+    from claudegwctl.connecting.writing import file_of
 
     as_json = wants_json(ctx, json)
     if client is None:
         _list(as_json=as_json)
         return
-    found = next((each for each in CLIENTS if each.name == client), None)
-    if found is None:
-        raise Problem(f"cannot connect {client!r}: it is not known; `claudegwctl connect` lists those that are")
+    found = _named(client)
     if write and remove:
         raise Problem("cannot both --write and --remove: choose one")
     if (write or remove) and found.kind is None:
         raise Problem(f"cannot edit the settings of {found.title}: follow `claudegwctl connect {found.name}`")
-    target = file or file_of(found, os.environ, Path.home())
+    target, daemon = file or file_of(found, os.environ, Path.home()), daemon_of(ctx)
     if remove:
-        _told(found, change := disconnected(found, target), as_json=as_json)
-        apply(change)
+        _take_out(daemon, found, target, dry=dry_run, as_json=as_json)
         return
-    to = _wanted(daemon_of(ctx), found, target, model=model, url=url, create=create_key)
-    if not write:
-        _show(found, to, target, as_json=as_json)
+    own = _own(daemon, found, target, write=write) if create_key else None
+    to = _wanted(daemon, found, target, own, model=model, url=url)
+    if write:
+        _put_in(daemon, found, to, target, own, dry=dry_run, as_json=as_json)
         return
-    if to.key == _NO_KEY:
+    if own is not None and own.to_make and not dry_run:
+        to = replace(to, key=_make(daemon, found))
+    _show(found, to, target, as_json=as_json)
+    if own is not None and own.obstacle:
+        note(own.obstacle)
+    elif own is None and to.key == NO_KEY:
+        note("the gateway asks for a client's key: --create-key makes one, and puts it in")
+
+
+def _named(name: str) -> ClientProgram:
+    from claudegwctl.connecting.clients import CLIENTS
+
+    found = next((each for each in CLIENTS if each.name == name), None)
+    if found is None:
+        raise Problem(f"cannot connect {name!r}: it is not known; `claudegwctl connect` lists those that are")
+    return found
+
+
+def _put_in(
+    daemon: Daemon, client: ClientProgram, to: Wanted, file: Path, own: OwnKey | None, *, dry: bool, as_json: bool
+) -> None:
+    """A key is made last of all, when nothing else is in the way."""
+    from claudegwctl.connecting.writing import apply, connected
+
+    if own is not None and own.obstacle and client.kept_key:
+        raise Problem(f"cannot make a key for {client.title}: {own.obstacle}")
+    if own is None and to.key == NO_KEY:
         raise Problem("cannot connect it: the gateway asks for a client's key; add --create-key, or set GATEWAY_KEY")
-    _told(found, change := connected(found, to, target), as_json=as_json)
+    try:
+        change = connected(client, to, file)
+    except Problem:
+        _show(client, to, file, as_json=as_json)  # to be put in by hand
+        raise
+    made = None
+    if own is not None and own.to_make and not dry:
+        made = _make(daemon, client)
+        to = replace(to, key=made)
+        change = connected(client, to, file)
+    _told(client, change, as_json=as_json, dry=dry, key=None if client.kept_key else made)
+    if dry:
+        return
+    try:
+        apply(change)
+    except Problem:
+        if made is not None:
+            daemon.ask("DELETE", f"/v1/clients/{client.name}?forget=1")
+        raise
+    if own is not None and own.obstacle:
+        note(own.obstacle)
+    elif not as_json:
+        note(client.words(to))
+
+
+def _take_out(daemon: Daemon, client: ClientProgram, file: Path, *, dry: bool, as_json: bool) -> None:
+    from claudegwctl.connecting.own_key import still_counts
+    from claudegwctl.connecting.writing import apply, disconnected
+
+    change = disconnected(client, file)
+    _told(client, change, as_json=as_json, dry=dry)
+    if dry:
+        return
     apply(change)
-    if not as_json:
-        note(found.words(to))
+    with suppress(Problem):  # the file is what it is about, and that needs no daemon
+        if said := still_counts(client.name, daemon.get("/v1/clients")["clients"]):
+            note(said)
+
+
+def _make(daemon: Daemon, client: ClientProgram) -> str:
+    return str(daemon.ask("POST", "/v1/clients", {"name": client.name})["key"])
+
+
+def _own(daemon: Daemon, client: ClientProgram, file: Path, *, write: bool) -> OwnKey:
+    from claudegwctl.connecting.own_key import own_key
+
+    return own_key(client.name, _kept(client, file), daemon.get("/v1/clients")["clients"], write=write)
+
+
+def _kept(client: ClientProgram, file: Path) -> str | None:
+    from claudegwctl.connecting.writing import key_in
+
+    try:
+        return key_in(client, file)
+    except Problem:  # a file that cannot be read is for --write to refuse
+        return None
 
 
 def _list(*, as_json: bool) -> None:
@@ -104,20 +181,17 @@ def _list(*, as_json: bool) -> None:
         say(line)
 
 
-def _wanted(daemon: Daemon, client: ClientProgram, file: Path, *, model: str, url: str, create: bool) -> Wanted:
+def _wanted(daemon: Daemon, client: ClientProgram, file: Path, own: OwnKey | None, *, model: str, url: str) -> Wanted:
     from claudegwctl.connecting.clients import Wanted
-    from claudegwctl.connecting.writing import key_in
     from claudegwctl.public import address_of
 
     status = daemon.get("/v1/status")
     settings = {row["key"]: row["value"] for row in daemon.get("/v1/config")["settings"]}
-    needed = bool(url) or asks_for_keys(settings["auth.required"], status["binds"])
-    key = os.environ.get("GATEWAY_KEY") or key_in(client, file)
-    if create and not key:
-        key = str(daemon.ask("POST", "/v1/clients", {"name": client.name})["key"])
+    needed = own is not None or bool(url) or asks_for_keys(settings["auth.required"], status["binds"])
+    key = own.key if own is not None else os.environ.get("GATEWAY_KEY") or _kept(client, file)
     address = url.rstrip("/") or address_of(status).url
     chosen = model or str(settings["claude.default_model"])
-    return Wanted(address, key or (_NO_KEY if needed else _ANY_KEY), chosen, has_key=bool(key or needed))
+    return Wanted(address, key or (NO_KEY if needed else ANY_KEY), chosen, has_key=bool(key or needed))
 
 
 def asks_for_keys(required: object, binds: list[str]) -> bool:
@@ -143,22 +217,21 @@ def _show(client: ClientProgram, to: Wanted, file: Path, *, as_json: bool) -> No
     if client.kind is not None:
         note(f"into {file} (with --write it is put there):")
     say(text)
-    if to.key == _NO_KEY:
-        note("the gateway asks for a client's key: --create-key makes one, and puts it in")
 
 
-def _told(client: ClientProgram, change: FileChange, *, as_json: bool) -> None:
-    """What is about to be written."""
+def _told(client: ClientProgram, change: FileChange, *, as_json: bool, dry: bool, key: str | None = None) -> None:
+    """What is about to be written. `key`: one that was made and that the file does not keep."""
     from claudegwctl.connecting.writing import BACKUP_SUFFIX
 
     kept = f"{change.file}{BACKUP_SUFFIX}" if change.backup is not None else None
     if as_json:
-        say_json({"client": client.name, "file": str(change.file), "changed": not change.is_none, "backup": kept})
+        told = {"client": client.name, "file": str(change.file), "changed": not change.is_none, "backup": kept}
+        say_json({**told, "dry_run": dry} | ({"key": key} if key else {}))
         return
     if change.is_none:
         say(f"{change.file} needs no change")
         return
     for line in change.lines():
         say(coloured(line, _COLOURS[line[0]]) if line[:1] in _COLOURS else line)
-    if kept:
+    if kept and not dry:
         note(f"the file as it was is kept as {kept}")

@@ -1,34 +1,34 @@
 """Other programs' configuration files: read, changed at a few places, written with everything else as it was.
 
-JSON, TOML and YAML; comments stay in the latter two. JSON with comments is not ours to rewrite: refused.
+JSON (with the comments and commas that editors allow), TOML and YAML. Comments stay.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import re
 from collections.abc import MutableMapping, MutableSequence
 from itertools import pairwise
 from typing import Any
 
+from claudegwctl.connecting import jsonc
 from claudegwctl.connecting.clients import Kind, Named, Path
 from claudegwctl.problems import Problem
 
 
 class Document:
-    """A file's text, parsed. `name` is for errors. Raises Problem where it cannot be read as its kind."""
+    """A file's text, parsed. `name` is for errors. Raises Problem where it cannot be read as its kind, or changed."""
 
     def __init__(self, kind: Kind, text: str, name: str) -> None:
         self._kind = kind
         self._layout: tuple[int | None, int | None] = (None, None)
-        self._text = text
+        self._text = text  # of JSON, as it was changed; the libraries of the others keep theirs
+        self._name = name
         try:
             self.data = self._read(text)
         except ValueError:
-            raise Problem(f"cannot edit {name}: {_NOT[kind]}; put the lines in by hand") from None
+            raise self._cannot(_NOT[kind]) from None
         if not isinstance(self.data, MutableMapping):
-            raise Problem(f"cannot edit {name}: it holds no settings by name; put the lines in by hand")
+            raise self._cannot("it holds no settings by name")
 
     def get(self, path: Path) -> Any:
         """What stands there; None for nothing."""
@@ -38,15 +38,23 @@ class Document:
         return found
 
     def put(self, path: Path, value: Any) -> None:
-        """Make it stand there, and whatever is above it."""
+        """Make it stand there, and whatever is above it. Raises Problem where something else is above it."""
         here: Any = self.data
-        for part, following in pairwise(path):
+        for depth, (part, following) in enumerate(pairwise(path), 1):
             inner = _inside(here, part)
             if inner is None:
+                if self._kind == "json":
+                    break
                 here[part] = self._new(following)
                 inner = here[part]  # as the library keeps it
+            if not isinstance(inner, MutableSequence if isinstance(following, Named) else MutableMapping):
+                where = ".".join(part if isinstance(part, str) else part.name for part in path[:depth])
+                raise self._cannot(f"{where} is something else there")
             here = inner
         last = path[-1]
+        if self._kind == "json":
+            self._become(jsonc.with_value(self._text, _names(path), value))
+            return
         if isinstance(last, Named):
             place = _place(here, last)
             here.append(value) if place is None else here.__setitem__(place, value)
@@ -55,6 +63,9 @@ class Document:
 
     def drop(self, path: Path) -> None:
         """Take it out, and what is above it and has become empty."""
+        if self._kind == "json":
+            self._become(jsonc.without(self._text, _names(path)))
+            return
         here, last = self.get(path[:-1]), path[-1]
         if isinstance(last, Named):
             place = _place(here, last)
@@ -68,8 +79,7 @@ class Document:
     def text(self) -> str:
         """As it is to be written."""
         if self._kind == "json":
-            found = re.search(r"^([ \t]+)\S", self._text, re.MULTILINE)
-            return json.dumps(self.data, ensure_ascii=False, indent=found[1] if found else 2) + "\n"
+            return self._text
         if self._kind == "toml":
             import tomlkit
 
@@ -84,7 +94,7 @@ class Document:
     def _read(self, text: str) -> Any:
         """ValueError where it is not of its kind."""
         if self._kind == "json":
-            return json.loads(text) if text.strip() else {}
+            return jsonc.read(text).data
         if self._kind == "toml":
             import tomlkit
 
@@ -100,6 +110,12 @@ class Document:
         self._layout = (indent or 4, offset if indent else 2)
         return CommentedMap() if data is None else data
 
+    def _become(self, text: str) -> None:
+        self._text, self.data = text, self._read(text)
+
+    def _cannot(self, reason: str) -> Problem:
+        return Problem(f"cannot edit {self._name}: {reason}; put the lines in by hand")
+
     def _new(self, following: str | Named) -> Any:
         if isinstance(following, Named):
             return []
@@ -110,8 +126,13 @@ class Document:
         return {}
 
 
+def _names(path: Path) -> list[str]:
+    """Of a path in JSON, in which nobody keeps us in a list."""
+    return [part for part in path if isinstance(part, str)]
+
+
 _NOT: dict[Kind, str] = {
-    "json": "it is no plain JSON, which knows no comments",
+    "json": "it is no valid JSON, even with comments",
     "toml": "it is no valid TOML",
     "yaml": "it is no valid YAML",
 }
