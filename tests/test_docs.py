@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from packaging.requirements import Requirement
+from ruamel.yaml import YAML
 
 from claudegwd.config.check import build, flatten
 from claudegwd.config.environment import NO_SETTINGS, read_environment
@@ -97,6 +98,13 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert [name for name in TEXT if name != "README.md" and f"]({name}" not in TEXT["README.md"]] == []
 
 
+def test_every_page_is_in_the_sites_navigation() -> None:
+    nav = YAML(typ="safe").load(ROOT / "mkdocs.yml")["nav"]
+    listed = re.findall(r"[\w./-]+\.md", str(nav))
+    pages = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))]
+    assert sorted(listed) == sorted("index.md" if page == "README.md" else page for page in pages)
+
+
 @each_document
 def test_files_that_are_named_exist(name: str) -> None:
     for path in re.findall(r"`([a-z_.]+(?:/[a-z_.]+)*(?:\.py|/))`", TEXT[name]):
@@ -132,3 +140,12 @@ def test_all_that_is_needed_is_pinned_with_hashes(file: str) -> None:
         version = pinned[requirement.name].split("==")[1].split(" ")[0]
         assert requirement.specifier.contains(version), f"{file} has {requirement.name} {version}"
     assert [name for name, line in pinned.items() if "--hash=sha256:" not in line] == []
+
+
+def test_whoever_has_to_log_in_is_sent_to_a_command_that_is_there() -> None:
+    """After none of the ways in is `claude` on the path, and for a service it would log in somebody else."""
+    sources = [path for top in ("claudegwd", "claudegwctl") for path in (ROOT / top).rglob("*.py")]
+    texts = TEXT | {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sources}
+    asked = re.compile(r'`claude (?:setup-token|auth|login|/login)|`claude`, then|/login`|"claude setup-token')
+    found = [name for name, text in texts.items() for line in text.splitlines() if asked.search(line.split("  # ")[0])]
+    assert [name for name in found if name != "docs/claude-cli-notes.md"] == []

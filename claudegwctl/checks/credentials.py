@@ -13,9 +13,7 @@ from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
 from claudegwd.contract import SYSTEM_SOCKET, is_there, keys_path
 
 _VARIABLES: Final = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
-_ADD: Final = (
-    "add a key (`claudegwctl keys add NAME`), or log the CLI in (`claude`, then /login), or `claude setup-token`"
-)
+_ADD: Final = "add a key (`claudegwctl keys add NAME`), or log in with your Claude account (`claudegwctl login`)"
 _MENDS: Final = {
     "invalid": "the upstream refuses it: replace it, or try it with `claudegwctl keys test {}`",
     "exhausted": "its credit is spent: pay, then `claudegwctl keys test {}`",
@@ -92,7 +90,7 @@ def _of_login(scene: Scene) -> Iterator[Finding]:
             "login",
             NOTE,
             "no keys; a login may be in the keychain, which is not looked into: "
-            "`claude setup-token` and CLAUDE_CODE_OAUTH_TOKEN are sure to work on macOS, as keys are",
+            "`claudegwctl login --token` and CLAUDE_CODE_OAUTH_TOKEN are sure to work on macOS, as keys are",
             _ADD,
         )
     else:

@@ -22,7 +22,7 @@ _DEAD: Final[Mapping[FailureKind, str]] = {
     FailureKind.BILLING: "no upstream key can be used: the credit of the last one is spent; pay, or add a key",
     FailureKind.MODEL_FORBIDDEN: "no upstream key has access to claude.default_model; choose another, or add a key",
 }
-_ADD: Final = "`claudegwctl keys add NAME` adds a key, or log the CLI in"
+_ADD: Final = "`claudegwctl keys add NAME` adds a key, `claudegwctl login` logs in"
 _LOGIN_DEAD: Final[Mapping[FailureKind, str]] = {
     FailureKind.AUTHENTICATION: f"no key is configured, and the upstream refused the login: {_ADD} again",
     FailureKind.BILLING: f"no key is configured, and the credit of the login is spent: pay, or {_ADD} as somebody else",

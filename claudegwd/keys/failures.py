@@ -161,7 +161,7 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
 # In place of AUTHENTICATION's, where there are no keys: what somebody sees who has only just installed it.
 NO_LOGIN: Final = (
     "cannot reach the model: no key is configured, and the login of the Claude Code CLI is missing or was refused; the "
-    "gateway's operator can add a key with `claudegwctl keys add NAME`, or log the CLI in"
+    "gateway's operator can add a key with `claudegwctl keys add NAME`, or log in with `claudegwctl login`"
 )
 
 # In place of BILLING's, where it does not hold of all keys.
