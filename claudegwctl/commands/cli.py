@@ -14,7 +14,7 @@ from claudegwctl.client import SLOW_SECONDS, Daemon
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import ago, coloured, note, say, say_json, table
 from claudegwctl.problems import NotRunning, Problem, Refused
-from claudegwd.contract import NEWEST_CLI, PINNED_CLI, cli_directory
+from claudegwd.contract import NEWEST_CLI, PINNED_CLI, cli_directory, config_path
 
 if TYPE_CHECKING:
     from claudegwctl.cli_life.store import Kept, Store
@@ -37,28 +37,34 @@ Version = Annotated[
 
 @app.command("list", epilog="Example: claudegwctl cli list")
 def rows(ctx: typer.Context, json: AsJson = False) -> None:
-    """List the versions that were fetched, and which one is in use."""
+    """List the versions that were fetched, which one is in use, and which one claude.version names."""
     daemon = daemon_of(ctx)
     try:
         used = daemon.get("/v1/status").get("claude_binary")
     except NotRunning:
         used = None
+    settings, kept = _settings(daemon), _store(daemon).all()
+    named = str(settings[SETTING])
+    if named == NEWEST_CLI:
+        named = next((each.version for each in reversed(kept) if each.passed), "")
     found: list[dict[str, Any]] = [
-        {"version": kept.version, "release": kept.record.get("release"), "passed": kept.passed,
-         "checked": kept.record.get("checked"), "used": str(kept.binary) == used}
-        for kept in _store(daemon).all()
+        {"version": each.version, "release": each.record.get("release"), "passed": each.passed,
+         "checked": each.record.get("checked"), "used": str(each.binary) == used, "named": each.version == named}
+        for each in kept
     ]  # fmt: skip
     if wants_json(ctx, json):
-        say_json({"used": used, "versions": found})
+        say_json({"used": used, "setting": settings[SETTING], "versions": found})
         return
     shown = [
-        ("*" if row["used"] else "", row["version"], row["release"], _passed(row["passed"]), ago(row["checked"]))
+        ("*" if row["used"] else "", row["version"], row["release"], _passed(row["passed"]), ago(row["checked"]),
+         SETTING if row["named"] else "")
         for row in found
-    ]
-    for line in table(("", "version", "release", "check", "checked"), shown):
+    ]  # fmt: skip
+    for line in table(("", "version", "release", "check", "checked", "named by"), shown):
         say(line)
     if used is not None and not any(row["used"] for row in found):
         say(f"in use: {used}")
+    say(_named(settings, found))
 
 
 @app.command("try", epilog="Example: claudegwctl cli try newest")
@@ -235,6 +241,33 @@ def _in_effect(daemon: Daemon) -> dict[str, str]:
     """The settings that say which CLI, as far as they are not at their defaults."""
     rows = {row["key"]: str(row["value"]) for row in daemon.get("/v1/config")["settings"]}
     return {key: rows[key] for key, default in _DEFAULTS.items() if rows[key] != default}
+
+
+def _settings(daemon: Daemon) -> dict[str, str]:
+    """The two settings that say which CLI: the daemon's own, else as the file has them."""
+    from claudegwctl.checks.finding import read_settings
+
+    try:
+        rows = daemon.get("/v1/config")["settings"]
+        return {row["key"]: str(row["value"]) for row in rows if row["key"] in _DEFAULTS}
+    except NotRunning:
+        written = read_settings(config_path(os.environ)[0], os.environ)
+        return {key: str(written.get(key, default)) for key, default in _DEFAULTS.items()}
+
+
+def _named(settings: dict[str, str], rows: list[dict[str, Any]]) -> str:
+    """What the settings come to, for people."""
+    version, path = settings[SETTING], settings[PATH_SETTING]
+    if path != _DEFAULTS[PATH_SETTING]:
+        return f"{PATH_SETTING} is {path}, and counts before any version"
+    says = f'{SETTING} is "{version}"'
+    if version == PINNED_CLI:
+        return f"{says}: the one that came with the gateway"
+    if version == NEWEST_CLI:
+        return f"{says}: of those that passed and the one that came with the gateway"
+    if not any(row["named"] for row in rows):
+        return f"{says}, which is not here: `claudegwctl cli try {version}` fetches it"
+    return says
 
 
 def _passed(passed: bool | None) -> str:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from claudegwctl.client import SLOW_SECONDS, quoted
 from claudegwctl.options import AsJson, daemon_of, names_of_keys, new_app, wants_json
-from claudegwctl.output import ago, duration, say, say_json, table
+from claudegwctl.output import ago, duration, note, say, say_json, table
 from claudegwctl.problems import Problem
 
 app = new_app("The upstream keys, under which requests go to Anthropic.", "claudegwctl keys list")
+
+# How tokens begin that the daemon knows how to send (claudegwd/keys/parse.py).
+TELLING: Final = ("sk-ant-api", "sk-ant-oat")
+_SENT: Final = {"auth_token": "as a Bearer token", "api_key": "as x-api-key"}
 
 KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
 
@@ -57,7 +61,8 @@ def add(
     name: Annotated[str, typer.Argument(help="A name of your choice.")],
     base_url: Annotated[str | None, typer.Option(help="The upstream's address, if it is not Anthropic's.")] = None,
     kind: Annotated[
-        Kind | None, typer.Option(help="How it is sent: as a Bearer token, or as x-api-key; else as its prefix says.")
+        Kind | None,
+        typer.Option(help="How it is sent: as a Bearer token, or as x-api-key; else as its prefix says, or you."),
     ] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Add it without using it yet.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of a key of this name.")] = False,
@@ -69,6 +74,9 @@ def add(
     if taken and not replace:
         raise Problem(f"cannot add key {name!r}: there is one of that name; remove it, or add it with --replace")
     body: dict[str, Any] = {"name": name, "token": _token(name), "replace": replace}
+    telling = body["token"].startswith(TELLING)
+    if kind is None and not telling and sys.stdin.isatty():
+        kind = _kind_asked_for()
     if kind is not None:
         body["kind"] = kind.value
     if base_url is not None:
@@ -80,8 +88,13 @@ def add(
         say_json(added)
     else:
         say(f"added {added['name']} ({added['state']}); `claudegwctl keys test {added['name']}` tries it")
-        for note in added.get("notes", []):
-            say(f"note: {note}")
+        for line in added.get("notes", []):
+            say(f"note: {line}")
+    if kind is None and not telling:
+        note(
+            f"its beginning does not tell how it is sent; {_SENT[added['kind']]}, then "
+            f"(`claudegwctl keys add {name} --replace --kind …` changes that)"
+        )
 
 
 @app.command("remove", epilog="Example: claudegwctl keys remove second")
@@ -156,8 +169,8 @@ def bring_in(
     say(f"added: {', '.join(done['added']) or 'none'}")
     if done["skipped"]:
         say(f"already there: {', '.join(done['skipped'])}")
-    for note in done.get("notes", []):
-        say(f"note: {note}")
+    for line in done.get("notes", []):
+        say(f"note: {line}")
 
 
 def entries(text: str) -> list[Any]:
@@ -200,6 +213,23 @@ def _tell(ctx: typer.Context, json: bool, done: dict[str, Any], text: str) -> No
         say_json(done)
     else:
         say(text)
+
+
+def _kind_asked_for() -> Kind:
+    kind: Kind = typer.prompt(
+        "Its beginning does not tell how it is sent: as a Bearer token (auth_token), or as x-api-key (api_key)?",
+        default=Kind.AUTH_TOKEN.value,
+        value_proc=_kind,
+        err=True,
+    )
+    return kind
+
+
+def _kind(said: str) -> Kind:
+    try:
+        return Kind(said.strip())
+    except ValueError:
+        raise typer.BadParameter("write auth_token or api_key") from None
 
 
 def _token(name: str) -> str:

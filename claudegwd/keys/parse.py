@@ -31,7 +31,7 @@ _TOKEN_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\]""")
 _URL_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\<>{}|^]""")
 
 # How Anthropic's own tokens begin, and how each kind has to be sent.
-_KIND_OF: Final = {"sk-ant-api": KeyKind.API_KEY, "sk-ant-oat": KeyKind.AUTH_TOKEN}
+KIND_OF: Final = {"sk-ant-api": KeyKind.API_KEY, "sk-ant-oat": KeyKind.AUTH_TOKEN}
 _HEADERS: Final = {KeyKind.API_KEY: "as x-api-key", KeyKind.AUTH_TOKEN: "as a Bearer token"}
 
 # What the CLI adds to a base URL by itself. As other programs want it in theirs, people write it here too.
@@ -159,7 +159,7 @@ def notes_on(document: KeysDocument, keys: Iterable[UpstreamKey], origin: str) -
 
 
 def _own_kind(token: str) -> KeyKind | None:
-    return next((kind for prefix, kind in _KIND_OF.items() if token.startswith(prefix)), None)
+    return next((kind for prefix, kind in KIND_OF.items() if token.startswith(prefix)), None)
 
 
 def _kind_without_saying(token: str) -> KeyKind:

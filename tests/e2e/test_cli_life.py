@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,12 +16,13 @@ import trio
 from claudegwctl.cli_life.trial import Verdict, verdicts
 from claudegwd.demo.replies import echo
 from tests.cli_binary import find_cli
-from tests.control_cli import ctl
+from tests.control_cli import ctl, ctl_without_daemon
 from tests.e2e.harness import Running, running
 
 pytestmark = pytest.mark.cli
 
 # Says its version and nothing else: what a CLI would be that changed its protocol.
+NAMED_BY_PATH = f"claude.binary is {find_cli()}, and counts before any version"
 BROKEN = "#!/bin/sh\n[ \"$1\" = --version ] && echo '2.1.999 (Claude Code)' || exit 3\n"
 
 
@@ -52,9 +55,9 @@ sys.exit(child.wait())
     return script.encode()
 
 
-def keep(gateway: Running, version: str, content: bytes | None) -> None:
+def keep(state: Path, version: str, content: bytes | None) -> None:
     """As if it had been fetched and had passed; without content the CLI that is here."""
-    folder = gateway.home / "state" / "cli" / version
+    folder = state / "cli" / version
     folder.mkdir(parents=True)
     binary = folder / "claude"
     if content is None:
@@ -69,8 +72,8 @@ def keep(gateway: Running, version: str, content: bytes | None) -> None:
 async def test_using_another_loses_nothing_and_a_broken_one_is_left_again() -> None:
     async with running(echo()) as gateway:
         socket = gateway.daemon.socket
-        keep(gateway, "2.1.998", None)
-        keep(gateway, "2.1.999", BROKEN.encode())
+        keep(gateway.home / "state", "2.1.998", None)
+        keep(gateway.home / "state", "2.1.999", BROKEN.encode())
         real = (await gateway.status())["claude_version"]
         answered = 0
 
@@ -87,6 +90,7 @@ async def test_using_another_loses_nothing_and_a_broken_one_is_left_again() -> N
             assert done.status == 0, done.err
             listed = (await ctl(socket, "cli", "list", "--json")).json
             assert [row["version"] for row in listed["versions"] if row["used"]] == ["2.1.998"]
+            assert [row["version"] for row in listed["versions"] if row["named"]] == ["2.1.998"]
             before = answered
             await gateway.until(partial(_reached, lambda: answered, before + 2))
             assert (await ctl(socket, "cli", "rollback")).status == 0
@@ -102,11 +106,53 @@ async def test_using_another_loses_nothing_and_a_broken_one_is_left_again() -> N
         assert (await gateway.ask("all is well")).reason == "stop"
 
 
+async def test_one_that_breaks_later_is_left_by_rollback() -> None:
+    """As when an update of the machine breaks what had passed: nothing starts, and one command goes back."""
+    async with running(echo()) as gateway:
+        socket = gateway.daemon.socket
+        real = (await gateway.status())["claude_version"]
+        keep(gateway.home / "state", "2.1.998", renumbered(real, "2.1.998"))
+        done = await ctl(socket, "cli", "use", "2.1.998")
+        assert done.status == 0, done.err
+        (gateway.home / "state" / "cli" / "2.1.998" / "claude").write_text(BROKEN)
+        await gateway.until_workers(starting=0)
+        for row in await gateway.workers():
+            os.kill(row["pid"], signal.SIGKILL)
+        await gateway.until(partial(_degraded, gateway))
+        done = await ctl(socket, "cli", "rollback")
+        assert (done.status, done.out) == (0, f"new processes are {real}\n"), done.err
+        assert (await gateway.ask("all is well")).reason == "stop"
+        assert (await gateway.status())["claude_binary"] == str(find_cli())
+        listed = await ctl(socket, "cli", "list")
+        assert listed.out.splitlines()[-2:] == [f"in use: {find_cli()}", NAMED_BY_PATH]
+
+
+def test_the_list_without_a_daemon_says_what_the_file_names(tmp_path: Path) -> None:
+    keep(tmp_path / "state" / "claudegwd", "2.1.998", BROKEN.encode())
+    config = tmp_path / "config.toml"
+    here = {"XDG_STATE_HOME": str(tmp_path / "state"), "CLAUDEGWD_CONFIG": str(config)}
+
+    def named(version: str) -> tuple[list[bool], str]:
+        config.write_text(f'[claude]\nversion = "{version}"\n')
+        words = ("--socket", str(tmp_path / "none.sock"), "cli", "list")
+        rows = ctl_without_daemon(*words, "--json", **here).json["versions"]
+        return [row["named"] for row in rows], ctl_without_daemon(*words, **here).out.splitlines()[-1]
+
+    assert named("2.1.998") == ([True], 'claude.version is "2.1.998"')
+    assert named("newest")[0] == [True]
+    assert named("pinned") == ([False], 'claude.version is "pinned": the one that came with the gateway')
+    assert named("2.1.997")[1].endswith("which is not here: `claudegwctl cli try 2.1.997` fetches it")
+
+
+async def _degraded(gateway: Running) -> bool:
+    return bool((await gateway.status())["problem"])
+
+
 async def test_the_version_is_that_of_the_cli_in_use() -> None:
     async with running(echo()) as gateway:
         socket = gateway.daemon.socket
         real = (await gateway.status())["claude_version"]
-        keep(gateway, "2.1.998", renumbered(real, "2.1.998"))
+        keep(gateway.home / "state", "2.1.998", renumbered(real, "2.1.998"))
         done = await ctl(socket, "cli", "use", "2.1.998", "--json")
         assert done.status == 0, done.err
         assert (done.json["used"], done.json["claude_version"]) == ("2.1.998", "2.1.998")

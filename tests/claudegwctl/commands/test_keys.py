@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from claudegwctl.commands.keys import entries
+from claudegwctl.commands.keys import TELLING, entries
 from claudegwctl.problems import Problem
+from claudegwd.keys.parse import KIND_OF
 from tests.control_cli import ctl, environment
 from tests.small_gateway import TOKENS, SmallGateway
 
@@ -84,12 +85,32 @@ async def test_the_token_is_asked_for_without_echo(gateway: SmallGateway, socket
     while b"not shown" not in screen:
         screen += await terminal.receive_some()
     await terminal.send_all(NEW_TOKEN.encode() + b"\n")
+    while b"(api_key)? [auth_token]: " not in screen:
+        screen += await terminal.receive_some()
+    await terminal.send_all(b"what?\n")
+    while b"write auth_token or api_key" not in screen:
+        screen += await terminal.receive_some()
+    await terminal.send_all(b"api_key\n")
     while b"added third" not in screen:
         screen += await terminal.receive_some()
     assert await process.wait() == 0
     await terminal.aclose()
     assert NEW_TOKEN.encode() not in screen
     assert saved(gateway)["third"]["token"] == NEW_TOKEN
+    assert saved(gateway)["third"]["kind"] == "api_key"
+
+
+async def test_how_it_is_sent_is_said_where_nobody_is_asked(socket: Path) -> None:
+    done = await ctl(socket, "keys", "add", "third", "--json", stdin=NEW_TOKEN)
+    assert (done.status, done.json["kind"]) == (0, "auth_token")
+    assert "as a Bearer token, then (`claudegwctl keys add third --replace --kind …`" in done.err
+    for place, start in enumerate(TELLING):
+        assert (await ctl(socket, "keys", "add", f"new-{place}", stdin=f"{start}01-false-1")).err == ""
+    assert (await ctl(socket, "keys", "add", "fourth", "--kind", "api_key", stdin=NEW_TOKEN)).err == ""
+
+
+def test_the_beginnings_that_tell_are_those_that_the_daemon_knows() -> None:
+    assert set(TELLING) == set(KIND_OF)
 
 
 async def test_no_token(socket: Path) -> None:
