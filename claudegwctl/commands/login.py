@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,16 +37,24 @@ def login(
         status = None
     user = owner(status, os.geteuid())
     command = command_line(_binary(ctx, status), user, os.geteuid(), token=token)
-    if not wants_json(ctx, json):
+    if not sys.stdin.isatty():  # it would wait there for ever
+        raise Problem(
+            "cannot log in without a terminal, at which the Claude Code CLI asks: run it in one (`ssh -t`, "
+            "`docker exec -it`), or add a key instead: `claudegwctl keys add NAME < FILE`"
+        )
+    as_json = wants_json(ctx, json)
+    if not as_json:
         note(f"running {' '.join(command)}")
     try:
-        done = subprocess.run(command, check=False)  # noqa: S603 - the CLI that the daemon runs
+        done = subprocess.run(  # noqa: S603 - the CLI that the daemon runs
+            command, check=False, stdout=sys.stderr if as_json else None
+        )
     except OSError as error:
         raise Problem(f"cannot run {command[0]}: {error.strerror}") from None
     if done.returncode:
         raise Problem(f"cannot log in: the Claude Code CLI ended with status {done.returncode}")
     used = will_use(status, token=token)
-    if wants_json(ctx, json):
+    if as_json:
         say_json({"user": user, "uses": used})
     else:
         say(used)
