@@ -217,7 +217,8 @@ class Gateway:
         self.launcher.cli = cli
         self.configure_pool()
         if other:
-            self.pool.renew(other_cli=True)
+            self.pool.renew()
+            self.pool.roster.starts.succeeded()  # to be learned of it has started: the failures were the other one's
         self.offered.offer(self.config.claude, cli, self.config.workspaces)
 
     def configure(self, config: Config) -> None:

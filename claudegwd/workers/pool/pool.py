@@ -107,10 +107,8 @@ class Pool:
             self.whole, self.plain_system = whole, plain_system
             self.renew()
 
-    def renew(self, *, other_cli: bool = False) -> None:
+    def renew(self) -> None:
         """Give up every worker that is not in use: the way they are started has changed."""
-        if other_cli:
-            self.roster.starts.succeeded()  # it did to be learned of; the failures were those of the one before
         for worker in self.roster.in_state(WorkerState.STARTING, WorkerState.SPARE, WorkerState.IDLE):
             worker.close()
         self.spares.look()
