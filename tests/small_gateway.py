@@ -132,6 +132,7 @@ class SmallGateway:
         self.sandbox_missing: list[str] = []
         self.drained_since: float | None = None
         self.shared: dict[str, Any] | None = None  # the store that it shares with others
+        self.sharing: Any = None
         self.others: list[dict[str, Any]] | Exception | None = None  # the machines that share a store with it
 
     def status(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ LONGER: dict[str, tuple[int, str]] = {
         "one process seen from its borrower, its reader and its sweep: one state",
     ),
     "claudegwd/workers/question/question.py": (325, "one question, read beside its theory of operation"),
-    "claudegwd/keys/ring.py": (360, "every way in which the active key changes, in one place"),
+    "claudegwd/keys/ring.py": (385, "every way in which the active key changes, in one place"),
     "claudegwd/keys/failures.py": (315, "a table, and the classification that leads to its rows"),
     "claudegwd/keys/parse.py": (310, "each form in which keys are written, with what is said of its faults"),
     "claudegwd/translate/answer/turn.py": (315, "all events of an answer, and the states that they lead through"),

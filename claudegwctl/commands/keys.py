@@ -21,6 +21,7 @@ TELLING: Final = ("sk-ant-api", "sk-ant-oat")
 _SENT: Final = {"auth_token": "as a Bearer token", "api_key": "as x-api-key"}
 
 KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
+Everywhere = Annotated[bool, typer.Option("--all", help="On all machines that share a store with this one.")]
 
 
 class Kind(StrEnum):
@@ -51,6 +52,8 @@ def _row(key: dict[str, Any], now: float) -> tuple[object, ...]:
     state = key["state"]
     if key.get("cooling_until") is not None:
         state += f", {duration(key['cooling_until'] - now)}"
+    if key.get("withheld"):
+        state += " on all machines"
     tail = f"…{key['last_four']}" if key.get("last_four") else "…"
     return key["name"], state, tail, key.get("requests"), ago(key.get("last_used")), key.get("last_error")
 
@@ -105,15 +108,15 @@ def remove(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
 
 
 @app.command("enable", epilog="Example: claudegwctl keys enable second")
-def enable(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
+def enable(ctx: typer.Context, name: KeyName, everywhere: Everywhere = False, json: AsJson = False) -> None:
     """Use a disabled key again."""
-    _change(ctx, json, name, "active")
+    _change(ctx, json, name, "active", everywhere=everywhere)
 
 
 @app.command("disable", epilog="Example: claudegwctl keys disable second")
-def disable(ctx: typer.Context, name: KeyName, json: AsJson = False) -> None:
+def disable(ctx: typer.Context, name: KeyName, everywhere: Everywhere = False, json: AsJson = False) -> None:
     """Keep a key, but send nothing under it."""
-    _change(ctx, json, name, "disabled")
+    _change(ctx, json, name, "disabled", everywhere=everywhere)
 
 
 @app.command("rename", epilog="Example: claudegwctl keys rename second home")
@@ -203,9 +206,11 @@ def duration_of(result: dict[str, Any]) -> str:
     return f"{result.get('seconds', 0):.1f} s"
 
 
-def _change(ctx: typer.Context, json: bool, name: str, status: str) -> None:
-    done = daemon_of(ctx).ask("PATCH", f"/v1/keys/{quoted(name)}", {"status": status})
-    _tell(ctx, json, done, f"{name} is {done['state']}")
+def _change(ctx: typer.Context, json: bool, name: str, status: str, *, everywhere: bool) -> None:
+    body: dict[str, Any] = {"status": status, "all": True} if everywhere else {"status": status}
+    done = daemon_of(ctx).ask("PATCH", f"/v1/keys/{quoted(name)}", body)
+    where = " on all machines" if done.get("withheld") else ""
+    _tell(ctx, json, done, f"{name} is {done['state']}{where}")
 
 
 def _tell(ctx: typer.Context, json: bool, done: dict[str, Any], text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,15 +18,21 @@ def rotate(
     name: Annotated[
         str | None, typer.Argument(help="The key to use; without it the next one.", autocompletion=names_of_keys)
     ] = None,
+    everywhere: Annotated[
+        bool, typer.Option("--all", help="On all machines that share a store with this one.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Make another upstream key the active one.
 
     Conversations under way stay with their key; new ones use the active one.
     """
-    done = daemon_of(ctx).ask("POST", "/v1/rotate", {"to": name})
+    body: dict[str, Any] = {"to": name, "all": True} if everywhere else {"to": name}
+    done = daemon_of(ctx).ask("POST", "/v1/rotate", body)
     if wants_json(ctx, json):
         say_json(done)
+    elif everywhere:
+        say(f"all machines are using {done['to']} now")
     elif done.get("from") == done["to"]:
         say(f"{done['to']} was the active key already")
     else:

@@ -87,6 +87,27 @@ class WorkspaceReader(Protocol):
         ...
 
 
+class Orders(Protocol):
+    """What is wanted of the keys on all machines. StoreAwayError, UnknownKey."""
+
+    async def disable(self, name: str, *, disabled: bool) -> None:
+        """Disable a key everywhere, or no longer."""
+        ...
+
+    async def rotate(self, name: str) -> None:
+        """Make it the active one everywhere."""
+        ...
+
+
+class Shares(Protocol):
+    """What several machines share."""
+
+    @property
+    def orders(self) -> Orders | None:
+        """None without a secret of the machines'."""
+        ...
+
+
 class LedgerReader(Protocol):
     """Who used what."""
 
@@ -121,6 +142,11 @@ class Controllable(Protocol):
     @property
     def keys_source(self) -> KeysSource:
         """Where the keys of the ring come from."""
+        ...
+
+    @property
+    def sharing(self) -> Shares | None:
+        """None where there is one machine."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from claudegwd.control.controllable import Controls
+from claudegwd.control.everywhere import order
 from claudegwd.control.problems import BadRequest, ControlRefusal
 from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.keys.file import add_key, import_keys, parse_keys, remove_key, rename_key, set_key_status
@@ -75,19 +76,33 @@ async def remove(controls: Controls, request: ControlRequest) -> ControlResponse
 
 
 async def change(controls: Controls, request: ControlRequest) -> ControlResponse:
-    """PATCH /v1/keys/{name} {"status": "active"|"disabled"}, or {"name": another}"""
+    """PATCH /v1/keys/{name} {"status": "active"|"disabled", "all"?: true}, or {"name": another}"""
     name = request.path["name"]
-    before = _row(controls, name)["state"]
-    fields = request.only("status", "name")
+    before = _row(controls, name)
+    fields = request.only("status", "name", "all")
     if "name" in fields:
         return await _rename(controls, request, name, fields)
     wanted = fields.get("status")
     status = next((each for each in KeyStatus if each.value == wanted), None)
     if status is None:
         raise BadRequest("cannot change the key: status must be active or disabled")
-    await _write(controls, partial(set_key_status, name=name, status=status))
+    everywhere = fields.get("all", False)
+    if not isinstance(everywhere, bool):
+        raise BadRequest("cannot change the key: all must be true or false")
+    if everywhere:
+        await order(controls, lambda orders: orders.disable(name, disabled=status is KeyStatus.DISABLED))
+    elif before["withheld"] and status is KeyStatus.ACTIVE:
+        raise ControlRefusal(
+            409,
+            "withheld",
+            f"cannot enable key {name!r} here alone: it is disabled on all machines; "
+            f"`claudegwctl keys enable {name} --all`",
+        )
+    else:
+        await _write(controls, partial(set_key_status, name=name, status=status))
     row = _row(controls, name)
-    request.changed("key status changed", key=name, before=before, after=row["state"])
+    text = "key status changed on all machines" if everywhere else "key status changed"
+    request.changed(text, key=name, before=before["state"], after=row["state"])
     return ControlResponse(row)
 
 

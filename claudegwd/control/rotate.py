@@ -1,20 +1,29 @@
-"""POST /v1/rotate {"to": NAME|null}: the key for new conversations."""
+"""POST /v1/rotate {"to": NAME|null, "all"?: true}: the key for new conversations, here or on all machines."""
 
 from __future__ import annotations
 
 import time
 
 from claudegwd.control.controllable import Controls
+from claudegwd.control.everywhere import order
 from claudegwd.control.problems import BadRequest
 from claudegwd.control.request import ControlRequest, ControlResponse
 
 
 async def rotate(controls: Controls, request: ControlRequest) -> ControlResponse:
-    to = request.only("to").get("to")
+    fields = request.only("to", "all")
+    to, everywhere = fields.get("to"), fields.get("all", False)
     if not (to is None or isinstance(to, str)):
         raise BadRequest('cannot rotate: write the name of a key in "to", or null for the next one')
-    before = controls.gateway.ring.active
-    name = controls.gateway.ring.rotate(time.time(), to)
-    if before is None or before.name != name:
-        request.changed("keys rotated", before=before.name if before else None, after=name)
+    if not isinstance(everywhere, bool):
+        raise BadRequest("cannot rotate: all must be true or false")
+    ring = controls.gateway.ring
+    before = ring.active
+    name = ring.next_active(time.time(), to)
+    if everywhere:
+        await order(controls, lambda orders: orders.rotate(name))
+    ring.rotate(time.time(), name)
+    if everywhere or before is None or before.name != name:
+        text = "keys rotated on all machines" if everywhere else "keys rotated"
+        request.changed(text, before=before.name if before else None, after=name)
     return ControlResponse({"from": before.name if before else None, "to": name})

@@ -18,6 +18,7 @@ from claudegwd.shared.key_states import SharedKeyStates
 from claudegwd.shared.limits import SharedLimits
 from claudegwd.shared.machines import SharedMachines
 from claudegwd.shared.notices import SharedNotices
+from claudegwd.shared.orders import SharedOrders
 from claudegwd.shared.responses import SharedResponses
 from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.spending import SharedSpending
@@ -59,10 +60,11 @@ class Sharing:
         self.machines = SharedMachines(store, parts.describe)
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
         parts.notifications.claim = SharedNotices(store).claim
-        self.clients, self.responses = None, None
+        self.clients, self.responses, self.orders = None, None, None
         if store.seal is not None:
             self.clients = SharedClients(store, parts.clients, store.seal)
             self.responses = SharedResponses(store, parts.responses, store.seal)
+            self.orders = SharedOrders(store, parts.ring, store.seal)
         book = parts.clients.book
         book.share = book.spending.share = self.limits.share
         self.spending = SharedSpending(store, book)
@@ -101,6 +103,8 @@ class Sharing:
                 nursery.start_soon(supervised, self.clients.run, "the shared client keys")
             if self.responses is not None:
                 nursery.start_soon(supervised, self.responses.run, "the shared responses")
+            if self.orders is not None:
+                nursery.start_soon(supervised, self.orders.run, "orders for all machines")
             nursery.start_soon(supervised, self.machines.run, "telling the other machines of this one")
             task_status.started()
 

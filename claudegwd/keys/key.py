@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, unique
 from types import MappingProxyType
 from typing import Final
@@ -83,3 +83,8 @@ class UpstreamKey:
             return self.attribution
         own = self.base_url is None or urlsplit(self.base_url).hostname == _OWN_HOST
         return not own or self.token.startswith(_OF_SUBSCRIPTION)
+
+
+def withheld(key: UpstreamKey) -> UpstreamKey:
+    """The key, as if it were disabled."""
+    return replace(key, status=KeyStatus.DISABLED)

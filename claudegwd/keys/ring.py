@@ -16,7 +16,7 @@ from claudegwd.keys.answers import ENVIRONMENT, CannotRotate, Dead, KeysDiff, No
 from claudegwd.keys.entry import KeyEntry, RememberedKey
 from claudegwd.keys.environment import EnvironmentLogin
 from claudegwd.keys.failures import FailureKind
-from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.key import UpstreamKey, withheld
 from claudegwd.keys.marks import KeyMark
 from claudegwd.keys.news import TOLD, KeyNews, ToldStates
 from claudegwd.keys.states import TIMED, KeyEvent, KeyState
@@ -67,6 +67,8 @@ class KeyRing:
         self._entries: dict[str, KeyEntry] = {key.name: KeyEntry.new(key) for key in keys}
         self.on_news: Callable[[KeyNews], None] = lambda _: None
         self._login = EnvironmentLogin()
+        self._given = keys  # as they are configured
+        self._withheld: frozenset[str] = frozenset()  # digests of those that are not to be used all the same
         self._turn: str | None = None  # the last active key: rotation goes on from its place
         self._activate_next(None)
         self._told = ToldStates(self._entries)
@@ -212,11 +214,8 @@ class KeyRing:
 
     # -- what people do
 
-    def rotate(self, now: float, to: str | None = None) -> str:
-        """Make ``to``, or the next ready key, the active one; its name. UnknownKey, CannotRotate.
-
-        Conversations under way stay where they are; disable a key to take them off it.
-        """
+    def next_active(self, now: float, to: str | None = None) -> str:
+        """The key that ``rotate`` would make the active one; its name. UnknownKey, CannotRotate."""
         self.settle(now)
         if to is None:
             ready = (entry for entry in self._in_turn() if entry.state is KeyState.READY)
@@ -231,10 +230,18 @@ class KeyRing:
                 f"cannot rotate to key {entry.key.name!r}: it is {entry.state.value}; "
                 f"`claudegwctl keys {mend} {entry.key.name}` may help"
             )
-        self._activate(entry, "asked")
+        return entry.key.name
+
+    def rotate(self, now: float, to: str | None = None) -> str:
+        """Make ``to``, or the next ready key, the active one; its name. UnknownKey, CannotRotate.
+
+        Conversations under way stay where they are; disable a key to take them off it.
+        """
+        name = self.next_active(now, to)
+        self._activate(self._entry(name), "asked")
         self._tell("asked")
         self.on_change(RingChange.STATE)
-        return entry.key.name
+        return name
 
     def clear(self, name: str) -> None:
         """A person or a test says that the key works. UnknownKey. A disabled key stays disabled."""
@@ -247,6 +254,8 @@ class KeyRing:
         """Take a new list of keys. What a key has lived through stays with it while its token and host do, by another
         name too; a request under way that fails under the old name is then not heard of."""
         _refuse_duplicates(keys)
+        self._given = keys
+        keys = [withheld(key) if key.digest in self._withheld else key for key in keys]
         old = self._entries
         renamed = _renamed([entry.key for entry in old.values()], keys)
         differs = KeysDiff.between((entry.key for entry in old.values()), keys)
@@ -267,12 +276,20 @@ class KeyRing:
         self.on_change(RingChange.STATE)
         return differs
 
+    def withhold(self, digests: Collection[str], now: float) -> None:
+        """Use none of these keys, and all others as they are configured."""
+        if self._withheld != frozenset(digests):
+            self._withheld = frozenset(digests)
+            self.replace(self._given, now)
+
     # -- for the status and the store
 
     def snapshot(self, now: float) -> list[dict[str, Any]]:
-        """One dict per key in file order (KeyEntry.snapshot). Never a token."""
+        """One dict per key in file order (KeyEntry.snapshot), and whether it is withheld. Never a token."""
         self.settle(now)
-        return [entry.snapshot(now) for entry in self._entries.values()]
+        return [
+            {**entry.snapshot(now), "withheld": entry.key.digest in self._withheld} for entry in self._entries.values()
+        ]
 
     def remembered(self) -> list[RememberedKey]:
         """What has to outlive the process."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import trio
 
 from tests.control_cli import ctl
-from tests.e2e.daemon_process import POLL_SECONDS, Daemon
+from tests.e2e.daemon_process import POLL_SECONDS, Daemon, free_port
 from tests.fake_binary import write_fake_cli
 from tests.redis_server import RedisServer, needs_redis, redis_server
 
 pytestmark = needs_redis
 
 PATIENCE_SECONDS = 30.0
+SCALE = Path(__file__).parents[2] / "docs" / "scale.md"
 MODEL = "fake-echo-1"
 DEAD = "sk-false-fail-401-0001"
 KEYS = ({"name": "dead", "token": DEAD}, {"name": "good", "token": "sk-false-good-0002"})
@@ -211,6 +215,81 @@ async def test_a_compacted_conversation_can_go_on_on_another_machine(tmp_path: P
             went_on = {"model": MODEL, "input": [*compacted["output"], {"role": "user", "content": "Go on."}]}
             answer = await client.post(there, json=went_on)
             assert answer.status_code == 200, answer.text
+
+
+async def test_keys_are_disabled_and_rotated_on_all_machines_and_no_file_is_changed(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path) as (one, two):
+        files = [daemon.keys_file.read_bytes() for daemon in (one, two)]
+        done = await ctl(one.socket, "keys", "disable", "good", "--all")
+        assert done.out == "good is disabled on all machines\n"
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await key(two, "good"))["state"] != "disabled":
+                await trio.sleep(POLL_SECONDS)
+        alone = await ctl(two.socket, "keys", "enable", "good")
+        assert (alone.status, "keys enable good --all" in alone.err) == (1, True)
+        assert "disabled on all machines" in (await ctl(two.socket, "keys", "list")).out
+        assert (await ctl(two.socket, "keys", "enable", "good", "--all")).out == "good is ready\n"
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await key(one, "good"))["state"] != "ready":
+                await trio.sleep(POLL_SECONDS)
+        assert (await ctl(one.socket, "rotate", "--all", "good")).out == "all machines are using good now\n"
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await key(two, "good"))["state"] != "active":
+                await trio.sleep(POLL_SECONDS)
+        assert [daemon.keys_file.read_bytes() for daemon in (one, two)] == files
+        server.stop()
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await status(one))["shared"]["away_since"] is None:
+                await trio.sleep(POLL_SECONDS)
+        away = await ctl(one.socket, "keys", "disable", "good", "--all")
+        assert (away.status, "the shared store is away" in away.err) == (1, True)
+        assert (await key(one, "good"))["state"] == "active"
+
+
+def pasted(page: str, heading: str) -> list[str]:
+    """What the shell lines under a heading of docs/scale.md write into files."""
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"<<'?EOF'?\n(.*?)^EOF$", section, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed: `apt-get install openssl`")
+async def test_by_paste_from_the_page_a_second_machine_joins(tmp_path: Path) -> None:
+    page = SCALE.read_text()
+    [server_lines] = pasted(page, "A second machine joins")
+    store_lines, shared_lines = pasted(page, "A store for what they share")
+    [secrets] = re.findall(r"^umask .*$", page, re.MULTILINE)
+    await trio.run_process(["/bin/sh", "-c", secrets], cwd=tmp_path)
+    cli = write_fake_cli(tmp_path)
+    password = (tmp_path / "shared.password").read_text().strip()
+    assert "requirepass $(cat shared.password)" in store_lines
+    with redis_server("--requirepass", password) as server, ExitStack() as stack:
+        machines = []
+        for number in range(2):
+            config = server_lines.replace("10.0.0.11:8000", f"127.0.0.1:{free_port()}").replace("10.0.0.1", "127.0.0.1")
+            config += shared_lines.replace("valkey://10.0.0.2", server.url) + f'machine = "m{number}"\n'
+            daemon = Daemon("http://127.0.0.1:9", KEYS[1:], f'{config}[claude]\nmodels = ["{MODEL}"]\n', cli=cli)
+            stack.callback(daemon.remove)
+            for name in ("shared.password", "shared.secret"):
+                shutil.copy(tmp_path / name, daemon.home / name)
+            await trio.to_thread.run_sync(daemon.start)
+            machines.append(daemon)
+            if number == 0:  # the first one has served for a while
+                made = await ctl(daemon.socket, "clients", "create", "ann", "--budget", "1Mtokens/day", "--json")
+                assert (await ask(daemon, made.json["key"])).status_code == 200
+        joined = machines[1]
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await ask(joined, made.json["key"])).status_code != 200:
+                await trio.sleep(POLL_SECONDS)
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (used := [await spent(daemon) for daemon in machines])[0] != used[1]:
+                await trio.sleep(POLL_SECONDS)
+        assert f"{server.path} (" in (await ctl(joined.socket, "status")).out
+
+
+async def spent(daemon: Daemon) -> float:
+    [row] = (await ctl(daemon.socket, "clients", "list", "--json")).json["clients"]
+    used: float = row["budgets"][0]["used"]
+    return used
 
 
 def _keys(response: dict[str, Any]) -> list[str]:

@@ -132,3 +132,17 @@ async def test_no_token_is_ever_logged(client: httpx.AsyncClient, gateway: Small
     entries = gateway.logs.tail(100)
     assert {entry.text for entry in entries} == {"key added", "keys imported", "key removed"}
     assert not any(NEW["token"] in repr(entry) for entry in entries)
+
+
+async def test_without_other_machines_all_is_refused(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    answer = await client.patch("/v1/keys/second", json={"status": "disabled", "all": True})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_shared")
+    assert (await client.patch("/v1/keys/second", json={"status": "disabled", "all": 1})).status_code == 400
+    assert "disabled" not in (await client.get("/v1/keys/second")).json()["state"]
+
+
+async def test_one_that_is_withheld_cannot_be_enabled_here(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    [digest] = [row.digest for row in gateway.ring.remembered() if row.name == "second"]
+    gateway.ring.withhold([digest], 1.0)
+    answer = await client.patch("/v1/keys/second", json={"status": "active"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "withheld")

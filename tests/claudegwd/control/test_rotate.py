@@ -23,3 +23,10 @@ async def test_refusals(client: httpx.AsyncClient, body: object, status: int, co
     answer = await client.post("/v1/rotate", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert (await client.get("/v1/keys/primary")).json()["state"] == "active"
+
+
+async def test_without_other_machines_all_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/rotate", json={"to": "second", "all": True})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_shared")
+    assert (await client.post("/v1/rotate", json={"to": None, "all": "yes"})).status_code == 400
+    assert (await client.post("/v1/rotate", json={"to": "second"})).json()["from"] == "primary"  # as it was

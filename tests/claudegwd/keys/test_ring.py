@@ -556,3 +556,15 @@ def test_by_headroom_the_key_with_the_most_left_is_active() -> None:
     assert chosen(prefer="c") == "c", "a conversation stays with its key"
     ring.failed("b", FailureKind.AUTHENTICATION, NOW)
     assert chosen(NOW + 101) in ("a", "c")
+
+
+def test_a_key_that_is_withheld_is_not_used_whatever_its_list_says() -> None:
+    ring = KeyRing(
+        keys := [UpstreamKey("first", "sk-false-1"), UpstreamKey("second", "sk-false-2")], cooldown_seconds=60
+    )
+    ring.withhold([keys[0].digest], 1.0)
+    assert [(row["state"], row["withheld"]) for row in ring.snapshot(1.0)] == [("disabled", True), ("active", False)]
+    ring.replace(keys, 1.0)
+    assert ring.active == keys[1]
+    ring.withhold([], 1.0)
+    assert [row["state"] for row in ring.snapshot(1.0)] == ["ready", "active"]

@@ -1,0 +1,137 @@
+"""What an operator wants of the upstream keys on all machines: this one is disabled, this one is the active one.
+
+Orders are sealed with the machines' secret, so whoever writes to the store gives none. Each machine follows them in its
+ring and nowhere else: no keys.json is changed, and an order that is taken back leaves nothing. The later order on a key
+holds. A store that comes back empty is told them anew.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+import trio
+
+from claudegwd.keys.answers import CannotRotate, UnknownKey
+from claudegwd.keys.ring import KeyRing
+from claudegwd.logs import event, log
+from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.store import Script, SharedStore
+from claudegwd.store.sealing import Seal
+
+# What was not written is tried again so often; a store that is away makes that cheap.
+RETRY_SECONDS: Final = 1.0
+# Keys of which there are orders; more are no keys of ours.
+ORDERS_MAX: Final = 1000
+
+_ACTIVE: Final = "active"  # the place of the order that names the active key
+_PURPOSE: Final = b"order\0"
+
+_WRITE: Final = Script("redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])\nreturn redis.call('PUBLISH', ARGV[3], ARGV[2])")
+
+
+class Order(msgspec.Struct, array_like=True, frozen=True):
+    """`place`: the digest of a key that is `disabled` or no longer, or "active" for the key that is to be so."""
+
+    place: str
+    at: float
+    by: str
+    digest: str
+    disabled: bool = False
+
+
+class SharedOrders:
+    """`run` it as a task. `clock`: wall clock, seconds."""
+
+    def __init__(self, store: SharedStore, ring: KeyRing, seal: Seal, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._ring = ring
+        self._seal = seal
+        self._clock = clock
+        self._started = clock()
+        self._known: dict[str, Order] = {}
+        self._changed = trio.Event()
+        self._channel = store.channel("orders")
+        store.on_message[self._channel] = self._hear
+        store.on_connected.append(self._connected)
+
+    async def disable(self, name: str, *, disabled: bool) -> None:
+        """Disable one of our keys on all machines, or no longer. UnknownKey; StoreAwayError: nothing has changed."""
+        digest = self._digest(name)
+        await self._give(Order(digest, self._clock(), self._store.name, digest, disabled))
+
+    async def rotate(self, name: str) -> None:
+        """Make one of our keys the active one on all machines. UnknownKey, StoreAwayError."""
+        await self._give(Order(_ACTIVE, self._clock(), self._store.name, self._digest(name)))
+
+    async def run(self) -> None:
+        """For ever: bring the store and the ring together when the store has come back."""
+        while True:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            try:
+                await self._bring_together()
+            except StoreAwayError:
+                await trio.sleep(RETRY_SECONDS)
+                self._changed.set()
+
+    async def _bring_together(self) -> None:
+        found = await self._store.call("HGETALL", self._name)
+        there = {order.place: order for sealed in list(found.values())[:ORDERS_MAX] if (order := self._opened(sealed))}
+        for order in there.values():
+            self._take(order)
+        for place, order in self._known.items():
+            if there.get(place) != order:
+                await self._write(order)
+
+    async def _give(self, order: Order) -> None:
+        await self._write(order)
+        self._take(order)
+
+    async def _write(self, order: Order) -> None:
+        sealed = self._seal.lock(msgspec.msgpack.encode(order), _PURPOSE)
+        await self._store.run_script(_WRITE, [self._name], order.place, sealed, self._channel)
+
+    async def _connected(self) -> None:
+        self._changed.set()
+
+    def _hear(self, content: bytes) -> None:
+        if (order := self._opened(content)) is not None:
+            self._take(order)
+
+    def _take(self, order: Order) -> None:
+        known = self._known.get(order.place)
+        if (known is not None and known.at >= order.at) or (known is None and len(self._known) >= ORDERS_MAX):
+            return
+        self._known[order.place] = order
+        name = next((row.name for row in self._ring.remembered() if row.digest == order.digest), None)
+        if order.place == _ACTIVE:
+            # One from before this machine was started is over: it has its own active key since.
+            if name is not None and order.at >= self._started:
+                with suppress(UnknownKey, CannotRotate):
+                    self._ring.rotate(self._clock(), name)
+        else:
+            withheld = {place for place, each in self._known.items() if each.disabled}
+            self._ring.withhold(withheld, self._clock())
+        if name is not None and order.by != self._store.name:
+            what = "active" if order.place == _ACTIVE else "disabled" if order.disabled else "enabled"
+            event(log, logging.INFO, "an order for all machines was followed", key=name, status=what, by=order.by)
+
+    def _opened(self, sealed: bytes) -> Order | None:
+        opened = self._seal.unlock(sealed, _PURPOSE)
+        try:
+            return msgspec.msgpack.decode(opened or b"", type=Order)
+        except (msgspec.DecodeError, ValueError):
+            return None  # somebody else's
+
+    def _digest(self, name: str) -> str:
+        digest = next((row.digest for row in self._ring.remembered() if row.name == name), None)
+        if digest is None:
+            raise UnknownKey(f"cannot find key {name!r}; `claudegwctl keys list` shows the names")
+        return digest
+
+    @property
+    def _name(self) -> str:
+        return self._store.key("orders")
