@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from claudegwctl.commands.status import today, window_texts
+from claudegwctl.commands.status import lost_text, today, window_texts
 from claudegwctl.output import duration
 from claudegwctl.watching.columns import Column, Row
 
@@ -95,6 +95,8 @@ def head(status: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     counts = [f"{count} {state}" for state, count in status.get("workers", {}).items() if count]
     yield "workers", ", ".join(counts) or "none"
     yield "today", today(status.get("usage")) or "nothing was used yet"
+    if lost := status.get("usage_lost"):
+        yield "usage", lost_text(lost)
 
 
 def gateway_line(status: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -266,10 +266,10 @@ class Gateway:
         """Whether processes of the CLI do not start any more."""
         return self.pool.roster.starts.failed >= MAX_FAILED_STARTS
 
-    def dead_login(self) -> str:
-        """The login that the upstream refuses, where there are no keys; "" if there is none such."""
-        refused = not len(self.ring) and isinstance(self.ring.lack(time.time(), None), Dead)
-        return self.launcher.login.name if refused else ""
+    def lost_login(self) -> tuple[str, float | None]:
+        """The login that the upstream refuses, where there are no keys, or limits until then; "" if it is well."""
+        lack = None if len(self.ring) else self.ring.lack(time.time(), None)
+        return (self.launcher.login.name, None if isinstance(lack, Dead) else lack.until) if lack else ("", None)
 
     def look_at_login(self) -> None:
         """Notice another login of the CLI: what was known of the last one does not hold for it."""

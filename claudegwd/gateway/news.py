@@ -27,8 +27,8 @@ class Watched(Protocol):
         """Whether processes of the CLI do not start any more."""
         ...
 
-    def dead_login(self) -> str:
-        """The login that the upstream refuses, where there are no keys; "" if there is none such."""
+    def lost_login(self) -> tuple[str, float | None]:
+        """The login that the upstream refuses, where there are no keys, or limits until then; "" if it is well."""
         ...
 
 
@@ -62,12 +62,13 @@ def connect(notifications: Notifications, ring: KeyRing, spending: Spending, app
 
 
 async def watch(gateway: Watched) -> None:
-    """For ever: tell of a CLI that does not start, and of a login that is refused, once each time it begins."""
-    fails, dead = False, ""
+    """For ever: tell of a CLI that does not start, and of a login that cannot be used, once each time it begins."""
+    fails, lost = False, ""
     while True:
         if gateway.cli_fails() and not fails:
             gateway.notifications.tell(of_cli(gateway.notifications.clock()))
-        if (name := gateway.dead_login()) and name != dead:
-            gateway.notifications.tell(of_login(name, gateway.notifications.clock()))
-        fails, dead = gateway.cli_fails(), gateway.dead_login()
+        name, until = gateway.lost_login()
+        if name and name != lost:
+            gateway.notifications.tell(of_login(name, until, gateway.notifications.clock()))
+        fails, lost = gateway.cli_fails(), name
         await trio.sleep(WATCH_SECONDS)

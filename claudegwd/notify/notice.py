@@ -85,10 +85,11 @@ def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
         yield Notice(NoticeEvent.KEYS_GONE, now, name, text, back, once_until=once_until, everywhere=True)
 
 
-def of_login(name: str, now: float) -> Notice:
-    """The upstream refuses the login that is used where there are no keys."""
-    text = "no request can be answered: there is no key, and the upstream refuses the login; see `claudegwctl status`"
-    return Notice(NoticeEvent.KEYS_GONE, now, name, text)
+def of_login(name: str, until: float | None, now: float) -> Notice:
+    """The upstream refuses the login that is used where there are no keys, or limits it `until` then."""
+    how = "refuses the login" if until is None else f"limits the login until {moment(until)}"
+    text = f"no request can be answered: there is no key, and the upstream {how}; see `claudegwctl status`"
+    return Notice(NoticeEvent.KEYS_GONE, now, name, text, until, once_until=until or 0.0)
 
 
 def of_window(key: str, window: str, used: float, resets: float | None, now: float) -> Notice:

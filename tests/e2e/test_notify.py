@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Answer, RecordedRequest, ScriptedUsage, revoked, spent
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedUsage, limited, revoked, spent
 from tests.control_cli import ctl
 from tests.e2e.harness import MODEL, Running, running
 from tests.e2e.test_login import without_keys
@@ -83,14 +83,18 @@ async def test_a_window_and_a_budget(tmp_path: Path) -> None:
         assert "the budget of 0.01usd/month of the client laptop is used up" in told(tmp_path)[0]["text"]
 
 
-async def test_a_login_that_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("answer", "says"), [(revoked(), "refuses"), (limited(retry_after=3000), "limits")])
+async def test_a_login_that_cannot_be_used(tmp_path: Path, answer: Answer, says: str) -> None:
     async with without_keys("ANTHROPIC_API_KEY") as gateway:
         gateway.daemon.write_config(telling(tmp_path))
         assert (await gateway.control("POST", "/v1/reload")).status_code == 200
-        gateway.endpoint.script = lambda _: revoked()
+        gateway.endpoint.script = lambda _: answer
         for _ in range(2):
             await gateway.refused("hi")
         await until_told(gateway, tmp_path, [("keys_gone", "ANTHROPIC_API_KEY")])
+        (notice,) = told(tmp_path)
+        assert (f"the upstream {says} the login" in notice["text"], bool(notice["until"])) == (True, says == "limits")
+        assert (await gateway.status())["state"] == "degraded"
 
 
 @asynccontextmanager

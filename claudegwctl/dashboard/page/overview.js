@@ -47,6 +47,7 @@ export function problem(status) {
     said.push(`drained by the operator at ${clock(status.drained_since)}; \`claudegwctl undrain\` ends it`);
   }
   if (status.content_logged) said.push("the log holds what is asked and answered (log.content)");
+  if (status.usage_lost) said.push(`the usage of ${count(status.usage_lost)} requests was never written down; see the log`);
   if (status.log_lines_lost) said.push(`${status.log_lines_lost} lines of the log were lost`);
   return [...new Set(said.filter(Boolean))].join("; ");
 }

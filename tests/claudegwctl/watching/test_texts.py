@@ -92,6 +92,7 @@ def test_the_head() -> None:
         "workers": "1 spare, 2 busy",
         "today": "42 requests, 2 failed; 12,345 tokens in, 678 out, $1.50",
     }
+    assert dict(texts.head({**STATUS, "usage_lost": 7}, 0))["usage"].startswith("7 requests were never written down")
     drained, problem, *_ = texts.head({**STATUS, "problem": "no key", "drained_since": 940.0}, 1000.0)
     assert drained == ("drained", "for 1 min, by the operator; `claudegwctl undrain` ends it")
     assert problem == ("problem", "no key")

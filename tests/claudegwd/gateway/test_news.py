@@ -72,8 +72,8 @@ class Watched:
     def cli_fails(self) -> bool:
         return self.fails
 
-    def dead_login(self) -> str:
-        return self.dead
+    def lost_login(self) -> tuple[str, float | None]:
+        return self.dead, None
 
 
 async def test_what_is_looked_at_is_told_once_each_time_it_begins(tmp_path: Path, autojump_clock: object) -> None:

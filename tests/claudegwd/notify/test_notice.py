@@ -75,7 +75,7 @@ def test_the_json() -> None:
 def test_each_says_whom_it_is_about() -> None:
     (budget,) = read_budgets("0.01usd/day")
     told = [
-        of_budget("laptop", budget, NOW + 5, NOW), of_cli(NOW), of_login("ANTHROPIC_API_KEY", NOW), of_test(NOW),
+        of_budget("laptop", budget, NOW + 5, NOW), of_cli(NOW), of_login("ANTHROPIC_API_KEY", None, NOW), of_test(NOW),
         of_watchdog(NOW - 2, NOW), of_window(ENVIRONMENT, "7d", 0.9, None, NOW),
     ]  # fmt: skip
     assert [(notice.event.value, notice.subject, notice.until) for notice in told] == [
@@ -85,3 +85,6 @@ def test_each_says_whom_it_is_about() -> None:
     ]  # fmt: skip
     assert "the budget of 0.01usd/day of the client laptop is used up; it resets" in told[0].text
     assert "the login" in told[5].text
+    limited = of_login("claude", NOW + 60, NOW)
+    assert (limited.event, limited.until, limited.once_until) == (NoticeEvent.KEYS_GONE, NOW + 60, NOW + 60)
+    assert "limits the login until 2027-01-15 08:01 UTC" in limited.text
