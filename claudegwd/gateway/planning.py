@@ -25,7 +25,7 @@ def plan_chat(gateway: Gateway, wanted: ChatRequest, client: Client) -> Plan:
     if model.workspace:
         return workspace_plan(wanted, model, client)
     wanted = _with_search(gateway, wanted, client)
-    return _planned(gateway, wanted.model, client, lambda model: make_plan(wanted, model, client.name, client.owner))
+    return _planned(gateway, model, client, lambda model: make_plan(wanted, model, client.name, client.owner))
 
 
 def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatRequest:
@@ -56,7 +56,7 @@ def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client) -> 
     def make(model: Model) -> Plan:
         return messages_plan(wanted, model, client.name, client.owner, whole=whole, plain_system=plain)
 
-    return _planned(gateway, wanted.model, client, make)
+    return _planned(gateway, model, client, make)
 
 
 def server_tools(gateway: Gateway, client: Client) -> frozenset[str]:
@@ -65,7 +65,6 @@ def server_tools(gateway: Gateway, client: Client) -> frozenset[str]:
     return frozenset(client.server_tools if own_key else gateway.config.claude.server_tools)
 
 
-def _planned(gateway: Gateway, name: str, client: Client, make: Callable[[Model], Plan]) -> Plan:
-    """The plan for the model of this name, and for those that stand in for it and that this client may use."""
-    model = gateway.offered.find(name, client)
+def _planned(gateway: Gateway, model: Model, client: Client, make: Callable[[Model], Plan]) -> Plan:
+    """The plan for this model, and for those that stand in for it and that this client may use."""
     return with_fallbacks(make, model, list(gateway.offered.stand_ins(model, client)))

@@ -31,9 +31,13 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     def cancel() -> None:
         reply.stop(InvalidRequest("cannot go on: the response was cancelled", code=CANCELLED))
 
-    await call.gateway.background.begin(owner, making.ident, int(time.time()), reply.head.plan.model.id)
     running = RunningResponse(stream.so_far, cancel)
-    running_ones.begin(owner, making.ident, running)
+    running_ones.begin(owner, making.ident, running)  # it looks for room again: others have come in meanwhile
+    try:
+        await call.gateway.background.begin(owner, making.ident, int(time.time()), reply.head.plan.model.id)
+    except BaseException:
+        running_ones.end(owner, making.ident)
+        raise
     moved = call.ending.pop_all()  # what ends with the request ends with the response now
 
     async def run() -> None:

@@ -97,7 +97,8 @@ class RunningResponses:
             )
 
     def begin(self, owner: str, ident: str, running: RunningResponse) -> None:
-        """One more is under way."""
+        """One more is under way. Raises as `check_room`."""
+        self.check_room(owner)
         self._running[owner, ident] = running
 
     def end(self, owner: str, ident: str) -> None:

@@ -13,10 +13,12 @@ from claudegwd.demo.replies import obey, say
 from claudegwd.demo.script import (
     Answer,
     Drop,
+    Event,
     Fail,
     RecordedRequest,
     ScriptedReply,
     forbidden,
+    limited,
     no_such_model,
     overloaded,
 )
@@ -75,6 +77,28 @@ async def test_what_it_stands_in_for(gateway: Running, fail: Fail) -> None:
     gateway.endpoint.script = only_the_other(fail)
     answer = await gateway.ask("hello", model=WANTED)
     assert answer.headers["x-claudegw-fallback"] == answer.completion.model == OTHER
+
+
+OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}
+
+
+@pytest.mark.parametrize("steps", [(Event("error", OVERLOADED),), (Drop(),)], ids=["an error", "a cut"])
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_stream_that_breaks_before_its_first_token_goes_to_the_other(
+    gateway: Running, path: str, steps: tuple[Any, ...]
+) -> None:
+    gateway.endpoint.script = lambda request: ScriptedReply(steps) if request.model == WANTED else say("ok")
+    answer = await gateway.post({"model": WANTED, "stream": True, **BODIES[path]}, path, headers=VERSION)
+    assert (answer.status_code, answer.headers.get("x-claudegw-fallback")) == (200, OTHER), answer.text
+    assert model_told(answer) == OTHER
+    assert "error" not in answer.text.replace('"error":null', "")
+
+
+async def test_a_limited_key_is_followed_by_the_next_key_and_by_no_other_model(gateway: Running) -> None:
+    gateway.endpoint.script = lambda request: limited() if request.key == GOOD_KEY else obey(request, "hello")
+    answer = await gateway.ask("hello", model=WANTED)
+    assert answer.completion.model == WANTED
+    assert {sent.model for sent in gateway.upstream()} == {WANTED}
 
 
 async def test_what_it_does_not_stand_in_for(gateway: Running) -> None:

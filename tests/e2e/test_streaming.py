@@ -141,21 +141,85 @@ async def test_no_silence_is_longer_than_a_heartbeat_also_before_the_first_token
         ScriptedReply((Text(("said",)), Wait(release))),
     )
     gateway.endpoint.script = lambda request: late if "Late" in str(request.body["messages"]) else pausing
-    seen: dict[str, bytes] = {}
+    # What each shows of a heartbeat; Anthropic's begins with a ping, so its second one is looked for.
+    signs = {"Late.": b'"role"', "Pausing.": b": keep-alive\n\n", "/v1/responses": b": keep-alive\n\n"}
+    seen = dict.fromkeys((*signs, "/v1/messages"), b"")
 
-    async def read(text: str) -> None:
-        seen[text] = b""
-        async with raw_stream(gateway, text) as response:
+    def silent() -> bool:
+        told = all(sign in seen[name] for name, sign in signs.items())
+        return told and seen["/v1/messages"].count(b"event: ping\n") > 1
+
+    async def read(name: str, path: str, body: dict[str, Any]) -> None:
+        body = {"model": MODEL, "stream": True, **body}
+        headers = {"anthropic-version": "2023-06-01"}
+        async with gateway.http.stream("POST", path, json=body, headers=headers) as response:
             async for piece in response.aiter_bytes():
-                seen[text] += piece
-                if b'"role"' in seen["Late."] and b": keep-alive\n\n" in seen["Pausing."]:
+                seen[name] += piece
+                if silent():
                     release.set()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(read, "Late.")
-        nursery.start_soon(read, "Pausing.")
-    assert b'"said"' in seen["Late."]  # which began as a stream while there was no token yet
-    assert all(each.endswith(b"data: [DONE]\n\n") for each in seen.values())
+        for text in ("Late.", "Pausing."):
+            nursery.start_soon(read, text, "/v1/chat/completions", {"messages": as_messages(text)})
+        nursery.start_soon(read, "/v1/responses", "/v1/responses", {"input": "Pausing."})
+        asked = {"messages": as_messages("Pausing."), "max_tokens": 100}
+        nursery.start_soon(read, "/v1/messages", "/v1/messages", asked)
+    assert all(b"said" in each for each in seen.values())  # Late began as a stream while there was no token yet
+    assert all(seen[name].endswith(b"data: [DONE]\n\n") for name in ("Late.", "Pausing."))
+
+
+FACES: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": as_messages("Slowly.")},
+    "/v1/completions": {"prompt": "Slowly."},
+    "/v1/messages": {"messages": as_messages("Slowly."), "max_tokens": 100},
+    "/v1/responses": {"input": "Slowly."},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", FACES)
+async def test_a_client_that_goes_away_frees_its_process_within_a_second(
+    gateway: Running, path: str, stream: bool
+) -> None:
+    asked = trio.Event()
+
+    def script(_: Any) -> ScriptedReply:
+        asked.set()
+        return ScriptedReply((Text(("said",)), Wait(trio.Event())))
+
+    async def ask(*, task_status: trio.TaskStatus[None]) -> None:
+        body = {"model": MODEL, "stream": stream, **FACES[path]}
+        async with gateway.http.stream(
+            "POST", path, json=body, headers={"anthropic-version": "2023-06-01"}
+        ) as response:
+            async for piece in response.aiter_bytes():
+                if b"said" in piece:
+                    task_status.started()
+
+    gateway.endpoint.script = script
+    async with trio.open_nursery() as nursery:
+        if stream:
+            await nursery.start(ask)
+        else:
+            nursery.start_soon(lambda: ask(task_status=trio.TASK_STATUS_IGNORED))
+            await asked.wait()
+        assert (await gateway.status())["workers"]["busy"] == 1
+        nursery.cancel_scope.cancel()
+    await gateway.until_workers(seconds=2, busy=0)  # the second one is for a busy machine
+
+
+async def test_as_many_answers_at_once_as_there_may_be_workers_and_no_more(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say("a")
+    before = gateway.endpoint.count
+    for path, body, param in (
+        ("/v1/chat/completions", {"messages": as_messages("Often."), "n": 5}, "n"),
+        ("/v1/completions", {"prompt": ["Often."] * 5}, "prompt"),
+    ):
+        answer = await gateway.post({"model": MODEL, **body}, path)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+        assert "at most" in answer.json()["error"]["message"]
+    assert gateway.endpoint.count == before
+    assert len((await gateway.ask("Often.", n=4)).completion.choices) == 4
 
 
 @pytest.mark.parametrize(("failure", "status"), [(overloaded(), 503), (server_error(), 503)])

@@ -23,6 +23,7 @@ class Attempts:
     count: int = 0
     processes_failed: bool = False
     broken_off: bool = False  # after the upstream had begun to answer
+    spoke: bool = False  # one of them had its first token
     held_until: float | None = None  # the wall clock: it waits for keys no longer than this, all waits together
 
     def take(self, failed: Failed, key: str, *, begun: bool, backs_off: bool) -> tuple[FailureRule, int]:

@@ -134,9 +134,9 @@ class Question:
 
     @property
     def lacks_model(self) -> bool:
-        """Whether it failed because the model is not to be had under any key, before anything of an answer came."""
-        begun = self._begun or self.attempts.broken_off
-        return isinstance(self.error, ModelNotFound | UpstreamUnavailable) and not begun
+        """Whether it failed because the model is not to be had under any key, before the first token of an answer."""
+        spoke = self.spoke_at is not None or self.attempts.spoke
+        return isinstance(self.error, ModelNotFound | UpstreamUnavailable) and not spoke
 
     def close(self) -> None:
         """Give everything back; a turn under way is ended at once. Never waits, may be called twice."""
@@ -226,12 +226,12 @@ class Question:
     async def _read_first(self) -> Failed | None:
         first: list[Output] = []
         while (batch := await self._receive_soon()) is not None:
+            if self.spoke_at is None and has_token(batch):
+                self.spoke_at = trio.current_time()
             if batch and isinstance(batch[-1], Failed) and (self.whole or not has_token([*first, *batch[:-1]])):
                 return batch[-1]
             first.extend(batch)
             self._begun = self._begun or bool(batch)
-            if self.spoke_at is None and has_token(batch):
-                self.spoke_at = trio.current_time()
             if isinstance(first[-1], Finished) if self.whole and first else has_token(first):
                 last = first[-1]
                 if isinstance(last, Failed):
@@ -273,6 +273,7 @@ class Question:
     async def _next_step(self, failed: Failed) -> bool:
         """Prepare the next attempt; whether it goes to the same process. Raises the error when nothing is left."""
         backs_off = self._questions.timing.backs_off
+        self.attempts.spoke = self.attempts.spoke or self.spoke_at is not None
         rule, spent = self.attempts.take(failed, self.key or ENVIRONMENT, begun=self._begun, backs_off=backs_off)
         if rule.retry is RetryRule.OTHER_PROCESS:
             self._drop_worker()

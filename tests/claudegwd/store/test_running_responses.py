@@ -87,6 +87,8 @@ async def test_a_client_has_so_many_under_way_and_no_more() -> None:
         ones.begin("a", f"resp_{number}", response())
     with pytest.raises(TooMany):
         ones.check_room("a")
+    with pytest.raises(TooMany):  # that came in with others, when there still was room
+        ones.begin("a", "resp_more", response())
     ones.check_room("b")
     ones.end("a", "resp_0")
     ones.check_room("a")
