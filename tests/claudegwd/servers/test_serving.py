@@ -18,7 +18,7 @@ from claudegwd.servers.serving import (
     Server,
     connections_within,
 )
-from claudegwd.workers.pool.pool import UNREAD_SECONDS
+from claudegwd.workers.pool.sweep import UNREAD_SECONDS
 
 PATIENCE = 10.0  # far beyond what any step takes; only bounds a test that hangs
 
