@@ -13,6 +13,7 @@ class ToolAsked(msgspec.Struct, frozen=True):
     request_id: str
     tool: str
     given: dict[str, Any]
+    ident: str = ""  # of the call
 
 
 class ToolCalled(msgspec.Struct, frozen=True):
@@ -34,6 +35,7 @@ class ToolReturned(msgspec.Struct, frozen=True):
 class _Request(msgspec.Struct):
     subtype: str = ""
     tool_name: str = ""
+    tool_use_id: str = ""
     input: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -68,7 +70,8 @@ def tool_lines(line: bytes) -> list[ToolAsked | ToolCalled | ToolReturned]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     if found.type == "control_request" and found.request is not None and found.request.subtype == "can_use_tool":
-        return [ToolAsked(found.request_id, found.request.tool_name, found.request.input)]
+        asked = found.request
+        return [ToolAsked(found.request_id, asked.tool_name, asked.input, asked.tool_use_id)]
     if found.message is None or isinstance(found.message.content, str):
         return []
     blocks = found.message.content

@@ -62,7 +62,10 @@ def environment(env: Mapping[str, str], *, home: PurePath, token: str, tool_seco
 def settings(tools: Sequence[str], servers: Sequence[str], deny: Sequence[str]) -> dict[str, Any]:
     """The CLI's settings: every call is asked about, those inside the directory that only read too; and no hooks.
 
-    `deny` is what may not be used for anything, which also keeps files out of what a search finds.
+    Of `deny` it is told what may not be read, which keeps files out of what a search finds. All else we deny ourselves.
     """
     asked = [*tools, *(f"mcp__{server}" for server in servers)]
-    return {"permissions": {"ask": asked, "deny": list(deny)}, "disableAllHooks": True}
+    return {
+        "permissions": {"ask": asked, "deny": [rule for rule in deny if rule.startswith("Read")]},
+        "disableAllHooks": True,
+    }

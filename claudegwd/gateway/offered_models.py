@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path, PurePath
 from typing import Any
 
 from claudegwd.config.load import Loaded
@@ -52,6 +53,18 @@ class OfferedModels:
         if model is None or not there:
             raise ModelNotFound(no_such_model(name, filter(client.allows, self._models)))
         return in_workspace(model, name, workspace)
+
+    def in_directory(self, name: str, path: str, client: Client) -> str:
+        """The name of this model in the workspace of that directory; the name itself where this client has none there,
+        and where it names a workspace already."""
+        named = self._config.aliases.get(name, name)
+        if workspace_of(named, self._workspaces) is not None:
+            return name
+        for workspace, config in self._workspaces.items():
+            granted = any(may_use(config, client, f"{each}@{workspace}") for each in models_of(config, self._config))
+            if granted and PurePath(path) == Path(config.directory).expanduser():
+                return f"{named}@{workspace}"
+        return name
 
     def stand_ins(self, model: Model, client: Client) -> Iterator[Model]:
         """Those that stand in for it where it is not to be had, and that this client may use."""

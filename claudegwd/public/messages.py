@@ -22,7 +22,7 @@ from claudegwd.openai_api.json_body import read_object
 from claudegwd.public.bodies import read_body
 from claudegwd.public.protocol import VERSION_HEADER
 from claudegwd.public.reply import Reply, Stream, usage_of, worker_headers
-from claudegwd.translate.answer.turn import Finished, Output, Reasoning, TextPiece, Verbatim
+from claudegwd.translate.answer.turn import Finished, Output, Reasoning, TextPiece, ToolArguments, ToolStart, Verbatim
 from claudegwd.translate.request.estimate import prompt_tokens
 from claudegwd.translate.request.plan import Plan
 
@@ -114,6 +114,10 @@ def _made(made: MadeMessage, output: Output) -> list[Event]:
             return made.text(raw)
         case Reasoning(raw=raw):
             return made.thinking(raw)
+        case ToolStart(id=ident, name=name):
+            return made.tool_start(ident, name)
+        case ToolArguments(raw=raw):
+            return made.tool_arguments(raw)
         case Finished(reason=reason, usage=usage):
             return made.finish(reason, usage_of(usage))
     return []

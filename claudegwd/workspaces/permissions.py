@@ -1,13 +1,13 @@
 """What Claude may do in a workspace: each call is put to the policy, and some of them to a person."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from claudegwd.claude_cli.tool_lines import ToolAsked
+from claudegwd.claude_cli.tool_lines import ToolAsked, ToolCalled
 from claudegwd.redact import redact
 from claudegwd.workspaces.actions import one_line, shown
-from claudegwd.workspaces.policy import Behavior, Policy, decide, paths_named
+from claudegwd.workspaces.policy import Behavior, Decision, Policy, decide, paths_named
 
 if TYPE_CHECKING:
     from claudegwd.workspaces.workspaces import Workspaces
@@ -29,23 +29,32 @@ class Permissions:
 
     async def refusal(self, asked: ToolAsked, client: str) -> str | None:
         """Why it may not be done; None if it may. A refusal is noted for the audit."""
-        reason = await self._reason(asked, client)
+        verdict, reason = self._verdict(asked.tool, asked.given), None
+        if verdict.behavior is Behavior.DENY:
+            reason = verdict.reason
+        elif verdict.behavior is Behavior.ASK:
+            reason = await self._ask_person(asked, client, verdict.reason)
         if reason is not None:
-            self._home.note(
-                "denied in a workspace", workspace=self._workspace, client=client,
-                action=redact(shown(asked.tool, asked.given, self._policy.directory)), reason=one_line(reason),
-            )  # fmt: skip
+            self._note(asked.tool, asked.given, client, reason)
         return reason
 
-    async def _reason(self, asked: ToolAsked, client: str) -> str | None:
-        named = paths_named(asked.tool, asked.given) or ()
-        resolved = _resolved(self._policy.directory, named)
-        verdict = decide(self._policy, asked.tool, asked.given, resolved)
-        if verdict.behavior is Behavior.ALLOW:
+    def denial(self, call: ToolCalled, client: str) -> str | None:
+        """Why the CLI has denied it without asking; None if it was not by the rules. Noted for the audit as well."""
+        verdict = self._verdict(call.tool, call.given)
+        if verdict.behavior is not Behavior.DENY:
             return None
-        if verdict.behavior is Behavior.DENY:
-            return verdict.reason
-        return await self._ask_person(asked, client, verdict.reason)
+        self._note(call.tool, call.given, client, verdict.reason)
+        return verdict.reason
+
+    def _verdict(self, tool: str, given: Mapping[str, Any]) -> Decision:
+        named = paths_named(tool, given) or ()
+        return decide(self._policy, tool, given, _resolved(self._policy.directory, named))
+
+    def _note(self, tool: str, given: Mapping[str, Any], client: str, reason: str) -> None:
+        action = redact(shown(tool, given, self._policy.directory))
+        self._home.note(
+            "denied in a workspace", workspace=self._workspace, client=client, action=action, reason=one_line(reason)
+        )
 
     async def _ask_person(self, asked: ToolAsked, client: str, why: str) -> str | None:
         exact = repr(sorted(asked.given.items(), key=lambda item: item[0]))

@@ -30,7 +30,7 @@ from claudegwd.workspaces.launch import PreparedProcess, policy_of, prepare
 from claudegwd.workspaces.permissions import Permissions
 from claudegwd.workspaces.question import WorkspaceQuestion
 from claudegwd.workspaces.transcript import system_prompt, transcript
-from claudegwd.workspaces.turn import Acknowledged, Told, WorkspaceTurn
+from claudegwd.workspaces.turn import Acknowledged, Told, Unasked, WorkspaceTurn
 
 if TYPE_CHECKING:
     from claudegwd.workspaces.workspaces import Workspaces
@@ -234,6 +234,8 @@ class WorkspaceSession:
                 self._nursery.start_soon(self._decide, told)
             case e.CliRequest():
                 self._living().send(self._tools.take(told))
+            case Unasked(call=call):
+                outputs += self._turn.unasked(call, self._permissions.denial(call, self.question.client.name))
             case Acknowledged():
                 if self._pieces:
                     self._living().send(self._pieces.pop(0))

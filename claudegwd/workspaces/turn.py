@@ -41,7 +41,14 @@ class Acknowledged:
     """A message that was appended without a question is in the transcript."""
 
 
-Told = Output | ToolAsked | Acknowledged | e.CliRequest
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A call that the CLI did not make, and did not ask about either: a mistake in it, or what it was told to deny."""
+
+    call: ToolCalled
+
+
+Told = Unasked | Output | ToolAsked | Acknowledged | e.CliRequest
 
 
 @dataclass(slots=True)
@@ -67,7 +74,7 @@ class WorkspaceTurn:
     parked: bool = False
     usage: TokenCount = field(default_factory=TokenCount)
     over: bool = False
-    _denied: list[tuple[ToolAsked, str]] = field(default_factory=list)
+    _asked: dict[str, str] = field(default_factory=dict)  # calls that it asked about, with why they were denied
     _calls: dict[str, ToolCalled] = field(default_factory=dict)
     _head: e.RawUsage = field(default_factory=e.RawUsage)
     _client_calls: int = 0  # in this answer
@@ -87,6 +94,7 @@ class WorkspaceTurn:
         for found in tool_lines(line):
             match found:
                 case ToolAsked():
+                    self._note_asked(found.ident, "")
                     told.append(found)
                 case ToolCalled() if len(self._calls) < MAX_CALLS and self.tools.client_name(found.tool) is None:
                     self._calls[found.ident] = found
@@ -102,7 +110,12 @@ class WorkspaceTurn:
 
     def denied(self, asked: ToolAsked, reason: str) -> None:
         """A call was denied: shown with its reason when the CLI takes it up."""
-        self._denied.append((asked, reason))
+        self._note_asked(asked.ident, reason)
+
+    def unasked(self, call: ToolCalled, reason: str | None) -> list[Output]:
+        """Such a call, with what the policy says of it."""
+        end = f" -> denied: {reason}" if reason else outcome(call.tool, failed=True, text="")
+        return self.note(shown(call.tool, call.given, self.directory) + end)
 
     def note(self, text: str) -> list[Output]:
         """A line of our own among the actions."""
@@ -115,16 +128,19 @@ class WorkspaceTurn:
         self.bound = bound
         return [*self.note(said), self._finished("length")]
 
-    def _returned(self, found: ToolReturned) -> list[Output]:
+    def _returned(self, found: ToolReturned) -> Sequence[Told]:
         call = self._calls.pop(found.ident, None)
         if call is None:
             return []
-        text = shown(call.tool, call.given, self.directory)
-        for index, (asked, reason) in enumerate(self._denied):
-            if asked.tool == call.tool and asked.given == call.given:
-                del self._denied[index]
-                return self.note(f"{text} -> denied: {reason}")
-        return self.note(text + outcome(call.tool, failed=found.failed, text=found.text))
+        reason = self._asked.pop(found.ident, None)
+        if reason is None and found.failed:
+            return [Unasked(call)]
+        end = f" -> denied: {reason}" if reason else outcome(call.tool, failed=found.failed, text=found.text)
+        return self.note(shown(call.tool, call.given, self.directory) + end)
+
+    def _note_asked(self, ident: str, reason: str) -> None:
+        if len(self._asked) < MAX_CALLS:
+            self._asked[ident] = reason
 
     def _event(self, event: e.AnyEvent) -> list[Told]:
         match event:

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from tests.control_cli import ctl
-from tests.e2e.harness import Running, running
+from tests.e2e.harness import PATIENCE_SECONDS, Running, running
 from tests.e2e.workspace_scripts import bash, config, results, spoken, works
 
 pytestmark = pytest.mark.cli
@@ -23,7 +23,7 @@ tools = ["Read", "Bash"]
 """
 
 
-async def waiting(gateway: Running) -> dict[str, Any]:
+async def waiting(gateway: Running, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
     """The one question that waits, as `claudegwctl approvals` shows it."""
     found: list[dict[str, Any]] = []
 
@@ -31,7 +31,7 @@ async def waiting(gateway: Running) -> dict[str, Any]:
         found[:] = (await ctl(gateway.daemon.socket, "approvals", "--json")).json["approvals"]
         return len(found) == 1
 
-    await gateway.until(one)
+    await gateway.until(one, seconds)
     return found[0]
 
 

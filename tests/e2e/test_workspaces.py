@@ -161,8 +161,12 @@ async def test_a_plain_model_never_has_these_tools(repo: Path) -> None:
 async def test_what_is_denied_is_not_found_either(repo: Path) -> None:
     script = works([("Read", {"file_path": ".env"}), ("Grep", {"pattern": "PASSWORD", "output_mode": "content"})])
     async with running(script, config=config(repo, WORKS)) as gateway:
-        await gateway.ask("Go.", model="sonnet@repo")
+        answer = await gateway.ask("Go.", model="sonnet@repo")
+        lines = answer.message.reasoning_content.splitlines()
+        assert lines[0] == "Read .env -> denied: Read(.env) is denied here"
         assert "SECRET-OF-THE-REPO" not in json.dumps([request.body for request in gateway.upstream()])
+        audit = (await gateway.control("GET", "/v1/audit")).json()["changes"]
+        assert [row["fields"]["action"] for row in audit] == ["Read .env"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from claudegwd.public.bodies import read_body
 from claudegwd.public.reply import Reply
 from claudegwd.public.requests import during
 from claudegwd.store.chat_sessions import Known
+from claudegwd.store.projects import get_project
 
 
 async def in_session(wanted: ChatRequest) -> ChatRequest:
@@ -32,15 +33,30 @@ async def in_session(wanted: ChatRequest) -> ChatRequest:
         if fresh is not None:
             # Its next turn may come before the session is written behind our back.
             gateway.sessions.remember(g.client.owner, fresh, Known(project_id))
-        return msgspec.structs.replace(wanted, session_id=fresh, project_id=project_id)
+        return await _in_workspace(msgspec.structs.replace(wanted, session_id=fresh, project_id=project_id))
     known = await gateway.sessions.known(g.client.owner, session_id)
     own_prompt = wanted.system_prompt or any(message.role in ("system", "developer") for message in wanted.messages)
-    return msgspec.structs.replace(
-        wanted,
-        session_id=session_id,
-        project_id=project_id or known.project_id,
-        system_prompt=wanted.system_prompt if own_prompt else known.system_prompt,
+    return await _in_workspace(
+        msgspec.structs.replace(
+            wanted,
+            session_id=session_id,
+            project_id=project_id or known.project_id,
+            system_prompt=wanted.system_prompt if own_prompt else known.system_prompt,
+        )
     )
+
+
+async def _in_workspace(wanted: ChatRequest) -> ChatRequest:
+    """The request in the workspace that its project's path names, if that is granted to its client. No path makes one:
+    any other is a text."""
+    gateway: Gateway = g.gateway
+    if wanted.project_id is None or not gateway.config.workspaces:
+        return wanted
+    project = await gateway.sessions.read(get_project, g.client.owner, wanted.project_id)
+    if project is None or not project.path:
+        return wanted
+    model = gateway.offered.in_directory(wanted.model, project.path, g.client)
+    return msgspec.structs.replace(wanted, model=model)
 
 
 def follow(reply: Reply, wanted: ChatRequest) -> None:

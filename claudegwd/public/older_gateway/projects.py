@@ -56,7 +56,7 @@ def _shown(project: Project) -> dict[str, Any]:
         "id": project.id,
         "name": project.name,
         "description": project.description,
-        "path": project.path or "",  # a text that clients may keep here; there is no directory
+        "path": project.path or "",  # a text that clients may keep here; it may be the directory of a workspace
         "created_at": moment(project.created_at),
         "updated_at": moment(project.updated_at),
         "is_active": project.is_active,

@@ -22,7 +22,7 @@ from claudegwd.translate.answer.outputs import (
     ToolStart,
 )
 from claudegwd.translate.request.tools import tool_set
-from claudegwd.workspaces.turn import Acknowledged, Told, WorkspaceTurn
+from claudegwd.workspaces.turn import Acknowledged, Told, Unasked, WorkspaceTurn
 
 
 def stream(kind: str, **more: Any) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def returned(ident: str, text: str = "", *, failed: bool = False) -> dict[str, A
     return {"type": "user", "message": {"content": [block]}}
 
 
-def asked(ident: str, name: str, **given: Any) -> dict[str, Any]:
-    request = {"subtype": "can_use_tool", "tool_name": name, "input": given}
+def asked(ident: str, name: str, call: str = "", **given: Any) -> dict[str, Any]:
+    request = {"subtype": "can_use_tool", "tool_name": name, "input": given, "tool_use_id": call}
     return {"type": "control_request", "request_id": ident, "request": request}
 
 
@@ -75,7 +75,7 @@ def test_many_messages_are_one_answer() -> None:
         turn,
         *message("Look", "ing.", stop="tool_use"), called("t1", "Read", file_path="/w/a"), returned("t1", "SECRET"),
         *message(stop="tool_use", thought="hm"), called("t2", "Bash", command="ls"),
-        returned("t2", "Exit code 2", failed=True),
+        asked("r", "Bash", "t2", command="ls"), returned("t2", "Exit code 2", failed=True),
         *message("Done."), RESULT,
     )  # fmt: skip
     assert words(outputs) == ("Looking.\n\nDone.", "Read a\nhm\nBash: ls -> exit 2\n")
@@ -88,14 +88,21 @@ def test_many_messages_are_one_answer() -> None:
 
 def test_the_cli_asks_and_a_denial_is_shown_once() -> None:
     turn = WorkspaceTurn("/w")
-    (question,) = fed(turn, asked("r1", "Bash", command="rm x"))
-    assert question == ToolAsked("r1", "Bash", {"command": "rm x"})
+    (question,) = fed(turn, called("t1", "Bash", command="rm x"), asked("r1", "Bash", "t1", command="rm x"))
+    assert question == ToolAsked("r1", "Bash", {"command": "rm x"}, "t1")
     turn.denied(question, "no rule")
     outputs = fed(
-        turn, called("t1", "Bash", command="rm x"), returned("t1", "denied", failed=True),
-        called("t2", "Bash", command="rm x"), returned("t2", "gone"),
-    )  # fmt: skip
+        turn, returned("t1", "denied", failed=True), called("t2", "Bash", command="rm x"), returned("t2", "gone")
+    )
     assert words(outputs)[1] == "Bash: rm x -> denied: no rule\nBash: rm x -> exit 0\n"
+
+
+def test_what_the_cli_refuses_without_asking_is_put_to_the_policy() -> None:
+    turn = WorkspaceTurn("/w")
+    (refused,) = fed(turn, called("t1", "Read", file_path="/w/.env"), returned("t1", "denied", failed=True))
+    assert isinstance(refused, Unasked)
+    for reason, line in (("it is denied", "Read .env -> denied: it is denied\n"), (None, "Read .env -> failed\n")):
+        assert words(list(turn.unasked(refused.call, reason)))[1] == line
 
 
 def test_appended_messages_are_acknowledged() -> None:
