@@ -14,8 +14,8 @@ from claudegwd.limits.clients import ANONYMOUS, PREFIX, Client
 from claudegwd.limits.meter import Admission
 from claudegwd.openai_api.content_encoding import encoding_of
 from claudegwd.openai_api.errors import AuthenticationFailed, PermissionDenied, UnsupportedMediaType
+from claudegwd.public.call import at_end
 from claudegwd.public.forwarded import client_address
-from claudegwd.public.requests import at_end
 
 # Names of this machine that no DNS answer can point elsewhere.
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import trio
-from quart import Response, g, request
+from quart import Response, request
 from quart.routing import QuartRule
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
@@ -16,7 +16,6 @@ from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.routing import Map, Rule
 
 from claudegwd.gateway.gateway import Gateway
-from claudegwd.limits.clients import ANONYMOUS
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.messages_api.errors import error_body, status_of
@@ -40,11 +39,12 @@ from claudegwd.public import (
     usage,
 )
 from claudegwd.public.bodies import body_is_read
+from claudegwd.public.call import Call, Record, at_end, begin_call, milliseconds_since, over, this_call
 from claudegwd.public.missing import not_found
 from claudegwd.public.older_gateway import chat as older_chat
 from claudegwd.public.older_gateway import projects, sessions
 from claudegwd.public.protocol import is_anthropic
-from claudegwd.public.requests import Application, Record, at_end, milliseconds_since, over, request_id
+from claudegwd.public.requests import Application, request_id
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -127,11 +127,13 @@ def new_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect, and a redirect is an answer of Quart's own
     for route in routes:
-        app.add_url_rule(route.path, endpoint=route.handler.__name__, view_func=route.handler, methods=[route.method])
+        app.add_url_rule(
+            route.path, endpoint=route.handler.__name__, view_func=_view(route.handler), methods=[route.method]
+        )
     app.fixed_paths = _fixed_paths(routes)
 
     @app.before_request
-    async def begin() -> Response | None:
+    async def let_in() -> Response | None:
         return await begin_request(gateway)
 
     @app.after_request
@@ -156,49 +158,56 @@ def _fixed_paths(routes: Sequence[Route]) -> dict[str, Map]:
 
 async def _begin(gateway: Gateway) -> Response | None:
     """Access checks, in order: host, origin, preflight, key, limits. What this returns is the answer."""
-    note_request(gateway)
-    g.record.address = access.address_of(gateway, request.scope, request.headers)
+    call = begin(gateway)
+    call.record.address = access.address_of(gateway, request.scope, request.headers)
     access.check_host(gateway, request.headers.get("host", ""))
     origin = request.headers.get("origin")
     access.check_origin(gateway, origin)
     if request.method == "OPTIONS":
         # With a body, though an empty one: under Trio, Quart 0.22 breaks off an answer that has none.
         return Response("", status=204, headers=_PREFLIGHT)
-    g.client = ANONYMOUS
     if request.endpoint in _OPEN:
         return None
-    g.client = access.authenticate(gateway, request.headers)
-    g.record.client = g.client.name
-    g.record.asks = request.endpoint in _ASKING
+    call.client = access.authenticate(gateway, request.headers)
+    call.record.client = call.client.name
+    call.record.asks = request.endpoint in _ASKING
     if request.method == "POST" and request.endpoint is not None:
-        g.limited = True
+        call.limited = True
         access.check_body_type(request.headers)
-        g.admission = await access.admit(gateway, g.client)
+        call.admitted = await access.admit(gateway, call.client)
     return None
 
 
-def note_request(gateway: Gateway) -> None:
-    """It has come in: what every request has."""
-    g.gateway = gateway
-    g.started = trio.current_time()
-    g.request_id = request_id(request.headers)
+def begin(gateway: Gateway) -> Call:
+    """A request has come in: what every one has."""
     route = request.url_rule.rule if request.url_rule else "unknown"
-    g.record = Record(g.request_id, request.method, route, g.started)
-    at_end(partial(over, gateway, g.record))
+    call = begin_call(gateway, Record(request_id(request.headers), request.method, route, trio.current_time()))
+    at_end(partial(over, gateway, call.record))
     at_end(gateway.counts.begin())
+    return call
+
+
+def _view(handler: Handler) -> Handler:
+    """The handler, with the call as its first argument."""
+
+    @wraps(handler)
+    async def view(**path: str) -> Any:
+        return await handler(this_call(), **path)
+
+    return view
 
 
 def _finish(response: Response) -> Response:
-    gateway: Gateway = g.gateway
-    headers = response.headers
-    headers["x-request-id"] = g.request_id
+    call = this_call()
+    gateway, headers = call.gateway, response.headers
+    headers["x-request-id"] = call.record.request_id
     if is_anthropic():
-        headers["request-id"] = g.request_id
+        headers["request-id"] = call.record.request_id
     else:
-        headers["openai-processing-ms"] = str(milliseconds_since(g.started))
-    g.record.status = response.status_code
-    if g.get("limited"):
-        headers.update(access.limit_headers(gateway, g.client))
+        headers["openai-processing-ms"] = str(milliseconds_since(call.record.started))
+    call.record.status = response.status_code
+    if call.limited:
+        headers.update(access.limit_headers(gateway, call.client))
     origin = request.headers.get("origin")
     if origin in gateway.config.server.cors_origins:
         headers["access-control-allow-origin"] = origin
@@ -208,14 +217,14 @@ def _finish(response: Response) -> Response:
 
 
 async def _answer_error(error: GatewayError) -> Response:
-    gateway: Gateway = g.gateway
-    gateway.counts.refused(error)
-    g.record.code = error.code
-    if (grant := g.get("grant")) is not None:
-        grant.error = error
+    call = this_call()
+    call.gateway.counts.refused(error)
+    call.record.code = error.code
+    if call.grant is not None:
+        call.grant.error = error
     response = Response(error.body(), status=error.status, content_type="application/json", headers=error.headers())
     if is_anthropic():
-        response.set_data(error_body(error, g.request_id))
+        response.set_data(error_body(error, call.record.request_id))
         response.status_code = status_of(error)
     if not await body_is_read():
         response.headers["connection"] = "close"
@@ -228,7 +237,9 @@ async def _answer_http_error(error: HTTPException) -> Response:
 
 async def _answer_unforeseen(error: Exception) -> Response:
     # The boundary of a request: it ends here, is logged once, and the next one is served.
-    log_event(log, logging.ERROR, "a request failed unexpectedly", cause=error, request_id=g.get("request_id", ""))
+    log_event(
+        log, logging.ERROR, "a request failed unexpectedly", cause=error, request_id=this_call().record.request_id
+    )
     return await _answer_error(
         InternalError("cannot answer: an error of the gateway's own; its log has the request id")
     )

@@ -11,8 +11,8 @@ from claudegwd.logs import log
 from claudegwd.openai_api.errors import InvalidRequest, UnsupportedParameter
 from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.responses.response import CANCELLED
+from claudegwd.public.call import Call
 from claudegwd.public.reply import HEARTBEAT_SECONDS, STREAM_HEADERS
-from claudegwd.public.requests import Call
 from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.running_responses import RunningResponse
 

@@ -3,12 +3,13 @@
 from typing import Any
 
 import trio
-from quart import g, request
+from quart import request
 from quart_trio.wrappers.request import TrioBody, TrioRequest
 
 from claudegwd.logs import log_content
 from claudegwd.openai_api.content_encoding import Unpacker, encoding_of
 from claudegwd.openai_api.errors import BodyTooLarge, InvalidRequest
+from claudegwd.public.call import Call
 from claudegwd.servers.overriding import overriding
 
 # A client that sends its body slower than this is cut off: 32 MiB in 60 s is 4 Mbit/s.
@@ -85,11 +86,11 @@ class Request(TrioRequest):
     body_class = RequestBody
 
 
-async def read_body() -> bytes:
+async def read_body(call: Call) -> bytes:
     """The whole body, unpacked. Raises BodyTooLarge, and InvalidRequest where it is too slow or cannot be unpacked."""
     body = bytearray()
     encoding = encoding_of(request.headers.get("content-encoding", ""))
-    unpacker = Unpacker(encoding, g.gateway.config.server.max_body_bytes) if encoding != "identity" else None
+    unpacker = Unpacker(encoding, call.gateway.config.server.max_body_bytes) if encoding != "identity" else None
     sent: Any = request.body
     with trio.move_on_after(BODY_SECONDS) as patience:
         while piece := await sent.piece():
@@ -98,10 +99,10 @@ async def read_body() -> bytes:
         raise InvalidRequest("cannot read the body: it came too slowly or was cut off")
     if unpacker:
         unpacker.end()
-    g.body_at = trio.current_time()
+    call.read_at = trio.current_time()
     whole = bytes(body)
-    if g.gateway.config.log.content:
-        log_content("asked", whole, g.request_id)
+    if call.gateway.config.log.content:
+        log_content("asked", whole, call.record.request_id)
     return whole
 
 

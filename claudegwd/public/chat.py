@@ -6,9 +6,8 @@ from secrets import token_hex
 from typing import Any
 
 import msgspec
-from quart import Response, g
+from quart import Response
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.planning import plan_chat
 from claudegwd.openai_api.chat.request import ChatRequest, ToolCall, read_chat_request
 from claudegwd.openai_api.chat.response import ChatChoice, ChatStream, Citation, completion_body
@@ -18,6 +17,7 @@ from claudegwd.openai_api.json_body import read_object
 from claudegwd.openai_api.parameters import read_include_usage
 from claudegwd.openai_api.responses.request import read_responses_request
 from claudegwd.public.bodies import read_body
+from claudegwd.public.call import Call
 from claudegwd.public.earlier import with_earlier
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.older_gateway.chat import follow, in_session
@@ -35,35 +35,35 @@ from claudegwd.translate.answer.turn import (
 from claudegwd.workers.question.question import Question
 
 
-async def chat_completions() -> Response:
+async def chat_completions(call: Call) -> Response:
     """Answer one chat request, streaming or not."""
-    gateway: Gateway = g.gateway
-    body = await read_body()
+    gateway = call.gateway
+    body = await read_body(call)
     fields = Fields(read_object(body, gateway.bounds))
     if fields.get("messages") is None and isinstance(fields.get("input"), list):
-        return await _other_shape(fields, len(body))
-    return await _answer(read_chat_request(fields, gateway.bounds))
+        return await _other_shape(call, fields, len(body))
+    return await _answer(call, read_chat_request(fields, gateway.bounds))
 
 
-async def _other_shape(fields: Fields, size: int) -> Response:
+async def _other_shape(call: Call, fields: Fields, size: int) -> Response:
     """Answer a chat that is shaped as for /v1/responses: Cursor sends such, and reads the answers of a chat."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     wanted = await with_earlier(
-        gateway, g.client.owner, size, lambda earlier: read_responses_request(fields, gateway.bounds, earlier)
+        gateway, call.client.owner, size, lambda earlier: read_responses_request(fields, gateway.bounds, earlier)
     )
     chat = msgspec.structs.replace(wanted.chat, include_usage=read_include_usage(fields))
     try:
-        return await _answer(chat)
+        return await _answer(call, chat)
     except GatewayError as error:
         raise wanted.paths.told(error) from None
 
 
-async def _answer(wanted: ChatRequest) -> Response:
-    gateway: Gateway = g.gateway
-    wanted = await in_session(wanted)
+async def _answer(call: Call, wanted: ChatRequest) -> Response:
+    gateway = call.gateway
+    wanted = await in_session(call, wanted)
     wanted = await with_fetched_images(gateway, wanted)
-    reply = Reply([plan_chat(gateway, wanted, g.client)] * wanted.n, "chat", stream=wanted.stream)
-    follow(reply, wanted)
+    reply = Reply(call, [plan_chat(gateway, wanted, call.client)] * wanted.n, "chat", stream=wanted.stream)
+    follow(call, reply, wanted)
 
     def headers(question: Question) -> dict[str, str]:
         return worker_headers(question, wanted.ignored) | _older_headers(wanted)

@@ -5,25 +5,25 @@ from collections.abc import Callable, Iterable
 from secrets import token_hex
 from typing import Any
 
-from quart import Response, g
+from quart import Response
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.planning import plan_chat
 from claudegwd.openai_api.completions.request import CompletionsRequest, parse_completions_request
 from claudegwd.openai_api.completions.response import CompletionStream, FinishReason, TextChoice, text_completion_body
 from claudegwd.openai_api.encode import encode
 from claudegwd.public.bodies import read_body
+from claudegwd.public.call import Call
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
 from claudegwd.translate.answer.turn import Finished, Output, TextPiece
 from claudegwd.workers.question.question import Question
 
 
-async def completions() -> Response:
+async def completions(call: Call) -> Response:
     """Answer one request, streaming or not: `n` choices for each prompt, those of the first prompt first."""
-    gateway: Gateway = g.gateway
-    wanted = parse_completions_request(await read_body(), gateway.bounds)
-    plans = [plan_chat(gateway, chat, g.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
-    reply = Reply(plans, "text_completion", stream=wanted.stream)
+    gateway = call.gateway
+    wanted = parse_completions_request(await read_body(call), gateway.bounds)
+    plans = [plan_chat(gateway, chat, call.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
+    reply = Reply(call, plans, "text_completion", stream=wanted.stream)
 
     def headers(question: Question) -> dict[str, str]:
         return worker_headers(question, wanted.ignored)

@@ -1,17 +1,17 @@
 """/, /health, /livez and /readyz: open to all, and so with nothing secret in them."""
 
-from quart import Response, g, jsonify
+from quart import Response, jsonify
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.status import active_sessions, condition
+from claudegwd.public.call import Call
 
 # Who looks whether we live does not stand in line with work.
 URGENT = ("/livez", "/readyz", "/health")
 
 
-async def index() -> Response:
+async def index(call: Call) -> Response:
     """What this is, for somebody who opens the port in a browser."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     return jsonify(
         {
             "name": "claudegwd",
@@ -24,12 +24,12 @@ async def index() -> Response:
     )
 
 
-async def health() -> tuple[Response, int]:
+async def health(call: Call) -> tuple[Response, int]:
     """The older gateway's health: 503 with an error while no request could be answered.
 
     Without a key or login that could answer it is "degraded": the process is well, and starting it anew would not help.
     """
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     now = condition(gateway)
     fault = now.problem
     body = {
@@ -41,14 +41,14 @@ async def health() -> tuple[Response, int]:
     return jsonify({**body, "error": fault} if fault else body), 503 if now.refuses else 200
 
 
-async def livez() -> Response:
+async def livez(_: Call) -> Response:
     """The process answers."""
     return Response("ok\n", content_type="text/plain; charset=utf-8")
 
 
-async def readyz() -> tuple[Response, int]:
+async def readyz(call: Call) -> tuple[Response, int]:
     """Whether new requests should be sent here. Who drains a daemon still wants those answered that come."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     fault = condition(gateway).unready
     text = Response("ok\n" if not fault else f"{fault}\n", content_type="text/plain; charset=utf-8")
     return text, 503 if fault else 200

@@ -6,13 +6,13 @@ It is served on a listener of each such process alone, and no other key comes in
 from dataclasses import replace
 
 import trio
-from quart import Response, g, request
+from quart import Response, request
 from quart_trio import QuartTrio
 
 from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.meter import Admission, Limits, Meter
 from claudegwd.public import access, messages
-from claudegwd.public.app import Route, new_app, note_request
+from claudegwd.public.app import Route, begin, new_app
 
 ROUTES = (
     Route("POST", "/v1/messages", messages.messages_create),
@@ -26,16 +26,16 @@ def inside_app(gateway: Gateway) -> QuartTrio:
 
 
 async def _begin(gateway: Gateway) -> Response | None:
-    note_request(gateway)
+    call = begin(gateway)
     access.check_host(gateway, request.headers.get("host", ""))
     access.check_origin(gateway, request.headers.get("origin"))
     grant = gateway.workspaces.grants.find(access.token_of(request.headers))
     access.check_body_type(request.headers)
     grant.use()
-    g.grant = grant
+    call.grant = grant
     # Its budgets and the ledger are those of the client that the answer is for. Requests and tokens of a minute are
     # counted once, to the client's own request.
-    g.client = replace(grant.client, models=())
-    g.record.client = grant.client.name
-    g.admission = Admission(Meter(Limits(), trio.current_time()), settled=True)
+    call.client = replace(grant.client, models=())
+    call.record.client = grant.client.name
+    call.admitted = Admission(Meter(Limits(), trio.current_time()), settled=True)
     return None

@@ -6,9 +6,8 @@ from functools import partial
 from secrets import token_hex
 
 import msgspec
-from quart import Response, g, request
+from quart import Response, request
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.planning import plan_messages
 from claudegwd.messages_api.assemble import message_body
 from claudegwd.messages_api.confined import check_confined
@@ -20,6 +19,7 @@ from claudegwd.openai_api.errors import InternalError
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.json_body import read_object
 from claudegwd.public.bodies import read_body
+from claudegwd.public.call import Call
 from claudegwd.public.protocol import VERSION_HEADER
 from claudegwd.public.reply import Reply, Stream, usage_of, worker_headers
 from claudegwd.translate.answer.turn import Finished, Output, Reasoning, TextPiece, ToolArguments, ToolStart, Verbatim
@@ -29,16 +29,16 @@ from claudegwd.translate.request.plan import Plan
 _JSON = "application/json"
 
 
-async def messages_create() -> Response:
+async def messages_create(call: Call) -> Response:
     """Answer one request, streaming or not."""
     ignored = check_version(request.headers.get(VERSION_HEADER))
-    plan, stream = await _planned(counts=False)
-    reply = Reply([plan], "chat", stream=stream)
-    if (grant := g.get("grant")) is not None:
+    plan, stream = await _planned(call, counts=False)
+    reply = Reply(call, [plan], "chat", stream=stream)
+    if (grant := call.grant) is not None:
         reply.on_spent = grant.spend
     if stream:
         make = _made_stream if plan.model.workspace else _stream
-        return await reply.stream(partial(make, g.request_id), lambda asked: worker_headers(asked, ignored))
+        return await reply.stream(partial(make, call.record.request_id), lambda asked: worker_headers(asked, ignored))
     said: list[Output] = []
     await reply.whole(said.extend)
     try:
@@ -48,24 +48,24 @@ async def messages_create() -> Response:
     return Response(body, content_type=_JSON, headers=worker_headers(reply.head, ignored))
 
 
-async def messages_count() -> Response:
+async def messages_count(call: Call) -> Response:
     """About how many tokens a request has: an estimate, and the header says so, for nobody is asked."""
     check_version(request.headers.get(VERSION_HEADER))
-    plan, _ = await _planned(counts=True)
+    plan, _ = await _planned(call, counts=True)
     body = encode({"input_tokens": prompt_tokens(plan)})
     return Response(body, content_type=_JSON, headers={"x-claudegw-estimated": "input_tokens"})
 
 
-async def _planned(*, counts: bool) -> tuple[Plan, bool]:
-    gateway: Gateway = g.gateway
-    fields = Fields(read_object(await read_body(), gateway.bounds))
+async def _planned(call: Call, *, counts: bool) -> tuple[Plan, bool]:
+    gateway = call.gateway
+    fields = Fields(read_object(await read_body(call), gateway.bounds))
     betas = ",".join(request.headers.getlist("anthropic-beta"))
     wanted = read_messages_request(fields, betas, gateway.bounds, counts=counts)
-    if (grant := g.get("grant")) is not None:  # from a workspace: one model answers all that is asked for one answer
+    if (grant := call.grant) is not None:  # from a workspace: one model answers all that is asked for one answer
         check_confined(wanted, searches=grant.searches)
         wanted = msgspec.structs.replace(wanted, model=grant.model)
-        return replace(plan_messages(gateway, wanted, g.client), fallback=None), wanted.stream
-    return plan_messages(gateway, wanted, g.client), wanted.stream
+        return replace(plan_messages(gateway, wanted, call.client), fallback=None), wanted.stream
+    return plan_messages(gateway, wanted, call.client), wanted.stream
 
 
 Written = tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]

@@ -3,16 +3,16 @@
 from itertools import chain
 
 import trio
-from quart import Response, g
+from quart import Response
 
 from claudegwd.gateway import gauges, usage_metrics
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.metrics import CONTENT_TYPE, written
+from claudegwd.public.call import Call
 
 
-async def metrics() -> Response:
+async def metrics(call: Call) -> Response:
     """What is and what happened, in Prometheus' text format."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     pieces = []
     used = usage_metrics.families(gateway.ledger.series, gateway.ledger.lost)
     for family in chain(gauges.families(gateway), used, gateway.metrics.families()):

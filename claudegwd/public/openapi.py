@@ -2,20 +2,20 @@
 
 from functools import cache
 
-from quart import Response, current_app, g
+from quart import Response, current_app
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.description.document import describe
 from claudegwd.openai_api.encode import encode
+from claudegwd.public.call import Call
 
 # Where public_app leaves its routes: (method, path, open) each.
 ROUTES_KEY = "PUBLIC_ROUTES"
 
 
-async def openapi() -> Response:
+async def openapi(call: Call) -> Response:
     """The description; it holds nothing that is not in the source."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     routes: tuple[tuple[str, str, bool], ...] = current_app.config[ROUTES_KEY]
     return Response(_described(gateway.version, routes, gateway.bounds), content_type="application/json")
 

@@ -25,9 +25,9 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError, InvalidRequest
 from claudegwd.openai_api.sse import CONTENT_TYPE
 from claudegwd.openai_api.usage import Usage
+from claudegwd.public.call import Call, Record, milliseconds_since
 from claudegwd.public.choice import Choice
 from claudegwd.public.mixing import first_of_all, mixed_outputs
-from claudegwd.public.requests import Call, Record, milliseconds_since, this_call
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.turn import Finished, Output, TokenCount
 from claudegwd.translate.request.estimate import answer_tokens, most_tokens, prompt_tokens, used_tokens
@@ -63,19 +63,18 @@ class Reply:
 
     def __init__(
         self,
+        call: Call,
         plans: Sequence[Plan],
         operation: str,
         *,
         stream: bool,
         prepares: Callable[[Answer], Plan] | None = None,
-        call: Call | None = None,
     ) -> None:
         """`operation` is OpenTelemetry's name of what is done: "chat", "text_completion"; `stream`: the answer is
-        handed out as it comes; `prepares` as in Choice; `call` where it is not the request in whose handler we are.
+        handed out as it comes; `prepares` as in Choice.
 
         Raises InvalidRequest for more plans than there may be workers: they would wait for each other.
         """
-        call = call or this_call()
         self._gateway: Gateway = call.gateway
         self._client: Client = call.client
         self._admission: Admission = call.admission

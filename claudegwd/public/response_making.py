@@ -18,9 +18,9 @@ from claudegwd.openai_api.responses.request import ResponsesRequest
 from claudegwd.openai_api.responses.response import ResponseObject, compaction_body
 from claudegwd.openai_api.responses.stream import ResponsesStream
 from claudegwd.openai_api.usage import Usage
+from claudegwd.public.call import Call
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.reply import Reply, ignored_header, worker_headers
-from claudegwd.public.requests import Call
 from claudegwd.store.responses import KeptResponse
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.turn import (
@@ -77,13 +77,7 @@ class ResponseMaking:
             threshold, prepares = self.wanted.threshold, None
             if threshold is not None and not self.wanted.compacts and prompt_tokens(plan) >= threshold:
                 plan, prepares = self._plan(summarising(chat)), lambda answer: self._go_on(chat, answer)
-            self.reply = Reply(
-                [plan],
-                "chat",
-                stream=not in_one_piece,
-                prepares=prepares,
-                call=self._call,
-            )
+            self.reply = Reply(self._call, [plan], "chat", stream=not in_one_piece, prepares=prepares)
 
     def opened(self, model: str) -> Opened:
         """The stream, its first events, and what writes one."""

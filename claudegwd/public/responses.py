@@ -2,9 +2,8 @@
 
 import msgspec
 import trio
-from quart import Response, g, jsonify, request
+from quart import Response, jsonify, request
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.planning import plan_chat
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InvalidRequest, NotFound, UnsupportedParameter
@@ -18,9 +17,9 @@ from claudegwd.openai_api.responses.request import (
 from claudegwd.openai_api.responses.response import lost_body, page_of_items, parse_items_page
 from claudegwd.public import background
 from claudegwd.public.bodies import read_body
+from claudegwd.public.call import Call
 from claudegwd.public.earlier import fetched, with_earlier
 from claudegwd.public.images import with_fetched_images
-from claudegwd.public.requests import this_call
 from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.responses import KeptResponse
 from claudegwd.translate.request.estimate import prompt_tokens
@@ -28,11 +27,10 @@ from claudegwd.translate.request.estimate import prompt_tokens
 _JSON = "application/json"
 
 
-async def responses_create() -> Response:
+async def responses_create(call: Call) -> Response:
     """Answer one request, streaming or not."""
-    body = await read_body()
-    call = this_call()
-    making = ResponseMaking(call, await _parsed(body))
+    body = await read_body(call)
+    making = ResponseMaking(call, await _parsed(call, body))
     if making.wanted.background:
         return await background.begin(call, making)
     await making.ask(in_one_piece=not making.wanted.chat.stream)
@@ -43,51 +41,51 @@ async def responses_create() -> Response:
     return Response(whole, content_type=_JSON, headers=making.headers(making.reply.head))
 
 
-async def responses_compact() -> Response:
+async def responses_compact(call: Call) -> Response:
     """What a conversation becomes when it is summarised."""
-    wanted = await _parsed(await read_body())
-    making = ResponseMaking(this_call(), msgspec.structs.replace(wanted, compacts=True))
+    wanted = await _parsed(call, await read_body(call))
+    making = ResponseMaking(call, msgspec.structs.replace(wanted, compacts=True))
     await making.ask(in_one_piece=True)
     compaction = await making.compaction()
     return Response(compaction, content_type=_JSON, headers=making.headers(making.reply.head))
 
 
-async def responses_input_tokens() -> Response:
+async def responses_input_tokens(call: Call) -> Response:
     """About how many tokens a request has: an estimate, and the header says so, for nobody is asked."""
-    gateway: Gateway = g.gateway
-    body = await read_body()
+    gateway = call.gateway
+    body = await read_body(call)
     fields = read_object(body, gateway.bounds)
     fields["model"] = fields.get("model") or gateway.config.claude.default_model
     wanted = await with_earlier(
         gateway,
-        g.client.owner,
+        call.client.owner,
         len(body),
         lambda earlier: read_responses_request(Fields(fields), gateway.bounds, earlier),
     )
-    making = ResponseMaking(this_call(), wanted)
+    making = ResponseMaking(call, wanted)
     with making.told():
-        tokens = prompt_tokens(plan_chat(gateway, await with_fetched_images(gateway, wanted.chat), g.client))
+        tokens = prompt_tokens(plan_chat(gateway, await with_fetched_images(gateway, wanted.chat), call.client))
     counted = encode({"object": "response.input_tokens", "input_tokens": tokens})
     return Response(counted, content_type=_JSON, headers={"x-claudegw-estimated": "input_tokens"})
 
 
-async def _parsed(body: bytes) -> ResponsesRequest:
-    gateway: Gateway = g.gateway
+async def _parsed(call: Call, body: bytes) -> ResponsesRequest:
+    gateway = call.gateway
     return await with_earlier(
-        gateway, g.client.owner, len(body), lambda earlier: parse_responses_request(body, gateway.bounds, earlier)
+        gateway, call.client.owner, len(body), lambda earlier: parse_responses_request(body, gateway.bounds, earlier)
     )
 
 
-async def responses_show(ident: str) -> Response:
+async def responses_show(call: Call, ident: str) -> Response:
     """A response that is kept, or under way in the background; `stream`: its events, past those and to come."""
-    gateway: Gateway = g.gateway
-    running = gateway.running.get(g.client.owner, ident)
+    gateway = call.gateway
+    running = gateway.running.get(call.client.owner, ident)
     if running is None:
-        await _bring(ident)
+        await _bring(call, ident)
     if request.args.get("stream", "").lower() == "true":
         if running is None:
-            if _lost(ident) is None:
-                _own(ident)
+            if _lost(call, ident) is None:
+                _own(call, ident)
             raise UnsupportedParameter(
                 "cannot stream this response: it was not made in the background, or before a restart; leave stream out",
                 param="stream",
@@ -95,35 +93,35 @@ async def responses_show(ident: str) -> Response:
         return background.follow(running, background.starting_after())
     if running is not None and not running.ended:
         return Response(running.show(), content_type=_JSON)
-    return Response(_lost(ident) or _own(ident).body, content_type=_JSON)
+    return Response(_lost(call, ident) or _own(call, ident).body, content_type=_JSON)
 
 
-async def responses_delete(ident: str) -> Response:
+async def responses_delete(call: Call, ident: str) -> Response:
     """Forget a response; one that is under way is cancelled."""
-    gateway: Gateway = g.gateway
-    running = gateway.running.get(g.client.owner, ident)
+    gateway = call.gateway
+    running = gateway.running.get(call.client.owner, ident)
     if running is not None and not running.ended:
         await background.cancel(running)
-    gateway.running.forget(g.client.owner, ident)
-    lost = await gateway.background.forget(g.client.owner, ident)
-    kept = gateway.responses.delete(g.client.owner, ident)
+    gateway.running.forget(call.client.owner, ident)
+    lost = await gateway.background.forget(call.client.owner, ident)
+    kept = gateway.responses.delete(call.client.owner, ident)
     if gateway.sharing is not None:
-        kept = await gateway.sharing.delete_response(g.client.owner, ident) or kept
+        kept = await gateway.sharing.delete_response(call.client.owner, ident) or kept
     if not kept and running is None and not lost:
         raise _not_found()
     return jsonify({"id": ident, "object": "response", "deleted": True})
 
 
-async def responses_cancel(ident: str) -> Response:
+async def responses_cancel(call: Call, ident: str) -> Response:
     """End a response that is made in the background; one that has ended stays as it is."""
-    gateway: Gateway = g.gateway
-    running = gateway.running.get(g.client.owner, ident)
+    gateway = call.gateway
+    running = gateway.running.get(call.client.owner, ident)
     if running is None:
-        await _bring(ident)
-    if running is None and (lost := _lost(ident)) is not None:
+        await _bring(call, ident)
+    if running is None and (lost := _lost(call, ident)) is not None:
         return Response(lost, content_type=_JSON)
     if running is None:
-        _own(ident)
+        _own(call, ident)
         raise InvalidRequest(
             "cannot cancel this response: it was not made in the background; close the connection of one that is not"
         )
@@ -132,32 +130,32 @@ async def responses_cancel(ident: str) -> Response:
     return Response(running.show(), content_type=_JSON)
 
 
-async def responses_input_items(ident: str) -> Response:
+async def responses_input_items(call: Call, ident: str) -> Response:
     """A page of what a response was asked with."""
-    await _bring(ident)
-    page = page_of_items(_own(ident).input(), parse_items_page(request.args))
+    await _bring(call, ident)
+    page = page_of_items(_own(call, ident).input(), parse_items_page(request.args))
     return Response(page, content_type="application/json")
 
 
-async def _bring(ident: str) -> None:
+async def _bring(call: Call, ident: str) -> None:
     """Have it here, if another machine keeps it."""
-    gateway: Gateway = g.gateway
-    if gateway.responses.get(g.client.owner, ident, trio.current_time()) is None:
-        await fetched(gateway, g.client.owner, ident)
+    gateway = call.gateway
+    if gateway.responses.get(call.client.owner, ident, trio.current_time()) is None:
+        await fetched(gateway, call.client.owner, ident)
 
 
-def _lost(ident: str) -> bytes | None:
+def _lost(call: Call, ident: str) -> bytes | None:
     """What is shown of one that was made in the background, and that a restart has lost."""
-    gateway: Gateway = g.gateway
-    if gateway.responses.get(g.client.owner, ident, trio.current_time()) is not None:
+    gateway = call.gateway
+    if gateway.responses.get(call.client.owner, ident, trio.current_time()) is not None:
         return None
-    lost = gateway.background.lost(g.client.owner, ident)
+    lost = gateway.background.lost(call.client.owner, ident)
     return lost_body(ident, lost.created, lost.model) if lost is not None else None
 
 
-def _own(ident: str) -> KeptResponse:
-    gateway: Gateway = g.gateway
-    found = gateway.responses.get(g.client.owner, ident, trio.current_time())
+def _own(call: Call, ident: str) -> KeptResponse:
+    gateway = call.gateway
+    found = gateway.responses.get(call.client.owner, ident, trio.current_time())
     if found is None:
         raise _not_found()
     return found

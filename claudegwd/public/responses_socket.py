@@ -25,8 +25,9 @@ from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.responses.messages import Create, error_message, event_messages, read_message
 from claudegwd.openai_api.responses.request import read_responses_request
 from claudegwd.public import access
+from claudegwd.public.call import Call, Record, ending, over
 from claudegwd.public.earlier import with_earlier
-from claudegwd.public.requests import Application, Call, Record, ending, over, request_id
+from claudegwd.public.requests import Application, request_id
 from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.responses import UNSTORED
 
@@ -181,7 +182,7 @@ class ResponsesSocket:
             lambda earlier: read_responses_request(Fields(create.fields), gateway.bounds, earlier),
             self._ident,
         )
-        call = Call(gateway, client, admission, record, now, stack)
+        call = Call(gateway, record, stack, client, admission, now)
         making = ResponseMaking(call, wanted, unstored=self._ident)
         if not create.generate:
             await self._tell(create.stream_id, b"".join(making.nothing()), told_by(record) | making.headers())

@@ -4,22 +4,21 @@ from functools import partial
 from uuid import uuid4
 
 import msgspec
-from quart import Response, g, jsonify
+from quart import Response, jsonify
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.planning import plan_chat
 from claudegwd.openai_api.chat.request import ChatRequest, parse_chat_request
 from claudegwd.openai_api.errors import CallerError, InvalidRequest
 from claudegwd.openai_api.older_gateway.resources import checked_id
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.bodies import read_body
+from claudegwd.public.call import Call, during
 from claudegwd.public.reply import Reply
-from claudegwd.public.requests import during
 from claudegwd.store.chat_sessions import Known
 from claudegwd.store.projects import get_project
 
 
-async def in_session(wanted: ChatRequest) -> ChatRequest:
+async def in_session(call: Call, wanted: ChatRequest) -> ChatRequest:
     """The request with what its session adds: project, and system prompt where it brings none.
 
     A request with a project and no session is from a client of the older gateway: it gets a new session's id. One with
@@ -27,45 +26,46 @@ async def in_session(wanted: ChatRequest) -> ChatRequest:
     """
     session_id = checked_id("session_id", wanted.session_id)
     project_id = checked_id("project_id", wanted.project_id)
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     if session_id is None:
         fresh = str(uuid4()) if project_id else None
         if fresh is not None:
             # Its next turn may come before the session is written behind our back.
-            gateway.sessions.remember(g.client.owner, fresh, Known(project_id))
-        return await _in_workspace(msgspec.structs.replace(wanted, session_id=fresh, project_id=project_id))
-    known = await gateway.sessions.known(g.client.owner, session_id)
+            gateway.sessions.remember(call.client.owner, fresh, Known(project_id))
+        return await _in_workspace(call, msgspec.structs.replace(wanted, session_id=fresh, project_id=project_id))
+    known = await gateway.sessions.known(call.client.owner, session_id)
     own_prompt = wanted.system_prompt or any(message.role in ("system", "developer") for message in wanted.messages)
     return await _in_workspace(
+        call,
         msgspec.structs.replace(
             wanted,
             session_id=session_id,
             project_id=project_id or known.project_id,
             system_prompt=wanted.system_prompt if own_prompt else known.system_prompt,
-        )
+        ),
     )
 
 
-async def _in_workspace(wanted: ChatRequest) -> ChatRequest:
+async def _in_workspace(call: Call, wanted: ChatRequest) -> ChatRequest:
     """The request in the workspace that its project's path names, if that is granted to its client. No path makes one:
     any other is a text."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     if wanted.project_id is None or not gateway.config.workspaces:
         return wanted
-    project = await gateway.sessions.read(get_project, g.client.owner, wanted.project_id)
+    project = await gateway.sessions.read(get_project, call.client.owner, wanted.project_id)
     if project is None or not project.path:
         return wanted
-    model = gateway.offered.in_directory(wanted.model, project.path, g.client)
+    model = gateway.offered.in_directory(wanted.model, project.path, call.client)
     return msgspec.structs.replace(wanted, model=model)
 
 
-def follow(reply: Reply, wanted: ChatRequest) -> None:
+def follow(call: Call, reply: Reply, wanted: ChatRequest) -> None:
     """Keep the books of the request's session, if it has one: off the request's way."""
     session_id = wanted.session_id
     if session_id is None:
         return
-    gateway: Gateway = g.gateway
-    owner: str = g.client.owner
+    gateway = call.gateway
+    owner = call.client.owner
     use = partial(
         gateway.sessions.use,
         owner,
@@ -84,12 +84,12 @@ def follow(reply: Reply, wanted: ChatRequest) -> None:
     reply.on_spent = partial(gateway.sessions.spent, owner, session_id)
 
 
-async def chat_debug() -> Response:
+async def chat_debug(call: Call) -> Response:
     """Say whether a chat request would be taken, and where its fault is. Nothing is asked and nothing is logged."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     try:
-        wanted = parse_chat_request(await read_body(), gateway.bounds)
-        plan_chat(gateway, wanted, g.client)
+        wanted = parse_chat_request(await read_body(call), gateway.bounds)
+        plan_chat(gateway, wanted, call.client)
     except CallerError as error:
         fault = {"message": error.message, "param": error.param, "code": error.code}
         return jsonify({"status": "validation_error", "errors": [fault]})

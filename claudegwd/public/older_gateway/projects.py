@@ -4,49 +4,49 @@ import time
 from typing import Any
 from uuid import uuid4
 
-from quart import Response, g, jsonify, request
+from quart import Response, jsonify, request
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.openai_api.errors import NotFound, TooMany
 from claudegwd.openai_api.older_gateway.resources import moment, page_body, parse_page, parse_project
 from claudegwd.public.bodies import read_body
+from claudegwd.public.call import Call
 from claudegwd.store.projects import Project, StoreFull, create_project, delete_project, get_project, list_projects
 
 
-async def projects_list() -> Response:
+async def projects_list(call: Call) -> Response:
     """A page of the client's projects, the newest first."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     page = parse_page(request.args)
-    rows, total = await gateway.sessions.read(list_projects, g.client.owner, limit=page.size, offset=page.offset)
+    rows, total = await gateway.sessions.read(list_projects, call.client.owner, limit=page.size, offset=page.offset)
     return jsonify(page_body([_shown(project) for project in rows], page, total))
 
 
-async def projects_create() -> Response:
+async def projects_create(call: Call) -> Response:
     """Make a project; its id is ours."""
-    gateway: Gateway = g.gateway
-    wanted = parse_project(await read_body(), gateway.bounds)
+    gateway = call.gateway
+    wanted = parse_project(await read_body(call), gateway.bounds)
     now = time.time()
     project = Project(str(uuid4()), wanted.name, wanted.description, wanted.path, now, now)
     try:
-        await gateway.sessions.read(create_project, g.client.owner, project)
+        await gateway.sessions.read(create_project, call.client.owner, project)
     except StoreFull as error:
         raise TooMany(str(error)) from None
     return jsonify(_shown(project))
 
 
-async def projects_show(ident: str) -> Response:
+async def projects_show(call: Call, ident: str) -> Response:
     """One of the client's projects."""
-    gateway: Gateway = g.gateway
-    project = await gateway.sessions.read(get_project, g.client.owner, ident)
+    gateway = call.gateway
+    project = await gateway.sessions.read(get_project, call.client.owner, ident)
     if project is None:
         raise _not_found()
     return jsonify(_shown(project))
 
 
-async def projects_delete(ident: str) -> Response:
+async def projects_delete(call: Call, ident: str) -> Response:
     """Delete a project; its sessions stay, without one."""
-    gateway: Gateway = g.gateway
-    if not await gateway.sessions.read(delete_project, g.client.owner, ident):
+    gateway = call.gateway
+    if not await gateway.sessions.read(delete_project, call.client.owner, ident):
         raise _not_found()
     return jsonify({"project_id": ident, "status": "deleted"})
 

@@ -4,12 +4,12 @@ import time
 from typing import Any
 from uuid import uuid4
 
-from quart import Response, g, jsonify, request
+from quart import Response, jsonify, request
 
-from claudegwd.gateway.gateway import Gateway
 from claudegwd.openai_api.errors import NotFound
 from claudegwd.openai_api.older_gateway.resources import moment, page_body, parse_page, parse_session
 from claudegwd.public.bodies import read_body
+from claudegwd.public.call import Call
 from claudegwd.store.chat_sessions import Known
 from claudegwd.store.sessions import (
     Session,
@@ -22,33 +22,33 @@ from claudegwd.store.sessions import (
 )
 
 
-async def sessions_list() -> Response:
+async def sessions_list(call: Call) -> Response:
     """A page of the client's sessions (`project_id`: of one project), the newest first."""
-    gateway: Gateway = g.gateway
+    gateway = call.gateway
     page = parse_page(request.args)
     rows, total = await gateway.sessions.read(
-        list_sessions, g.client.owner, limit=page.size, offset=page.offset, project_id=request.args.get("project_id")
+        list_sessions, call.client.owner, limit=page.size, offset=page.offset, project_id=request.args.get("project_id")
     )
     return jsonify(page_body([_shown(session) for session in rows], page, total))
 
 
-async def sessions_create() -> Response:
+async def sessions_create(call: Call) -> Response:
     """Make a session. Chats that name it, and bring no system prompt of their own, are asked with its own."""
-    gateway: Gateway = g.gateway
-    wanted = parse_session(await read_body(), gateway.bounds)
-    model = gateway.offered.find(wanted.model or gateway.config.claude.default_model, g.client).id
+    gateway = call.gateway
+    wanted = parse_session(await read_body(call), gateway.bounds)
+    model = gateway.offered.find(wanted.model or gateway.config.claude.default_model, call.client).id
     now = time.time()
     session = Session(str(uuid4()), wanted.project_id, wanted.title, model, wanted.system_prompt, now, now)
-    await gateway.sessions.read(create_session, g.client.owner, session)
-    gateway.sessions.remember(g.client.owner, session.id, Known(session.project_id, session.system_prompt))
+    await gateway.sessions.read(create_session, call.client.owner, session)
+    gateway.sessions.remember(call.client.owner, session.id, Known(session.project_id, session.system_prompt))
     return jsonify(_shown(session))
 
 
-async def sessions_statistics() -> Response:
+async def sessions_statistics(call: Call) -> Response:
     """Sums over the client's sessions, and which of them are being answered now."""
-    gateway: Gateway = g.gateway
-    stats = await gateway.sessions.read(session_stats, g.client.owner)
-    running = gateway.sessions.running(g.client.owner)
+    gateway = call.gateway
+    stats = await gateway.sessions.read(session_stats, call.client.owner)
+    running = gateway.sessions.running(call.client.owner)
     return jsonify(
         {
             "session_stats": {
@@ -64,43 +64,43 @@ async def sessions_statistics() -> Response:
     )
 
 
-async def sessions_show(ident: str) -> Response:
+async def sessions_show(call: Call, ident: str) -> Response:
     """One of the client's sessions."""
-    return jsonify(_shown(await _session(ident)))
+    return jsonify(_shown(await _session(call, ident)))
 
 
-async def sessions_delete(ident: str) -> Response:
+async def sessions_delete(call: Call, ident: str) -> Response:
     """Delete a session and what is kept of it; an answer under way is stopped."""
-    gateway: Gateway = g.gateway
-    gateway.sessions.stop(g.client.owner, ident)
-    gateway.sessions.remember(g.client.owner, ident, None)
-    if not await gateway.sessions.read(delete_session, g.client.owner, ident):
+    gateway = call.gateway
+    gateway.sessions.stop(call.client.owner, ident)
+    gateway.sessions.remember(call.client.owner, ident, None)
+    if not await gateway.sessions.read(delete_session, call.client.owner, ident):
         raise _not_found()
     return jsonify({"session_id": ident, "status": "deleted"})
 
 
-async def session_status(ident: str) -> Response:
+async def session_status(call: Call, ident: str) -> Response:
     """How a session stands: is it being answered, and what has it used."""
-    gateway: Gateway = g.gateway
-    session = await _session(ident)
+    gateway = call.gateway
+    session = await _session(call, ident)
     shown = _shown(session)
     names = ("project_id", "model", "created_at", "updated_at", "total_tokens", "total_cost", "message_count")
-    running = gateway.sessions.is_running(g.client.owner, ident)
+    running = gateway.sessions.is_running(call.client.owner, ident)
     return jsonify({"session_id": ident, "is_running": running, **{name: shown[name] for name in names}})
 
 
-async def session_stop(ident: str) -> Response:
+async def session_stop(call: Call, ident: str) -> Response:
     """Stop the answer that is under way in a session; it is fine if none is."""
-    gateway: Gateway = g.gateway
-    gateway.sessions.stop(g.client.owner, ident)
-    if not await gateway.sessions.read(end_session, g.client.owner, ident, time.time()):
+    gateway = call.gateway
+    gateway.sessions.stop(call.client.owner, ident)
+    if not await gateway.sessions.read(end_session, call.client.owner, ident, time.time()):
         raise _not_found()
     return jsonify({"session_id": ident, "status": "stopped"})
 
 
-async def _session(ident: str) -> Session:
-    gateway: Gateway = g.gateway
-    session = await gateway.sessions.read(get_session, g.client.owner, ident)
+async def _session(call: Call, ident: str) -> Session:
+    gateway = call.gateway
+    session = await gateway.sessions.read(get_session, call.client.owner, ident)
     if session is None:
         raise _not_found()
     return session
