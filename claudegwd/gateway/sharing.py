@@ -19,7 +19,7 @@ from claudegwd.shared.limits import SharedLimits
 from claudegwd.shared.machines import SharedMachines
 from claudegwd.shared.notices import SharedNotices
 from claudegwd.shared.orders import SharedOrders
-from claudegwd.shared.responses import SharedResponses
+from claudegwd.shared.responses import BULK_SECONDS, SharedResponses
 from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.spending import SharedSpending
 from claudegwd.shared.store import SharedStore, StoreUnfitError
@@ -53,9 +53,11 @@ class Parts:
 class Sharing:
     """`run` it as a task."""
 
-    def __init__(self, loaded: Loaded, store: SharedStore, parts: Parts) -> None:
+    def __init__(self, loaded: Loaded, store: SharedStore, bulk: SharedStore, parts: Parts) -> None:
+        """`bulk`: the same store by another connection, for what is large."""
         self._loaded = loaded
         self.store = store
+        self._bulk = bulk
         self.key_states = SharedKeyStates(store, parts.ring)
         self.machines = SharedMachines(store, parts.describe)
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
@@ -63,7 +65,7 @@ class Sharing:
         self.clients, self.responses, self.orders = None, None, None
         if store.seal is not None:
             self.clients = SharedClients(store, parts.clients, store.seal)
-            self.responses = SharedResponses(store, parts.responses, store.seal)
+            self.responses = SharedResponses(bulk, parts.responses, store.seal)
             self.orders = SharedOrders(store, parts.ring, store.seal)
         book = parts.clients.book
         book.share = book.spending.share = self.limits.share
@@ -83,15 +85,18 @@ class Sharing:
         except StoreUnfitError as error:
             raise ConfigError(*loaded.origin(error.setting), str(error)) from None
         ca_file = contract.shared_ca_path(loaded.path, shared.ca_file)
-        name = shared.machine or machine
-        store = SharedStore(read_place(shared.url), password, name, seal=seal, ca_file=ca_file)
-        return cls(loaded, store, parts)
+        place, name = read_place(shared.url), shared.machine or machine
+        store = SharedStore(place, password, name, seal=seal, ca_file=ca_file)
+        bulk = SharedStore(place, password, name, patience=BULK_SECONDS, seal=seal, ca_file=ca_file, quiet=True)
+        return cls(loaded, store, bulk, parts)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """For ever. Started once the store was tried; ConfigError before that if only a person can help."""
         async with trio.open_nursery() as nursery:
             try:
                 await nursery.start(self.store.run)
+                if self.responses is not None:
+                    await nursery.start(self._bulk.run)
             except* StoreUnfitError as group:
                 error = group.exceptions[0]
                 assert isinstance(error, StoreUnfitError)  # noqa: S101 - what was caught

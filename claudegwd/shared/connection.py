@@ -48,13 +48,20 @@ class _Call:
 
 
 class StoreConnection:
-    """`read` it in a task of its own. `on_message` is told what is published: channel and content."""
+    """`read` it in a task of its own. `on_message` is told what is published: channel and content. `write_seconds`: how
+    long a command may take to be taken."""
 
-    def __init__(self, stream: trio.abc.Stream, on_message: Callable[[bytes, bytes], None]) -> None:
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        on_message: Callable[[bytes, bytes], None],
+        write_seconds: float = WRITE_SECONDS,
+    ) -> None:
         from hiredis import PushNotification, Reader, ReplyError, pack_command
 
         self._stream = stream
         self._on_message = on_message
+        self._write_seconds = write_seconds
         self._reader = Reader(replyError=ReplyError)
         self._pack: Callable[[Any], bytes] = pack_command
         self._error, self._push = ReplyError, PushNotification
@@ -90,7 +97,7 @@ class StoreConnection:
                 self._calls.append(call)
             # Whoever asks may leave in the middle, but half a command would be read as one with the next.
             with (
-                trio.CancelScope(shield=True, deadline=trio.current_time() + WRITE_SECONDS),
+                trio.CancelScope(shield=True, deadline=trio.current_time() + self._write_seconds),
                 suppress(trio.BrokenResourceError, trio.ClosedResourceError),
             ):
                 await self._stream.send_all(data)

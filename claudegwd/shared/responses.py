@@ -28,8 +28,9 @@ WAITING_MAX: Final = 16 * 1024 * 1024
 # How many responses one goes on from, and how large they are together: as much as a request may hold by default.
 LINKS_MAX: Final = 1000
 CHAIN_MAX: Final = 32 * 1024 * 1024
-# A whole conversation is megabytes, and somebody waits for it.
-FETCH_SECONDS: Final = 1.0
+# A whole conversation is megabytes, and somebody waits for it. On a connection of its own: what is asked of the other
+# one by each request would be late behind it.
+BULK_SECONDS: Final = 1.0
 # When the store comes back it is looked which of ours it has: so many in one command.
 LOOKED_AT_ONCE: Final = 500
 
@@ -122,7 +123,8 @@ class _Stored(msgspec.Struct, array_like=True):
 
 
 class SharedResponses:
-    """`run` it as a task. `now`: the clock of `responses`. `response_max`, `stored_max`: bytes of one, and of all."""
+    """`run` it as a task. `store`: one with BULK_SECONDS of patience. `now`: the clock of `responses`. `response_max`,
+    `stored_max`: bytes of one, and of all."""
 
     def __init__(
         self,
@@ -156,7 +158,7 @@ class SharedResponses:
         key = self._key(owner, ident)
         try:
             arguments = (LINKS_MAX, CHAIN_MAX, self._seconds)
-            chain = await self._store.run_script(_CHAIN, [key], *arguments, seconds=FETCH_SECONDS)
+            chain = await self._store.run_script(_CHAIN, [key], *arguments)
         except StoreAwayError:
             return False
         found: list[KeptResponse] = []
@@ -209,7 +211,7 @@ class SharedResponses:
         sealed = self._seal.lock(msgspec.msgpack.encode(stored), _PURPOSE + key.encode())
         previous = self._key(owner, kept.previous) if kept.previous is not None else ""
         await self._store.run_script(
-            _KEEP, self._keys(key), sealed, previous, self._seconds, self._stored_max, LINKS_MAX, seconds=FETCH_SECONDS
+            _KEEP, self._keys(key), sealed, previous, self._seconds, self._stored_max, LINKS_MAX
         )
 
     async def _delete(self, owner: str, ident: str) -> bool:

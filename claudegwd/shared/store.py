@@ -18,7 +18,7 @@ import trio
 
 from claudegwd.config.shared import SharedPlace
 from claudegwd.logs import event, log
-from claudegwd.shared.connection import StoreAwayError, StoreConnection, StoreRefusedError, Word
+from claudegwd.shared.connection import WRITE_SECONDS, StoreAwayError, StoreConnection, StoreRefusedError, Word
 from claudegwd.store.sealing import Seal
 
 # Redis 7 is what Debian 12 has; Valkey began at 7.2. Nothing older is tested.
@@ -61,6 +61,7 @@ class SharedStore:
 
     `name`: this machine's. `clock`: wall clock, seconds. `patience`: how long a call may take. `seal`: for what only
     the machines may read or write. `ca_file`: who vouches for the server; None: whom the system trusts.
+    `quiet`: whether it is there is logged by another one.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class SharedStore:
         patience: float = CALL_SECONDS,
         seal: Seal | None = None,
         ca_file: Path | None = None,
+        *,
+        quiet: bool = False,
     ) -> None:
         self.place = place
         self.name = name
@@ -85,6 +88,7 @@ class SharedStore:
         self._clock = clock
         self._patience = patience
         self._ca_file = ca_file
+        self._quiet = quiet
         self._connection: StoreConnection | None = None
         self._rests_until = 0.0  # of the event loop's clock
 
@@ -96,13 +100,13 @@ class SharedStore:
         """The name of a channel: those of all databases are heard in each."""
         return f"claudegwd:{self.place.database}:{name}".encode()
 
-    async def call(self, *words: Word, seconds: float | None = None) -> Any:
-        """One round trip. StoreAwayError: not in time, or not at all, or refused. `seconds`: it moves much."""
+    async def call(self, *words: Word) -> Any:
+        """One round trip. StoreAwayError: not in time, or not at all, or refused."""
         connection = self._connection
         if connection is None or trio.current_time() < self._rests_until:
             raise StoreAwayError
         try:
-            return await connection.call(*words, seconds=max(self._patience, seconds or 0.0))
+            return await connection.call(*words, seconds=self._patience)
         except StoreRefusedError as error:
             if error.code == _NO_SCRIPT:
                 raise
@@ -113,14 +117,12 @@ class SharedStore:
         self._is_away(problem or "the connection ended")
         raise StoreAwayError
 
-    async def run_script(
-        self, script: Script, keys: Sequence[str], *arguments: Word, seconds: float | None = None
-    ) -> Any:
+    async def run_script(self, script: Script, keys: Sequence[str], *arguments: Word) -> Any:
         """The same for a script."""
         try:
-            return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments, seconds=seconds)
+            return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
         except StoreRefusedError:
-            return await self.call("EVAL", script.source, len(keys), *keys, *arguments, seconds=seconds)
+            return await self.call("EVAL", script.source, len(keys), *keys, *arguments)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold a connection, for ever. Started once it was tried; before that StoreUnfitError passes."""
@@ -165,7 +167,7 @@ class SharedStore:
         with trio.fail_after(CONNECT_SECONDS):
             stream = await self._open()
         async with trio.open_nursery() as nursery:
-            connection = StoreConnection(stream, self._hear)
+            connection = StoreConnection(stream, self._hear, max(WRITE_SECONDS, self._patience))
             nursery.start_soon(_until_it_ends, connection, nursery.cancel_scope)
             try:
                 await self._greet(connection)
@@ -252,14 +254,14 @@ class SharedStore:
             told(content)
 
     def _is_here(self) -> None:
-        if self.away_since is not None:
+        if self.away_since is not None and not self._quiet:
             seconds = round(self._clock() - self.away_since, 1)
             event(log, logging.INFO, "the shared store is there", seconds=seconds, version=self.version)
         self.away_since, self.problem, self._rests_until = None, "", 0.0
 
     def _is_away(self, problem: str) -> None:
         problem = problem[:PROBLEM_CHARACTERS]
-        if self.away_since is None or problem != self.problem:
+        if (self.away_since is None or problem != self.problem) and not self._quiet:
             text = "the shared store is away: this machine goes on with what it knows"
             event(log, logging.WARNING, text, problem=problem)
         if self.away_since is None:

@@ -57,6 +57,11 @@ async def running(*machines: Machine) -> AsyncIterator[None]:
         yield
 
 
+async def settled(machine: Machine, count: int, server: RedisServer) -> None:
+    """So many are in the store, and the machine has nothing more to write."""
+    await until(lambda: stored(server) == count and not machine.shared._waiting and not machine.shared._compares)
+
+
 def stored(server: RedisServer) -> int:
     found = server.ask("ZCARD", "claudegwd:responses")
     assert isinstance(found, int)
@@ -138,7 +143,7 @@ async def test_it_is_kept_for_a_while_since_its_last_use(server: RedisServer) ->
     one = Machine(server, "one", keep_seconds=100.0)
     async with running(one):
         one.keep(1)
-        await until(lambda: stored(server) == 1)
+        await settled(one, 1, server)
         first = one.shared._key("ann#1", ident(1))
         server.ask("EXPIRE", first, "5")
         assert await one.shared.fetch("ann#1", ident(1))
@@ -168,7 +173,7 @@ async def test_what_is_over_is_taken_out_of_the_count(server: RedisServer) -> No
     async with running(one):
         one.keep(1)
         one.keep(2)
-        await until(lambda: stored(server) == 2)
+        await settled(one, 2, server)
         whole = int(server.ask("GET", "claudegwd:responses:bytes"))  # type: ignore[call-overload]
         for member in server.ask("ZRANGE", "claudegwd:responses", "0", "-1"):  # type: ignore[attr-defined]
             server.ask("ZADD", "claudegwd:responses", "1", member)  # both were written long ago
@@ -195,12 +200,11 @@ async def test_nobody_reads_it_in_the_store_and_what_others_write_is_nothing(ser
     async with running(one, two):
         one.keep(1)
         one.keep(2)
-        await until(lambda: stored(server) == 2)
+        await settled(one, 2, server)
         names = server.ask("KEYS", "*")
         everything = repr([names, *(server.ask("HGETALL", name) for name in names if b"response:" in name)])  # type: ignore[attr-defined]
         assert all(word not in everything for word in (WORDS, "ann", ident(1)))
         first, second = one.shared._key("ann#1", ident(1)), one.shared._key("ann#1", ident(2))
-        await until(lambda: not one.shared._waiting)
         server.ask("HSET", first, "d", server.ask("HGET", second, "d"))  # type: ignore[arg-type]
         assert not await two.shared.fetch("ann#1", ident(1))
         server.ask("HSET", second, "d", Seal(bytes(KEY_BYTES)).lock(b"x", b""), "p", second)  # type: ignore[arg-type]
