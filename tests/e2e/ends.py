@@ -77,13 +77,31 @@ REFUSED: dict[str, tuple[Fail, int, str, int]] = {
 
 # By transcript, nothing tells before the end of these that the CLI would go on: only the kill stands between it and its
 # next request, and on a busy machine the daemon may get a core too late.
-KILL_ALONE = ("no content", "cut after the first block", "error event after the first block")
+KILL_ALONE = ("no content", "context window", "cut after the first block", "error event after the first block")
+# Of these something does, and the retry block goes up; on a busy machine the CLI may take it too late.
+BLOCKED = ("max_tokens", "white space", "a tool nobody declared", "arguments that are no JSON")
+# How often one of these is tried until it costs one request, and what a try may cost: what comes too late for the next
+# request stops the one after it. Every other end has one try and costs one request, by either carrier.
+TRIES = dict.fromkeys((*KILL_ALONE, *BLOCKED), 4)
+MOST_REQUESTS = 2
+
+
+def tries(name: str, *, whole: bool) -> int:
+    """How often an end is tried until it costs one request."""
+    return 1 if whole else TRIES.get(name, 1)
+
+
+def _cost_by_transcript(name: str) -> str:
+    if name not in TRIES:
+        return "1"
+    by = "kill alone" if name in KILL_ALONE else "retry block"
+    return f"1, by the {by}; {MOST_REQUESTS} where that comes too late"
 
 
 def costs() -> list[tuple[str, str, str]]:
     """Each end; the upstream requests that the question costs by the whole carrier, and by transcript."""
     rows = [
-        (name, "1", "1, by the kill alone" if name in KILL_ALONE else "1")
+        (name, "1", _cost_by_transcript(name))
         for name in dict.fromkeys((*LAST_EVENTS, *(name for name, end in ON_EVERY_MODEL.items() if end[1] == 200)))
     ]
     rows += [(f"refused: {name}", *[f"{requests}, free"] * 2) for name, (*_, requests) in REFUSED.items()]

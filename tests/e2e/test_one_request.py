@@ -19,7 +19,7 @@ from claudegwd.demo.script import (
     Wait,
 )
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
-from tests.e2e.ends import KILL_ALONE, LAST_EVENTS, ON_EVERY_MODEL, REFUSED
+from tests.e2e.ends import LAST_EVENTS, MOST_REQUESTS, ON_EVERY_MODEL, REFUSED, tries
 from tests.e2e.harness import GOOD_KEY, MODEL, Messages, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -36,22 +36,19 @@ HISTORY: Messages = [
     {"role": "assistant", "content": "one"},
     {"role": "user", "content": "second"},
 ]
-# The daemon may get a core too late where only the kill, or the retry block, stands before the CLI's next request. The
-# whole carrier needs neither.
-TRIES = {"whole": 1, "transcript": 4}
 
 
 @pytest.fixture
-def tries(request: pytest.FixtureRequest, daemon: Daemon) -> int:
-    return TRIES[request.node.callspec.params["daemon"]]
+def whole(request: pytest.FixtureRequest, daemon: Daemon) -> bool:
+    return bool(request.node.callspec.params["daemon"] == "whole")
 
 
 @pytest.mark.parametrize("name", LAST_EVENTS)
-async def test_however_the_answer_ends(gateway: Running, name: str, tries: int) -> None:
+async def test_however_the_answer_ends(gateway: Running, name: str, whole: bool) -> None:
     gateway.endpoint.script = lambda _: LAST_EVENTS[name]
     limit = {"max_tokens": 2} if name == "max_tokens" else {}
     asked = []
-    for _ in range(tries if name in KILL_ALONE else 1):
+    for _ in range(tries(name, whole=whole)):
         before = gateway.endpoint.count
         # As a stream: an answer in one piece that breaks off is asked for once more.
         response = await gateway.post({"model": MODEL, "messages": HISTORY, "stream": True, **limit})
@@ -61,6 +58,7 @@ async def test_however_the_answer_ends(gateway: Running, name: str, tries: int) 
         if asked[-1] == 1:
             break
     assert asked[-1] == 1, asked
+    assert max(asked) <= MOST_REQUESTS, asked
     assert list(gateway.endpoint.strays).count("POST /v1/messages/count_tokens") == 0
 
 
@@ -68,16 +66,16 @@ READ = {"type": "function", "function": {"name": "read", "parameters": {"propert
 
 
 @pytest.mark.parametrize("name", ON_EVERY_MODEL)
-async def test_on_every_model_of_the_catalogue(gateway: Running, name: str, tries: int) -> None:
+async def test_on_every_model_of_the_catalogue(gateway: Running, name: str, whole: bool) -> None:
     end, status, reason = ON_EVERY_MODEL[name]
     gateway.endpoint.script = lambda _: end
     ids = [model["id"] for model in (await gateway.http.get("/v1/models")).json()["data"]]
     models = [ident for ident in ids if ident.startswith("claude-")]  # the others are aliases of these
     assert MODEL in models
     assert len(models) > 6
-    asked = {}
-    for model in models:
-        for _ in range(tries):
+    asked: dict[str, list[int]] = {model: [] for model in models}
+    for model, costs in asked.items():
+        for _ in range(tries(name, whole=whole)):
             before = gateway.endpoint.count
             limit = {"max_tokens": 2} if name == "max_tokens" else {}
             response = await gateway.post({"model": model, "messages": HISTORY, "tools": [READ], **limit})
@@ -85,10 +83,11 @@ async def test_on_every_model_of_the_catalogue(gateway: Running, name: str, trie
             if status == 200:
                 assert response.json()["choices"][0]["finish_reason"] == reason
             await gateway.until_workers(busy=0)
-            asked[model] = gateway.endpoint.count - before
-            if asked[model] == 1:
-                break  # else the daemon may have got a core too late
-    assert asked == dict.fromkeys(models, 1)
+            costs.append(gateway.endpoint.count - before)
+            if costs[-1] == 1:
+                break
+    assert {model: costs[-1] for model, costs in asked.items()} == dict.fromkeys(models, 1), asked
+    assert max(max(costs) for costs in asked.values()) <= MOST_REQUESTS, asked
 
 
 @pytest.mark.parametrize(("attribution", "blocks_before"), [(None, 2), (True, 2), (False, 1)])
