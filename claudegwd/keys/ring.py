@@ -145,8 +145,9 @@ class KeyRing:
         return None if self._entries else self._login.snapshot(now)
 
     def forget_login(self) -> None:
-        """The login of the environment is another one: nothing stands against it."""
+        """The login of the environment is another one: nothing is known of it, and nothing stands against it."""
         self._login = EnvironmentLogin()
+        self.windows.follow({name: name for name in self._entries})
 
     @property
     def active(self) -> UpstreamKey | None:
@@ -266,7 +267,11 @@ class KeyRing:
             # Go on behind the place of the removed one, not at the head of the file.
             behind = (entry.key.name for entry in self._in_turn() if entry.key.name not in differs.removed)
             self._turn = next(behind, None)
-        self._entries = {key.name: old.get(renamed.get(key.name, key.name)) or KeyEntry.new(key) for key in keys}
+        before = {key.name: old.get(renamed.get(key.name, key.name)) for key in keys}
+        # Another token has limits of its own.
+        same = {key.name: was.key.name for key in keys if (was := before[key.name]) and was.key.digest == key.digest}
+        self.windows.follow(same if keys else {ENVIRONMENT: ENVIRONMENT})
+        self._entries = {key.name: before[key.name] or KeyEntry.new(key) for key in keys}
         for key in keys:
             self._entries[key.name].become(key)
         self._activate_next("changed")

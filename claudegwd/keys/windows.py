@@ -1,6 +1,6 @@
 """What is known of the upstream's limit windows, key by key. Pure: the time is an argument."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 # An upstream names a handful; what another one might send is bounded.
@@ -49,6 +49,12 @@ class Windows:
             if window.name in known or len(known) < WINDOWS_MAX:
                 known[window.name] = (window, now)
                 self._tell(key, window, now)
+
+    def follow(self, names: Mapping[str, str]) -> None:
+        """Keep what is known of these keys, the old name of each by its new one, and forget all others."""
+        self._of = {new: self._of[old] for new, old in names.items() if old in self._of}
+        new_of = {old: new for new, old in names.items()}
+        self._told = {(new_of[key], window): at for (key, window), at in self._told.items() if key in new_of}
 
     def _tell(self, key: str, window: SeenWindow, now: float) -> None:
         place = (key, window.name)

@@ -568,3 +568,22 @@ def test_a_key_that_is_withheld_is_not_used_whatever_its_list_says() -> None:
     assert ring.active == keys[1]
     ring.withhold([], 1.0)
     assert [row["state"] for row in ring.snapshot(1.0)] == ["ready", "active"]
+
+
+def test_limits_follow_the_token_and_not_the_name() -> None:
+    keys = {name: UpstreamKey(name, f"sk-false-{name}") for name in ("a", "b", "c")}
+    subject = KeyRing(list(keys.values()), cooldown_seconds=60)
+    for name in (*keys, ENVIRONMENT):
+        subject.windows.note(name, [LimitWindow("5h", 0.5, NOW + 100)], NOW)
+
+    def known() -> list[str]:
+        return [row["key"] for row in subject.windows.rows(NOW)]
+
+    subject.replace([keys["a"], UpstreamKey("b", "sk-false-other"), replace(keys["c"], name="renamed")], NOW)
+    assert known() == ["a", "renamed"]
+    subject.replace([], NOW)
+    subject.windows.note(ENVIRONMENT, [LimitWindow("5h", 0.5, NOW + 100)], NOW)
+    subject.replace([], NOW)
+    assert known() == [ENVIRONMENT]
+    subject.forget_login()
+    assert known() == []

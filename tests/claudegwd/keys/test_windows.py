@@ -44,3 +44,15 @@ def test_it_is_bounded() -> None:
     windows.note("key0", [FIVE._replace(name=f"window{number}") for number in range(WINDOWS_MAX + 1)], NOW)
     rows = windows.rows(NOW)
     assert len(rows) == KEYS_MAX + WINDOWS_MAX - 1
+
+
+def test_what_is_known_goes_with_a_keys_new_name_and_ends_with_the_key() -> None:
+    windows = Windows()
+    told: list[str] = []
+    windows.on_full = lambda key, *_: told.append(key)
+    for key in ("a", "b", "c"):
+        windows.note(key, [FIVE._replace(used=0.95)], NOW)
+    windows.follow({"a": "a", "other": "b"})
+    assert [row["key"] for row in windows.rows(NOW)] == ["a", "other"]
+    windows.note("other", [FIVE._replace(used=0.96)], NOW)
+    assert told == ["a", "b", "c"], "nobody is told again because of a name"
