@@ -6,6 +6,8 @@ The upstream would otherwise reach for it what the sandbox keeps from it, with w
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
+
 from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.openai_api.errors import PermissionDenied
 
@@ -14,6 +16,7 @@ _REACHING: Final = ("container", "mcp_servers")
 # Sources that are not in the request itself.
 _ELSEWHERE: Final = frozenset(("url", "file"))
 _SEARCH: Final = "web_search"
+_OF_CONTEXT: Final = ("context_management",)
 
 
 def check_confined(wanted: MessagesRequest, *, searches: bool) -> None:
@@ -25,6 +28,14 @@ def check_confined(wanted: MessagesRequest, *, searches: bool) -> None:
         _refuse("tools")
     if any(kind in _ELSEWHERE for kind in _sources([*wanted.messages, wanted.body.get("system")])):
         _refuse("messages")
+
+
+def for_transcript(wanted: MessagesRequest) -> MessagesRequest:
+    """What the CLI in there asks, as another CLI can ask it under its own login: what the first one says of itself in
+    messages of the system's is said by the user, and how its context is to be kept is left out."""
+    messages = [{**each, "role": "user"} if each["role"] == "system" else each for each in wanted.messages]
+    body = {name: value for name, value in wanted.body.items() if name not in _OF_CONTEXT}
+    return msgspec.structs.replace(wanted, messages=messages, body={**body, "messages": messages})
 
 
 def _sources(values: list[Any]) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from quart import Response, request
 
 from claudegwd.gateway.planning import plan_messages
 from claudegwd.messages_api.assemble import message_body
-from claudegwd.messages_api.confined import check_confined
+from claudegwd.messages_api.confined import check_confined, for_transcript
 from claudegwd.messages_api.made import Event, MadeMessage
 from claudegwd.messages_api.request import check_version, read_messages_request
 from claudegwd.messages_api.stream import MessageStream
@@ -64,6 +64,8 @@ async def _planned(call: Call, *, counts: bool) -> tuple[Plan, bool]:
     if (grant := call.grant) is not None:  # from a workspace: one model answers all that is asked for one answer
         check_confined(wanted, searches=grant.searches)
         wanted = msgspec.structs.replace(wanted, model=grant.model)
+        if not gateway.launcher.carries_whole():
+            wanted = for_transcript(wanted)
         return replace(plan_messages(gateway, wanted, call.client), fallback=None), wanted.stream
     return plan_messages(gateway, wanted, call.client), wanted.stream
 

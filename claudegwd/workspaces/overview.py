@@ -3,32 +3,26 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from claudegwd import contract
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.workspaces.launch import policy_of
 from claudegwd.workspaces.plan import models_of
 
-NO_KEYS: Final = "there is no upstream key, and the CLI's own login is not handed on: `claudegwctl keys add NAME`"
-
 
 def overview(
-    workspaces: Mapping[str, WorkspaceConfig], claude: ClaudeConfig, missing: Sequence[str], *, keys: bool = True
+    workspaces: Mapping[str, WorkspaceConfig], claude: ClaudeConfig, missing: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """A dict for each. `missing`: what this machine cannot confine; `keys`: whether upstream keys are used."""
-    return [_row(name, each, claude, missing, keys=keys) for name, each in workspaces.items()]
+    """A dict for each. `missing`: what this machine cannot confine."""
+    return [_row(name, each, claude, missing) for name, each in workspaces.items()]
 
 
-def _row(
-    name: str, workspace: WorkspaceConfig, claude: ClaudeConfig, missing: Sequence[str], *, keys: bool
-) -> dict[str, Any]:
+def _row(name: str, workspace: WorkspaceConfig, claude: ClaudeConfig, missing: Sequence[str]) -> dict[str, Any]:
     lacks = [] if workspace.sandbox == "off" else list(missing)
     problem = _of_directory(workspace)
     if not problem and workspace.sandbox == "required" and lacks:
         problem = f"the sandbox that it requires is not to be had here: {lacks[0]}"
-    if not problem and not keys:
-        problem = NO_KEYS
     return {
         "name": name,
         "directory": str(Path(workspace.directory).expanduser()),

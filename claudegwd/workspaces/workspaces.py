@@ -44,10 +44,6 @@ class WorkersLauncher(Protocol):
         """The CLI in use."""
         ...
 
-    def carries_whole(self) -> bool:
-        """Whether requests go to the upstream whole."""
-        ...
-
 
 class Workspaces:
     """`serve` is given before the first question; `note` remembers for the audit."""
@@ -155,18 +151,11 @@ class Workspaces:
     async def rows(self, config: Config) -> list[dict[str, Any]]:
         """For the control face: a dict for each workspace."""
         missing = await self.missing() if config.workspaces else ()
-        keys = self.cli.carries_whole()
         # Directories may lie on a disk that is far away.
-        return await trio.to_thread.run_sync(lambda: overview(config.workspaces, config.claude, missing, keys=keys))
+        return await trio.to_thread.run_sync(lambda: overview(config.workspaces, config.claude, missing))
 
     async def check(self, workspace: WorkspaceConfig) -> None:
         """Raises CliError where no answer can be begun."""
-        if not self.cli.carries_whole():
-            raise CliError(
-                "cannot work in a workspace with the CLI's own login, which is not handed to what runs there: add an "
-                "upstream key (`claudegwctl keys add NAME`)",
-                code="workspace_unavailable",
-            )
         missing = await self.missing()
         if workspace.sandbox == "required" and missing:
             raise CliError(f"cannot start this workspace without a sandbox: {missing[0]}", code="workspace_unavailable")

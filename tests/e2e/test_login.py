@@ -22,13 +22,13 @@ TOKEN = "sk-false-of-the-environment-1"
 
 
 @asynccontextmanager
-async def without_keys(*variables: str) -> AsyncIterator[Running]:
+async def without_keys(*variables: str, config: str = "") -> AsyncIterator[Running]:
     """A gateway without keys; `variables` of its environment hold TOKEN, and its endpoint takes no other."""
     async with trio.open_nursery() as nursery:
         endpoint = ScriptedEndpoint(by_key({TOKEN: echo()}))
         upstream = await nursery.start(endpoint.serve)
         env = {"ANTHROPIC_BASE_URL": upstream} | dict.fromkeys(variables, TOKEN)
-        daemon = Daemon(upstream, keys=(), env=env)
+        daemon = Daemon(upstream, keys=(), config=config, env=env)
         daemon.secrets.add(TOKEN)
         try:
             await trio.to_thread.run_sync(daemon.start)

@@ -11,6 +11,7 @@ import pytest
 
 from claudegwd.demo.script import Answer, RecordedRequest, ScriptedUsage
 from tests.e2e.harness import Running, running
+from tests.e2e.test_login import TOKEN, without_keys
 from tests.e2e.workspace_scripts import bash, config, results, spoken, works
 
 pytestmark = pytest.mark.cli
@@ -263,9 +264,22 @@ async def test_two_clients_do_not_see_each_other(repo: Path) -> None:
         assert "ALPHA" not in json.dumps(seen[-1].body)
 
 
-async def test_the_cli_s_own_login_is_not_handed_in(repo: Path) -> None:
-    env = {"CLAUDEGWD_WORKERS__CARRIER": "transcript"}
-    async with running(works([]), config=config(repo), env=env) as gateway:
-        error = await gateway.refused("Go.", model="sonnet@repo")
-        assert error.code == "workspace_unavailable"
-        assert gateway.endpoint.count == 0
+async def test_the_login_serves_and_is_not_handed_in(repo: Path) -> None:
+    calls = [("Read", {"file_path": "src/a.py"}), bash("env"), bash("rm -r src")]
+    rules = 'anonymous = true\ntools = ["Read", "Bash"]\nallow = ["Bash(env)"]'
+    async with without_keys("CLAUDE_CODE_OAUTH_TOKEN", config=config(repo, rules)) as gateway:
+        gateway.endpoint.script = works(calls)
+        answer = await gateway.ask("Go.", model="sonnet@repo")
+        assert answer.text.endswith("All done.")
+        lines = answer.message.reasoning_content.splitlines()
+        assert lines == [
+            "Read src/a.py",
+            "Bash: env -> exit 0",
+            "Bash: rm -r src -> denied: no rule allows that command",
+        ]
+        assert {request.key for request in gateway.upstream()} == {TOKEN}
+        _, said, _ = told(gateway)
+        assert "ANTHROPIC_BASE_URL=http://127.0.0.1:" in said
+        assert TOKEN not in said
+        rows = (await gateway.control("GET", "/v1/workspaces")).json()["workspaces"]
+        assert [row["problem"] for row in rows] == [""]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from claudegwd.messages_api.confined import check_confined
+from claudegwd.messages_api.confined import check_confined, for_transcript
 from claudegwd.messages_api.request import read_messages_request
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CallerError, PermissionDenied
@@ -45,3 +45,12 @@ def test_what_the_cli_asks_is_not() -> None:
     check({"tools": [SEARCH]}, searches=True)
     with pytest.raises(PermissionDenied):
         check({"tools": [SEARCH, {"type": "web_fetch_20250910", "name": "web_fetch"}]}, searches=True)
+
+
+def test_as_another_cli_can_ask_it() -> None:
+    messages = [{"role": "user", "content": "a"}, {"role": "system", "content": "# Environment"}]
+    body = {"model": "m", "max_tokens": 5, "messages": messages, "context_management": {"edits": []}, "temperature": 1}
+    wanted = for_transcript(read_messages_request(Fields(body), "", Bounds()))
+    assert [message["role"] for message in wanted.messages] == ["user", "user"]
+    assert wanted.body == {"max_tokens": 5, "temperature": 1, "messages": wanted.messages}
+    assert [message["role"] for message in messages] == ["user", "system"]

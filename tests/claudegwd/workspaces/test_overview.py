@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
-from claudegwd.workspaces.overview import NO_KEYS, overview
+from claudegwd.workspaces.overview import overview
 
 LACK = "the network is not confined"
 
@@ -42,8 +42,6 @@ def test_what_is_wrong(tmp_path: Path) -> None:
     gone = WorkspaceConfig(directory=str(tmp_path / "gone"))
     [row] = overview({"shop": gone}, ClaudeConfig(), ())
     assert row["problem"] == f"there is no directory {tmp_path}/gone: create it"
-    [row] = overview({"shop": WorkspaceConfig(directory=str(tmp_path))}, ClaudeConfig(), (), keys=False)
-    assert row["problem"] == NO_KEYS
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do it all")
