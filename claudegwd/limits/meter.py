@@ -4,8 +4,10 @@ A request is admitted (``admit``), the tokens that it may use are reserved befor
 and settled when they are known (``settle``), and it ends (``end``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
 from typing import Final
 
 from claudegwd.limits.bucket import Bucket, duration
@@ -154,12 +156,26 @@ class Meter:
     def headers(self, now: float) -> dict[str, str]:
         """``x-ratelimit-*``, for those limits that there are. Names are lower case."""
         headers: dict[str, str] = {}
+        for bucket, what in self._limited():
+            headers[f"x-ratelimit-limit-{what}"] = str(int(bucket.capacity))
+            headers[f"x-ratelimit-remaining-{what}"] = str(bucket.remaining(now))
+            headers[f"x-ratelimit-reset-{what}"] = duration(bucket.reset(now))
+        return headers
+
+    def anthropic_headers(self, now: float, clock: float) -> dict[str, str]:
+        """The same as Anthropic writes them; `clock` is the time of day, in seconds since 1970."""
+        headers: dict[str, str] = {}
+        for bucket, what in self._limited():
+            headers[f"anthropic-ratelimit-{what}-limit"] = str(int(bucket.capacity))
+            headers[f"anthropic-ratelimit-{what}-remaining"] = str(bucket.remaining(now))
+            full = datetime.fromtimestamp(ceil(clock + bucket.reset(now)), UTC)
+            headers[f"anthropic-ratelimit-{what}-reset"] = full.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return headers
+
+    def _limited(self) -> Iterator[tuple[Bucket, str]]:
         for bucket, what in ((self._requests, "requests"), (self._tokens, "tokens")):
             if bucket is not None:
-                headers[f"x-ratelimit-limit-{what}"] = str(int(bucket.capacity))
-                headers[f"x-ratelimit-remaining-{what}"] = str(bucket.remaining(now))
-                headers[f"x-ratelimit-reset-{what}"] = duration(bucket.reset(now))
-        return headers
+                yield bucket, what
 
 
 def _exceeded(what: str, wait: float) -> RateLimitExceeded:

@@ -97,10 +97,11 @@ async def admit(gateway: Gateway, client: Client) -> Admission:
     return admission
 
 
-def limit_headers(gateway: Gateway, client: Client) -> dict[str, str]:
-    """`x-ratelimit-*` as they stand now, and a warning once most of a budget is used."""
+def limit_headers(gateway: Gateway, client: Client, *, anthropic: bool = False) -> dict[str, str]:
+    """The limits as they stand now, in the words of either API, and a warning once most of a budget is used."""
     now = trio.current_time()
-    headers = gateway.clients.book.meter(client, now).headers(now)
+    meter = gateway.clients.book.meter(client, now)
+    headers = meter.anthropic_headers(now, time.time()) if anthropic else meter.headers(now)
     if client.budgets:
         warning = gateway.clients.book.spending.warning(client.name, client.budgets, time.time())
         headers |= {"x-claudegw-budget": warning} if warning else {}

@@ -151,7 +151,7 @@ def _fixed_paths(routes: Sequence[Route]) -> dict[str, Map]:
     rules: dict[str, list[Rule]] = {}
     for route in routes:
         if "<" not in route.path:
-            rule = QuartRule(route.path, endpoint=route.handler.__name__, methods=[route.method])
+            rule = QuartRule(route.path, endpoint=route.handler.__name__, methods=[route.method, "OPTIONS"])
             rules.setdefault(route.path.rstrip("/"), []).append(rule)
     return {path: Map(own, strict_slashes=False, merge_slashes=False) for path, own in rules.items()}
 
@@ -207,7 +207,7 @@ def _finish(response: Response) -> Response:
         headers["openai-processing-ms"] = str(milliseconds_since(call.record.started))
     call.record.status = response.status_code
     if call.limited:
-        headers.update(access.limit_headers(gateway, call.client))
+        headers.update(access.limit_headers(gateway, call.client, anthropic=is_anthropic()))
     origin = request.headers.get("origin")
     if origin in gateway.config.server.cors_origins:
         headers["access-control-allow-origin"] = origin

@@ -50,6 +50,17 @@ def test_requests_a_minute() -> None:
     meter.admit(30.0)
 
 
+def test_the_headers_as_anthropic_writes_them() -> None:
+    meter = Meter(Limits(requests_per_minute=2), 0.0)
+    assert Meter(Limits(), 0.0).anthropic_headers(0.0, 0.0) == {}
+    meter.admit(0.0)
+    assert meter.anthropic_headers(0.0, 1_700_000_000.5) == {
+        "anthropic-ratelimit-requests-limit": "2",
+        "anthropic-ratelimit-requests-remaining": "1",
+        "anthropic-ratelimit-requests-reset": "2023-11-14T22:13:51Z",
+    }
+
+
 def test_the_headers_as_openai_writes_them() -> None:
     meter = Meter(Limits(requests_per_minute=100, tokens_per_minute=60_000), 0.0)
     reserved(meter, 600, 400, 0.0)

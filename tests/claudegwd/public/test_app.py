@@ -32,6 +32,19 @@ def gateway() -> Any:
     )
 
 
+async def test_limits_are_told_in_the_words_of_each_api() -> None:
+    at = gateway()
+    at.clients = SimpleNamespace(book=ClientBook(default=Limits(requests_per_minute=9)))
+    client = public_app(at).test_client()
+    for path, name in (
+        ("/v1/messages", "anthropic-ratelimit-requests-remaining"),
+        ("/v1/responses", "x-ratelimit-remaining-requests"),
+    ):
+        headers = (await client.post(path, json={})).headers
+        assert int(headers[name]) >= 7
+        assert len([each for each in headers.keys() if "ratelimit" in each]) == 3  # noqa: SIM118 - not a dict
+
+
 async def refused(method: str, path: str) -> tuple[int, dict[str, Any], Any]:
     client = public_app(gateway()).test_client()
     response = await client.open(path, method=method, json={} if method == "POST" else None)
