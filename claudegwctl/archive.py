@@ -1,15 +1,17 @@
 """One file with everything that a gateway keeps: configuration, upstream keys, state. It holds tokens: 0600.
 
-A tar of at most three files and a manifest. The state is copied through SQLite, so a daemon may run meanwhile; to put
-it back, none may.
+A tar of at most four files and a manifest. The state is copied through SQLite, so a daemon may run meanwhile; to put it
+back, none may, which the lock that it holds sees to.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import sqlite3
+import stat
 import tarfile
 import tempfile
 import time
@@ -20,6 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from claudegwctl.problems import Problem
+from claudegwd.atomic import FileBusy, locked, put_file, real_path
+from claudegwd.contract import CONFIG_NAME, KEYS_NAME, SEAL_NAME, STATE_LOCK_NAME, STATE_NAME
 
 MANIFEST: Final = "claudegwd-backup.json"
 FORMAT: Final = 1
@@ -28,11 +32,22 @@ MAX_FILE_BYTES: Final = 2**30
 # The state is written in transactions of milliseconds.
 LOCK_SECONDS: Final = 10.0
 ASIDE_SUFFIX: Final = ".before-restore"
+KEPT_MAX: Final = 100  # of what lay there before, for each file: a person restores a few times
+# A daemon holds the lock of its state from its start to its end: there is nothing to wait for.
+IN_USE_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A file that holds what the archive says; `kept` is what lay there before, if that was another."""
+
+    path: Path
+    kept: Path | None = None
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the three lie, or would lie."""
+    """Where they lie, or would lie. Beside the state is the key under which clients keep what they must not read."""
 
     config: Path
     keys: Path
@@ -40,14 +55,15 @@ class Places:
 
     def named(self) -> dict[str, Path]:
         """By their names in the archive."""
-        return {"config.toml": self.config, "keys.json": self.keys, "state.db": self.state}
+        seal = self.state.with_name(SEAL_NAME)
+        return {CONFIG_NAME: self.config, KEYS_NAME: self.keys, STATE_NAME: self.state, SEAL_NAME: seal}
 
 
 def back_up(places: Places, target: Path, version: str) -> list[str]:
     """Write the archive and answer the names in it. Raises Problem."""
     found: dict[str, bytes] = {}
     for name, path in places.named().items():
-        data = _state(path) if name == "state.db" else _read(path)
+        data = _state(path) if name == STATE_NAME else _read(path)
         if data is not None:
             found[name] = data
     if not found:
@@ -68,18 +84,28 @@ def back_up(places: Places, target: Path, version: str) -> list[str]:
     return sorted(found)
 
 
-def restore(archive: Path, places: Places) -> dict[str, str]:
-    """Put everything back and answer where each went. What lay there is kept beside it. Raises Problem."""
+def restore(archive: Path, places: Places) -> dict[str, Restored]:
+    """Put everything back and answer what became of each. Nothing that lay there is lost. Raises Problem."""
     found = _open(archive)
-    done = {}
-    for name, path in places.named().items():
-        if name not in found:
-            continue
-        try:
-            _replace(path, found[name])
-        except OSError as error:
-            raise Problem(f"cannot write {path}: {error.strerror or 'refused'}; use sudo if it is not yours") from None
-        done[name] = str(path)
+    wanted = {name: path for name, path in places.named().items() if name in found}
+    if not wanted:
+        raise Problem(f"cannot restore {archive}: there is nothing in it")
+    done: dict[str, Restored] = {}
+    folder = places.state.parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(folder / STATE_LOCK_NAME, IN_USE_SECONDS):
+            for name, path in wanted.items():
+                done[name] = _put_back(name, real_path(path), found[name])
+    except FileBusy:
+        raise Problem(
+            f"cannot restore: a claudegwd that runs uses {folder}; end it first (`claudegwctl stop`)"
+        ) from None
+    except OSError as error:
+        where = error.filename or folder
+        begun = f"; {', '.join(done)} had been restored" if done else ""
+        reason = error.strerror or "refused"
+        raise Problem(f"cannot write {where}: {reason}; use sudo if it is not yours{begun}") from None
     return done
 
 
@@ -101,26 +127,37 @@ def _open(archive: Path) -> Mapping[str, bytes]:
     return found
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _put_back(name: str, path: Path, data: bytes) -> Restored:
+    """As it was, or put in place, with what lay there kept beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    owner = (path if path.exists() else path.parent).stat()
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        if os.geteuid() == 0:
-            os.chown(name, owner.st_uid, owner.st_gid)  # the service's user has to read it
-        if path.exists():
-            path.replace(path.with_name(path.name + ASIDE_SUFFIX))
-        for more in ("-wal", "-shm"):  # SQLite's, of the state as it was
-            path.with_name(path.name + more).unlink(missing_ok=True)
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    before = path.stat() if path.exists() else None
+    if before is not None and name != STATE_NAME and path.read_bytes() == data:
+        return Restored(path)
+    like = before or path.parent.stat()
+    mode = stat.S_IMODE(before.st_mode) if before is not None else 0o644 if name == CONFIG_NAME else 0o600
+    kept: list[Path] = []
+
+    def keep(_: Path) -> bool:
+        if before is not None:
+            kept.append(_keep(path))
+        return True
+
+    # Root gives it to whom it belongs: the service's user has to read it.
+    put_file(path, data, mode, (like.st_uid, like.st_gid) if os.geteuid() == 0 else None, keep)
+    return Restored(path, kept[0] if kept else None)
+
+
+def _keep(path: Path) -> Path:
+    """Give what lies there another name that is free, and with a state go its last transactions."""
+    names = [f"{path.name}{ASIDE_SUFFIX}", *(f"{path.name}{ASIDE_SUFFIX}.{n}" for n in range(2, KEPT_MAX + 1))]
+    aside = next((path.with_name(name) for name in names if not path.with_name(name).exists()), None)
+    if aside is None:
+        raise FileExistsError(errno.EEXIST, f"{KEPT_MAX} earlier ones are kept there; move them away", str(path))
+    path.rename(aside)
+    with suppress(FileNotFoundError):
+        path.with_name(f"{path.name}-wal").rename(aside.with_name(f"{aside.name}-wal"))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    return aside
 
 
 def _read(path: Path) -> bytes | None:

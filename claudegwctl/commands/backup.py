@@ -23,7 +23,7 @@ app = new_app()
 def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="To be made.")], json: AsJson = False) -> None:
     """Write configuration, upstream keys and state into one file that only you can read.
 
-    It holds the keys' tokens: keep it like them. The daemon may go on meanwhile."""
+    It holds the keys' tokens: keep it like them. Kept responses are no part of it. The daemon may go on meanwhile."""
     from claudegwctl.archive import back_up
 
     names = back_up(places(ctx), file, own_version())
@@ -37,14 +37,15 @@ def places(ctx: typer.Context) -> Places:
     """The daemon's, or those of one that you would start."""
     from claudegwctl.archive import Places
     from claudegwctl.checks.finding import read_settings
-    from claudegwd.contract import config_path, keys_path, state_directory
+    from claudegwd.contract import STATE_NAME, config_path, keys_path, state_directory
 
     try:
         daemon = daemon_of(ctx)
-        config = Path(daemon.get("/v1/config")["path"])
-        kept = daemon.get("/v1/status").get("state_file")
+        found = daemon.get("/v1/config")
+        config, kept = Path(found["path"]), daemon.get("/v1/status").get("state_file")
+        settings = {row["key"]: row["value"] for row in found["settings"]}
     except NotRunning:
         config, kept = config_path(os.environ)[0], None
-    setting = str(read_settings(config, os.environ).get("keys.file", ""))
-    state = Path(kept) if kept else state_directory(os.environ) / "state.db"
-    return Places(config, keys_path(os.environ, config, setting), state)
+        settings = read_settings(config, os.environ)
+    keys = keys_path(os.environ, config, str(settings.get("keys.file", "")))
+    return Places(config, keys, Path(kept) if kept else state_directory(os.environ) / STATE_NAME)

@@ -33,7 +33,8 @@ def restore(
     else:
         raise Problem("cannot restore while claudegwd runs: end it first (`claudegwctl stop`)")
     if wants_json(ctx, json):
-        say_json({"restored": done, "kept_with": archive.ASIDE_SUFFIX})
+        kept = {name: str(each.kept) for name, each in done.items() if each.kept is not None}
+        say_json({"restored": {name: str(each.path) for name, each in done.items()}, "kept": kept})
         return
-    for path in done.values():
-        say(f"restored {path}")
+    for each in done.values():
+        say(f"restored {each.path}" + (f"; what lay there is kept as {each.kept.name}" if each.kept else ""))
