@@ -53,12 +53,13 @@ class Daemon:
     def _exchange(
         self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float | None
     ) -> Iterator[Iterator[bytes]]:
+        head = _head(method, path, body)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(ANSWER_SECONDS)
             self._connect(sock)
             sock.settimeout(seconds)
             try:
-                sock.sendall(_head(method, path, body))
+                sock.sendall(head)
                 with sock.makefile("rb") as file:
                     status, headers = _read_head(file)
                     stream = _body(file, headers)
@@ -112,7 +113,7 @@ def _query(query: Mapping[str, object] | None) -> str:
 
 
 def _head(method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
-    data = b"" if body is None else json.dumps(body).encode()
+    data = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
     lines = [f"{method} {path} HTTP/1.1", "Host: claudegwd", "Connection: close"]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]

@@ -6,7 +6,6 @@ imported, and whatever is slow to import only where it is needed.
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -16,9 +15,9 @@ import typer
 from typer.core import TyperGroup
 
 from claudegwctl.options import HELP_NAMES, Options
-from claudegwctl.output import note, say
+from claudegwctl.output import Unwritable, give_up_stdout, note, open_closed_streams, say
 from claudegwctl.problems import Problem
-from claudegwd.contract import EXIT_FAILED, ensure_home
+from claudegwd.contract import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ensure_home
 
 # Each is a module of claudegwctl.commands with its `app`; in the order of the help.
 COMMANDS: Final = (
@@ -57,6 +56,15 @@ COMMANDS: Final = (
     "restore",
     "version",
 )
+
+
+# What is wrong with a command line; the library that typer has it from is its own since 0.26.
+_CommandLineError: Any = typer.BadParameter.__mro__[2]
+# That library's words, and what they mean to a person.
+_PLAINER: Final = {
+    "No such": "no such", "Missing": "missing", "Invalid value": "wrong value", "Got unexpected": "unexpected",
+    "a valid int range": "a whole number", "a valid float range": "a number",
+}  # fmt: skip
 
 
 class Commands(TyperGroup):
@@ -116,16 +124,50 @@ def options(
 
 def main() -> None:
     """The program `claudegwctl`."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal does not know
     ensure_home()
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """The exit status. Whatever fails is one line on stderr."""
     try:
-        app(prog_name="claudegwctl")
-    except OSError as error:
-        note(f"cannot write the output: {error.strerror or 'refused'}; look where it goes")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still held back would fail once more at the end
-        sys.exit(EXIT_FAILED)
+        left = app(prog_name="claudegwctl", standalone_mode=False)
+    except Unwritable as unwritable:
+        give_up_stdout()
+        if not unwritable.nobody_reads:
+            note(str(unwritable))
+        return EXIT_FAILED
     except Problem as problem:
         note(str(problem))
-        sys.exit(problem.exit_code)
+        return problem.exit_code
+    except _CommandLineError as error:
+        return _misused(error)
+    except UnicodeEncodeError:
+        note("cannot run this: an argument or a variable is not in UTF-8; write it in UTF-8")
+        return EXIT_USAGE
+    except typer.Abort:
+        note("cannot go on: the input ended before what was asked for came")
+        return EXIT_FAILED
+    except OSError as error:
+        where = f"use {error.filename}" if error.filename else "write the output"
+        note(f"cannot {where}: {error.strerror or 'refused'}; look {'at it' if error.filename else 'where it goes'}")
+        give_up_stdout()
+        return EXIT_FAILED
+    return left if isinstance(left, int) else EXIT_OK
+
+
+def _misused(error: Any) -> int:
+    """A command line that cannot be understood."""
+    name = error.ctx.command_path if getattr(error, "ctx", None) else "claudegwctl"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        note(error.ctx.get_help())
+        return EXIT_USAGE
+    said = error.format_message().rstrip(".").replace(". Did you mean", "; did you mean")
+    for words, plainer in _PLAINER.items():
+        said = said.replace(words, plainer)
+    note(f"cannot run `{name}`: {' '.join(said.split())} (`{name} --help` shows how)")
+    return EXIT_USAGE

@@ -8,7 +8,8 @@ import re
 import sys
 import time
 from collections.abc import Container, Iterable, Sequence
-from typing import Any, Final, TextIO
+from contextlib import suppress
+from typing import Any, Final
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -16,17 +17,55 @@ _DAY: Final = 86_400
 
 # Newlines, tabs and our own colours may pass.
 _STEERS: Final = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_STREAMS: Final = (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
 _COLOURS: Final = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
 
+class Unwritable(Exception):  # noqa: N818 - it names what happened
+    """What was asked for cannot be shown. It is no Problem of a command: whoever goes on after one has to end too."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"cannot write the output: {error.strerror or 'refused'}; look where it goes")
+        self.nobody_reads = isinstance(error, BrokenPipeError)
+
+
 def say(text: str = "") -> None:
-    """A line on stdout, at once: somebody may be reading it through a pipe."""
-    _write(sys.stdout, text)
+    """A line on stdout, at once: somebody may be reading it through a pipe. Raises Unwritable."""
+    show((harmless(text) if sys.stdout.isatty() else text) + "\n")
+
+
+def show(text: str) -> None:
+    """Text on stdout as it is, at once. Raises Unwritable."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise Unwritable(error) from None
 
 
 def note(text: str) -> None:
-    """A line for people beside the output, on stderr."""
-    _write(sys.stderr, text)
+    """A line for people beside the output, on stderr; where nobody can see it, it is not missed."""
+    with suppress(OSError):
+        sys.stderr.write((harmless(text) if sys.stderr.isatty() else text) + "\n")
+        sys.stderr.flush()
+
+
+def open_closed_streams() -> None:
+    """Put /dev/null in the place of standard streams that were closed: else the next socket would be taken for one.
+
+    What is then said on stderr is lost; what goes to stdout fails, as it does into a full disk."""
+    for descriptor, (name, flags) in enumerate(_STREAMS):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            null = os.open(os.devnull, flags)  # the lowest that is free: this one
+            os.set_inheritable(null, True)  # noqa: FBT003 - positional only
+            setattr(sys, name, os.fdopen(null, "w" if descriptor else "r", closefd=False))
+
+
+def give_up_stdout() -> None:
+    """What is still held back would fail once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def harmless(text: str) -> str:
@@ -37,11 +76,6 @@ def harmless(text: str) -> str:
 def has_cursor_control() -> bool:
     """Whether the output is a terminal on which lines can be written over."""
     return sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
-
-
-def _write(stream: TextIO, text: str) -> None:
-    stream.write((harmless(text) if stream.isatty() else text) + "\n")
-    stream.flush()
 
 
 def say_json(value: Any) -> None:

@@ -62,7 +62,7 @@ def events(
         headers["Authorization"] = f"Bearer {key}"
     connection = http.client.HTTPConnection(address.host, address.port, timeout=SILENCE_SECONDS)
     try:
-        connection.request("POST", f"/v1{path}", json.dumps(body).encode(), headers)
+        connection.request("POST", f"/v1{path}", json.dumps(body, ensure_ascii=False).encode(), headers)
         response = connection.getresponse()
         if response.status != http.client.OK:
             raise _refusal(response.status, response.read(MAX_EVENT_BYTES))

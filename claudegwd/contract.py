@@ -16,6 +16,7 @@ APP: Final = "claudegwd"
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
 EXIT_NOT_RUNNING: Final = 3
 # sysexits.h EX_CONFIG; the systemd unit never restarts on it, so nothing but a bad configuration may use it.
 EXIT_CONFIG: Final = 78

@@ -14,7 +14,7 @@ import typer
 
 from claudegwctl.client import Daemon, quoted
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
-from claudegwctl.output import coloured, note, say, say_json
+from claudegwctl.output import coloured, note, say, say_json, show
 from claudegwctl.problems import Problem, Refused
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ def _one(address: Address, talk: Conversation, question: str, key: str | None, *
 def _show(text: str) -> None:
     from claudegwctl.chatting.conversation import printable
 
-    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
-    sys.stdout.flush()
+    show(printable(text) if sys.stdout.isatty() else text)
 
 
 def _asking(work: Callable[[], ChatAnswer]) -> ChatAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from shutil import get_terminal_size
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from claudegwctl.options import AsJson, Interval, daemon_of, new_app, wants_json
-from claudegwctl.output import ago, coloured, duration, harmless, has_cursor_control, note, say, say_json, table
+from claudegwctl.output import ago, coloured, duration, harmless, has_cursor_control, note, say, say_json, show, table
 from claudegwctl.problems import Problem
 
 app = new_app()
@@ -52,7 +51,7 @@ def status(
     path = "/v1/machines" if everywhere else "/v1/status"
     found = daemon.get(path)  # whoever is not there at first is not waited for
     if over:
-        sys.stdout.write(_CLEAR)
+        show(_CLEAR)
     _show(found, as_json=as_json, over=over)
     try:
         gone = False
@@ -84,8 +83,7 @@ def _show(found: Mapping[str, Any], *, as_json: bool, over: bool) -> None:
 
 def _write_over(shown: Sequence[str]) -> None:
     fit = fitting([harmless(line).replace("\n", " ") for line in shown], get_terminal_size().lines)
-    sys.stdout.write(_FRAME.format(_END_OF_LINE.join(fit)))
-    sys.stdout.flush()
+    show(_FRAME.format(_END_OF_LINE.join(fit)))
 
 
 def fitting(lines: Sequence[str], rows: int) -> Sequence[str]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
 
 from claudegwctl.main import COMMANDS
 from tests.control_cli import ROOT, ctl, ctl_without_daemon, environment
@@ -65,12 +66,12 @@ def test_the_help_lists_them_in_order() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["statu"], "Did you mean 'status'"),
-        (["keys", "ad"], "Did you mean 'add'?"),
+        (["statu"], "did you mean 'status'"),
+        (["keys", "ad"], "did you mean 'add'?"),
         (["status", "--wach"], "--watch"),
         (["logs", "-n", "many"], "-n"),
         (["logs", "--level", "loud"], "level"),
-        (["keys", "remove"], "Missing argument"),
+        (["keys", "remove"], "missing argument"),
     ],
 )
 def test_wrong_usage_is_2(words: list[str], said: str) -> None:
@@ -112,11 +113,11 @@ def test_it_loads_nothing_slow_and_nothing_of_the_daemon(nowhere: Path) -> None:
     assert not loaded & set(HEAVY)
 
 
-def test_no_module_of_it_names_more_of_the_daemon_than_the_contract() -> None:
+def test_no_module_of_it_names_more_of_the_daemon_than_what_it_may() -> None:
     for path in (ROOT / "claudegwctl").rglob("*.py"):
         for line in path.read_text().splitlines():
             if "import" in line and "claudegwd" in line.replace("claudegwctl", ""):
-                assert "claudegwd.contract" in line, f"{path.name}: {line}"
+                assert "claudegwd.contract" in line or "claudegwd.atomic" in line, f"{path.name}: {line}"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -163,3 +164,41 @@ def test_version_and_aliases(nowhere: Path) -> None:
     for words in (("keys", "ls"), ("clients", "ls"), ("keys", "rm", "x")):
         assert ctl_without_daemon("--socket", str(nowhere), *words).status == 3, words
     assert "ls" not in ctl_without_daemon("keys", "-h").out.split()
+
+
+@pytest.mark.parametrize("words", ["status", "keys list", "workers --json", "config show", "keys --help"])
+@pytest.mark.parametrize(
+    ("streams", "status"),
+    [(">&-", 1), (">/dev/full", 1), ("2>&-", 0), ("2>/dev/full", 0), (">&- 2>&-", 1), ("<&-", 0), ("| true", None)],
+)
+async def test_streams_that_are_closed_or_full(socket: Path, words: str, streams: str, status: int | None) -> None:
+    line = f"{sys.executable} -m claudegwctl --socket {socket} {words} {streams}"
+    done = await trio.run_process(
+        ["/bin/sh", "-c", line], capture_stdout=True, capture_stderr=True, check=False, env=environment()
+    )
+    said = done.stderr.decode()
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+    assert status in (None, done.returncode)
+    if status == 1:
+        assert said == "" or said.startswith("cannot write the output: ")
+    else:
+        assert "cannot write" not in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"rotate \xff", b"keys remove \xff", b"keys test \xff", b"clients create \xff", b"clients revoke \xff",
+        b"clients set \xff --rpm 1", b"config get \xff", b"config set claude.binary \xff", b"logs --request \xff",
+        b"usage --client \xff", b"workspaces remove \xff", b"workspaces add shop /\xff", b"approve \xff", b"deny \xff",
+        b"keys rename primary \xff", b"cli try \xff", b"backup /nowhere/\xff", b"restore /nowhere/\xff", b"\xff",
+        b"--\xff", b"logs --level \xff", b"keys import /\xff", b"connect \xff",
+    ],
+)  # fmt: skip
+async def test_arguments_that_are_no_text(socket: Path, words: bytes) -> None:
+    command = [os.fsencode(sys.executable), b"-m", b"claudegwctl", b"--socket", os.fsencode(socket), *words.split(b" ")]
+    done = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False, env=environment())
+    assert done.returncode in (1, 2)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(b"cannot ")
