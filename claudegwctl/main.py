@@ -7,6 +7,7 @@ imported, and whatever is slow to import only where it is needed.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, Final
@@ -129,13 +130,13 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal does not know
     ensure_home()
-    sys.exit(_run())
+    sys.exit(run(sys.argv[1:]))
 
 
-def _run() -> int:
+def run(arguments: Sequence[str]) -> int:
     """The exit status. Whatever fails is one line on stderr."""
     try:
-        left = app(prog_name="claudegwctl", standalone_mode=False)
+        left = app(list(arguments), prog_name="claudegwctl", standalone_mode=False)
     except Unwritable as unwritable:
         give_up_stdout()
         if not unwritable.nobody_reads:

@@ -48,6 +48,9 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
     if lacks := scene.status.get("sandbox_missing"):
         mend = 'docs/workspaces.md says what each needs; `sandbox = "required"` refuses to work without'
         yield Finding("sandbox", NOTE, f"workspaces are not confined as they should be: {'; '.join(lacks)}", mend)
+    if shuts_out := scene.status.get("shuts_out"):
+        says, _, mend = shuts_out.partition("; ")
+        yield Finding("clients", NOTE, says, mend)
     if shared := scene.status.get("shared"):
         yield _of_shared(shared)
     yield from _check_by_daemon(scene, daemon)

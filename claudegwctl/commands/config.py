@@ -176,7 +176,10 @@ def place(ctx: typer.Context) -> tuple[Path, Path | None]:
 
 def lines(found: Mapping[str, Any], *, all_keys: bool) -> Iterator[str]:
     """The answer of GET /v1/config as TOML with comments."""
-    yield coloured(f"# {found['path']}" + ("" if found["exists"] else " (no such file: all is at its default)"), "dim")
+    yield coloured(f"# {found['path']}" + ("" if found["exists"] else ", which is not there"), "dim")
+    if all(row["source"] == "default" for row in found["settings"]):
+        yield coloured("# everything is at its default:", "dim")
+        all_keys = True
     section = ""
     for row in found["settings"]:
         if row["source"] == "default" and not all_keys:
@@ -187,8 +190,6 @@ def lines(found: Mapping[str, Any], *, all_keys: bool) -> Iterator[str]:
             yield f"[{section}]"
         source = "" if row["source"] == "file" else coloured(f"  # {row['source']}", "dim")
         yield f"{name} = {plain(row['value'])}{source}"
-    if not section:
-        yield coloured("# everything is at its default; --all shows it", "dim")
     for change in found.get("waiting_for_restart", []):
         yield coloured(f"# after a restart: {change['key']} = {plain(change['new'])}", "yellow")
     for warning in found.get("warnings", []):

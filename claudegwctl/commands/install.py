@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from claudegwctl.options import AsJson, new_app, wants_json
-from claudegwctl.output import coloured, note, say, say_json
+from claudegwctl.output import coloured, say, say_json
 from claudegwctl.problems import Problem
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ app = new_app()
 
 OfUser = Annotated[bool, typer.Option("--user", help="A service of this user. The default without root.")]
 OfSystem = Annotated[bool, typer.Option("--system", help="A service of the machine. The default for root.")]
-Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Dry = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what would be done, or why it would not."),
+]
 
 
 @app.command(epilog="Example: claudegwctl install --dry-run")
@@ -37,10 +40,9 @@ def install(
     host = this_host()
     of_system = wants_system(host, user=user, system=system)
     obstacle_here = obstacle(host, system=of_system, installing=True)
-    if not dry_run:
-        if obstacle_here:
-            raise Problem(obstacle_here)
-        host.require_programs()
+    if obstacle_here and not dry_run:
+        raise Problem(obstacle_here)
+    host.require_programs()
     as_json = wants_json(ctx, json)
     taken = told(go_through(install_steps(host, system=of_system), dry=dry_run), quiet=as_json)
     if as_json:
@@ -50,7 +52,7 @@ def install(
         for line in next_things(host, system=of_system):
             say(line)
     if obstacle_here:
-        note(obstacle_here)
+        raise Problem(obstacle_here)  # as the true one would be refused
 
 
 def told(steps: Iterable[Taken], *, quiet: bool) -> list[Taken]:

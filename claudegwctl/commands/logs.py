@@ -55,8 +55,8 @@ def logs(
         for record in daemon_of(ctx).lines("/v1/logs", query, follow=follow):
             say(to_json.dumps(record, ensure_ascii=False) if as_json else line(record))
     except KeyboardInterrupt:
-        # The way to end it.
-        return
+        if not follow:  # there it is the way to end it
+            raise
 
 
 def seconds_of(text: str) -> int:

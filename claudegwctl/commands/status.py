@@ -115,6 +115,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"{'shared':<14}{_shared(shared)}"
     yield f"{'claude':<14}{_claude(status)}"
     yield f"{'listening':<14}{', '.join(status.get('binds') or ['nowhere yet'])}"
+    if shuts_out := status.get("shuts_out"):
+        yield f"{'clients':<14}{coloured(shuts_out, 'yellow')}"
     yield f"{'requests':<14}{_counts(status.get('requests', {}))}"
     if used := today(status.get("usage")):
         yield f"{'today':<14}{used}"

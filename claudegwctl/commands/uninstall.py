@@ -6,7 +6,7 @@ import typer
 
 from claudegwctl.commands.install import Dry, OfSystem, OfUser, told
 from claudegwctl.options import AsJson, new_app, wants_json
-from claudegwctl.output import note, say, say_json
+from claudegwctl.output import say, say_json
 from claudegwctl.problems import Problem
 
 app = new_app()
@@ -35,4 +35,4 @@ def uninstall(
     elif not dry_run:
         say("\nConfiguration, keys and state were left in place: docs/operations.md says where they lie.")
     if obstacle_here:
-        note(obstacle_here)
+        raise Problem(obstacle_here)  # as the true one would be refused

@@ -10,7 +10,7 @@ from types import ModuleType
 from claudegwctl.problems import Problem
 from claudegwctl.service import launchd, systemd
 from claudegwctl.service.host import Host
-from claudegwctl.service.steps import Step
+from claudegwctl.service.steps import PutFile, Step
 
 
 class Outcome(StrEnum):
@@ -80,6 +80,8 @@ def go_through(steps: Sequence[Step], *, dry: bool) -> Iterator[Taken]:
         if step.is_done():
             yield Taken(step, Outcome.IN_PLACE)
         elif dry:
+            if isinstance(step, PutFile):
+                step.refuse_others()
             yield Taken(step, Outcome.WOULD)
         else:
             step.do()

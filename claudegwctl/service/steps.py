@@ -56,10 +56,14 @@ class PutFile:
         except OSError:
             return False
 
+    def refuse_others(self) -> None:
+        """Raises Problem where somebody else's file is in its place."""
+        if self.path.exists() and not is_ours(self.path):
+            raise Problem(f"cannot write {self.path}: somebody else's file is there; move it away first")
+
     def do(self) -> None:
         try:
-            if self.path.exists() and not is_ours(self.path):
-                raise Problem(f"cannot write {self.path}: somebody else's file is there; move it away first")
+            self.refuse_others()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             put_file(self.path, self.data, self.mode)
         except OSError as error:

@@ -125,10 +125,10 @@ def test_keys_with_their_limits() -> None:
 
 
 def test_without_keys_the_login_is_shown() -> None:
-    status = {"login": "claude", "login_failure": {"error": "authentication 401", "at": 0.0}}
+    status = {"login": "claude", "login_failure": {"error": "refused as invalid (401)", "at": 0.0}}
     (found,) = texts.key_rows(status, 0.0)
     assert (found["name"], found["shown_state"], found["last_error"]) == (
-        "no keys", "login: claude", "authentication 401",
+        "no keys", "login: claude", "refused as invalid (401)",
     )  # fmt: skip
 
 
