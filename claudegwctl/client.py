@@ -21,6 +21,8 @@ from claudegwd.contract import MAX_SOCKET_PATH_BYTES
 ANSWER_SECONDS: Final = 30.0
 # Testing a key asks a model, after a CLI has started.
 SLOW_SECONDS: Final = 120.0
+# Who presses the tabulator key does not wait for a daemon that hangs.
+COMPLETION_SECONDS: Final = 1.0
 _MAX_LINE: Final = 65_536
 
 
@@ -40,9 +42,11 @@ class Daemon:
         with self._exchange(method, path, body, seconds) as stream:
             return _json(b"".join(stream))
 
-    def lines(self, path: str, query: Mapping[str, object], *, follow: bool) -> Iterator[dict[str, Any]]:
+    def lines(
+        self, path: str, query: Mapping[str, object], *, follow: bool, seconds: float = ANSWER_SECONDS
+    ) -> Iterator[dict[str, Any]]:
         """JSON objects, one a line, as they come. With `follow` they end only with the daemon: NotRunning."""
-        with self._exchange("GET", path + _query(query), None, None if follow else ANSWER_SECONDS) as stream:
+        with self._exchange("GET", path + _query(query), None, seconds, follow=follow) as stream:
             rest = b""
             for piece in _until_it_stops(stream) if follow else stream:
                 *whole, rest = (rest + piece).split(b"\n")
@@ -51,11 +55,11 @@ class Daemon:
 
     @contextmanager
     def _exchange(
-        self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float | None
+        self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float, *, follow: bool = False
     ) -> Iterator[Iterator[bytes]]:
         head = _head(method, path, body)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(ANSWER_SECONDS)
+            sock.settimeout(min(seconds, ANSWER_SECONDS))
             self._connect(sock)
             sock.settimeout(seconds)
             try:
@@ -65,6 +69,8 @@ class Daemon:
                     stream = _body(file, headers)
                     if status >= 400:
                         raise _refusal(status, b"".join(stream))
+                    if follow:
+                        sock.settimeout(None)  # from here on there is news when there is news
                     yield stream
             except TimeoutError:
                 raise Problem(f"cannot wait longer than {seconds:g} s for claudegwd: see `claudegwctl logs`") from None

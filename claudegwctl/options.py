@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from claudegwctl.client import Daemon
+from claudegwctl.client import COMPLETION_SECONDS, Daemon
 from claudegwctl.problems import Problem
 from claudegwd.contract import client_socket_path
 
@@ -94,7 +94,7 @@ def names_of_workspaces(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _names(ctx: typer.Context, path: str, field: str, incomplete: str) -> list[str]:
     try:
-        rows = daemon_of(ctx).get(path)[field]
+        rows = daemon_of(ctx).ask("GET", path, seconds=COMPLETION_SECONDS)[field]
     except (Problem, KeyError, OSError):
         return []
     return [row["name"] for row in rows if row["name"].startswith(incomplete)]

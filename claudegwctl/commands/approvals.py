@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from claudegwctl.client import COMPLETION_SECONDS
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json
 
@@ -58,7 +59,7 @@ def _lines(row: Mapping[str, Any]) -> Iterator[str]:
 def names_of_approvals(ctx: typer.Context, incomplete: str) -> Sequence[str]:
     """For completion in a shell."""
     try:
-        rows = daemon_of(ctx).get("/v1/approvals")["approvals"]
+        rows = daemon_of(ctx).ask("GET", "/v1/approvals", seconds=COMPLETION_SECONDS)["approvals"]
     except (Exception, SystemExit):  # noqa: BLE001 - a completion that fails gives nothing
         return []
     return [row["id"] for row in rows if row["id"].startswith(incomplete)]

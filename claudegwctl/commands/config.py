@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from claudegwctl.client import COMPLETION_SECONDS
 from claudegwctl.commands.reload import changes
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, plain, say, say_json
@@ -20,7 +21,7 @@ from claudegwd.contract import config_path, is_there
 
 def names_of_settings(ctx: typer.Context, incomplete: str) -> list[str]:
     try:
-        rows = daemon_of(ctx).get("/v1/config")["settings"]
+        rows = daemon_of(ctx).ask("GET", "/v1/config", seconds=COMPLETION_SECONDS)["settings"]
     except (Problem, KeyError, OSError):
         return []
     return [row["key"] for row in rows if row["key"].startswith(incomplete)]

@@ -14,6 +14,7 @@ import trio
 from claudegwctl.client import Daemon, quoted
 from claudegwctl.problems import NotRunning, Problem, Refused
 from claudegwd.logs import LogEntry
+from tests.control_cli import ctl
 from tests.small_gateway import SmallGateway
 
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
@@ -153,3 +154,25 @@ def test_names_in_paths() -> None:
 def test_a_path_that_no_socket_may_have(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="the path of a socket may have"):
         Daemon(tmp_path / ("x" * 200)).get("/v1/status")
+
+
+@contextmanager
+def stopped(path: Path) -> Iterator[Daemon]:
+    """A daemon that the kernel takes connections for, and that does not run (SIGSTOP)."""
+    with sockets.socket(sockets.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        yield Daemon(path)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_daemon_that_is_stopped_is_not_waited_for_without_end(nowhere: Path, follow: bool) -> None:
+    with stopped(nowhere) as daemon, pytest.raises(Problem, match=r"^cannot wait longer than 0.1 s"):
+        next(daemon.lines("/v1/logs", {}, follow=follow, seconds=0.1))
+
+
+async def test_nor_is_it_by_completion(nowhere: Path) -> None:
+    with stopped(nowhere), trio.fail_after(20):
+        words = {"COMP_WORDS": "claudegwctl keys remove s", "COMP_CWORD": "3", "CLAUDEGWD_SOCKET": str(nowhere)}
+        done = await ctl(nowhere, _CLAUDEGWCTL_COMPLETE="complete_bash", **words)
+    assert done.out.strip() == ""
