@@ -73,7 +73,10 @@ class Daemon:
                         sock.settimeout(None)  # from here on there is news when there is news
                     yield stream
             except TimeoutError:
-                raise Problem(f"cannot wait longer than {seconds:g} s for claudegwd: see `claudegwctl logs`") from None
+                raise Problem(
+                    f"cannot wait longer than {seconds:g} s for claudegwd: it hangs, or was stopped; look at its log, "
+                    "or restart it"
+                ) from None
             except (OSError, EOFError, ValueError):
                 raise Problem("cannot read the answer: claudegwd broke it off; see its log") from None
 
@@ -106,7 +109,9 @@ def _until_it_stops(stream: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def quoted(name: str) -> str:
-    """A name as a part of a path."""
+    """A name as a part of a path. Raises Problem for an empty one, which would make another path of it."""
+    if not name:
+        raise Problem("cannot find what has no name: the name that you gave is empty")
     from urllib.parse import quote
 
     return quote(name, safe="")

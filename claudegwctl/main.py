@@ -129,6 +129,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal does not know
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # as arguments are: what sends it further finds it
     ensure_home()
     sys.exit(run(sys.argv[1:]))
 
@@ -148,7 +150,7 @@ def run(arguments: Sequence[str]) -> int:
     except _CommandLineError as error:
         return _misused(error)
     except UnicodeEncodeError:
-        note("cannot run this: an argument or a variable is not in UTF-8; write it in UTF-8")
+        note("cannot run this: an argument, a variable or the input is not in UTF-8; write it in UTF-8")
         return EXIT_USAGE
     except typer.Abort:
         note("cannot go on: the input ended before what was asked for came")

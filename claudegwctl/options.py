@@ -19,14 +19,15 @@ from claudegwd.contract import client_socket_path
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def _finite(seconds: float) -> float:
+def finite(seconds: float) -> float:
+    """Refuse "nan" and "inf", which are numbers to Python."""
     if not isfinite(seconds):
         raise typer.BadParameter("write a number of seconds")
     return seconds
 
 
 Interval = Annotated[
-    float, typer.Option(min=0.1, max=3600, callback=_finite, help="Seconds between two looks, where it looks again.")
+    float, typer.Option(min=0.1, max=3600, callback=finite, help="Seconds between two looks, where it looks again.")
 ]
 
 HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}

@@ -11,7 +11,7 @@ import typer
 from claudegwctl.commands.version import own_version
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json
-from claudegwctl.problems import NotRunning
+from claudegwctl.problems import NotRunning, Problem
 
 if TYPE_CHECKING:
     from claudegwctl.archive import Places
@@ -26,6 +26,8 @@ def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="To be 
     It holds the keys' tokens: keep it like them. Kept responses are no part of it. The daemon may go on meanwhile."""
     from claudegwctl.archive import back_up
 
+    if str(file) == "-":
+        raise Problem("cannot write a backup to standard output: name a file, which nobody else may read")
     names = back_up(places(ctx), file, own_version())
     if wants_json(ctx, json):
         say_json({"file": str(file), "holds": names})

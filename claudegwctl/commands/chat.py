@@ -112,7 +112,7 @@ def _key(daemon: Daemon, *, temporary: bool) -> Iterator[str | None]:
 def _one(address: Address, talk: Conversation, question: str, key: str | None, *, as_json: bool) -> None:
     from claudegwctl.chatting.asking import ask
 
-    told = _asking(lambda: ask(address, talk.asked(question), key, (lambda _: None) if as_json else _show))
+    told = _asking(lambda: ask(address, talk.asked(question), key, (lambda _: None) if as_json else _show), talk.model)
     talk.answered(question, told.text)
     if as_json:
         say_json(told.as_dict())
@@ -127,13 +127,17 @@ def _show(text: str) -> None:
     show(printable(text) if sys.stdout.isatty() else text)
 
 
-def _asking(work: Callable[[], ChatAnswer]) -> ChatAnswer:
+def _asking(work: Callable[[], ChatAnswer], model: str) -> ChatAnswer:
     try:
         return work()
     except Refused as refused:
         if refused.code == "invalid_api_key":
             raise Problem(
                 f"cannot chat: the gateway asks for a client's key; set {KEY_VARIABLE}, or let --temporary-key make one"
+            ) from None
+        if refused.code == "model_not_found":
+            raise Problem(
+                f"cannot chat with {model!r}: you have no such model; `claudegwctl models` lists them"
             ) from None
         raise
 

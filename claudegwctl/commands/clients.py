@@ -40,6 +40,8 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Make a client and print its key, this one time. What is not said here is as the configuration's [limits] says."""
+    if models is not None and not _names(models):
+        raise Problem(f"cannot create {name}: --models names none; leave it out, and the client may use all")
     body: dict[str, Any] = {
         "name": name,
         "models": _names(models or ""),

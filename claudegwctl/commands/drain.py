@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from claudegwctl.client import Daemon
-from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
+from claudegwctl.options import AsJson, daemon_of, finite, new_app, wants_json
 from claudegwctl.output import say, say_json
 from claudegwctl.problems import Problem
 
@@ -24,7 +24,11 @@ def drain(
     wait: Annotated[
         float,
         typer.Option(
-            min=0, max=DAY_SECONDS, metavar="SECONDS", help="Wait at most so long until no request is under way."
+            min=0,
+            max=DAY_SECONDS,
+            callback=finite,
+            metavar="SECONDS",
+            help="Wait at most so long until no request is under way.",
         ),
     ] = 0.0,
     json: AsJson = False,

@@ -19,6 +19,8 @@ app = new_app("The upstream keys, under which requests go to Anthropic.", "claud
 # How tokens begin that the daemon knows how to send (claudegwd/keys/parse.py).
 TELLING: Final = ("sk-ant-api", "sk-ant-oat")
 _SENT: Final = {"auth_token": "as a Bearer token", "api_key": "as x-api-key"}
+# A thousand keys are some 200 kB; what never ends would fill the memory.
+MAX_IMPORT_CHARS: Final = 4 * 2**20
 
 KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
 Everywhere = Annotated[bool, typer.Option("--all", help="On all machines that share a store with this one.")]
@@ -127,6 +129,8 @@ def rename(
     json: AsJson = False,
 ) -> None:
     """Give a key another name. Its place, state and counters stay; its usage up to now is listed under the old name."""
+    if not to:
+        raise Problem(f"cannot rename {name}: its new name is empty")
     done = daemon_of(ctx).ask("PATCH", f"/v1/keys/{quoted(name)}", {"name": to})
     _tell(ctx, json, done, f"{name} is {done['name']} now")
 
@@ -161,11 +165,14 @@ def try_out(
 @app.command("import", epilog="Example: claudegwctl keys import ~/older-gateway/.env")
 def bring_in(
     ctx: typer.Context,
-    file: Annotated[typer.FileText, typer.Argument(help="keys.json or .env of an older gateway; - is stdin.")],
+    file: Annotated[
+        typer.FileText,
+        typer.Argument(help="keys.json or .env of an older gateway; - is stdin.", errors="surrogateescape"),
+    ],
     json: AsJson = False,
 ) -> None:
     """Add the keys of a file whose names are not there yet."""
-    done = daemon_of(ctx).ask("POST", "/v1/keys/import", {"keys": entries(file.read())})
+    done = daemon_of(ctx).ask("POST", "/v1/keys/import", {"keys": entries(file.read(MAX_IMPORT_CHARS))})
     if wants_json(ctx, json):
         say_json(done)
         return

@@ -12,3 +12,7 @@ async def test_backing_up_while_it_runs(gateway: SmallGateway, socket: Path, tmp
     assert TOKENS[0].encode() in (tmp_path / "b.tar").read_bytes()
     done = await ctl(socket, "restore", str(tmp_path / "b.tar"))
     assert (done.status, done.err[:21]) == (1, "cannot restore while ")
+
+
+async def test_tokens_are_not_written_to_the_terminal(socket: Path) -> None:
+    assert (await ctl(socket, "backup", "-")).err.startswith("cannot write a backup to standard output")

@@ -34,3 +34,8 @@ async def test_waiting_until_no_request_is_under_way(gateway: SmallGateway, sock
     assert (waited.status, waited.out) == (
         0, "draining already: no requests are under way; `claudegwctl undrain` ends it\n"
     )  # fmt: skip
+
+
+async def test_waiting_for_what_is_no_number(socket: Path) -> None:
+    for seconds in ("nan", "inf", "-1", "soon"):
+        assert (await ctl(socket, "drain", "--wait", seconds)).status == 2

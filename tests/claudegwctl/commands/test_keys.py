@@ -196,3 +196,18 @@ def test_files_that_do_not(text: str) -> None:
     with pytest.raises(Problem, match=r"cannot import: the file is not keys\.json") as caught:
         entries(text)
     assert "sk-false" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "binary"])
+async def test_what_is_no_text_is_not_imported(socket: Path, tmp_path: Path, source: str) -> None:
+    (tmp_path / "binary").write_bytes(b'{"claude_api_keys": [{"name": "x", "token": "sk-false-\xff"}]}')
+    with trio.fail_after(30):
+        done = await ctl(socket, "keys", "import", str(tmp_path / source))
+    assert (done.status in (1, 2), done.out, done.err[:7]) == (True, "", "cannot ")
+    assert done.err.count("\n") == 1
+
+
+async def test_names_that_are_empty(socket: Path) -> None:
+    for words in (("remove", ""), ("disable", ""), ("rename", "primary", ""), ("test", "")):
+        done = await ctl(socket, "keys", *words)
+        assert (done.status, done.out, "empty" in done.err) == (1, "", True)
