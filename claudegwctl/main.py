@@ -112,9 +112,9 @@ def _version(wanted: bool) -> None:
 def options(
     ctx: typer.Context,
     socket: Annotated[
-        str | None, typer.Option("--socket", metavar="PATH", help="The control socket, if not at its usual place.")
+        str | None, typer.Option("--socket", metavar="PATH", help="The control socket, if not at its default path.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     version: Annotated[  # noqa: ARG001 - handled by its callback
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,

@@ -16,7 +16,7 @@ from claudegwctl.problems import Problem
 from claudegwd.contract import client_socket_path
 
 # `claudegwctl --json status` and `claudegwctl status --json` are the same.
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def finite(seconds: float) -> float:
@@ -26,9 +26,7 @@ def finite(seconds: float) -> float:
     return seconds
 
 
-Interval = Annotated[
-    float, typer.Option(min=0.1, max=3600, callback=finite, help="Seconds between two looks, where it looks again.")
-]
+Interval = Annotated[float, typer.Option(min=0.1, max=3600, callback=finite, help="Seconds between refreshes.")]
 
 HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
 

@@ -66,7 +66,7 @@ def claudegwd(
     ] = False,
     bind: Annotated[
         list[str] | None,
-        typer.Option(help="Listen here instead of at server.bind; may be repeated.", metavar="HOST:PORT"),
+        typer.Option(help="Listen here instead of on server.bind; may be repeated.", metavar="HOST:PORT"),
     ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Listen on this port of 127.0.0.1.")] = None,
     version: Annotated[  # noqa: ARG001 - handled by its callback
@@ -75,7 +75,7 @@ def claudegwd(
 ) -> None:
     """Serve the OpenAI API on a local port by driving the Claude Code CLI.
 
-    Runs in the foreground and logs to stderr; SIGTERM stops it once running answers have ended, SIGHUP reloads.
+    Runs in the foreground and logs to stderr. SIGTERM stops it once running answers have finished; SIGHUP reloads it.
     Exit status: 0 stopped, 1 cannot start, 78 bad configuration. Example: claudegwd --demo
     """
     binds = [*(bind or []), *([] if port is None else [f"127.0.0.1:{port}"])]

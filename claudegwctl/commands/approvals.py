@@ -21,7 +21,7 @@ LOOK_SECONDS: Final = 1.0
 @app.command(epilog="Example: claudegwctl approvals -f")
 def approvals(
     ctx: typer.Context,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new ones until Ctrl-C.")] = False,
     json: AsJson = False,
 ) -> None:
     """Show what Claude asks for in workspaces.

@@ -17,13 +17,15 @@ app = new_app()
 @app.command(epilog="Example: claudegwctl approve 3f9a01c2")
 def approve(
     ctx: typer.Context,
-    ident: Annotated[str, typer.Argument(metavar="ID", help="As in `approvals`.", autocompletion=names_of_approvals)],
+    ident: Annotated[
+        str, typer.Argument(metavar="ID", help="As shown by `approvals`.", autocompletion=names_of_approvals)
+    ],
     always: Annotated[
-        bool, typer.Option("--always", help="The very same thing later too, until the daemon restarts.")
+        bool, typer.Option("--always", help="Also allow exactly the same call from now on, until the daemon restarts.")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Let Claude do what it asks for in a workspace."""
+    """Allow what Claude asks for in a workspace."""
     done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quote(ident, safe='')}/approve", {"always": always})
     if wants_json(ctx, json):
         say_json(done)

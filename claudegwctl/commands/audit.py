@@ -20,12 +20,12 @@ COLUMN_CHARACTERS: Final = 80
 @app.command(epilog="Example: claudegwctl audit -n 20")
 def audit(
     ctx: typer.Context,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=10_000, help="How many changes.")] = 50,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=10_000, help="How many changes to show.")] = 50,
     json: AsJson = False,
 ) -> None:
     """Show who changed what.
 
-    Every change that was made over the control socket, by whom, and from what to what; the newest last."""
+    Every change made over the control socket: by whom, and from what to what; the newest last."""
     found = daemon_of(ctx).get("/v1/audit", {"lines": lines})
     if wants_json(ctx, json):
         say_json(found)

@@ -20,7 +20,9 @@ app = new_app()
 
 
 @app.command(epilog="Example: claudegwctl backup gateway.tar")
-def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="To be made.")], json: AsJson = False) -> None:
+def backup(
+    ctx: typer.Context, file: Annotated[Path, typer.Argument(help="The file to write.")], json: AsJson = False
+) -> None:
     """Write configuration, upstream keys and state into one file that only you can read.
 
     It holds the keys' tokens: keep it like them. Kept responses are no part of it. The daemon may go on meanwhile."""

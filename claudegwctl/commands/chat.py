@@ -35,19 +35,20 @@ TEMPORARY_SECONDS: Final = 86_400.0
 @app.command(epilog='Example: git diff | claudegwctl chat -m haiku "Write a commit message."')
 def chat(
     ctx: typer.Context,
-    text: Annotated[list[str] | None, typer.Argument(help="The question; without it a conversation begins.")] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="Who answers.")] = "",
+    text: Annotated[list[str] | None, typer.Argument(help="The question; if omitted, a conversation starts.")] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="The model to ask.")] = "",
     system: Annotated[str, typer.Option("--system", "-s", help="The system prompt.")] = "",
-    image: Annotated[list[Path] | None, typer.Option(help="Send this picture along; may be repeated.")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="Attach this image; may be repeated.")] = None,
     temporary_key: Annotated[
-        bool, typer.Option("--temporary-key", help="Make a client's key for this chat, and remove it at its end.")
+        bool,
+        typer.Option("--temporary-key", help="Create a client key for this chat, and remove it when the chat ends."),
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Talk with a model through the gateway, as any other client.
 
-    With TEXT or a pipe it is one question, and the answer alone is on standard output; else a conversation, with /help.
-    Where the gateway asks for a key it is taken from GATEWAY_KEY.
+    With TEXT or piped input it asks one question and prints only the answer; otherwise it starts a
+    conversation, with /help. If the gateway requires a key, it is taken from GATEWAY_KEY.
     """
     from claudegwctl.chatting.conversation import Conversation
     from claudegwctl.public import address_of

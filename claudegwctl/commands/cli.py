@@ -31,13 +31,13 @@ _DEFAULTS: Final = {SETTING: PINNED_CLI, PATH_SETTING: "auto"}
 _READY: Final = frozenset({"spare", "idle", "busy", "parked"})
 
 Version = Annotated[
-    str, typer.Argument(help="Such as 2.1.332, a release of claude-agent-sdk, or newest.", show_default=True)
+    str, typer.Argument(help="A version such as 2.1.332, a release of claude-agent-sdk, or newest.", show_default=True)
 ]
 
 
 @app.command("list", epilog="Example: claudegwctl cli list")
 def rows(ctx: typer.Context, json: AsJson = False) -> None:
-    """List the versions that were fetched, which one is in use, and which one claude.version names."""
+    """List the fetched versions, the one in use, and the one that claude.version names."""
     daemon = daemon_of(ctx)
     try:
         used = daemon.get("/v1/status").get("claude_binary")
@@ -69,9 +69,10 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
 
 @app.command("try", epilog="Example: claudegwctl cli try newest")
 def attempt(ctx: typer.Context, version: Version = "newest", json: AsJson = False) -> None:
-    """Fetch a version and run the contract check against it. The gateway goes on with its own.
+    """Fetch a version and run the contract check against it. The gateway keeps using its own.
 
-    A gateway of its own runs it against a scripted endpoint on this machine: no account is used. Status 1 if it fails.
+    It runs in a separate gateway against a scripted endpoint on this machine, so no account is used.
+    Exit status 1 if it fails.
     """
     store = _store(daemon_of(ctx))
     as_json = wants_json(ctx, json)
@@ -86,10 +87,10 @@ def attempt(ctx: typer.Context, version: Version = "newest", json: AsJson = Fals
 
 @app.command("use", epilog="Example: claudegwctl cli use newest")
 def use(ctx: typer.Context, version: Version, json: AsJson = False) -> None:
-    """Use another version for new processes; answers under way go on. It has to pass the contract check first.
+    """Use another version for new processes; running answers continue. It must pass the contract check first.
 
-    "pinned" is the one that came with the gateway, "newest" the newest of all that passed, now and later. If no process
-    starts with it, the one of before is used again.
+    "pinned" is the version that came with the gateway, "newest" the newest that has passed, now and later. If no
+    process starts with it, the previous version is used again.
     """
     daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
     before = _in_effect(daemon)
@@ -112,7 +113,7 @@ def use(ctx: typer.Context, version: Version, json: AsJson = False) -> None:
 
 @app.command("rollback", epilog="Example: claudegwctl cli rollback")
 def rollback(ctx: typer.Context, json: AsJson = False) -> None:
-    """Use the version of before again."""
+    """Go back to the previous version."""
     daemon = daemon_of(ctx)
     place, now = _before(daemon), _in_effect(daemon)
     try:

@@ -26,20 +26,20 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="A name of your choice.")],
-    models: Annotated[str | None, typer.Option(help="The only models it may use, with commas between.")] = None,
+    models: Annotated[str | None, typer.Option(help="The only models it may use, separated by commas.")] = None,
     rpm: Annotated[int | None, typer.Option(min=0, help="Requests per minute; 0: no limit.")] = None,
     tpm: Annotated[int | None, typer.Option(min=0, help="Tokens per minute; 0: no limit.")] = None,
-    concurrent: Annotated[int | None, typer.Option(min=0, help="Requests at once; 0: no limit.")] = None,
-    expires: Annotated[str | None, typer.Option(help="When it ends: 30d, 12h, or 2027-01-31.")] = None,
+    concurrent: Annotated[int | None, typer.Option(min=0, help="Concurrent requests; 0: no limit.")] = None,
+    expires: Annotated[str | None, typer.Option(help="When it expires: 30d, 12h, or 2027-01-31.")] = None,
     budget: Annotated[
-        str, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; several with commas.")
+        str, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; separate several by commas.")
     ] = "",
     server_tools: Annotated[
-        str, typer.Option(help="Tools of the upstream's that it may use, each at a price: web_search, web_fetch, …")
+        str, typer.Option(help="Server-side tools that it may use, each at a price: web_search, web_fetch, …")
     ] = "",
     json: AsJson = False,
 ) -> None:
-    """Make a client and print its key, this one time. What is not said here is as the configuration's [limits] says."""
+    """Create a client and print its key, once. Anything omitted falls back to [limits] in the configuration."""
     if models is not None and not _names(models):
         raise Problem(f"cannot create {name}: --models names none; leave it out, and the client may use all")
     body: dict[str, Any] = {
@@ -58,7 +58,7 @@ def create(
 
 @app.command("list", epilog="Example: claudegwctl clients list")
 def rows(ctx: typer.Context, json: AsJson = False) -> None:
-    """List the clients with their limits and what they used."""
+    """List the clients with their limits and usage."""
     found = daemon_of(ctx).get("/v1/clients")
     if wants_json(ctx, json):
         say_json(found)
@@ -77,7 +77,7 @@ def revoke(
     name: ClientName,
     json: AsJson = False,
 ) -> None:
-    """End a client at once, also its answers under way."""
+    """Revoke a client at once, ending its running answers."""
     done = daemon_of(ctx).ask("DELETE", f"/v1/clients/{quoted(name)}")
     _say_done(ctx, done, f"revoked {name}", json=json)
 
@@ -88,7 +88,7 @@ def remove(
     name: ClientName,
     json: AsJson = False,
 ) -> None:
-    """End a client at once and forget it, its totals, projects and sessions. Its name is free again."""
+    """Revoke a client at once and delete its totals, projects and sessions. Its name can be used again."""
     done = daemon_of(ctx).ask("DELETE", f"/v1/clients/{quoted(name)}?forget=1")
     _say_done(ctx, done, f"removed {name}", json=json)
 
@@ -99,7 +99,7 @@ def rotate(
     name: ClientName,
     json: AsJson = False,
 ) -> None:
-    """Give a client a new key and print it, this one time. The old one is refused from now on."""
+    """Give a client a new key and print it, once. The old key stops working."""
     made = daemon_of(ctx).ask("POST", f"/v1/clients/{quoted(name)}/rotate")
     _say_key(ctx, made, f"the new key of {name}, shown only now:", json=json)
 
@@ -111,15 +111,15 @@ def change(
     models: Annotated[str | None, typer.Option(help='The only models it may use; "": all.')] = None,
     rpm: Annotated[int | None, typer.Option(min=0, help="Requests per minute; 0: no limit.")] = None,
     tpm: Annotated[int | None, typer.Option(min=0, help="Tokens per minute; 0: no limit.")] = None,
-    concurrent: Annotated[int | None, typer.Option(min=0, help="Requests at once; 0: no limit.")] = None,
-    expires: Annotated[str | None, typer.Option(help="When it ends: 30d, 12h, 2027-01-31, or never.")] = None,
+    concurrent: Annotated[int | None, typer.Option(min=0, help="Concurrent requests; 0: no limit.")] = None,
+    expires: Annotated[str | None, typer.Option(help="When it expires: 30d, 12h, 2027-01-31, or never.")] = None,
     budget: Annotated[str | None, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; or none.")] = None,
     server_tools: Annotated[
-        str | None, typer.Option(help='Tools of the upstream\'s that it may use: web_search, web_fetch, …; "": none.')
+        str | None, typer.Option(help='Server-side tools that it may use: web_search, web_fetch, …; "": none.')
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Change a client's models, limits, budgets, tools or expiry. Its key stays, and so does what is not said here."""
+    """Change a client's models, limits, budgets, tools or expiry. Its key, and anything omitted, stays as it is."""
     limits = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrent_requests": concurrent}
     body: dict[str, Any] = {field: limit for field, limit in limits.items() if limit is not None}
     if models is not None:

@@ -33,10 +33,10 @@ app = new_app("The configuration.", "claudegwctl config show --all")
 @app.command("show", epilog="Example: claudegwctl config show --all")
 def show(
     ctx: typer.Context,
-    all_keys: Annotated[bool, typer.Option("--all", "-a", help="Also what is at its default.")] = False,
+    all_keys: Annotated[bool, typer.Option("--all", "-a", help="Include settings at their defaults.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Show the configuration in effect, as config.toml would say it. Secrets are no part of it."""
+    """Show the configuration in effect, in the form of config.toml. It contains no secrets."""
     found = daemon_of(ctx).get("/v1/config")
     if wants_json(ctx, json):
         say_json(found)
@@ -65,7 +65,7 @@ def check(ctx: typer.Context, json: AsJson = False) -> None:
 
 @app.command("path", epilog='Example: $EDITOR "$(claudegwctl config path)"')
 def path(ctx: typer.Context, json: AsJson = False) -> None:
-    """Say where config.toml lies: the daemon's, or where one that you start would look."""
+    """Print the path of config.toml: the running daemon's, or where one that you start would look."""
     try:
         found = daemon_of(ctx).get("/v1/config")
         answer = {"path": found["path"], "exists": found["exists"], "running": True}
@@ -86,7 +86,7 @@ def get(
     key: Annotated[str, typer.Argument(help="SECTION.KEY.", autocompletion=names_of_settings)],
     json: AsJson = False,
 ) -> None:
-    """Print one setting as it is in effect."""
+    """Print the value of one setting in effect."""
     rows = daemon_of(ctx).get("/v1/config")["settings"]
     row = next((row for row in rows if row["key"] == key), None)
     if row is None:
@@ -101,13 +101,13 @@ def get(
 def put(
     ctx: typer.Context,
     key: Annotated[str, typer.Argument(help="SECTION.KEY.", autocompletion=names_of_settings)],
-    value: Annotated[str | None, typer.Argument(help="As config.toml writes it; quotes may be left out.")] = None,
-    default: Annotated[bool, typer.Option("--default", help="Take it out of the file.")] = False,
+    value: Annotated[str | None, typer.Argument(help="As in config.toml; quotes may be omitted.")] = None,
+    default: Annotated[bool, typer.Option("--default", help="Remove the setting from the file.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Write one setting into config.toml. Comments stay, and what the daemon would refuse is not written.
+    """Write one setting to config.toml. Comments are kept, and values that the daemon would refuse are not written.
 
-    A reload puts it in effect.
+    It takes effect at the next reload.
     """
     from claudegwctl import editing
 
@@ -124,7 +124,7 @@ def put(
 
 @app.command("edit", epilog="Example: claudegwctl config edit")
 def edit(ctx: typer.Context, json: AsJson = False) -> None:
-    """Open config.toml in your editor. What the daemon would refuse is not written, and can be mended at once."""
+    """Open config.toml in your editor. What the daemon would refuse is not saved; you can fix it at once."""
     from claudegwctl import editing
 
     file, state = place(ctx)

@@ -36,23 +36,24 @@ def names_of_known(incomplete: str) -> list[str]:
 def connect(
     ctx: typer.Context,
     client: Annotated[
-        str | None, typer.Argument(help="Which client; without it they are listed.", autocompletion=names_of_known)
+        str | None, typer.Argument(help="Which client; if omitted, all are listed.", autocompletion=names_of_known)
     ] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="The model it shall use.")] = "",
+    model: Annotated[str, typer.Option("--model", "-m", help="The model for it to use.")] = "",
     create_key: Annotated[
-        bool, typer.Option("--create-key", help="Make it a key of its own; else GATEWAY_KEY is used, or none.")
+        bool,
+        typer.Option("--create-key", help="Create a key of its own for it; otherwise GATEWAY_KEY is used, or none."),
     ] = False,
-    write: Annotated[bool, typer.Option("--write", help="Put it into the client's own configuration.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Take it out of the client's own configuration.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show it, write nothing and make no key.")] = False,
-    file: Annotated[Path | None, typer.Option(help="The client's configuration, if not at its usual place.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write it to the client's own configuration.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it from the client's own configuration.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it: write nothing and create no key.")] = False,
+    file: Annotated[Path | None, typer.Option(help="The client's configuration, if not at its default path.")] = None,
     url: Annotated[str, typer.Option(help="The address by which the client reaches the gateway, with /v1.")] = "",
     json: AsJson = False,
 ) -> None:
-    """Show how a client is pointed at this gateway, or do it.
+    """Show how to point a client at this gateway, or do it.
 
-    --write shows the difference, keeps the file as it was beside it, and can be repeated; --remove takes it back. A
-    client has one key of its own, however often --create-key is said.
+    --write shows the difference, keeps a copy of the original file beside it, and can be repeated; --remove undoes it.
+    A client has one key of its own, however often you pass --create-key.
     """
     from claudegwctl.connecting.writing import file_of
 

@@ -19,8 +19,8 @@ app = new_app()
 def dashboard(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port on 127.0.0.1; 0 takes a free one.")] = 0,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Show everything, and change nothing.")] = False,
-    no_open: Annotated[bool, typer.Option("--no-open", help="Print the link, and start no browser.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show everything, but allow no changes.")] = False,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Print the link without opening a browser.")] = False,
     json: AsJson = False,
 ) -> None:
     """Show the gateway in a browser: requests, keys, workers, usage and log.

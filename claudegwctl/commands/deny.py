@@ -17,11 +17,13 @@ app = new_app()
 @app.command(epilog="Example: claudegwctl deny 3f9a01c2 --why 'use the test database'")
 def deny(
     ctx: typer.Context,
-    ident: Annotated[str, typer.Argument(metavar="ID", help="As in `approvals`.", autocompletion=names_of_approvals)],
-    why: Annotated[str, typer.Option("--why", help="Claude is told this.")] = "",
+    ident: Annotated[
+        str, typer.Argument(metavar="ID", help="As shown by `approvals`.", autocompletion=names_of_approvals)
+    ],
+    why: Annotated[str, typer.Option("--why", help="The reason, which Claude is told.")] = "",
     json: AsJson = False,
 ) -> None:
-    """Keep Claude from what it asks for in a workspace, and tell it why."""
+    """Refuse what Claude asks for in a workspace, and tell it why."""
     done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quote(ident, safe='')}/deny", {"why": why})
     if wants_json(ctx, json):
         say_json(done)

@@ -22,14 +22,14 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLE
 @app.command(epilog="Example: claudegwctl doctor")
 def doctor(
     ctx: typer.Context,
-    deep: Annotated[bool, typer.Option("--deep", help="Try the Claude Code CLI as well: some 30 s.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also run the Claude Code CLI, which takes about 30 s.")] = False,
     json: AsJson = False,
 ) -> None:
     """Look for problems and say how to fix them.
 
-    Works also while the daemon does not run.
-    Looks at the daemon, its configuration, the Claude Code CLI, keys or login, the way to the upstreams, ports, file
-    modes and the service.
+    It also works while the daemon is not running.
+    It checks the daemon, its configuration, the Claude Code CLI, keys or login, the connection to the upstreams,
+    ports, file modes and the service.
     Exit status 1 if there is a problem.
     """
     as_json = wants_json(ctx, json)

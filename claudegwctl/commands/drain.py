@@ -28,15 +28,15 @@ def drain(
             max=DAY_SECONDS,
             callback=finite,
             metavar="SECONDS",
-            help="Wait at most so long until no request is under way.",
+            help="Wait up to this long for running requests to finish.",
         ),
     ] = 0.0,
     json: AsJson = False,
 ) -> None:
-    """Tell balancers to send no new requests here. Those that come all the same are served.
+    """Tell load balancers to send no new requests here. Any that arrive are still served.
 
     /readyz answers 503 until `claudegwctl undrain` or a restart. With --wait the exit status is 1 if requests are
-    still under way when the time is over."""
+    still running when the time is up."""
     daemon = daemon_of(ctx)
     done = daemon.ask("POST", "/v1/drain")
     if wait:

@@ -26,12 +26,14 @@ class ShellName(StrEnum):
 @app.command(epilog='Example: eval "$(claudegwctl env)"')
 def env(
     ctx: typer.Context,
-    shell: Annotated[ShellName | None, typer.Option(help="For this shell; without it yours, by $SHELL.")] = None,
+    shell: Annotated[
+        ShellName | None, typer.Option(help="The shell to print for; by default yours, from $SHELL.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Print lines that give a shell the current key.
 
-    For eval; they name a file and hold no token. Needs keys.shell_files in the configuration."""
+    For eval; they name a file and contain no token. Requires keys.shell_files in the configuration."""
     wanted = shell.value if shell else usual_shell(os.environ.get("SHELL", ""))
     found = daemon_of(ctx).get("/v1/env", {"shell": wanted})
     if wants_json(ctx, json):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 app = new_app()
 
-OfUser = Annotated[bool, typer.Option("--user", help="A service of this user. The default without root.")]
-OfSystem = Annotated[bool, typer.Option("--system", help="A service of the machine. The default for root.")]
+OfUser = Annotated[bool, typer.Option("--user", help="Install for this user. The default unless root.")]
+OfSystem = Annotated[bool, typer.Option("--system", help="Install for the whole machine. The default for root.")]
 Dry = Annotated[
     bool,
     typer.Option("--dry-run", help="Say what would be done, or why it would not."),
@@ -31,8 +31,8 @@ def install(
 ) -> None:
     """Install claudegwd as a service that starts now and after each reboot.
 
-    Under systemd or launchd. Each step is said, with how to undo it; what is in place already stays as it is, so it can
-    be called again, as after an upgrade. `claudegwctl uninstall` takes it back.
+    Under systemd or launchd. Each step is printed with how to undo it; whatever is already in place is left as it is,
+    so you can run it again, for instance after an upgrade. `claudegwctl uninstall` undoes it.
     """
     from claudegwctl.service.host import this_host
     from claudegwctl.service.plan import go_through, install_steps, obstacle, wants_system

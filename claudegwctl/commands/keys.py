@@ -23,7 +23,7 @@ _SENT: Final = {"auth_token": "as a Bearer token", "api_key": "as x-api-key"}
 MAX_IMPORT_CHARS: Final = 4 * 2**20
 
 KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
-Everywhere = Annotated[bool, typer.Option("--all", help="On all machines that share a store with this one.")]
+Everywhere = Annotated[bool, typer.Option("--all", help="On every machine that shares a store with this one.")]
 
 
 class Kind(StrEnum):
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 @app.command("list", epilog="Example: claudegwctl keys list")
 def rows(ctx: typer.Context, json: AsJson = False) -> None:
-    """List the upstream keys with their states. Of a token only the last four characters are known."""
+    """List the upstream keys with their states. Only the last four characters of a token are shown."""
     found = daemon_of(ctx).get("/v1/keys")
     if wants_json(ctx, json):
         say_json(found)
@@ -67,10 +67,12 @@ def add(
     base_url: Annotated[str | None, typer.Option(help="The upstream's address, if it is not Anthropic's.")] = None,
     kind: Annotated[
         Kind | None,
-        typer.Option(help="How it is sent: as a Bearer token, or as x-api-key; else as its prefix says, or you."),
+        typer.Option(
+            help="How it is sent: as a Bearer token or as x-api-key. By default its prefix decides, or you are asked."
+        ),
     ] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Add it without using it yet.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a key of this name.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an existing key of this name.")] = False,
     json: AsJson = False,
 ) -> None:
     """Add an upstream key. The token is asked for, or read from standard input; it is never an argument."""
@@ -128,7 +130,7 @@ def rename(
     to: Annotated[str, typer.Argument(help="Its new name.")],
     json: AsJson = False,
 ) -> None:
-    """Give a key another name. Its place, state and counters stay; its usage up to now is listed under the old name."""
+    """Give a key another name. Its position, state and counters stay; its usage so far is listed under the old name."""
     if not to:
         raise Problem(f"cannot rename {name}: its new name is empty")
     done = daemon_of(ctx).ask("PATCH", f"/v1/keys/{quoted(name)}", {"name": to})
@@ -139,11 +141,11 @@ def rename(
 def try_out(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="The key's name; without it all are tested.", autocompletion=names_of_keys)
+        str | None, typer.Argument(help="The key's name; if omitted, all are tested.", autocompletion=names_of_keys)
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Ask one cheap question under a key, or under each. If it answers, what stood against the key is forgotten."""
+    """Ask one cheap question under a key, or under each. If it is answered, the key is used again."""
     daemon = daemon_of(ctx)
     names = [key["name"] for key in daemon.get("/v1/keys")["keys"]] if name is None else [name]
     if not names:
@@ -171,7 +173,7 @@ def bring_in(
     ],
     json: AsJson = False,
 ) -> None:
-    """Add the keys of a file whose names are not there yet."""
+    """Add the keys of a file, except those whose names already exist."""
     done = daemon_of(ctx).ask("POST", "/v1/keys/import", {"keys": entries(file.read(MAX_IMPORT_CHARS))})
     if wants_json(ctx, json):
         say_json(done)

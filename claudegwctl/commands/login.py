@@ -23,13 +23,13 @@ app = new_app()
 def login(
     ctx: typer.Context,
     token: Annotated[
-        bool, typer.Option("--token", help="Where there is no browser: the CLI prints a token to keep.")
+        bool, typer.Option("--token", help="For machines without a browser: the CLI prints a token to keep.")
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Log in with your Claude account, for the user that the service runs as.
 
-    It runs the Claude Code CLI's own login and says what the gateway will use. It is never read here.
+    It runs the Claude Code CLI's own login and says what the gateway will use. The login itself is never read here.
     """
     try:
         status: dict[str, Any] | None = daemon_of(ctx).get("/v1/status")

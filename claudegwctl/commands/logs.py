@@ -34,18 +34,18 @@ class Level(StrEnum):
 @app.command(epilog="Example: claudegwctl logs -f --level warning")
 def logs(
     ctx: typer.Context,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=MAX_LINES, help="How many of the last.")] = 50,
-    level: Annotated[Level, typer.Option("--level", "-l", help="The least level to show.")] = Level.DEBUG,
-    since: Annotated[str, typer.Option(help="Only what is younger: 90s, 15m, 12h, 7d.")] = "",
-    request: Annotated[str, typer.Option(help="Only of this request (x-request-id).")] = "",
-    key: Annotated[str, typer.Option(help="Only of this upstream key.", autocompletion=names_of_keys)] = "",
-    client: Annotated[str, typer.Option(help="Only of this client.", autocompletion=names_of_clients)] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new ones until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=MAX_LINES, help="How many records to show.")] = 50,
+    level: Annotated[Level, typer.Option("--level", "-l", help="The lowest level to show.")] = Level.DEBUG,
+    since: Annotated[str, typer.Option(help="Only records newer than this: 90s, 15m, 12h, 7d.")] = "",
+    request: Annotated[str, typer.Option(help="Only records of this request (x-request-id).")] = "",
+    key: Annotated[str, typer.Option(help="Only records of this upstream key.", autocompletion=names_of_keys)] = "",
+    client: Annotated[str, typer.Option(help="Only records of this client.", autocompletion=names_of_clients)] = "",
     json: AsJson = False,
 ) -> None:
     """Show the last records of the log.
 
-    They are kept in memory; the journal has the older ones."""
+    They are kept in memory; older ones are in the journal."""
     as_json = wants_json(ctx, json)
     query: dict[str, object] = {"lines": lines, "follow": int(follow), "level": level.value}
     if since:

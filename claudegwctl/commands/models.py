@@ -14,7 +14,7 @@ app = new_app()
 def models(ctx: typer.Context, json: AsJson = False) -> None:
     """List the models that clients may name.
 
-    Beside each stands what the CLI is told for it."""
+    Each is listed with the name that the CLI is given for it."""
     found = daemon_of(ctx).get("/v1/models")
     if wants_json(ctx, json):
         say_json(found)

@@ -20,9 +20,9 @@ def _commands() -> None:
 
 @app.command("test", epilog="Example: claudegwctl notify test")
 def try_out(ctx: typer.Context, json: AsJson = False) -> None:
-    """Send a test notification to notify.command and notify.url, and say what came of it.
+    """Send a test notification to notify.command and notify.url, and report the result.
 
-    Exit status 1 if one of them did not take it."""
+    Exit status 1 if either fails."""
     found = daemon_of(ctx).ask("POST", "/v1/notify/test", seconds=SLOW_SECONDS)
     if wants_json(ctx, json):
         say_json(found)

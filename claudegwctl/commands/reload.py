@@ -16,9 +16,9 @@ app = new_app()
 
 @app.command(epilog="Example: claudegwctl reload")
 def reload(ctx: typer.Context, json: AsJson = False) -> None:
-    """Read configuration and keys again.
+    """Reload configuration and keys.
 
-    It is done when this returns. If they are wrong, all stays as it was, and the exit status is 1."""
+    It has happened when this returns. If they are invalid, nothing changes and the exit status is 1."""
     done = daemon_of(ctx).ask("POST", "/v1/reload", seconds=SLOW_SECONDS)  # another CLI is started first
     if wants_json(ctx, json):
         say_json(done)

@@ -12,9 +12,9 @@ app = new_app()
 
 @app.command(epilog="Example: claudegwctl restart")
 def restart(ctx: typer.Context, json: AsJson = False) -> None:
-    """Restart the service. Answers under way end first, and new requests wait.
+    """Restart the service. Running answers finish first, and new requests wait.
 
-    Through systemd or launchd, as `claudegwctl install` or a package has set it up."""
+    Through systemd or launchd, as set up by `claudegwctl install` or a package."""
     from claudegwctl.service.running import control
 
     told = control("restart")

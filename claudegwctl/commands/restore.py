@@ -17,12 +17,12 @@ app = new_app()
 @app.command(epilog="Example: claudegwctl restore gateway.tar")
 def restore(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Made by `claudegwctl backup`.")],
+    file: Annotated[Path, typer.Argument(help="A file written by `claudegwctl backup`.")],
     json: AsJson = False,
 ) -> None:
-    """Put back what `claudegwctl backup` wrote. What lies there now is kept beside it.
+    """Restore what `claudegwctl backup` wrote. The files that it replaces are kept beside it.
 
-    The daemon must not run."""
+    The daemon must be stopped."""
     from claudegwctl import archive
     from claudegwctl.commands.backup import places
 

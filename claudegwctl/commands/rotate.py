@@ -16,16 +16,16 @@ app = new_app()
 def rotate(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="The key to use; without it the next one.", autocompletion=names_of_keys)
+        str | None, typer.Argument(help="The key to use; if omitted, the next one.", autocompletion=names_of_keys)
     ] = None,
     everywhere: Annotated[
-        bool, typer.Option("--all", help="On all machines that share a store with this one.")
+        bool, typer.Option("--all", help="On every machine that shares a store with this one.")
     ] = False,
     json: AsJson = False,
 ) -> None:
     """Make another upstream key the active one.
 
-    Conversations under way stay with their key; new ones use the active one.
+    Conversations already running stay with their key; new ones use the active one.
     """
     body: dict[str, Any] = {"to": name, "all": True} if everywhere else {"to": name}
     done = daemon_of(ctx).ask("POST", "/v1/rotate", body)

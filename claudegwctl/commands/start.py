@@ -14,7 +14,7 @@ app = new_app()
 def start(ctx: typer.Context, json: AsJson = False) -> None:
     """Start the service.
 
-    Through systemd or launchd, as `claudegwctl install` or a package has set it up."""
+    Through systemd or launchd, as set up by `claudegwctl install` or a package."""
     from claudegwctl.service.running import control
 
     told = control("start")

@@ -36,10 +36,10 @@ _KEY_COLOURS: Final = {
 @app.command(epilog="Example: claudegwctl status --watch")
 def status(
     ctx: typer.Context,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh it until Ctrl-C.")] = False,
     interval: Interval = 2.0,
     everywhere: Annotated[
-        bool, typer.Option("--all", "-a", help="Show the machines that share a store with this one, a line for each.")
+        bool, typer.Option("--all", "-a", help="Show the machines that share a store with this one, one per line.")
     ] = False,
     json: AsJson = False,
 ) -> None:

@@ -12,9 +12,9 @@ app = new_app()
 
 @app.command(epilog="Example: claudegwctl stop")
 def stop(ctx: typer.Context, json: AsJson = False) -> None:
-    """Stop the service. Answers under way end first.
+    """Stop the service. Running answers finish first.
 
-    Through systemd or launchd, as `claudegwctl install` or a package has set it up."""
+    Through systemd or launchd, as set up by `claudegwctl install` or a package."""
     from claudegwctl.service.running import control
 
     told = control("stop")

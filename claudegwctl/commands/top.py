@@ -19,10 +19,10 @@ def top(
     interval: Interval = 1.0,
     json: AsJson = False,
 ) -> None:
-    """Watch the gateway, full screen: requests, workers, keys, limits, usage.
+    """Watch the gateway in full screen: requests, workers, keys, limits, usage.
 
-    It shows who is being answered, how fast, by which model, worker and key; ? lists the letters that sort, filter,
-    pause, rotate, and disable a key. --json prints what is to be seen now, once.
+    It shows who is being answered, how fast, by which model, worker and key; ? lists the keys that sort, filter,
+    pause, rotate, and disable an upstream key. --json prints the current view once.
     """
     from claudegwctl.watching.reading import look
 

@@ -12,7 +12,7 @@ app = new_app()
 
 @app.command(epilog="Example: claudegwctl undrain")
 def undrain(ctx: typer.Context, json: AsJson = False) -> None:
-    """Tell balancers that they may send requests here again."""
+    """Tell load balancers that they may send requests here again."""
     done = daemon_of(ctx).ask("POST", "/v1/undrain")
     if wants_json(ctx, json):
         say_json(done)

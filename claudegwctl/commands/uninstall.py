@@ -18,7 +18,7 @@ def uninstall(
 ) -> None:
     """Remove the service that `claudegwctl install` set up.
 
-    The service is stopped and its files are removed. Configuration, keys, state and the service's user stay.
+    The service is stopped and its files are removed. Configuration, keys, state and the service's user are kept.
     """
     from claudegwctl.service.host import this_host
     from claudegwctl.service.plan import go_through, obstacle, uninstall_steps, wants_system

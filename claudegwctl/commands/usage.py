@@ -31,20 +31,23 @@ _NAMELESS: Final = {"client": "(no key)", "key": "(no key)", "model": "(no model
 @app.command(epilog="Example: claudegwctl usage --since 30d --by client,model")
 def usage(
     ctx: typer.Context,
-    since: Annotated[str, typer.Option(help="From when on: 7d, 12h, 90m, or a date, 2027-01-31.")] = "7d",
+    since: Annotated[str, typer.Option(help="Start of the period: 7d, 12h, 90m, or a date, 2027-01-31.")] = "7d",
     by: Annotated[
-        str, typer.Option(help="With commas: client, key, model, answered, route, how, day, hour.")
+        str, typer.Option(help="Separated by commas: client, key, model, answered, route, how, day, hour.")
     ] = "client",
-    client: Annotated[str | None, typer.Option(help="Only this client's.", autocompletion=names_of_clients)] = None,
+    client: Annotated[
+        str | None, typer.Option(help="Only this client's usage.", autocompletion=names_of_clients)
+    ] = None,
     windows: Annotated[
-        bool, typer.Option("--windows", help="Show the upstream's limits instead: how much is used, and the reset.")
+        bool,
+        typer.Option("--windows", help="Show the upstream's limits instead: how much is used, and when they reset."),
     ] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: AsJson = False,
 ) -> None:
     """Show who used what: requests, tokens, and what they cost.
 
-    The cost is what the Claude Code CLI reckons by its own list of prices. Days and hours are those of UTC."""
+    The cost is what the Claude Code CLI computes from its own price list. Days and hours are in UTC."""
     if as_csv and wants_json(ctx, json):
         raise Problem("cannot print both JSON and CSV: leave one of them out")
     if windows:

@@ -15,7 +15,7 @@ app = new_app()
 def version(ctx: typer.Context, json: AsJson = False) -> None:
     """Show the versions of all parts.
 
-    Of this program, of the running daemon, and of its Claude Code CLI."""
+    This program, the running daemon, and its Claude Code CLI."""
     answer: dict[str, str | None] = {"claudegwctl": own_version(), "claudegwd": None, "claude": None}
     try:
         status = daemon_of(ctx).get("/v1/status")

@@ -14,7 +14,7 @@ app = new_app()
 def workers(ctx: typer.Context, json: AsJson = False) -> None:
     """List the CLI processes.
 
-    What each does, for which client and under which key, and how much memory it takes."""
+    What each is doing, for which client and under which key, and how much memory it takes."""
     found = daemon_of(ctx).get("/v1/workers")
     if wants_json(ctx, json):
         say_json(found)

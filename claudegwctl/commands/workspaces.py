@@ -65,17 +65,23 @@ def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
 def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="A name of your choice; its models are called MODEL@NAME.")],
-    directory: Annotated[Path, typer.Argument(help="Where Claude is to work.")],
-    tools: Annotated[str, typer.Option(help="Claude's tools, with commas between; by default Read,Grep,Glob.")] = "",
+    directory: Annotated[Path, typer.Argument(help="The directory in which Claude works.")],
+    tools: Annotated[str, typer.Option(help="Claude's tools, separated by commas; by default Read,Grep,Glob.")] = "",
     allow: Annotated[list[str] | None, typer.Option(help="A rule such as 'Bash(pytest *)'; may be repeated.")] = None,
-    deny: Annotated[list[str] | None, typer.Option(help="A rule; it comes before those that allow.")] = None,
-    clients: Annotated[str, typer.Option(help="The clients that may use it, with commas between.")] = "",
-    anonymous: Annotated[bool, typer.Option("--anonymous", help="Also whoever needs no key (on loopback).")] = False,
-    otherwise: Annotated[Otherwise, typer.Option(help="What no rule decides: deny it, or ask you.")] = Otherwise.DENY,
-    sandbox: Annotated[Sandbox, typer.Option(help="As far as it can be had, not without, or none.")] = Sandbox.AUTO,
+    deny: Annotated[list[str] | None, typer.Option(help="A rule; it takes precedence over those that allow.")] = None,
+    clients: Annotated[str, typer.Option(help="The clients that may use it, separated by commas.")] = "",
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="Also allow clients without a key (on loopback).")
+    ] = False,
+    otherwise: Annotated[
+        Otherwise, typer.Option(help="What to do when no rule applies: deny, or ask you.")
+    ] = Otherwise.DENY,
+    sandbox: Annotated[
+        Sandbox, typer.Option(help="auto: as far as possible; required: not without it; off: none.")
+    ] = Sandbox.AUTO,
     json: AsJson = False,
 ) -> None:
-    """Write a workspace into config.toml, and have the daemon take it. What it would refuse is not written."""
+    """Add a workspace to config.toml and have the daemon load it. What the daemon would refuse is not written."""
     from claudegwctl import editing
 
     file, state = place(ctx)
@@ -114,7 +120,7 @@ def add(
 
 @app.command("remove", epilog="Example: claudegwctl workspaces remove shop")
 def remove(ctx: typer.Context, name: Name, json: AsJson = False) -> None:
-    """Take a workspace out of config.toml, and have the daemon forget it. Its directory stays as it is."""
+    """Remove a workspace from config.toml and from the daemon. Its directory is left as it is."""
     from claudegwctl import editing
 
     file, state = place(ctx)
@@ -136,12 +142,12 @@ def remove(ctx: typer.Context, name: Name, json: AsJson = False) -> None:
 @app.command("check", epilog="Example: claudegwctl workspaces check shop")
 def check(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Only this one.", autocompletion=names_of_workspaces)] = None,
+    name: Annotated[str | None, typer.Argument(help="Only this workspace.", autocompletion=names_of_workspaces)] = None,
     json: AsJson = False,
 ) -> None:
     """Check the workspaces of config.toml: their settings, directories and sandbox, and whether the daemon has them.
 
-    The daemon need not run. Exit status 1 and a line for each problem.
+    The daemon need not be running. Exit status 1 if there are problems, one per line.
     """
     from claudegwctl import editing
 
