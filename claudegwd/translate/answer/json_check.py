@@ -41,14 +41,26 @@ def fault(value: object, schema: Mapping[str, Any]) -> str | None:
     validator = _validator(schema)
     if validator is None or validator.is_valid(value):
         return None
-    try:
-        found = next(validator.iter_errors(value))
-    except ValueError:
+    found = _first_fault(validator, value)
+    if found is None:
         return "more than 250 levels deep in it"  # where the library decides, but does not tell
     if type(found.kind).__name__ in _UNDECIDED:
         return None
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in found.instance_path)
     return f"at {path.lstrip('.') or 'its top'}, {found.message}"[:MAX_FAULT_CHARS]
+
+
+def _first_fault(validator: Any, value: object) -> Any:
+    """Not by `iter_errors`, which gathers all of them before it gives the first: there can be millions."""
+    import jsonschema_rs as library
+
+    try:
+        validator.validate(value)
+    except library.ValidationError as error:
+        return error
+    except ValueError:
+        pass
+    return None
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Values against schemas, with a full implementation of JSON Schema as the judge."""
 
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import pytest
@@ -110,6 +110,15 @@ def test_a_fault_says_where_and_what() -> None:
         {"type": "a type to come"},
         {"minLength": "3"},
         {"properties": {"a": {"$id": "https://example.com/b", "$ref": "#/c"}}},
+        {
+            "properties": {
+                "a": {
+                    "id": "https://example.com/b",
+                    "$ref": "#/properties/a/definitions/c",
+                    "definitions": {"c": {"type": "string"}},
+                }
+            }
+        },
     ],
 )
 def test_what_cannot_be_understood_passes(schema: dict[str, Any]) -> None:
@@ -144,6 +153,31 @@ def test_a_check_that_would_never_end_is_not_begun(keyword: str) -> None:
     assert fault(nested(300), {keyword: [{"items": {"$ref": "#"}}] * 2}) is None
     assert fault("a" * 60 + "b", {"pattern": r"^(?=a)((a|aa)+)\1$"}) is None  # the engine has stopped by itself
     assert perf_counter() - started < 5  # some ten milliseconds; the machine may have other work
+
+
+def doubled(depth: int) -> tuple[dict[str, Any], Any]:
+    """A schema, and a value with one fault, which is found in 2 to the power of the depth ways."""
+
+    def step(number: int) -> dict[str, Any]:
+        return {"allOf": [{"properties": {"in": {"$ref": f"#/$defs/{number + 1}"}}}] * 2}
+
+    steps = {str(number): step(number) for number in range(depth)}
+    value: Any = 1
+    for _ in range(depth):
+        value = {"in": value}
+    return {"$ref": "#/$defs/0", "$defs": {**steps, str(depth): {"type": "string"}}}, value
+
+
+def test_one_fault_is_looked_for_and_not_all() -> None:
+    schema, value = doubled(18)
+    started = process_time()
+    assert "not of type" in (fault(value, schema) or "")
+    assert process_time() - started < 2  # a millisecond; all of them would take ten seconds
+
+
+def test_named_values_count_too() -> None:
+    schema, value = doubled(40)
+    assert fault(value, schema) is None
 
 
 def test_what_real_schemas_need_is_checked() -> None:

@@ -15,6 +15,7 @@ from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.text_filters import ObjectFilter, StopsFilter
 from claudegwd.translate.answer.turn import (
     After,
+    Cited,
     Failed,
     Finished,
     Output,
@@ -97,6 +98,10 @@ def test_thinking_and_calls() -> None:
         ToolStart(1, "toolu_2", "odd.name"),
         ToolArguments(1, b'"{}"'),
     ]
+    end = outputs[-1]
+    assert isinstance(end, Finished)
+    assert end.said[0] == {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+    assert [(block["name"], block["input"]) for block in end.said[1:]] == [("read", {"a": 1}), ("odd_mark", {})]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +279,8 @@ class TestFailures:
 
     def test_a_result_without_an_answer(self) -> None:
         assert failed([result()]).kind is FailureKind.CLI
-        assert failed([began(), *SAID, result()]) == Failed(FailureKind.CLI, None, None, None)
+        for turns in (0, 1):
+            assert failed([began(), *SAID, result(num_turns=turns)]) == Failed(FailureKind.CLI, None, None, None)
 
     def test_an_acknowledgement_is_no_result(self) -> None:
         assert run([result(num_turns=0), *whole(SAID)])[-1] == last(whole(SAID))
@@ -311,6 +317,13 @@ class TestPairsThatAreNotInTheTable:
 
 
 class TestFilters:
+    def test_no_places_are_told_of_a_text_that_a_filter_has_altered(self) -> None:
+        page = {"type": "web_search_result_location", "url": "https://a.example", "title": "A"}
+        told = part(type="content_block_delta", index=0, delta={"type": "citations_delta", "citation": page})
+        events = whole([opened(0, "text", text=""), text(0, "x"), told, closed(0)])
+        assert Cited(0, 1, "https://a.example", "A") in run(events)
+        assert not any(isinstance(output, Cited) for output in run(events, Turn(TOOLS, filter=StopsFilter(["END"]))))
+
     def test_the_text_that_a_filter_lets_through(self) -> None:
         outputs = run(whole(block(0, "Sure: ```", '{"a"', ":1}", "\n```")), Turn(TOOLS, ObjectFilter()))
         assert [output.raw for output in outputs if isinstance(output, TextPiece)] == [rb'"{\"a\""', b'":1}"']
