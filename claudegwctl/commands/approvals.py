@@ -52,8 +52,9 @@ def _lines(row: Mapping[str, Any]) -> Iterator[str]:
     client = row["client"] or "a client without a key"
     since = time.strftime("%H:%M:%S", time.localtime(row["asked"]))
     yield f"{row['id']}  {since}  {row['workspace']} ({row['directory']}), for {client}"
-    yield f"    {row['shown']}"
-    yield f"    {row['why']}"
+    for line in row["shown"].split("\n"):
+        yield f"    {line}"
+    yield f"  {row['why']}"
 
 
 def names_of_approvals(ctx: typer.Context, incomplete: str) -> Sequence[str]:

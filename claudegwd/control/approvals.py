@@ -5,6 +5,11 @@ from __future__ import annotations
 from claudegwd.control.controllable import Controls
 from claudegwd.control.problems import BadRequest
 from claudegwd.control.request import ControlRequest, ControlResponse
+from claudegwd.workspaces.actions import one_line
+from claudegwd.workspaces.approvals import Approval
+
+# Of what was decided: the audit is for looking up who it was. It keeps 10,000 changes.
+AUDIT_CHARACTERS = 2000
 
 
 async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
@@ -19,8 +24,8 @@ async def approve(controls: Controls, request: ControlRequest) -> ControlRespons
         raise BadRequest("cannot take always: write true or false")
     approval = controls.gateway.approvals.approve(request.path["id"], always=always)
     request.changed(
-        "approved in a workspace", aside={"action": approval.shown}, workspace=approval.workspace,
-        client=approval.client, always=always,
+        "approved in a workspace", aside=_action(approval), workspace=approval.workspace, client=approval.client,
+        always=always,
     )  # fmt: skip
     return ControlResponse({"id": approval.id, "approved": True, "always": always})
 
@@ -32,7 +37,10 @@ async def deny(controls: Controls, request: ControlRequest) -> ControlResponse:
         raise BadRequest("cannot take why: write a text")
     approval = controls.gateway.approvals.deny(request.path["id"], why)
     request.changed(
-        "refused in a workspace", aside={"action": approval.shown}, workspace=approval.workspace,
-        client=approval.client,
+        "refused in a workspace", aside=_action(approval), workspace=approval.workspace, client=approval.client,
     )  # fmt: skip
     return ControlResponse({"id": approval.id, "approved": False})
+
+
+def _action(approval: Approval) -> dict[str, str]:
+    return {"action": one_line(approval.shown, AUDIT_CHARACTERS)}

@@ -22,7 +22,7 @@ MAX_TIME: Final = 9_999_999_999
 # What a record's field has to be, by the name in the query.
 FIELDS: Final = {"request": "request_id", "key": "key", "client": "client"}
 
-Wanted = Callable[[LogEntry], bool]
+WantedCall = Callable[[LogEntry], bool]
 
 
 async def read(controls: Controls, request: ControlRequest) -> ControlStream:
@@ -34,7 +34,7 @@ async def read(controls: Controls, request: ControlRequest) -> ControlStream:
     return ControlStream(_tail(controls.gateway.logs, lines, level, wanted))
 
 
-def _wanted(request: ControlRequest) -> Wanted:
+def _wanted(request: ControlRequest) -> WantedCall:
     since = request.number("since", 0, MAX_TIME)
     fields = {field: request.query[name] for name, field in FIELDS.items() if name in request.query}
 
@@ -44,12 +44,12 @@ def _wanted(request: ControlRequest) -> Wanted:
     return wanted
 
 
-async def _tail(ring: LogRing, lines: int, level: str, wanted: Wanted) -> AsyncIterator[bytes]:
+async def _tail(ring: LogRing, lines: int, level: str, wanted: WantedCall) -> AsyncIterator[bytes]:
     for entry in _last(ring, lines, level, wanted):
         yield _line(entry)
 
 
-async def _follow(ring: LogRing, lines: int, level: str, wanted: Wanted) -> AsyncIterator[bytes]:
+async def _follow(ring: LogRing, lines: int, level: str, wanted: WantedCall) -> AsyncIterator[bytes]:
     with ring.follow(level) as follower:
         # Taken at once: a record logged while these are sent is the follower's, and must not come twice.
         for entry in _last(ring, lines, level, wanted):
@@ -59,7 +59,7 @@ async def _follow(ring: LogRing, lines: int, level: str, wanted: Wanted) -> Asyn
                 yield _line(entry)
 
 
-def _last(ring: LogRing, lines: int, level: str, wanted: Wanted) -> list[LogEntry]:
+def _last(ring: LogRing, lines: int, level: str, wanted: WantedCall) -> list[LogEntry]:
     found = [entry for entry in ring.tail(RING_RECORDS, level) if wanted(entry)]
     return found[-lines:] if lines else []
 

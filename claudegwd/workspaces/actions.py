@@ -1,5 +1,6 @@
 """What Claude does in a workspace, in one line an action: never the content of a file, nor of an answer."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,6 +8,7 @@ from typing import Any, Final
 # A line that is read at a glance; the whole command stands in the approval.
 MAX_LINE_CHARACTERS: Final = 200
 
+_BRACKETS: Final = "⟨⟩"
 _EXIT: Final = re.compile(r"Exit code (\d{1,3})\b")
 _FIELDS: Final = {
     "Read": "file_path", "Edit": "file_path", "Write": "file_path", "NotebookEdit": "notebook_path", "Glob": "pattern",
@@ -25,6 +27,38 @@ def shown(tool: str, given: Mapping[str, Any], directory: str = "", *, character
     if tool in ("Grep", "Glob") and isinstance(where, str) and where != directory:
         line += f" in {where.removeprefix(f'{directory}/')}"
     return one_line(line, characters)
+
+
+def in_full(tool: str, given: Mapping[str, Any], directory: str = "") -> str:
+    """All of a call, for a person who decides about it. But for new lines, a character that could not be seen, or would
+    move what is seen, is named: ⟨U+001B⟩."""
+    field = _FIELDS.get(tool, "")
+    main = given.get(field)
+    head = f"{tool}:" if tool == "Bash" else tool
+    lines = [head]
+    if isinstance(main, str):
+        lines = [f"{head} {_indented(main.removeprefix(f'{directory}/') if directory else main)}"]
+    for name, value in given.items():
+        # What a command is said to do is not what it does.
+        if (name == field and isinstance(value, str)) or (tool, name) == ("Bash", "description"):
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        lines.append(f"{_visible(name, new_lines=False)}: {_indented(text)}")
+    return "\n".join(lines)
+
+
+def _indented(text: str) -> str:
+    """So that no line of it looks like one of ours."""
+    return _visible(text, new_lines=True).replace("\n", "\n  ")
+
+
+def _visible(text: str, *, new_lines: bool) -> str:
+    return "".join(
+        char
+        if (char.isprintable() and char not in _BRACKETS) or (char == "\n" and new_lines)
+        else f"⟨U+{ord(char):04X}⟩"
+        for char in text
+    )
 
 
 def outcome(tool: str, *, failed: bool, text: str) -> str:

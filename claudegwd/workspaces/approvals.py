@@ -1,5 +1,7 @@
 """Questions to a person: what Claude would like to do in a workspace, and no rule decides."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,10 +12,13 @@ import trio
 
 # Who waits for its answer looks at the stream; after this nobody does any more.
 WAIT_SECONDS = 300.0
-# Each holds up one answer under way, of which there are a few.
+# A person has to read each of them; and one client's shall not keep another's from being read.
 MAX_WAITING = 100
-# Calls that were approved for good, of all workspaces, until the daemon ends: somebody typed each of them.
+MAX_WAITING_OF_CLIENT = 10
+# Calls that were approved for good, in all workspaces: somebody typed each of them. The oldest go.
 MAX_ALWAYS = 1000
+# What a person can be expected to read before saying yes; what is longer is denied, since it would not all be seen.
+MAX_CHARACTERS = 20_000
 REASON_CHARACTERS = 500  # the model reads it
 
 
@@ -21,26 +26,59 @@ class UnknownApproval(LookupError):  # noqa: N818 - it names the fault
     """Nobody asks that, or not any more."""
 
 
-@dataclass(slots=True, eq=False)
-class Approval:
-    """One question. `shown`: what is to be done, redacted, in one line; `why`: what kept it from being allowed."""
+@dataclass(frozen=True, slots=True)
+class WantedCall:
+    """What is to be done, where and for whom. `owner` tells the client from an earlier one of its name."""
 
-    id: str
     workspace: str
     directory: str
     client: str
+    owner: str
     tool: str
+    given: Mapping[str, Any]
+
+    @property
+    def digest(self) -> bytes:
+        """Tells this from everything else that could be done; what a command is said to do is no part of it."""
+        given = {name: value for name, value in self.given.items() if (self.tool, name) != ("Bash", "description")}
+        parts = [self.workspace, self.directory, self.client, self.owner, self.tool, given]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+@dataclass(slots=True, eq=False)
+class Approval:
+    """One question. `shown`: all that is to be done, redacted, in lines; `why`: what kept it from being allowed."""
+
+    id: str
+    wanted: WantedCall
     shown: str
     why: str
     asked: float
     allowed: bool | None = None
+    always: bool = False
     reason: str = ""
     decided: trio.Event = field(default_factory=trio.Event)
 
+    @property
+    def workspace(self) -> str:
+        """Where."""
+        return self.wanted.workspace
+
+    @property
+    def client(self) -> str:
+        """For whom; "" for one without a key."""
+        return self.wanted.client
+
     def row(self) -> dict[str, Any]:
         """For the control face."""
-        names = ("id", "workspace", "directory", "client", "tool", "shown", "why", "asked")
-        return {name: getattr(self, name) for name in names}
+        names = ("workspace", "directory", "client", "tool")
+        ours = {name: getattr(self.wanted, name) for name in names}
+        return {"id": self.id, **ours, "shown": self.shown, "why": self.why, "asked": self.asked}
+
+    def refuse(self, reason: str) -> None:
+        """Decided, and not by a person."""
+        self.allowed, self.reason = False, reason
+        self.decided.set()
 
 
 class Approvals:
@@ -49,29 +87,29 @@ class Approvals:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._waiting: dict[str, Approval] = {}
-        self._always: set[tuple[str, str, str]] = set()
+        self._always: dict[bytes, None] = {}
         self.on_asked: Callable[[Mapping[str, Any]], None] = lambda _: None
 
     def rows(self) -> list[dict[str, Any]]:
         """Those that wait, the oldest first."""
         return [approval.row() for approval in self._waiting.values()]
 
-    def begin(
-        self, *, workspace: str, directory: str, client: str, tool: str, shown: str, why: str, exact: str
-    ) -> Approval | None:
-        """Ask; None where it was approved for good before. `exact` tells this call from every other."""
-        if (workspace, tool, exact) in self._always:
+    def begin(self, wanted: WantedCall, *, shown: str, why: str) -> Approval | None:
+        """Ask; None where it was approved for good before. `shown`: all of it, as a person is to see it."""
+        if wanted.digest in self._always:
             return None
-        approval = Approval(token_hex(4), workspace, directory, client, tool, shown, why, self._clock())
-        if len(self._waiting) >= MAX_WAITING:
-            approval.allowed, approval.reason = False, "too many questions wait for a person"
-            approval.decided.set()
-            return approval
-        self._waiting[approval.id] = approval
-        self.on_asked(approval.row())
+        approval = Approval(token_hex(4), wanted, shown, why, self._clock())
+        of_client = sum(other.wanted.owner == wanted.owner for other in self._waiting.values())
+        if len(shown) > MAX_CHARACTERS:
+            approval.refuse(f"it is longer than a person is asked to read ({MAX_CHARACTERS} characters)")
+        elif len(self._waiting) >= MAX_WAITING or of_client >= MAX_WAITING_OF_CLIENT:
+            approval.refuse("too many questions wait for a person")
+        else:
+            self._waiting[approval.id] = approval
+            self.on_asked(approval.row())
         return approval
 
-    async def answer(self, approval: Approval, exact: str) -> bool:
+    async def answer(self, approval: Approval) -> bool:
         """Whether it was approved; `reason` says more. Denied when nobody has answered in time."""
         try:
             with trio.move_on_after(WAIT_SECONDS):
@@ -80,22 +118,24 @@ class Approvals:
             self._waiting.pop(approval.id, None)
         if approval.allowed is None:
             approval.reason = "nobody has answered in time"
-        if approval.allowed and approval.reason == "always" and len(self._always) < MAX_ALWAYS:
-            self._always.add((approval.workspace, approval.tool, exact))
+        if approval.allowed and approval.always:
+            while len(self._always) >= MAX_ALWAYS:
+                del self._always[next(iter(self._always))]
+            self._always[approval.wanted.digest] = None
         return approval.allowed is True
 
     def approve(self, ident: str, *, always: bool = False) -> Approval:
-        """Let it be done; `always`: the very same thing later too, until the daemon ends. UnknownApproval."""
+        """Let it be done; `always`: the very same call for this client later too, until the daemon ends.
+        UnknownApproval."""
         approval = self._find(ident)
-        approval.allowed, approval.reason = True, "always" if always else ""
+        approval.allowed, approval.always = True, always
         approval.decided.set()
         return approval
 
     def deny(self, ident: str, why: str = "") -> Approval:
         """Do not; the model is told why. UnknownApproval."""
         approval = self._find(ident)
-        approval.allowed, approval.reason = False, why[:REASON_CHARACTERS] or "a person has denied it"
-        approval.decided.set()
+        approval.refuse(why[:REASON_CHARACTERS] or "a person has denied it")
         return approval
 
     def _find(self, ident: str) -> Approval:

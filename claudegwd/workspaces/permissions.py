@@ -4,20 +4,30 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from claudegwd.claude_cli.tool_lines import ToolAsked, ToolCalled
+from claudegwd.limits.clients import Client
 from claudegwd.redact import redact
-from claudegwd.workspaces.actions import one_line, shown
+from claudegwd.workspaces.actions import in_full, one_line, shown
+from claudegwd.workspaces.approvals import WantedCall
 from claudegwd.workspaces.policy import Behavior, Decision, Policy, decide, paths_named
 
 if TYPE_CHECKING:
     from claudegwd.workspaces.workspaces import Workspaces
 
-# What a person sees of a call before saying yes: all of most commands.
-APPROVAL_CHARACTERS = 2000
+# Calls of one process that are asked for: some for each of its turns (`max_turns`, 1000 at the most). What runs beside
+# the CLI could speak in its name, and does not get to ask for ever.
+MAX_ASKED = 10_000
+# Of those, how many are looked at or wait for a person at once: a message has a few calls, each is a thread for a
+# moment, and of those there are 40 for all of the daemon.
+MAX_JUDGED_AT_ONCE = 8
+# Denials of one process that the audit remembers one by one; it holds the last 10,000 changes of all kinds.
+MAX_NOTED = 50
 
 
 class Permissions:
-    """Those of one workspace. `say` tells the client in a line that a person is waited for."""
+    """Those of one process. `say` tells the client in a line that a person is waited for."""
 
     def __init__(
         self, home: "Workspaces", workspace: str, policy: Policy, say: Callable[[str], Awaitable[None]]
@@ -26,49 +36,68 @@ class Permissions:
         self._workspace = workspace
         self._policy = policy
         self._say = say
+        self._asked = 0
+        self._denied = 0
+        self._at_once = trio.CapacityLimiter(MAX_JUDGED_AT_ONCE)
 
-    async def refusal(self, asked: ToolAsked, client: str) -> str | None:
+    def count(self) -> bool:
+        """One more call is told of; whether it may be."""
+        self._asked += 1
+        return self._asked <= MAX_ASKED
+
+    async def refusal(self, asked: ToolAsked, client: Client) -> str | None:
         """Why it may not be done; None if it may. A refusal is noted for the audit."""
-        verdict, reason = self._verdict(asked.tool, asked.given), None
-        if verdict.behavior is Behavior.DENY:
-            reason = verdict.reason
-        elif verdict.behavior is Behavior.ASK:
-            reason = await self._ask_person(asked, client, verdict.reason)
+        async with self._at_once:
+            verdict, reason = await self._verdict(asked.tool, asked.given), None
+            if verdict.behavior is Behavior.DENY:
+                reason = verdict.reason
+            elif verdict.behavior is Behavior.ASK:
+                reason = await self._ask_person(asked, client, verdict.reason)
         if reason is not None:
-            self._note(asked.tool, asked.given, client, reason)
+            self._note(asked.tool, asked.given, client.name, reason)
         return reason
 
-    def denial(self, call: ToolCalled, client: str) -> str | None:
+    async def denial(self, call: ToolCalled, client: str) -> str | None:
         """Why the CLI has denied it without asking; None if it was not by the rules. Noted for the audit as well."""
-        verdict = self._verdict(call.tool, call.given)
+        verdict = await self._verdict(call.tool, call.given)
         if verdict.behavior is not Behavior.DENY:
             return None
         self._note(call.tool, call.given, client, verdict.reason)
         return verdict.reason
 
-    def _verdict(self, tool: str, given: Mapping[str, Any]) -> Decision:
-        named = paths_named(tool, given) or ()
-        return decide(self._policy, tool, given, _resolved(self._policy.directory, named))
+    async def _verdict(self, tool: str, given: Mapping[str, Any]) -> Decision:
+        return await trio.to_thread.run_sync(_judged, self._policy, tool, given)
 
     def _note(self, tool: str, given: Mapping[str, Any], client: str, reason: str) -> None:
+        self._denied += 1
+        if self._denied > MAX_NOTED:
+            return
+        last = "; what is denied to this process from now on is not noted" if self._denied == MAX_NOTED else ""
         action = redact(shown(tool, given, self._policy.directory))
         self._home.note(
-            "denied in a workspace", workspace=self._workspace, client=client, action=action, reason=one_line(reason)
-        )
+            "denied in a workspace", workspace=self._workspace, client=client, action=action,
+            reason=one_line(reason) + last,
+        )  # fmt: skip
 
-    async def _ask_person(self, asked: ToolAsked, client: str, why: str) -> str | None:
-        exact = repr(sorted(asked.given.items(), key=lambda item: item[0]))
+    async def _ask_person(self, asked: ToolAsked, client: Client, why: str) -> str | None:
+        directory = self._policy.directory
         approval = self._home.approvals.begin(
-            workspace=self._workspace, directory=self._policy.directory, client=client, tool=asked.tool, why=why,
-            exact=exact,
-            shown=redact(shown(asked.tool, asked.given, self._policy.directory, characters=APPROVAL_CHARACTERS)),
+            WantedCall(self._workspace, directory, client.name, client.owner, asked.tool, asked.given),
+            shown=redact(in_full(asked.tool, asked.given, directory)), why=why,
         )  # fmt: skip
         if approval is None:
             return None
-        await self._say(f"waiting for a person to approve {approval.id}: {one_line(approval.shown)}")
-        return None if await self._home.approvals.answer(approval, exact) else approval.reason
+        if not approval.decided.is_set():
+            await self._say(
+                f"waiting for a person to approve {approval.id}: {redact(shown(asked.tool, asked.given, directory))}"
+            )
+        return None if await self._home.approvals.answer(approval) else approval.reason
+
+
+def _judged(policy: Policy, tool: str, given: Mapping[str, Any]) -> Decision:
+    """Blocking: it follows links, on a disk that may be far away, and holds every path against every rule."""
+    return decide(policy, tool, given, _resolved(policy.directory, paths_named(tool, given) or ()))
 
 
 def _resolved(directory: str, paths: Sequence[str]) -> dict[str, str]:
-    """Where they lead, symbolic links followed. It looks at names in a directory that is in memory: microseconds."""
     return {path: os.path.realpath(os.path.join(directory, path)) for path in paths}  # noqa: PTH118 - "" and links

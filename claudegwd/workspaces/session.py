@@ -26,8 +26,8 @@ from claudegwd.workers.process.process import CliProcess
 from claudegwd.workers.process.scratch import remove
 from claudegwd.workers.worker.client_tools import ClientTools
 from claudegwd.workspaces.grants import Grant
-from claudegwd.workspaces.launch import PreparedProcess, policy_of, prepare
-from claudegwd.workspaces.permissions import Permissions
+from claudegwd.workspaces.launch import PreparedProcess, prepare
+from claudegwd.workspaces.permissions import MAX_ASKED, Permissions
 from claudegwd.workspaces.question import WorkspaceQuestion
 from claudegwd.workspaces.transcript import system_prompt, transcript
 from claudegwd.workspaces.turn import Acknowledged, Told, Unasked, WorkspaceTurn
@@ -57,7 +57,7 @@ class WorkspaceSession:
         self.ended = trio.Event()
         self._home = home
         self._plan = plan
-        self._policy = policy_of(workspace)
+        self._policy = home.policy(workspace)
         self._permissions = Permissions(home, self.name, self._policy, self._say)
         self._turn = WorkspaceTurn(self._policy.directory, plan.tools)
         self._tools = ClientTools()
@@ -225,17 +225,21 @@ class WorkspaceSession:
                 self._fail(CliError(str(error)))
                 return
             for each in told:
-                self._take(each, outputs)
+                await self._take(each, outputs)
         await self._deliver(outputs)
 
-    def _take(self, told: Told, outputs: list[Output]) -> None:
+    async def _take(self, told: Told, outputs: list[Output]) -> None:
+        if isinstance(told, ToolAsked | Unasked) and not self._permissions.count():
+            self._fail(CliError(f"cannot go on: more than {MAX_ASKED} calls of tools were asked for"))
+            self._living().kill()
+            return
         match told:
             case ToolAsked():
                 self._nursery.start_soon(self._decide, told)
             case e.CliRequest():
                 self._living().send(self._tools.take(told))
             case Unasked(call=call):
-                outputs += self._turn.unasked(call, self._permissions.denial(call, self.question.client.name))
+                outputs += self._turn.unasked(call, await self._permissions.denial(call, self.question.client.name))
             case Acknowledged():
                 if self._pieces:
                     self._living().send(self._pieces.pop(0))
@@ -267,7 +271,7 @@ class WorkspaceSession:
 
     async def _decide(self, asked: ToolAsked) -> None:
         own = self._turn.tools.client_name(asked.tool) is not None  # whoever runs it says what it may do
-        reason = None if own else await self._permissions.refusal(asked, self.question.client.name)
+        reason = None if own else await self._permissions.refusal(asked, self.question.client)
         if reason is None:
             self._living().send(commands.allow_tool(asked.request_id, asked.given))
             return

@@ -22,7 +22,9 @@ from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Questions
 from claudegwd.workspaces.approvals import Approvals
 from claudegwd.workspaces.grants import Grants
+from claudegwd.workspaces.launch import policy_of
 from claudegwd.workspaces.overview import overview
+from claudegwd.workspaces.policy import Policy
 from claudegwd.workspaces.probe import UNTRIED, probe
 from claudegwd.workspaces.question import WorkspaceQuestion
 from claudegwd.workspaces.session import WorkspaceSession
@@ -61,6 +63,7 @@ class Workspaces:
         self.approvals = Approvals()
         self.at_work = 0  # processes, those that wait included
         self._waiting: dict[tuple[str, bytes], WorkspaceSession] = {}  # by workspace and conversation, the oldest first
+        self._policies: dict[WorkspaceConfig, Policy] = {}
         self._note = note
         self.tries = probe  # finds out what is not confined; in a thread
         self._missing: tuple[str, ...] | None = None
@@ -98,6 +101,7 @@ class Workspaces:
 
     def configure(self, workspaces: Mapping[str, WorkspaceConfig]) -> None:
         """End what waits in a workspace that has changed."""
+        self._policies = {each: policy for each, policy in self._policies.items() if each in workspaces.values()}
         for session in list(self._waiting.values()):
             if session.workspace != workspaces.get(session.name):
                 session.stop()
@@ -113,12 +117,21 @@ class Workspaces:
             return None
         return found
 
+    def policy(self, workspace: WorkspaceConfig) -> Policy:
+        """Made once in the life of a configuration: a link that leads elsewhere later was not checked."""
+        found = self._policies.get(workspace)
+        if found is None:
+            found = self._policies[workspace] = policy_of(workspace)
+        return found
+
     def note(self, what: str, **fields: Any) -> None:
         """For the audit."""
         self._note(what, fields)
 
     async def learn(self, workspaces: Mapping[str, WorkspaceConfig]) -> None:
-        """Find out what cannot be confined, where it matters, and log it: at the start and after each reload."""
+        """Find out where directories lie, and what cannot be confined, which is logged: at the start and after each
+        reload."""
+        await trio.to_thread.run_sync(lambda: [self.policy(each) for each in workspaces.values()])
         if not workspaces:
             return
         before, self._missing = self._missing, None

@@ -13,6 +13,7 @@ from claudegwctl.dashboard.answers import Answers
 from claudegwctl.dashboard.exchange import DashboardRequest
 from claudegwd.ledger.entry import Line, Sums
 from claudegwd.logs import event, log
+from claudegwd.workspaces.approvals import WantedCall
 from tests.small_gateway import TOKENS, SmallGateway
 
 
@@ -121,7 +122,7 @@ async def test_keys_are_disabled_and_enabled(gateway: SmallGateway, page: Asking
 def ask(gateway: SmallGateway) -> str:
     """The id of what Claude asks for."""
     asked = gateway.approvals.begin(
-        workspace="shop", directory="/w", client="webui", tool="Bash", shown="Bash: ls", why="no rule", exact="x"
+        WantedCall("shop", "/w", "webui", "webui", "Bash", {"command": "ls"}), shown="Bash: ls", why="no rule"
     )
     assert asked is not None
     return asked.id

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import httpx
 
-from claudegwd.workspaces.approvals import Approval
+from claudegwd.workspaces.approvals import Approval, WantedCall
 from tests.small_gateway import SmallGateway
 
 
 def begun(gateway: SmallGateway) -> Approval:
     approval = gateway.approvals.begin(
-        workspace="repo", directory="/w", client="webui", tool="Bash", shown="Bash: x", why="no rule", exact="x"
+        WantedCall("repo", "/w", "webui", "webui", "Bash", {"command": "x"}), shown="Bash: x", why="no rule"
     )
     assert approval is not None
     return approval

@@ -17,7 +17,7 @@ from claudegwd.notify.notice import Notice
 from claudegwd.notify.notifications import Notifications
 from claudegwd.notify.repeats import SAME_MAX
 from claudegwd.store.database import Database
-from claudegwd.workspaces.approvals import Approval, Approvals
+from claudegwd.workspaces.approvals import Approval, Approvals, WantedCall
 from tests.claudegwd.notify.test_notifications import NOW, made, run, told, writing_to
 
 
@@ -51,13 +51,13 @@ async def test_every_question_that_is_the_first_to_wait_is_told(tmp_path: Path) 
         for _ in range(times):
             asked = ask(approvals, "shop")
             approvals.approve(asked.id)
-            await approvals.answer(asked, "x")
+            await approvals.answer(asked)
     assert told(tmp_path) == ["shop"] * times
 
 
 def ask(approvals: Approvals, workspace: str) -> Approval:
     asked = approvals.begin(
-        workspace=workspace, directory="/w", client="webui", tool="Bash", shown="Bash: ls", why="no rule", exact="x"
+        WantedCall(workspace, "/w", "webui", "webui", "Bash", {"command": "ls"}), shown="Bash: ls", why="no rule"
     )
     assert asked is not None
     return asked

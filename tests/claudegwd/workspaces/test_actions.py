@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given as made
+from hypothesis import strategies as st
 
-from claudegwd.workspaces.actions import MAX_LINE_CHARACTERS, outcome, shown
+from claudegwd.workspaces.actions import MAX_LINE_CHARACTERS, in_full, outcome, shown
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,27 @@ def test_a_long_line_is_cut() -> None:
 )
 def test_what_came_of_it(tool: str, *, failed: bool, text: str, said: str) -> None:
     assert outcome(tool, failed=failed, text=text) == said
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "lines"),
+    [
+        ("Bash", {"command": "touch one", "description": "Harmless"}, "Bash: touch one"),
+        ("Bash", {"command": "a\nBash: b", "timeout": 5}, "Bash: a\n  Bash: b\ntimeout: 5"),
+        ("Bash", {"command": "rm \x1b[2K\u202ex\r\ty⟨"}, "Bash: rm ⟨U+001B⟩[2K⟨U+202E⟩x⟨U+000D⟩⟨U+0009⟩y⟨U+27E8⟩"),
+        ("Write", {"file_path": "/w/a", "content": "one\ntwo"}, "Write a\ncontent: one\n  two"),
+        ("WebFetch", {"url": "https://a.example/", "prompt": "x"}, "WebFetch https://a.example/\nprompt: x"),
+        ("mcp__a__b", {"to": "x", "n": [1, "\x07"]}, 'mcp__a__b\nto: x\nn: [1, "\\u0007"]'),
+        ("mcp__a__b", {"a\nb": "x"}, "mcp__a__b\na⟨U+000A⟩b: x"),
+        ("Read", {"file_path": 5}, "Read\nfile_path: 5"),
+    ],
+)
+def test_a_person_sees_all_of_it(tool: str, given: dict[str, Any], lines: str) -> None:
+    assert in_full(tool, given, "/w") == lines
+
+
+@made(st.text(), st.text())
+def test_two_commands_never_look_alike(one: str, other: str) -> None:
+    seen = [in_full("Bash", {"command": each}) for each in (one, other)]
+    assert (seen[0] == seen[1]) is (one == other)
+    assert all(char.isprintable() or char == "\n" for char in seen[0])

@@ -1,0 +1,113 @@
+"""Calls are put to the policy and to people; no flood of them is without an end."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import trio
+import trio.testing
+
+from claudegwd.claude_cli.tool_lines import ToolAsked
+from claudegwd.limits.clients import Client
+from claudegwd.workspaces import permissions as bounds
+from claudegwd.workspaces.permissions import Permissions
+from claudegwd.workspaces.policy import Policy
+from claudegwd.workspaces.rules import parse_rule
+from claudegwd.workspaces.workspaces import Workspaces
+
+CLIENT = Client("webui", b"", identity="id-1")
+
+
+class Home:
+    """The workspaces of a daemon, and what was noted and said there."""
+
+    def __init__(self, directory: Path, *, asks: bool = False) -> None:
+        self.noted: list[dict[str, Any]] = []
+        self.said: list[str] = []
+        nothing = cast(Any, None)
+        self.workspaces = Workspaces(nothing, nothing, {}, lambda _, fields: self.noted.append(dict(fields)))
+        policy = Policy(str(directory), frozenset({"Read", "Bash"}), (parse_rule("Bash(ls *)"),), (), asks)
+        self.permissions = Permissions(self.workspaces, "repo", policy, self._say)
+
+    async def _say(self, text: str) -> None:
+        self.said.append(text)
+
+    async def refusal(self, command: str, **more: Any) -> str | None:
+        asked = ToolAsked("r-1", "Bash", {"command": command, **more})
+        return await self.permissions.refusal(asked, CLIENT)
+
+
+async def test_a_call_that_is_denied_is_noted(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert await home.refusal("ls -l") is None
+    assert await home.refusal("rm x") == "no rule allows that command"
+    assert home.noted == [
+        {"workspace": "repo", "client": "webui", "action": "Bash: rm x", "reason": "no rule allows that command"}
+    ]
+
+
+async def test_a_flood_of_denials_is_noted_in_part(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for number in range(bounds.MAX_NOTED + 20):
+        assert await home.refusal(f"rm {number}") is not None
+    assert len(home.noted) == bounds.MAX_NOTED
+    assert home.noted[-1]["reason"].endswith("from now on is not noted")
+
+
+def test_calls_have_an_end(tmp_path: Path) -> None:
+    permissions = Home(tmp_path).permissions
+    assert all(permissions.count() for _ in range(bounds.MAX_ASKED))
+    assert not permissions.count()
+
+
+async def test_few_calls_wait_at_once(tmp_path: Path) -> None:
+    home = Home(tmp_path, asks=True)
+    async with trio.open_nursery() as nursery:
+        for number in range(bounds.MAX_JUDGED_AT_ONCE * 3):
+            nursery.start_soon(home.refusal, f"rm {number}")
+        with trio.fail_after(10):
+            while len(home.said) < bounds.MAX_JUDGED_AT_ONCE:
+                await trio.sleep(0.01)
+        await trio.testing.wait_all_tasks_blocked(0.1)
+        waiting = home.workspaces.approvals.rows()
+        assert len(waiting) == len(home.said) == bounds.MAX_JUDGED_AT_ONCE
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_person_sees_all_that_is_approved(tmp_path: Path) -> None:
+    home = Home(tmp_path, asks=True)
+    refused: list[str | None] = []
+
+    async def ask() -> None:
+        refused.append(await home.refusal("rm \x1b[8m x\nrm y", description="Harmless"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        with trio.fail_after(10):
+            while not home.said:
+                await trio.sleep(0.01)
+        [row] = home.workspaces.approvals.rows()
+        assert row["shown"] == "Bash: rm ⟨U+001B⟩[8m x\n  rm y"
+        home.workspaces.approvals.approve(row["id"])
+    assert refused == [None]
+    assert home.said == [f"waiting for a person to approve {row['id']}: Bash: rm  [8m x rm y"]
+    assert await home.refusal("rm " + "x" * 30_000) is not None
+    assert len(home.said) == 1, "nobody was asked for what nobody would read"
+
+
+async def test_nobody_waits_for_a_slow_disk(tmp_path: Path) -> None:
+    """A call is looked at in a thread: its paths are followed there, and held against every rule."""
+    home = Home(tmp_path)
+    threads: set[int] = set()
+
+    class Watched(dict[str, Any]):
+        def get(self, *arguments: Any) -> Any:
+            threads.add(threading.get_ident())
+            return super().get(*arguments)
+
+    asked = ToolAsked("r-1", "Read", Watched(file_path="a"))
+    assert await home.permissions.refusal(asked, CLIENT) is None
+    assert threads
+    assert threading.get_ident() not in threads
