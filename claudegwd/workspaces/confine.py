@@ -146,7 +146,7 @@ def _entered(flags: int, spec: "dict[str, object]", command: "list[str]") -> "in
     if pid == 0:
         try:
             prctl(_SET_PDEATHSIG, signal.SIGKILL)
-            enter(flags, spec["write"])  # type: ignore[arg-type]  # as we wrote it
+            enter(flags, spec["write"], spec["kept"])  # type: ignore[arg-type]  # as we wrote it
             os.write(writing, b".")
             os.close(writing)
             os._exit(_begun(flags, spec, command))

@@ -17,7 +17,7 @@ from claudegwd.claude_cli.launch import TOOL_SERVER
 from claudegwd.config.schema import WorkspaceConfig
 from claudegwd.workers.process.process import Launch
 from claudegwd.workspaces import confine
-from claudegwd.workspaces.policy import Policy
+from claudegwd.workspaces.policy import OTHERS_OBEY, Policy
 from claudegwd.workspaces.rules import parse_rule
 
 # The largest file that may be written in there: what a command says is kept in one, too.
@@ -106,11 +106,22 @@ def _reach(workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path)
         "required": workspace.sandbox == "required",
         "read": read,
         "write": write,
+        "kept": _kept(policy),
         "outside": bool(workspace.mcp) or "WebFetch" in workspace.tools,
         "file_bytes": MAX_FILE_BYTES,
         "processes": MAX_PROCESSES,
         "memory_bytes": MAX_MEMORY_BYTES,
     }
+
+
+def _kept(policy: Policy) -> dict[str, bool]:
+    """What in the directory stays where it is, and whether it may be written: what other programs obey, they run
+    outside of the sandbox. Of a repository the rest has to be written."""
+    places = {f"{policy.directory}/{name}": name == ".git" for name in OTHERS_OBEY}
+    repository = f"{policy.directory}/.git"
+    if not Path(repository).is_dir():
+        return places | {repository: False}  # a file that says where it lies
+    return places | {f"{repository}/{name}": False for name in ("hooks", "config")}
 
 
 def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:

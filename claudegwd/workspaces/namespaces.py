@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import struct
+from collections.abc import Mapping
 from functools import reduce
 
 from claudegwd.workspaces.kernel import call, checked, libc
@@ -12,7 +13,8 @@ from claudegwd.workspaces.kernel import call, checked, libc
 NEW_MOUNT, _NEW_USER, NEW_PID, NEW_NET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
 _NEW_IPC = 0x08000000
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
-_HERE, _RECURSIVE, _EMPTY_PATH = -100, 0x8000, 4
+_HERE, _RECURSIVE, _NO_LINKS, _EMPTY_PATH_AT = -100, 0x8000, 0x100, 0x1000
+_EMPTY_PATH = 4  # of move_mount
 _CLONE, _CLOSE_ON_EXEC = 1, os.O_CLOEXEC
 _READ_ONLY, _PRIVATE = 1, 1 << 18
 _CREATE, _CLOSE_MOUNT_ON_EXEC, _NO_PROGRAMS = 6, 1, 0xE  # the last: nosuid, nodev, noexec
@@ -37,10 +39,11 @@ def _can(flags: int, writable: "list[str]") -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
-def enter(flags: int, writable: "list[str]") -> None:
+def enter(flags: int, writable: "list[str]", kept: "Mapping[str, bool] | None" = None) -> None:
     """Network and mounts from now on, processes from the next one that is forked. Raises OSError.
 
     With mounts of our own only `writable` can be changed: files as well as their mode, owner, times and attributes.
+    `kept`, the outer ones first: what in there stays where it is, and whether it may be written.
     """
     user, group = os.getuid(), os.getgid()
     flags |= _NEW_IPC if flags & NEW_PID else 0
@@ -53,7 +56,7 @@ def enter(flags: int, writable: "list[str]") -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
     if flags & NEW_MOUNT:
-        _read_only_but(sorted({os.path.realpath(path) for path in writable}))
+        _read_only_but(sorted({os.path.realpath(path) for path in writable}), kept)
 
 
 def own_proc() -> None:
@@ -67,7 +70,7 @@ def own_proc() -> None:
     os.close(proc)
 
 
-def _read_only_but(places: "list[str]") -> None:
+def _read_only_but(places: "list[str]", kept: "Mapping[str, bool] | None") -> None:
     """The parents come first, else they would cover what lies in them."""
     _set_all(0, _PRIVATE)  # as root there is no other user namespace, and mounts would show outside
     # Taken as they are, before: a mount that the system made read-only among them stays so. Of devices only the node
@@ -82,9 +85,26 @@ def _read_only_but(places: "list[str]") -> None:
     for place, tree in trees:
         call(_MOVE_MOUNT, tree, b"", _HERE, os.fsencode(place), _EMPTY_PATH)
         os.close(tree)
+    for path, writes in (kept or {}).items():
+        _keep(path, writes=writes)
     os.chdir(os.getcwd())  # we are still in what lies below
 
 
-def _set_all(attributes: int, propagation: int) -> None:
+def _keep(path: str, *, writes: bool) -> None:
+    """A mount is neither removed nor moved away, nor is anything put in its place. Links are left as they are."""
+    if os.path.islink(path) or not os.path.exists(path):
+        return
+    tree = call(_OPEN_TREE, _HERE, os.fsencode(path), _CLONE | _CLOSE_ON_EXEC | _RECURSIVE | _NO_LINKS)
+    if not writes:
+        _set_all(_READ_ONLY, 0, tree)
+    call(_MOVE_MOUNT, tree, b"", _HERE, os.fsencode(path), _EMPTY_PATH)
+    os.close(tree)
+
+
+def _set_all(attributes: int, propagation: int, tree: "int | None" = None) -> None:
+    """Of all mounts, or of those of a tree."""
     wanted = struct.pack("=QQQQ", attributes, 0, propagation, 0)
-    call(_MOUNT_SETATTR, _HERE, b"/", _RECURSIVE, wanted, len(wanted))
+    if tree is None:
+        call(_MOUNT_SETATTR, _HERE, b"/", _RECURSIVE, wanted, len(wanted))
+    else:
+        call(_MOUNT_SETATTR, tree, b"", _RECURSIVE | _EMPTY_PATH_AT, wanted, len(wanted))

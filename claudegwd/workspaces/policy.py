@@ -29,7 +29,7 @@ from claudegwd.workspaces.starters import starts_others
 _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
 
 # In these, other programs find commands that they run without asking, outside of any sandbox.
-_OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
+OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
 
 # The kernel opens no longer one; but a program could shorten it first.
 MAX_PATH_BYTES: Final = 4096
@@ -178,7 +178,7 @@ def _obeyed(policy: Policy, named: str, path: str) -> str:
     parts: set[str] = set()
     for each in (path, _full(policy, named)):
         parts |= set(folded(each.removeprefix(policy.directory)).split("/"))
-    return next((name for name in _OTHERS_OBEY if name in parts), "")
+    return next((name for name in OTHERS_OBEY if name in parts), "")
 
 
 def _full(policy: Policy, named: str) -> str:

@@ -18,12 +18,16 @@ _CONNECTING = 0x20000000  # MSG_FASTOPEN
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CALLS = {
     "x86_64": {
-        "socket": 41, "sendto": 44, "sendmsg": 46, "socketpair": 53, "truncate": 76, "add_key": 248, "request_key": 249,
-        "keyctl": 250, "sendmmsg": 307, "io_uring_setup": 425,
+        "open": 2, "socket": 41, "sendto": 44, "sendmsg": 46, "socketpair": 53, "clone": 56, "truncate": 76,
+        "creat": 85, "chmod": 90, "fchmod": 91, "mknod": 133, "add_key": 248, "request_key": 249, "keyctl": 250,
+        "openat": 257, "mknodat": 259, "fchmodat": 268, "unshare": 272, "sendmmsg": 307, "setns": 308,
+        "io_uring_setup": 425, "clone3": 435, "openat2": 437, "fchmodat2": 452,
     },
     "aarch64": {
-        "truncate": 45, "socket": 198, "socketpair": 199, "sendto": 206, "sendmsg": 211, "add_key": 217,
-        "request_key": 218, "keyctl": 219, "sendmmsg": 269, "io_uring_setup": 425,
+        "mknodat": 33, "truncate": 45, "fchmod": 52, "fchmodat": 53, "openat": 56, "unshare": 97, "socket": 198,
+        "socketpair": 199, "sendto": 206, "sendmsg": 211, "add_key": 217, "request_key": 218, "keyctl": 219,
+        "clone": 220, "setns": 268, "sendmmsg": 269, "io_uring_setup": 425, "clone3": 435, "openat2": 437,
+        "fchmodat2": 452,
     },
 }  # fmt: skip
 # Shared memory, semaphores and queues that have no place in a directory: shmget to msgctl, mq_open, mq_unlink.
@@ -31,7 +35,15 @@ _IPC = {
     "x86_64": (29, 30, 31, 64, 65, 66, 68, 69, 70, 71, 220, 240, 241),
     "aarch64": (180, 181, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195, 196),
 }
-_NONE = ("io_uring_setup", "add_key", "request_key", "keyctl")  # as if the kernel did not have them
+# As if the kernel did not have them. Of the last two the arguments cannot be looked at; whoever calls them goes back to
+# the older ones.
+_NONE = ("io_uring_setup", "add_key", "request_key", "keyctl", "clone3", "openat2")
+# Namespaces of any kind: in one of its own a process could be out of the sight of who counts, and has powers in the
+# kernel that nobody else here has.
+_NEW_NAMESPACES = 0x7E020080
+_EXIT_SIGNAL = 0xFF  # of clone's flags, in the place of CLONE_NEWTIME
+_AS_OWNER = 0o6000  # setuid and setgid: a file that others would run with the rights of the daemon's user
+_MAKES = 0o100 | 0o20000000  # O_CREAT, O_TMPFILE
 _X32 = 0x40000000
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _EACCES, _ENOSYS, _EPROTONOSUPPORT = 13, 38, 93
@@ -47,7 +59,11 @@ def is_known() -> bool:
 def _program(*, datagrams: bool, truncate: bool, ipc: bool) -> "list[Line]":
     calls = _CALLS[platform.machine()]
     none = [*(calls[name] for name in _NONE), *(() if ipc else _IPC[platform.machine()])]
-    checks = {"socket": "socket", "socketpair": "pair"}
+    checks = {
+        "socket": "socket", "socketpair": "pair", "clone": "clone", "unshare": "unshare", "setns": "refuse",
+        "creat": "mode 2", "chmod": "mode 2", "fchmod": "mode 2", "mknod": "mode 2", "fchmodat": "mode 3",
+        "fchmodat2": "mode 3", "mknodat": "mode 3", "open": "open", "openat": "openat",
+    }  # fmt: skip
     if not datagrams:
         checks |= {"sendto": "flags 4", "sendmsg": "flags 3", "sendmmsg": "flags 4"}
     if not truncate:
@@ -58,9 +74,11 @@ def _program(*, datagrams: bool, truncate: bool, ipc: bool) -> "list[Line]":
         ("", _LOAD, _NUMBER, "", ""),
         ("", _LEAST, _X32, "kill", ""),  # calls of another numbering
         *(("", _EQUAL, number, "none", "") for number in none),
-        *(("", _EQUAL, calls[name], to, "") for name, to in checks.items()),
+        *(("", _EQUAL, calls[name], to, "") for name, to in checks.items() if name in calls),
         ("", _LEAST, 0, "allow", ""),
         *_socket(datagrams=datagrams),
+        *_NAMESPACES,
+        *_MODES,
         # Of datagrams each could be sent to any socket of the machine; a pair of streams is connected for good.
         ("pair", _LOAD, _FIRST, "", ""),
         ("", _EQUAL, _UNIX, "", "refuse"),
@@ -80,17 +98,40 @@ def _program(*, datagrams: bool, truncate: bool, ipc: bool) -> "list[Line]":
     ]
 
 
+_NAMESPACES: "list[Line]" = [
+    ("unshare", _LOAD, _FIRST, "", ""),
+    ("", _ANY_BIT, _NEW_NAMESPACES, "refuse", "allow"),
+    ("clone", _LOAD, _FIRST, "", ""),
+    ("", _ANY_BIT, _NEW_NAMESPACES & ~_EXIT_SIGNAL, "refuse", "allow"),
+]
+_MODES: "list[Line]" = [
+    ("open", _LOAD, _SECOND, "", ""),
+    ("", _ANY_BIT, _MAKES, "mode 3", "allow"),
+    ("openat", _LOAD, _THIRD, "", ""),
+    ("", _ANY_BIT, _MAKES, "mode 4", "allow"),
+    ("mode 2", _LOAD, _SECOND, "", ""),
+    ("", _ANY_BIT, _AS_OWNER, "refuse", "allow"),
+    ("mode 3", _LOAD, _THIRD, "", ""),
+    ("", _ANY_BIT, _AS_OWNER, "refuse", "allow"),
+    ("mode 4", _LOAD, _FOURTH, "", ""),
+    ("", _ANY_BIT, _AS_OWNER, "refuse", "allow"),
+]
+
+
 def _socket(*, datagrams: bool) -> "list[Line]":
     family: list[Line] = [
         ("socket", _LOAD, _FIRST, "", ""),
-        ("", _EQUAL, _NETLINK, "allow", ""),
+        ("", _EQUAL, _NETLINK, "netlink", ""),
         ("", _EQUAL, _INET, "type", ""),
         ("", _EQUAL, _INET6, "type", "refuse"),
     ]
+    # Which interfaces and routes there are, and nothing else of the kernel's.
+    netlink: list[Line] = [("netlink", _LOAD, _THIRD, "", ""), ("", _EQUAL, _DEFAULT, "allow", "unknown")]
     if datagrams:
-        return [*family, ("type", _LEAST, 0, "allow", "")]
+        return [*family, *netlink, ("type", _LEAST, 0, "allow", "")]
     return [
         *family,
+        *netlink,
         ("type", _LOAD, _SECOND, "", ""),
         ("", _MASK, _TYPE, "", ""),
         ("", _EQUAL, _STREAM, "", "refuse"),
@@ -111,8 +152,8 @@ def _assembled(lines: "list[Line]") -> bytes:
 
 
 def restrict_calls(*, datagrams: bool, truncate: bool, ipc: bool) -> None:
-    """No Unix sockets, no io_uring, no keyrings; the rest only if it is wanted. `truncate`: of a file by its name;
-    `ipc`: what processes share by a number."""
+    """No Unix sockets, io_uring, keyrings, namespaces, nor files that give the rights of their owner; the rest only if
+    it is wanted. `truncate`: of a file by its name; `ipc`: what processes share by a number."""
     program = _assembled(_program(datagrams=datagrams, truncate=truncate, ipc=ipc))
     held = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
