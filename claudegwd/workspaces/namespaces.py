@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import reduce
 
 from claudegwd.workspaces.kernel import call, checked, libc
@@ -86,7 +87,8 @@ def _read_only_but(places: "list[str]", kept: "Mapping[str, bool] | None") -> No
         call(_MOVE_MOUNT, tree, b"", _HERE, os.fsencode(place), _EMPTY_PATH)
         os.close(tree)
     for path, writes in (kept or {}).items():
-        _keep(path, writes=writes)
+        with suppress(FileNotFoundError):  # it has gone in this moment
+            _keep(path, writes=writes)
     os.chdir(os.getcwd())  # we are still in what lies below
 
 

@@ -80,6 +80,28 @@ async def test_no_file_outside_is_read_or_written(repo: Path, tmp_path: Path) ->
         assert outside.read_text() == "SECRET-OUTSIDE\n"
 
 
+async def test_what_runs_outside_of_the_sandbox_later_is_not_changed(repo: Path) -> None:
+    for place in (".git/hooks", ".vscode", "src"):
+        (repo / place).mkdir(parents=True)
+    (repo / ".git" / "config").write_text("as it was")
+    (repo / "plant.py").write_text(
+        "import os\n"
+        "for path in ('.git/hooks/post-commit', '.git/config', '.vscode/tasks.json', '.git/index', 'src/a.py'):\n"
+        "    try: open(path, 'w').write('x'); print('WROTE', path)\n"
+        "    except OSError: pass\n"
+        "for old, new in (('.git', 'old'), ('.vscode', 'old')):\n"
+        "    try: os.rename(old, new); print('MOVED', old)\n"
+        "    except OSError: pass\n"
+        "try: os.chmod('src/a.py', 0o4755); print('SETUID')\n"
+        "except OSError: pass\n"
+    )
+    async with running(works([]), config=config(repo, WORKS), env=SYSTEM) as gateway:
+        (told,) = await tried(gateway, bash("python3 plant.py"))
+        assert told.split("\n") == ["WROTE .git/index", "WROTE src/a.py"]
+        assert (repo / ".git" / "config").read_text() == "as it was"
+        assert list((repo / ".git" / "hooks").iterdir()) == []
+
+
 async def test_no_upstream_key_and_no_control_socket_is_in_reach(repo: Path) -> None:
     async with running(works([]), config=config(repo, WORKS), env=SYSTEM) as gateway:
         (repo / "look.py").write_text(
