@@ -60,6 +60,8 @@ class TestStops:
     def test_nothing_after_the_end(self) -> None:
         one = StopsFilter(["\n"])
         assert (one.feed("a\nb"), one.feed("c"), one.end()) == ("a", "", "")
+        one = StopsFilter(["\n\n"])
+        assert (one.feed("a\n"), one.feed("\nb"), one.end()) == ("a", "", "")
 
 
 OBJECT = '{"a": "} \\" {", "b": [{"c": {}}], "é": "\\\\"}'

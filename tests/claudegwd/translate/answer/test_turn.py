@@ -316,6 +316,21 @@ class TestPairsThatAreNotInTheTable:
         assert turn.state is TurnState.STOPPED
 
 
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"input_tokens": 1}, True),
+        ({"cache_read_input_tokens": 1}, True),
+        ({"cache_creation_input_tokens": 1}, True),
+        ({"output_tokens": 1}, False),
+    ],
+)
+def test_whether_the_upstream_counts(usage: dict[str, int], counts: bool) -> None:
+    turn = Turn(TOOLS)
+    turn.feed(began(**{"input_tokens": 0, **usage}))
+    assert turn.counts_tokens is counts
+
+
 class TestFilters:
     def test_no_places_are_told_of_a_text_that_a_filter_has_altered(self) -> None:
         page = {"type": "web_search_result_location", "url": "https://a.example", "title": "A"}

@@ -71,6 +71,7 @@ def test_what_nobody_can_satisfy_is_named(schema: Schema, fault: str) -> None:
         {"type": "object", "properties": {"next": {"$ref": "#"}}},
         of({"$ref": "#/$defs/nowhere"}),
         of({"type": "string", "minLength": "x", "maxLength": True}),
+        of({"type": "string", "minLength": 2, "maxLength": True}),
     ],
 )
 def test_what_somebody_can_is_not(schema: Schema) -> None:

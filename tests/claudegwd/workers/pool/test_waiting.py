@@ -75,3 +75,13 @@ def test_between_two_of_one_client_every_other_waiting_one_is_served(clients: li
         width = sum(clients.count(client) > turn for client in set(clients))
         assert len(set(served[position : position + width])) == width
         position += width
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1))
+def test_a_place_that_is_given_back_is_the_first(clients: list[str]) -> None:
+    queue: FairQueue[str] = FairQueue(1000)
+    for number, client in enumerate(clients):
+        queue.put(client, f"{client}{number}")
+    served = queue.pop()
+    queue.put_first(served[0], served)
+    assert (len(queue), queue.head(), queue.pop()) == (len(clients), served, served)

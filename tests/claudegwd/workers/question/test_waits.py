@@ -17,24 +17,18 @@ PRIMITIVES = {
     "wait", "receive", "sleep", "send", "send_all", "receive_some", "wait_readable",
     "connect", "getaddrinfo", "open_process", "run_sync",
 }  # fmt: skip
-# The daemon's own, a worker's and a connection's: no request waits in them.
+# The daemon's own, a worker's and a connection's: no request waits in them. Nor does one in what is called `run`: that
+# is a task of its own, where it is not listed.
 TASKS = {
     "abilities._ask",
     "audit.Audit._write",
     "audit.Audit.flush",
     "client_keys.ClientKeys.learn",
     "client_keys.ClientKeys.rotate",
-    "client_keys.ClientKeys.run",
     "client_keys.ClientKeys.set",
-    "clients.SharedClients.run",
     "connection.StoreConnection.read",
     "database.Database.hold",
     "http1.Http1._create_stream",
-    "key_states.SharedKeyStates.run",
-    "keys.KeyMemory.run",
-    "ledger.Ledger.run",
-    "limits.SharedLimits.run",
-    "machines.SharedMachines.run",
     "process.CliProcess._drain_stderr",
     "process.CliProcess._end_when_asked",
     "process.CliProcess._open",
@@ -43,7 +37,6 @@ TASKS = {
     "process.CliProcess._write",
     "response_files.ResponseFiles.flush",
     "response_files.ResponseFiles.start",
-    "responses.SharedResponses.run",
     "responses_socket.ResponsesSocket._until_drained",
     "roster.Roster._own",
     "running_responses.RunningResponses.until_idle",
@@ -52,12 +45,8 @@ TASKS = {
     "serving._Connection.read",
     "serving._Listener.accept",
     "spares.Spares._stand_back",
-    "spares.Spares.run",
-    "spending.SharedSpending.run",
     "state_lock.StateLock.take",
     "store.SharedStore._look",
-    "store.SharedStore.run",
-    "sweep.Sweep.run",
     "waiters.Waiters.serve",
     "websocket.WebSocketStream._end",
     "websocket.WebSocketStream._handle_events",
@@ -86,6 +75,7 @@ def test_every_wait_is_listed() -> None:
     for path in (path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
         found |= set(waiting(ast.parse(path.read_text("utf-8")), (path.stem,)))
     listed = {wait.place for wait in WAITS}
+    found = {place for place in found if place in listed or not place.endswith(".run")}
     assert found - TASKS - listed == set(), "list it, with its bound, or say that no request waits there"
     assert (listed | TASKS) - found - {"pending_commands.PendingCommands.answer"} == set(), "it is gone: take it out"
     assert not listed & TASKS
