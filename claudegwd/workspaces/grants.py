@@ -28,12 +28,20 @@ class Grant:
     requests: int = 0
     usd: float = 0.0
     error: GatewayError | None = None  # the last one that it was told
+    rests: bool = False  # no answer is under way
 
     def use(self) -> None:
-        """Count a request. Raises PermissionDenied beyond the bounds."""
+        """Count a request. Raises PermissionDenied beyond the bounds, and where nobody has asked for an answer."""
+        if self.rests:
+            raise PermissionDenied("cannot ask: no answer is under way in this workspace", code="workspace_bound")
         self.requests += 1
         if self.requests > self.max_turns * REQUESTS_PER_TURN or (self.max_usd and self.usd >= self.max_usd):
             raise PermissionDenied("cannot go on: a bound of this workspace is reached", code="workspace_bound")
+
+    def renew(self, client: Client) -> None:
+        """Another answer begins, for this client."""
+        self.client, self.error, self.rests = client, None, False
+        self.requests, self.usd = 0, 0.0
 
     def spend(self, usd: float) -> None:
         """What a request has cost."""

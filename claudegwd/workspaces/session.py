@@ -1,7 +1,8 @@
 """A CLI at work in a workspace with Claude's tools: one process, for one answer and those that go on from it.
 
 A call of a tool of the client's ends an answer in mid-turn. The process then waits, as one of a plain model does, and
-the request that brings the result goes on in it. What runs beside it ends with it.
+the request that brings the result goes on in it. After an answer it rests for a while, if nothing else runs beside it,
+and the next message of the conversation goes on there. What runs beside it ends with it.
 """
 
 import logging
@@ -22,9 +23,12 @@ from claudegwd.openai_api.errors import CliError, GatewayError, InternalError
 from claudegwd.redact import redact
 from claudegwd.translate.answer.outputs import Failed, Finished, Output
 from claudegwd.translate.request.history import canonical_answer, chain
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.pool.conversations import fits_parked
 from claudegwd.workers.process.process import CliProcess
 from claudegwd.workers.process.scratch import remove
 from claudegwd.workers.worker.client_tools import ClientTools
+from claudegwd.workspaces.alone import works_alone
 from claudegwd.workspaces.grants import Grant
 from claudegwd.workspaces.launch import PreparedProcess, prepare
 from claudegwd.workspaces.permissions import MAX_ASKED, Permissions
@@ -89,15 +93,28 @@ class WorkspaceSession:
             self._process.kill()
         self._scope.cancel()
 
+    def fits(self, plan: Plan) -> bool:
+        """Whether what the plan adds to the conversation can be said here: results to a call, or words to an answer."""
+        last = plan.entries[-1]
+        return fits_parked(plan, len(plan.entries) - 1) if self._turn.parked else not (last.results or plan.is_prefill)
+
     def resume(self, question: WorkspaceQuestion) -> None:
-        """Go on with the results that the client brings."""
+        """Go on with what the client brings."""
+        last, settings = question.plan.entries[-1], question.plan.settings
         self.question = question
         self._done = trio.Event()
-        self._grant.client, self._grant.error = question.client, None
-        self._turn.resume()
+        if self._turn.parked:
+            question.how, said = "parked", self._tools.give(last.results)
+            self._grant.client, self._grant.error = question.client, None
+            self._turn.resume()
+        else:
+            effort = commands.settings("w-3", {"effortLevel": settings.effort})
+            question.how, said = "continued", effort + commands.ask(last.content())
+            self._grant.renew(question.client)
+            self._turn = WorkspaceTurn(self._policy.directory, self._plan.tools)
         held, self._held, self.digest = self._held, [], b""
         question.begin(held)
-        self._living().send(self._tools.give(question.plan.entries[-1].results))
+        self._living().send(said)
         self._resumed.set()
 
     async def run(self) -> None:
@@ -108,11 +125,9 @@ class WorkspaceSession:
         except GatewayError as error:
             self.question.fail(error)
         except Exception as error:  # noqa: BLE001 - the boundary of a turn: log once, answer 500
-            log_event(log, logging.ERROR, "a turn in a workspace failed unexpectedly", cause=error,
-                      request_id=self.question.request_id)  # fmt: skip
-            self.question.fail(
-                InternalError("cannot answer: an error of the gateway's own; its log has the request id")
-            )
+            name = self.question.request_id
+            log_event(log, logging.ERROR, "a turn in a workspace failed unexpectedly", cause=error, request_id=name)
+            self.question.fail(InternalError("cannot answer: an error of our own; the log has the request id"))
         finally:
             self._home.forget(self)
             self.question.over()
@@ -133,8 +148,9 @@ class WorkspaceSession:
                             home.parked_seconds + TOOL_GRACE_SECONDS,
                         )  # fmt: skip
                     except (OSError, ValueError, KeyError, TypeError) as error:
-                        said = f"cannot start in this workspace: {type(error).__name__}; see its `mcp`"
-                        raise CliError(said) from None
+                        raise CliError(
+                            f"cannot start here: {type(error).__name__}; see the workspace's `mcp`"
+                        ) from None
                     with started.channel, started.theirs:
                         await self._until_over(started)
         finally:
@@ -177,17 +193,25 @@ class WorkspaceSession:
 
     async def _is_resumed(self) -> bool:
         """Wait for the request that goes on from here."""
-        plan, answer, process = self.question.plan, self.question.answer, self._living()
-        if not self._turn.parked or plan.is_prefill or process.was_asked_to_end:
+        plan, answer = self.question.plan, self.question.answer
+        if plan.is_prefill or not (self._turn.parked or self._may_rest()):
             return False
+        self._grant.rests = not self._turn.parked
         calls = [(call.id, call.name, call.arguments) for call in answer.calls]
         self._resumed = trio.Event()
         self.digest = chain(plan.entries[-1].digest, canonical_answer(answer.text, calls))
         self._home.keep(self)
-        with trio.move_on_after(self._home.parked_seconds):
+        with trio.move_on_after(self._home.parked_seconds if self._turn.parked else self._home.idle_seconds):
             await self._resumed.wait()
         self._home.forget(self)
         return self._resumed.is_set()
+
+    def _may_rest(self) -> bool:
+        """Whether the answer has ended by itself, and left nothing behind that runs. Where cost is bounded it does not:
+        the CLI adds up all answers of a process."""
+        end, process = self.question.answer.finished, self._living()
+        good = end is not None and end.reason == "stop" and not self.workspace.max_usd and not process.was_asked_to_end
+        return good and process.pid is not None and works_alone(process.pid, self._home.cli.cli.binary)
 
     async def _run(self, process: CliProcess) -> None:
         try:

@@ -16,7 +16,6 @@ from claudegwd.logs import log
 from claudegwd.openai_api.errors import CliError, Overloaded
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.cli.known_cli import KnownCli
-from claudegwd.workers.pool.conversations import fits_parked
 from claudegwd.workers.process.scratch import Scratch
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Questions
@@ -75,7 +74,7 @@ class Workspaces:
         question = WorkspaceQuestion(self.questions, plan, request_id, client, whole=whole)
         waiting = self._take(plan, workspace)
         if waiting is not None:
-            question.how, question.session = "parked", waiting
+            question.session = waiting
             waiting.resume(question)
             return question
         question.how, question.session = "cold", WorkspaceSession(self, workspace, question)
@@ -86,6 +85,11 @@ class Workspaces:
     def parked_seconds(self) -> float:
         """How long a process waits for the result of a client's tool."""
         return self.questions.pool.workers_config.parked_seconds
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long one waits for the next message of its conversation."""
+        return self.questions.pool.workers_config.idle_seconds
 
     def keep(self, session: WorkspaceSession) -> None:
         """It waits for its client."""
@@ -112,7 +116,7 @@ class Workspaces:
         if not held or (found := self._waiting.get((plan.model.workspace, plan.entries[held - 1].digest))) is None:
             return None
         self.forget(found)
-        if found.is_ending or found.workspace != workspace or not fits_parked(plan, held):
+        if found.is_ending or found.workspace != workspace or not found.fits(plan):
             found.stop()
             return None
         return found

@@ -12,7 +12,7 @@ import pytest
 
 from claudegwd.demo.script import Answer, RecordedRequest, Script, ScriptedReply, Text, ToolUse
 from tests.e2e.harness import Answered, Running, running
-from tests.e2e.workspace_scripts import config, results, works
+from tests.e2e.workspace_scripts import bash, config, results, works
 
 pytestmark = pytest.mark.cli
 
@@ -188,3 +188,34 @@ async def test_a_choice_of_none_offers_none(repo: Path) -> None:
         answer = await ask(gateway, tool_choice="none")
         assert answer.text.endswith("All done.")
         assert "weather" not in {tool["name"] for tool in gateway.upstream()[-1].body["tools"]}
+
+
+async def test_the_next_message_goes_on_in_the_same_process(repo: Path) -> None:
+    script = works([("Read", {"file_path": "a.py"}), ("Glob", {"pattern": "*"})])
+    async with running(script, config=config(repo, "anonymous = true\nmax_turns = 3")) as gateway:
+        first = await gateway.ask(ASKED, model="sonnet@repo")
+        assert (first.how, first.text) == ("cold", "Step 1.\n\nStep 2.\n\nAll done.")
+        said = {"role": "assistant", "content": first.text}
+        history = [*ASKED, said, {"role": "user", "content": "And now?"}]
+        second = await gateway.ask(history, model="sonnet@repo")
+        assert (second.how, second.reason, second.text) == ("continued", "stop", "All done.")
+        # What Claude has read is still there, though the client never had it; bounds and usage are those of an answer.
+        assert "answer = 41" in results(gateway.upstream()[-1])[0]
+        assert second.completion.usage is not None
+        assert second.completion.usage.prompt_tokens == 10
+        # Another branch of the conversation is another process.
+        history[-1] = {"role": "user", "content": "Or now?"}
+        assert (await gateway.ask(history, model="sonnet@repo")).how == "cold"
+
+
+async def test_a_process_that_has_left_something_running_ends_with_its_answer(repo: Path) -> None:
+    (repo / "left.py").write_text(
+        "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True, stdout=-3, stderr=-3)\n"
+    )
+    rules = 'anonymous = true\ntools = ["Bash"]\nallow = ["Bash(python3 left.py)"]'
+    script = works([bash("python3 left.py")])
+    async with running(script, config=config(repo, rules), env={"PATH": "/usr/bin:/bin"}) as gateway:
+        first = await gateway.ask(ASKED, model="sonnet@repo")
+        assert first.message.reasoning_content == "Bash: python3 left.py -> exit 0\n"
+        history = [*ASKED, {"role": "assistant", "content": first.text}, {"role": "user", "content": "And now?"}]
+        assert (await gateway.ask(history, model="sonnet@repo")).how == "cold"

@@ -40,3 +40,14 @@ def test_its_cost_is_bounded() -> None:
     one.spend(0.1)
     with pytest.raises(PermissionDenied):
         one.use()
+
+
+def test_while_it_rests_nothing_is_asked_and_each_answer_has_its_own_bounds() -> None:
+    one = grant(max_usd=0.1)
+    one.spend(0.1)
+    one.rests = True
+    one.renew(ANONYMOUS)
+    one.use()
+    one.rests = True
+    with pytest.raises(PermissionDenied):
+        one.use()

@@ -1,0 +1,26 @@
+"""Whether the CLI in a workspace is the only thing that runs there. By Linux's /proc; elsewhere that is not known."""
+
+from pathlib import Path
+
+# The process that confines it, the first of its namespace, itself: more is something else.
+MAX_CHAIN = 4
+
+
+def works_alone(pid: int, binary: Path) -> bool:
+    """Whether below this process there is a chain with the CLI at its end, and nothing besides."""
+    clis = 0
+    for _ in range(MAX_CHAIN):
+        try:
+            is_cli = Path(f"/proc/{pid}/exe").resolve() == binary.resolve()
+            children = [
+                int(child)
+                for task in Path(f"/proc/{pid}/task").iterdir()
+                for child in (task / "children").read_text().split()
+            ]
+        except OSError:
+            return False
+        clis += is_cli
+        if len(children) != 1:
+            return not children and is_cli and clis == 1
+        pid = children[0]
+    return False
