@@ -73,10 +73,11 @@ def run_suite(name: str, gateway: Judged, scratch: Path) -> Outcome:
     )
     output = ended.stdout + ended.stderr
     assert report.exists(), output
-    return _read(report, output)
+    return outcome_of(report, output)
 
 
-def _read(report: Path, output: str) -> Outcome:
+def outcome_of(report: Path, output: str) -> Outcome:
+    """What a report in JUnit's form says."""
     passed: set[str] = set()
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -84,8 +85,10 @@ def _read(report: Path, output: str) -> Outcome:
         name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
         if (found := case.find("skipped")) is not None:
             skipped[name] = found.get("message") or ""
-        elif (found := next(filter(None, map(case.find, ("failure", "error"))), None)) is not None:
-            failed[name] = found.get("message") or ""
+        elif broken := case.findall("failure") + case.findall(
+            "error"
+        ):  # an element without children is false by itself
+            failed[name] = broken[0].get("message") or ""
         else:
             passed.add(name)
     return Outcome(frozenset(passed), skipped, failed, output)
