@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 MODEL = "claude-sonnet-4-20250514"
@@ -58,4 +59,6 @@ def test_thinking_comes_back_with_its_signature() -> None:
 
 
 def test_tokens_are_counted() -> None:
-    assert ChatAnthropic(**_PARAMS).get_num_tokens_from_messages([("user", "x" * 400)]) == pytest.approx(100, abs=10)
+    assert ChatAnthropic(**_PARAMS).get_num_tokens_from_messages([HumanMessage("x" * 400)]) == pytest.approx(
+        100, abs=10
+    )

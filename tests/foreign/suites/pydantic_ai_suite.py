@@ -33,7 +33,7 @@ async def test_a_plain_answer() -> None:
 
 async def test_a_stream() -> None:
     async with Agent(model()).run_stream("one two three") as result:
-        pieces = [piece async for piece in result.stream_text(delta=True)]
+        pieces = [piece async for piece in result.stream_text(delta=True, debounce_by=None)]
     assert "".join(pieces) == "one two three"
     assert len(pieces) > 1
 
