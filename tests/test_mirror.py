@@ -59,7 +59,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/keys/environment.py": ("claudegwd/keys/test_ring.py",),
     "claudegwd/openai_api/older_gateway/description.py": ("claudegwd/openai_api/description/test_document.py",),
     "claudegwd/store/usage_rows.py": ("claudegwd/store/test_ledger.py",),
-    "claudegwd/control/everywhere.py": ("claudegwd/control/test_keys.py", "claudegwd/control/test_rotate.py"),
+    "claudegwd/control/everywhere.py": ("claudegwd/control/test_keys.py", "claudegwd/control/test_usage.py"),
     "claudegwd/store/client_rows.py": ("claudegwd/store/test_client_keys.py",),
     # Parts of the sandbox, which are tried from within it.
     "claudegwd/workspaces/kernel.py": ("claudegwd/workspaces/test_confine.py",),

@@ -58,6 +58,9 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
 
 def _of_shared(shared: Mapping[str, Any]) -> Finding:
     """Of the store that machines share."""
+    if shared.get("away_since") is None and not shared.get("sealed"):
+        says = f"{shared['place']} ({shared['version']}): client keys and responses are not shared without a secret"
+        return Finding("shared store", NOTE, says, "name the same secret on all machines in shared.secret_file")
     if shared.get("away_since") is None:
         return Finding("shared store", OK, f"{shared['place']} ({shared['version']})")
     says = f"{shared['place']} is away: {shared['problem']}; this machine goes on with what it knows"

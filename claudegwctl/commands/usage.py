@@ -42,6 +42,9 @@ def usage(
         bool,
         typer.Option("--windows", help="Show the upstream's limits instead: how much is used, and when they reset."),
     ] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--all", help="On all machines that share a store with this one.")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -54,7 +57,7 @@ def usage(
         _say_windows(daemon_of(ctx).get("/v1/status").get("windows", []), as_json=wants_json(ctx, json))
         return
     query = {"since": since, "by": by} | ({"client": client} if client is not None else {})
-    found = daemon_of(ctx).get("/v1/usage", query)
+    found = daemon_of(ctx).get("/v1/usage", query | ({"all": "1"} if everywhere else {}))
     if wants_json(ctx, json):
         say_json(found)
     elif as_csv:
@@ -79,6 +82,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         from claudegwctl.commands.status import lost_text
 
         yield lost_text(lost)
+    if silent := found.get("machines_silent"):
+        yield f"without {', '.join(silent)}: no answer came from there"
     if not rows:
         yield "nothing was used in this time"
         return

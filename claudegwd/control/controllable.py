@@ -107,6 +107,10 @@ class Shares(Protocol):
         """None without a secret of the machines'."""
         ...
 
+    async def read_usage(self, question: UsageQuery, /) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
+        """The answers of all machines by name, and which were silent; None without a secret. StoreAwayError."""
+        ...
+
 
 class LedgerReader(Protocol):
     """Who used what."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from claudegwd.control.controllable import Controls, Orders
 from claudegwd.control.problems import ControlRefusal
+from claudegwd.ledger.merging import merged
+from claudegwd.ledger.query import UsageQuery
 from claudegwd.shared.connection import StoreAwayError
 
 
@@ -13,17 +16,39 @@ async def order(controls: Controls, give: Callable[[Orders], Awaitable[None]]) -
     """Give an order to all machines, this one among them. Raises ControlRefusal, and then nothing was done."""
     sharing = controls.gateway.sharing
     if sharing is None or sharing.orders is None:
-        raise ControlRefusal(
-            409,
-            "not_shared",
-            "cannot reach other machines: shared.url and shared.secret_file have to be set (docs/scale.md)",
-        )
+        raise _not_shared()
     try:
         await give(sharing.orders)
     except StoreAwayError:
-        raise ControlRefusal(
-            503,
-            "store_away",
-            "cannot reach the other machines: the shared store is away (`claudegwctl status` says why); without --all "
-            "it is done here",
-        ) from None
+        raise _away("without --all it is done here") from None
+
+
+async def usage(controls: Controls, question: UsageQuery) -> dict[str, Any]:
+    """What was used on all machines; `machines_silent`: those that gave no answer. Raises ControlRefusal."""
+    sharing = controls.gateway.sharing
+    try:
+        found = await sharing.read_usage(question) if sharing is not None else None
+    except StoreAwayError:
+        raise _away("without --all this one's usage is shown") from None
+    if found is None:
+        raise _not_shared()
+    answers, silent = found
+    if not answers:
+        raise ControlRefusal(503, "no_answer", "cannot read the usage: no machine has answered; see `claudegwctl logs`")
+    return {**merged(list(answers.values())), "machines": sorted(answers), "machines_silent": silent}
+
+
+def _not_shared() -> ControlRefusal:
+    return ControlRefusal(
+        409,
+        "not_shared",
+        "cannot reach other machines: shared.url and shared.secret_file have to be set (docs/scale.md)",
+    )
+
+
+def _away(instead: str) -> ControlRefusal:
+    return ControlRefusal(
+        503,
+        "store_away",
+        f"cannot reach the other machines: the shared store is away (`claudegwctl status` says why); {instead}",
+    )

@@ -1,11 +1,12 @@
 """GET /v1/usage?since=7d&by=client,key,model,answered,route,how,day,hour&client=NAME: who used what, and
-what it cost by the CLI."""
+what it cost by the CLI; all=1: on all machines."""
 
 from __future__ import annotations
 
 import time
 
 from claudegwd.config.fields import nearest
+from claudegwd.control import everywhere
 from claudegwd.control.controllable import Controls
 from claudegwd.control.problems import BadRequest, ControlRefusal
 from claudegwd.control.request import ControlRequest, ControlResponse
@@ -17,6 +18,8 @@ async def show(controls: Controls, request: ControlRequest) -> ControlResponse:
         question = read_query(request.query, time.time())
     except UsageQueryError as error:
         raise BadRequest(str(error)) from None
+    if request.flag("all"):
+        return ControlResponse(await everywhere.usage(controls, question))
     found = await controls.gateway.ledger.read(question)
     if question.client and not found["rows"]:
         await _check_name(controls, question.client)

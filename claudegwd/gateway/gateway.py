@@ -157,7 +157,8 @@ class Gateway:
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending, self.approvals)
-        parts = Parts(self.ring, self.clients, self.responses, self.notifications, partial(described, self))
+        owned = (self.ring, self.clients, self.responses, self.notifications, self.ledger.read)
+        parts = Parts(*owned, partial(described, self))
         self.sharing = await Sharing.open(self._loaded, self.env, socket.gethostname(), parts)
         try:
             async with trio.open_nursery() as nursery:

@@ -1,6 +1,6 @@
 """What this machine shares with others: the store, and the parts that live in it. Without shared.url: nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from claudegwd.config.problems import ConfigError
 from claudegwd.config.shared import read_place
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.ring import KeyRing
+from claudegwd.ledger.query import UsageQuery
 from claudegwd.notify.notifications import Notifications
 from claudegwd.shared.clients import SharedClients
 from claudegwd.shared.key_states import SharedKeyStates
@@ -23,6 +24,7 @@ from claudegwd.shared.responses import BULK_SECONDS, SharedResponses
 from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.spending import SharedSpending
 from claudegwd.shared.store import SharedStore, StoreUnfitError
+from claudegwd.shared.usage import SharedUsage
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.responses import KeptResponses
 from claudegwd.store.sealing import Seal
@@ -47,6 +49,7 @@ class Parts:
     clients: ClientKeys
     responses: KeptResponses
     notifications: Notifications
+    read_usage: Callable[[UsageQuery], Awaitable[dict[str, Any]]]
     describe: Callable[[], Mapping[str, Any]]
 
 
@@ -62,11 +65,12 @@ class Sharing:
         self.machines = SharedMachines(store, parts.describe)
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
         parts.notifications.claim = SharedNotices(store).claim
-        self.clients, self.responses, self.orders = None, None, None
+        self.clients, self.responses, self.orders, self.usage = None, None, None, None
         if store.seal is not None:
             self.clients = SharedClients(store, parts.clients, store.seal)
             self.responses = SharedResponses(bulk, parts.responses, store.seal)
             self.orders = SharedOrders(store, parts.ring, store.seal)
+            self.usage = SharedUsage(bulk, store.seal, parts.read_usage)
         book = parts.clients.book
         book.share = book.spending.share = self.limits.share
         self.spending = SharedSpending(store, book)
@@ -108,10 +112,20 @@ class Sharing:
                 nursery.start_soon(supervised, self.clients.run, "the shared client keys")
             if self.responses is not None:
                 nursery.start_soon(supervised, self.responses.run, "the shared responses")
+            if self.usage is not None:
+                nursery.start_soon(supervised, self.usage.run, "the usage of all machines")
             if self.orders is not None:
                 nursery.start_soon(supervised, self.orders.run, "orders for all machines")
             nursery.start_soon(supervised, self.machines.run, "telling the other machines of this one")
             task_status.started()
+
+    async def read_usage(self, question: UsageQuery) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
+        """The answers of all machines by name, and which were silent; None without a secret. StoreAwayError."""
+        if self.usage is None:
+            return None
+        there = [row["machine"] for row in await self.machines.rows() if row["state"] != "gone"]
+        answers = await self.usage.read_all(question, there)
+        return answers, [name for name in there if name not in answers]
 
     def sealed_after(self, seal: Seal) -> Seal:
         """By what clients' texts are sealed from now on, after this one: so that each machine opens those of others."""

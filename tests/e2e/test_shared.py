@@ -217,6 +217,16 @@ async def test_a_compacted_conversation_can_go_on_on_another_machine(tmp_path: P
             assert answer.status_code == 200, answer.text
 
 
+async def test_the_usage_of_all_machines_is_shown_as_one(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path) as (one, two):
+        assert [(await ask(daemon)).status_code for daemon in (one, two, two)] == [200] * 3
+        with trio.fail_after(PATIENCE_SECONDS):  # the second machine is known once it has said that it is there
+            while (found := (await ctl(one.socket, "usage", "--all", "--json")).json)["total"]["requests"] != 3:
+                await trio.sleep(POLL_SECONDS)
+        assert (found["machines"], found["machines_silent"]) == (["m0", "m1"], [])
+        assert found["rows"][0]["prompt_tokens"] > 0
+
+
 async def test_keys_are_disabled_and_rotated_on_all_machines_and_no_file_is_changed(tmp_path: Path) -> None:
     with redis_server() as server, daemons(server, tmp_path) as (one, two):
         files = [daemon.keys_file.read_bytes() for daemon in (one, two)]

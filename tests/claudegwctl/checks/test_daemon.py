@@ -37,6 +37,9 @@ async def test_the_state_that_cannot_be_used_comes_with_its_own_cure(gateway: Sm
 async def test_the_store_that_machines_share(gateway: SmallGateway, socket: Path) -> None:
     gateway.shared = {"place": "10.0.0.2:6379", "version": "redis 7.0.15", "away_since": None, "problem": None}
     _, _, shared, *_ = await findings(Scene({}, socket, Path("/c")))
+    assert (shared.level, "without a secret" in shared.says) == ("note", True)
+    gateway.shared |= {"sealed": True}
+    _, _, shared, *_ = await findings(Scene({}, socket, Path("/c")))
     assert (shared.about, shared.level, shared.says) == ("shared store", "ok", "10.0.0.2:6379 (redis 7.0.15)")
     gateway.shared |= {"away_since": 1.0, "problem": "no answer within 50 ms"}
     _, _, shared, *_ = await findings(Scene({}, socket, Path("/c")))

@@ -52,3 +52,8 @@ async def test_what_was_lost_is_said(gateway: SmallGateway, client: httpx.AsyncC
     assert "lost" not in (await client.get("/v1/usage")).json()
     gateway.ledger.lost = 3
     assert (await client.get("/v1/usage")).json()["lost"] == 3
+
+
+async def test_without_other_machines_all_is_refused(client: httpx.AsyncClient) -> None:
+    refused = await client.get("/v1/usage?all=1")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_shared")

@@ -14,6 +14,7 @@ from claudegwd.limits.meter import Limits
 from claudegwd.notify.notifications import Notifications
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import Database
+from claudegwd.store.ledger import Ledger
 from claudegwd.store.responses import KeptResponses
 
 
@@ -49,4 +50,6 @@ def test_the_servers_parser_is_loaded_only_with_a_connection() -> None:
 async def parts() -> Parts:
     clients = await ClientKeys.load(Database(None), Limits())
     notifications = Notifications(Database(None), {}, "host")
-    return Parts(KeyRing((), cooldown_seconds=60), clients, KeptResponses(), notifications, dict)
+    return Parts(
+        KeyRing((), cooldown_seconds=60), clients, KeptResponses(), notifications, Ledger(Database(None)).read, dict
+    )
