@@ -284,7 +284,7 @@ class Gateway:
 
     async def machines(self) -> list[dict[str, Any]] | None:
         """For the control face: a dict for each machine that shares the store; None if nothing is shared."""
-        return await self.sharing.machines.rows() if self.sharing is not None else None
+        return await self.sharing.rows() if self.sharing is not None else None
 
     def status(self) -> dict[str, Any]:
         """For the control face: what `claudegwctl status` shows. No token, no content."""

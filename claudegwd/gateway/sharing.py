@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import trio
@@ -20,6 +21,7 @@ from claudegwd.shared.limits import SharedLimits
 from claudegwd.shared.machines import SharedMachines
 from claudegwd.shared.notices import SharedNotices
 from claudegwd.shared.orders import SharedOrders
+from claudegwd.shared.patience import patiently
 from claudegwd.shared.responses import BULK_SECONDS, SharedResponses
 from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.spending import SharedSpending
@@ -119,12 +121,16 @@ class Sharing:
             nursery.start_soon(supervised, self.machines.run, "telling the other machines of this one")
             task_status.started()
 
+    async def rows(self) -> list[dict[str, Any]]:
+        """A dict for each machine (SharedMachines.rows). StoreAwayError."""
+        return await patiently(self.machines.rows)
+
     async def read_usage(self, question: UsageQuery) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
         """The answers of all machines by name, and which were silent; None without a secret. StoreAwayError."""
         if self.usage is None:
             return None
-        there = [row["machine"] for row in await self.machines.rows() if row["state"] != "gone"]
-        answers = await self.usage.read_all(question, there)
+        there = [row["machine"] for row in await self.rows() if row["state"] != "gone"]
+        answers = await patiently(partial(self.usage.read_all, question, there))
         return answers, [name for name in there if name not in answers]
 
     def sealed_after(self, seal: Seal) -> Seal:

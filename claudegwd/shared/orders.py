@@ -18,6 +18,7 @@ from claudegwd.keys.answers import CannotRotate, UnknownKey
 from claudegwd.keys.ring import KeyRing
 from claudegwd.logs import event, log
 from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.patience import patiently
 from claudegwd.shared.store import Script, SharedStore
 from claudegwd.store.sealing import Seal
 
@@ -87,7 +88,7 @@ class SharedOrders:
                 await self._write(order)
 
     async def _give(self, order: Order) -> None:
-        await self._write(order)
+        await patiently(lambda: self._write(order))
         self._take(order)
 
     async def _write(self, order: Order) -> None:
