@@ -34,7 +34,7 @@ from claudegwd.workspaces.launch import PreparedProcess, prepare
 from claudegwd.workspaces.permissions import MAX_ASKED, Permissions
 from claudegwd.workspaces.question import WorkspaceQuestion
 from claudegwd.workspaces.transcript import system_prompt, transcript
-from claudegwd.workspaces.turn import Acknowledged, Told, Unasked, WorkspaceTurn
+from claudegwd.workspaces.turn import Acknowledged, Told, Unasked, WorkspaceTurn, weight
 
 if TYPE_CHECKING:
     from claudegwd.workspaces.workspaces import Workspaces
@@ -47,6 +47,9 @@ LAST_WORD_SECONDS = 5.0
 TOOL_GRACE_SECONDS = 60.0
 # Lines about tools that end while nobody reads, between a call of the client's tool and its result: there are a few.
 MAX_HELD = 100
+# Of what one process says and is held here: answers, calls, results. Long work is some megabytes; but what runs beside
+# the CLI could write in its name.
+MAX_KEPT_BYTES = 128 * 1024 * 1024
 
 
 class WorkspaceSession:
@@ -72,6 +75,7 @@ class WorkspaceSession:
         self._process: CliProcess | None = None
         self._pieces = transcript(plan)
         self._held: list[Output] = []  # what was said while nobody was there
+        self._said = 0
         self._done = trio.Event()  # the answer is complete, or broken
         self._resumed = trio.Event()
         self._scope = trio.CancelScope()
@@ -248,14 +252,17 @@ class WorkspaceSession:
             except e.EventError as error:
                 self._fail(CliError(str(error)))
                 return
+            self._said += weight(line, told)
+            if self._said > MAX_KEPT_BYTES:
+                self._break_off(f"more than {MAX_KEPT_BYTES >> 20} MB were said")
+                return
             for each in told:
                 await self._take(each, outputs)
         await self._deliver(outputs)
 
     async def _take(self, told: Told, outputs: list[Output]) -> None:
         if isinstance(told, ToolAsked | Unasked) and not self._permissions.count():
-            self._fail(CliError(f"cannot go on: more than {MAX_ASKED} calls of tools were asked for"))
-            self._living().kill()
+            self._break_off(f"more than {MAX_ASKED} calls of tools were asked for")
             return
         match told:
             case ToolAsked():
@@ -282,6 +289,10 @@ class WorkspaceSession:
         if now and await self.question.take(now):
             self._done.set()
         self._held.extend(later[: MAX_HELD - len(self._held)])
+
+    def _break_off(self, why: str) -> None:
+        self._fail(CliError(f"cannot go on in this workspace: {why}"))
+        self._living().kill()
 
     def _fail(self, error: GatewayError) -> None:
         self.question.fail(error)

@@ -34,6 +34,8 @@ _BOUNDS = {"error_max_turns": "max_turns", "error_max_budget_usd": "max_usd"}
 _FINISH = {"max_tokens": "length", "model_context_window_exceeded": "length", "refusal": "content_filter"}
 # Calls under way are a handful; of more than this the outcome is shown without its call.
 MAX_CALLS = 1000
+PIECE_BYTES = 64  # what the smallest piece of an answer takes in memory
+_PARTIAL = b'{"type":"stream_event"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,3 +240,10 @@ class WorkspaceTurn:
 def _sum(one: TokenCount, other: TokenCount) -> TokenCount:
     names = [each.name for each in fields(TokenCount) if each.name != "estimated"]
     return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in names})
+
+
+def weight(line: bytes, told: Sequence[Told]) -> int:
+    """What is held of a line, about. Of a piece of a message only what it adds to the answer."""
+    if not line.startswith(_PARTIAL):
+        return len(line)
+    return sum(len(getattr(each, "raw", b"")) + PIECE_BYTES for each in told)

@@ -150,6 +150,27 @@ async def test_servers_that_were_not_named_are_not_started(repo: Path) -> None:
         assert not (repo / "STARTED").exists()
 
 
+async def test_who_writes_in_the_cli_s_name_fills_no_memory(repo: Path) -> None:
+    """Code that runs beside the CLI can write into its output: without an end, and in any form."""
+    (repo / "forge.py").write_text(
+        "import glob, json, os, sys\n"
+        "said = {'type': 'content_block_delta', 'index': 0, 'delta': {'type': 'text_delta', 'text': 'x' * 200_000}}\n"
+        "line = json.dumps({'type': 'stream_event', 'event': said}, separators=(',', ':')) + '\\n'\n"
+        "pid = next(p for p in map(int, filter(str.isdigit, os.listdir('/proc'))) if p > 1\n"
+        "           and b'stream-json' in open(f'/proc/{p}/cmdline', 'rb').read())\n"
+        "out = open(f'/proc/{pid}/fd/1', 'w')\n"
+        "while True: out.write(line)\n"
+    )
+    script = works([bash("python3 forge.py")])
+    async with running(script, config=config(repo, WORKS + "seconds = 60"), env=SYSTEM) as gateway:
+        before = gateway.daemon.memory()
+        refused = await gateway.refused("Go.", model="sonnet@repo")
+        assert "more than 128 MB were said" in str(refused)
+        assert gateway.daemon.memory() - before < 1024 * 1024 * 1024
+        gateway.endpoint.script = works([])
+        assert (await gateway.ask("Go.", model="sonnet@repo")).text == "All done."
+
+
 def processes(mark: str) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
