@@ -1,5 +1,6 @@
 """`claudegwd`: the command line of the daemon."""
 
+import json
 import os
 import resource
 import signal
@@ -15,6 +16,7 @@ import trio
 import typer
 
 from claudegwd import contract
+from claudegwd.config.environment import BIND_OPTION
 from claudegwd.config.load import Loaded, load
 from claudegwd.config.problems import ConfigError
 from claudegwd.daemon.demo_places import BIND_VARIABLE, demo_places
@@ -96,7 +98,7 @@ def _open_closed_streams() -> None:
 def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) -> int:
     env = dict(os.environ)
     if binds:
-        env[BIND_VARIABLE] = ",".join(binds)
+        env[BIND_OPTION] = env[BIND_VARIABLE] = json.dumps(binds)
     with ExitStack() as stack:
         try:
             if demo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Union
@@ -12,6 +13,9 @@ from claudegwd.config.problems import ConfigError
 
 PREFIX: Final = "CLAUDEGWD_"
 ENVIRONMENT: Final = "the environment"
+COMMAND_LINE: Final = "the command line"
+# Among the variables as the program puts it there: a JSON list. No shell can set a variable of such a name by mistake.
+BIND_OPTION: Final = "--bind"
 
 # Variables with our prefix that are no keys of config.toml.
 NO_SETTINGS: Final = frozenset({"CLAUDEGWD_CONFIG", "CLAUDEGWD_SOCKET"})
@@ -41,6 +45,8 @@ OLDER_NAMES_NOT_READ: Final[Mapping[str, str]] = {
 
 # 128 bits, the least that cannot be guessed, are 22 characters of base64.
 SHORT_CLIENT_KEY: Final = 22
+
+_IPV6: Final = re.compile(r"\[[0-9a-fA-F:.%]*\]:")  # the beginning of an address with a port, and of no JSON
 
 _WORDS: Final = {
     "true": True,
@@ -99,8 +105,15 @@ def read_environment(env: Mapping[str, str]) -> FromEnvironment:
             continue
         target = _field_of(variable)
         overrides[target.key] = Override(variable, _parse(target, env[variable], variable))
+    if BIND_OPTION in env:
+        overrides["server.bind"] = Override(BIND_OPTION, json.loads(env[BIND_OPTION]))
     secrets, notes = _secrets(env)
     return FromEnvironment(overrides, secrets, (*warnings, *notes))
+
+
+def origin_of(variable: str) -> tuple[str, str]:
+    """What an error about a value from there is to name."""
+    return COMMAND_LINE if variable.startswith("--") else ENVIRONMENT, variable
 
 
 def variable_of(target: Field) -> str:
@@ -149,7 +162,7 @@ def _number(text: str) -> int | float | str:
 
 
 def _list(text: str, variable: str) -> list[Any]:
-    if not text.startswith("["):
+    if not text.startswith("[") or _IPV6.match(text):
         return [item.strip() for item in text.split(",") if item.strip()]
     value = _json(text, variable)
     return value if isinstance(value, list) else [value]

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from claudegwd import contract
 from claudegwd.config.check import build, flatten
-from claudegwd.config.environment import ENVIRONMENT, FromEnvironment, Secrets, read_environment
+from claudegwd.config.environment import FromEnvironment, Secrets, origin_of, read_environment
 from claudegwd.config.machine import machine, workers_for
 from claudegwd.config.notify import words_of
 from claudegwd.config.places import OwnPlaces, check_places, files_named
@@ -47,7 +47,7 @@ class Loaded:
     def origin(self, key: str) -> tuple[str, str]:
         """Which file and name an error about this key is to name."""
         source = self.sources.get(key, "file")
-        return (str(self.path), key) if source == "file" else (ENVIRONMENT, source)
+        return (str(self.path), key) if source == "file" else origin_of(source)
 
 
 _NO_RECYCLING = "workers.recycle has no effect any more, processes are always used again: take it out"
@@ -107,7 +107,7 @@ def _own_places(config: Config, file: Path, env: Mapping[str, str]) -> OwnPlaces
 
 def _origin(key: str, file: Path, given: FromEnvironment) -> tuple[str, str]:
     if key in given.overrides:
-        return ENVIRONMENT, given.overrides[key].variable
+        return origin_of(given.overrides[key].variable)
     return str(file), key
 
 

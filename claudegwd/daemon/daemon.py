@@ -30,7 +30,7 @@ from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.gateway.daemon_states import DaemonEvent
 from claudegwd.gateway.gateway import Gateway, load_gateway
 from claudegwd.gateway.reloader import Reloader
-from claudegwd.gateway.status import condition
+from claudegwd.gateway.status import condition, shuts_out
 from claudegwd.keys.file import KeysSource, load_keys
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import LogHandler, LogRing, log
@@ -101,6 +101,8 @@ async def run(
                 log_event(log, logging.WARNING, "a note on the configuration", problem=note)
             gateway = await load_gateway(loaded, keys, database, logs, env)
             gateway.binds = public.binds
+            if nobody_may_ask := shuts_out(gateway):
+                log_event(log, logging.WARNING, nobody_may_ask, bind=", ".join(gateway.binds))
             fixed_keys = keys if options.demo else None
             reloader = Reloader(gateway, loaded, handler, config_option=options.config, fixed_keys=fixed_keys)
             if not await _start(nursery, gateway):

@@ -235,14 +235,14 @@ class Gateway:
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
-    def ask(self, plan: Plan, *, client: Client, request_id: str, whole: bool) -> Question:
+    def ask(self, plan: Plan, *, client: Client, request_id: str, route: str, whole: bool) -> Question:
         """Begin to answer; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
         workspace = self.config.workspaces.get(plan.model.workspace)
         if not plan.model.workspace:
             return self.questions.ask(plan, request_id, whole=whole)
         if workspace is None:
             raise ModelNotFound("cannot go on in this workspace: it was removed in this moment", param="model")
-        return self.workspaces.ask(plan, request_id, workspace, client, whole=whole)
+        return self.workspaces.ask(plan, request_id, workspace, client, route=route, whole=whole)
 
     def needs_key(self) -> bool:
         """Whether requests have to bring a client key."""

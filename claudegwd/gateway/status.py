@@ -30,6 +30,9 @@ _LOGIN_DEAD: Final[Mapping[FailureKind, str]] = {
 _AT: Final = "{:%Y-%m-%d %H:%M:%S} UTC"
 _LIMITED: Final = f"no upstream key can be used now: the upstream limits them, and the first is back at {_AT}"
 _LOGIN_LIMITED: Final = f"no key is configured, and the upstream limits the login until {_AT}"
+_NOBODY_MAY_ASK: Final = (
+    "nobody may use it: it asks for a client's key, and there is none; `claudegwctl clients create NAME` makes one"
+)
 _NO_LOGIN: Final = f"neither a key nor a login of the Claude Code CLI was found: {_ADD}"
 
 
@@ -83,6 +86,14 @@ def active_sessions(gateway: "Gateway") -> int:
     return counts["busy"] + counts["idle"] + counts["parked"]
 
 
+def shuts_out(gateway: "Gateway") -> str:
+    """Why nobody at all may ask; "" where somebody may."""
+    now = time.time()
+    if not gateway.needs_key() or any(client.state(now) == "active" for client, _ in gateway.clients.book.rows()):
+        return ""
+    return _NOBODY_MAY_ASK
+
+
 def status(gateway: "Gateway") -> dict[str, Any]:
     """What `claudegwctl status` shows. No token, no content."""
     now, present = time.time(), condition(gateway)
@@ -96,6 +107,7 @@ def status(gateway: "Gateway") -> dict[str, Any]:
         "problem": present.problem or gateway.database.problem,
         "drained_since": gateway.drained_since,
         "binds": gateway.binds,
+        "shuts_out": shuts_out(gateway) or None,
         "keys": gateway.ring.snapshot(now),
         "keys_origin": gateway.keys_source.origin,
         "login": None if len(gateway.ring) else gateway.launcher.login.name,

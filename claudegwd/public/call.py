@@ -42,6 +42,7 @@ class Record:
     completion_tokens: int | None = None
     asks: bool = False  # it is to ask a model, and its client is known
     booked: bool = False  # its answer writes the ledger's entry
+    part_of: tuple[str, str] | None = None  # the model and route of a client's request that it is made for
     address: str | None = None  # of the client, as far as it can be known
 
     def write(self) -> None:
@@ -108,7 +109,7 @@ def during(holding: AbstractContextManager[object]) -> None:
 def over(gateway: Gateway, record: Record) -> None:
     """Write down that a request has ended."""
     record.write()
-    if record.asks and not record.booked and not 0 < record.status < FAILED:
+    if record.asks and not record.booked and not record.part_of and not 0 < record.status < FAILED:
         _book_refusal(gateway, record)
     gateway.metrics.responded(record.method, record.route, record.status)
 

@@ -37,5 +37,6 @@ async def _begin(gateway: Gateway) -> Response | None:
     # counted once, to the client's own request.
     call.client = replace(grant.client, models=())
     call.record.client = grant.client.name
+    call.record.part_of = (grant.asked_model, grant.route)
     call.admitted = Admission(Meter(Limits(), trio.current_time()), settled=True)
     return None

@@ -96,6 +96,7 @@ class Reply:
         self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
         ask = partial(self._gateway.ask, client=self._client, request_id=call.record.request_id, whole=not stream)
+        ask = partial(ask, route=call.record.route)
         self._choices = [Choice(ask, plan, prepares) for plan in plans]
         for choice in self._choices:
             call.ending.callback(choice.close)
@@ -283,20 +284,21 @@ class Reply:
         )
 
     def _book(self) -> None:
-        """Write down who used what: an entry for each answer, of which one stands for the request."""
+        """Write down who used what: an entry for each answer; one stands for the request, unless that is a part."""
         ledger, started = self._gateway.ledger, self._record.started
         spending = self._gateway.clients.book.spending
-        whole = Sums(requests=1, all_ms=milliseconds_since(started))
+        part_of = self._record.part_of
+        whole = Sums() if part_of else Sums(requests=1, all_ms=milliseconds_since(started))
         first_at = self._choices[0].earliest.first_at
-        if first_at is not None:
+        if first_at is not None and not part_of:
             whole.firsts, whole.first_ms = 1, round((first_at - started) * 1000)
         minute, uses = minute_of(ledger.clock()), self._choices[0].question.uses
 
         def line(question: Question, key: str, how: str, answered: str) -> Line:
-            model = question.plan.model.id
-            return Line(minute, self._client.name, key, model, answered, self._record.route, how, self._status)
+            model, route = part_of or (question.plan.model.id, self._record.route)
+            return Line(minute, self._client.name, key, model, answered, route, how, self._status)
 
-        if not uses:
+        if not uses and not part_of:
             ledger.note(line(self._choices[0].question, "", "", ""), whole)
         for question in (each for choice in self._choices for each in choice.every):
             for use in question.uses:

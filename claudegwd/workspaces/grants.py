@@ -14,7 +14,8 @@ REQUESTS_PER_TURN = 4
 
 @dataclass(slots=True, eq=False)
 class Grant:
-    """One answer's key. What it asks is asked of `model` whatever it names, and counts to `client`.
+    """One answer's key. What it asks is asked of `model` whatever it names, and counts to `client` as a part of its
+    request for `asked_model` at `route`.
 
     The CLI keeps to its bounds itself; these hold too where something else in there has found the key.
     """
@@ -24,6 +25,8 @@ class Grant:
     model: str
     max_turns: int
     max_usd: float
+    asked_model: str = ""
+    route: str = ""
     searches: bool = False  # whether the web may be searched by the upstream
     requests: int = 0
     usd: float = 0.0

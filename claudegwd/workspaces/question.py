@@ -23,9 +23,11 @@ HEARTBEAT_SECONDS = 15.0
 class WorkspaceQuestion(Question):
     """Made by `Workspaces.ask`. `bound`: which of the workspace's bounds ended the answer; "" for none."""
 
-    def __init__(self, questions: Questions, plan: Plan, request_id: str, client: Client, *, whole: bool) -> None:
+    def __init__(
+        self, questions: Questions, plan: Plan, request_id: str, client: Client, *, route: str, whole: bool
+    ) -> None:
         super().__init__(questions, plan, request_id, whole=whole)
-        self.client = client
+        self.client, self.route = client, route
         self.bound = ""
         self.session: WorkspaceSession
         self._send, self._batches = trio.open_memory_channel[Batch](MAX_UNREAD_BATCHES)

@@ -70,7 +70,7 @@ class WorkspaceSession:
         self._tools = ClientTools()
         self._grant = Grant(
             question.client, self.name, plan.model.cli_name, workspace.max_turns, workspace.max_usd,
-            searches="WebSearch" in workspace.tools,
+            plan.model.id, question.route, searches="WebSearch" in workspace.tools,
         )  # fmt: skip
         self._process: CliProcess | None = None
         self._pieces = transcript(plan)
@@ -116,6 +116,7 @@ class WorkspaceSession:
             question.how, said = "continued", effort + commands.ask(last.content())
             self._grant.renew(question.client)
             self._turn = WorkspaceTurn(self._policy.directory, self._plan.tools)
+        self._grant.route = question.route
         held, self._held, self.digest = self._held, [], b""
         question.begin(held)
         self._living().send(said)

@@ -68,10 +68,10 @@ class Workspaces:
         self._missing: tuple[str, ...] | None = None
 
     def ask(
-        self, plan: Plan, request_id: str, workspace: WorkspaceConfig, client: Client, *, whole: bool = False
+        self, plan: Plan, request_id: str, workspace: WorkspaceConfig, client: Client, *, route: str, whole: bool
     ) -> Question:
-        """Begin, or go on; the caller reads the answer and closes it."""
-        question = WorkspaceQuestion(self.questions, plan, request_id, client, whole=whole)
+        """Begin, or go on; the caller reads the answer and closes it. `route`: where it was asked."""
+        question = WorkspaceQuestion(self.questions, plan, request_id, client, route=route, whole=whole)
         waiting = self._take(plan, workspace)
         if waiting is not None:
             question.session = waiting

@@ -20,6 +20,7 @@ import trio
 from claudegwd.control.routes import ROUTES as CONTROL_ROUTES
 from claudegwd.demo.replies import echo
 from claudegwd.public.app import ROUTES
+from tests.control_cli import ctl
 from tests.e2e.harness import Running, running
 from tests.fake_binary import write_fake_cli
 
@@ -389,6 +390,12 @@ async def test_beyond_loopback_a_key_is_needed_and_no_reload_can_change_that() -
     wide = '[server]\nbind = ["0.0.0.0:0"]\n'
     async with running(echo(), config=wide, cli=SHARED["cli"]) as gateway:
         refused(await gateway.http.get("/v1/models"), 401, "invalid_api_key")
+        shut_out = "nobody may use it: it asks for a client's key, and there is none"
+        assert shut_out in gateway.log
+        for command in ("status", "doctor"):
+            assert shut_out in (await ctl(gateway.daemon.socket, command)).out
+        await gateway.control("POST", "/v1/clients", {"name": "laptop"})
+        assert shut_out not in (await ctl(gateway.daemon.socket, "status")).out
         assert (await gateway.http.get("/livez", headers={"host": "10.1.1.1:80"})).status_code == 200
         for host in ("evil.example", "ev_il", "a:b:c"):
             refused(await gateway.http.get("/livez", headers={"host": host}), 403, "host_not_allowed")

@@ -25,8 +25,8 @@ def daemon() -> Iterator[Daemon]:
         daemon.remove()
 
 
-def checked(daemon: Daemon, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "claudegwd", "--config", str(daemon.config_file), "--check"]
+def checked(daemon: Daemon, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "claudegwd", "--config", str(daemon.config_file), "--check", *words]
     return subprocess.run(command, env=daemon.environment() | env, capture_output=True, text=True, check=False)
 
 
@@ -61,6 +61,23 @@ def test_broken_keys_are_78_with_line_and_column(daemon: Daemon) -> None:
     [line] = daemon.log().splitlines()
     assert f"cannot read {daemon.keys_file}: line 2, column 16: " in line
     assert GOOD_KEY not in line
+
+
+@pytest.mark.parametrize("bind", ["nonsense", "127.0.0.1:99999", "[::1]"])
+def test_a_wrong_option_is_named_as_such(daemon: Daemon, bind: str) -> None:
+    daemon.config_file.touch()
+    done = checked(daemon, "--bind", bind)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith(
+        f'claudegwd: cannot use the command line: --bind cannot hold "{bind}": write an address'
+    )
+
+
+def test_an_option_goes_before_file_and_environment(daemon: Daemon) -> None:
+    daemon.config_file.write_text('[server]\nbind = ["nonsense"]')
+    for binds in (["[::1]:8000"], ["[::1]:8000", "127.0.0.1:8000"]):
+        words = [word for bind in binds for word in ("--bind", bind)]
+        assert checked(daemon, *words, CLAUDEGWD_SERVER__BIND="[::2]:1,[::3]:1").returncode == 0
 
 
 def test_a_port_in_use_is_1(daemon: Daemon) -> None:

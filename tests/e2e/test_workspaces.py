@@ -246,9 +246,15 @@ async def test_usage_counts_to_the_client_and_its_budget(repo: Path) -> None:
         client = openai.AsyncOpenAI(api_key=made.json()["key"], base_url=f"{gateway.base_url}/v1", max_retries=0)
         async with client:
             await client.chat.completions.create(model="sonnet@repo", messages=[{"role": "user", "content": "x"}])
-        rows = (await gateway.control("GET", "/v1/usage?by=client")).json()["rows"]
-        assert sum(row["prompt_tokens"] for row in rows) == 200
-        assert {row["client"] for row in rows} == {"webui"}
+
+        async def booked() -> bool:  # the cost comes after the answer
+            return (await gateway.control("GET", "/v1/usage?by=client")).json()["total"]["cost_usd"] is not None
+
+        await gateway.until(booked)
+        [row] = (await gateway.control("GET", "/v1/usage?by=client,model,route")).json()["rows"]
+        assert (row["client"], row["model"], row["route"]) == ("webui", "sonnet@repo", "/v1/chat/completions")
+        assert (row["requests"], row["prompt_tokens"], row["completion_tokens"]) == (1, 200, 20)
+        assert row["cost_usd"] > 0
 
 
 async def test_two_clients_do_not_see_each_other(repo: Path) -> None:
