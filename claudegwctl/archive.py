@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from claudegwctl.problems import Problem
+from claudegwctl.problems import Problem, unwritable
 from claudegwd.atomic import FileBusy, locked, put_file, real_path
 from claudegwd.contract import CONFIG_NAME, KEYS_NAME, SEAL_NAME, STATE_LOCK_NAME, STATE_NAME
 
@@ -69,9 +69,11 @@ def back_up(places: Places, target: Path, version: str) -> list[str]:
     if not found:
         raise Problem(f"cannot back up: there is neither {places.config} nor {places.keys} nor {places.state}")
     manifest = {"format": FORMAT, "version": version, "made": time.time(), "files": sorted(found)}
+    made = False
     try:
         # Nobody else may read it, from its first byte on; and one that is there is not lost by mistake.
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        made = True
         with os.fdopen(handle, "wb") as out, tarfile.open(fileobj=out, mode="w") as tar:
             for name, data in {MANIFEST: json.dumps(manifest).encode(), **found}.items():
                 member = tarfile.TarInfo(name)
@@ -80,7 +82,9 @@ def back_up(places: Places, target: Path, version: str) -> list[str]:
     except FileExistsError:
         raise Problem(f"cannot write {target}: there is such a file; name another") from None
     except OSError as error:
-        raise Problem(f"cannot write {target}: {error.strerror or 'refused'}") from None
+        if made:
+            target.unlink(missing_ok=True)  # half of one is none
+        raise unwritable(target, error) from None
     return sorted(found)
 
 
@@ -91,21 +95,18 @@ def restore(archive: Path, places: Places) -> dict[str, Restored]:
     if not wanted:
         raise Problem(f"cannot restore {archive}: there is nothing in it")
     done: dict[str, Restored] = {}
-    folder = places.state.parent
+    folder = at = places.state.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(folder / STATE_LOCK_NAME, IN_USE_SECONDS):
             for name, path in wanted.items():
+                at = path
                 done[name] = _put_back(name, real_path(path), found[name])
     except FileBusy:
-        raise Problem(
-            f"cannot restore: a claudegwd that runs uses {folder}; end it first (`claudegwctl stop`)"
-        ) from None
+        raise Problem(f"cannot restore: a claudegwd uses {folder}; end it first (`claudegwctl stop`)") from None
     except OSError as error:
-        where = error.filename or folder
-        begun = f"; {', '.join(done)} had been restored" if done else ""
-        reason = error.strerror or "refused"
-        raise Problem(f"cannot write {where}: {reason}; use sudo if it is not yours{begun}") from None
+        begun = f"; {', '.join(done)} had been restored before" if done else ""
+        raise Problem(f"{unwritable(at, error)}{begun}") from None
     return done
 
 

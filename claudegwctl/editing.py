@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from claudegwctl.problems import Problem
+from claudegwctl.problems import Problem, unwritable
 from claudegwd.atomic import FileBusy, FileState, edit_file, put_file, read_state
 
 # Reading a configuration takes some 0.7 s, most of it Python's start.
@@ -176,7 +176,7 @@ def change(file: Path, edit: Callable[[str], str], state: Path | None = None) ->
     except FileBusy as error:
         raise Problem(str(error)) from None
     except OSError as error:
-        raise Problem(f"cannot write {file}: {error.strerror or 'refused'}; use sudo if it is not yours") from None
+        raise unwritable(file, error) from None
     return made, changed
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+from typing import Final
+
 from claudegwd.contract import EXIT_FAILED, EXIT_NOT_RUNNING
+
+_MENDS: Final = {
+    errno.ENOSPC: "make room on its disk",
+    errno.EDQUOT: "make room, or have more allowed to you",
+    errno.EROFS: "write to another place, or mount it for writing",
+    errno.EACCES: "use sudo if it is not yours",
+    errno.EPERM: "use sudo if it is not yours",
+}
 
 
 class Problem(Exception):  # noqa: N818 - it names what happened
@@ -23,3 +35,9 @@ class Refused(Problem):
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def unwritable(path: Path, error: OSError) -> Problem:
+    """A file that could not be written, and what to do."""
+    mend = _MENDS.get(error.errno or 0, "look what lies there")
+    return Problem(f"cannot write {path}: {error.strerror or 'refused'}; {mend}")

@@ -104,6 +104,8 @@ def disconnected(client: ClientProgram, file: Path) -> FileChange:
 
 def apply(change: FileChange) -> None:
     """Do it: the backup first, then the file at once or not at all. Raises Problem."""
+    if change.is_none:
+        return
     try:
         if change.backup is not None:
             _write(_backup(change.file), change.backup, change.file)

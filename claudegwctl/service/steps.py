@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from claudegwctl.problems import Problem
+from claudegwctl.problems import Problem, unwritable
 from claudegwd.atomic import put_file
 
 # Starting waits until the daemon can answer, and stopping until its last answer is out: 90 s by the unit.
@@ -67,7 +67,7 @@ class PutFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             put_file(self.path, self.data, self.mode)
         except OSError as error:
-            raise Problem(f"cannot write {self.path}: {error.strerror or 'refused'}") from None
+            raise unwritable(self.path, error) from None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import io
+import resource
+import signal
 import sqlite3
 import tarfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,37 @@ def test_a_state_in_use_is_left_alone(tmp_path: Path) -> None:
     with locked(found.state.with_name("state.lock")), pytest.raises(Problem, match=r"^cannot restore: .*end it first"):
         restore(target, found)
     assert found.config.read_text() == "# of the one that runs\n"
+
+
+@contextmanager
+def small_files() -> Iterator[None]:
+    """As on a disk that is nearly full."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_half_a_backup_is_none(tmp_path: Path) -> None:
+    found, target = filled(tmp_path), tmp_path / "backup.tar"
+    found.state.unlink()
+    with small_files(), pytest.raises(Problem, match=r"^cannot write .*: File too large"):
+        back_up(found, target, "1")
+    assert not target.exists()
+
+
+def test_half_a_restore_says_what_was_done_and_loses_nothing(tmp_path: Path) -> None:
+    found, target = filled(tmp_path), tmp_path / "backup.tar"
+    found.keys.write_text(f'{{"claude_api_keys": []}}{" " * 2000}')
+    back_up(found, target, "1")
+    found.config.write_text("# later\n")
+    found.keys.write_text("{}")
+    with small_files(), pytest.raises(Problem, match=rf"^cannot write {found.keys}: .*; config.toml had been restored"):
+        restore(target, found)
+    assert found.keys.read_text() == "{}"
 
 
 def test_nothing_is_overwritten_and_nothing_is_no_backup(tmp_path: Path) -> None:

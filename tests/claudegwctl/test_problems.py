@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from claudegwctl.problems import NotRunning, Problem, Refused
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from claudegwctl.problems import NotRunning, Problem, Refused, unwritable
 
 
 def test_exit_codes() -> None:
@@ -8,3 +14,17 @@ def test_exit_codes() -> None:
     assert NotRunning("cannot x").exit_code == 3
     refused = Refused("cannot x", "conflict")
     assert (refused.exit_code, str(refused), refused.code) == (1, "cannot x", "conflict")
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EROFS, "write to another place"),
+        (errno.EACCES, "use sudo"),
+        (errno.EISDIR, "look what"),
+    ],
+)
+def test_what_cannot_be_written_says_what_to_do(number: int, mend: str) -> None:
+    said = str(unwritable(Path("/x"), OSError(number, os.strerror(number))))
+    assert said.startswith(f"cannot write /x: {os.strerror(number)}; {mend}")

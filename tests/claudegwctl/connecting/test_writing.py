@@ -43,6 +43,7 @@ def test_there_and_back_again(client: ClientProgram, tmp_path: Path) -> None:
     assert file.read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == ["settings"]
     assert disconnected(client, file).is_none
+    apply(disconnected(client, file))  # again: there is nothing to do
 
 
 @each
