@@ -42,6 +42,8 @@ STATE_LOCK_NAME: Final = "state.lock"
 SEAL_NAME: Final = "seal.key"
 SOCKET_NAME: Final = "control.sock"
 SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
+SYSTEM_CONFIGURATION: Final = Path("/etc/claudegwd")
+SYSTEM_STATE: Final = Path("/var/lib/claudegwd")
 # Where systemd looks for what the unit's LoadCredential= names.
 SYSTEM_CREDENTIAL: Final = Path("/etc/credstore/claudegwd.keys.json")
 
@@ -81,6 +83,17 @@ def config_directory(env: Mapping[str, str]) -> Path:
     import platformdirs
 
     return platformdirs.user_config_path(APP)
+
+
+def places_of(env: Mapping[str, str], uid: int, system: Path = SYSTEM_CONFIGURATION) -> Mapping[str, str]:
+    """Where to look while no daemon runs: `env`, with the service's places where root asks and has no gateway itself.
+
+    Else `sudo claudegwctl restore` would put it all into root's home, where no service looks.
+    """
+    named = any(env.get(name) for name in ("CLAUDEGWD_CONFIG", "CONFIGURATION_DIRECTORY", "STATE_DIRECTORY"))
+    if uid != 0 or named or not system.is_dir() or config_directory(env).is_dir():
+        return env
+    return {**env, "CONFIGURATION_DIRECTORY": str(system), "STATE_DIRECTORY": str(SYSTEM_STATE)}
 
 
 def state_directory(env: Mapping[str, str]) -> Path:

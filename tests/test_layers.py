@@ -24,8 +24,8 @@ FILES = frozenset(("subprocess", "os", "shutil", "tempfile", "fcntl", "io", "sql
 
 # The pure part of claudegwd/keys; the rest of it reads and writes files.
 PURE_KEYS = (
-    "answers", "entry", "environment", "failures", "key", "marks", "news", "parse", "ring", "shell_text", "states",
-    "windows",
+    "answers", "entry", "environment", "failures", "key", "marks", "news", "parse", "ring",
+    "shell_text", "states", "windows",
 )  # fmt: skip
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 NOTICES = ("claudegwd.notify.notice", "claudegwd.notify.repeats")
@@ -124,7 +124,10 @@ ROWS = (
     Row(
         "telling them",
         ("claudegwd.notify",),
-        (*NOTICES, *BASE, "claudegwd.store", "claudegwd.workers.process.lifeline"),
+        (
+            *NOTICES, *BASE, "claudegwd.store", "claudegwd.fetching.exchange",
+            "claudegwd.workers.process.lifeline",
+        ),
         WEB,
     ),
     Row("the demo's endpoint", ("claudegwd.demo",), (), WEB),

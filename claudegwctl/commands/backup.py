@@ -41,15 +41,16 @@ def places(ctx: typer.Context) -> Places:
     """The daemon's, or those of one that you would start."""
     from claudegwctl.archive import Places
     from claudegwctl.checks.finding import read_settings
-    from claudegwd.contract import STATE_NAME, config_path, keys_path, state_directory
+    from claudegwd.contract import STATE_NAME, config_path, keys_path, places_of, state_directory
 
+    env = places_of(os.environ, os.geteuid())
     try:
         daemon = daemon_of(ctx)
         found = daemon.get("/v1/config")
         config, kept = Path(found["path"]), daemon.get("/v1/status").get("state_file")
         settings = {row["key"]: row["value"] for row in found["settings"]}
     except NotRunning:
-        config, kept = config_path(os.environ)[0], None
-        settings = read_settings(config, os.environ)
-    keys = keys_path(os.environ, config, str(settings.get("keys.file", "")))
-    return Places(config, keys, Path(kept) if kept else state_directory(os.environ) / STATE_NAME)
+        config, kept = config_path(env)[0], None
+        settings = read_settings(config, env)
+    keys = keys_path(env, config, str(settings.get("keys.file", "")))
+    return Places(config, keys, Path(kept) if kept else state_directory(env) / STATE_NAME)

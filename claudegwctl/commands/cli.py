@@ -14,7 +14,7 @@ from claudegwctl.client import SLOW_SECONDS, Daemon
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import ago, coloured, note, say, say_json, table
 from claudegwctl.problems import NotRunning, Problem, Refused
-from claudegwd.contract import NEWEST_CLI, PINNED_CLI, cli_directory, config_path
+from claudegwd.contract import NEWEST_CLI, PINNED_CLI, cli_directory, config_path, places_of
 
 if TYPE_CHECKING:
     from claudegwctl.cli_life.store import Kept, Store
@@ -232,7 +232,7 @@ def _folder(daemon: Daemon) -> Path:
     try:
         state = daemon.get("/v1/status").get("state_file")
     except NotRunning:
-        return cli_directory(os.environ)
+        return cli_directory(places_of(os.environ, os.geteuid()))
     if not state:
         raise Problem("cannot keep a CLI: this gateway keeps no state; see `claudegwctl doctor`")
     return Path(state).parent / cli_directory(os.environ).name
@@ -252,7 +252,8 @@ def _settings(daemon: Daemon) -> dict[str, str]:
         rows = daemon.get("/v1/config")["settings"]
         return {row["key"]: str(row["value"]) for row in rows if row["key"] in _DEFAULTS}
     except NotRunning:
-        written = read_settings(config_path(os.environ)[0], os.environ)
+        env = places_of(os.environ, os.geteuid())
+        written = read_settings(config_path(env)[0], env)
         return {key: str(written.get(key, default)) for key, default in _DEFAULTS.items()}
 
 

@@ -16,7 +16,7 @@ from claudegwctl.commands.reload import changes
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, plain, say, say_json
 from claudegwctl.problems import NotRunning, Problem
-from claudegwd.contract import config_path, is_there
+from claudegwd.contract import config_path, is_there, places_of
 
 
 def names_of_settings(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -70,7 +70,7 @@ def path(ctx: typer.Context, json: AsJson = False) -> None:
         found = daemon_of(ctx).get("/v1/config")
         answer = {"path": found["path"], "exists": found["exists"], "running": True}
     except NotRunning:
-        usual, _ = config_path(os.environ)
+        usual, _ = config_path(places_of(os.environ, os.geteuid()))
         answer = {"path": str(usual), "exists": is_there(usual), "running": False}
     if wants_json(ctx, json):
         say_json(answer)
@@ -172,7 +172,7 @@ def place(ctx: typer.Context) -> tuple[Path, Path | None]:
         state = daemon.get("/v1/status").get("state_file")
         return Path(daemon.get("/v1/config")["path"]), Path(state).parent if state else None
     except NotRunning:
-        return config_path(os.environ)[0], None
+        return config_path(places_of(os.environ, os.geteuid()))[0], None
 
 
 def lines(found: Mapping[str, Any], *, all_keys: bool) -> Iterator[str]:

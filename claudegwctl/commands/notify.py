@@ -7,7 +7,7 @@ import typer
 from claudegwctl.client import SLOW_SECONDS
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json
-from claudegwd.contract import EXIT_FAILED
+from claudegwctl.problems import Problem
 
 _HELP = "Notifications: who is told when a key dies or a budget is used up."
 app = new_app(_HELP, "claudegwctl notify test")
@@ -28,7 +28,9 @@ def try_out(ctx: typer.Context, json: AsJson = False) -> None:
         say_json(found)
     else:
         for row in found["targets"]:
-            how = f"took it in {row['seconds']:.1f} s" if row["ok"] else f"did not take it: {row['error']}"
-            say(f"notify.{row['target']} {how}")
-    if not all(row["ok"] for row in found["targets"]):
-        raise typer.Exit(EXIT_FAILED)
+            if row["ok"]:
+                said = f"; it said: {row['said']}" if row["said"] else ""
+                say(f"notify.{row['target']} took it in {row['seconds']:.1f} s{said}")
+    failed = [f"notify.{row['target']}: {row['error']}" for row in found["targets"] if not row["ok"]]
+    if failed:
+        raise Problem(f"cannot notify by {'; '.join(failed)}")

@@ -13,12 +13,12 @@ import h11
 import trio
 
 from claudegwd.fetching.addresses import FetchTarget, is_public, target_of
+from claudegwd.fetching.exchange import Exchange
 from claudegwd.openai_api.errors import InvalidRequest
 
 MAX_FETCH_BYTES = 10 * 1024 * 1024  # the Messages API's own limit for one image
 FETCH_SECONDS = 10.0  # all redirects together; a client waits for it before its first token
 MAX_REDIRECTS = 3
-_READ_BYTES = 65536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -57,16 +57,9 @@ class Fetcher:
     async def _get(self, target: FetchTarget, param: str) -> Fetched | str:
         """One request; a str is where it redirects to."""
         async with await self._connect(target, param) as stream:
-            connection = h11.Connection(h11.CLIENT)
-            headers = [
-                ("host", target.host),
-                ("accept", "image/*"),
-                ("user-agent", "claudegwd"),
-                ("connection", "close"),
-            ]
-            request = h11.Request(method="GET", target=target.path, headers=headers)
-            await stream.send_all((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
-            return await _read(connection, stream, param)
+            exchange = Exchange(stream)
+            await exchange.send("GET", target.path, {"host": target.host, "accept": "image/*"})
+            return await _read(exchange, param)
 
     async def _connect(self, target: FetchTarget, param: str) -> trio.abc.Stream:
         found = await trio.socket.getaddrinfo(target.host, target.port, type=trio.socket.SOCK_STREAM)
@@ -87,25 +80,18 @@ class Fetcher:
         return trio.SSLStream(stream, context, server_hostname=target.host, https_compatible=True)
 
 
-async def _read(connection: h11.Connection, stream: trio.abc.Stream, param: str) -> Fetched | str:
-    response: h11.Response | None = None
-    data = bytearray()
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
-        elif isinstance(event, h11.Response):
-            response = event
+async def _read(exchange: Exchange, param: str) -> Fetched | str:
+    media_type, data = "", bytearray()
+    while not isinstance(event := await exchange.event(), h11.EndOfMessage):
+        if isinstance(event, h11.Response):
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
             if event.status_code in _REDIRECTS and "location" in headers:
                 return headers["location"]
             if event.status_code != 200:
                 raise InvalidRequest(f"cannot fetch this: its server answered {event.status_code}", param=param)
+            media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         elif isinstance(event, h11.Data):
             data += event.data
             if len(data) > MAX_FETCH_BYTES:
                 raise InvalidRequest(f"cannot fetch this: it has over {MAX_FETCH_BYTES} bytes", param=param)
-        elif isinstance(event, h11.EndOfMessage) and response is not None:
-            return Fetched(headers.get("content-type", "").partition(";")[0].strip().lower(), bytes(data))
-        elif isinstance(event, h11.ConnectionClosed):
-            raise InvalidRequest("cannot fetch this: its server hung up", param=param)
+    return Fetched(media_type, bytes(data))

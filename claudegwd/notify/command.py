@@ -32,8 +32,10 @@ _PASSED: Final = frozenset(
 )  # fmt: skip
 
 
-async def run_command(words: Sequence[str], env: Mapping[str, str], body: bytes) -> None:
-    """Run it to its end, which is status 0. Raises DeliveryError. What it leaves behind in its group is ended."""
+async def run_command(words: Sequence[str], env: Mapping[str, str], body: bytes) -> str:
+    """Run it to its end, which is status 0, and tell what it said on stderr. Raises DeliveryError.
+
+    What it leaves behind in its group is ended."""
     said = bytearray()
     with closing(Lifeline()) as lifeline:
         process = await _open(words, env, lifeline)
@@ -50,9 +52,11 @@ async def run_command(words: Sequence[str], env: Mapping[str, str], body: bytes)
             with trio.CancelScope(shield=True):
                 await _end(process)
     if patience.cancelled_caught:
-        raise DeliveryError(f"the command took over {COMMAND_SECONDS:g} s and was ended")
-    if process.returncode:
-        raise DeliveryError(_failure(process.returncode, bytes(said)))
+        raise DeliveryError(_with_words(f"the command took over {COMMAND_SECONDS:g} s and was ended", said))
+    if status := process.returncode:
+        how = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
+        raise DeliveryError(_with_words(f"the command {how}", said))
+    return _in_one_line(said)
 
 
 async def _open(words: Sequence[str], env: Mapping[str, str], lifeline: Lifeline) -> trio.Process:
@@ -103,7 +107,10 @@ async def _end(process: trio.Process) -> None:
             await stream.aclose()
 
 
-def _failure(status: int, said: bytes) -> str:
-    text = f"the command ended with status {status}" if status > 0 else f"the command was ended by signal {-status}"
-    words = " ".join(redact(said.decode("utf-8", "replace")).split())
+def _with_words(text: str, said: bytearray) -> str:
+    words = _in_one_line(said)
     return f"{text}: {words}" if words else text
+
+
+def _in_one_line(said: bytearray) -> str:
+    return " ".join(redact(said.decode("utf-8", "replace")).split())

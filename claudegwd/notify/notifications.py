@@ -29,7 +29,7 @@ RETRY_SECONDS: Final = (2.0, 10.0, 45.0)
 # How long stopping waits for what is still to be told.
 LAST_SECONDS: Final = 5.0
 
-Send = Callable[[bytes], Awaitable[None]]
+Send = Callable[[bytes], Awaitable[str | None]]  # what was said to it, where anything is
 
 
 class Target:
@@ -71,21 +71,21 @@ class Target:
     async def _deliver(self, body: bytes) -> None:
         for pause in (*self._pauses, None):
             try:
-                return await self.deliver(body)
+                await self.deliver(body)
             except DeliveryError as error:
                 if pause is None or not isinstance(error, TryAgainError):
                     log_event(
                         log, logging.WARNING, "a notification could not be delivered", kind=self.name, reason=str(error)
                     )
-                    return None
+                    return
+            else:
+                return
             await trio.sleep(pause)
-        return None
 
-    async def deliver(self, body: bytes) -> None:
-        """One try. Raises DeliveryError."""
+    async def deliver(self, body: bytes) -> str:
+        """One try, and what was said to it. Raises DeliveryError."""
         async with self._one:
-            if self.send is not None:
-                await self.send(body)
+            return (self.send is not None and await self.send(body)) or ""
 
 
 class Notifications:
@@ -148,7 +148,7 @@ class Notifications:
         return True
 
     async def test(self) -> list[dict[str, Any]]:
-        """Tell each target that this is a test, and wait: `target`, `ok`, `error` and `seconds` of each."""
+        """Tell each target that this is a test, and wait: `target`, `ok`, `error`, `said` and `seconds` of each."""
         body = of_test(self.clock()).body(self._host)
         results: dict[str, dict[str, Any]] = {}
         async with trio.open_nursery() as nursery:
@@ -219,9 +219,9 @@ class Notifications:
 
 async def _test(target: Target, body: bytes, result: dict[str, Any]) -> None:
     started = trio.current_time()
-    problem: str | None = None
+    problem, said = None, ""
     try:
-        await target.deliver(body)
+        said = await target.deliver(body)
     except DeliveryError as error:
         problem = str(error)
-    result.update(ok=problem is None, error=problem, seconds=round(trio.current_time() - started, 3))
+    result.update(ok=problem is None, error=problem, said=said, seconds=round(trio.current_time() - started, 3))

@@ -10,12 +10,12 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 import trio
 
+from claudegwd.fetching.exchange import Exchange
 from claudegwd.notify.errors import DeliveryError, TryAgainError
 from claudegwd.notify.tunnel import open_through, proxy_of
 
 # Name, connection, TLS and answer together.
 POST_SECONDS: Final = 10.0
-READ_BYTES: Final = 4096
 # Answers that ask for another try: too slow, too many, or a server in trouble.
 _AGAIN: Final = frozenset({408, 425, 429})
 
@@ -60,31 +60,15 @@ def _context(env: Mapping[str, str]) -> ssl.SSLContext:
 async def _status(url: str, body: bytes, env: Mapping[str, str], context: ssl.SSLContext | None) -> int:
     parts = urlsplit(url)
     stream = await _open(parts, env, context)
-    connection = h11.Connection(h11.CLIENT)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request = h11.Request(
-        method="POST",
-        target=target,
-        headers=[
-            ("host", parts.netloc),
-            ("content-type", "application/json"),
-            ("content-length", str(len(body))),
-            ("user-agent", "claudegwd"),
-            ("connection", "close"),
-        ],
-    )
+    headers = {"host": parts.netloc, "content-type": "application/json", "content-length": str(len(body))}
     async with stream:
-        data = [connection.send(request), connection.send(h11.Data(body)), connection.send(h11.EndOfMessage())]
-        await stream.send_all(b"".join(part or b"" for part in data))
-        while True:
-            event = connection.next_event()
-            if event is h11.NEED_DATA:
-                connection.receive_data(bytes(await stream.receive_some(READ_BYTES)))
-            elif isinstance(event, h11.Response):
-                await trio.aclose_forcefully(stream)
-                return event.status_code
-            elif isinstance(event, h11.ConnectionClosed):
-                raise h11.RemoteProtocolError("it hung up")
+        exchange = Exchange(stream)
+        await exchange.send("POST", target, headers, body)
+        while not isinstance(event := await exchange.event(), h11.Response):
+            pass  # a 100 or 103 before it
+        await trio.aclose_forcefully(stream)
+        return event.status_code
 
 
 def _cause(error: BaseException) -> str:

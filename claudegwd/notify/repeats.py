@@ -28,7 +28,7 @@ class Told(NamedTuple):
 
 
 class Repeats:
-    """What was told. `rows` are those of an earlier run; keep what `changed` names."""
+    """What was told. `rows` are those of an earlier run; keep the one that `take` names."""
 
     def __init__(self, rows: Iterable[tuple[Place, Told]] = ()) -> None:
         self.rows: dict[Place, Told] = dict(rows)

@@ -38,6 +38,22 @@ def test_the_state(tmp_path: Path) -> None:
     assert contract.state_directory({}).name == "claudegwd"
 
 
+def test_root_finds_the_machines_service_while_it_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    env, system = {"LANG": "C"}, tmp_path / "etc"
+    assert contract.places_of(env, 0, system) == env, "there is none"
+    system.mkdir()
+    found = contract.places_of(env, 0, system)
+    assert contract.config_path(found)[0] == system / "config.toml"
+    assert contract.state_directory(found) == Path("/var/lib/claudegwd")
+    for name in ("STATE_DIRECTORY", "CONFIGURATION_DIRECTORY", "CLAUDEGWD_CONFIG"):
+        assert contract.places_of(env | {name: "/x"}, 0, system) == env | {name: "/x"}
+    assert contract.places_of(env, 1000, system) == env
+    if sys.platform == "linux":  # elsewhere it lies below HOME
+        (tmp_path / "home/claudegwd").mkdir(parents=True)
+        assert contract.places_of(env, 0, system) == env, "root has a gateway of its own"
+
+
 def test_the_upstream_keys(tmp_path: Path) -> None:
     config = tmp_path / "etc" / "config.toml"
     credentials = tmp_path / "credentials"

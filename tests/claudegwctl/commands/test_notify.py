@@ -12,15 +12,23 @@ async def test_for_people_and_for_programs(gateway: SmallGateway, socket: Path) 
     assert (nowhere.status, nowhere.out) == (1, "")
     assert "cannot send a test: nobody is to be told" in nowhere.err
 
-    gateway.notifications.configure(NotifyConfig(command="/bin/true"))
+    gateway.notifications.configure(NotifyConfig(command=("/bin/sh", "-c", "echo no recipients >&2")))
     well = await ctl(socket, "notify", "test")
     assert well.status == 0
     assert well.out.startswith("notify.command took it in ")
+    assert well.out.endswith(" s; it said: no recipients\n")
 
-    gateway.notifications.configure(NotifyConfig(command="/bin/false", url="http://127.0.0.1:1/"))
+    gateway.notifications.configure(
+        NotifyConfig(command=("/bin/sh", "-c", "echo it is broken >&2; exit 1"), url="http://127.0.0.1:1/")
+    )
     ill = await ctl(socket, "notify", "test")
     assert ill.status == 1
-    assert "notify.command did not take it: the command ended with status 1\n" in ill.out
-    assert "notify.url did not take it: its server cannot be reached: Connection refused\n" in ill.out
+    assert (ill.out, ill.err.split("; ")) == (
+        "",
+        [
+            "cannot notify by notify.command: the command ended with status 1: it is broken",
+            "notify.url: its server cannot be reached: Connection refused\n",
+        ],
+    )
     told = await ctl(socket, "notify", "test", "--json")
     assert (told.status, [row["ok"] for row in told.json["targets"]]) == (1, [False, False])

@@ -65,7 +65,9 @@ async def test_what_it_says_is_bounded(tmp_path: Path) -> None:
 
 
 async def test_one_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, autojump_clock: object) -> None:
-    words = script(tmp_path, 'trap "" TERM; sleep 1000 & echo $! > "$1/child"; echo $$ > "$1/own"; sleep 1000')
+    words = script(
+        tmp_path, 'trap "" TERM; echo no server >&2; sleep 1000 & echo $! > "$1/child"; echo $$ > "$1/own"; sleep 1000'
+    )
     started = trio.current_time()
     with pytest.raises(DeliveryError, match="took over 10 s and was ended"):
         await run_command(words, ENV, BODY)
