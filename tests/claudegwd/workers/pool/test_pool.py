@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -110,6 +111,43 @@ async def test_one_that_is_worn_out_is_replaced(tmp_path: Path, monkeypatch: pyt
             hows.append((await at.ask(plan(str(number)))).how)
             await at.until("settling", 0)
         assert hows == ["cold", "warm", "cold", "warm"]
+
+
+async def test_one_that_has_grown_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.pool.MAX_RSS_BYTES", 1)
+    async with shop(tmp_path, whole=True) as at:
+        for number in range(2):
+            assert (await at.ask(plan(str(number)))).how == "cold"
+            await at.until("settling", 0)
+
+
+async def test_where_memory_is_short_who_is_idle_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.05)
+    async with shop(tmp_path) as at:
+        for client in ("a", "b"):
+            await at.ask(plan("hello", client=client))
+        await at.until("idle", 2)
+        monkeypatch.setattr("claudegwd.workers.pool.memory.SHORT_SHARE", 1.0)  # less than all of it is short
+        await at.until("idle", 0)
+
+
+async def test_over_a_lowered_bound_who_is_idle_longest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.05)
+    async with shop(tmp_path) as at:
+        said = {client: (await at.ask(plan("hello", client=client))).answer.text for client in "abc"}
+        await at.until("idle", 3)
+        at.pool.configure(msgspec.structs.replace(at.pool.workers_config, max=1), LimitsConfig())
+        await at.until("idle", 1)
+        assert (await at.ask(plan("hello", said["c"], "and?", client="c"))).how == "continued"
+
+
+async def test_parked_time_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.05)
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    async with shop(tmp_path, workers={"parked_seconds": 0.1, "idle_seconds": 1000}, calls=1) as at:
+        await at.ask(plan("hello", tools=tools))
+        await at.until("parked", 0)
+        assert at.pool.counts()["idle"] == 0
 
 
 async def test_at_the_bound_one_goes_back_to_its_beginning(tmp_path: Path) -> None:

@@ -240,6 +240,22 @@ async def test_the_next_outputs(tmp_path: Path, clock: trio.testing.MockClock) -
         await is_silent(at, clock, BETWEEN_EVENTS_SECONDS, lambda question: question.first_at is not None)
 
 
+async def test_a_silent_answer_tells_its_reader_so(tmp_path: Path, clock: trio.testing.MockClock) -> None:
+    async with shop(tmp_path, limits=LIMITS, timing=ENDLESS, hang="streaming") as at, trio.open_nursery() as nursery:
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        told: list[bool] = []
+
+        async def read() -> None:
+            while (outputs := await question.next()) is not None:
+                told.append(bool(outputs))
+
+        nursery.start_soon(read)
+        await runs_out(clock, HEARTBEAT_SECONDS, lambda: False in told)
+        nursery.cancel_scope.cancel()
+        question.close()
+
+
 @pytest.mark.parametrize(("state", "begun"), [("ask", False), ("streaming", True)])
 async def test_the_whole_of_it(tmp_path: Path, clock: trio.testing.MockClock, state: str, begun: bool) -> None:
     limits, timing = LimitsConfig(request_seconds=60), Timing(hold=20, request=60)
