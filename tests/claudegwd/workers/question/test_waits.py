@@ -18,7 +18,7 @@ PRIMITIVES = {
     "connect", "getaddrinfo", "open_process", "run_sync",
 }  # fmt: skip
 # The daemon's own, a worker's and a connection's: no request waits in them. Nor does one in what is called `run`: that
-# is a task of its own, where it is not listed.
+# is a task of its own, where it is not listed. In `patiently` and `read_all` a person's command waits, some seconds.
 TASKS = {
     "abilities._ask",
     "audit.Audit._write",
@@ -29,6 +29,7 @@ TASKS = {
     "connection.StoreConnection.read",
     "database.Database.hold",
     "http1.Http1._create_stream",
+    "patience.patiently",
     "process.CliProcess._drain_stderr",
     "process.CliProcess._end_when_asked",
     "process.CliProcess._open",
@@ -47,6 +48,7 @@ TASKS = {
     "spares.Spares._stand_back",
     "state_lock.StateLock.take",
     "store.SharedStore._look",
+    "usage.SharedUsage.read_all",
     "waiters.Waiters.serve",
     "websocket.WebSocketStream._end",
     "websocket.WebSocketStream._handle_events",
