@@ -12,9 +12,10 @@ from claudegwd.openai_api.errors import InvalidRequest, UnsupportedParameter
 from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.responses.response import CANCELLED
 from claudegwd.public.call import Call
-from claudegwd.public.reply import HEARTBEAT_SECONDS, STREAM_HEADERS
+from claudegwd.public.reply import STREAM_HEADERS
 from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.running_responses import RunningResponse
+from claudegwd.workers.worker.hearing import HEARTBEAT_SECONDS
 
 CANCEL_SECONDS = 5.0  # giving the process back takes some milliseconds
 MAX_NUMBER_DIGITS = 9  # of starting_after: more events than are kept of any response

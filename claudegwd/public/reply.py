@@ -34,10 +34,7 @@ from claudegwd.translate.request.estimate import answer_tokens, most_tokens, pro
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.running_request import RunningRequest
-from claudegwd.workspaces.question import WorkspaceQuestion
-
-# Proxies and clients give up on a silent connection after 30 to 60 s.
-HEARTBEAT_SECONDS = 15.0
+from claudegwd.workers.worker.hearing import HEARTBEAT_SECONDS
 
 STREAM_HEADERS = {
     "content-type": CONTENT_TYPE,
@@ -324,7 +321,7 @@ def worker_headers(question: Question, ignored: Sequence[str], told: Callable[[s
     headers = {"x-claudegw-worker": question.how} if question.how else {}
     if question.plan.stands_in_for:
         headers["x-claudegw-fallback"] = question.plan.model.id
-    if isinstance(question, WorkspaceQuestion) and question.bound:
+    if question.bound:
         headers["x-claudegw-stopped"] = question.bound
     return headers | ignored_header((*ignored, *map(told, (*question.plan.settings.ignored, *question.altered))))
 

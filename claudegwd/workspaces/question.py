@@ -11,17 +11,15 @@ from claudegwd.translate.answer.outputs import Finished, Output, Started
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Questions
+from claudegwd.workers.worker.hearing import HEARTBEAT_SECONDS
 from claudegwd.workers.worker.output_channel import MAX_UNREAD_BATCHES, Batch
 
 if TYPE_CHECKING:
     from claudegwd.workspaces.session import WorkspaceSession
 
-# How often a silent turn is told to its reader, as everywhere.
-HEARTBEAT_SECONDS = 15.0
-
 
 class WorkspaceQuestion(Question):
-    """Made by `Workspaces.ask`. `bound`: which of the workspace's bounds ended the answer; "" for none."""
+    """Made by `Workspaces.ask`."""
 
     def __init__(
         self, questions: Questions, plan: Plan, request_id: str, client: Client, *, route: str, whole: bool

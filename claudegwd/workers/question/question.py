@@ -61,6 +61,8 @@ class Use:
 class Question:
     """A question under way. Start it with `Questions.ask`; read it with `first` and `next`; always `close` it."""
 
+    bound = ""  # which bound of a workspace's ended the answer
+
     def __init__(self, questions: "Questions", plan: Plan, request_id: str, *, whole: bool = False) -> None:
         self.plan = plan
         self.request_id = request_id
