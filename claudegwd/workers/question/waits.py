@@ -41,7 +41,8 @@ WAITS = (
     ),
     BoundedWait("fetch.Fetcher._connect", "a host with an image to take a connection", "FETCH_SECONDS", "none"),
     BoundedWait("fetch.Fetcher._get", "a host that takes an image's request", "FETCH_SECONDS", "none"),
-    BoundedWait("fetch._read", "the next bytes of an image", "FETCH_SECONDS", "none"),
+    BoundedWait("exchange.Exchange.send", "the same", "FETCH_SECONDS", "none"),
+    BoundedWait("exchange.Exchange.event", "the next bytes of an image", "FETCH_SECONDS", "none"),
     BoundedWait(
         "waiters.Waiters._given", "a worker, in the queue", "limits.queue_seconds", "one that dies gives its place back"
     ),

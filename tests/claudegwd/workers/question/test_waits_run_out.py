@@ -380,7 +380,8 @@ TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "bodies.RequestBody.piece": f"{BODIES}: test_a_body_that_comes_slowly_is_cut_off",
     "bodies.RequestBody.discard": f"{BODIES}: test_what_is_thrown_away_is_bounded_in_bytes_and_in_time",
     "fetch.Fetcher._get": f"{FETCH}: test_a_silent_server_is_given_up",
-    "fetch._read": f"{FETCH}: test_a_silent_server_is_given_up",
+    "exchange.Exchange.send": f"{FETCH}: test_a_silent_server_is_given_up",
+    "exchange.Exchange.event": f"{FETCH}: test_a_silent_server_is_given_up",
     "serving._Connection._write_in_time": f"{SERVING}: test_a_client_that_reads_nothing_is_let_go_of",
 }
 
