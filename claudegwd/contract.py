@@ -32,6 +32,12 @@ NEWEST_CLI: Final = "newest"
 CLI_NAME: Final = "claude"
 CLI_RECORD: Final = "record.json"
 
+# Where there is no CLI, or one that is too old. No other way works for all: the extra's package counts only beside us.
+HOW_TO_GET_CLI: Final = (
+    "install the gateway with its extra `cli` (in a clone: `pip install '.[cli]'`), put `claude` on PATH, or set "
+    "claude.binary"
+)
+
 CONFIG_NAME: Final = "config.toml"
 KEYS_NAME: Final = "keys.json"
 SHARED_PASSWORD_NAME: Final = "shared-password"  # noqa: S105 - a file name

@@ -146,6 +146,7 @@ def test_whoever_has_to_log_in_is_sent_to_a_command_that_is_there() -> None:
     """After none of the ways in is `claude` on the path, and for a service it would log in somebody else."""
     sources = [path for top in ("claudegwd", "claudegwctl") for path in (ROOT / top).rglob("*.py")]
     texts = TEXT | {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sources}
+    assert "pip install claude-agent-sdk" not in "".join(texts.values()), "elsewhere than beside us it is not found"
     asked = re.compile(r'`claude (?:setup-token|auth|login|/login)|`claude`, then|/login`|"claude setup-token')
     found = [name for name, text in texts.items() for line in text.splitlines() if asked.search(line.split("  # ")[0])]
     assert [name for name in found if name != "docs/claude-cli-notes.md"] == []

@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from claudegwctl.checks.finding import OK, PROBLEM, Finding, Scene
-from claudegwd.contract import CLI_NAME, NEWEST_CLI, OLDEST_CLI, PINNED_CLI, cli_directory
+from claudegwd.contract import CLI_NAME, HOW_TO_GET_CLI, NEWEST_CLI, OLDEST_CLI, PINNED_CLI, cli_directory
 
-INSTALL: Final = (
-    "install the one that comes with `pip install claude-agent-sdk`, put `claude` on PATH, or set claude.binary"
-)
 # It starts in half a second; on a machine that swaps, later.
 VERSION_SECONDS: Final = 20
 
@@ -24,7 +21,7 @@ VERSION_SECONDS: Final = 20
 def check(scene: Scene) -> Iterator[Finding]:
     binary = find(scene)
     if binary is None:
-        yield Finding("claude", PROBLEM, "there is no Claude Code CLI", INSTALL)
+        yield Finding("claude", PROBLEM, "there is no Claude Code CLI", HOW_TO_GET_CLI)
         return
     try:
         done = subprocess.run(  # noqa: S603 - the CLI that the daemon would start as well
@@ -32,10 +29,10 @@ def check(scene: Scene) -> Iterator[Finding]:
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except OSError as error:
-        yield Finding("claude", PROBLEM, f"{binary} does not start: {error.strerror}", INSTALL)
+        yield Finding("claude", PROBLEM, f"{binary} does not start: {error.strerror}", HOW_TO_GET_CLI)
         return
     except subprocess.TimeoutExpired:
-        yield Finding("claude", PROBLEM, f"{binary} --version does not end", INSTALL)
+        yield Finding("claude", PROBLEM, f"{binary} --version does not end", HOW_TO_GET_CLI)
         return
     yield judged(binary, done.stdout)
 
@@ -64,11 +61,13 @@ def judged(binary: Path, output: str) -> Finding:
     """`output` is what --version printed, such as "2.1.330 (Claude Code)"."""
     match = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", output)
     if match is None:
-        return Finding("claude", PROBLEM, f"{binary} does not tell a version: is it the Claude Code CLI?", INSTALL)
+        return Finding(
+            "claude", PROBLEM, f"{binary} does not tell a version: is it the Claude Code CLI?", HOW_TO_GET_CLI
+        )
     version = ".".join(match.groups())
     if tuple(map(int, match.groups())) < OLDEST_CLI:
         oldest = ".".join(map(str, OLDEST_CLI))
-        return Finding("claude", PROBLEM, f"{binary} is {version}, older than {oldest}", INSTALL)
+        return Finding("claude", PROBLEM, f"{binary} is {version}, older than {oldest}", HOW_TO_GET_CLI)
     return Finding("claude", OK, f"{version} ({binary})")
 
 

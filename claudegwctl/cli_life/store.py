@@ -147,10 +147,11 @@ def version_of(binary: Path) -> str:
 
 def _download(release: str, folder: Path) -> Path:
     wanted = f"{PACKAGE}=={release}" if release else PACKAGE
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", str(folder)]
+    # An index that asks who one is must not be waited for: its question would be seen by nobody.
+    command = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "-q", "--no-deps"]
     try:
         done = subprocess.run(  # noqa: S603 - pip, with words of ours
-            [*command, "--disable-pip-version-check", wanted], capture_output=True, text=True,
+            [*command, "--only-binary", ":all:", "-d", str(folder), wanted], capture_output=True, text=True,
             timeout=FETCH_SECONDS, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

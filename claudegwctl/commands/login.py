@@ -92,14 +92,14 @@ def will_use(status: dict[str, Any] | None, *, token: bool) -> str:
 
 
 def _binary(ctx: typer.Context, status: dict[str, Any] | None) -> Path:
-    from claudegwctl.checks.cli import INSTALL, find
+    from claudegwctl.checks.cli import find
     from claudegwctl.checks.finding import Scene, read_settings
-    from claudegwd.contract import config_path
+    from claudegwd.contract import HOW_TO_GET_CLI, config_path
 
     file, _ = config_path(os.environ)
     scene = Scene(os.environ, socket_path(ctx), file, settings=read_settings(file, os.environ))
     scene.status = status
     found = find(scene)
     if found is None:
-        raise Problem(f"cannot log in: there is no Claude Code CLI; {INSTALL}")
+        raise Problem(f"cannot log in: there is no Claude Code CLI; {HOW_TO_GET_CLI}")
     return found

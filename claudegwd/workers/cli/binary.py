@@ -14,10 +14,6 @@ from claudegwd.config.schema import ClaudeConfig
 
 BUNDLED = "claude_agent_sdk"
 
-HOW_TO_INSTALL = (
-    "install the one that comes with `pip install claude-agent-sdk`, put `claude` on PATH, or set claude.binary"
-)
-
 _VERSION = re.compile(r'__cli_version__ = "([0-9]+\.[0-9]+\.[0-9]+)"')
 
 
@@ -52,7 +48,7 @@ def find_binary(claude: ClaudeConfig, env: Mapping[str, str], bundled: str = BUN
         return pinned
     found = shutil.which("claude", path=env.get("PATH"))
     if found is None:
-        raise NoCliError(f"cannot find the Claude Code CLI: {HOW_TO_INSTALL}")
+        raise NoCliError(f"cannot find the Claude Code CLI: {contract.HOW_TO_GET_CLI}")
     return Path(found)
 
 

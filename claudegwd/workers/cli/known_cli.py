@@ -13,7 +13,6 @@ from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import CliError
 from claudegwd.translate.request.catalogue import Initialized
-from claudegwd.workers.cli.binary import HOW_TO_INSTALL
 from claudegwd.workers.cli.catalogue_probe import CliEndedError, Found
 from claudegwd.workers.process.process import Launch
 
@@ -79,5 +78,6 @@ def refuse_old(found: str) -> None:
     if numbers < contract.OLDEST_CLI:
         oldest = ".".join(map(str, contract.OLDEST_CLI))
         raise CliError(
-            f"cannot use Claude Code CLI {found or 'of unknown version'}: {oldest} or later is needed; {HOW_TO_INSTALL}"
+            f"cannot use Claude Code CLI {found or 'of unknown version'}: {oldest} or later is needed; "
+            f"{contract.HOW_TO_GET_CLI}"
         )
