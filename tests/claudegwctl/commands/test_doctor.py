@@ -13,7 +13,7 @@ async def test_a_daemon_that_runs(gateway: SmallGateway, socket: Path) -> None:
     assert found["configuration"]["says"] == str(gateway.config_file)
     # The small gateway names a CLI and a port that are not there, and that is found.
     assert found["claude"]["level"] == "problem"
-    assert found["claude"]["mend"].startswith("install the one that comes with ")
+    assert found["claude"]["mend"].startswith("install the gateway with its extra `cli`")
     assert found["port"]["says"].startswith("127.0.0.1:8000 takes ")
     assert found["keys"] == {
         "about": "keys", "level": "ok", "says": "2 of 3 can be used: primary, second", "mend": "",
