@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from claudegwd.keys.failure_words import in_words
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.keys.marks import EVENTS, KeyMark
@@ -119,7 +120,7 @@ class KeyEntry:
                 self.last_error, self.last_error_at = error[:LAST_ERROR_MAX], now
             return False
         self.failures += 1
-        self.last_error = (error or kind.value)[:LAST_ERROR_MAX]
+        self.last_error = (error or in_words(kind))[:LAST_ERROR_MAX]
         self.last_error_at = now
         if effect is KeyEffect.MODEL_FORBIDDEN:
             if not self.proven and self.key.base_url:

@@ -27,6 +27,7 @@ from claudegwd.demo.script import (
     revoked,
     spent,
 )
+from tests.arrivals import arrived
 from tests.cli_binary import find_cli
 from tests.control_cli import ctl
 from tests.e2e.harness import MODEL, as_messages, running, secret
@@ -139,7 +140,7 @@ UNREACHABLE = [
 async def test_the_cause_of_a_lost_connection_is_recorded(base_url: str, cause: str) -> None:
     async with running(echo(), keys=[{"token": GOOD, "base_url": base_url}]) as gateway:
         tested = (await gateway.control("POST", "/v1/keys/k0/test")).json()
-        assert tested["error"] == f"unavailable {cause}"
+        assert tested["error"] == f"upstream not available: {cause}"
         assert (await gateway.keys())["k0"]["last_error"] == tested["error"]
         assert cause in gateway.log
 
@@ -150,7 +151,9 @@ async def test_what_the_upstream_says_of_a_request_reaches_its_client() -> None:
         error = await gateway.refused("Is it?")
         assert (error.status_code, error.code) == (400, "invalid_value")
         assert "as invalid: messages.0: no [redacted] here" in error.message
-        assert (await gateway.keys())["k0"]["last_error"] == "bad_request 400 messages.0: no [redacted] here"
+        assert (await gateway.keys())["k0"][
+            "last_error"
+        ] == "request refused as invalid (400): messages.0: no [redacted] here"
         assert gateway.log.count("messages.0: no [redacted] here") == 1
 
 
@@ -167,7 +170,7 @@ async def test_what_it_says_of_the_account_is_the_keys_matter() -> None:
 async def test_an_overload_says_so() -> None:
     async with running(lambda _: overloaded(), keys=[GOOD]) as gateway:
         assert (await gateway.refused("Now?")).status_code == 503
-        assert (await gateway.keys())["k0"]["last_error"] == "unavailable 529 overloaded_error"
+        assert (await gateway.keys())["k0"]["last_error"] == "upstream not available (529): overloaded_error"
 
 
 async def test_a_path_that_is_not_there_forbids_no_model() -> None:
@@ -183,7 +186,7 @@ async def test_a_test_of_a_key_never_waits_and_marks_it_as_a_request_would() -> 
         for _ in range(2):
             tested = (await gateway.control("POST", "/v1/keys/k0/test")).json()
             assert (tested["ok"], tested["state"]) == (False, "cooling")
-            assert "rate_limit 429" in tested["error"]
+            assert "rate limited (429)" in tested["error"]
             assert tested["seconds"] < 3
         assert (await gateway.keys())["k0"]["last_error"] == tested["error"]
         assert gateway.log.count("an upstream key was tested") == 2
@@ -208,7 +211,7 @@ async def test_tests_of_all_keys_say_why_each_fails() -> None:
         }  # fmt: skip
         assert "attempt=2" not in gateway.log, "a test answers at once"
         for name, says in (
-            ("spent", "billing"), ("dead", "authentication 401"), ("limited", "rate_limit 429"),
+            ("spent", "credit spent"), ("dead", "refused as invalid (401)"), ("limited", "rate limited (429)"),
             ("unnamed", "name not resolved"), ("closed", "connection refused"),
         ):  # fmt: skip
             assert says in found[name]["error"]
@@ -216,7 +219,7 @@ async def test_tests_of_all_keys_say_why_each_fails() -> None:
             assert found[name]["error"] in gateway.log
         assert found["limited"]["until"] == pytest.approx(time.time() + 4000, abs=60)
         for_people = await ctl(gateway.daemon.socket, "keys", "test", "limited")
-        assert "rate_limit 429" in for_people.err
+        assert "rate limited (429)" in for_people.err
         assert ", until 20" in for_people.err
 
 
@@ -315,7 +318,7 @@ async def test_a_key_that_died_while_a_request_was_queued_is_not_asked() -> None
     async with running(lambda _: next(answers), keys=KEYS[:2], config=config) as gateway:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(gateway.ask, "It takes the only worker.")
-            await gateway.endpoint.wait_for(1)
+            await arrived(gateway.endpoint, 1)
             nursery.start_soon(gateway.ask, "It waits in the queue.")
 
             async def queued() -> bool:

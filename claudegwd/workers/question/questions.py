@@ -8,6 +8,7 @@ import trio
 
 from claudegwd.config.schema import LimitsConfig
 from claudegwd.keys.answers import ENVIRONMENT, NoKeys, WaitForKey
+from claudegwd.keys.failure_words import in_words
 from claudegwd.keys.failures import FailureKind, error_for
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.keys.ring import KeyRing
@@ -92,7 +93,7 @@ class Questions:
         self.failures[failed.kind.value] = self.failures.get(failed.kind.value, 0) + 1
         self.ring.failed(
             name, failed.kind, self.clock(), model=question.plan.model.cli_name, reset_at=reset_at,
-            error=" ".join(f"{failed.kind.value} {failed.status or ''} {detail}".split()),
+            error=" ".join(in_words(failed.kind, failed.status, detail).split()),
             digest=question.key_digest,
         )  # fmt: skip
 

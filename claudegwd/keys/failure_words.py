@@ -1,0 +1,27 @@
+"""What a failure is to people, as a key's last error: the kinds' own names are for logs and metrics."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from claudegwd.keys.failures import FailureKind
+
+_WORDS: Final[Mapping[FailureKind, str]] = MappingProxyType(
+    {
+        FailureKind.AUTHENTICATION: "refused as invalid",
+        FailureKind.BILLING: "credit spent",
+        FailureKind.RATE_LIMIT: "rate limited",
+        FailureKind.MODEL_FORBIDDEN: "no access to the model",
+        FailureKind.UNAVAILABLE: "upstream not available",
+        FailureKind.BAD_REQUEST: "request refused as invalid",
+        FailureKind.TOO_LONG: "prompt too long",
+        FailureKind.CLI: "the Claude Code CLI failed",
+        FailureKind.UNREAD: "answer not read by the client",
+        FailureKind.SILENT: "no answer in time",
+    }
+)
+
+
+def in_words(kind: FailureKind, status: int | None = None, detail: str = "") -> str:
+    """What failed, for people: the upstream's status and its own words, where there are any."""
+    return _WORDS[kind] + (f" ({status})" if status else "") + (f": {detail}" if detail else "")
