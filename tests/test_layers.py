@@ -125,7 +125,7 @@ ROWS = (
         "telling them",
         ("claudegwd.notify",),
         (
-            *NOTICES, *BASE, "claudegwd.store", "claudegwd.fetching.exchange",
+            *NOTICES, *BASE, "claudegwd.store", "claudegwd.fetching.exchange", "claudegwd.workers.process.group",
             "claudegwd.workers.process.lifeline",
         ),
         WEB,

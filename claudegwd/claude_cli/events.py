@@ -87,7 +87,6 @@ class CliResponse(msgspec.Struct, tag="control_response"):
 
 class CliRequestBody(msgspec.Struct):
     subtype: str
-    server_name: str = ""
     message: dict[str, Any] | None = None
 
 

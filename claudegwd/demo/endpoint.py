@@ -43,7 +43,6 @@ class ScriptedEndpoint:
         self.connections = 0
         self.port = 0
         self.base_url = ""
-        self._arrived = trio.Condition()
 
     async def serve(
         self,
@@ -59,13 +58,6 @@ class ScriptedEndpoint:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, self._serve_connection, listeners)
             task_status.started(self.base_url)
-
-    async def wait_for(self, number: int) -> RecordedRequest:
-        """Wait until so many requests have come in since the start; return that one (counted from 1)."""
-        async with self._arrived:
-            while self.count < number:
-                await self._arrived.wait()
-        return self.requests[number - self.count - 1]
 
     async def _serve_connection(self, stream: trio.SocketStream) -> None:
         self.connections += 1
@@ -95,8 +87,6 @@ class ScriptedEndpoint:
         request = RecordedRequest(head.method.decode(), path, headers, _object(body), key, now, trio.Event())
         self.requests.append(request)
         self.count += 1
-        async with self._arrived:
-            self._arrived.notify_all()
         return request
 
     async def _serve_message(self, connection: EndpointConnection, request: RecordedRequest) -> None:

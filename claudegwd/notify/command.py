@@ -11,6 +11,7 @@ import trio
 
 from claudegwd.notify.errors import DeliveryError
 from claudegwd.redact import redact
+from claudegwd.workers.process.group import end_group
 from claudegwd.workers.process.lifeline import Lifeline
 
 # Sending a mail or a message takes a second or two.
@@ -94,14 +95,7 @@ def _read_rest(process: trio.Process, said: bytearray) -> None:
 
 async def _end(process: trio.Process) -> None:
     """SIGTERM, SIGKILL, each step bounded; whatever is left of the group gets SIGKILL."""
-    for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, REAP_SECONDS)):
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            with trio.move_on_after(seconds):
-                await process.wait()
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    await end_group(process, ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, REAP_SECONDS)))
     for stream in (process.stdin, process.stderr):
         if stream is not None:
             await stream.aclose()

@@ -11,6 +11,7 @@ import trio
 
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import Pause, RecordedRequest, ScriptedReply, Text, ToolUse, Wait
+from tests.arrivals import arrived
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
 from tests.e2e.harness import MODEL, Messages, Running, as_messages, running
 
@@ -111,7 +112,7 @@ async def test_a_stop_leaves_a_worker_that_serves_on(gateway: Running, carrier: 
                             nursery.cancel_scope.cancel()
 
             nursery.start_soon(ask)
-            request = await gateway.endpoint.wait_for(before + 1)
+            request = await arrived(gateway.endpoint, before + 1)
             if when == "before the first token":
                 nursery.cancel_scope.cancel()
     assert not scope.cancelled_caught

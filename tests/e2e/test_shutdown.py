@@ -18,6 +18,7 @@ import trio
 
 from claudegwd.demo.replies import echo
 from claudegwd.demo.script import ScriptedReply, Text, ToolUse, Wait
+from tests.arrivals import arrived
 from tests.e2e.daemon_process import START_SECONDS, STOP_SECONDS
 from tests.e2e.harness import MODEL, Daemon, Running, as_messages, running
 
@@ -94,7 +95,7 @@ async def test_who_waits_in_the_queue_is_told() -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(gateway.ask, "The only worker.")
-            await gateway.endpoint.wait_for(1)
+            await arrived(gateway.endpoint, 1)
             nursery.start_soon(queued)
 
             async def waits() -> bool:

@@ -10,6 +10,7 @@ import trio
 
 from claudegwd.demo.replies import echo, say, sequence
 from claudegwd.demo.script import Hold, ScriptedReply, Text, ToolUse, Wait
+from tests.arrivals import arrived
 from tests.e2e.harness import MODEL, Messages, Running, as_messages
 
 pytestmark = pytest.mark.cli
@@ -67,7 +68,7 @@ async def test_a_busy_one_that_dies_before_its_first_token_is_tried_again(gatewa
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one)
-        await gateway.endpoint.wait_for(1)
+        await arrived(gateway.endpoint, 1)
         [busy] = await gateway.workers("busy")
         await gateway.kill(busy["pid"])
     assert said == ["second try"]
@@ -85,7 +86,7 @@ async def test_a_question_that_kills_every_process_is_given_up(gateway: Running)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one)
         for number in (1, 2):
-            await gateway.endpoint.wait_for(number)
+            await arrived(gateway.endpoint, number)
             [busy] = await gateway.workers("busy")
             await gateway.kill(busy["pid"])
     [error] = errors
@@ -106,7 +107,7 @@ async def test_a_client_that_goes_away_frees_its_worker(gateway: Running, stream
     body = {"model": MODEL, "messages": as_messages("I leave."), "stream": stream}
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gateway.post, body)
-        request = await gateway.endpoint.wait_for(1)
+        request = await arrived(gateway.endpoint, 1)
         if begun:
 
             async def answers() -> bool:

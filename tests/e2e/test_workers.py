@@ -9,6 +9,7 @@ import trio
 
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import ScriptedReply, Text, ToolUse, Wait
+from tests.arrivals import arrived
 from tests.e2e.harness import Messages, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -139,7 +140,7 @@ async def test_who_waits_too_long_is_told_and_who_leaves_is_forgotten() -> None:
     async with running(lambda _: ScriptedReply((Wait(release), Text(("ok",)))), config=config) as gateway:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(gateway.ask, "the only worker")
-            await gateway.endpoint.wait_for(1)
+            await arrived(gateway.endpoint, 1)
             late = await gateway.refused("Late.")
             assert (late.status_code, late.code) == (503, "overloaded")
             with trio.move_on_after(0.2):

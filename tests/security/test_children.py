@@ -13,6 +13,7 @@ import trio
 
 from claudegwd.claude_cli.launch import CREDENTIALS, environment
 from claudegwd.demo.script import ScriptedReply, Text, Wait
+from tests.arrivals import arrived
 from tests.e2e.harness import MODEL, Running, running
 from tests.fake_binary import write_fake_cli
 from tests.security.children import Child, children
@@ -79,7 +80,7 @@ async def test_nothing_of_a_request_becomes_an_argument_a_variable_a_path_or_a_f
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
-            await gateway.endpoint.wait_for(1)
+            await arrived(gateway.endpoint, 1)
             seen += children(gateway.daemon)
             release.set()
         await gateway.until_workers(busy=0)

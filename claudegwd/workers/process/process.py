@@ -17,6 +17,7 @@ from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.redact import redact
+from claudegwd.workers.process.group import end_group
 from claudegwd.workers.process.lifeline import Lifeline
 from claudegwd.workers.process.priority import behind_us, to_background, to_foreground
 
@@ -276,17 +277,8 @@ class CliProcess:
             await process.stdin.aclose()
         with trio.move_on_after(EOF_SECONDS):
             await process.wait()
-        if process.returncode is None:
-            self._signal(signal.SIGTERM)
-            with trio.move_on_after(TERM_SECONDS):
-                await process.wait()
-        if process.returncode is None:
-            self._signal(signal.SIGKILL)
-            with trio.move_on_after(REAP_SECONDS):
-                await process.wait()
-        # The leader is gone; a grandchild may not be. The group's number stays taken while a member lives.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        steps = ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, REAP_SECONDS))
+        if await end_group(process, steps):
             self.left_others = True
         self._take_rest_of_stderr(process)
         for stream in (process.stdout, process.stderr):

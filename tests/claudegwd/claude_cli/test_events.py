@@ -136,7 +136,7 @@ KNOWN: list[tuple[dict[str, Any], e.AnyEvent]] = [
             "request_id": "r",
             "request": {"subtype": "mcp_message", "server_name": "gw", "message": {"method": "tools/list", "id": 1}},
         },
-        e.CliRequest("r", e.CliRequestBody("mcp_message", "gw", {"method": "tools/list", "id": 1})),
+        e.CliRequest("r", e.CliRequestBody("mcp_message", {"method": "tools/list", "id": 1})),
     ),
     (
         {"type": "control_request", "request_id": "r", "request": {"subtype": "can_use_tool", "tool_name": "x"}},

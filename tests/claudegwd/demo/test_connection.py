@@ -8,6 +8,7 @@ from claudegwd.demo import connection
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import say, sequence
 from claudegwd.demo.script import ScriptedReply, Text, Wait
+from tests.arrivals import arrived
 from tests.claudegwd.demo.reading import http_request
 
 QUESTION = http_request("/v1/messages", json.dumps({"stream": True}).encode())
@@ -40,7 +41,7 @@ async def test_a_request_sent_ahead_gets_its_turn(nursery: trio.Nursery) -> None
     endpoint = ScriptedEndpoint(sequence(ScriptedReply((Text(("one",)),), before=(Wait(go),)), say("two")))
     stream = await connected(nursery, endpoint)
     await stream.send_all(QUESTION)
-    await endpoint.wait_for(1)
+    await arrived(endpoint, 1)
     await stream.send_all(QUESTION)
     go.set()
     both = await read_until(stream, b"0\r\n\r\n", times=2)

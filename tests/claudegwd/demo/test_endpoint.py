@@ -13,6 +13,7 @@ import trio
 from claudegwd.demo.endpoint import REQUESTS_KEPT, ScriptedEndpoint
 from claudegwd.demo.replies import by_key, obey, say, sequence
 from claudegwd.demo.script import Drop, Fail, Garbage, ScriptedReply, Text, Wait, limited, revoked
+from tests.arrivals import arrived
 from tests.claudegwd.demo.reading import events, http_request, joined_text
 
 URL = "/v1/messages?beta=true"
@@ -48,7 +49,7 @@ async def test_streams_one_delta_for_each_part(endpoint: ScriptedEndpoint, clien
 
 async def test_remembers_the_request(endpoint: ScriptedEndpoint, client: httpx.AsyncClient) -> None:
     await client.post(URL, json=question(), headers={"X-Odd": "Yes"})
-    request = await endpoint.wait_for(1)
+    request = await arrived(endpoint, 1)
     assert (request.method, request.path, request.key) == ("POST", URL, "sk-false-1")
     assert request.headers["x-odd"] == "Yes"
     assert request.body == question()
@@ -78,7 +79,7 @@ async def test_keeps_a_bounded_number_of_requests(endpoint: ScriptedEndpoint, cl
         await client.post(URL, json=question())
     assert len(endpoint.requests) == REQUESTS_KEPT
     assert endpoint.count == REQUESTS_KEPT + 3
-    assert await endpoint.wait_for(REQUESTS_KEPT + 3) is endpoint.requests[-1]
+    assert await arrived(endpoint, REQUESTS_KEPT + 3) is endpoint.requests[-1]
 
 
 async def test_answers_a_failure_with_its_headers(endpoint: ScriptedEndpoint, client: httpx.AsyncClient) -> None:
@@ -124,7 +125,7 @@ async def test_drops_the_connection_in_mid_stream(endpoint: ScriptedEndpoint, cl
     endpoint.script = sequence(ScriptedReply((Text(("half",)), Drop())))
     with pytest.raises(httpx.RemoteProtocolError):
         await client.post(URL, json=question())
-    assert not (await endpoint.wait_for(1)).disconnected.is_set()
+    assert not (await arrived(endpoint, 1)).disconnected.is_set()
 
 
 async def test_drops_the_connection_before_the_status(endpoint: ScriptedEndpoint, client: httpx.AsyncClient) -> None:
@@ -145,7 +146,7 @@ async def test_waits_for_a_signal_and_notices_a_hang_up(endpoint: ScriptedEndpoi
     seen = b""
     while b"half" not in seen:
         seen += await stream.receive_some()
-    request = await endpoint.wait_for(1)
+    request = await arrived(endpoint, 1)
     assert not request.disconnected.is_set()
     await stream.aclose()
     with trio.fail_after(5):
@@ -157,7 +158,7 @@ async def test_a_signal_lets_the_answer_go_on(endpoint: ScriptedEndpoint, nurser
     endpoint.script = sequence(ScriptedReply((Text(("done",)),), before=(Wait(go),)))
 
     async def release() -> None:
-        await endpoint.wait_for(1)
+        await arrived(endpoint, 1)
         go.set()
 
     nursery.start_soon(release)

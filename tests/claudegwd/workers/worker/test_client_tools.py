@@ -14,7 +14,7 @@ TEXT = {"type": "text", "text": "42"}
 
 def request(method: str, number: int = 7, **params: Any) -> e.CliRequest:
     message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-    return e.CliRequest(f"req-{number}", e.CliRequestBody("mcp_message", "gw", message))
+    return e.CliRequest(f"req-{number}", e.CliRequestBody("mcp_message", message))
 
 
 def call(ident: str, number: int) -> e.CliRequest:
@@ -76,7 +76,7 @@ def test_the_handshake_of_a_cli_that_takes_no_manifest() -> None:
     "event",
     [
         e.CliRequest("req-1", e.CliRequestBody("can_use_tool")),
-        e.CliRequest("req-1", e.CliRequestBody("mcp_message", "gw", None)),
+        e.CliRequest("req-1", e.CliRequestBody("mcp_message", None)),
     ],
 )
 def test_what_is_not_served_is_refused_and_not_left_waiting(event: e.CliRequest) -> None:
