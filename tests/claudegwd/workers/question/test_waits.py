@@ -29,6 +29,7 @@ TASKS = {
     "connection.StoreConnection.read",
     "database.Database.hold",
     "http1.Http1._create_stream",
+    "group.end_group",
     "patience.patiently",
     "process.CliProcess._drain_stderr",
     "process.CliProcess._end_when_asked",
