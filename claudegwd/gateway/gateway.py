@@ -137,6 +137,7 @@ class Gateway:
         timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
         self.questions = Questions(self.pool, self.ring, timing, time.time)
         self.workspaces = Workspaces(self.questions, self.launcher, env, partial(self.audit.note, None, None))
+        self.workspaces.under_way = self.clients.book.under_way
         self.approvals = self.workspaces.approvals
 
     # -- life ---------------------------------------------------------------------------------------------------------

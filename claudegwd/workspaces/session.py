@@ -125,7 +125,7 @@ class WorkspaceSession:
     async def run(self) -> None:
         """The whole of it, as a task of its own."""
         try:
-            with self._scope:
+            with self._scope, self._home.under_way(self._grant.client, lambda: self._home.end_waiting(self)):
                 await self._work()
         except GatewayError as error:
             self.question.fail(error)

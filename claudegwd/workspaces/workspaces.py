@@ -4,7 +4,7 @@ import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol
 
 import trio
@@ -64,6 +64,8 @@ class Workspaces:
         self._waiting: dict[tuple[str, bytes], WorkspaceSession] = {}  # by workspace and conversation, the oldest first
         self._policies: dict[WorkspaceConfig, Policy] = {}
         self._note = note
+        # While a context lasts, a client that is revoked ends what was begun for it.
+        self.under_way: Callable[[Client, Callable[[], None]], AbstractContextManager[None]] = lambda *_: nullcontext()
         self.tries = probe  # finds out what is not confined; in a thread
         self._missing: tuple[str, ...] | None = None
 
@@ -97,6 +99,11 @@ class Workspaces:
         if before is not None:
             before.stop()
         self._waiting[session.name, session.digest] = session
+
+    def end_waiting(self, session: WorkspaceSession) -> None:
+        """End it if it waits: its client was revoked. An answer under way is ended by who reads it, who says so."""
+        if self._waiting.get((session.name, session.digest)) is session:
+            session.stop()
 
     def forget(self, session: WorkspaceSession) -> None:
         """It waits no more."""

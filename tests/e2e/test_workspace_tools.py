@@ -12,7 +12,7 @@ import pytest
 
 from claudegwd.demo.script import Answer, RecordedRequest, Script, ScriptedReply, Text, ToolUse
 from tests.e2e.harness import Answered, Running, running
-from tests.e2e.workspace_scripts import bash, config, results, works
+from tests.e2e.workspace_scripts import bash, config, processes, results, until_gone, works
 
 pytestmark = pytest.mark.cli
 
@@ -141,6 +141,16 @@ async def test_nobody_else_goes_on_in_it(repo: Path) -> None:
         assert (await ask(gateway, messages, extra_headers=headers["two"])).how == "cold"
         assert (await ask(gateway, messages, extra_headers=headers["one"])).how == "parked"
         assert (await ask(gateway, messages, extra_headers=headers["one"])).how == "cold"
+
+
+async def test_a_client_that_is_revoked_leaves_no_process_behind(repo: Path) -> None:
+    async with running(looks(weather("toolu_1", "Rome")), config=config(repo, 'clients = ["one"]')) as gateway:
+        made = await gateway.control("POST", "/v1/clients", {"name": "one"})
+        headers = {"authorization": f"Bearer {made.json()['key']}"}
+        assert (await ask(gateway, extra_headers=headers)).reason == "tool_calls"
+        assert processes(str(repo))
+        await gateway.control("DELETE", "/v1/clients/one")
+        await until_gone(gateway, str(repo))
 
 
 async def test_the_other_apis(repo: Path) -> None:

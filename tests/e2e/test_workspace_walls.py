@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from tests.e2e.harness import GOOD_KEY, Running, running
-from tests.e2e.workspace_scripts import Call, bash, config, results, works
+from tests.e2e.workspace_scripts import Call, bash, config, processes, results, until_gone, works
 
 pytestmark = [
     pytest.mark.cli,
@@ -169,24 +169,6 @@ async def test_who_writes_in_the_cli_s_name_fills_no_memory(repo: Path) -> None:
         assert gateway.daemon.memory() - before < 1024 * 1024 * 1024
         gateway.endpoint.script = works([])
         assert (await gateway.ask("Go.", model="sonnet@repo")).text == "All done."
-
-
-def processes(mark: str) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-async def until_gone(gateway: Running, mark: str) -> None:
-    async def gone() -> bool:
-        return not processes(mark)
-
-    await gateway.until(gone)
 
 
 ENDLESS = "import os, time\nif os.fork() == 0: os.setsid()\nopen('begun', 'w')\nwhile True: time.sleep(1)\n"

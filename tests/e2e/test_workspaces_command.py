@@ -40,9 +40,12 @@ async def test_a_workspace_comes_is_used_and_goes(tmp_path: Path) -> None:
         assert (repo / "a.py").exists()
 
 
-async def test_with_a_login_alone_the_list_says_why_nothing_works(tmp_path: Path) -> None:
-    async with running(works([]), config=f'[workspaces.shop]\ndirectory = "{tmp_path}"\n') as gateway:
-        gateway.daemon.keys_file.write_text('{"claude_api_keys": []}')
-        await ctl(gateway.daemon.socket, "reload")
+async def test_the_list_says_what_is_wrong_with_a_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "shop"
+    directory.mkdir()
+    async with running(works([]), config=f'[workspaces.shop]\ndirectory = "{directory}"\n') as gateway:
         [row] = (await ctl(gateway.daemon.socket, "workspaces", "list", "--json")).json["workspaces"]
-        assert "claudegwctl keys add" in row["problem"]
+        assert row["problem"] == ""
+        directory.rmdir()
+        [row] = (await ctl(gateway.daemon.socket, "workspaces", "list", "--json")).json["workspaces"]
+        assert row["problem"] == f"there is no directory {directory}: create it"
