@@ -64,13 +64,21 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[Path, dict[str, Any]
         yield repo, started
 
 
+@pytest.fixture
+def outside() -> Iterator[Path]:
+    """A directory beside it that anybody may read."""
+    with tempfile.TemporaryDirectory(prefix="cgwbeside") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 def told(gateway: Running) -> list[str]:
     return results(gateway.upstream()[-1])
 
 
-async def test_the_tools_of_a_named_server_by_the_rules(place: tuple[Path, dict[str, Any]]) -> None:
+async def test_the_tools_of_a_named_server_by_the_rules(place: tuple[Path, dict[str, Any]], outside: Path) -> None:
     repo, started = place
-    servers = repo / "servers.json"
+    servers = outside / "servers.json"  # where Claude cannot write
     servers.write_text(
         json.dumps({"mcpServers": {"notes": {"command": "/usr/bin/python3", "args": [f"{repo}/server.py"]}}})
     )

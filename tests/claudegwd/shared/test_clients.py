@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ async def test_what_one_machine_learned_outlives_its_restart_without_the_store(
         await one.keys.revoke("revoked")
         await one.keys.remove("removed")
         await until(lambda: (other.knows(revoked), other.knows(removed)) == ("revoked", "not known"))
-        await until(lambda: other.database.run_blocking(_names) == ["kept", "revoked"])
+        await until(lambda: _stored(tmp_path / "two.db") == ["kept", "revoked"])
         server.stop()
         alone = await machine(server, other.database, "m1")
         assert [alone.knows(token) for token in (kept, revoked, removed)] == ["kept", "revoked", "not known"]
@@ -190,5 +191,6 @@ async def test_the_store_holds_no_name_and_no_key_and_whoever_writes_there_makes
         assert [row["name"] for row in await one.keys.rows()] == ["ann-marie"]
 
 
-def _names(connection: object) -> list[str]:
-    return [name for (name,) in connection.execute("SELECT name FROM clients ORDER BY name")]  # type: ignore[attr-defined]
+def _stored(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM clients ORDER BY name")]
