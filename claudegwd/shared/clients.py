@@ -12,19 +12,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-import trio
-
 from claudegwd.limits.clients import CLIENTS_MAX, ClientRefused
 from claudegwd.limits.records import ClientRecord, decode_record, encode_record
 from claudegwd.logs import event, log
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.store import Script, SharedStore
+from claudegwd.shared.upkeep import Upkeep
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.clients import REMOVED_KEPT_SECONDS
 from claudegwd.store.sealing import Seal
 
-# What was not written is tried again so often; a store that is away makes that cheap.
-RETRY_SECONDS: Final = 1.0
 # Of one answer of the store, when all are read: some 200 kB, which take it a millisecond.
 RECORDS_AT_ONCE: Final = 500
 # All that are read, those that were removed among them. More are somebody else's.
@@ -51,7 +48,7 @@ class SharedClients:
         self._unsaid: set[str] = set()  # owners of what has changed here
         self._heard: deque[ClientRecord] = deque()
         self._told_of: set[str] = set()  # names of which two machines have each another one
-        self._changed = trio.Event()
+        self._upkeep = Upkeep()
         self._channel = store.channel("clients")
         self.on_changed: Callable[[], None] = lambda: None  # some are others than before, here or elsewhere
         keys.on_change = self._note
@@ -60,14 +57,7 @@ class SharedClients:
 
     async def run(self) -> None:
         """For ever: tell what has changed here, and take what has changed elsewhere."""
-        while True:
-            await self._changed.wait()
-            self._changed = trio.Event()
-            try:
-                await self._bring_together()
-            except StoreAwayError:
-                await trio.sleep(RETRY_SECONDS)
-                self._changed.set()
+        await self._upkeep.run(self._bring_together)
 
     async def _bring_together(self) -> None:
         while self._heard:
@@ -120,7 +110,7 @@ class SharedClients:
             return
         if holds != record:  # each of two machines had a part of what holds now
             self._unsaid.add(record.owner)
-            self._changed.set()
+            self._upkeep.due()
         self.on_changed()
 
     async def _write(self, record: ClientRecord) -> None:
@@ -130,11 +120,11 @@ class SharedClients:
 
     async def _connected(self) -> None:
         self._all = True
-        self._changed.set()
+        self._upkeep.due()
 
     def _note(self, owner: str) -> None:
         self._unsaid.add(owner)
-        self._changed.set()
+        self._upkeep.due()
         self.on_changed()
 
     def _hear(self, content: bytes) -> None:
@@ -146,7 +136,7 @@ class SharedClients:
             self._heard.append(record)
         else:
             self._all = True
-        self._changed.set()
+        self._upkeep.due()
 
     def _opened(self, field: bytes, sealed: bytes) -> ClientRecord | None:
         data = self._seal.unlock(sealed, _purpose(field.decode("ascii", "replace")))

@@ -8,18 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import trio
-
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.entry import RememberedKey
 from claudegwd.keys.marks import KeyMark, decode_mark, encode_mark, mark_of
 from claudegwd.keys.ring import KeyRing
 from claudegwd.keys.states import TIMED, KeyState
-from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.store import Script, SharedStore
+from claudegwd.shared.upkeep import Upkeep
 
-# What was not written is tried again so often; a store that is away makes that cheap.
-RETRY_SECONDS: Final = 1.0
 # How long it is known that a key was refused, or cleared, after the last machine has said so.
 KEEP_SECONDS: Final = 30 * 86_400.0
 # Clocks differ: a mark outlives its time by this in the store, where it does no harm.
@@ -38,7 +34,7 @@ class SharedKeyStates:
         self._ring = ring
         self._clock = clock
         self._known: dict[str, KeyMark] = {}  # by the key's digest: the latest that was said, by whomever
-        self._changed = trio.Event()
+        self._upkeep = Upkeep()
         self._channel = store.channel("keys")
         store.on_message[self._channel] = self._hear
         store.on_connected.append(self._connected)
@@ -46,18 +42,11 @@ class SharedKeyStates:
     def note(self, change: RingChange) -> None:
         """The ring has changed. Quick."""
         if change is RingChange.STATE:
-            self._changed.set()
+            self._upkeep.due()
 
     async def run(self) -> None:
         """For ever: bring the store and the ring together whenever one of them may have changed."""
-        while True:
-            await self._changed.wait()
-            self._changed = trio.Event()
-            try:
-                await self.bring_together()
-            except StoreAwayError:
-                await trio.sleep(RETRY_SECONDS)
-                self._changed.set()
+        await self._upkeep.run(self.bring_together)
 
     async def bring_together(self) -> None:
         """Take what the store knows better, and write what we do. StoreAwayError."""
@@ -77,7 +66,7 @@ class SharedKeyStates:
                 await self._write(mark)
 
     async def _connected(self) -> None:
-        self._changed.set()
+        self._upkeep.due()
 
     def _hear(self, content: bytes) -> None:
         self._take(decode_mark(content))

@@ -12,18 +12,15 @@ from contextlib import suppress
 from typing import Final
 
 import msgspec
-import trio
 
 from claudegwd.keys.answers import CannotRotate, UnknownKey
 from claudegwd.keys.ring import KeyRing
 from claudegwd.logs import event, log
-from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.patience import patiently
 from claudegwd.shared.store import Script, SharedStore
+from claudegwd.shared.upkeep import Upkeep
 from claudegwd.store.sealing import Seal
 
-# What was not written is tried again so often; a store that is away makes that cheap.
-RETRY_SECONDS: Final = 1.0
 # Keys of which there are orders; more are no keys of ours.
 ORDERS_MAX: Final = 1000
 
@@ -53,7 +50,7 @@ class SharedOrders:
         self._clock = clock
         self._started = clock()
         self._known: dict[str, Order] = {}
-        self._changed = trio.Event()
+        self._upkeep = Upkeep()
         self._channel = store.channel("orders")
         store.on_message[self._channel] = self._hear
         store.on_connected.append(self._connected)
@@ -69,14 +66,7 @@ class SharedOrders:
 
     async def run(self) -> None:
         """For ever: bring the store and the ring together when the store has come back."""
-        while True:
-            await self._changed.wait()
-            self._changed = trio.Event()
-            try:
-                await self._bring_together()
-            except StoreAwayError:
-                await trio.sleep(RETRY_SECONDS)
-                self._changed.set()
+        await self._upkeep.run(self._bring_together)
 
     async def _bring_together(self) -> None:
         found = await self._store.call("HGETALL", self._name)
@@ -96,7 +86,7 @@ class SharedOrders:
         await self._store.run_script(_WRITE, [self._name], order.place, sealed, self._channel)
 
     async def _connected(self) -> None:
-        self._changed.set()
+        self._upkeep.due()
 
     def _hear(self, content: bytes) -> None:
         if (order := self._opened(content)) is not None:

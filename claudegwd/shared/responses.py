@@ -14,11 +14,10 @@ import trio
 
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.store import Script, SharedStore
+from claudegwd.shared.upkeep import Upkeep
 from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
 from claudegwd.store.sealing import Seal
 
-# What was not written is tried again so often; a store that is away makes that cheap.
-RETRY_SECONDS: Final = 1.0
 # Of one response. Larger ones hold pictures, and stay on their machine.
 RESPONSE_MAX: Final = 4 * 1024 * 1024
 # Of all that are in the store; beyond it the oldest go.
@@ -143,7 +142,7 @@ class SharedResponses:
         self._waiting: dict[tuple[str, str], KeptResponse | None] = {}  # by owner and id; None: it goes
         self._size = 0
         self._compares = False
-        self._changed = trio.Event()
+        self._upkeep = Upkeep()
         self._channel = store.channel("responses")
         self._before = responses.on_kept
         responses.on_kept = self._kept
@@ -184,16 +183,12 @@ class SharedResponses:
 
     async def run(self) -> None:
         """For ever: tell the store what is kept here."""
-        while True:
-            await self._changed.wait()
-            self._changed = trio.Event()
-            try:
-                if self._compares:
-                    await self._compare()
-                await self._tell()
-            except StoreAwayError:
-                await trio.sleep(RETRY_SECONDS)
-                self._changed.set()
+        await self._upkeep.run(self._bring_up_to_date)
+
+    async def _bring_up_to_date(self) -> None:
+        if self._compares:
+            await self._compare()
+        await self._tell()
 
     async def _tell(self) -> None:
         while self._waiting:
@@ -234,7 +229,7 @@ class SharedResponses:
 
     async def _connected(self) -> None:
         self._compares = True
-        self._changed.set()
+        self._upkeep.due()
 
     def _kept(self, owner: str, kept: KeptResponse) -> None:
         self._before(owner, kept)
@@ -247,7 +242,7 @@ class SharedResponses:
         self._size += _size(kept)
         while self._size > WAITING_MAX:
             self._take(next(iter(self._waiting)))
-        self._changed.set()
+        self._upkeep.due()
 
     def _take(self, place: tuple[str, str]) -> None:
         if place in self._waiting:

@@ -19,9 +19,8 @@ from claudegwd.limits.elsewhere import HELD_SECONDS, decode_spent, encode_spent
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.machines import MACHINES_MAX
 from claudegwd.shared.store import Script, SharedStore
+from claudegwd.shared.upkeep import RETRY_SECONDS
 
-# What was not written is tried again so often; a store that is away makes that cheap.
-RETRY_SECONDS: Final = 1.0
 # Three times in the time for which the others believe what is held.
 RENEW_SECONDS: Final = HELD_SECONDS / 3
 # The longest budget is of a month; what a machine has said is of no use after that.

@@ -12,7 +12,8 @@ import pytest
 
 from claudegwd.demo.script import Answer, RecordedRequest, Script, ScriptedReply, Text, ToolUse
 from tests.e2e.harness import Answered, Running, running
-from tests.e2e.workspace_scripts import bash, config, processes, results, until_gone, works
+from tests.e2e.workspace_scripts import bash, config, results, until_gone, works
+from tests.marked_processes import processes
 
 pytestmark = pytest.mark.cli
 

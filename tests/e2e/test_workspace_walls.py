@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from tests.e2e.harness import GOOD_KEY, Running, running
-from tests.e2e.workspace_scripts import Call, bash, config, processes, results, until_gone, works
+from tests.e2e.workspace_scripts import Call, bash, config, results, until_gone, works
+from tests.marked_processes import processes
 
 pytestmark = [
     pytest.mark.cli,

@@ -9,6 +9,7 @@ from typing import Any
 from claudegwd.demo.replies import blocks
 from claudegwd.demo.script import Answer, RecordedRequest, Script, ScriptedReply, ScriptedUsage, Text, ToolUse
 from tests.e2e.harness import Running
+from tests.marked_processes import processes
 
 Call = tuple[str, Mapping[str, Any]]
 
@@ -50,18 +51,6 @@ def spoken(chunks: Sequence[Any]) -> tuple[str, str]:
 
 
 Scripted = Callable[[RecordedRequest], Answer]
-
-
-def processes(mark: str) -> list[int]:
-    """Those that have it in their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
 
 
 async def until_gone(gateway: Running, mark: str) -> None:

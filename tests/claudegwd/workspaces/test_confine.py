@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from claudegwd.workspaces import confine
+from tests.marked_processes import processes
 
 PROGRAM = (sys.executable, "-I", "-S", confine.__file__)
 SYSTEM = ["/usr", "/bin", "/lib", "/lib64", "/proc", "/etc/ld.so.cache"]
@@ -386,21 +387,9 @@ def test_nobody_outside_is_signalled(place: Path) -> None:
         other.kill()
 
 
-def alive(mark: str) -> list[int]:
-    """Processes with these words in their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
 def until_gone(mark: str) -> None:
     until = time.monotonic() + 10
-    while alive(mark):
+    while processes(mark):
         assert time.monotonic() < until, f"{mark} outlives"
         time.sleep(0.02)
 

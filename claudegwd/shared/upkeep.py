@@ -1,0 +1,33 @@
+"""Work with the store that is due when something has changed, and again until the store has taken it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+
+from claudegwd.shared.connection import StoreAwayError
+
+# What was not written is tried again so often; a store that is away makes that cheap.
+RETRY_SECONDS: Final = 1.0
+
+
+class Upkeep:
+    """Changes while the work goes on are not lost: it is done once more."""
+
+    def __init__(self) -> None:
+        self._due = trio.Event()
+
+    def due(self) -> None:
+        """Something has changed. Quick."""
+        self._due.set()
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """For ever."""
+        while True:
+            await self._due.wait()
+            self._due = trio.Event()
+            try:
+                await work()
+            except StoreAwayError:
+                await trio.sleep(RETRY_SECONDS)
+                self.due()
