@@ -286,7 +286,7 @@ def connect() -> Table:
         does = f"writes to `{file}`" if file else "prints what to enter"
         command = f"claudegwctl connect {client.name}" + (" --write" if file else "")
         rows.append((client.title, code(command), does))
-    return Table(("client", "connect it by", "which"), rows)
+    return Table(("client", "command", "what it does"), rows)
 
 
 TABLES: Mapping[str, Callable[[], Table]] = {
