@@ -9,7 +9,7 @@ from tests.systemd.laboratory import Lab, Service, laboratory
 from tests.systemd.newcomer import CLONE, FETCHED, SITE_PACKAGES, bring_clone, commands, follow
 
 CTL = f"{CLONE}/.venv/bin/claudegwctl"
-PAGE = "As a service of the machine"
+PAGE = "As a system service"
 
 
 @pytest.fixture(scope="module")
