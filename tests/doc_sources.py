@@ -48,13 +48,17 @@ def code(text: object) -> str:
     return f"`{text}`"
 
 
+# What the machine decides; what the schema has is for a Config that no file was read into.
+_DEFAULTS = {"workers.max": "depends on the machine"}
+
+
 def settings() -> Table:
-    rows = [(code(key), code(_toml(field.default)), field.allowed) for key, field in KEYS.items()]
+    rows = [(code(key), _DEFAULTS.get(key) or code(_toml(field.default)), field.allowed) for key, field in KEYS.items()]
     rows += [
         (code(f"workspaces.NAME.{key}"), code(_toml(default)), allowed)
         for key, (_, allowed, default) in WORKSPACE_KEYS.items()
     ]
-    return Table(("key", "default", "may be", "what it does"), rows)
+    return Table(("setting", "default", "value", "what it does"), rows)
 
 
 def _toml(value: object) -> str:
@@ -143,7 +147,7 @@ def _parameters(
     honoured: frozenset[str], ignored: Mapping[str, object], refused: Mapping[str, tuple[object, str]]
 ) -> Table:
     rows: list[Sequence[str]] = [(code(name), "honoured") for name in sorted(honoured)]
-    named = "`x-claudegw-ignored` names it where it asks for something"
+    named = "listed in `x-claudegw-ignored`, unless the value is OpenAI's default"
     rows += [(code(name), "ignored", named) for name in sorted(ignored)]
     rows += [(code(name), "refused", instead) for name, (_, instead) in sorted(refused.items())]
     return Table(("parameter", "what happens", "how"), rows)

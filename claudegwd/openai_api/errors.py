@@ -74,80 +74,86 @@ class CallerError(GatewayError):
 
 
 class InvalidRequest(CallerError):
-    """A body or field that cannot be read as what it should be."""
+    """The body or a field is invalid."""
 
 
 class UnsupportedParameter(CallerError):
-    """A known parameter that we cannot honour, and whose absence the caller would notice."""
+    """A parameter that cannot be honoured, and without which the answer would be wrong."""
 
     code = "unsupported_parameter"
 
 
 class ContextLengthExceeded(CallerError):
-    """The prompt does not fit the model. Agents compact their history when they read this code."""
+    """The prompt does not fit into the model's context. Agents compact their history when they get this code."""
 
     code = "context_length_exceeded"
     param = "messages"
 
 
 class AuthenticationFailed(CallerError):
-    """No client key, or one we do not know. Never echo it."""
+    """The client key is missing or not valid.
+
+    Never echo it.
+    """
 
     status = 401
     code = "invalid_api_key"
 
 
 class PermissionDenied(CallerError):
-    """A known client that may not do this."""
+    """The client is not allowed to do this."""
 
     status = 403
     code = "permission_denied"
 
 
 class NotFound(CallerError):
-    """No such route or object."""
+    """The route or object does not exist."""
 
     status = 404
     code = "not_found"
 
 
 class ModelNotFound(NotFound):
-    """A model that is not offered (to this client)."""
+    """The model does not exist, or not for this client."""
 
     code = "model_not_found"
     param = "model"
 
 
 class MethodNotAllowed(CallerError):
-    """The route exists, with other methods; the ``allow`` header names them."""
+    """The route does not support this method; the header ``allow`` lists those that it does."""
 
     status = 405
     code = "method_not_allowed"
 
 
 class TooMany(CallerError):
-    """The client has as many of these as it may have."""
+    """The client already has as many of these as it may have."""
 
     status = 409
     code = "too_many"
 
 
 class BodyTooLarge(CallerError):
-    """More bytes than ``server.max_body_bytes``."""
+    """The body is larger than ``server.max_body_bytes``."""
 
     status = 413
     code = "body_too_large"
 
 
 class UnsupportedMediaType(CallerError):
-    """Not ``application/json``, or compressed in a way that we do not know."""
+    """The body is not ``application/json``, or its compression is not supported."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class RateLimitExceeded(CallerError):
-    """The client's own limit. Give ``retry_after``: when its next request will pass."""
+    """The client has reached one of its limits; ``retry-after`` says when its next request is allowed.
+
+    Give ``retry_after``.
+    """
 
     status = 429
     type = "rate_limit_error"
@@ -156,14 +162,14 @@ class RateLimitExceeded(CallerError):
 
 
 class RequestTooLarge(RateLimitExceeded):
-    """The request may use more tokens than the client has in a minute, so it would never pass: ask for less."""
+    """The request may use more tokens than the client has per minute, so it would never be allowed: ask for less."""
 
     retry_after = 60.0
     hopeless = True
 
 
 class AnswerUnread(CallerError):
-    """The client stopped reading its stream, for longer than a process can be kept waiting."""
+    """The client stopped reading its stream for longer than a process can wait."""
 
     status = 408
     code = "answer_unread"
@@ -177,7 +183,7 @@ class UpstreamError(GatewayError):
 
 
 class CredentialsExhausted(UpstreamError):
-    """Every upstream key was refused. Not 401: the caller's own key is fine."""
+    """The upstream refuses every upstream key. Not a 401, because the client's own key is valid."""
 
     status = 502
     code = "upstream_credentials_exhausted"
@@ -185,7 +191,7 @@ class CredentialsExhausted(UpstreamError):
 
 
 class QuotaExhausted(UpstreamError):
-    """Every upstream key has spent its credit."""
+    """The credit of every upstream key is used up."""
 
     status = 429
     type = "insufficient_quota"
@@ -195,7 +201,10 @@ class QuotaExhausted(UpstreamError):
 
 
 class UpstreamRateLimited(UpstreamError):
-    """Every upstream key is cooling. Give ``retry_after``: the soonest of them."""
+    """Every upstream key is rate limited; ``retry-after`` says when the first is back.
+
+    Give ``retry_after``.
+    """
 
     status = 429
     type = "rate_limit_error"
@@ -204,7 +213,7 @@ class UpstreamRateLimited(UpstreamError):
 
 
 class UpstreamUnavailable(UpstreamError):
-    """The upstream answers 5xx or 529, or cannot be reached."""
+    """The upstream returns 5xx or 529, or cannot be reached."""
 
     status = 503
     code = "upstream_unavailable"
@@ -212,14 +221,14 @@ class UpstreamUnavailable(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """The upstream fell silent."""
+    """The upstream stopped sending."""
 
     status = 504
     code = "upstream_timeout"
 
 
 class CliError(GatewayError):
-    """The Claude Code CLI crashed, could not be started, or wrote what cannot be understood."""
+    """The Claude Code CLI crashed, could not be started, or wrote invalid output."""
 
     status = 500
     code = "claude_cli_failed"
@@ -230,7 +239,7 @@ class ServerError(GatewayError):
 
 
 class Overloaded(ServerError):
-    """More requests than places and queue."""
+    """All workers are busy, and the queue is full."""
 
     status = 503
     code = "overloaded"
@@ -238,7 +247,7 @@ class Overloaded(ServerError):
 
 
 class ShuttingDown(ServerError):
-    """SIGTERM was seen: nothing new is taken."""
+    """The daemon is stopping and takes no new requests."""
 
     status = 503
     code = "shutting_down"
@@ -246,7 +255,7 @@ class ShuttingDown(ServerError):
 
 
 class InternalError(ServerError):
-    """A fault of ours that nobody foresaw; the log has it under the request's id."""
+    """An unexpected error in the gateway; find it in the log by the request's id."""
 
     status = 500
     code = "internal_error"
