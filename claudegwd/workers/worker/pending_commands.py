@@ -19,10 +19,15 @@ class PendingCommands:
 
     def command(self, make: Callable[..., bytes], **arguments: Any) -> str:
         """Write a command; its id is returned."""
+        ident, line = self.expect(make, **arguments)
+        self.send(line)
+        return ident
+
+    def expect(self, make: Callable[..., bytes], **arguments: Any) -> tuple[str, bytes]:
+        """A command that the caller will write: its id and its line."""
         ident = f"gw{next(self._ids)}"
         self._open[ident] = trio.Event()
-        self.send(make(ident, **arguments))
-        return ident
+        return ident, make(ident, **arguments)
 
     def answered(self, body: e.CliResponseBody) -> None:
         """Call once the answer was looked at: who waits for it goes on."""

@@ -157,8 +157,8 @@ class Worker:
         return self._start_up.initialized
 
     def set(self, values: dict[str, Any], key: str | None) -> None:
-        """Write settings, unless they are what was last written."""
-        self._settings.write(values, key)
+        """Settings for the next question, written with it unless they are what was last written."""
+        self._settings.put(values, key)
 
     def forget_settings(self) -> None:
         """They are large, and never the same again."""
@@ -210,7 +210,7 @@ class Worker:
         sender, receiver = open_output_channel()
         self._now = RunningTurn(turn, sender, RetryBlock(self._settings.values), self.launch.whole, kept, last_use)
         self.hearing.ask()
-        self._pending.send(lines + self._client_tools.give(results))
+        self._pending.send(self._settings.take() + lines + self._client_tools.give(results))
         return receiver
 
     def abandon(self) -> None:

@@ -9,20 +9,31 @@ from claudegwd.workers.worker.retry_block import SETTINGS
 
 class WrittenSettings:
     """`values` is None where they have to be written again before the next question. `key`: the name of the upstream
-    key in them."""
+    key in them.
+
+    They wait for the question, to be written with it at once: of two writes the first wakes the CLI, which then may
+    have the processor before the second is made.
+    """
 
     def __init__(self, pending: PendingCommands) -> None:
         self.values: dict[str, Any] | None = None
         self.key: str | None = None
         self._pending = pending
         self._id = ""
+        self._waiting = b""
 
-    def write(self, values: dict[str, Any], key: str | None) -> None:
-        """Write them, unless they are what was last written."""
+    def put(self, values: dict[str, Any], key: str | None) -> None:
+        """Let them be written with the next question, unless they are what was last written."""
         if values != self.values:
-            self._id = self._pending.command(commands.settings, values=values)
+            self._id, line = self._pending.expect(commands.settings, values=values)
+            self._waiting += line
             self.values = values
         self.key = key
+
+    def take(self) -> bytes:
+        """The lines to be written before the question."""
+        lines, self._waiting = self._waiting, b""
+        return lines
 
     def write_retry_block(self) -> None:
         """Take the upstream's address from the CLI."""
