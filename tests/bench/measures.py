@@ -99,7 +99,7 @@ def table(report: Report) -> str:
         lines += ["| | n | median | p90 | p99 | worst | |", "|---|---:|---:|---:|---:|---:|---|"]
         lines += [_row(row) for row in rows]
     if report.targets:
-        lines += ["", "### Reach", "", "| | measured | wanted | |", "|---|---:|---:|---|"]
+        lines += ["", "### Targets", "", "| | measured | target | |", "|---|---:|---:|---|"]
         lines += [_target(target) for target in report.targets]
     return "\n".join(lines).lstrip("\n") + "\n"
 
@@ -114,7 +114,7 @@ def _row(row: Row) -> str:
 
 def _target(target: Target) -> str:
     sign = "≥" if target.low else "≤"
-    verdict = "reached" if target.reached else "**missed**"
+    verdict = "met" if target.reached else "**missed**"
     return (
         f"| {target.name} | {_number(target.value)} {target.unit} | "
         f"{sign} {_number(target.bound)} {target.unit} | {verdict} |"

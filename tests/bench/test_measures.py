@@ -28,7 +28,7 @@ def test_the_table_shows_every_section_and_the_verdicts() -> None:
     text = table(report)
     assert "| one | 3 | 200 ms | 280 ms | 298 ms | 300 ms | a note |" in text
     assert "| two | | 12.3 MB |" in text
-    assert "| fast enough | 2.00 ms | ≤ 3.00 ms | reached |" in text
+    assert "| fast enough | 2.00 ms | ≤ 3.00 ms | met |" in text
     assert "| often enough | 2.00 times | ≥ 3.00 times | **missed** |" in text
 
 
