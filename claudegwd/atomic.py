@@ -16,7 +16,7 @@ from typing import Final
 # Writers hold the lock for milliseconds. One that holds it longer is stopped or hangs, and a person has to be told.
 LOCK_SECONDS: Final = 5.0
 _LOCK_POLL_SECONDS: Final = 0.02  # flock has no timeout of its own
-# An editor that saves without our lock makes us begin again; one that saves so often is not a person.
+# If an editor saves without taking our lock, we start over; one that saves this often is not a person.
 EDIT_TRIES: Final = 10
 # What file systems answer that know no locks: some of the network, some of containers. Better unlocked than not at all.
 NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})

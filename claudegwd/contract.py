@@ -57,7 +57,8 @@ SYSTEM_CREDENTIAL: Final = Path("/etc/credstore/claudegwd.keys.json")
 HARMLESS_TOOLS: Final = frozenset({"Read", "Grep", "Glob", "WebFetch", "WebSearch"})
 MCP_PREFIX: Final = "mcp__"
 
-# sun_path holds 108 bytes on Linux, 104 on macOS and the BSDs, the closing NUL included: the smaller one, everywhere.
+# sun_path holds 108 bytes on Linux and 104 on macOS and the BSDs, including the final NUL: the smaller one applies
+# everywhere.
 MAX_SOCKET_PATH_BYTES: Final = 103
 
 

@@ -14,7 +14,7 @@ REDACTED: Final = "[redacted]"
 # A shorter "token" would cut holes into ordinary words; such a key is too weak to be worth hiding.
 MIN_TOKEN_CHARACTERS: Final = 8
 
-# Of tokens that were given so long ago no late line is still to come.
+# No late log line can contain a token that was added this long ago.
 MAX_TOKENS: Final = 1000
 
 # sk-… and cgw-… are what Anthropic, OpenAI and this gateway hand out; eight characters keep "sk-learn" readable.

@@ -8,8 +8,8 @@ import trio
 
 from claudegwd.logs import event, log
 
-# The pause before a task that failed begins again doubles from the first to the last: each failure is a line in the
-# log, and what failed once may fail at once again.
+# The pause before a failed task restarts doubles from the first value to the last: each failure writes a log line, and
+# a task that has failed once may fail again at once.
 PAUSE_FIRST_SECONDS: Final = 1.0
 PAUSE_LAST_SECONDS: Final = 60.0
 

@@ -87,6 +87,9 @@ def _comment_of(line: str) -> str:
 
 def _shown(name: str, value: float) -> str:
     if "SECONDS" in name.upper():
+        for unit, seconds in (("days", 86_400), ("h", 3_600)):
+            if value > seconds and value % seconds == 0:
+                return f"{int(value // seconds)} {unit}"
         return f"{value:g} s"
     if "BYTES" in name.upper():
         for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):

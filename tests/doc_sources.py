@@ -181,14 +181,16 @@ def _leaves(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
 _EFFECTS = {
     KeyEffect.UNCHANGED: "unchanged",
     KeyEffect.INVALID: "invalid, until a person or a test clears it",
-    KeyEffect.EXHAUSTED: "exhausted, looked at again after a long time",
-    KeyEffect.COOLING: "cooling, until the reset that the upstream names, else `keys.cooldown_seconds`, growing",
+    KeyEffect.EXHAUSTED: "exhausted, retried once an hour",
+    KeyEffect.COOLING: (
+        "cooling, until the reset time that the upstream names, or for `keys.cooldown_seconds`, doubling each time"
+    ),
     KeyEffect.MODEL_FORBIDDEN: "not used for that model for a while",
 }
 _RETRIES = {
     RetryRule.NEVER: "no",
-    RetryRule.NEXT_KEY: "at once on the next key",
-    RetryRule.SAME_KEY_BACKOFF: "on the same key, after a growing pause",
+    RetryRule.NEXT_KEY: "at once, with the next key",
+    RetryRule.SAME_KEY_BACKOFF: "with the same key, after an increasing pause",
     RetryRule.OTHER_PROCESS: "on another process",
 }
 
@@ -199,12 +201,12 @@ def failures() -> Table:
         retried = _RETRIES[rule.retry] + (f", up to {rule.retries} times" if (rule.retries or 0) > 1 else "")
         left = f"{rule.error.status} `{rule.error.code}`"
         rows.append((code(kind.value), _EFFECTS[rule.effect], retried, left))
-    return Table(("failure", "the key becomes", "asked again", "if nothing is left"), rows)
+    return Table(("failure", "the key becomes", "retried", "otherwise the client gets"), rows)
 
 
 def waits() -> Table:
     return Table(
-        ("where", "a request waits for", "at most", "what else may end it"),
+        ("where", "a request waits for", "at most", "what else can end it"),
         [(f"`{wait.place}`", wait.waits_for, wait.bound, wait.sweep) for wait in WAITS],
     )
 

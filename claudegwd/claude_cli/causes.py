@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-# A stack of the upstream's in full would drown the log line; what is wrong is said at the beginning.
+# A full stack trace from the upstream would drown the log line; the cause is at its beginning.
 DETAIL_MAX: Final = 300
 
 _CODE: Final = re.compile(r"\(([A-Z][A-Z0-9_]{3,48})\)")

@@ -22,7 +22,7 @@ from typing import Final
 _START = b"[Anthropic SDK "
 _NEW_REQUEST = b"sending request"
 _HEADER = re.compile(rb'"(retry-after|anthropic-ratelimit-[a-z0-9-]{1,60})": "([^"]{1,64})"')
-# Of one answer; some 20 were seen.
+# Headers of one response; some 20 were seen.
 HEADERS_MAX: Final = 64
 _REJECTED = "rejected"
 

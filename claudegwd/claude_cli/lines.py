@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-# The longest line seen is the answer to `initialize` (about 60 kB) and the echo of a tool result (500,000 characters,
+# The longest lines seen are the answer to `initialize` (about 60 kB) and the echo of a tool result (500,000 characters,
 # the CLI's own limit, up to 6 bytes each when escaped). Beyond this the stream is not what we think it is.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 

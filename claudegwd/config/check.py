@@ -16,7 +16,7 @@ from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 from claudegwd.config.shared import check_shared
 
-MAX_PORT: Final = 65_535
+MAX_PORT: Final = 65_535  # TCP has no higher ports
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)

@@ -25,7 +25,7 @@ from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 from claudegwd.config.workspaces import read_workspaces
 
-# A real configuration has some hundred bytes; this keeps /dev/zero or a log file from filling the memory.
+# A real configuration has a few hundred bytes; this keeps /dev/zero or a log file from filling the memory.
 MAX_FILE_BYTES: Final = 1_048_576
 
 

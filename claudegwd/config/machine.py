@@ -5,7 +5,7 @@ from typing import Final
 
 # Workers mostly wait for the upstream: one that answers as fast as it can keeps a fifth of a core busy.
 WORKERS_PER_CORE: Final = 4
-# What a worker takes that has served for a while; half of the memory is for others.
+# The memory of a worker that has served for a while; half of the machine's memory is left to other programs.
 WORKER_BYTES: Final = 300 * 1024 * 1024
 LEAST_WORKERS: Final = 4
 MOST_WORKERS: Final = 64

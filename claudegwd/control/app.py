@@ -17,9 +17,9 @@ from claudegwd.control.request import ControlRequest, ControlStream
 from claudegwd.control.routes import ROUTES, ControlRoute
 from claudegwd.logs import event, log
 
-# Some thousand keys at once, as keys.json itself may hold.
+# About a thousand keys at once, as many as keys.json itself may hold.
 MAX_BODY_BYTES: Final = 1_048_576
-# The asker is on this machine; a body that takes longer was given up.
+# The client is on this machine; it has abandoned a body that takes longer.
 BODY_SECONDS: Final = 10
 
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}

@@ -17,7 +17,7 @@ from claudegwd.limits.clients import check_name
 from claudegwd.messages_api.tools import PRICED
 from claudegwd.redact import know_tokens
 
-# As in the configuration: far above what one machine answers.
+# As in the configuration: far above what one machine can serve.
 MAX_PER_MINUTE: Final = 10**10
 
 _OWN: Final = (

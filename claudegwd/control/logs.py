@@ -15,7 +15,7 @@ from claudegwd.logs.formats import json_line
 from claudegwd.logs.ring import RING_RECORDS
 
 DEFAULT_LINES: Final = 50
-# Seconds of the epoch in nine digits end in 2001; ten last until 2286.
+# Seconds since the epoch. Nine digits end in 2001; ten last until 2286.
 MAX_TIME: Final = 9_999_999_999
 
 

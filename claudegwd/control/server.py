@@ -22,9 +22,9 @@ from claudegwd.control.peer import peer_of
 from claudegwd.logs import event, log
 from claudegwd.servers.hypercorn_connection import HypercornConnection
 
-# Answers take milliseconds, but for the test of a key; who follows the log is cut off.
+# Responses take milliseconds, except for testing a key; followers of the log are cut off.
 GRACE_SECONDS: Final = 2.0
-KEEP_ALIVE_SECONDS: Final = 60
+KEEP_ALIVE_SECONDS: Final = 60  # for idle connections; clients on this machine connect again at no cost
 
 
 async def serve_control(

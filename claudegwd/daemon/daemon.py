@@ -47,12 +47,12 @@ from claudegwd.store.database import open_database
 from claudegwd.store.state_lock import StateLock
 from claudegwd.supervised import supervised
 
-# How long running answers may go on after SIGTERM. Below the unit's TimeoutStopSec of 90 s.
+# How long running answers may continue after SIGTERM. Less than the unit's TimeoutStopSec of 90 s.
 DRAIN_SECONDS = 60.0
-# systemd is asked for this much more time, again and again, while answers are running.
+# While answers are running, systemd is asked for this much more time, again and again.
 EXTEND_SECONDS = 15.0
-FIRST_SPARE_SECONDS = 5.0  # seen: 0.6; the demo then says that it is ready all the same
-STATUS_SECONDS = 5.0
+FIRST_SPARE_SECONDS = 5.0  # 0.6 s was measured; after this the demo reports ready anyway
+STATUS_SECONDS = 5.0  # how often the status line and the keep-alive are sent, or more often for a short watchdog
 # A CLI in a workspace has a few requests under way at once; what else asks there may wait.
 INSIDE_CONNECTIONS = 32
 

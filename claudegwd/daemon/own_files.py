@@ -18,7 +18,7 @@ from claudegwd.sockets.problems import SocketError
 from claudegwd.store.database import Database, StateError
 from claudegwd.store.state_lock import StateLock
 
-LOOK_SECONDS: Final = 2.0  # some stat calls each time
+LOOK_SECONDS: Final = 2.0  # how often the daemon checks its files: a few stat calls each time
 
 
 class ControlFace:

@@ -19,7 +19,7 @@ import sdnotify  # type: ignore[import-untyped]
 
 # sd_listen_fds(3): descriptors begin after stdin, stdout and stderr.
 FIRST_DESCRIPTOR: Final = 3
-# One listener or a few; more than this is not a service manager speaking.
+# One listener or a few; a higher number does not come from a service manager.
 MAX_DESCRIPTORS: Final = 256
 
 

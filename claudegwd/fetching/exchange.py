@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import h11
 import trio
 
-# Sixteen reads of an image of a megabyte; each is set aside for a moment only.
+# Sixteen reads for an image of a megabyte; each buffer is allocated only for a moment.
 READ_BYTES = 65_536
 _OURS = {"user-agent": "claudegwd", "connection": "close"}
 

@@ -17,8 +17,8 @@ from claudegwd.fetching.exchange import Exchange
 from claudegwd.openai_api.errors import InvalidRequest
 
 MAX_FETCH_BYTES = 10 * 1024 * 1024  # the Messages API's own limit for one image
-FETCH_SECONDS = 10.0  # all redirects together; a client waits for it before its first token
-MAX_REDIRECTS = 3
+FETCH_SECONDS = 10.0  # including all redirects; a client waits for it before its first token
+MAX_REDIRECTS = 3  # images redirect once or twice; more is a loop
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 

@@ -18,7 +18,7 @@ from claudegwd.workers.cli.known_cli import KnownCli, learn
 from claudegwd.workers.process.process import Launch
 from claudegwd.workers.process.scratch import Scratch
 
-# Above parked_seconds, so that the CLI never gives up a tool call before we do.
+# Added to parked_seconds, so that the CLI never gives up on a tool call before we do.
 TOOL_GRACE_SECONDS = 60.0
 
 

@@ -8,7 +8,7 @@ from claudegwd.atomic import read_state
 from claudegwd.claude_cli import launch
 from claudegwd.claude_cli.user_settings import HELPER, UserSettings, read_user_settings
 
-SETTINGS_MAX_BYTES = 1 << 20  # people write the CLI's settings.json by hand
+SETTINGS_MAX_BYTES = 1 << 20  # the CLI's settings.json is written by hand
 _CREDENTIALS, _SETTINGS = ".credentials.json", "settings.json"
 
 

@@ -39,7 +39,7 @@ _WAIT = (0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0)
 _OVERHEAD = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.512)
 _LAG = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 
-# How often the event loop is asked how late it is: seldom enough to cost nothing, and a stall of half a second shows.
+# How often the lag of the event loop is measured: rarely enough to cost nothing, and a stall of half a second shows.
 LAG_SECONDS = 0.5
 
 _ASKED = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")

@@ -14,7 +14,7 @@ from claudegwd.notify.notice import of_approval, of_budget, of_cli, of_key, of_l
 from claudegwd.notify.notifications import Notifications
 from claudegwd.workspaces.approvals import WAIT_SECONDS, Approvals
 
-# How often the CLI's starts and the login are looked at: nobody calls us when those change.
+# How often the CLI's starts and the login are checked: no callback reports changes of those.
 WATCH_SECONDS: Final = 1.0
 
 

@@ -28,7 +28,7 @@ from claudegwd.workers.cli.binary import find_binary
 
 Result = TypeVar("Result")
 
-# How often the ring is looked at for a new current key, and with keys.watch the keys file for a change.
+# How often the ring is checked for a new current key, and with keys.watch the keys file for changes.
 FOLLOW_SECONDS = 1.0
 
 

@@ -11,24 +11,25 @@ from claudegwd.keys.marks import EVENTS, KeyMark
 from claudegwd.keys.states import TIMED, TRANSITIONS, USABLE, KeyEvent, KeyState
 from claudegwd.transitions import after
 
-# Without a reset named by the upstream, each limit in a row doubles the wait up to this: Anthropic's per-minute limits
-# are over long before, and asking four times an hour costs a subscription's long limit nothing.
+# If the upstream names no reset time, each consecutive limit doubles the wait up to this. Anthropic's per-minute limits
+# end long before, and four requests an hour do not affect the long limit of a subscription.
 COOLDOWN_MAX_SECONDS: Final = 900.0
-COOLDOWN_MIN_SECONDS: Final = 1.0  # also with cooldown_seconds = 0: a key that was limited is not asked in a loop
-# Credit comes back when a person pays. One request an hour finds that out without anybody's help.
+COOLDOWN_MIN_SECONDS: Final = 1.0  # applies even with cooldown_seconds = 0: a limited key is not used in a tight loop
+# Credit returns when a person pays. One request an hour detects that automatically.
 EXHAUSTED_SECONDS: Final = 3600.0
-# The longest limit known is the weekly one of subscriptions. A later reset is milliseconds taken for seconds, or a
+# The longest known limit is the weekly one of subscriptions. A later reset means milliseconds taken for seconds, or a
 # clock that was set back.
 RESET_MAX_SECONDS: Final = 8 * 86400.0
-# Access to a model is granted by a person elsewhere, who expects it to work soon afterwards without telling us.
+# Access to a model is granted by a person elsewhere, who expects it to work soon without telling us.
 FORBIDDEN_SECONDS: Final = 3600.0
-# The same for a key under which no answer ever came: a 404 may then be of a wrong path in base_url as well as of the
-# model, for the CLI reports both in the same words. Whoever corrects the address on the other side is not kept waiting.
+# The same for a key that has never produced an answer: its 404 may be caused by a wrong path in base_url as well as by
+# the model, since the CLI reports both in the same words. Whoever fixes the address at the upstream should not have to
+# wait.
 FORBIDDEN_UNPROVEN_SECONDS: Final = 60.0
 # Models come from the known list, so this is never reached in practice; it bounds the row in the store.
 FORBIDDEN_MAX: Final = 64
 _LOOK_AT_ADDRESS: Final = "; no model has answered under this key yet: if all are refused, look at its base_url"
-LAST_ERROR_MAX: Final = 360  # characters: a class, a status, and what the upstream said at the beginning
+LAST_ERROR_MAX: Final = 360  # characters: a class, a status, and the beginning of the upstream's message
 
 _EFFECT_EVENTS: Final[Mapping[KeyEffect, KeyEvent]] = {
     KeyEffect.INVALID: KeyEvent.REFUSED,

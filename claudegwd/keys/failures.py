@@ -74,10 +74,10 @@ class FailureRule:
     message: str
 
 
-# An overload of the upstream is usually over within seconds; a client that waits longer has given up itself (the
-# official SDKs retry twice on their own).
+# An overloaded upstream usually recovers within seconds; clients that wait longer give up themselves (the official SDKs
+# retry twice on their own).
 UNAVAILABLE_RETRIES: Final = 3
-# A fault that shows itself on two processes in a row is in the question, not in the process.
+# A fault that occurs on two processes in a row is caused by the question, not by the process.
 PROCESS_RETRIES: Final = 1
 
 FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
@@ -170,8 +170,8 @@ SPENT_OR_REFUSED: Final = (
     "operator has to look at `claudegwctl keys list`"
 )
 
-BACKOFF_FIRST_SECONDS: Final = 0.5
-BACKOFF_MAX_SECONDS: Final = 8.0  # the SDKs' own bound: longer waits belong to the client
+BACKOFF_FIRST_SECONDS: Final = 0.5  # doubles up to the bound below
+BACKOFF_MAX_SECONDS: Final = 8.0  # the SDKs' own maximum: longer waits are up to the client
 
 # A quota that is used up may come dressed as 400 or 429, and an overload as 429: these types say it for sure, so they
 # are asked before the status.

@@ -38,7 +38,7 @@ __all__ = [
 
 FILE_NAME: Final = "keys.json"
 VARIABLE: Final = "CLAUDE_API_KEYS"
-FILE_MAX_BYTES: Final = 1 << 20  # a thousand keys with long tokens are well below
+FILE_MAX_BYTES: Final = 1 << 20  # a thousand keys with long tokens take much less
 _OWNER_ONLY: Final = 0o600
 
 

@@ -19,9 +19,9 @@ from claudegwd.keys.key import KeyKind, KeyStatus, UpstreamKey
 LIST_FIELD: Final = "claude_api_keys"
 KEY_FIELDS: Final = ("name", "token", "base_url", "kind", "status", "attribution")
 NAME_MAX: Final = 64  # characters; a column of `keys list`
-TOKEN_MAX: Final = 8192  # characters; an HTTP header has to hold it, and servers stop at 8 to 16 KB
-URL_MAX: Final = 2048
-KEYS_MAX: Final = 1000  # a ring is walked from end to end; nobody has so many accounts
+TOKEN_MAX: Final = 8192  # characters; it must fit into an HTTP header, and servers limit those to 8 to 16 KB
+URL_MAX: Final = 2048  # longer than any host with a path
+KEYS_MAX: Final = 1000  # selecting a key walks the whole ring; nobody has this many accounts
 
 # Not in names: what would need quoting in a URL's path or a shell, or could pass for an option or for no key at all.
 _NAME_REFUSED: Final = re.compile(r"""^[-.]|^\s|\s$|[/\\"'`()<>|;&$*?#%\x00-\x1f\x7f]""")

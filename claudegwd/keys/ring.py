@@ -35,8 +35,8 @@ __all__ = [
     "WaitForKey",
 ]
 
-# A key that this very request has tried is live again (cleared by a person meanwhile, or a reset that was over at
-# once): the request may come back to it, but not in a loop.
+# A key that this request has already tried is available again (a person cleared it meanwhile, or its reset time passed
+# at once): the request may try it again, but not in a tight loop.
 TRIED_AGAIN_SECONDS: Final = 1.0
 
 # By headroom another key becomes active only if it has so much more left: a new one is a cold prompt cache.

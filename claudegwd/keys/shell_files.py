@@ -28,7 +28,7 @@ __all__ = ["ENV_FILE_NAME", "Shell", "ShellReport", "apply_shell_files", "env_li
 
 ENV_FILE_NAME: Final = "env.sh"
 BACKUP_SUFFIX: Final = ".before-claudegwd"
-SHELL_FILE_MAX_BYTES: Final = 4 << 20  # people keep whole completion scripts in theirs
+SHELL_FILE_MAX_BYTES: Final = 4 << 20  # some people keep whole completion scripts in theirs
 _PRIVATE: Final = 0o600
 _NEW_SHELL_FILE: Final = 0o644  # what other programs give a .bashrc; it holds no token
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
-# An upstream names a handful; what another one might send is bounded.
+# An upstream reports a handful; others may send any number.
 WINDOWS_MAX: Final = 16
-# Of keys that are gone something may stay: so many in all.
+# Including keys that were removed, whose windows may remain.
 KEYS_MAX: Final = 2000
 # From this share on it is worth a notification.
 FULL_FROM: Final = 0.9
-# What a window without a reset said is no news any more after so long: those are windows of a minute.
+# Windows without a reset time are windows of a minute: after this, what they reported is out of date.
 UNDATED_SECONDS: Final = 60.0
 
 

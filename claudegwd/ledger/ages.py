@@ -9,14 +9,14 @@ MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 86_400
 
-# By the minute for as long as somebody looks into what happened yesterday.
+# By the minute for as long as anyone investigates what happened yesterday.
 MINUTES_KEPT_SECONDS: Final = 2 * DAY
-# By the hour for the month that an invoice is about.
+# By the hour for the month that an invoice covers.
 HOURS_KEPT_SECONDS: Final = 35 * DAY
-# By the day for a year and the month in which it is looked back on.
+# By the day for a year, and the month in which people review it.
 DAYS_KEPT_SECONDS: Final = 400 * DAY
-# About 14 MB, which are summed up in a tenth of a second. Where there are more (hundreds of clients that use several
-# keys and models each day), rows are joined sooner than the times above say.
+# About 14 MB, which are summed in a tenth of a second. If there are more (hundreds of clients that use several keys and
+# models every day), rows are aggregated earlier than the times above say.
 ROWS_MAX: Final = 120_000
 
 

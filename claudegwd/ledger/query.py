@@ -10,8 +10,8 @@ from typing import Any, Final
 from claudegwd.ledger.entry import Sums
 
 DEFAULT_SINCE: Final = "7d"
-# By client, key, model and hour a month has some thousand rows; more is nothing to look at, and a program can ask for
-# a shorter time.
+# By client, key, model and hour, a month has several thousand rows; nobody reads more, and a program can query a
+# shorter period.
 ROWS_ANSWERED_MAX: Final = 10_000
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -9,7 +9,7 @@ from typing import Final
 
 from claudegwd.ledger.entry import FAILED, Line, Sums
 
-# Of each some 20 numbers: 4,000 lines of a scrape at the most, a few hundred kilobytes.
+# Some 20 numbers each: at most 4,000 lines per scrape, a few hundred kilobytes.
 SERIES_MAX: Final = 200
 OTHER: Final = "(other)"
 _OTHERS: Final = (OTHER, OTHER, OTHER)

@@ -19,8 +19,8 @@ from claudegwd.limits.spending import Spending
 from claudegwd.openai_api.errors import AuthenticationFailed
 
 PREFIX: Final = "cgw-"  # tells people, secret scanners and our redaction what it is
-TOKEN_BYTES: Final = 32
-# A header of 8 KB holds no longer token, and hashing one of a megabyte would be work for a stranger.
+TOKEN_BYTES: Final = 32  # 256 bits, which nobody can guess
+# A longer token does not fit into an 8 KB header, and hashing a megabyte would be free work for strangers.
 TOKEN_MAX: Final = 8192
 CONFIGURED_NAME: Final = "api-key-"  # and its place in API_KEYS
 CLIENTS_MAX: Final = 20_000  # about 10 MB of memory

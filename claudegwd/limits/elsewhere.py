@@ -11,8 +11,8 @@ import msgspec
 
 from claudegwd.limits.budget import Period, Unit
 
-# What requests under way may still spend is believed for so long: their machine says it anew while they last, and may
-# have been killed.
+# How long another machine's report of what its running requests may still spend is valid: it is repeated while they
+# run, and the machine may have been killed.
 HELD_SECONDS: Final = 30.0
 
 

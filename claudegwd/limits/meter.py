@@ -13,9 +13,9 @@ from typing import Final
 from claudegwd.limits.bucket import Bucket, duration
 from claudegwd.openai_api.errors import RateLimitExceeded, RequestTooLarge
 
-# When a place will be free nobody knows. One second is about the shortest answer, and keeps clients from hammering.
+# Nobody knows when a slot will be free. One second is about the shortest answer, and keeps clients from hammering.
 BUSY_RETRY_SECONDS: Final = 1.0
-# Answers of one store overtake each other by milliseconds.
+# Replies from the store may overtake each other by milliseconds.
 MIRROR_SECONDS: Final = 1.0
 
 

@@ -11,7 +11,7 @@ _OUTPUT: Final = 5.0
 _CACHED: Final = 0.1
 _WRITTEN: Final = 1.25
 
-# Of models that clients may name there are dozens.
+# Clients can name a few dozen models.
 MODELS_MAX: Final = 1000
 
 

@@ -15,9 +15,9 @@ STARTS_KEPT: Final = 2
 # Sums of dollars and what they add up from differ in their last digits; less than this is nothing.
 ROUNDING: Final = 1e-9
 
-# When a running request ends nobody knows; one second keeps clients from hammering.
+# Nobody knows when a running request ends; one second keeps clients from hammering.
 BUSY_RETRY_SECONDS: Final = 1.0
-# A store that is away is tried every few seconds.
+# An unreachable store is retried every few seconds.
 AWAY_RETRY_SECONDS: Final = 5.0
 
 _DAY_SECONDS: Final = 86_400.0

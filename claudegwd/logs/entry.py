@@ -21,13 +21,13 @@ _NUMBERS: Final = {
     "error": logging.ERROR,
 }
 
-# journald splits lines of stderr at 48 kB; a sentence is far below both.
+# journald splits lines on stderr at 48 kB; a sentence is far shorter.
 MAX_TEXT: Final = 4096
-# Names, ids and reasons are short; a CLI's line on stderr may be longer and is cut.
+# Names, ids and reasons are short; a line of the CLI's stderr may be longer and is truncated.
 MAX_VALUE: Final = 1024
-# Enough to see where it broke; a recursion has a thousand.
+# Enough to see where it failed; a recursion has a thousand.
 MAX_FRAMES: Final = 12
-# Of a group of failures, the first ones tell the story.
+# The first failures of a group tell the story.
 MAX_CAUSES: Final = 4
 
 # What would end the line, move a terminal's cursor or reverse its writing; and half surrogates, which no UTF-8 has.

@@ -13,7 +13,7 @@ from typing import Final
 
 JOURNAL_SOCKET: Final = Path("/run/systemd/journal/socket")
 
-# A journal that reads takes microseconds. One that hangs must not hold up the event loop with every line.
+# A working journal takes microseconds. One that hangs must not block the event loop with every line.
 PATIENCE_SECONDS: Final = 0.2
 # linux/fcntl.h; the fcntl module has had these names only since 3.13.
 _F_ADD_SEALS: Final = 1033

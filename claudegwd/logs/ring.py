@@ -13,9 +13,9 @@ import trio
 
 from claudegwd.logs.entry import LogEntry, at_least
 
-# A busy minute of lines; at some 300 bytes each, far below a megabyte.
+# About a minute of lines under load; at some 300 bytes each, far below a megabyte.
 RING_RECORDS: Final = 2000
-# A follower's screen or two. A reader who is further behind loses records: the daemon never waits for one.
+# A screen or two. A reader that is further behind loses records: the daemon never waits for one.
 FOLLOW_RECORDS: Final = 256
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TextIO
 
-# A pipe that can be written takes this much at once: no more is written at a time, so that no write waits.
+# A writable pipe accepts this much at once; writing no more at a time means that no write blocks.
 CHUNK_BYTES: Final = select.PIPE_BUF
 
 Write = Callable[[bytes], int]  # how much was taken; BlockingIOError: nothing, without waiting

@@ -12,7 +12,7 @@ from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.openai_api.models import ModelInfo
 
 DEFAULT_PAGE: Final = 20
-MAX_PAGE: Final = 1_000  # Anthropic's own
+MAX_PAGE: Final = 1_000  # Anthropic's own limit
 
 
 def models_body(models: Sequence[ModelInfo], query: Mapping[str, str]) -> bytes:

@@ -41,9 +41,9 @@ IGNORED_BY_TRANSCRIPT: Final = ("cache_control", "diagnostics", "inference_geo",
 UPSTREAM_VERSION: Final = "2023-06-01"
 VERSIONS: Final = (UPSTREAM_VERSION, "2026-10-21")
 
-# More than any model writes, and small enough for every parser of numbers on the way.
+# More than any model generates, and small enough for every number parser on the way.
 MAX_TOKENS: Final = 2**31 - 1
-# In a request; each is a short word.
+# Per request; each is a short word.
 MAX_BETAS: Final = 64
 BETA: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 

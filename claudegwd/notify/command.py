@@ -17,10 +17,10 @@ from claudegwd.workers.process.lifeline import Lifeline
 # Sending a mail or a message takes a second or two.
 COMMAND_SECONDS: Final = 10.0
 TERM_SECONDS: Final = 1.0  # to clean up after SIGTERM
-REAP_SECONDS: Final = 2.0  # after SIGKILL it is gone at once, unless a disk hangs
-# Of what it says on stderr so much is shown; the rest is read and dropped, so that it does not wait for us.
+REAP_SECONDS: Final = 2.0  # after SIGKILL it exits at once, unless a disk hangs
+# How much of its stderr is shown; the rest is read and discarded, so that it never blocks on us.
 OUTPUT_BYTES: Final = 2000
-READ_BYTES: Final = 4096
+READ_BYTES: Final = 4096  # per read of its stderr
 
 # What programs need to reach a desktop, a mail server or a proxy. Nothing else: the daemon's environment holds keys.
 _PASSED: Final = frozenset(

@@ -62,8 +62,8 @@ class Notice:
         return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
-# Credit that is spent is tried once an hour, and each time it is found spent as before. Whoever pays may be told anew
-# when it has lasted for longer than this.
+# A key without credit is retried once an hour, and each time reported as spent again. If that has lasted for longer
+# than this, whoever pays may be notified again.
 SPENT_AGAIN_SECONDS: Final = 3600.0
 
 

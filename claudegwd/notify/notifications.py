@@ -22,11 +22,11 @@ from claudegwd.notify.repeats import Place, Repeats
 from claudegwd.store.database import Database, StateError
 from claudegwd.store.notices import read_told, write_told
 
-# Notices that wait for one target. More at once is a disaster that the first hundred tell of as well.
+# Notices waiting for one target. More at once means a disaster, which the first hundred report just as well.
 QUEUE_MAX: Final = 100
 # Pauses between the tries of one POST: a server that is being restarted is there again, and a minute is soon enough.
 RETRY_SECONDS: Final = (2.0, 10.0, 45.0)
-# How long stopping waits for what is still to be told.
+# How long shutdown waits for pending notices.
 LAST_SECONDS: Final = 5.0
 
 Send = Callable[[bytes], Awaitable[str | None]]  # what was said to it, where anything is

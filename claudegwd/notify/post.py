@@ -14,7 +14,7 @@ from claudegwd.fetching.exchange import Exchange
 from claudegwd.notify.errors import DeliveryError, TryAgainError
 from claudegwd.notify.tunnel import open_through, proxy_of
 
-# Name, connection, TLS and answer together.
+# Including name resolution, connection, TLS and the response.
 POST_SECONDS: Final = 10.0
 # Answers that ask for another try: too slow, too many, or a server in trouble.
 _AGAIN: Final = frozenset({408, 425, 429})

@@ -5,10 +5,10 @@ from typing import Final, NamedTuple
 
 from claudegwd.notify.notice import Notice
 
-# The same event of the same subject, within so long at the most so often: whoever was told thrice knows.
+# At most this many notices of the same event and subject within this time: after three, people know.
 SAME_SECONDS: Final = 6 * 3600.0
 SAME_MAX: Final = 3
-# Of a gateway with thousands of clients and keys; the oldest are forgotten, and may be told once more.
+# Enough for a gateway with thousands of clients and keys; the oldest are forgotten, and may be sent once more.
 ROWS_MAX: Final = 5000
 
 

@@ -12,7 +12,7 @@ import trio
 
 from claudegwd.notify.errors import DeliveryError, TryAgainError
 
-# Of a proxy's answer at once: its head, of which only the status is of interest.
+# Per read of a proxy's response: its head, of which only the status matters.
 READ_BYTES: Final = 4096
 _NO_PROXY: Final = "HTTPS_PROXY is no address of an HTTP proxy"
 _NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from claudegwd.openai_api.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
-# A conversation packs to a tenth or a twentieth of its size, one full of repetition to a fiftieth. What unpacks to more
-# is made to cost us memory; below the size in which it cannot, any ratio passes.
+# A conversation compresses to a tenth or a twentieth of its size, a very repetitive one to a fiftieth. Bodies that
+# expand further are made to exhaust our memory; below a size that cannot, any ratio is accepted.
 MAX_RATIO: Final = 100
 MAX_BYTES_OF_ANY_RATIO: Final = 1024 * 1024
-# The logarithm of what a zstd decoder has to keep: 8 MiB, as RFC 9659 demands of who sends it over HTTP. Its own bound
-# would let a body of some bytes claim 128 MiB.
+# The logarithm of the window that a zstd decoder must keep: 8 MiB, the maximum that RFC 9659 allows over HTTP. The
+# decoder's own limit would let a body of a few bytes claim 128 MiB.
 MAX_ZSTD_WINDOW: Final = 23
 
 ENCODINGS: Final = ("gzip", "deflate", "zstd")

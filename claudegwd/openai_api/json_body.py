@@ -11,8 +11,8 @@ import msgspec
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import InvalidRequest
 
-# A body that msgspec refuses is read once more by the (slower, more lenient) standard library, to name the field at
-# fault. Above this size that would keep the daemon from other work for longer than it is worth.
+# A body that msgspec rejects is parsed once more by the (slower, more lenient) standard library, to name the invalid
+# field. For larger bodies that would block the daemon for longer than it is worth.
 MAX_DIAGNOSED_BYTES = 4 * 1024 * 1024
 
 # Editors and shells of Windows put it before what they save.

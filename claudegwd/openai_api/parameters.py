@@ -7,14 +7,14 @@ from typing import Any
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 
-# More than any model writes, and small enough for every parser of numbers on the way.
+# More than any model generates, and small enough for every number parser on the way.
 MAX_TOKENS = 2**31 - 1
-MAX_STOPS = 4  # OpenAI's own
-MAX_STOP_CHARS = 1_000  # stops are a few characters; this only keeps the search for them short
+MAX_STOPS = 4  # OpenAI's own limit
+MAX_STOP_CHARS = 1_000  # stop sequences are a few characters; this only keeps the search for them fast
 REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 VERBOSITIES = ("low", "medium", "high")
 
-# Names go into a response header: only what can stand there, and not without end.
+# Names go into a response header: only characters that are valid there, and a limited number.
 _HEADER_SAFE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MAX_NAMED = 32
 

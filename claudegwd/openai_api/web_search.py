@@ -13,9 +13,9 @@ from claudegwd.openai_api.fields import Fields, refuse
 
 _PLACES: Final = ("city", "country", "region", "timezone")
 _SIZES: Final = ("low", "medium", "high")
-MAX_PLACE_CHARS: Final = 256  # the longest names of towns have some 180
-MAX_DOMAINS: Final = 100  # OpenAI's own bound
-MAX_DOMAIN_CHARS: Final = 2048  # a host has 253, and the upstream takes paths behind it
+MAX_PLACE_CHARS: Final = 256  # the longest place names have some 180
+MAX_DOMAINS: Final = 100  # OpenAI's own limit
+MAX_DOMAIN_CHARS: Final = 2048  # a host has at most 253, and the upstream accepts a path after it
 
 # web_search, web_search_preview, and each with a date behind it.
 SEARCH_TOOL: Final = r"web_search(_preview)?(_[0-9]{4}_[0-9]{2}_[0-9]{2})?"

@@ -17,7 +17,7 @@ from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.running_responses import RunningResponse
 from claudegwd.workers.worker.hearing import HEARTBEAT_SECONDS
 
-CANCEL_SECONDS = 5.0  # giving the process back takes some milliseconds
+CANCEL_SECONDS = 5.0  # giving the process back takes a few milliseconds
 MAX_NUMBER_DIGITS = 9  # of starting_after: more events than are kept of any response
 
 

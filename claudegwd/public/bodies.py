@@ -12,15 +12,16 @@ from claudegwd.openai_api.errors import BodyTooLarge, InvalidRequest
 from claudegwd.public.call import Call
 from claudegwd.servers.overriding import overriding
 
-# A client that sends its body slower than this is cut off: 32 MiB in 60 s is 4 Mbit/s.
+# A client that sends its body more slowly is cut off: 32 MiB in 60 s is 4 Mbit/s.
 BODY_SECONDS = 60
 
-# The rest of a refused request's body is read and thrown away, up to this many bytes: on a connection that is closed
-# under it, many clients see a broken pipe instead of the refusal. Several times what a body may have by default.
+# The rest of a rejected request's body is read and discarded, up to this many bytes: if the connection were closed,
+# many clients would report a broken pipe instead of the rejection. Several times the default maximum of a body.
 DISCARDED_BYTES = 128 * 1024 * 1024
-# For no longer than this: enough for all those bytes over a gigabit, and a stranger's connection is soon free again.
+# And for no longer than this: enough for that many bytes at a gigabit per second, and a stranger's connection is soon
+# free again.
 DISCARDED_SECONDS = 10.0
-# And only while something comes: a client that is silent for so long waits for the answer, or is gone.
+# And only while data arrives: a client that is silent for this long waits for the response, or is gone.
 DISCARDED_SILENCE_SECONDS = 2.0
 
 

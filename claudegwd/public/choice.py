@@ -11,7 +11,7 @@ from claudegwd.translate.answer.turn import Finished, Output, TextPiece
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.question.question import Question
 
-# A model that is told what was wrong mostly does better; one that does not is not asked for ever.
+# A model that is told what was wrong usually corrects it; one that does not is not asked forever.
 MAX_REPEATS = 1
 
 

@@ -9,7 +9,7 @@ from claudegwd.gateway.gateway import Gateway
 from claudegwd.openai_api.errors import CallerError
 from claudegwd.store.responses import OwnResponses
 
-# A conversation comes whole by one; only references to items of several conversations take more.
+# A whole conversation needs one; only references to items of several conversations need more.
 FETCHES_MAX: Final = 32
 
 _T = TypeVar("_T")

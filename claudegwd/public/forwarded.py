@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-# Proxies in a row; whoever sends more wants the list to be read, not to be known.
+# Proxies in a row; a longer list is sent to keep us busy.
 MAX_HOPS: Final = 16
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

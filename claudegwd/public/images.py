@@ -10,7 +10,7 @@ from claudegwd.gateway.gateway import Gateway
 from claudegwd.openai_api.chat.request import ChatRequest, ImagePart, Message
 from claudegwd.openai_api.errors import InvalidRequest
 
-# At once and in all: each fetch is a connection and up to 10 MB, and the client waits for the slowest.
+# Both concurrently and in total: each fetch is a connection and up to 10 MB, and the client waits for the slowest.
 MAX_FETCHES = 20
 
 

@@ -8,7 +8,7 @@ import trio
 from claudegwd.public.choice import Choice
 from claudegwd.translate.answer.turn import Output
 
-# How far the questions of one request may run ahead of its reader, in batches, all together.
+# How far the questions of one request, together, may run ahead of its reader, in batches.
 MIXED_BATCHES = 64
 
 

@@ -33,10 +33,10 @@ from claudegwd.store.responses import UNSTORED
 
 ROUTE = "/v1/responses"
 METHOD = "WEBSOCKET"
-# Open for one client: an agent has one, a program that asks much at once some hundreds. Each takes some 40 kB.
+# Open sockets of one client: an agent has one, a highly concurrent program some hundreds. Each takes some 40 kB.
 MAX_SOCKETS = 512
-MAX_STREAMS = 16  # stream ids of one connection that are answered side by side: more than there are workers
-MAX_WAITING = 16  # requests of one stream that wait for those before them
+MAX_STREAMS = 16  # stream ids of one connection that are served concurrently: more than there are workers
+MAX_WAITING = 16  # requests of one stream that wait for earlier ones
 RECONNECT = 1012  # "service restart": the official clients connect anew
 
 

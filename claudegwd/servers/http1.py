@@ -19,9 +19,9 @@ from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.servers.overriding import overriding
 from claudegwd.servers.websocket import WebSocketStream, asks_for_websocket
 
-# Agents behind two proxies send some 40. Each costs a few microseconds before anybody is asked for a key.
+# Agents behind two proxies send some 40. Each costs a few microseconds before a key is checked.
 MAX_HEADERS = 128
-MAX_HEAD_BYTES = 64 * 1024  # of request line and headers: tokens and trace headers of proxies are a few kilobytes
+MAX_HEAD_BYTES = 64 * 1024  # request line and headers: tokens and the trace headers of proxies take a few kilobytes
 
 _TEXTS = {
     400: "cannot read this request: it is not proper HTTP/1.1, or can be read in two ways",

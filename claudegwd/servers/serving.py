@@ -26,32 +26,32 @@ from claudegwd.logs import log
 from claudegwd.servers.http1 import MAX_HEAD_BYTES, Http1
 from claudegwd.servers.hypercorn_connection import HypercornConnection
 
-# Idle keep-alive connections, and ones that have not sent a whole request head: above the idle time of common clients
-# (5 to 60 s), so that it is they who close and no request meets a closing connection.
+# For idle keep-alive connections, and ones that have not sent a complete request head: longer than the idle time of
+# common clients (5 to 60 s), so that the client closes first and no request meets a closing connection.
 KEEP_ALIVE_SECONDS = 65
-# Each takes some 20 kB; beyond it a new connection is closed at once, and those that are open go on.
+# Each takes some 20 kB; beyond this, new connections are closed at once, and open ones continue.
 MAX_CONNECTIONS = 4096
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # as a body may have by default
-# Below the 30 to 60 s after which proxies take a silent connection for dead.
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # the default maximum of a body
+# Less than the 30 to 60 s after which proxies consider a silent connection dead.
 PING_SECONDS = 20.0
 # Of the descriptors that the process may have: for the control socket, the state file, the log and listeners; and for
 # each worker its three pipes, with both ends while it starts, and some to spare.
 KEPT_BACK = 32
 KEPT_BACK_EACH = 6
-ACCEPT_MAX = 64  # in one round of the event loop: some milliseconds of work before streams go on
+ACCEPT_MAX = 64  # per round of the event loop: a few milliseconds of work before streams continue
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
-# Most requests fit the first; where one does not, the second makes fewer reads. A read sets its size aside and gives
-# back what it did not need: of 64 kB each time the small things that stay behind kept ever more apart.
+# Most requests fit into the first; for larger ones, the second means fewer reads. A read allocates its full size and
+# gives back what it did not need: with 64 kB each time, small objects that stay allocated fragment the heap.
 READ_BYTES = 8 * 1024
 BODY_READ_BYTES = 64 * 1024
-# A client that takes nothing of what is written to it for so long is let go of: a minute more than its CLI is kept
-# waiting for it (UNREAD_SECONDS), so that an answer which nobody reads ends under that name.
+# A client that reads nothing for this long is disconnected: a minute later than its CLI stops waiting for it
+# (UNREAD_SECONDS), so that an unread answer is reported as such.
 WRITE_SECONDS = 240.0
-WRITTEN_BYTES = 64 * 1024  # in one go, each with its own time: over the slowest line a large body is long under way
-# A written answer leaves our side of the socket at once; this is for the last events of streams that just ended.
+WRITTEN_BYTES = 64 * 1024  # per write, each with its own timeout: on a slow line, a large body takes long
+# A written response leaves our side of the socket at once; this is for the last events of streams that just ended.
 FLUSH_SECONDS = 0.1
-# At a restart: how long an idle connection stays open for a request that is on its way. A client that asks again and
-# again gets its next answer, and with it the word to connect anew; one that is slower most likely sends nothing now.
+# At a restart: how long an idle connection stays open for a request that is on its way. A client that sends requests in
+# a row gets its next response, and with it the notice to reconnect; a slower one most likely sends nothing now.
 LINGER_SECONDS = 1.0
 
 

@@ -22,11 +22,11 @@ from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.clients import REMOVED_KEPT_SECONDS
 from claudegwd.store.sealing import Seal
 
-# Of one answer of the store, when all are read: some 200 kB, which take it a millisecond.
+# Per reply of the store when all records are read: some 200 kB, which take it a millisecond.
 RECORDS_AT_ONCE: Final = 500
-# All that are read, those that were removed among them. More are somebody else's.
+# All records that are read, including those of removed clients. More were not written by us.
 RECORDS_MAX: Final = 2 * CLIENTS_MAX
-# Messages that wait to be taken; beyond it all are read anew.
+# Unprocessed messages; beyond this, all records are read again.
 HEARD_MAX: Final = 1000
 
 _WRITE: Final = Script(

@@ -16,9 +16,9 @@ from claudegwd.keys.states import TIMED, KeyState
 from claudegwd.shared.store import Script, SharedStore
 from claudegwd.shared.upkeep import Upkeep
 
-# How long it is known that a key was refused, or cleared, after the last machine has said so.
+# How long it is remembered that a key was refused or cleared, after the last machine reported it.
 KEEP_SECONDS: Final = 30 * 86_400.0
-# Clocks differ: a mark outlives its time by this in the store, where it does no harm.
+# Clocks differ: a mark stays in the store this much longer than it is valid, which does no harm.
 OVERLAP_SECONDS: Final = 60.0
 
 _WRITE: Final = Script(

@@ -18,11 +18,11 @@ from claudegwd.limits.meter import Admission, Limits
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.store import Script, SharedStore
 
-# A place that a request under way takes is given back after so long if its machine says no more: it was killed.
+# The slot of a running request is released after this time if its machine does not renew it: the machine was killed.
 LEASE_SECONDS: Final = 30.0
-# Three times in a lease; what was used and what has ended is told at once.
+# Three times per lease; usage and ended requests are reported at once.
 RENEW_SECONDS: Final = 10.0
-# Of one client, in one command.
+# Of one client, per command.
 MEMBERS_MAX: Final = 1000
 
 # A bucket as in limits/bucket.py, by the store's own clock. One that is full again need not be kept.

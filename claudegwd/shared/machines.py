@@ -11,12 +11,12 @@ import trio
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.store import Script, SharedStore
 
-BEAT_SECONDS: Final = 5.0  # how old what is shown of another machine may be
-# Three beats: a machine that has missed so many is not there.
+BEAT_SECONDS: Final = 5.0  # how old the information shown about another machine may be
+# Three heartbeats: a machine that has missed this many is gone.
 GONE_SECONDS: Final = 15.0
-# One that was switched off is listed for a day, so that somebody notices.
+# A machine that was switched off stays listed for a day, so that somebody notices.
 LISTED_SECONDS: Final = 86_400.0
-MACHINES_MAX: Final = 1000  # more names than that are no machines
+MACHINES_MAX: Final = 1000  # this many names are not real machines
 
 # KEYS: what the machine says, the list of all. ARGV: that, its name, seconds until it counts as gone and is forgotten.
 _BEAT: Final = Script(

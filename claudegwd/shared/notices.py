@@ -7,7 +7,7 @@ from claudegwd.notify.notice import Notice
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.store import SharedStore
 
-# What two machines notice within so long is one thing. What is over at a known time is one thing until then.
+# What two machines report within this time is a single event. An event with a known end is a single event until then.
 SAME_SECONDS: Final = 60.0
 
 

@@ -21,7 +21,7 @@ from claudegwd.shared.store import Script, SharedStore
 from claudegwd.shared.upkeep import Upkeep
 from claudegwd.store.sealing import Seal
 
-# Keys of which there are orders; more are no keys of ours.
+# Keys with orders; a higher number are not keys of ours.
 ORDERS_MAX: Final = 1000
 
 _ACTIVE: Final = "active"  # the place of the order that names the active key

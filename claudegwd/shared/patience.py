@@ -7,7 +7,7 @@ import trio
 
 from claudegwd.shared.connection import StoreAwayError
 
-# A store that was slow for a moment is asked again within a second.
+# A store that was slow for a moment is tried again within a second.
 PERSON_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.25  # between two tries
 

@@ -18,17 +18,17 @@ from claudegwd.shared.upkeep import Upkeep
 from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
 from claudegwd.store.sealing import Seal
 
-# Of one response. Larger ones hold pictures, and stay on their machine.
+# Bytes of one response. Larger ones contain images, and stay on their machine.
 RESPONSE_MAX: Final = 4 * 1024 * 1024
-# Of all that are in the store; beyond it the oldest go.
+# Bytes of all responses in the store; beyond this the oldest are removed.
 STORED_MAX: Final = 256 * 1024 * 1024
-# Of what waits for a store that is away; beyond it the oldest are not told.
+# Bytes that wait for an unreachable store; beyond this the oldest are dropped.
 WAITING_MAX: Final = 16 * 1024 * 1024
-# How many responses one goes on from, and how large they are together: as much as a request may hold by default.
+# How many earlier responses one may continue, and their total size in bytes: the default maximum of a request.
 LINKS_MAX: Final = 1000
 CHAIN_MAX: Final = 32 * 1024 * 1024
-# A whole conversation is megabytes, and somebody waits for it. On a connection of its own: what is asked of the other
-# one by each request would be late behind it.
+# A whole conversation is megabytes, and a client waits for it. It uses a connection of its own, so that the calls of
+# other requests are not delayed behind it.
 BULK_SECONDS: Final = 1.0
 # When the store comes back it is looked which of ours it has: so many in one command.
 LOOKED_AT_ONCE: Final = 500

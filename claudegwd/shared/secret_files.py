@@ -12,8 +12,8 @@ from claudegwd.redact import know_tokens
 from claudegwd.shared.store import StoreUnfitError
 from claudegwd.store.sealing import Seal
 
-MAX_BYTES: Final = 4096  # neither is longer; a whole file of something else would be
-# 128 bits in hex: what is shorter, somebody could guess who has read the store.
+MAX_BYTES: Final = 4096  # no password or secret is longer; any other file could be
+# 128 bits in hex: anybody who has read the store could guess a shorter one.
 SECRET_MIN: Final = 32
 
 _PASSWORD: Final = "shared.password_file"  # noqa: S105 - a setting's name

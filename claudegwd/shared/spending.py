@@ -21,9 +21,9 @@ from claudegwd.shared.machines import MACHINES_MAX
 from claudegwd.shared.store import Script, SharedStore
 from claudegwd.shared.upkeep import RETRY_SECONDS
 
-# Three times in the time for which the others believe what is held.
+# Three times within the period for which other machines trust a report.
 RENEW_SECONDS: Final = HELD_SECONDS / 3
-# The longest budget is of a month; what a machine has said is of no use after that.
+# The longest budget period is a month; after that, a machine's report is useless.
 KEEP_SECONDS: Final = 40 * 86_400.0
 
 _WRITE: Final = Script(

@@ -7,7 +7,7 @@ import trio
 
 from claudegwd.shared.connection import StoreAwayError
 
-# What was not written is tried again so often; a store that is away makes that cheap.
+# How often failed writes are retried; while the store is unreachable, that is cheap.
 RETRY_SECONDS: Final = 1.0
 
 

@@ -22,7 +22,7 @@ from claudegwd.store.sealing import Seal
 # How long a machine may take to answer. Reading a month of a busy ledger takes some 100 ms.
 ANSWER_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 0.02  # how often the answers are counted meanwhile
-KEEP_SECONDS: Final = 10  # of an answer that nobody has fetched
+KEEP_SECONDS: Final = 10  # for an answer that nobody has fetched
 WAITING_MAX: Final = 16  # questions; people ask one after the other
 
 _QUESTION: Final = b"usage question\0"

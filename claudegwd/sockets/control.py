@@ -23,9 +23,9 @@ from claudegwd.daemon.systemd import Inherited
 from claudegwd.sockets.adopted import adopted
 from claudegwd.sockets.problems import SocketError
 
-# People and a monitor or two.
+# People, and a monitor or two.
 BACKLOG: Final = 64
-# A daemon that lives answers a connection in the kernel; this is for one whose queue is full.
+# In a living daemon, the kernel accepts a connection at once; this is for one whose queue is full.
 CONNECT_SECONDS: Final = 1.0
 SOCKET_MODE: Final = 0o660
 DIRECTORY_MODE: Final = 0o700

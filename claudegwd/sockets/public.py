@@ -15,7 +15,7 @@ from claudegwd.daemon.systemd import Inherited
 from claudegwd.sockets.adopted import adopted
 from claudegwd.sockets.problems import SocketError
 
-# Connections that wait while all workers are busy; the kernel cuts it to net.core.somaxconn (4096).
+# Connections that wait while all workers are busy; the kernel limits it to net.core.somaxconn (4096).
 BACKLOG: Final = 1024
 # Listeners that we gave to the manager's store bear this; others come from a .socket unit.
 KEPT_PREFIX: Final = "tcp-"

@@ -14,9 +14,9 @@ from claudegwd.logs import event, log
 from claudegwd.store.database import Database, StateError
 from claudegwd.store.write_behind import write_behind
 
-# Some 200 bytes each; ten changes a day are three years.
+# Some 200 bytes each; at ten changes a day this is three years.
 ROWS_MAX: Final = 10_000
-# Changes that wait for a disk that fails; the log has them all the same.
+# Changes that wait for a failing disk; they are in the log regardless.
 PENDING_MAX: Final = 1000
 
 

@@ -13,8 +13,8 @@ from typing import Final
 from claudegwd.logs import event, log
 from claudegwd.store.database import Database, StateError
 
-KEPT_SECONDS: Final = 24 * 3600.0  # since they were begun: who polls asks every few seconds
-ROWS_MAX: Final = 10_000  # of all clients, some 100 bytes each; the oldest go
+KEPT_SECONDS: Final = 24 * 3600.0  # since they were started: polling clients ask every few seconds
+ROWS_MAX: Final = 10_000  # of all clients, some 100 bytes each; the oldest are removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ from claudegwd.store.database import Database, StateError
 from claudegwd.store.sessions import Session, add_cost, create_session, get_session, use_session
 from claudegwd.store.write_behind import write_behind
 
-# The totals of so many seconds are lost in a crash; each write is a flush of the disk.
+# A crash loses at most this many seconds of totals; each write flushes the disk.
 WRITE_SECONDS: Final = 1.0
-# Sessions whose totals wait for a disk that fails; beyond it they are dropped.
+# Sessions whose totals wait for a failing disk; beyond this they are dropped.
 PENDING_MAX: Final = 10_000
-# Sessions that chats need not look up. With the longest prompts (32,768 characters) some 8 MB.
+# Cached sessions, which chats need not look up. With the longest prompts (32,768 characters) some 8 MB.
 KNOWN_MAX: Final = 256
 
 Key = tuple[str, str]  # the client and the session's id

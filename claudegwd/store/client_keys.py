@@ -38,11 +38,11 @@ from claudegwd.store.clients import (
 from claudegwd.store.database import Database, StateError
 from claudegwd.store.write_behind import LAST_WRITE_SECONDS
 
-# Totals of some seconds ago are good enough after a crash; each write is a flush of the disk.
+# After a crash, totals that are a few seconds old are good enough; each write flushes the disk.
 TOTALS_SECONDS: Final = 5.0
-# Each change of a client is later than the one before, also where that was made by a clock that goes ahead.
+# Each change of a client is later than the one before, even if that one was made by a clock that is ahead.
 CHANGE_SECONDS: Final = 0.001
-IDENTITY_BYTES: Final = 8  # two clients of one name get the same identity never, or after centuries
+IDENTITY_BYTES: Final = 8  # two clients with the same name never get the same identity, or only after centuries
 
 
 class ClientKeys:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from claudegwd.limits.budget import budgets_text, read_budgets
 from claudegwd.limits.clients import Client, ClientTotals
 
-# So long it is known that a client was removed: a machine that was away for longer would bring it back.
+# How long it is remembered that a client was removed: a machine that was offline for longer would bring it back.
 REMOVED_KEPT_SECONDS: Final = 366 * 86_400.0
 
 _COLUMNS: Final = (

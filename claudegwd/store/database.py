@@ -18,12 +18,12 @@ from claudegwd import contract
 from claudegwd.logs import event, log
 from claudegwd.store.schema import STEPS, VERSION
 
-# Another daemon on the same file (a restart that overlaps) holds the lock for one small transaction.
+# Another daemon on the same file (during a restart) holds the lock for one small transaction.
 BUSY_SECONDS: Final = 2.0
-# 256 MB of 4 KiB pages. Rows are bounded where they are inserted; this is the bound for what we did not think of.
+# 256 MB in pages of 4 KiB. Rows are bounded where they are inserted; this is the bound for whatever we overlooked.
 MAX_PAGES: Final = 65_536
-WAL_KEEP_BYTES: Final = 4 << 20  # what a checkpoint leaves of the log file
-SET_ASIDE_KEEP: Final = 3  # broken files kept for somebody to look at
+WAL_KEEP_BYTES: Final = 4 << 20  # how much of the log file a checkpoint keeps
+SET_ASIDE_KEEP: Final = 3  # damaged files that are kept for inspection
 
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})

@@ -18,12 +18,12 @@ from claudegwd.keys.states import KeyState
 from claudegwd.logs import event, log
 from claudegwd.store.database import Database, StateError
 
-COUNTERS_SECONDS: Final = 1.0
-# A full or unplugged disk stays so for a while; each try would be a line in the log.
+COUNTERS_SECONDS: Final = 1.0  # counters may be a second old after a crash; state changes are written at once
+# A full or unplugged disk stays that way for a while; each retry would write a log line.
 RETRY_SECONDS: Final = 10.0
-# How long stopping may wait for a disk that hangs.
+# How long shutdown may wait for a disk that hangs.
 LAST_FLUSH_SECONDS: Final = 2.0
-# Keys that are gone from keys.json keep their counters, in case they come back; so many of them.
+# This many keys that were removed from keys.json keep their counters, in case they come back.
 ROWS_MAX: Final = 2000
 
 

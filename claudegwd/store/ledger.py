@@ -31,13 +31,13 @@ from claudegwd.store.usage_rows import (
 )
 from claudegwd.store.write_behind import LAST_WRITE_SECONDS, RETRY_SECONDS
 
-# The usage of so many seconds is lost in a crash; each write is a flush of the disk.
+# A crash loses at most this many seconds of usage; each write flushes the disk.
 WRITE_SECONDS: Final = 1.0
-# How often old rows are joined: seldom enough to cost nothing, often enough that each time is quick.
+# How often old rows are aggregated: rarely enough to cost nothing, often enough that each time is quick.
 JOIN_SECONDS: Final = 600.0
-# Lines that wait for a disk that fails, some 500 bytes each; beyond it requests are counted as lost.
+# Lines that wait for a failing disk, some 500 bytes each; beyond this, requests are counted as lost.
 PENDING_MAX: Final = 20_000
-# A clock that differs by more from the time that has passed was set, or jumped: time servers correct by less.
+# A clock that differs from the elapsed time by more than this was set, or jumped: time servers correct by less.
 JUMP_SECONDS: Final = 60.0
 
 

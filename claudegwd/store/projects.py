@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Final
 
-PROJECTS_MAX: Final = 1000  # per client; the table is the client's, so it is told instead of losing one
+PROJECTS_MAX: Final = 1000  # per client; the client manages this table, so it gets an error instead of losing a row
 
 _COLUMNS: Final = "id, name, description, path, created_at, updated_at, is_active"
 

@@ -22,9 +22,9 @@ from claudegwd.store.sealing import Seal
 from claudegwd.store.write_behind import write_behind
 
 DIRECTORY: Final = "responses"
-WRITE_SECONDS: Final = 1.0  # what is lost at most when the process is killed
-LAST_WRITE_SECONDS: Final = 5.0  # how long stopping may wait for a disk that hangs: all that is kept is 64 MiB
-# Files that wait for a disk that fails; beyond it the oldest are given up. As many as are kept at the most.
+WRITE_SECONDS: Final = 1.0  # the most that is lost if the process is killed
+LAST_WRITE_SECONDS: Final = 5.0  # how long shutdown may wait for a disk that hangs: at most 64 MiB are kept
+# Files that wait for a failing disk; beyond this the oldest are dropped. As many as are kept at most.
 PENDING_MAX: Final = 50_000
 _UNFINISHED: Final = ".tmp"
 _PURPOSE: Final = b"response"

@@ -17,15 +17,15 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import BodyTooLarge
 from claudegwd.store.sealing import Seal
 
-# Of all clients together, some ten thousand agent turns. Beyond it, whoever holds most loses what it has not used for
-# longest.
+# Of all clients together, some ten thousand agent turns. Beyond this, the client that holds most loses its least
+# recently used responses.
 MAX_BYTES: Final = 64 * 1024 * 1024
-# What a kept response and each of its items take beside their texts; these bound their number too.
+# What a kept response, and each of its items, takes besides its text; these bound their number, too.
 OVERHEAD_BYTES: Final = 2048
 ITEM_OVERHEAD_BYTES: Final = 256
 # The owner of what is not to be stored begins so: it lives as long as its connection.
 UNSTORED: Final = "socket:"
-SWEEP_SECONDS: Final = 60.0  # how often old ones are looked for, when there is anything to do at all
+SWEEP_SECONDS: Final = 60.0  # how often expired ones are looked for, if there are any at all
 
 Item = dict[str, Any]
 

@@ -12,11 +12,11 @@ import trio
 from claudegwd.openai_api.errors import TooMany
 from claudegwd.openai_api.sse import KEEP_ALIVE
 
-# Under way for one client: as many as the queue takes from all of them by default, and each waits there.
+# Running responses of one client: as many as the queue holds for all clients by default, and each of them waits there.
 MAX_RUNNING: Final = 64
-# Of the events of all responses that have ended; the oldest go first, and then only the response itself is shown.
+# Events of all finished responses; the oldest are dropped, and then only the response itself is shown.
 MAX_BYTES: Final = 32 * 1024 * 1024
-# Of one response's events, under way or not: some 100,000 words. One that is longer is shown when it is complete.
+# Events of one response, running or not: some 100,000 words. A longer one is shown once it is complete.
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 _END: Final = b"\n\n"
 

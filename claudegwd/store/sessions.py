@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Final
 
-SESSIONS_MAX: Final = 10_000  # in all; each chat may make one, so the least recently used give way
+SESSIONS_MAX: Final = 10_000  # in total; every chat may create one, so the least recently used ones are removed
 
 _COLUMNS: Final = (
     "id, project_id, title, model, system_prompt, created_at, updated_at, is_active, total_tokens, total_cost, "

@@ -15,9 +15,9 @@ from claudegwd.contract import STATE_LOCK_NAME
 from claudegwd.logs import event, log
 from claudegwd.store.database import StateError
 
-# Restarts overlap: the one before lets go when it has ended its last processes.
+# Restarts overlap: the previous daemon releases the lock once it has ended its last processes.
 TAKE_SECONDS: Final = 5.0
-POLL_SECONDS: Final = 0.05  # how often it is tried meanwhile
+POLL_SECONDS: Final = 0.05  # how often the lock is tried meanwhile
 
 
 class StateLock:

@@ -5,8 +5,8 @@ from typing import Final
 
 import trio
 
-RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays so for a while
-LAST_WRITE_SECONDS: Final = 2.0  # how long stopping may wait for a disk that hangs
+RETRY_SECONDS: Final = 10.0  # a full or unplugged disk stays that way for a while
+LAST_WRITE_SECONDS: Final = 2.0  # how long shutdown may wait for a disk that hangs
 
 
 async def write_behind(

@@ -13,7 +13,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 # Above this a float has no digits after the point to lose, and an integer of that size is not every encoder's.
 _MAX_WHOLE = 2.0**53
 
-# As deep as a body of ours may be: walking what is deeper could end in a RecursionError.
+# The maximum depth of a request body: walking deeper values could raise RecursionError.
 MAX_DEPTH = 100
 
 

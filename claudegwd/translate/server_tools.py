@@ -10,7 +10,7 @@ from claudegwd.translate.answer.literals import joined
 from claudegwd.translate.answer.outputs import ServerToolInput, ServerToolResult
 from claudegwd.translate.arguments import as_object
 
-# Of one search: the upstream's own gives ten.
+# Per search; the upstream's own returns ten.
 MAX_PAGES = 100
 
 

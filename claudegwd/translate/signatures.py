@@ -15,7 +15,7 @@ from claudegwd.translate.arguments import canonical
 from claudegwd.translate.request.history import Entry
 from claudegwd.translate.request.plan import Plan
 
-# Of all clients together: an answer with its thinking is about 10 kB, so these are some thousand tool calls back.
+# Of all clients together: an answer with its thinking takes about 10 kB, so this reaches back some thousand tool calls.
 MAX_BYTES = 32 * 1024 * 1024
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-# A line that is read at a glance; the whole command stands in the approval.
+# A line that can be read at a glance; the approval shows the whole command.
 MAX_LINE_CHARACTERS: Final = 200
 
 _BRACKETS: Final = "⟨⟩"

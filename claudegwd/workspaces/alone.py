@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-# The process that confines it, the first of its namespace, itself: more is something else.
+# The confining process, the first process of its namespace, and the CLI itself: a longer chain is something else.
 MAX_CHAIN = 4
 
 

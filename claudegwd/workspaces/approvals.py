@@ -10,14 +10,14 @@ from typing import Any
 
 import trio
 
-# Who waits for its answer looks at the stream; after this nobody does any more.
+# The client's user watches the stream; after this long nobody does any more.
 WAIT_SECONDS = 300.0
-# A person has to read each of them; and one client's shall not keep another's from being read.
+# A person has to read each of them, and the calls of one client must not keep those of another from being read.
 MAX_WAITING = 100
 MAX_WAITING_OF_CLIENT = 10
-# Calls that were approved for good, in all workspaces: somebody typed each of them. The oldest go.
+# Calls that were approved permanently, in all workspaces: somebody typed each of them. The oldest are dropped.
 MAX_ALWAYS = 1000
-# What a person can be expected to read before saying yes; what is longer is denied, since it would not all be seen.
+# What a person can be expected to read before approving; longer calls are denied, since nobody would see all of them.
 MAX_CHARACTERS = 20_000
 REASON_CHARACTERS = 500  # the model reads it
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-# More nobody writes by hand, and each is looked up on the disk and held against every rule.
+# Nobody writes more by hand, and each is looked up on the disk and matched against every rule.
 MAX_WORDS: Final = 500
 MAX_PATHS: Final = 2000
 

@@ -35,10 +35,9 @@ from claudegwd.workspaces.seccomp import is_known, restrict_calls
 _NO_NEW_PRIVS, _SET_PDEATHSIG, _DROP_BOUNDING = 38, 1, 24  # from the kernel's uapi headers
 _CAPABILITIES = 64
 
-LOOK_SECONDS = 0.1  # how often the processes are counted: a fork bomb makes some hundred in that time
-LOOK_SHARE = (
-    20  # but never for more than one part in so many of the time: a /proc that shows all of the machine is slow
-)
+LOOK_SECONDS = 0.1  # how often the processes are counted: a fork bomb creates some hundred in that time
+# Counting takes at most one part in this many of the time: a /proc that shows the whole machine is slow to read.
+LOOK_SHARE = 20
 SHORT_OF_MEMORY = "500"  # of 1000: before all that is at its usual 0, the daemon above all
 FAILED = 71  # sysexits' EX_OSERR
 

@@ -7,7 +7,7 @@ kilobytes is for minutes; here all ways are followed at once, each a bit of a nu
 from dataclasses import dataclass
 from functools import lru_cache
 
-# Compiled patterns: those of all rules, twice (as written, and for file systems that know no capitals).
+# Compiled patterns: those of all rules, twice (as written, and for case-insensitive file systems).
 MAX_COMPILED = 1000
 
 

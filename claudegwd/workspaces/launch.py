@@ -20,15 +20,15 @@ from claudegwd.workspaces import confine
 from claudegwd.workspaces.policy import OTHERS_OBEY, Policy
 from claudegwd.workspaces.rules import parse_rule
 
-# The largest file that may be written in there: what a command says is kept in one, too.
+# The largest file that may be written inside; the output of a command is kept in a file, too.
 MAX_FILE_BYTES = 256 * 1024 * 1024
-# Of one answer: a build with many jobs has some hundred; a fork bomb has that in a moment.
+# Per answer: a build with many jobs has some hundred; a fork bomb reaches this in a moment.
 MAX_PROCESSES = 512
-# Of one answer: a build or a test suite has a gigabyte or two, the CLI some 250 MB. What it only keeps in files that
-# lie in memory is not counted.
+# Per answer: a build or a test suite takes a gigabyte or two, the CLI some 250 MB. Files in memory (tmpfs, memfd) are
+# not counted.
 MAX_MEMORY_BYTES = 4 * 1024 * 1024 * 1024
-MAX_INSTRUCTIONS_BYTES = 64 * 1024  # a CLAUDE.md; each request upstream has it
-MAX_SERVERS_BYTES = 1024 * 1024  # a file of MCP servers, which people write by hand
+MAX_INSTRUCTIONS_BYTES = 64 * 1024  # a CLAUDE.md; it is sent with every upstream request
+MAX_SERVERS_BYTES = 1024 * 1024  # a file of MCP servers, which is written by hand
 
 # What programs need of the system, and that holds nobody's secrets. Of /etc only this.
 _SYSTEM = (

@@ -16,13 +16,13 @@ from claudegwd.workspaces.policy import Behavior, Decision, Policy, decide, path
 if TYPE_CHECKING:
     from claudegwd.workspaces.workspaces import Workspaces
 
-# Calls of one process that are asked for: some for each of its turns (`max_turns`, 1000 at the most). What runs beside
-# the CLI could speak in its name, and does not get to ask for ever.
+# Calls of one process that need a decision: a few per turn (`max_turns` is at most 1000). A program that runs beside
+# the CLI could speak in its name, and must not ask forever.
 MAX_ASKED = 10_000
-# Of those, how many are looked at or wait for a person at once: a message has a few calls, each is a thread for a
-# moment, and of those there are 40 for all of the daemon.
+# How many of them are evaluated, or wait for a person, at once: a message has a few calls, each takes a thread for a
+# moment, and the whole daemon has 40.
 MAX_JUDGED_AT_ONCE = 8
-# Denials of one process that the audit remembers one by one; it holds the last 10,000 changes of all kinds.
+# Denials of one process that are listed in the audit log, which holds the last 10,000 changes of all kinds.
 MAX_NOTED = 50
 
 

@@ -31,9 +31,9 @@ _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
 # In these, other programs find commands that they run without asking, outside of any sandbox.
 OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
 
-# The kernel opens no longer one; but a program could shorten it first.
+# The kernel opens no longer path; but a program could shorten it first.
 MAX_PATH_BYTES: Final = 4096
-MAX_COMMAND_CHARACTERS: Final = 20_000  # a longer one nobody reads before saying yes
+MAX_COMMAND_CHARACTERS: Final = 20_000  # nobody reads a longer one before approving it
 
 
 class Behavior(Enum):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from claudegwd.workspaces import confine
 
-# Python's start, and a few system calls.
+# The start of Python, and a few system calls.
 PROBE_SECONDS = 20.0
 # What is said where the trial itself failed, on a machine that is busy: no answer, and asked for again.
 UNTRIED = ("it cannot be tried here",)

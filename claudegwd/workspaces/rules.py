@@ -18,7 +18,7 @@ _RULE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*\*?)(?:\((.*)\))?")
 _MCP_TOOL: Final = re.compile(r"mcp__[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*(?:__(?:\*|[A-Za-z0-9_-]+))?")
 _HOST: Final = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
-# A pattern is matched for each call, and a longer one is no pattern any more.
+# A pattern is matched for each call; a longer one is not a reasonable pattern.
 MAX_RULE_CHARACTERS: Final = 1000
 
 

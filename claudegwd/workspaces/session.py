@@ -39,16 +39,16 @@ from claudegwd.workspaces.turn import Acknowledged, Told, Unasked, WorkspaceTurn
 if TYPE_CHECKING:
     from claudegwd.workspaces.workspaces import Workspaces
 
-# A CLI starts in half a second, and in its sandbox in little more; then it gives its listener away at once.
+# A CLI starts in half a second, and in its sandbox in little more; then it hands over its listener at once.
 LISTENER_SECONDS = 30.0
-# For a client to take that its answer was stopped at the bound; one that does not read does not keep its place.
+# For a client to read that its answer was stopped at a limit; a client that does not read does not keep its slot.
 LAST_WORD_SECONDS = 5.0
-# So much longer the CLI waits for a tool than we do.
+# How much longer than us the CLI waits for a tool.
 TOOL_GRACE_SECONDS = 60.0
-# Lines about tools that end while nobody reads, between a call of the client's tool and its result: there are a few.
+# Lines about tools that finish while nobody reads, between a call of the client's tool and its result: there are a few.
 MAX_HELD = 100
-# Of what one process says and is held here: answers, calls, results. Long work is some megabytes; but what runs beside
-# the CLI could write in its name.
+# Output of one process that is held here: answers, calls, results. Long tasks produce some megabytes; but a program
+# that runs beside the CLI could write in its name.
 MAX_KEPT_BYTES = 128 * 1024 * 1024
 
 

@@ -32,9 +32,9 @@ _EMPTY = b'""'
 # How the CLI says that one of its bounds was reached.
 _BOUNDS = {"error_max_turns": "max_turns", "error_max_budget_usd": "max_usd"}
 _FINISH = {"max_tokens": "length", "model_context_window_exceeded": "length", "refusal": "content_filter"}
-# Calls under way are a handful; of more than this the outcome is shown without its call.
+# There are a handful of running calls; beyond this, a result is shown without its call.
 MAX_CALLS = 1000
-PIECE_BYTES = 64  # what the smallest piece of an answer takes in memory
+PIECE_BYTES = 64  # the memory that the smallest piece of an answer takes
 _PARTIAL = b'{"type":"stream_event"'
 
 

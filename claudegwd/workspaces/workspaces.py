@@ -28,10 +28,10 @@ from claudegwd.workspaces.probe import UNTRIED, probe
 from claudegwd.workspaces.question import WorkspaceQuestion
 from claudegwd.workspaces.session import WorkspaceSession
 
-# Processes in workspaces at once: each is a CLI of some 250 MB and what it runs, and asks through a worker besides. One
-# that waits for its client gives its place up.
+# Processes in workspaces at once: each is a CLI of some 250 MB plus what it runs, and also asks through a worker. One
+# that waits for its client gives up its slot.
 MAX_AT_ONCE = 8
-# What a process says of what it lacks, a handful of sentences
+# A process's report of what its sandbox lacks, a handful of sentences.
 MAX_SAID_BYTES = 4096
 
 

@@ -14,16 +14,16 @@ from claudegwd.openai_api.errors import InvalidRequest
 from claudegwd.openai_api.fields import Fields, refuse
 from claudegwd.openai_api.json_body import read_object
 
-# Ids are uuids with us and were so before; clients that make their own keep them short.
+# Ids are uuids here and in the older gateway; clients that make their own keep them short.
 MAX_ID_CHARS = 256
 MAX_NAME_CHARS = 256
 MAX_TEXT_CHARS = 4096  # descriptions and paths
-# A system prompt that is kept with a session. Agents that send longer ones send them with each request anyway.
+# A system prompt that is stored with a session. Agents with longer ones send them with each request anyway.
 MAX_PROMPT_CHARS = 32_768
 
 PAGE_SIZE = 20
-MAX_PAGE_SIZE = 100
-MAX_PAGE = 1_000_000  # far beyond what is kept, and far below what SQLite counts to
+MAX_PAGE_SIZE = 100  # the older gateway's own limit
+MAX_PAGE = 1_000_000  # far beyond what is stored, and far below SQLite's largest integer
 
 
 class ProjectWanted(msgspec.Struct, frozen=True):

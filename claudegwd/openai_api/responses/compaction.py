@@ -11,15 +11,15 @@ import msgspec
 from claudegwd.openai_api.chat.request import ChatRequest, Message, TextPart
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 
-# Of the user's own words, the newest so far back: some 20,000 tokens, a tenth of what a model can read. They are what
-# a summary gets wrong, and an older one that was a whole file is in the summary as what it was about.
+# The newest of the user's own words, some 20,000 tokens, a tenth of what a model can read. Summaries get these wrong;
+# of an older message that was a whole file, the summary mentions the subject.
 KEPT_CHARS = 80_000
-# What a picture or a file counts for among them; see translate/request/estimate.py.
+# How much of that an image or a file counts for; see translate/request/estimate.py.
 PART_CHARS = 6_400
-# OpenAI's own least; below it every request would be compacted.
+# OpenAI's own minimum; below it every request would be compacted.
 MIN_THRESHOLD = 1_000
-MAX_THRESHOLD = 2**31 - 1
-MAX_ENTRIES = 8  # of context_management, where OpenAI knows one type
+MAX_THRESHOLD = 2**31 - 1  # larger than any context, and small enough for every number parser
+MAX_ENTRIES = 8  # entries of context_management, for which OpenAI defines a single type
 
 SUMMARISE = (
     "Stop here, call no tools, and write a summary of this conversation. It will take the place of everything above "

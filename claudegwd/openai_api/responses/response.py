@@ -14,7 +14,7 @@ from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.usage import Usage
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
-# OpenAI's own, for lists of input items.
+# OpenAI's own limit for lists of input items.
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 # The code of the error by which an answer is ended that its client has cancelled.

@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-# Evaluations of one value against one part of a schema, some ten nanoseconds each: all together a tenth of a second.
+# Evaluations of one value against one part of a schema, some ten nanoseconds each: a tenth of a second in total.
 MAX_STEPS: Final = 10_000_000
-# Parts of a schema that are looked at to find that out: a few hundred nanoseconds each.
+# Parts of a schema that are visited to compute that number, a few hundred nanoseconds each.
 MAX_LOOKS: Final = 100_000
-# References that lead to references, choices in choices: real schemas have three or four.
+# References to references, choices within choices: real schemas have three or four.
 MAX_ROUNDS: Final = 64
-# Of steps back in one regular expression: those that can be matched without any are not affected.
+# Backtracking steps in one regular expression; expressions that match without any are not affected.
 MAX_BACKTRACKS: Final = 100_000
-# What one regular expression compiles to. A thousand times a character of any script is well below.
+# The compiled size of one regular expression. A character of any script, repeated a thousand times, is well below this.
 MAX_PATTERN_BYTES: Final = 1024 * 1024
-# Of the library's words on a fault, which repeat the value: enough for a path and a sentence.
+# The length of the library's error message, which repeats the value: enough for a path and a sentence.
 MAX_FAULT_CHARS: Final = 300
 
 # A pattern that came to a bound says nothing of the value.

@@ -23,7 +23,7 @@ PDF_CHARACTERS_PER_TOKEN: Final = 40
 # For an answer whose client names no max_tokens: a page and a half, which most answers do not reach. OpenAI counts
 # none at all then; one that is longer becomes a debt.
 ANSWER_TOKENS: Final = 1_000
-# No model writes more, whatever max_tokens says.
+# No model generates more, whatever max_tokens says.
 ANSWER_TOKENS_MAX: Final = 128_000
 
 

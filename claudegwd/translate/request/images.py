@@ -3,11 +3,12 @@
 import struct
 from collections.abc import Iterator
 
-# The bounds of the Messages API. An image over them would be refused after the whole conversation has been sent.
+# The limits of the Messages API. An image that exceeds them would be rejected only after the whole conversation was
+# sent.
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 MAX_SIDE_PIXELS = 8000
-# Of all images of a request. We decode none, but the CLI does (2.1.330 makes those of over 2,000 pixels a side
-# smaller): a PNG of 8 kB can be 64 million pixels, which cost it 300 MB and a second. 100 screenshots may pass.
+# All images of a request together. We decode none, but the CLI does (2.1.330 shrinks those of over 2,000 pixels a
+# side): a PNG of 8 kB can have 64 million pixels, which cost it 300 MB and a second. 100 screenshots fit.
 MAX_REQUEST_PIXELS = 400_000_000
 
 _JPEG_SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # the frame headers among the markers

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-MAX_STEPS: Final = 10_000  # choices in choices double the work with each level
+MAX_STEPS: Final = 10_000  # each level of choices within choices doubles the work
 _BOUNDS: Final = {
     "number": ("minimum", "maximum"),
     "integer": ("minimum", "maximum"),

@@ -5,11 +5,11 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Final
 
-# As many as a reader compares at a glance.
+# As many as a reader can compare at a glance.
 MAX_NEIGHBOURS: Final = 3
-# Of the names that are compared, each for some 20 microseconds: catalogues have some dozens.
+# Names that are compared, some 20 microseconds each: catalogues have a few dozen.
 MAX_COMPARED: Final = 500
-# Characters of a name in a message: all of any real one.
+# Characters of a name in a message: enough for any real one.
 MAX_SHOWN: Final = 64
 
 

@@ -27,9 +27,9 @@ _EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "
 
 # Thinking budgets (tokens) for models that take a budget and no effort.
 _BUDGET = {"minimal": 1024, "low": 4096, "medium": 12000, "high": 24000, "xhigh": 24000, "max": 24000}
-MIN_BUDGET = 1024  # the Messages API's least
+MIN_BUDGET = 1024  # the minimum of the Messages API
 
-# The limit that the CLI gives those models where the client names none.
+# The limit that the CLI sets for those models if the client sets none.
 DEFAULT_MAX_TOKENS = 32000
 
 _OFF = {"type": "disabled"}

@@ -16,12 +16,13 @@ from claudegwd.translate.request.tool_schema import upstream_schema
 # What a CLI that knows no CLAUDE_AGENT_SDK_MCP_NO_PREFIX puts before the names that the model sees.
 PREFIX = f"mcp__{TOOL_SERVER}__"
 
-MAX_NAME = 128  # the Messages API's rule for names, and the CLI's: so many letters, digits, _ and -
+MAX_NAME = 128  # the Messages API's rule for names, and the CLI's: up to this many letters, digits, _ and -
 _PLAIN = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}")
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
 _MARK_CHARS = 8
 
-# What the CLI replaces by a note and a file instead of passing on (seen on 2.1.330). Larger results go by replay.
+# Larger results are not passed on by the CLI but replaced with a note and a file (seen on 2.1.330). They are sent by
+# replay instead.
 MAX_LIVE_RESULT_CHARS = 500_000
 
 # Names that the CLI keeps for itself: it leaves tools of such names out (seen on 2.1.330).

@@ -16,7 +16,7 @@ from claudegwd.translate.request.tools import ToolSet
 from claudegwd.workers.worker.states import WorkerEvent, WorkerState
 from claudegwd.workers.worker.worker import Worker, WorkerLost
 
-# It takes some 100 ms; a machine that is busy starting many things takes longer.
+# It takes some 100 ms; on a machine that is busy starting many programs, longer.
 TRIAL_SECONDS = 10.0
 
 # Of two questions the second shows that the first left a process that can be asked again.

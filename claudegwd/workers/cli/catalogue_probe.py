@@ -18,7 +18,7 @@ from claudegwd.workers.cli.abilities import goes_back, takes_whole
 from claudegwd.workers.process.process import Launch
 from claudegwd.workers.worker.worker import Worker, WorkerLost
 
-PROBE_SECONDS = 30.0  # seen: 0.6; a first start from a cold disk reads 370 MB
+PROBE_SECONDS = 30.0  # 0.6 s was measured; a first start from a cold disk reads 370 MB
 
 
 class CliEndedError(CliError):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-# Below this share of the machine's (or the cgroup's) memory, idle workers are given up, one a sweep.
+# If less than this share of the machine's (or the cgroup's) memory is available, idle workers are ended, one per sweep.
 SHORT_SHARE = 0.05
 
 _MEMINFO = Path("/proc/meminfo")

@@ -42,19 +42,19 @@ from claudegwd.workers.worker.states import (
 )
 from claudegwd.workers.worker.worker import Worker, WorkerReports
 
-# How long a request waits for a worker that is about to be free, before it takes a new one: it takes some 10 ms.
+# How long a request waits for a worker that is about to be free before it takes a new one: settling takes some 10 ms.
 SETTLING_SECONDS = 0.1
 
-# A process keeps what memory it once needed (observed: 200 prompts of half a megabyte took one from 193 to 422 MB, a
-# body of 30 MB to 819). One above the bound is replaced when it is idle; a fresh one has about 270.
+# A process never returns memory (observed: 200 prompts of half a megabyte grew one from 193 to 422 MB, a body of 30 MB
+# to 819). One above the bound is replaced when it is idle; a fresh one takes about 270 MB.
 MAX_RSS_BYTES = 512 * 1024 * 1024
-# And it grows by 0.1 MB a use, so that this is near the same bound.
+# It also grows by 0.1 MB per use, so this is near the same bound.
 MAX_USES = 2_000
 
-# A parked turn is not given up for who waits before its client has had time to run a tool: most take less.
+# A parked turn is not given up for a waiting request before its client has had time to run a tool: most take less.
 PARK_GRACE_SECONDS = 2.0
 
-# Conversations of which the key is known under which they ran last: those of some minutes, for their prompt cache.
+# Conversations whose last key is remembered: those of the last few minutes, for their prompt cache.
 MAX_KEYS_KNOWN = 4_096
 
 

@@ -11,13 +11,13 @@ from claudegwd.workers.pool.roster import Roster
 from claudegwd.workers.worker.states import WorkerState
 from claudegwd.workers.worker.worker import Worker
 
-# How long refilling stands back for requests that wait for their first token: then it goes on all the same, or a busy
+# How long refilling is put off for requests that wait for their first token: then it continues regardless, or a busy
 # gateway would never have a spare again.
 PATIENCE_SECONDS = 2.0
 
-# At the bound, the worker that has been idle longest makes room for a spare, but not before it has been idle for this
-# long: under load it is taken again within milliseconds. Any longer, and clients with ever new system prompts, who fill
-# the pool with idle workers, would wait for a process to start each time.
+# At the maximum, the worker that has been idle longest is ended to make room for a spare, but only if it has been idle
+# for this long: under load it is used again within milliseconds. If this were longer, clients that keep changing their
+# system prompt, and so fill the pool with idle workers, would wait for a process to start each time.
 ROOM_SECONDS = 3.0
 
 

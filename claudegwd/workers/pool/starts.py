@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-# Starts that fail in a row: the pause before the next doubles from the first to the last.
+# After consecutive failed starts, the pause before the next doubles from the first value to the last.
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 30.0
 
-# So many failed starts in a row are no accident: requests are refused, but for one try after each pause.
+# This many consecutive failed starts are no accident: requests are refused, except for one attempt after each pause.
 MAX_FAILED_STARTS = 3
 
 

@@ -14,19 +14,19 @@ from claudegwd.workers.pool.roster import Roster
 from claudegwd.workers.worker.states import SETTLE_SECONDS, START_SECONDS, WorkerState
 from claudegwd.workers.worker.worker import Worker
 
-# The longest silence that is taken for work once the upstream has begun to answer: a model may think for minutes
-# without showing it, and the CLI keeps the upstream's pings to itself.
+# The longest silence that is accepted once the upstream has begun to answer: a model may think for minutes without
+# showing it, and the CLI does not pass on the upstream's pings.
 BETWEEN_EVENTS_SECONDS: Final = 300.0
 
-# How long a CLI may be kept waiting by a client that does not read its answer.
+# How long a client that does not read its answer may block a CLI.
 UNREAD_SECONDS: Final = 180.0
 
-# A process that nobody waits for starts in the background. On a busy machine that may be for ever, so after this it
-# gets its share.
+# A process that nobody waits for starts at background priority. On a busy machine that may take forever, so after this
+# time it gets its normal share.
 BACKGROUND_SECONDS: Final = 2.0
 
-SWEEP_SECONDS: Final = 1.0  # how often idle times, silences and memory are looked at
-ALIVE_SECONDS: Final = 10.0  # a sweep that is so late is stuck
+SWEEP_SECONDS: Final = 1.0  # how often idle times, silences and memory are checked
+ALIVE_SECONDS: Final = 10.0  # a sweep that is this late is stuck
 
 
 class Sweep:

@@ -21,20 +21,20 @@ from claudegwd.workers.process.group import end_group
 from claudegwd.workers.process.lifeline import Lifeline
 from claudegwd.workers.process.priority import behind_us, to_background, to_foreground
 
-# Some twenty deltas. A read sets this much aside and gives back what it did not need: of a pipe's whole 64 kB the small
-# things that stay behind kept ever more apart (seen: 13 MB more after 30,000 requests).
+# Some twenty deltas. A read allocates this much and gives back what it did not need: with a pipe's whole 64 kB, small
+# objects that stay allocated fragmented the heap (observed: 13 MB more after 30,000 requests).
 READ_BYTES = 8192
 
-# What may wait for a CLI that does not read: above the largest request (server.max_body_bytes, base64 and JSON
-# escapes included) so that an honest one always fits.
+# Data that waits for a CLI that does not read: larger than the largest request (server.max_body_bytes, including base64
+# and JSON escapes), so that a legitimate one always fits.
 MAX_UNWRITTEN_BYTES = 128 * 1024 * 1024
 
-# The steps of the kill ladder, in seconds. An idle CLI ends 30 ms after its stdin closes and 20 ms after SIGTERM.
+# The steps of termination. An idle CLI exits 30 ms after its stdin closes and 20 ms after SIGTERM.
 EOF_SECONDS = 0.5
 TERM_SECONDS = 1.0
 REAP_SECONDS = 5.0
 
-# A CLI in trouble can write a stack trace in a loop: so much of its stderr goes to the log, the rest is counted.
+# A failing CLI can write stack traces in a loop: this much of its stderr is logged, the rest is counted.
 MAX_STDERR_LINES = 50
 MAX_STDERR_LINE_BYTES = 2000
 

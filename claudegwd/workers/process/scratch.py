@@ -13,7 +13,7 @@ PREFIX = "claudegwd-"
 # Held for as long as the daemon lives, and let go by the kernel when it dies: also where another daemon cannot see its
 # process, as in a container that shares the temporary directory.
 _LOCK = "owner.lock"
-# Levels that are gone through at once, with two descriptors each.
+# Levels that are walked at once, with two descriptors each.
 MAX_DEPTH = 50
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

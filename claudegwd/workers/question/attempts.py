@@ -10,7 +10,7 @@ from claudegwd.openai_api.errors import GatewayError
 from claudegwd.redact import redact
 from claudegwd.translate.answer.turn import Failed
 
-# A bound on attempts beside those of the failure table: more keys than this in one request are a loop.
+# In addition to the limits of the failure table: trying more keys than this for one request is a loop.
 MAX_ATTEMPTS = 64
 
 

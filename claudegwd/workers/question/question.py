@@ -46,7 +46,7 @@ from claudegwd.workers.worker.worker import WorkerLost
 if TYPE_CHECKING:
     from claudegwd.workers.question.questions import Questions
 
-# How often a question that has no answer yet is looked after: what it waits for changes with the first sign of life.
+# How often a question without an answer is checked: what it waits for changes with the first sign of life.
 LOOK_SECONDS = 0.25
 
 

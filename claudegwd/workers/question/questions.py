@@ -22,7 +22,7 @@ from claudegwd.workers.pool.sweep import BETWEEN_EVENTS_SECONDS
 from claudegwd.workers.question.attempts import Attempts
 from claudegwd.workers.question.question import Question
 
-# The longest silence before the upstream begins to answer that is taken for work: a long prompt on a busy upstream.
+# The longest silence that is accepted before the upstream begins to answer: a long prompt on a busy upstream.
 FIRST_EVENT_SECONDS = 120.0
 
 

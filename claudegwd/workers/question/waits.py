@@ -1,7 +1,7 @@
-"""Every place where a request can wait on its way to an answer: for what, for how long, and who else looks at it.
+"""Every place where a request can wait: what it waits for, for how long, and what else can end the wait.
 
-A wait without a bound hangs a client. A wait whose bound is longer than the patience of a sweep that ends the worker
-under it hangs one too, or answers it wrongly. So each is listed, and a test finds those that are not.
+A wait without a bound hangs a client. So does a wait that outlasts the sweep that ends the worker under it, or it gives
+the client the wrong error. So every wait is listed here, and a test finds those that are not.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BoundedWait:
-    """`place` is module and function; `bound` the constant or setting that ends it; `sweep` what else may end what is
-    waited for, and why the two agree."""
+    """`place` is module and function; `bound` is the constant or setting that ends the wait; `sweep` is what else can
+    end what is waited for, and why the two do not conflict."""
 
     place: str
     waits_for: str
@@ -19,112 +19,121 @@ class BoundedWait:
 
 
 WAITS = (
+    BoundedWait("serving.Server._request", "earlier requests to begin", "one round of the event loop each", "none"),
+    BoundedWait("bodies.RequestBody.piece", "the next chunk of the body", "BODY_SECONDS", "none"),
     BoundedWait(
-        "serving.Server._request", "those that came before it to begin", "one round of the event loop each", "none"
-    ),
-    BoundedWait("bodies.RequestBody.piece", "the next piece of the body", "BODY_SECONDS", "none"),
-    BoundedWait(
-        "bodies.RequestBody.discard", "the rest of a refused body", "its own seconds, bytes and silence", "none"
+        "bodies.RequestBody.discard",
+        "the rest of a rejected body",
+        "DISCARDED_SECONDS, DISCARDED_SILENCE_SECONDS",
+        "none",
     ),
     BoundedWait(
         "connection.StoreConnection.call",
-        "the store that machines share",
+        "a reply from the shared store",
         "CALL_SECONDS",
-        "it goes on without",
+        "the request continues without it",
     ),
-    BoundedWait("connection.StoreConnection._send", "the same to take a call", "WRITE_SECONDS", "the same"),
+    BoundedWait("connection.StoreConnection._send", "the store to accept a call", "WRITE_SECONDS", "the same"),
     BoundedWait(
         "database.Database.run",
-        "the state file, where what is kept is asked for",
-        "BUSY_SECONDS, should another process hold it",
+        "the state file, if stored data is needed",
+        "BUSY_SECONDS, if another process holds it",
         "none",
     ),
-    BoundedWait("fetch.Fetcher._connect", "a host with an image to take a connection", "FETCH_SECONDS", "none"),
-    BoundedWait("fetch.Fetcher._get", "a host that takes an image's request", "FETCH_SECONDS", "none"),
+    BoundedWait("fetch.Fetcher._connect", "a connection to the host of an image", "FETCH_SECONDS", "none"),
+    BoundedWait("fetch.Fetcher._get", "the host to accept the request for an image", "FETCH_SECONDS", "none"),
     BoundedWait("exchange.Exchange.send", "the same", "FETCH_SECONDS", "none"),
     BoundedWait("exchange.Exchange.event", "the next bytes of an image", "FETCH_SECONDS", "none"),
     BoundedWait(
-        "waiters.Waiters._given", "a worker, in the queue", "limits.queue_seconds", "one that dies gives its place back"
+        "waiters.Waiters._given",
+        "a worker, in the queue",
+        "limits.queue_seconds",
+        "if its worker dies, the request returns to the head of the queue",
     ),
     BoundedWait(
         "pool.Pool._until_settled",
-        "a worker that has just answered",
+        "a worker that has just answered to settle",
         "SETTLING_SECONDS",
         "SETTLE_SECONDS, which is longer",
     ),
     BoundedWait(
-        "question.Question._choose_key", "a key that cools", "keys.hold_seconds", "its worker was given back before"
+        "question.Question._choose_key",
+        "the end of a key's cooldown",
+        "keys.hold_seconds",
+        "none: its worker was given back first",
     ),
     BoundedWait(
         "question.Question._next_step",
-        "the pause before an overloaded upstream is asked again",
+        "the pause before a retry at an overloaded upstream",
         "BACKOFF_MAX_SECONDS",
-        "the worker is busy and not answering, which no sweep ends",
+        "none: no sweep ends a worker that is busy but not answering",
     ),
     BoundedWait(
         "held_conversation.HeldConversation.append",
-        "the CLI to take a message of the history",
+        "the CLI to acknowledge a message of the history",
         "ACKNOWLEDGE_SECONDS, or START_SECONDS",
-        "START_SECONDS: the same",
+        "START_SECONDS, the same",
     ),
     BoundedWait(
-        "worker.Worker.until_settled", "the CLI to end its last turn", "SETTLE_SECONDS", "SETTLE_SECONDS: the same"
+        "worker.Worker.until_settled", "the CLI to end its last turn", "SETTLE_SECONDS", "SETTLE_SECONDS, the same"
     ),
     BoundedWait(
-        "pending_commands.PendingCommands.answer", "the CLI to go back", "SETTLE_SECONDS", "none: the worker is busy"
+        "pending_commands.PendingCommands.answer", "the CLI to rewind", "SETTLE_SECONDS", "none: the worker is busy"
     ),
     BoundedWait(
         "question.Question._receive_soon",
-        "the CLI's first word, then the first token",
+        "the CLI's first output, then the first token",
         "ACKNOWLEDGE_SECONDS, FIRST_EVENT_SECONDS, BETWEEN_EVENTS_SECONDS",
-        "BETWEEN_EVENTS_SECONDS: the longest of them",
+        "BETWEEN_EVENTS_SECONDS, the longest of them",
     ),
-    BoundedWait("question.Question.first", "all of the above", "limits.request_seconds", "the lease ends with it"),
+    BoundedWait(
+        "question.Question.first", "all of the above", "limits.request_seconds", "the lease ends at the same time"
+    ),
     BoundedWait(
         "question.Question.next",
         "the next outputs of the answer",
         "BETWEEN_EVENTS_SECONDS, limits.request_seconds",
-        "it is the sweep that ends it, and says so on the channel",
+        "the sweep itself ends it, and reports that on the channel",
     ),
     BoundedWait("output_channel.OutputReceiver.receive", "the same", "the same", "the same"),
     BoundedWait(
         "output_channel.OutputSender.deliver",
         "the client to read",
         "UNREAD_SECONDS",
-        "it is the sweep that ends it; not silence",
+        "the sweep itself ends it; this does not count as silence",
     ),
     BoundedWait(
         "serving._Connection._write_in_time",
-        "the client to take what is written",
+        "the client to read what is written",
         "WRITE_SECONDS",
-        "UNREAD_SECONDS, which is shorter; on a WebSocket MISSED_PONGS of PING_SECONDS each",
+        "UNREAD_SECONDS, which is shorter; on a WebSocket MISSED_PONGS times PING_SECONDS",
     ),
     BoundedWait(
         "responses_socket.ResponsesSocket._answer_all",
-        "those before it on its stream of a WebSocket",
+        "earlier requests on its stream of a WebSocket",
         "limits.request_seconds for each of MAX_WAITING",
-        "the lease of each, which ends with it",
+        "the lease of each, which ends at the same time",
     ),
     BoundedWait(
         "responses_socket.ResponsesSocket._write",
-        "other answers that are written on its WebSocket",
+        "other answers that are being written to its WebSocket",
         "WRITE_SECONDS",
-        "the connection is closed under all of them",
+        "the connection is closed for all of them",
     ),
     BoundedWait(
         "running_responses.RunningResponse.follow",
-        "the next event of a response in the background",
+        "the next event of a background response",
         "HEARTBEAT_SECONDS, then again",
-        "that response has the bounds of every answer",
+        "the response has the bounds of every answer",
     ),
     BoundedWait(
         "running_responses.RunningResponse.until_ended",
-        "a response that is cancelled to end",
+        "a cancelled response to end",
         "CANCEL_SECONDS",
         "none",
     ),
     BoundedWait("mixing.mixed_outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
     BoundedWait(
-        "mixing._feed", "the client to read what another choice said", "UNREAD_SECONDS", "as for OutputSender.deliver"
+        "mixing._feed", "the client to read another choice's output", "UNREAD_SECONDS", "as for OutputSender.deliver"
     ),
 )

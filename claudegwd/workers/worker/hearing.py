@@ -5,7 +5,7 @@ from typing import Final
 
 from claudegwd.workers.worker.states import ACKNOWLEDGE_SECONDS, START_SECONDS
 
-# How often a silent turn is told to its reader, who writes a comment: proxies and clients give up on a silent
+# How often the reader of a silent turn is told, so that it sends a comment: proxies and clients give up on a silent
 # connection after 30 to 60 s.
 HEARTBEAT_SECONDS: Final = 15.0
 

@@ -7,8 +7,8 @@ import trio
 
 from claudegwd.translate.answer.outputs import Output
 
-# Batches of outputs that a slow client may leave unread before the CLI is made to wait. A batch is what one read of the
-# pipe held, so this is at most a few hundred kilobytes.
+# Batches of outputs that a slow client may leave unread before its CLI is blocked. A batch is what one read of the pipe
+# contained, so this is at most a few hundred kilobytes.
 MAX_UNREAD_BATCHES = 64
 
 Batch = Sequence[Output]

@@ -44,24 +44,27 @@ TRANSITIONS: Final[Transitions[WorkerState, WorkerEvent]] = {
 }
 
 
-# A CLI takes half a second to start; on a busy machine, in the background, many times that. One that has said nothing
-# by then never will.
+# A CLI takes half a second to start; on a busy machine, at background priority, many times that. One that has not said
+# anything by then never will.
 START_SECONDS = 30.0
-# A start that takes longer than this is not waited for by a request, if another process can be had.
+# A request does not wait for a start that takes longer than this if it can get another process.
 OVERDUE_START_SECONDS = 5.0
-# A living CLI acknowledges settings within milliseconds, and a body of 30 MB within two seconds. One that is stopped,
-# or hangs, is found by this, before the upstream is blamed.
+# A working CLI acknowledges settings within milliseconds, and a body of 30 MB within two seconds. This detects one that
+# is stopped or hangs, before the upstream is blamed.
 ACKNOWLEDGE_SECONDS = 10.0
-# After the answer the CLI takes about 5 ms to write its `result`, and 1 to 3 ms to go back.
+# After the answer the CLI takes about 5 ms to write its `result`, and 1 to 3 ms to rewind.
 SETTLE_SECONDS = 5.0
 
-# How long a worker may be in each state, and what happens then. Where no bound of ours is named the setting is.
+# How long a worker may be in each state (a constant or a setting), and what happens then.
 BOUNDS: dict[WorkerState, tuple[str, str]] = {
-    WorkerState.STARTING: ("START_SECONDS", "it is ended, and counts as a failed start"),
-    WorkerState.SPARE: ("none", "nobody waits for it; when it is taken, it has to answer within ACKNOWLEDGE_SECONDS"),
-    WorkerState.BUSY: ("limits.request_seconds", "it is ended; silence and an unread answer have bounds of their own"),
-    WorkerState.SETTLING: ("SETTLE_SECONDS", "it is ended"),
-    WorkerState.IDLE: ("workers.idle_seconds", "it is ended"),
-    WorkerState.PARKED: ("workers.parked_seconds", "it is ended; later results are replayed"),
-    WorkerState.CLOSING: ("EOF_SECONDS + TERM_SECONDS + REAP_SECONDS", "the kernel ends it by then"),
+    WorkerState.STARTING: ("START_SECONDS", "the worker is ended, and counted as a failed start"),
+    WorkerState.SPARE: ("none", "nobody waits for it; once taken, it must answer within ACKNOWLEDGE_SECONDS"),
+    WorkerState.BUSY: (
+        "limits.request_seconds",
+        "the worker is ended; silence and unread answers have bounds of their own",
+    ),
+    WorkerState.SETTLING: ("SETTLE_SECONDS", "the worker is ended"),
+    WorkerState.IDLE: ("workers.idle_seconds", "the worker is ended"),
+    WorkerState.PARKED: ("workers.parked_seconds", "the worker is ended; later results are replayed"),
+    WorkerState.CLOSING: ("EOF_SECONDS + TERM_SECONDS + REAP_SECONDS", "SIGKILL has ended it by then"),
 }

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 from claudegwd.claude_cli import commands
 
-# It takes about 40 ms; a spare on a saturated machine waits for the processor. A CLI that takes longer than this does
-# not know the command, or is ill.
+# It takes about 40 ms; on a saturated machine, a spare waits for the processor. A CLI that takes longer than this does
+# not know the command, or is broken.
 WARM_UP_SECONDS = 30.0
 
 # Each of them is replaced by the settings of the first request: where keys are configured those name all three.
