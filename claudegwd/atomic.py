@@ -1,4 +1,4 @@
-"""Replace a file whole or not at all, under a lock, keeping whose it is and who may read it. Blocking: use a thread."""
+"""Replace files atomically, under a lock, keeping their owner and permissions. Blocking: call it from a thread."""
 
 import errno
 import fcntl

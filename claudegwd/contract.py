@@ -1,7 +1,7 @@
-"""What the daemon and its control CLI agree on: exit codes and where things lie.
+"""What the daemon and its control CLI agree on: exit codes and paths.
 
-Imported by `claudegwctl`, which has to start at once: only the standard library up here, and platformdirs
-(8 ms) inside the functions that need it.
+`claudegwctl` imports this and has to start fast: only the standard library at module level, and platformdirs (8 ms)
+inside the functions that need it.
 """
 
 from __future__ import annotations

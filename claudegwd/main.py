@@ -1,4 +1,4 @@
-"""`claudegwd`: the command line of the daemon."""
+"""`claudegwd`: the daemon's command line."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""The one place where tokens are taken out of texts before anybody reads them. Pure but for the register of tokens.
+"""The one place that removes tokens from texts before anyone reads them. Pure, except for the register of tokens.
 
-Two nets: every token this process was told about, wherever it stands, and whatever looks like one.
+It has two filters: every token that this process was told about, wherever it occurs, and anything that looks like one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Background work that no fault of its own ends, and that ends nobody else by one."""
+"""Background tasks that are restarted when they fail, and whose failures do not end anything else."""
 
 import logging
 from collections.abc import Awaitable, Callable

@@ -1,13 +1,14 @@
-"""The one shape of every state machine here.
+"""The common form of all state machines here.
 
-What a thing can be is an Enum, what can happen to it another one, and a table says which state follows each pair that
-can occur: `TRANSITIONS`, in a module that holds nothing else but the bounds of the states. `after` looks it up.
+The states are an Enum, the events are another, and a table lists the next state for each pair that can occur:
+`TRANSITIONS`, in a module that contains nothing else except the bounds of the states. `after` looks it up.
 
-- All that can happen is seen at once, and the tables in the documentation are written from it.
-- A pair that is not in the table is an error that names both: a wrong event is found where it happens, and not by what
-  it has broken later. What may be ignored in a state is written down as a pair that stays in it.
-- Who owns the thing takes an event and assigns what `after` gives. Others ask; nobody sets a state.
-- What has no state of its own (an answer that is derived, a flag that is set once) is no machine and needs no table.
+- All transitions can be seen at a glance, and the tables in the documentation are generated from them.
+- A pair that is not in the table raises an error that names both: a wrong event is detected where it occurs, not by
+  what it breaks later. An event that is ignored in a state is listed as a pair that stays in it.
+- The owner takes an event and assigns the result of `after`. Other code may read the state; it never sets it.
+- Something without a state of its own (a derived value, a flag that is set once) is not a state machine and needs no
+  table.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""Why a request failed, from what the CLI says of it. Pure.
+"""The cause of a failed request, from what the CLI says about it. Pure.
 
-Its events name a status where there is one. For the rest there is only the text of the error line, written for people,
-in which the system's own name of the fault stands in parentheses (observed on 2.1.330). Should a later version write it
-otherwise, the cause is missing from the log and nothing else changes.
+Its events have a status if there is one. Otherwise there is only the text of the error line, written for people, with
+the system's name for the error in parentheses (observed on 2.1.330). If a later version changes the format, the log
+lacks the cause, and nothing else changes.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""When upstream wants to be asked again, from the log of the CLI's own client library. Pure.
+"""When the upstream accepts requests again, from the log of the CLI's client library. Pure.
 
-With a key none of the CLI's events tells it (observed). The library logs the headers of each answer to stderr, as
+With a key, none of the CLI's events says so (observed). The library logs the headers of each response to stderr, as
 
     [Anthropic SDK DEBUG] [log_93b29c] response error (error; no more retries left) {
       status: 429,
@@ -9,8 +9,8 @@ With a key none of the CLI's events tells it (observed). The library logs the he
       },
     }
 
-and of a request's body only its shape. Should a later version write it otherwise, nothing is found, and the configured
-cooldown holds.
+and only the shape of a request's body. If a later version changes the format, nothing is found, and the configured
+cooldown applies.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Commands to the CLI as lines, each ending in a newline. Observed on CLI 2.1.330 (docs/claude-cli-notes.md)."""
+"""Commands to the CLI as lines, each with a final newline. Observed on CLI 2.1.330 (docs/claude-cli-notes.md)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

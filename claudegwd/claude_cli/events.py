@@ -1,7 +1,7 @@
 """Lines from the CLI to typed events.
 
-Shapes observed on CLI 2.1.330 (docs/claude-cli-notes.md). A line of an unknown type, or an unknown kind inside a known
-one, becomes `Unknown`: the CLI gains types with every release, and none of the new ones may stop a turn.
+Formats as observed on CLI 2.1.330 (docs/claude-cli-notes.md). A line of an unknown type, or an unknown kind within a
+known type, becomes `Unknown`: every release of the CLI adds types, and none of them may stop a turn.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""How much of the upstream's limits is used, from the headers of its answers and from the CLI's own event. Pure.
+"""How much of the upstream's limits is used, from response headers and from the CLI's own event. Pure.
 
-A subscription has windows of five hours and of a week; a key has requests and tokens a minute. Names are short, the
-upstream's own where it has one: `5h`, `7d`, `requests`, `tokens`.
+A subscription has windows of five hours and of a week; a key has requests and tokens per minute. Names are short, and
+the upstream's own where it has one: `5h`, `7d`, `requests`, `tokens`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Bytes from the CLI's standard output to lines, with a bound on each."""
+"""Bytes from the CLI's stdout to lines of bounded length."""
 
 from collections.abc import Sequence
 

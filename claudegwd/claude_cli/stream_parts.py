@@ -1,4 +1,4 @@
-"""The stream of the Messages API, whose events the CLI passes through: the parts of one upstream message."""
+"""The event stream of the Messages API, which the CLI passes through: the parts of one upstream message."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Lines about the CLI's own tools: what it asks before it uses one, which it calls, and what came of it."""
+"""Lines about the CLI's own tools: permission requests, calls and results."""
 
 from typing import Any
 

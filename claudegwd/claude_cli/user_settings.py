@@ -1,7 +1,7 @@
-"""What the user's own settings.json says about reaching and paying the upstream. Pure.
+"""What the user's own settings.json says about reaching and paying for the upstream. Pure.
 
-The CLI is started without anybody's settings: hooks, plugins and permissions have no place in a gateway. But where no
-keys are configured it is to pay as it would by itself.
+The CLI is started without any user's settings: hooks, plugins and permissions have no place in a gateway. But if no
+keys are configured, it has to pay in the same way as it would by itself.
 """
 
 import json

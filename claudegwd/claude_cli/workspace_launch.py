@@ -1,7 +1,7 @@
-"""How the CLI is started to work in a directory with its own tools, and what it asks and tells meanwhile.
+"""How the CLI is started to work in a directory with its own tools, and its control messages there.
 
-Seen on 2.1.330. Without `--bare`, under which only Bash, Edit and Read exist; the settings of the repository and of the
-user, hooks, skills and memories are left out by the options and variables below, one by one.
+Observed on 2.1.330. It runs without `--bare`, under which only Bash, Edit and Read exist; the options and variables
+below turn off, one by one, the settings of the repository and the user, hooks, skills and memories.
 """
 
 from collections.abc import Mapping, Sequence

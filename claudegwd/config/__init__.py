@@ -1,4 +1,4 @@
-"""The daemon's configuration: `load` gives a `Loaded`, whose `config` is config.toml as frozen values."""
+"""The daemon's configuration: `load` returns a `Loaded`, whose `config` is config.toml as frozen values."""
 
 from claudegwd.config.check import auth_required, is_loopback, split_bind
 from claudegwd.config.diff import SettingChange, diff, in_effect

@@ -1,4 +1,4 @@
-"""From plain values to a `Config`: types and ranges key by key, then what several keys say together. Pure."""
+"""From plain values to a `Config`: first the type and range of each key, then checks across keys. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reload changes, and what of it waits for a restart. Pure."""
+"""What a reload changes, and which of the changes need a restart. Pure."""
 
 from __future__ import annotations
 

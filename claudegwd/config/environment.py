@@ -1,4 +1,4 @@
-"""Settings from environment variables: CLAUDEGWD_<SECTION>__<KEY> and the names of the older gateway. Pure."""
+"""Settings from environment variables: CLAUDEGWD_<SECTION>__<KEY>, and the names of the older gateway. Pure."""
 
 from __future__ import annotations
 

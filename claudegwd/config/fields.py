@@ -1,4 +1,4 @@
-"""The schema as a table: every key with its type, its default and what may be written there. Pure."""
+"""The schema as a table: every key with its type, its default and its allowed values. Pure."""
 
 from __future__ import annotations
 

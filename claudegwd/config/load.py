@@ -1,4 +1,4 @@
-"""Reading the configuration: the file, then the environment over it."""
+"""Loads the configuration: the file, overridden by the environment."""
 
 from __future__ import annotations
 

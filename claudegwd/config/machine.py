@@ -1,4 +1,4 @@
-"""How many workers a machine can take, where nobody says."""
+"""The default number of workers for a machine."""
 
 import os
 from typing import Final

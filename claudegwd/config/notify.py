@@ -1,4 +1,4 @@
-"""What may stand under `[notify]`: where notifications go. Pure."""
+"""The settings under `[notify]`: where notifications go. Pure."""
 
 from __future__ import annotations
 

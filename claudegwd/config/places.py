@@ -1,4 +1,4 @@
-"""Where a workspace may lie: not where the daemon keeps what is its own."""
+"""Where a workspace may be: not where the daemon keeps its own files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one error of a bad configuration. The daemon answers it with exit status 78."""
+"""The error for an invalid configuration. The daemon exits with status 78."""
 
 from __future__ import annotations
 

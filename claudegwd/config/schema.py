@@ -1,6 +1,6 @@
-"""config.toml as values: every section, key, default, and the sentence that says what may be written there.
+"""config.toml as values: every section, key and default, and a phrase that describes the allowed values.
 
-The descriptions are for people: they complete "must be …" in error texts. Times are seconds, sizes are bytes.
+The phrases are for people: they complete "must be …" in error texts. Times are in seconds, sizes in bytes.
 """
 
 from __future__ import annotations

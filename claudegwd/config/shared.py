@@ -1,4 +1,4 @@
-"""What may stand under `[shared]`: where several machines keep what they share. Pure."""
+"""The settings under `[shared]`: where several machines keep their shared state. Pure."""
 
 from __future__ import annotations
 

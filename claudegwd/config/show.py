@@ -1,4 +1,4 @@
-"""The configuration as `claudegwctl config show` prints it, without the one secret that it may hold. Pure."""
+"""The configuration as `claudegwctl config show` prints it, without the one secret that it may contain. Pure."""
 
 from __future__ import annotations
 

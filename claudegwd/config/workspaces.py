@@ -1,6 +1,6 @@
 """`[workspaces.NAME]`: a directory in which Claude works with its own tools, and what it may do there.
 
-These sections have names of the operator's own, so they are read beside the fixed ones.
+The operator chooses the names of these sections, so they are read separately from the fixed ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The control face as an ASGI application: from HTTP to `ControlRequest`, from `ControlResponse` to HTTP."""
+"""The control face as an ASGI application: HTTP to `ControlRequest`, `ControlResponse` to HTTP."""
 
 from __future__ import annotations
 

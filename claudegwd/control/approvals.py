@@ -1,4 +1,4 @@
-"""/v1/approvals: what Claude asks a person for in a workspace, and the answers."""
+"""/v1/approvals: questions to a person about what Claude may do in a workspace, and the answers."""
 
 from __future__ import annotations
 

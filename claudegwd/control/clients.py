@@ -1,4 +1,4 @@
-"""/v1/clients: who may use the gateway. A client's key is in the answer that makes it, and nowhere else."""
+"""/v1/clients: who may use the gateway. A client's key is in the response that creates it, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the control face needs of the gateway, and nothing more: handlers cannot reach further than this."""
+"""The part of the gateway that the control face needs: handlers cannot reach anything else."""
 
 from __future__ import annotations
 

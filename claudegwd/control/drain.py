@@ -1,4 +1,4 @@
-"""POST /v1/drain and /v1/undrain: whether balancers should send new requests here. Those that come are served."""
+"""POST /v1/drain and /v1/undrain: whether load balancers should send new requests here. Requests are served anyway."""
 
 from __future__ import annotations
 

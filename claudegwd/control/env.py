@@ -1,4 +1,4 @@
-"""GET /v1/env?shell=S: lines for a shell's eval that take on the current key. They name a file; they hold no token."""
+"""GET /v1/env?shell=S: lines for a shell's eval that set the current key. They name a file and contain no token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done on all machines that share a store, and not on this one alone."""
+"""Operations that apply to all machines that share a store, not only to this one."""
 
 from __future__ import annotations
 

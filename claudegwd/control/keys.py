@@ -1,6 +1,6 @@
 """/v1/keys: the upstream keys. Tokens come in and never go out.
 
-Every change is written to keys.json first and then read from there like any other edit of the file.
+Every change is first written to keys.json and then read from there like any other edit of the file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""GET /v1/logs?lines=N&follow=0|1&level=L: the last records, and with follow those to come, one JSON object a line.
+"""GET /v1/logs?lines=N&follow=0|1&level=L: the last records, and with follow also new ones, one JSON object per line.
 
-since=SECONDS (of the epoch), request=ID, key=NAME and client=NAME leave the others out.
+since=SECONDS (since the epoch), request=ID, key=NAME and client=NAME select records.
 """
 
 from __future__ import annotations

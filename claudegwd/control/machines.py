@@ -1,4 +1,4 @@
-"""GET /v1/machines: those that share a store with this one."""
+"""GET /v1/machines: the machines that share a store with this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /v1/models: what is offered, with what the CLI is told for it."""
+"""GET /v1/models: the offered models, with what the CLI is told for each."""
 
 from __future__ import annotations
 

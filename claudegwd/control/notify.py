@@ -1,4 +1,4 @@
-"""POST /v1/notify/test: send every target a test notification, and say what came of it."""
+"""POST /v1/notify/test: send a test notification to every target and return the results."""
 
 from __future__ import annotations
 

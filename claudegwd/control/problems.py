@@ -1,4 +1,4 @@
-"""What the control face answers when it does not do as asked: status, code, and a text that says what to do."""
+"""Errors of the control face: status, code, and a text that says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /v1/reload: read configuration and keys again. Answers what changed; on an error all stays as it was."""
+"""POST /v1/reload: read configuration and keys again and return what changed; on an error nothing changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request to the control face as values, and what a handler answers. Handlers see nothing of HTTP but this."""
+"""A request to the control face, and a handler's response, as values. Handlers see nothing else of HTTP."""
 
 from __future__ import annotations
 

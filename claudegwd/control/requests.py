@@ -1,4 +1,4 @@
-"""GET /v1/requests: the requests under way that ask a model. Nothing of their content."""
+"""GET /v1/requests: the running requests to models, without their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /v1/rotate {"to": NAME|null, "all"?: true}: the key for new conversations, here or on all machines."""
+"""POST /v1/rotate {"to": NAME|null, "all"?: true}: choose the key for new conversations, here or on all machines."""
 
 from __future__ import annotations
 

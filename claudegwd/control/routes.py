@@ -1,4 +1,4 @@
-"""Everything that can be asked of a running daemon, to be read aloud."""
+"""All routes of the control face, as a readable table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Serving the control face: Hypercorn's connections on a socket that is already open.
+"""Serves the control face: Hypercorn's connections on a socket that is already open.
 
-Hypercorn's own `serve` hides the accepted socket, and with it who is asking, and does not return while a reader has
-stopped reading. So its connection class is used, and the accepting and the ending are ours.
+Hypercorn's own `serve` hides the accepted socket, and therefore the peer, and does not return while a reader has
+stopped reading. So this module uses its connection class, but accepts and ends connections itself.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""GET /v1/usage?since=7d&by=client,key,model,answered,route,how,day,hour&client=NAME: who used what, and
-what it cost by the CLI; all=1: on all machines."""
+"""GET /v1/usage?since=7d&by=client,key,model,answered,route,how,day,hour&client=NAME: usage and its cost as the CLI
+computes it; all=1: on all machines."""
 
 from __future__ import annotations
 

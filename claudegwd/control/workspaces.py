@@ -1,4 +1,4 @@
-"""GET /v1/workspaces: where Claude may work with its own tools, and what of it is not as it should be."""
+"""GET /v1/workspaces: the directories in which Claude may work with its own tools, and their problems."""
 
 from __future__ import annotations
 

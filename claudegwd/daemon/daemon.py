@@ -1,4 +1,4 @@
-"""The daemon: its nursery tree, and the order in which it starts and stops."""
+"""The daemon: its nursery tree, and the order of startup and shutdown."""
 
 import logging
 import os

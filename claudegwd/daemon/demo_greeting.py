@@ -1,4 +1,4 @@
-"""What the demo tells a newcomer to try."""
+"""What the demo suggests to a new user."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Where a demo keeps its things: apart from those of a real gateway, beside which it may run."""
+"""The directories of a demo, separate from those of a real gateway that may run at the same time."""
 
 from __future__ import annotations
 

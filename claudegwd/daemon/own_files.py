@@ -1,5 +1,5 @@
-"""The daemon's own files, which others can remove while it runs: it would go on, but nobody could reach it any more, or
-what it writes would be gone with it. They are looked at every few seconds, made anew, and the log says so."""
+"""The daemon's own files. If others remove them while it runs, the daemon continues, but nobody can reach it, or what
+it writes is lost. So it checks them every few seconds, recreates them, and logs that."""
 
 import logging
 import sqlite3

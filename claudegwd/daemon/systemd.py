@@ -1,6 +1,7 @@
-"""Talking with the service manager: what it told us at the start, and what we tell it. Nothing here fails without one.
+"""Communication with the service manager: what it passed at startup, and what we tell it. Nothing here fails without
+one.
 
-sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3). PyPI's sdnotify does the sending; it passes no descriptors
+sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3). PyPI's sdnotify does the sending; it does not pass descriptors
 and hides its errors, so those few lines are ours.
 """
 

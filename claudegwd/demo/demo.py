@@ -1,6 +1,6 @@
-"""What `claudegwd --demo` answers: enough of a model to see every feature of the gateway work in the first minute.
+"""What `claudegwd --demo` answers: enough of a model to show every feature of the gateway in the first minute.
 
-It never repeats the system prompt or earlier messages, so that a demo on a shared screen shows nothing by surprise.
+It never repeats the system prompt or earlier messages, so that a demo on a shared screen reveals nothing by accident.
 It answers whatever arrives: an exception here would end the demo.
 """
 

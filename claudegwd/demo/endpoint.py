@@ -1,7 +1,7 @@
-"""The scripted Anthropic endpoint: what the real CLI talks to in demo mode and in every test.
+"""The scripted Anthropic endpoint: the upstream of the real CLI in demo mode and in every test.
 
-It speaks plain HTTP/1.1 on loopback, answers as its script says and remembers what it was sent. One task serves one
-connection; a second one, for the length of an answer, watches for the client hanging up.
+It speaks plain HTTP/1.1 on loopback, answers according to its script and records the requests. One task serves each
+connection; a second one, while an answer is running, watches for the client to disconnect.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A small value that fits a JSON schema, for the demo's tool arguments and structured answers.
+"""A small value that matches a JSON schema, for the demo's tool arguments and structured answers.
 
-It follows what clients write in practice: type, enum, const, default, examples, properties, items, the three
-combinators, local $ref and the size limits. A schema that goes further gets an approximate value, never an error.
+It supports what clients use in practice: type, enum, const, default, examples, properties, items, the three
+combinators, local $ref and the size limits. For a schema that uses more, the value is approximate, never an error.
 """
 
 from __future__ import annotations

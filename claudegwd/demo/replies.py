@@ -1,4 +1,4 @@
-"""Ready-made scripts and replies: the everyday cases of tests and benchmarks."""
+"""Ready-made scripts and replies for the common cases of tests and benchmarks."""
 
 from __future__ import annotations
 

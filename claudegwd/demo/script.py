@@ -1,7 +1,7 @@
 """What the scripted Anthropic endpoint can be told to answer: plain values, no clock and no sockets.
 
-A script is a function from the request that came in to one ScriptedReply or one Fail. Times are seconds. The failures
-below copy status, type and headers of the real service; their texts do not matter to us, as nobody may match on them.
+A script is a function from the incoming request to a ScriptedReply or a Fail. Times are in seconds. The failures below
+copy status, type and headers of the real service; their texts do not matter, because nothing may match on them.
 """
 
 from __future__ import annotations

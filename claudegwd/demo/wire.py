@@ -1,7 +1,7 @@
 """Anthropic's streaming Messages format: a ScriptedReply becomes the frames of a response body, a Fail its error body.
 
-Pure: a frame is either bytes (exactly one SSE event) or something to do between two events.
-Source: the streaming chapter of Anthropic's Messages API, and what the CLI accepts.
+Pure: a frame is either bytes (exactly one SSE event) or an action between two events. Source: the streaming chapter of
+Anthropic's Messages API, and what the CLI accepts.
 """
 
 from __future__ import annotations

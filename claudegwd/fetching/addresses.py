@@ -1,4 +1,4 @@
-"""Which addresses may be fetched from. Pure."""
+"""Which addresses images may be fetched from. Pure."""
 
 import ipaddress
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 request of ours and what comes back, over a stream that is open."""
+"""One outgoing HTTP/1.1 request and its response, over an open stream."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
-"""Fetching an image from an allowed host: bounded in size, time and redirects, and never from inside.
+"""Fetches an image from an allowed host: bounded in size, time and redirects, and never from the internal network.
 
-The name is resolved once and the checked address is connected to, so that an answer which changes in between (DNS
-rebinding) cannot lead inside. Every redirect is checked as if it had been asked for.
+The name is resolved once, and the connection goes to the address that was checked, so that a DNS answer that changes in
+between (DNS rebinding) cannot lead to the internal network. Every redirect is checked like the original URL.
 """
 
 import ssl

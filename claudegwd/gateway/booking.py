@@ -1,4 +1,4 @@
-"""What a request used, to the ledger: when it is over, and once more when the CLI tells the rest."""
+"""Records a request's usage in the ledger: when the request ends, and again when the CLI reports the rest."""
 
 from collections.abc import Callable
 from dataclasses import replace

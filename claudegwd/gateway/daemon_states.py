@@ -1,4 +1,4 @@
-"""The states of the daemon, and what moves it between them."""
+"""The states of the daemon, and the transitions between them."""
 
 from enum import Enum
 from typing import Final

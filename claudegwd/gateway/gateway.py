@@ -1,4 +1,4 @@
-"""The gateway: what the two faces share. It holds the parts together and decides little itself."""
+"""The gateway: what the two faces share. It holds the parts together and makes few decisions itself."""
 
 import logging
 import socket

@@ -1,4 +1,4 @@
-"""What is, at the moment of a scrape: read from the gateway's own counts, so that no request pays for it."""
+"""Gauges: current values, read from the gateway's own counts at each scrape, so that requests do not pay for them."""
 
 import time
 from collections import Counter

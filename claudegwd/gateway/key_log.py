@@ -1,4 +1,4 @@
-"""The log's view of the upstream keys: a line for each change of a key's state."""
+"""Logs the upstream keys: a line for each change of a key's state."""
 
 import logging
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Whether an upstream key works: one cheap question under it alone."""
+"""Tests whether an upstream key works: one cheap question with only this key."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""How CLI processes are started: which CLI, in which environment, with which login and flags."""
+"""How CLI processes are started: the binary, the environment, the login and the flags."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the CLI logs in by where no keys are configured: looked at from outside, and never read, copied or refreshed."""
+"""Which login the CLI uses if no keys are configured: inspected from outside, and never read, copied or refreshed."""
 
 import sys
 from collections.abc import Mapping

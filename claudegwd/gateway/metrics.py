@@ -1,9 +1,9 @@
-"""What happened, counted for Prometheus. What merely is (workers, keys, queue) is looked up at a scrape: see gauges.py.
+"""Prometheus counters for events. Current values (workers, keys, queue) are read at a scrape: see gauges.py.
 
-Names are OpenTelemetry's for generative AI where it has one, written as Prometheus writes them. Every label's values
-are bounded: a model is one of those offered, a route one of the route table; nothing of a client's becomes a label.
+Names are OpenTelemetry's for generative AI where they exist, in Prometheus's spelling. The values of every label are
+bounded: a model is one of those offered, a route one of the route table; nothing from a client becomes a label.
 
-One answered request costs some 30 us here, and an event of a stream costs nothing.
+An answered request costs some 30 us here, and an event of a stream costs nothing.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What happens in the gateway that people are told of: from the parts that notice it to the notifications."""
+"""Events that people are notified of: from the parts of the gateway that detect them to the notifications."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol

@@ -1,4 +1,4 @@
-"""The models that are offered: those of the CLI in use, and the configured ones."""
+"""The offered models: those of the CLI in use, and the configured ones."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""From a request to its plan, with what is configured and what its client may use."""
+"""From a request to its plan, given the configuration and the client's permissions."""
 
 from collections.abc import Callable
 

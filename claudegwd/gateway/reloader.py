@@ -1,4 +1,4 @@
-"""Changes of a running gateway: configuration, keys, shell files. Checked whole before anything is taken."""
+"""Changes to a running gateway: configuration, keys, shell files. Everything is checked before anything is applied."""
 
 import logging
 import time

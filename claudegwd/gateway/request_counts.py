@@ -1,4 +1,4 @@
-"""Requests under way and so far, of any kind, for the status and the metrics."""
+"""Counts of running and finished requests of any kind, for the status and the metrics."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What this machine shares with others: the store, and the parts that live in it. Without shared.url: nothing."""
+"""What this machine shares with others: the store, and the components that use it. Without shared.url: nothing."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

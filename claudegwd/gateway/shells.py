@@ -1,4 +1,4 @@
-"""New shells get the key that requests go out under."""
+"""Gives new shells the key that requests use."""
 
 import logging
 from pathlib import Path

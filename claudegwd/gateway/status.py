@@ -1,4 +1,4 @@
-"""How the gateway is: whether a request could be answered, and if not why; and all that `claudegwctl status` shows."""
+"""The gateway's status: whether requests can be answered, why not, and everything that `claudegwctl status` shows."""
 
 import os
 import time

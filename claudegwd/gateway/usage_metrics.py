@@ -1,4 +1,4 @@
-"""Who used what, for Prometheus: read from the ledger's own sums at a scrape, so that both say the same."""
+"""Usage metrics for Prometheus, read from the ledger's own totals at a scrape, so that the two always agree."""
 
 from collections.abc import Iterator
 from itertools import accumulate

@@ -1,4 +1,4 @@
-"""What the ring answers, besides keys: values instead of a key, and its refusals."""
+"""What the ring returns besides keys: values in place of a key, and its refusals."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One key of the ring with what has happened to it: its state, its times, its counters."""
+"""One key of the ring with its history: its state, its times, its counters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The daemon's own credentials, for when no keys are configured."""
+"""The daemon's own credentials, used if no keys are configured."""
 
 from collections.abc import Collection
 from typing import Any

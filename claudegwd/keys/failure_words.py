@@ -1,4 +1,4 @@
-"""What a failure is to people, as a key's last error: the kinds' own names are for logs and metrics."""
+"""Failures in words for people, as a key's last error: the names of the kinds are for logs and metrics."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,7 +1,7 @@
-"""What an upstream failure means: for the key, for the next attempt, and for the caller when nothing is left.
+"""What an upstream failure means: for the key, for the next attempt, and for the caller if nothing is left.
 
-The table is data (``FAILURES``); the ring and the turn read it and decide nothing of this kind themselves. Evidence is
-the CLI's structured fields only: its texts are written for people and change from version to version.
+The table is data (``FAILURES``); the ring and the turn read it and make no such decisions themselves. Failures are
+classified only by the CLI's structured fields: its texts are written for people and change from version to version.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Where the upstream keys come from, and changing keys.json. Blocking: call it by ``trio.to_thread.run_sync``.
+"""Where the upstream keys come from, and changes to keys.json. Blocking: call it with ``trio.to_thread.run_sync``.
 
 Order: ``$CREDENTIALS_DIRECTORY/keys.json`` (systemd's LoadCredential), then the keys file, then CLAUDE_API_KEYS of the
-older gateway. No keys anywhere is legal: the CLI's own login is used then.
+older gateway. Having no keys is allowed: the CLI's own login is used then.
 """
 
 import errno

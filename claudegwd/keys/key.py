@@ -1,4 +1,4 @@
-"""An upstream key as the operator configured it, and the environment variables that it stands for."""
+"""An upstream key as the operator configured it, and the environment variables that it sets."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What machines tell each other of an upstream key: what stands against it, and since when that is known. Pure."""
+"""What machines tell each other about an upstream key: its problem, and since when it is known. Pure."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What changes of the keys' states, told once each."""
+"""Changes of key states, each reported once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

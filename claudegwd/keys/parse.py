@@ -1,7 +1,7 @@
-"""keys.json as text: into keys and back, with errors that name the place and never show a token. Pure.
+"""keys.json as text: parsing and writing, with errors that name the place and never show a token. Pure.
 
-Shape: ``{"claude_api_keys": [{"name", "token", "base_url"?, "kind"?, "status"?, "attribution"?, …}], …}``, or only the
-list, which is what the older gateway's CLAUDE_API_KEYS holds. Fields that are not ours are kept.
+Format: ``{"claude_api_keys": [{"name", "token", "base_url"?, "kind"?, "status"?, "attribution"?, …}], …}``, or only the
+list, as in the older gateway's CLAUDE_API_KEYS. Unknown fields are kept.
 """
 
 import difflib

@@ -1,11 +1,11 @@
-"""The key ring: which upstream key the next request goes out under, and what each outcome does to a key.
+"""The key ring: which upstream key the next request uses, and what each outcome does to a key.
 
-Pure: the clock is an argument everywhere (``now``: wall clock, seconds since the epoch, as resets are named in it and
-states outlive the process). Not for use from several threads.
+Pure: the clock is an argument everywhere (``now``: wall clock, seconds since the epoch, because resets are given in it
+and states outlive the process). Not thread-safe.
 
-An empty ring is legal: no keys are configured, and ``choose`` answers ``NoKeys``, meaning that the credentials of the
-daemon's own environment, or the CLI's own login, are used. Report outcomes under ``NoKeys.name`` just as under a key's
-name; then failures end in ``WaitForKey`` or ``Dead`` there as well.
+An empty ring is allowed: no keys are configured, and ``choose`` returns ``NoKeys``, which means that the credentials in
+the daemon's own environment, or the CLI's own login, are used. Report outcomes under ``NoKeys.name`` just as under a
+key's name; failures then end in ``WaitForKey`` or ``Dead`` there as well.
 """
 
 from collections import Counter

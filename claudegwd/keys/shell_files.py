@@ -1,6 +1,6 @@
-"""The current key for new shells: one env.sh that holds the token, and a marked block in each shell file sourcing it.
+"""The current key for new shells: one env.sh with the token, and in each shell file a marked block that sources it.
 
-Blocking: call it by ``trio.to_thread.run_sync``.
+Blocking: call it with ``trio.to_thread.run_sync``.
 """
 
 import os

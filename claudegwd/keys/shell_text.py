@@ -1,4 +1,4 @@
-"""What is written into env.sh and into shell files. Pure: bytes in, bytes out."""
+"""The contents of env.sh and of the blocks in shell files. Pure: bytes in, bytes out."""
 
 import re
 import shlex

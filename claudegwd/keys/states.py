@@ -1,4 +1,4 @@
-"""The states of a key, and what moves it between them."""
+"""The states of a key, and the transitions between them."""
 
 from enum import Enum, unique
 from typing import Final

@@ -1,4 +1,4 @@
-"""What is known of the upstream's limit windows, key by key. Pure: the time is an argument."""
+"""What is known about the upstream's limit windows of each key. Pure: the time is an argument."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol

@@ -1,6 +1,6 @@
-"""How exactly usage is remembered as it grows old. Pure: the time is an argument.
+"""How much detail is kept of usage as it ages. Pure: the time is an argument.
 
-Days are those of UTC: a daemon that moves between time zones must not count an hour twice.
+Days are UTC: a daemon that moves between time zones must not count an hour twice.
 """
 
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""What was used in the present day, for whoever looks at the status: without a question to the disk. Pure."""
+"""Today's usage, for the status, without a query to the disk. Pure."""
 
 from dataclasses import dataclass, field
 

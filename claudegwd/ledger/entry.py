@@ -1,4 +1,4 @@
-"""What is written down of a request: where it belongs, and what it used. Never a word of its content. Pure."""
+"""What is recorded of a request: its attribution and its usage, never its content. Pure."""
 
 from dataclasses import dataclass, fields
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""Answers of several machines to one question, as one. Pure."""
+"""Merges the answers of several machines to one query. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What somebody asks of the ledger, read from the words of a query, and its answer's shape. Pure."""
+"""A query to the ledger, parsed from query parameters, and the format of its answer. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

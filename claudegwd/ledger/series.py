@@ -1,6 +1,6 @@
-"""The same sums for a scrape, since the daemon's start: by client, upstream key and model. Pure.
+"""The same totals for Prometheus, since the daemon's start: by client, upstream key and model. Pure.
 
-How many there are is bounded: a gateway with thousands of clients must not make thousands of series of each kind.
+Their number is bounded: a gateway with thousands of clients must not produce thousands of series of each kind.
 """
 
 from bisect import bisect_left

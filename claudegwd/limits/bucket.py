@@ -1,4 +1,4 @@
-"""A token bucket, and durations as OpenAI writes them. Pure: the clock (seconds, monotonic) is an argument."""
+"""A token bucket, and durations in OpenAI's format. Pure: the clock (seconds, monotonic) is an argument."""
 
 from dataclasses import dataclass
 from math import ceil

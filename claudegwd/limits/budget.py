@@ -1,6 +1,6 @@
-"""What a client may spend in a day, a week or a month. Pure: the time is an argument.
+"""What a client may spend per day, week or month. Pure: the time is an argument.
 
-Days are those of UTC, as in the ledger; weeks begin on Monday, months on the first.
+Days are UTC, as in the ledger; weeks begin on Monday, months on the first.
 """
 
 import re

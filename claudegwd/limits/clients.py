@@ -1,7 +1,7 @@
 """Client keys: who may call, with which models and limits. Pure: clock and randomness are arguments.
 
-A key is 256 bits of randomness. Kept of it is its SHA-256 only: of such a key it gives nothing away, and there is
-nothing to guess that a slow hash would have to slow down.
+A key is 256 bits of randomness. Only its SHA-256 is stored: it reveals nothing about such a key, and a slow hash would
+add nothing, since the key cannot be guessed.
 """
 
 import hashlib

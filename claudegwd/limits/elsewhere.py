@@ -1,6 +1,6 @@
-"""What clients have spent on other machines, as those say. Pure.
+"""What clients have spent on other machines, as those report it. Pure.
 
-Each machine says its own sums in full, and not what is added to them: said twice or late, nothing is counted twice.
+Each machine reports its own totals, not increments: a report that is repeated or late is not counted twice.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,8 @@
-"""What one client may still do: requests a minute, tokens a minute, requests at once. Pure: the clock is an argument.
+"""What a client may still use: requests per minute, tokens per minute, concurrent requests. Pure: the clock is an
+argument.
 
-A request is admitted (``admit``), the tokens that it may use are reserved before it is asked (``Admission.reserve``)
-and settled when they are known (``settle``), and it ends (``end``).
+A request is admitted (``admit``), the tokens that it may use are reserved before it is sent (``Admission.reserve``) and
+settled once they are known (``settle``), and it ends (``end``).
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
-"""What tokens cost, learnt from what the CLI says that answers cost. Pure.
+"""What tokens cost, learned from the costs that the CLI reports for answers. Pure.
 
-Needed before an answer's cost is told, and where it never is: to reserve, and for answers that broke off. The CLI's
-prices of one model all have the same proportions, so one number for each model is all there is to learn.
+Prices are needed before an answer's cost is reported, and where it never is: to reserve, and for answers that broke
+off. The CLI's prices for a model all have the same proportions, so one number per model is all there is to learn.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What machines tell each other of a client: all of it but what it has used. Pure."""
+"""What machines tell each other about a client: everything except its usage. Pure."""
 
 from dataclasses import replace
 from typing import Final

@@ -1,4 +1,4 @@
-"""What clients have spent in the present day, week and month, and what their running requests may still spend. Pure."""
+"""What clients have spent in the current day, week and month, and what their running requests may still spend. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

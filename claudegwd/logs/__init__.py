@@ -1,4 +1,4 @@
-"""Logging: `event` says something with fields; `setup` decides where it goes; `LogRing` keeps the last of it."""
+"""Logging: `event` logs with fields; `setup` decides where the log goes; `LogRing` keeps the most recent records."""
 
 from claudegwd.logs.content import log_content
 from claudegwd.logs.entry import LEVELS, LogEntry

@@ -1,4 +1,4 @@
-"""What clients ask and models answer, in the log: for a search, and only while log.content is on."""
+"""Requests and answers in the log, for debugging: only while log.content is on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One record of the log as every output shows it: redacted, bounded, on one line. Pure."""
+"""One log record as every output shows it: redacted, bounded, on one line. Pure."""
 
 from __future__ import annotations
 

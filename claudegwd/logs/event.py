@@ -1,6 +1,6 @@
 """The one way to log something with fields.
 
-Only listed names become fields, so that nobody can log a message's content by handing over a request as a whole.
+Only listed names become fields, so that nobody can log a message's content by passing a whole request.
 """
 
 from __future__ import annotations

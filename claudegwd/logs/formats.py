@@ -1,4 +1,4 @@
-"""The shapes of a log line: for people, for programs, for the journal. Pure."""
+"""The formats of a log line: for people, for programs, for the journal. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending to systemd's journal by its native protocol."""
+"""Sends log records to systemd's journal over its native protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last records in memory, for `claudegwctl logs`, and those who follow them."""
+"""The most recent log records in memory, for `claudegwctl logs`, and their followers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the log goes: stderr in one of four formats, and the ring. One handler makes each entry once for both."""
+"""Where the log goes: stderr in one of four formats, and the ring. One handler creates each entry once for both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing log lines to stderr without ever waiting for whoever reads it: the event loop waits for what writes here."""
+"""Writes log lines to stderr without ever waiting for its reader: a blocking write would stop the event loop."""
 
 from __future__ import annotations
 

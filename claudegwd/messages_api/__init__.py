@@ -1,1 +1,1 @@
-"""The other outer protocol: Anthropic's Messages API, read and written. What both have in common is in openai_api."""
+"""The other outer protocol: parsing and writing Anthropic's Messages API. Shared code is in openai_api."""

@@ -1,4 +1,4 @@
-"""An answer in one piece, from the events of its stream: what Anthropic gives where nobody asks for a stream."""
+"""A complete answer, assembled from the events of its stream, for requests without streaming."""
 
 import json
 from collections.abc import Iterable

@@ -1,6 +1,7 @@
-"""What a request may not hold that comes out of a workspace: whatever in there has found the key may send one.
+"""What a request that comes out of a workspace must not contain: any program in there that has found the key may send
+one.
 
-The upstream would otherwise reach for it what the sandbox keeps from it, with what it has read as part of the address.
+Otherwise the upstream would fetch for it what the sandbox blocks, with what it has read as part of the address.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""The content blocks of a request: checked as far as the gateway has to understand them, and no further.
+"""The content blocks of a request, checked only as far as the gateway has to understand them.
 
-The upstream is sent them as they came, and knows best what it takes; here is refused what would not arrive as it was
-meant.
+They are passed to the upstream unchanged, and it knows best what it accepts; only what would arrive with a different
+meaning is rejected here.
 """
 
 from typing import Any, Final

@@ -1,6 +1,6 @@
-"""Our errors in Anthropic's words: its statuses, its types, its envelope.
+"""Our errors in Anthropic's format: its statuses, its types, its envelope.
 
-Source of the shape: Anthropic's ``ErrorResponse`` (``{"type": "error", "error": {"type", "message"}, "request_id"}``).
+Source: Anthropic's ``ErrorResponse`` (``{"type": "error", "error": {"type", "message"}, "request_id"}``).
 """
 
 import json

@@ -1,6 +1,6 @@
-"""A message that is made here, of what Claude says and does in a workspace: the events of its stream.
+"""A message composed here from what Claude says and does in a workspace: the events of its stream.
 
-The upstream's own messages are several then, with calls of tools that are not the client's.
+The upstream's own messages are several in that case, with calls of tools that are not the client's.
 """
 
 from typing import Any

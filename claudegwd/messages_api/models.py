@@ -1,6 +1,6 @@
-"""GET /v1/models and /v1/models/{id} in Anthropic's shape.
+"""GET /v1/models and /v1/models/{id} in Anthropic's format.
 
-Source: Anthropic's ``ModelInfo`` and ``ListResponse``. What nobody told us is null: nothing is made up.
+Source: Anthropic's ``ModelInfo`` and ``ListResponse``. Unknown values are null: nothing is invented.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What becomes of each field of a request that Anthropic knows: passed on, refused here, or ignored and named."""
+"""How each request field that Anthropic defines is handled: passed on, rejected here, or ignored and named."""
 
 import re
 from collections.abc import Mapping

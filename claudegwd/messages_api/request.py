@@ -1,4 +1,4 @@
-"""A request of POST /v1/messages: read and checked as far as the gateway has to understand it."""
+"""A request of POST /v1/messages, parsed and checked as far as the gateway has to understand it."""
 
 from typing import Any, NoReturn
 

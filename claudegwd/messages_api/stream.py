@@ -1,4 +1,4 @@
-"""The stream of the Messages API: the upstream's own events, named, and what the CLI keeps to itself."""
+"""The stream of the Messages API: the upstream's own events, named, and what the CLI does not pass on."""
 
 from claudegwd.messages_api.errors import error_body
 from claudegwd.openai_api.errors import GatewayError

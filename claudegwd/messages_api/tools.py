@@ -1,4 +1,4 @@
-"""The tools of a request: the client's own, and those that run at the upstream and cost money there."""
+"""The tools of a request: the client's own, and those that run, and cost money, at the upstream."""
 
 import re
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Handing a notice to a program of the operator's: on its standard input, without a shell, and not for ever."""
+"""Passes a notice to the operator's program: on its stdin, without a shell, for a bounded time."""
 
 import os
 import signal

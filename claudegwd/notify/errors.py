@@ -1,4 +1,4 @@
-"""Why a notification did not arrive. The texts never hold more of an address than its host."""
+"""Why a notification was not delivered. The texts never contain more of an address than its host."""
 
 
 class DeliveryError(Exception):

@@ -1,6 +1,6 @@
-"""What a person is told of: one notice for each thing that happens once. Pure; the time is an argument.
+"""What people are notified of: one notice for each thing that happens once. Pure; the time is an argument.
 
-A notice holds names, states and times: never a token, nor anything that a client, a model or the upstream wrote.
+A notice contains names, states and times: never a token, nor anything that a client, a model or the upstream wrote.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Telling people: whoever has something to tell never waits, and each target takes its notices one after the other."""
+"""Delivers notices: the sender never waits, and each target gets its notices one after the other."""
 
 import logging
 import sqlite3

@@ -1,4 +1,4 @@
-"""Sending a notice to a web address: one POST of JSON, of which only the status of the answer is read."""
+"""Sends a notice to a URL: one POST of JSON; of the response, only the status is read."""
 
 import os
 import socket

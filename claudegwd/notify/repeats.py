@@ -1,4 +1,4 @@
-"""Which notices were told, so that nobody is told twice of one thing, and a state that flaps is no flood. Pure."""
+"""Which notices were sent, so that nothing is reported twice, and a flapping state does not cause a flood. Pure."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""The way to a web server through the proxy that the daemon's environment names, as the CLI goes to the upstream."""
+"""Connects to a web server through the proxy in the daemon's environment, as the CLI does for the upstream."""
 
 import ssl
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""What some clients write in the Messages API's own shapes in a chat: Cursor does, for models called claude-…"""
+"""Parts in the format of the Messages API that some clients send in a chat: Cursor does, for models called claude-…"""
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.encode import encode

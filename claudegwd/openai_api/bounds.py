@@ -1,4 +1,4 @@
-"""How much of everything one request may hold: checked before any work is done for it."""
+"""The maximum size of every part of a request, checked before any other work is done for it."""
 
 from dataclasses import dataclass
 

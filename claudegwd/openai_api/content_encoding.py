@@ -1,4 +1,4 @@
-"""Compressed bodies, unpacked piece by piece as they come. Codex, for one, can send its requests as zstd."""
+"""Decompresses request bodies chunk by chunk as they arrive. Codex, for example, can send its requests as zstd."""
 
 import zlib
 from typing import Any, Final

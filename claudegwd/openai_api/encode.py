@@ -1,4 +1,4 @@
-"""Values to JSON bytes, whatever texts they hold."""
+"""Encodes values as JSON bytes, whatever text they contain."""
 
 import json
 from typing import Any

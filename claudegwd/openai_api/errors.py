@@ -1,10 +1,10 @@
 # ruff: noqa: N818 - each class is named after the fault, as a caller would say it
-"""What can go wrong, by who is at fault, with status, type and code on the class.
+"""Errors, grouped by who is at fault, with status, type and code as class attributes.
 
-Raise the class that names the fault; nobody matches on texts. Messages begin with "cannot" and say what to do; they
-hold no token and nothing a client wrote in a message, because they reach logs.
+Raise the class that names the fault; nothing matches on texts. Messages begin with "cannot" and say what to do; they
+contain no token and nothing that a client wrote in a message, because they are logged.
 
-Source of the shape: OpenAI's ``ErrorResponse`` (``{"error": {"message", "type", "param", "code"}}``, all four present).
+Source: OpenAI's ``ErrorResponse`` (``{"error": {"message", "type", "param", "code"}}``, all four present).
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Reading the fields of a JSON object, each with its type checked and its path in the error.
+"""Reads the fields of a JSON object, checks the type of each, and names its path in the error.
 
-In OpenAI's API null and absent are the same for every optional field: each reader here gives None for both.
+In OpenAI's API, null and absent mean the same for every optional field: each reader here returns None for both.
 """
 
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""The bytes of a body to a JSON object, or a 400 that says what is wrong with it and where."""
+"""The bytes of a body to a JSON object, or a 400 that says what is wrong, and where."""
 
 import json
 import re

@@ -1,7 +1,7 @@
-"""Whether a client's JSON Schema has the shape of one.
+"""Checks the basic structure of a client's JSON Schema.
 
-Not a full check against the meta-schema: only what makes the upstream refuse a whole request, said with the path of the
-keyword at fault instead of an upstream text. Unknown keywords pass.
+This is not a full check against the meta-schema: it finds only what makes the upstream reject a whole request, and
+names the path of the keyword instead of passing on an upstream text. Unknown keywords are accepted.
 """
 
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args

@@ -1,4 +1,4 @@
-"""The messages of a chat request: what they are, and how they are read."""
+"""The messages of a chat request: their types, and how they are parsed."""
 
 from typing import Any, Literal, TypeAlias, get_args
 

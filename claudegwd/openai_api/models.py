@@ -1,6 +1,7 @@
 """The bodies of GET /v1/models, /v1/models/{id} and /v1/models/capabilities.
 
-Source: OpenAI's ``Model`` and ``ListModelsResponse``. Capabilities are the older gateway's; its clients still use them.
+Source: OpenAI's ``Model`` and ``ListModelsResponse``. Capabilities come from the older gateway; its clients still use
+them.
 """
 
 from collections.abc import Sequence

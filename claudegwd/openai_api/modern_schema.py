@@ -1,7 +1,7 @@
-"""A tool's JSON Schema in the form of draft 2020-12, the only one that the Messages API and the CLI take.
+"""A tool's JSON Schema converted to draft 2020-12, the only one that the Messages API and the CLI accept.
 
-Generators write older drafts, and null for what they leave open. What means the same in the newer draft is rewritten;
-what no draft allows is refused by its path: the CLI would leave the whole tool out without a word.
+Generators write older drafts, and null for what they leave open. What has an equivalent in the newer draft is
+rewritten; what no draft allows is rejected with its path: otherwise the CLI would silently drop the whole tool.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Which calls and results of a history belong together."""
+"""Pairs the calls and results of a history."""
 
 import re
 from collections import deque

@@ -1,4 +1,4 @@
-"""What becomes of each parameter that OpenAI knows: honoured (read elsewhere), refused here, or ignored and named."""
+"""How each parameter that OpenAI defines is handled: honoured (read elsewhere), rejected here, or ignored and named."""
 
 import re
 from collections.abc import Callable, Collection

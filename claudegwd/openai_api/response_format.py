@@ -1,4 +1,4 @@
-"""The shape that the answer must have: response_format."""
+"""The format that the answer must have: response_format."""
 
 import re
 from typing import Any, TypeAlias

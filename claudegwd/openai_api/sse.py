@@ -1,4 +1,4 @@
-"""Server-sent events as OpenAI's streams use them: data lines only, one JSON object each, and a last word."""
+"""Server-sent events as in OpenAI's streams: only data lines, one JSON object each, and a final marker."""
 
 from claudegwd.openai_api.errors import GatewayError
 

@@ -1,4 +1,4 @@
-"""What an answer cost, in OpenAI's shape."""
+"""An answer's usage, in OpenAI's format."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""A search of the web as OpenAI's clients ask for it: what of it the upstream's own search has, and what it has not.
+"""A web search as OpenAI's clients request it: which of its options the upstream's own search has, and which it lacks.
 
-In a chat by web_search_options; in a Responses request by a tool, which agents offer without asking for it.
+A chat requests it with web_search_options; a Responses request with a tool, which agents offer without needing it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Who may come in: checked before anything is done for a request, in an order that tells a stranger the least."""
+"""Access checks: done before any other work for a request, in an order that reveals the least to a stranger."""
 
 import ipaddress
 import time

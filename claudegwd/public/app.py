@@ -1,4 +1,4 @@
-"""The public face: its routes, and what holds for every answer."""
+"""The public face: its routes, and what applies to every response."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence

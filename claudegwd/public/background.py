@@ -1,4 +1,4 @@
-"""Responses in the background: made whether anybody waits or not, and read, followed or cancelled by their id."""
+"""Background responses: created whether or not anyone waits, and read, followed or cancelled by their id."""
 
 import logging
 import time

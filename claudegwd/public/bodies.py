@@ -1,4 +1,4 @@
-"""The body of a request: read within bounds of size and time, unpacked, or thrown away so that a refusal arrives."""
+"""The body of a request: read within bounds of size and time, decompressed, or discarded so that an error arrives."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is known of a request that came in, and what to close when it ends, however it ends."""
+"""What is known about an incoming request, and what to close when it ends, however it ends."""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: the request is planned and asked, and its outputs are written as they come."""
+"""POST /v1/chat/completions: the request is planned and asked, and its outputs are written as they arrive."""
 
 import time
 from collections.abc import Callable, Iterable

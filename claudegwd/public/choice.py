@@ -1,5 +1,5 @@
-"""One choice of an answer: its question, one before it that prepares it, the same to another model where the one that
-was asked for is not to be had, and another one after it where the answer is not in the wanted format."""
+"""One choice of an answer: its question; one before it, if it needs preparation; a fallback to another model, if the
+requested one is not available; and a repetition, if the answer does not have the required format."""
 
 from collections.abc import Callable, Sequence
 

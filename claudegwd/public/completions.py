@@ -1,4 +1,4 @@
-"""POST /v1/completions: each prompt is asked as a chat of its own, and its text alone is answered."""
+"""POST /v1/completions: each prompt is asked as a chat of its own, and only its text is returned."""
 
 import time
 from collections.abc import Callable, Iterable

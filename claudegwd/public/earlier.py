@@ -1,4 +1,4 @@
-"""What a request goes on from: kept responses of this machine, and those of others where machines share a store."""
+"""What a request continues: kept responses of this machine, and those of others if machines share a store."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar

@@ -1,4 +1,4 @@
-"""Whose request it is where it comes through a proxy: what a proxy of ours says of it, and nobody else."""
+"""The client's address behind a proxy: as a trusted proxy reports it, and nobody else."""
 
 import ipaddress
 import re

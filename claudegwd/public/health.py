@@ -1,4 +1,4 @@
-"""/, /health, /livez and /readyz: open to all, and so with nothing secret in them."""
+"""/, /health, /livez and /readyz: open to everybody, so they reveal nothing secret."""
 
 from quart import Response, jsonify
 

@@ -1,4 +1,4 @@
-"""Images that a request names by address: fetched from allowed hosts before the request is planned."""
+"""Images that a request references by URL: fetched from allowed hosts before the request is planned."""
 
 import base64
 

@@ -1,6 +1,6 @@
-"""What a CLI that works in a workspace may ask of us: the Messages API, under its own short-lived key.
+"""What a CLI that works in a workspace may request: the Messages API, with its own short-lived key.
 
-It is served on a listener of each such process alone, and no other key comes in there.
+Each such process has its own listener, and no other key is accepted there.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""POST /v1/messages and /v1/messages/count_tokens: Anthropic's own API, answered by the upstream's own events."""
+"""POST /v1/messages and /v1/messages/count_tokens: Anthropic's own API, answered with the upstream's own events."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace

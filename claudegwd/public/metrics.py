@@ -1,4 +1,4 @@
-"""GET /metrics: numbers for Prometheus."""
+"""GET /metrics: metrics for Prometheus."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""What is said of a path that is not served: the base URL may be wrong, or the client the older gateway's."""
+"""The error for a path that is not served: the base URL may be wrong, or the client may expect the older gateway."""
 
 from quart import current_app, request
 

@@ -1,4 +1,4 @@
-"""The outputs of one request's questions, one after the other for each, mixed as they come for several (`n`)."""
+"""The outputs of one request's questions: in order for each choice, interleaved for several choices (`n`)."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress

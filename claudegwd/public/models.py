@@ -1,4 +1,4 @@
-"""GET /v1/models, /v1/models/{id} and /v1/models/capabilities: the first two in the shape of the client's protocol."""
+"""GET /v1/models, /v1/models/{id} and /v1/models/capabilities: the first two in the format of the client's protocol."""
 
 from quart import Response, request
 

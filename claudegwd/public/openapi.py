@@ -1,4 +1,4 @@
-"""GET /openapi.json: what this gateway serves, made from its own route table."""
+"""GET /openapi.json: what this gateway serves, generated from its own route table."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Which of the two outer protocols a request speaks: OpenAI's, unless it says that it is Anthropic's."""
+"""Which of the two outer protocols a request uses: OpenAI's, unless it identifies itself as Anthropic's."""
 
 from quart import request
 

@@ -1,6 +1,6 @@
-"""The reply to one request: its questions are asked, what they say is read, and what they used is counted.
+"""The reply to one request: its questions are asked, their outputs are read, and their usage is counted.
 
-Shared by every route that asks a model; each of them brings the words of its own protocol.
+Shared by every route that asks a model; each of them adds the format of its own protocol.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The application of the public face: how a request finds its route, and its id."""
+"""The application of the public face: how a request gets its route and its id."""
 
 import re
 from collections.abc import Mapping

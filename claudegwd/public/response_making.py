@@ -1,4 +1,4 @@
-"""One response, from a sound request to its last event: the same for HTTP, for the background and for a WebSocket."""
+"""Creates one response, from a valid request to its last event, for HTTP, background responses and WebSockets."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""/v1/responses: a request is asked as a chat, answered in this API's items and events, and kept for a while."""
+"""/v1/responses: a request is asked as a chat, answered with this API's items and events, and kept for a while."""
 
 import msgspec
 import trio

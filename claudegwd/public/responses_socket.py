@@ -1,8 +1,8 @@
-"""GET /v1/responses as a WebSocket: requests come as messages, and every event goes as one.
+"""GET /v1/responses as a WebSocket: each message from the client is a request, each message to it an event.
 
-The access checks are those of HTTP, and so is what makes a response. Requests of one `stream_id` (and those without)
-are answered one after the other, those of different ones side by side. What is not to be stored is kept for as long as
-the connection is open, so that `previous_response_id` needs no history.
+Access checks, and the way a response is created, are the same as for HTTP. Requests with the same `stream_id` (and
+those without one) are answered one after the other, others concurrently. A response that is not to be stored is kept as
+long as the connection is open, so that `previous_response_id` works without a history.
 """
 
 import logging

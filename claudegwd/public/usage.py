@@ -1,4 +1,4 @@
-"""GET /v1/usage: what the client of this key has used, and nobody else."""
+"""GET /v1/usage: the usage of the client that owns this key, and of no other."""
 
 import time
 from dataclasses import replace

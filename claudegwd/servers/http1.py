@@ -1,8 +1,8 @@
-"""HTTP/1.1, the WebSocket of one route, and only requests that can be read in one way.
+"""HTTP/1.1, WebSockets on a single route, and only requests that can be read in one way.
 
-Hypercorn 0.18 would follow an `Upgrade` to a WebSocket anywhere, or to HTTP/2, and HTTP/2 without being asked. They
-lead past the access checks of the public face, or bring their own ways to be flooded. Who asks is answered in HTTP/1.1,
-as RFC 9110 allows, but for the paths that have a WebSocket of their own.
+Hypercorn 0.18 would upgrade to a WebSocket on any path, or to HTTP/2, and speak HTTP/2 even without an upgrade. These
+bypass the access checks of the public face, or can be flooded in their own ways. A client that requests an upgrade is
+answered in HTTP/1.1, as RFC 9110 allows, except on the paths that have a WebSocket.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Hypercorn's connection as both servers use it: with what its version 0.18 gets wrong with Quart-Trio put right."""
+"""Hypercorn's connection as both servers use it, with fixes for what version 0.18 gets wrong with Quart-Trio."""
 
 import trio
 from hypercorn.events import Event, RawData, Updated

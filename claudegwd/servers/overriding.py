@@ -1,9 +1,9 @@
-"""Replacing parts of a library that it does not promise to keep.
+"""Overrides parts of a library whose interface is not guaranteed.
 
-The servers replace methods of Hypercorn and Quart, some of them private. Python takes a method that replaces nothing
-for a new one, and a type checker says nothing either: after an update of the library our checks would be there and
-never be called, and a request that can be read in two ways would reach the application. So each class says what it
-replaces, and where one of these is gone, its module cannot be imported and the daemon does not start.
+The servers override methods of Hypercorn and Quart, some of them private. Python treats a method that overrides nothing
+as a new one, and type checkers do not complain: after an update of the library our checks would exist but never be
+called, and a request that can be read in two ways would reach the application. So each class declares what it
+overrides, and if one of these methods is missing, its module cannot be imported and the daemon does not start.
 """
 
 from collections.abc import Callable

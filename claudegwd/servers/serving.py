@@ -1,7 +1,7 @@
-"""Serving an ASGI application on open sockets with Hypercorn's connections, and an end that no client can delay.
+"""Serves an ASGI application on open sockets with Hypercorn's connections, and stops without waiting for clients.
 
-Hypercorn's own `serve` waits for a connection whose client has stopped reading, because it shields its writes. So the
-accepting is ours, and what is left open when the time is over is closed under it.
+Hypercorn's own `serve` waits for a connection whose client has stopped reading, because it shields its writes. So this
+module accepts connections itself, and closes those that are still open when the time is over.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""A WebSocket's frames: Hypercorn's, without compression, and with an end for what cannot be read or is too large."""
+"""WebSocket frames: Hypercorn's, without compression, and with an error for frames that are invalid or too large."""
 
 from collections.abc import Sequence
 from typing import Any

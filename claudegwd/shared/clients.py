@@ -1,8 +1,8 @@
-"""Client keys over all machines: made, changed or revoked on one, they are so on all, and in the state file of each.
+"""Client keys on all machines: a key that is created, changed or revoked on one is so on all, and in each state file.
 
-What is told is a record of the client (limits/records.py), sealed with the machines' secret: whoever reads the store
-learns nothing of it, and whoever writes there makes no client. Without the store each goes on with what it has; when it
-is back, also empty, all is told again.
+Machines exchange records of clients (limits/records.py), sealed with the machines' secret: whoever can read the store
+learns nothing from them, and whoever can write to it cannot create a client. Without the store, each machine continues
+with what it has; when the store returns, even if it is empty, everything is sent again.
 """
 
 import hashlib

@@ -1,7 +1,9 @@
-"""What one machine learns of an upstream key, all know: that it is limited, spent or refused, or that it works again.
+"""What one machine learns about an upstream key, all know: that it is limited, spent or refused, or that it works
+again.
 
-Each machine has its own ring, which nobody waits for. What changes in it is written to the store and published; what
-others publish is taken into it. The later word on a key holds; how late it is, the machines' clocks say.
+Each machine has its own ring, which never waits for another. Changes in it are written to the store and published;
+changes that others publish are applied to it. The latest report on a key counts, by the clock of the machine that made
+it.
 """
 
 import time

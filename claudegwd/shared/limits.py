@@ -1,8 +1,8 @@
-"""Limits of clients that hold over all machines together: counted in the store, by one script for each request.
+"""Client limits that apply to all machines together: counted in the store, by one script call per request.
 
-What the script says is mirrored in the client's own meter: the headers come from there, and where the store is away the
-meter goes on from there by itself, with a stated share of each limit. Tokens are told to the store behind the request's
-back; each request reads them anew.
+The script's result is mirrored in the client's own meter: the headers come from there, and if the store is unreachable,
+the meter continues by itself with a configured share of each limit. Tokens are reported to the store in the background;
+each request reads them again.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which machines share the store: each says every few seconds that it is there, and how busy it is."""
+"""Which machines share the store: each reports every few seconds that it is running, and how busy it is."""
 
 import time
 from collections.abc import Callable, Mapping

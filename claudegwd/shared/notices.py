@@ -1,4 +1,4 @@
-"""Who tells people what is the same on all machines: the one that asks first."""
+"""Decides which machine sends a notice that is the same on all machines: the first one that asks."""
 
 import hashlib
 from typing import Final

@@ -1,8 +1,8 @@
-"""What an operator wants of the upstream keys on all machines: this one is disabled, this one is the active one.
+"""The operator's orders about upstream keys on all machines: disable this one, activate that one.
 
-Orders are sealed with the machines' secret, so whoever writes to the store gives none. Each machine follows them in its
-ring and nowhere else: no keys.json is changed, and an order that is taken back leaves nothing. The later order on a key
-holds. A store that comes back empty is told them anew.
+Orders are sealed with the machines' secret, so write access to the store is not enough to give one. Each machine
+applies them to its ring and nowhere else: no keys.json is changed, and an order that is withdrawn leaves nothing
+behind. The latest order for a key counts. They are sent again to a store that comes back empty.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Asking the store for a person: milliseconds of patience are for requests."""
+"""Calls to the store on behalf of a person: timeouts of milliseconds are for requests."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar

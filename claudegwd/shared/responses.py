@@ -1,7 +1,8 @@
-"""Kept responses over all machines: what one has answered, another can go on from, as long as responses are kept.
+"""Kept responses on all machines: what one has answered, another can continue, as long as responses are kept.
 
-Each is sealed with the machines' secret, under a digest of its owner and id, and told to the store right behind the
-answer. One that is not here is asked for together with all that it goes on from, in one round trip.
+Each is sealed with the machines' secret, stored under a digest of its owner and id, and sent to the store right after
+the answer. A response that is not on this machine is fetched together with everything that it continues, in one round
+trip.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
-"""The password of the shared store, and the secret of its machines: each in a file of its own or a credential of
-systemd's, and nowhere else."""
+"""The password of the shared store, and the secret of its machines: each in a file of its own or a systemd credential,
+and nowhere else."""
 
 import hashlib
 import stat

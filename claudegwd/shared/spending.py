@@ -1,9 +1,9 @@
-"""Budgets of clients over all machines: each says what a client has spent there, and hears it of the others.
+"""Client budgets on all machines: each machine reports what a client has spent there, and receives the others' reports.
 
-No request waits for this: what was spent and what is held by requests under way is told right behind them, and each
-machine decides by what it has heard. So machines that let a client in within the same few milliseconds may together go
-beyond a budget by what those requests need. Said are whole sums, each machine's own: a store that was away or comes
-back empty is told them anew, and nothing is counted twice.
+No request waits for this: spending, and what running requests hold, is reported right after them, and each machine
+decides by the reports that it has. So machines that admit a client within the same few milliseconds may together exceed
+a budget by what those requests need. Reports are totals, each machine's own: a store that was unreachable or comes back
+empty gets them again, and nothing is counted twice.
 """
 
 import hashlib

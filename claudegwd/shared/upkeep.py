@@ -1,4 +1,4 @@
-"""Work with the store that is due when something has changed, and again until the store has taken it."""
+"""Work with the store that is due when something has changed, and repeated until the store has accepted it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final

@@ -1,6 +1,6 @@
-"""Who used what over all machines: one asks, and each answers from its own ledger.
+"""Usage on all machines: one asks, and each answers from its own ledger.
 
-Questions and answers are sealed with the machines' secret, and an answer is in the store for some seconds.
+Questions and answers are sealed with the machines' secret, and an answer stays in the store for a few seconds.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""Listening sockets out of descriptors that the service manager handed over."""
+"""Listening sockets from descriptors that the service manager passed."""
 
 from __future__ import annotations
 

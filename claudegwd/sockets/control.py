@@ -1,8 +1,8 @@
-"""The control socket: never taken from a daemon that lives, always taken from one that died.
+"""The control socket: never taken from a running daemon, always from a dead one.
 
-In this order: the directory is ours alone to write; a lock file tells two starting daemons apart; a connection tells
-whether somebody answers; the new socket is bound under another name with its final mode and group, listens, and is
-renamed over the old one. So the path never leads nowhere, and is never open to more than it should be.
+The order is: make the directory writable only by us; take a lock file, which keeps two starting daemons apart; connect,
+to see whether a daemon answers; bind the new socket under a temporary name with its final mode and group, listen, and
+rename it over the old one. So the path always leads to a socket, and is never more widely accessible than it should be.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one error of a listener that cannot be opened. The daemon answers it with exit status 1."""
+"""The error for a listener that cannot be opened. The daemon exits with status 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TCP listeners: taken back from the service manager where it kept them, else opened."""
+"""TCP listeners: taken over from the service manager if it kept them, otherwise opened."""
 
 from __future__ import annotations
 

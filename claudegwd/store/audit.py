@@ -1,4 +1,4 @@
-"""Who changed what over the control socket: written at once behind the change's back, and bounded."""
+"""Who changed what over the control socket: written immediately after the change, in the background, and bounded."""
 
 import json
 import logging

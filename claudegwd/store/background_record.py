@@ -1,6 +1,6 @@
-"""Which responses were made in the background, so that a restart leaves no question about them open.
+"""Which responses were created in the background, so that their status is known even after a restart.
 
-Only that they were begun is written down, never a word of them: the id, whose it is, when, and the model.
+Only the fact is recorded, never any content: the id, the owner, the time, and the model.
 """
 
 import logging

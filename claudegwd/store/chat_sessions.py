@@ -1,6 +1,6 @@
-"""What chats do to the older gateway's sessions: totals, written behind the requests' back, and who is under way.
+"""The effects of chats on the older gateway's sessions: totals, written in the background, and which are running.
 
-A session belongs to one client (`Client.owner`) and is invisible to others. Nothing that was said in it is kept.
+A session belongs to one client (`Client.owner`) and is invisible to others. None of its content is stored.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The client keys of the running daemon: the book in memory, and the same on disk. What the control face manages."""
+"""The client keys of the running daemon: the book in memory, and its copy on disk. The control face manages them."""
 
 import logging
 import secrets

@@ -1,6 +1,6 @@
-"""One SQLite file for what has to outlive the process. Survives ``kill -9``; a broken file is set aside.
+"""One SQLite file for everything that must outlive the process. It survives ``kill -9``; a damaged file is set aside.
 
-The connection is used by one thread at a time, off the event loop: ``await database.run(function, …)``.
+Only one thread uses the connection at a time, off the event loop: ``await database.run(function, …)``.
 """
 
 import logging

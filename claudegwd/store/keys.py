@@ -1,6 +1,6 @@
-"""Key states and counters on disk: loaded once, then written behind the ring's back.
+"""Key states and counters on disk: loaded once, then written in the background.
 
-A change of state is written at once, counters at most once a second. Requests never wait for the disk.
+State changes are written at once, counters at most once a second. Requests never wait for the disk.
 """
 
 import json

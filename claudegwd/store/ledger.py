@@ -1,6 +1,6 @@
-"""Who used what, on disk: written behind the requests' back, joined as it grows old, asked by people.
+"""Usage on disk: written in the background, aggregated as it ages, queried by people.
 
-A request pays for one addition in memory. What was noted is on the disk a second later: so much is lost by `kill -9`.
+A request pays for one addition in memory. Its usage is on disk a second later, so that much is lost by `kill -9`.
 """
 
 import logging

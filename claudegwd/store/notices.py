@@ -1,4 +1,4 @@
-"""What people were told of, over restarts: a daemon that starts again and again tells nobody the same each time."""
+"""Which notices were sent, across restarts: a daemon that restarts in a loop does not repeat them each time."""
 
 import json
 import sqlite3

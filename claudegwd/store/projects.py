@@ -1,6 +1,6 @@
 """Projects of the older gateway: names for groups of sessions. Blocking functions for ``Database.run``.
 
-Every function takes ``client``: a client sees its own only. The older gateway's ``path`` is kept as a text and never
+Every function takes ``client``: a client sees only its own. The older gateway's ``path`` is stored as text and never
 opened.
 """
 

@@ -1,7 +1,7 @@
-"""Kept responses on disk, where the operator wants them to outlive a restart: a sealed file for each, for us alone.
+"""Kept responses on disk, if the operator wants them to survive a restart: a sealed file for each, readable only by us.
 
-Written behind the requests' back: what was answered in the last second is lost by `kill -9`. They are what people
-wrote, so they are not in the state file, which is copied into backups.
+They are written in the background: `kill -9` loses the responses of the last second. They contain conversations, so
+they are not in the state file, which is copied into backups.
 """
 
 import hashlib

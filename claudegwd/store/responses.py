@@ -1,8 +1,8 @@
-"""Responses that are kept for previous_response_id and GET /v1/responses: in memory, for a while.
+"""Responses that are kept for previous_response_id and GET /v1/responses: in memory, for a limited time.
 
-They are what people wrote and what they were answered, so they are never in the state file. A restart loses them, and a
-client that would go on from one is told so, unless the operator wants them on disk (response_files.py). Each owner (a
-client key) sees its own only.
+They contain conversations, so they are never in the state file. They are lost in a restart, and a client that wants to
+continue from one gets an error that says so, unless the operator keeps them on disk (response_files.py). Each owner (a
+client key) sees only its own.
 """
 
 import json

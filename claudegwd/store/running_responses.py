@@ -1,6 +1,6 @@
-"""Responses that are made in the background: their events so far, for whoever comes to read them.
+"""Background responses that are being created: their events so far, for any reader.
 
-A response is one event after the other, numbered from 0. Readers come and go; none of them holds the response up.
+A response is a sequence of events, numbered from 0. Readers come and go; none of them delays the response.
 """
 
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""The tables, as steps from one version to the next. ``PRAGMA user_version`` counts the steps that were taken.
+"""The tables, as migration steps from one version to the next. ``PRAGMA user_version`` counts the applied steps.
 
 A step is never changed once released: add another.
 """

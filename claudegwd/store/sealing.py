@@ -1,6 +1,6 @@
-"""What a client keeps for us and must not read or change: sealed with a key of this machine's, for that client alone.
+"""Data that a client keeps for us and must not read or change: sealed with a key of this machine, for that client only.
 
-AES-256-GCM by `cryptography`, which is loaded with the first text: it costs some 10 ms and 8 MB.
+Uses AES-256-GCM from `cryptography`, which is loaded with the first text: that takes some 10 ms and 8 MB.
 """
 
 import base64

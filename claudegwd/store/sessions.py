@@ -1,6 +1,6 @@
-"""Sessions of the older gateway: what is remembered of a conversation besides the conversation.
+"""Sessions of the older gateway: what is stored about a conversation, without the conversation itself.
 
-Blocking functions for ``Database.run``. Every function takes ``client``: a client sees its own only.
+Blocking functions for ``Database.run``. Every function takes ``client``: a client sees only its own.
 """
 
 import sqlite3

@@ -1,5 +1,5 @@
-"""The lock of the state directory: two daemons on one would not see each other's changes, and a client that is revoked
-at one would go on at the other."""
+"""The lock of the state directory: two daemons in one directory would not see each other's changes, and a client that
+is revoked in one would continue in the other."""
 
 import fcntl
 import logging

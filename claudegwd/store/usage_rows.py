@@ -1,4 +1,4 @@
-"""The rows of usage in the state file: written, joined as they grow old, added up. Each function is one transaction."""
+"""The usage rows in the state file: written, aggregated as they age, summed. Each function is one transaction."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Writing behind the requests' back: what they note is on the disk a moment later, and when the daemon stops."""
+"""Writes in the background what requests have noted: a moment later, and when the daemon stops."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final

@@ -1,4 +1,4 @@
-"""Tools that run at the upstream: what of their calls and results is told."""
+"""Tools that run at the upstream: what is reported of their calls and results."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Answers with signed thinking, kept so that a replay can give them back.
+"""Answers with signed thinking, kept so that a replay can include it.
 
-OpenAI's protocol has no place for signatures, so no client sends them back. A kept conversation has them in its
-process; on another process the Messages API misses the thinking before a tool call, and refuses the request or turns
+OpenAI's protocol has no field for signatures, so clients do not send them back. A kept conversation has them in its
+process; on another process, the Messages API misses the thinking before a tool call, and rejects the request or turns
 thinking off.
 """
 

@@ -1,6 +1,6 @@
-"""`python -m claudegwd.workspaces [FILE]`: what `claudegwctl workspaces check` asks where no daemon answers for it.
+"""`python -m claudegwd.workspaces [FILE]`: used by `claudegwctl workspaces check` if no daemon can answer.
 
-Prints {"path", "errors", "workspaces"}: all that is wrong with the file, and what the machine has for its workspaces.
+Prints {"path", "errors", "workspaces"}: all errors in the file, and what the machine provides for its workspaces.
 """
 
 import json

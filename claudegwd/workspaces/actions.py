@@ -1,4 +1,4 @@
-"""What Claude does in a workspace, in one line an action: never the content of a file, nor of an answer."""
+"""Claude's actions in a workspace, one line each: never the content of a file or of an answer."""
 
 import json
 import re

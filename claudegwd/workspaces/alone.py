@@ -1,4 +1,4 @@
-"""Whether the CLI in a workspace is the only thing that runs there. By Linux's /proc; elsewhere that is not known."""
+"""Whether the CLI is the only process in its workspace, according to Linux's /proc; elsewhere this is unknown."""
 
 from pathlib import Path
 

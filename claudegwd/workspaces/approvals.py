@@ -1,4 +1,4 @@
-"""Questions to a person: what Claude would like to do in a workspace, and no rule decides."""
+"""Questions to a person: what Claude would like to do in a workspace if no rule decides."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
-"""What of a shell command is understood: one plain command, every word of which is known before it runs.
+"""Parses a shell command: only a single plain command is understood, every word of which is known before it runs.
 
-Whatever a shell would make more of (other commands, variables, names of files) is not understood, and never allowed by
-a rule.
+Anything to which a shell would give a further meaning (other commands, variables, file patterns) is not understood, and
+no rule allows it.
 """
 
 import re

@@ -1,17 +1,19 @@
-"""Starts a command that can do no more than it is told to: `confine.py SPEC COMMAND…`, `confine.py --probe`.
+"""Starts a command in a sandbox: `confine.py SPEC COMMAND…`, `confine.py --probe`.
 
-A program of its own, run by its path with `python -I -S`: what it takes away from itself it never gets back, nor does
-anything that it starts. It imports nothing but the library and the modules beside it that it needs.
+This is a program of its own, run by its path with `python -I -S`: what it gives up it never gets back, and neither does
+anything that it starts. It imports only the standard library and the modules next to it that it needs.
 
-- A network of its own, in which nobody is but us; where that cannot be, TCP goes to our port only, on any host.
-- Landlock: files outside of the directories named cannot be opened, whatever path or link leads there; nobody outside
-  can be signalled, traced, or have its environment read.
-- Mounts of its own: what Landlock leaves out (mode, owner, times, attributes of files outside) is not changed either.
-- seccomp: no Unix sockets, so that no service of this machine answers, our own control socket among them; no datagrams;
-  no io_uring, which would go around that; no kernel keyrings.
-- A process namespace: whatever is started, and however it hides, ends with the first process. With a /proc of its own,
-  where the kernel gives one, it does not see the command lines of others.
-- Bounds: so many processes, so much memory, files of such a size; and the kernel ends these first when memory is short.
+- A network namespace with nobody else in it; where that is not possible, TCP goes only to our port, on any host.
+- Landlock: files outside the named directories cannot be opened, by any path or link; no process outside can be
+  signalled or traced, or have its environment read.
+- A mount namespace: what Landlock does not cover (mode, owner, times, attributes of files outside) cannot be changed
+  either.
+- seccomp: no Unix sockets, so that no service of this machine can be reached, including our own control socket; no
+  datagrams; no io_uring, which would bypass that; no kernel keyrings.
+- A process namespace: everything that is started, however it hides, ends with the first process. With its own /proc, if
+  the kernel provides one, it does not see the command lines of others.
+- Limits: the number of processes, their memory, the size of files; and when memory is short, the kernel ends these
+  first.
 """
 
 import json

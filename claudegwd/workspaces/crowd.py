@@ -1,4 +1,4 @@
-"""How many processes there are in our namespace, and what memory they hold. By /proc, which may show others as well."""
+"""The number of processes in our namespace, and the memory they hold. From /proc, which may show others as well."""
 
 import os
 from typing import NamedTuple

@@ -1,7 +1,7 @@
-"""Patterns with wildcards, matched in a time that grows with the text and no faster. Pure.
+"""Patterns with wildcards, matched in time proportional to the length of the text. Pure.
 
-A regular expression with several wildcards tries every way to share the text among them, which of a path of four
-kilobytes is for minutes; here all ways are followed at once, each a bit of a number.
+A regular expression with several wildcards tries every way to divide the text among them, which takes minutes for a
+path of four kilobytes; here all ways are followed at once, each as a bit of a number.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The short-lived keys by which a CLI in a workspace asks the gateway itself, and nothing else."""
+"""The short-lived keys with which a CLI in a workspace asks the gateway itself, and nothing else."""
 
 import secrets
 from collections.abc import Callable, Iterator

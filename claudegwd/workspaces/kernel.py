@@ -1,4 +1,4 @@
-"""System calls that Python does not have. Imported before a sandbox is there, so it needs nothing but `ctypes`."""
+"""System calls that Python does not provide. Imported before the sandbox exists, so it needs only `ctypes`."""
 
 import ctypes
 import os

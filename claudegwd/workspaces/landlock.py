@@ -1,4 +1,4 @@
-"""Landlock: this process and what it starts open the files that are named, and connect to no port but ours."""
+"""Landlock: this process and its children can open only the named files, and connect only to our port."""
 
 import os
 import struct

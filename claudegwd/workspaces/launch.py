@@ -1,4 +1,4 @@
-"""How a CLI process for one answer in a workspace is started, and what it may reach."""
+"""How a CLI process for an answer in a workspace is started, and what it can reach."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""Namespaces: a network, processes (with what they share) and mounts of one's own, as far as this user gets them."""
+"""Namespaces for network, processes (with what they share) and mounts, as far as this user may create them."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What there is to say of the workspaces of a configuration, for people: `claudegwctl workspaces`."""
+"""A report on the workspaces of a configuration, for people: `claudegwctl workspaces`."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What Claude may do in a workspace: each call is put to the policy, and some of them to a person."""
+"""What Claude may do in a workspace: each call is checked against the policy, and some are put to a person."""
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence

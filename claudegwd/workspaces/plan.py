@@ -1,4 +1,4 @@
-"""Which models of workspaces there are for whom, and what a request to one may ask for. Pure."""
+"""Which workspace models exist for whom, and what a request to one may contain. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Whether Claude may do what it is about to do in a workspace. Pure: who asks has looked up where paths lead."""
+"""Whether Claude may do what it is about to do in a workspace. Pure: the caller has resolved the paths."""
 
 import posixpath
 from collections.abc import Mapping, Sequence

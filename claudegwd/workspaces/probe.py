@@ -1,4 +1,4 @@
-"""What this machine cannot confine, found out by trying in a process of its own."""
+"""What this machine cannot confine, determined by trying it in a separate process."""
 
 import json
 import subprocess

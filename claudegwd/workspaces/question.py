@@ -1,4 +1,4 @@
-"""One question in a workspace, as its reader sees it: any other question. The session is who works on it."""
+"""One question in a workspace, with the same interface for its reader as any other. The session does the work."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

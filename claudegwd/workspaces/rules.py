@@ -1,4 +1,4 @@
-"""Rules of a workspace in Claude Code's own syntax: `Read(src/**)`, `Bash(pytest *)`, `WebFetch(domain:a.org)`."""
+"""Workspace rules in Claude Code's own syntax: `Read(src/**)`, `Bash(pytest *)`, `WebFetch(domain:a.org)`."""
 
 import re
 import shlex

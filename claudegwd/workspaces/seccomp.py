@@ -1,4 +1,4 @@
-"""seccomp: system calls that this process and what it starts do without."""
+"""seccomp: system calls that this process and its children cannot use."""
 
 import ctypes
 import platform

@@ -1,8 +1,8 @@
-"""A CLI at work in a workspace with Claude's tools: one process, for one answer and those that go on from it.
+"""A CLI that works in a workspace with Claude's tools: one process, for an answer and those that continue from it.
 
-A call of a tool of the client's ends an answer in mid-turn. The process then waits, as one of a plain model does, and
-the request that brings the result goes on in it. After an answer it rests for a while, if nothing else runs beside it,
-and the next message of the conversation goes on there. What runs beside it ends with it.
+A call of one of the client's tools ends an answer mid-turn. The process then waits, like that of a plain model, and the
+request with the result continues in it. After an answer it stays idle for a while, unless something else runs beside
+it, and the next message of the conversation continues there. Anything that runs beside it ends with it.
 """
 
 import logging

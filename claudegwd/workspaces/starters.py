@@ -1,7 +1,7 @@
-"""Commands that start others, or write where one does not see it, by their own options. Pure.
+"""Commands that start others, or write files in ways that are easy to miss, through their own options. Pure.
 
-For a rule with a wildcard. What such a program could be told in a way that is not understood here counts as told so:
-letters of short options in one word, and the beginnings of long ones, which most programs take for the whole.
+Used for rules with a wildcard. If such a program might have been given an option in a form that is not understood here,
+it counts as given: short options combined in one word, and abbreviated long options, which most programs accept.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A conversation as the lines that a fresh CLI in a workspace is told it by. Pure."""
+"""A conversation as the lines that pass it to a fresh CLI in a workspace. Pure."""
 
 from claudegwd.claude_cli import commands
 from claudegwd.translate.request.plan import Plan

@@ -1,6 +1,6 @@
 """The lines of a CLI that works in a workspace to outputs: many messages and its own tools, one answer. Pure.
 
-A call of a tool of the client's ends the answer as well; with its result another one begins, in the same turn.
+A call of one of the client's tools also ends the answer; its result begins another one in the same turn.
 """
 
 from collections.abc import Sequence

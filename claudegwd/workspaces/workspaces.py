@@ -1,4 +1,4 @@
-"""The workspaces of a running gateway: what is the same for all questions in them."""
+"""The workspaces of a running gateway: what all questions in them share."""
 
 import json
 import logging

@@ -1,7 +1,7 @@
-"""POST /v1/chat/completions: the body to a ChatRequest in which everything has been checked.
+"""POST /v1/chat/completions: the body to a ChatRequest, in which everything has been checked.
 
-Source: OpenAI's ``CreateChatCompletionRequest``, and what real clients send beside it. Everything that the translation
-needs is here under OpenAI's names; each parameter is honoured, refused, or named in ``ignored``.
+Source: OpenAI's ``CreateChatCompletionRequest``, and what real clients send in addition. Everything that the
+translation needs is here under OpenAI's names; each parameter is honoured, rejected, or named in ``ignored``.
 """
 
 from typing import Any

@@ -1,11 +1,11 @@
-"""The answers of POST /v1/chat/completions: one body, or a stream of chunks.
+"""The responses of POST /v1/chat/completions: one body, or a stream of chunks.
 
 Source: OpenAI's ``CreateChatCompletionResponse`` and ``CreateChatCompletionStreamResponse``, and what the official SDKs
-read back. `reasoning_content` is no field of OpenAI's; it is what open models' servers and their clients agreed on.
+parse. `reasoning_content` is not a field of OpenAI's; servers of open models and their clients agreed on it.
 
-A stream is written in the hot path, once for each few characters of the model. So a chunk of text is three pieces of
-bytes joined: what stands before and after is made once for each choice, and the text between them is the JSON string
-literal as the CLI wrote it, never decoded.
+Writing a stream is the hot path: it happens once for every few characters of the model. So a text chunk is three byte
+strings joined: the prefix and suffix are built once per choice, and the text between them is the JSON string literal as
+the CLI wrote it, never decoded.
 """
 
 from collections.abc import Mapping, Sequence

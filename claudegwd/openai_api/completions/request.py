@@ -1,7 +1,7 @@
-"""POST /v1/completions: the older text completions, which some clients (editors above all) use still.
+"""POST /v1/completions: the older text completions, which some clients (mostly editors) still use.
 
-Each prompt becomes a chat of one user message: `chat_requests` gives those.
-Source: OpenAI's ``CreateCompletionRequest``.
+Each prompt becomes a chat with one user message: `chat_requests` returns those. Source: OpenAI's
+``CreateCompletionRequest``.
 """
 
 import msgspec

@@ -1,6 +1,7 @@
-"""The answers of POST /v1/completions: one body, or a stream of chunks.
+"""The responses of POST /v1/completions: one body, or a stream of chunks.
 
-Source: OpenAI's ``CreateCompletionResponse``. Chunks have its shape too, with a `finish_reason` of null until the last.
+Source: OpenAI's ``CreateCompletionResponse``. Chunks have the same format, with a `finish_reason` of null until the
+last one.
 """
 
 from collections.abc import Sequence

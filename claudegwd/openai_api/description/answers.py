@@ -1,4 +1,4 @@
-"""What bodies we give, for our own OpenAPI description."""
+"""The response bodies, for our own OpenAPI description."""
 
 from claudegwd.openai_api.description.schemas import COUNT, FLAG, NULL, TEXT, Schema, listed, one_of, record, ref
 

@@ -1,7 +1,7 @@
 """Our own OpenAPI 3.1 description of the public API, for GET /openapi.json.
 
-It is made from the route table, so that it can neither promise a route that is not there nor forget one: a route
-without an operation here is an error.
+It is built from the route table, so it can neither promise a route that does not exist nor omit one: a route without an
+operation here is an error.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What bodies we take, for our own OpenAPI description. Limits come from the code that keeps them."""
+"""The request bodies, for our own OpenAPI description. Limits come from the code that enforces them."""
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.description.schemas import FLAG, TEXT, Schema, listed, one_of, optional, record, ref

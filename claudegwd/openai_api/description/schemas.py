@@ -1,4 +1,4 @@
-"""The few words in which the schemas of our own OpenAPI description are written."""
+"""Helpers for writing the schemas of our own OpenAPI description."""
 
 from typing import Any
 

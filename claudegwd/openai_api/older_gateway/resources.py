@@ -1,6 +1,6 @@
-"""The older gateway's own requests and lists: projects, sessions, pages. Its clients use them still.
+"""The older gateway's own requests and lists: projects, sessions, pages. Its clients still use them.
 
-Their texts are kept and given back, no more: a project's `path` is never opened.
+Their texts are only stored and returned: a project's `path` is never opened.
 """
 
 from collections.abc import Mapping, Sequence

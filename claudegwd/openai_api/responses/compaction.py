@@ -1,7 +1,7 @@
-"""Compaction: a long conversation becomes what the user said, and the model's own summary of all the rest.
+"""Compaction: a long conversation is replaced by the user's own words and the model's summary of the rest.
 
-The summary comes back to us as a `compaction` item, sealed. Before the last of them only system messages and the newest
-of the user's count: calls, results and answers are in the summary.
+The client sends the summary back as a sealed `compaction` item. Of everything before the last such item, only system
+messages and the newest user messages are used: calls, results and answers are in the summary.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What /v1/responses takes and gives, for our own OpenAPI description."""
+"""The requests and responses of /v1/responses, for our own OpenAPI description."""
 
 from typing import Any
 

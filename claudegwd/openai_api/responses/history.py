@@ -1,7 +1,7 @@
-"""Items of a history that only say what was done: by the client's shell or editor, or by tools of another provider.
+"""Items of a history that only report what was done: by the client's shell or editor, or by tools of another provider.
 
-The model is told of them as of calls and results. An item that holds both gives both; one that holds nothing to tell
-gives no message, and is named in the header.
+The model sees them as calls and results. An item that contains both becomes both; one that contains nothing to report
+becomes no message, and is named in the header.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
-"""The input of POST /v1/responses: a text, or items of a conversation, to the messages of a chat.
+"""The input of POST /v1/responses, a text or items of a conversation, to the messages of a chat.
 
-Each message keeps the path of the item that it comes from, so that whoever refuses it can be answered with that.
+Each message keeps the path of the item that it comes from, so that an error about it can name that path.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The items of a response's output under way: each knows its events and its JSON, from literals that are not decoded.
+"""The output items of a running response: each produces its events and its JSON, from literals that are not decoded.
 
 An event here is a pair: its type, and its fields as JSON without the outer braces.
 """

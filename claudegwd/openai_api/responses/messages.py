@@ -1,4 +1,4 @@
-"""The messages of a Responses WebSocket: what a client may send, and events as they are sent to it.
+"""The messages of a Responses WebSocket: what a client may send, and the events that are sent to it.
 
 Source: OpenAI's ``ResponsesClientEvent`` and ``ResponsesServerEvent``, and what the official SDK and Codex send.
 """

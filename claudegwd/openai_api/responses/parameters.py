@@ -1,4 +1,4 @@
-"""The parameters of a Responses request beside its input and its tools, and how the response object repeats them."""
+"""The parameters of a Responses request other than its input and tools, and how the response object repeats them."""
 
 from typing import Any
 

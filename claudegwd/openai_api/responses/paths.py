@@ -1,4 +1,4 @@
-"""Errors of the shared parts, which speak of a chat's fields, in the words of a Responses request."""
+"""Translates errors of the shared code, which name a chat's fields, to the fields of a Responses request."""
 
 import re
 from typing import TypeVar

@@ -1,7 +1,7 @@
-"""POST /v1/responses: the body to a chat request, and what the answer says of it beside.
+"""POST /v1/responses: the body to a chat request, and the parameters that only the response object needs.
 
-Source: OpenAI's ``CreateResponse``, and what Codex, Copilot and the official SDKs send. The chat that it becomes is
-planned, asked and pooled like any other.
+Source: OpenAI's ``CreateResponse``, and what Codex, Copilot and the official SDKs send. The resulting chat is planned,
+asked and pooled like any other.
 """
 
 from collections.abc import Mapping, Sequence

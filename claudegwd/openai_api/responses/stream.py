@@ -1,7 +1,7 @@
-"""The events of a response as it is made, which is also how one is made that is not streamed.
+"""The events of a response while it is created; responses that are not streamed are built from them as well.
 
-Source: OpenAI's ``ResponseStreamEvent`` and what the official SDKs and Codex read back. As in chat_response.py, a piece
-of text is some bytes around the JSON string literal that the CLI wrote.
+Source: OpenAI's ``ResponseStreamEvent``, and what the official SDKs and Codex parse. As in chat/response.py, a piece of
+text is a few bytes around the JSON string literal that the CLI wrote.
 """
 
 from collections.abc import Mapping, Sequence

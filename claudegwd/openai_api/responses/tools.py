@@ -1,9 +1,9 @@
-"""The tools of a Responses request as functions of a chat, and what each is called towards its client.
+"""The tools of a Responses request as functions of a chat, and what each call is named for its client.
 
-A `custom` tool (free text, as Codex patches files) is offered as a function with one string; the functions of a
-`namespace` carry its name before their own. A `tool_search` that the client runs is a function too, and what it found
-is offered from then on. Of the tools that OpenAI's servers run themselves the upstream has a search of the web; the
-others are left aside and named, because agents offer them without asking for them.
+A `custom` tool (free text, as used by Codex to patch files) is offered as a function with one string; the functions of
+a `namespace` get its name as a prefix. A `tool_search` that the client runs is a function too, and the tools that it
+found are offered from then on. Of the tools that OpenAI's servers run themselves, the upstream has a web search; the
+others are ignored and named, because agents offer them without needing them.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the older gateway's clients add to a chat: a session, a project, and a way to have a request checked."""
+"""What the older gateway's clients add to a chat: a session, a project, and a way to validate a request."""
 
 from functools import partial
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""/v1/projects, as the older gateway had it: names for groups of sessions."""
+"""/v1/projects as in the older gateway: names for groups of sessions."""
 
 import time
 from typing import Any

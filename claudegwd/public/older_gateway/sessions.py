@@ -1,4 +1,4 @@
-"""/v1/sessions and what the older gateway had under /v1/chat/completions/{session_id}."""
+"""/v1/sessions, and what the older gateway had under /v1/chat/completions/{session_id}."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""The answer of a turn, gathered: for a reply in one piece, and for the digest of its conversation."""
+"""The collected answer of a turn: for replies that are not streamed, and for the digest of its conversation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

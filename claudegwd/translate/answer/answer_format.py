@@ -1,4 +1,4 @@
-"""response_format: how the model is brought to answer in it, and whether it did."""
+"""response_format: how the model is made to comply with it, and whether it did."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

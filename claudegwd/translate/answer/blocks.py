@@ -1,4 +1,4 @@
-"""The blocks of an answer under way, and what they are in the end."""
+"""The blocks of a running answer, and their final form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,8 @@
-"""Whether a JSON value satisfies a client's schema, by the library `jsonschema-rs`; and whether that may be asked.
+"""Checks a JSON value against a client's schema with the library `jsonschema-rs`, if that can be done in bounded time.
 
-The library knows all of JSON Schema, and bounds its regular expressions. But it knows no bound on time, and schemas can
-be written so that a check takes years: what could be too much is not checked. The model has done what it could.
+The library supports all of JSON Schema, and bounds its regular expressions. But it has no time limit, and a schema can
+be written so that a check takes years: if a check might be too expensive, it is skipped. The model has done what it
+could.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""JSON string literals, as the CLI wrote them: the pieces of an answer, which are spliced and mostly never decoded."""
+"""JSON string literals as the CLI wrote them: the pieces of an answer, which are joined and mostly never decoded."""
 
 import json
 from collections.abc import Sequence

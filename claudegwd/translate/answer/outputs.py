@@ -1,4 +1,4 @@
-"""What a turn gives, in the order in which it comes: the inner protocol's answer in the outer one's terms."""
+"""The outputs of a turn, in order: the inner protocol's answer in terms of the outer one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

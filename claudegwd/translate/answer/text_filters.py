@@ -1,7 +1,7 @@
-"""What an answer's text passes through where the upstream cannot do what was asked for.
+"""Filters for an answer's text, for features that the upstream does not have.
 
-Most answers pass through none, and their pieces are never decoded. Each filter is fed with the text in any cut, and
-gives the same text in any.
+Most answers need none, and their pieces are never decoded. A filter may be fed the text in pieces of any size, and its
+output does not depend on where they are cut.
 """
 
 import re

@@ -1,8 +1,8 @@
 """The events of one upstream message to outputs.
 
-A turn ends for us at the first upstream message. The CLI goes on by itself where an API would stop (after
-`max_tokens`, after an empty answer, after a call of a tool that it does not know), and each time that is another
-upstream request; the outputs therefore say at the earliest event whether the process may go on (`After`).
+A turn ends for us with the first upstream message. The CLI continues by itself where an API would stop (after
+`max_tokens`, an empty answer, or a call of an unknown tool), and each time sends another upstream request. Therefore
+the outputs say at the earliest event whether the process may continue (`After`).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The states of a turn, seen from the client's side, and what moves it between them."""
+"""The states of a turn, from the client's point of view, and the transitions between them."""
 
 from enum import Enum
 from typing import Final

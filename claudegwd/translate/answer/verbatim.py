@@ -1,4 +1,4 @@
-"""The upstream's events for who speaks its own language: as they came, but for the CLI's own words in them."""
+"""The upstream's events for clients that speak its own protocol: unchanged, except for the CLI's own texts in them."""
 
 import json
 from collections.abc import Sequence

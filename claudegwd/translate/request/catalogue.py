@@ -1,4 +1,4 @@
-"""Which models are offered, and what each can do."""
+"""Which models are offered, and what each of them supports."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
-"""What the CLI makes of the characters in a tool's declaration (observed on 2.1.330, in every mode).
+"""How the CLI changes the characters in a tool's declaration (observed on 2.1.330, in every mode).
 
-It writes them in Unicode's form NFKC and takes out invisible ones: `…` becomes `...`, `½` becomes `1⁄2`, and an emoji
-of several parts falls apart. Messages, system prompts and results are left alone. A tool list has no other way to the
-model by a transcript, so what is altered is told.
+It normalizes them to Unicode NFKC and removes invisible ones: `…` becomes `...`, `½` becomes `1⁄2`, and an emoji of
+several parts falls apart. Messages, system prompts and results are not changed. By transcript there is no other way to
+pass a tool list to the model, so changes are reported.
 """
 
 import unicodedata

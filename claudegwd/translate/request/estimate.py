@@ -1,4 +1,4 @@
-"""About how many tokens a question may use: to reserve them before anybody counts."""
+"""An estimate of the tokens that a question will use, to reserve them before they are counted."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""Models that stand in for one that is not to be had, as the operator lists them."""
+"""Fallback models for models that are not available, as the operator lists them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

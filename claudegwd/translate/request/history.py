@@ -1,8 +1,8 @@
 """OpenAI messages to the entries of a transcript, each with the digest of the conversation up to it.
 
-Neighbouring messages of one side become one entry, as the Messages API wants it: sides alternate. The digest chain says
-whether a kept conversation is exactly this one: it covers what the model sees, normalised, so that a client which drops
-reasoning, re-serialises the JSON of a tool call or gives content as parts still matches.
+Consecutive messages of one role become one entry, because the Messages API requires alternating roles. The digest chain
+shows whether a kept conversation is exactly this one: it covers what the model sees, normalized, so that a client that
+drops reasoning, re-serializes the JSON of a tool call or sends content as parts still matches.
 """
 
 import re

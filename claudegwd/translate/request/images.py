@@ -1,4 +1,4 @@
-"""What an image is and how large, from its first bytes: nothing is decoded, so nothing can be blown up by it."""
+"""An image's type and size, from its first bytes: nothing is decoded, so decompression bombs have no effect."""
 
 import struct
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""A client's JSON Schema as the Messages API's structured output takes it.
+"""A client's JSON Schema in the form that the Messages API's structured output accepts.
 
-That takes a part of JSON Schema: objects name their properties and allow no others, and bounds on numbers and lengths
-are refused. These go into the description, where the model reads them, as Anthropic's own SDKs do it.
+It accepts a subset of JSON Schema: objects must list their properties and allow no others, and bounds on numbers and
+lengths are rejected. These are moved to the description, where the model reads them, as Anthropic's own SDKs do.
 """
 
 import json

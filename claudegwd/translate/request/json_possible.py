@@ -1,6 +1,7 @@
-"""Whether any value at all could satisfy a client's schema: such a request would cost an answer, and end in an error.
+"""Whether any value can satisfy a client's schema: a request with an impossible one would pay for an answer and end in
+an error.
 
-Finds what people write by mistake. What is not found out here is taken for possible.
+It detects common mistakes. Anything that it cannot decide counts as possible.
 """
 
 from collections.abc import Iterator, Mapping

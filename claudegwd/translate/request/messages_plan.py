@@ -1,7 +1,7 @@
-"""A request of the Messages API to a plan: its body is the inner language already, and goes in as it is.
+"""A request of the Messages API to a plan: its body is already in the inner language, and is used as it is.
 
-By a transcript the CLI writes the request: what has no place there is refused by name, or named where the answer is a
-right one without it.
+By transcript the CLI writes the request: what cannot be expressed there is rejected by name, or named as ignored if the
+answer is correct without it.
 """
 
 from collections.abc import Mapping

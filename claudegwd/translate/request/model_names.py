@@ -1,4 +1,4 @@
-"""What is said of a model that is not offered: its name, and those that may have been meant."""
+"""The error for a model that is not offered: its name, and similar names that may have been meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

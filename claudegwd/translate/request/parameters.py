@@ -1,7 +1,7 @@
 """Request parameters to the CLI's settings for one turn.
 
-CLAUDE_CODE_EXTRA_BODY is merged by the CLI into the upstream body; every variable is always set, because the CLI keeps
-what a turn does not name.
+The CLI merges CLAUDE_CODE_EXTRA_BODY into the upstream body. Every variable is always set, because the CLI keeps the
+value of any that a turn does not set.
 """
 
 from collections.abc import Mapping

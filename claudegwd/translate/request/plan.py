@@ -1,4 +1,4 @@
-"""A request to the plan of a turn: all that a worker needs to serve it, whatever worker that is."""
+"""A request to the plan of a turn: everything that any worker needs to serve it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
-"""A tool's parameters as the Messages API and the CLI take them, without a loss.
+"""A tool's parameters in the form that the Messages API and the CLI accept, without loss.
 
-Both refuse some schemas at their root: the API refuses the request, the CLI leaves the tool out or rewrites it. There
-what they do not take is moved into a definition that the root refers to, which means the same.
+Both reject some keywords at the root of a schema: the API rejects the request, the CLI drops the tool or rewrites it.
+Such parts are moved into a definition that the root refers to, which means the same.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The client's tools as the CLI's MCP tools, and their names there and back."""
+"""The client's tools as the CLI's MCP tools, and the mapping of their names in both directions."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""A plan as one body of the Messages API, for a CLI that takes the whole body in its settings.
+"""A plan as one body of the Messages API, for a CLI that accepts the whole body in its settings.
 
-What the CLI would make of a transcript (placing of cache markers, tools, images, texts beside results) does not happen
-then: the upstream is sent what stands here, to the letter.
+The CLI's processing of a transcript (cache markers, tools, images, texts next to results) does not apply then: the
+upstream gets exactly this body.
 """
 
 from collections.abc import Sequence

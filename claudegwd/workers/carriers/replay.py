@@ -1,4 +1,4 @@
-"""Writing a conversation into a worker: earlier messages as real turns, and then the question."""
+"""Writes a conversation into a worker: earlier messages as real turns, then the question."""
 
 from collections.abc import Sequence
 from uuid import uuid4

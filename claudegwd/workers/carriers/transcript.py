@@ -1,4 +1,4 @@
-"""What a CLI process holds of a conversation: its entries by their digests, and where it can be cut."""
+"""What a CLI process holds of a conversation: the digests of its entries, and where it can be cut."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,6 @@
-"""What a CLI can do, tried on a process of its own before anybody asks it anything: it changes with every version.
+"""What a CLI can do, tested on a process of its own before the first request: it changes with every version.
 
-Nothing leaves this machine: where a question has to be asked, an endpoint on loopback answers it.
+Nothing leaves this machine: if a question has to be asked, an endpoint on loopback answers it.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Finding the Claude Code CLI: the settings, then the one bundled with claude-agent-sdk, then PATH."""
+"""Finds the Claude Code CLI: in the settings, then bundled with claude-agent-sdk, then on PATH."""
 
 import os
 import re

@@ -1,6 +1,6 @@
-"""The CLI's catalogue of models, asked of a process of its own and remembered between starts.
+"""The CLI's model catalogue, requested from a process of its own and cached between starts.
 
-`initialize` can be said once in a process, so a spare cannot be asked. The answer depends on the CLI and on how it is
+A process accepts `initialize` only once, so a spare cannot be used. The answer depends on the CLI and on how it is
 started; it is kept in the state directory, so that only the first start of a version waits for it.
 """
 

@@ -1,6 +1,6 @@
-"""What is known of the Claude Code CLI in use: where it lies, how it can be started, what it offers.
+"""What is known about the Claude Code CLI in use: its path, how it can be started, what it offers.
 
-It is learned of a process of its own before anybody is served by it: versions differ in the flags that they know.
+This is learned from a process of its own before the first request: versions differ in the flags that they support.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Which worker serves a question, and how: one pure function of what the pool sees.
 
-With upstream keys a request goes in whole, so any idle worker that was started for its client and system prompt serves
-it (`warm`). With the CLI's login a worker holds one conversation: the best one is the one that already holds what was
-said, and going back makes it fit where the client has edited, branched or asked again (`rewound`).
+With upstream keys a request is sent whole, so any idle worker that was started for its client and system prompt can
+serve it (`warm`). With the CLI's login a worker holds one conversation: the best choice is the one that already holds
+the same beginning, and a rewind makes it fit if the client has edited, branched or asked again (`rewound`).
 """
 
 from collections.abc import Sequence

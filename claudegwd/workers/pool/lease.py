@@ -1,4 +1,4 @@
-"""A worker that was lent."""
+"""A borrowed worker."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How much memory is left, and what a worker takes. Linux; elsewhere nothing is known and nothing is given up."""
+"""Free memory, and the memory of a worker. Linux only; elsewhere nothing is known and no worker is ended for it."""
 
 from pathlib import Path
 

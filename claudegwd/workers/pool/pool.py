@@ -1,15 +1,15 @@
-"""The pool: lends a worker to each question, by the way that costs least, and keeps what can be used again.
+"""The pool: lends a worker to each question, in the cheapest way, and keeps workers that can be used again.
 
-Theory of operation. Which worker a plan gets is decided by one pure function (choice.py); the pool looks up what it
-needs to know, does what it says, and keeps the leases.
+Theory of operation. A single pure function decides which worker a plan gets (choice.py); the pool collects its input,
+carries out its decision, and keeps the leases.
 
-- Promised: a worker has one borrower at most, and none once it is closing; a client never gets one that holds another
-  client's conversation. Who waits is served in turn, client by client. A worker that is given back, that settles or
-  that ends wakes who waits. `give_back` may be called twice and never waits.
+- Promised: a worker has at most one borrower, and none once it is closing; a client never gets a worker that holds
+  another client's conversation. Waiting requests are served in turn, client by client. When a worker is given back,
+  settles or ends, waiting requests are woken. `give_back` may be called twice and never waits.
 - What can interleave: borrowers, the workers' own reports, the task that serves the queue, the sweep, and a reload or a
-  drain. Taking a worker and leasing it happen without an await between them, so nobody else can see it free.
+  drain. There is no await between choosing a worker and leasing it, so no other task can see it as free.
 - Bounded: workers by workers.max, the queue by limits.queue and limits.queue_seconds, a lease by
-  limits.request_seconds, silence and unread answers by the sweep, which the watchdog looks after.
+  limits.request_seconds, silence and unread answers by the sweep, which the watchdog monitors.
 """
 
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""The roster: every worker from the start of its process until it is reaped, and how they ended."""
+"""The roster: every worker from the start of its process until it is reaped, and how workers ended."""
 
 import logging
 from collections.abc import Callable, Iterator

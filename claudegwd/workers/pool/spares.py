@@ -1,4 +1,4 @@
-"""Keeping spares: refilled when one was taken or lost, but not while a request waits for its first token."""
+"""Keeps spares: a spare that was taken or lost is replaced, but not while a request waits for its first token."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress

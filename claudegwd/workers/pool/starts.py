@@ -1,4 +1,4 @@
-"""How starting processes goes: a pure record that says when to stand back, and when to try again."""
+"""A pure record of how process starts go, which decides when to back off and when to try again."""
 
 from dataclasses import dataclass
 

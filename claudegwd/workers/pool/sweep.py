@@ -1,4 +1,4 @@
-"""The sweep: what time alone brings to workers, looked at once a second for all of them."""
+"""The sweep: enforces the time limits of all workers, once a second."""
 
 import math
 from collections.abc import Callable, Mapping

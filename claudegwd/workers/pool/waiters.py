@@ -1,4 +1,4 @@
-"""Requests that wait for a worker: one joins the queue, and is given a worker in its turn."""
+"""Requests that wait for a worker: a request joins the queue, and gets a worker in its turn."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Who waits for a worker: a bounded queue, fair between clients. Pure."""
+"""The queue for workers: bounded, and fair between clients. Pure."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field

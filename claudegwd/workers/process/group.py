@@ -1,4 +1,4 @@
-"""Ending a process with its group: the kill ladder."""
+"""Ends a process and its group, in steps of increasing force."""
 
 import os
 import signal

@@ -1,8 +1,8 @@
 """A lifeline: when its holder dies, the kernel kills the process group at its other end.
 
-A CLI in mid-turn does not look at the end of its input, and one that waits for a tool never ends (2.1.330). So the end
-of the daemon's pipes is not enough after a `kill -9`. PR_SET_PDEATHSIG would not do: it follows the thread that forked,
-and trio's threads come and go.
+A CLI that is mid-turn does not notice the end of its stdin, and one that waits for a tool never exits (2.1.330). So it
+is not enough that the daemon's pipes close after a `kill -9`. PR_SET_PDEATHSIG does not work here: it follows the
+thread that forked, and trio's threads come and go.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Who comes first while a process starts: those who are being answered, then who waits for it, then spares.
+"""Priorities while a process starts: first running answers, then starts that a request waits for, then spares.
 
-A CLI takes half a second of processor time to start. Several at once would leave little for us, who need a fraction of
-a millisecond to keep all other answers going; a spare takes only what nobody else wants. Linux; elsewhere a start is
-like any other. Nothing here may fail: priority is a favour.
+A CLI takes half a second of processor time to start. Several at once would leave little for the daemon, which needs a
+fraction of a millisecond to keep all other answers running; a spare gets only idle time. Linux only; elsewhere every
+start has normal priority. Nothing here may fail: priority is an optimization.
 """
 
 import os

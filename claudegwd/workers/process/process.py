@@ -1,4 +1,4 @@
-"""One CLI process: started in a session of its own, pumped, and ended with everything that it started."""
+"""One CLI process: started in its own session, pumped, and ended together with everything that it started."""
 
 import logging
 import os

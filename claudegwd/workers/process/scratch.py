@@ -1,4 +1,4 @@
-"""Scratch directories of the workers: HOME and working directory of one process each, 0700, gone with it."""
+"""Scratch directories of the workers: HOME and working directory of one process each, mode 0700, removed with it."""
 
 import fcntl
 import os

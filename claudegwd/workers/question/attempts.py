@@ -1,6 +1,6 @@
-"""What one question has tried, and whether it may try again. Pure.
+"""What one question has tried, and whether it may be retried. Pure.
 
-A question is tried again only before its first token has gone out: then nothing was said that could be said twice.
+A question is retried only before its first token was sent: until then nothing can be sent twice.
 """
 
 from dataclasses import dataclass, field

@@ -1,15 +1,15 @@
 """One question, from its plan to the last token: the worker, the key, the retries before the first token.
 
-Theory of operation. A task in the questions' nursery prepares the answer up to its first token, where everything can
-still be tried again; from then on the request's own task reads the worker's channel directly, and nothing is retried.
+Theory of operation. A task in the questions' nursery prepares the answer up to its first token, while everything can
+still be retried; from then on the request's own task reads from the worker's channel directly, and nothing is retried.
 
-- Promised: the reader gets the outputs of one attempt and no other, in order, and then the end or one error. Nothing of
-  an attempt is handed out before it has a token. `close` gives everything back, at once, whenever it is called.
-- What can interleave: `close` with either task, at every await; the end of the worker, by the pool's sweep or by
-  itself, which the channel tells; a reload, which changes keys and bounds for the next attempt. The two tasks never
-  read at the same time: `first` waits for the one that prepares.
-- Bounded: the whole by limits.request_seconds, waiting for keys by keys.hold_seconds, attempts by the failure table and
-  MAX_ATTEMPTS, and each wait as `waits.py` lists it.
+- Promised: the reader gets the outputs of a single attempt, in order, and then the end or one error. Nothing of an
+  attempt is passed on before it has a token. `close` gives everything back, immediately, whenever it is called.
+- What can interleave: `close` with either task, at every await; the end of the worker, by itself or by the pool's
+  sweep, which the channel reports; a reload, which changes keys and bounds for the next attempt. The two tasks never
+  read at the same time: `first` waits for the preparing task.
+- Bounded: everything by limits.request_seconds, waiting for keys by keys.hold_seconds, attempts by the failure table
+  and MAX_ATTEMPTS, and each wait as listed in `waits.py`.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Where questions are asked: the workers, keys and bounds that all of them share, and the owner of their tasks."""
+"""Where questions are asked: the workers, keys and bounds that they share, and the owner of their tasks."""
 
 import logging
 from collections.abc import Awaitable, Callable

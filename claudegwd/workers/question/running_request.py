@@ -1,4 +1,4 @@
-"""A request under way, for whoever looks: read from what its questions know anyway, so that it pays for nothing."""
+"""A view of a running request: computed from what its questions know anyway, at no cost to the request."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""The MCP server, inside the worker, that stands for the client's tools. Pure.
+"""The MCP server inside the worker that represents the client's tools. Pure.
 
 Calls come from the CLI, results from the client, and either may come first: a result for a call that the CLI has not
-made yet is kept until it does (calls of one message come one after the other, and the client may be quick).
+made yet is kept until it does (the calls of one message arrive one after the other, and the client may be quick).
 """
 
 from collections.abc import Mapping, Sequence

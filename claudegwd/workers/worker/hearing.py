@@ -1,4 +1,4 @@
-"""When the CLI was last heard, and by whom its silence is noticed. Pure: the clock is given."""
+"""When the CLI last wrote something, and who is told about its silence. Pure: the clock is an argument."""
 
 from collections.abc import Callable
 from typing import Final

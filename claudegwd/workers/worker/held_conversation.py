@@ -1,4 +1,4 @@
-"""What the CLI holds of a conversation, and the commands that change it: append, cut back, clear."""
+"""What the CLI holds of a conversation, and the commands that change it: append, rewind, clear."""
 
 import msgspec
 import trio

@@ -1,4 +1,4 @@
-"""The way of one turn's outputs from the worker to whoever reads them."""
+"""The channel for one turn's outputs, from the worker to its reader."""
 
 from collections.abc import Sequence
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Commands to one CLI, and its answers to them."""
+"""Commands to one CLI, and its replies to them."""
 
 from collections.abc import Callable
 from itertools import count

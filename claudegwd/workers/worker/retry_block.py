@@ -1,9 +1,9 @@
-"""Keeps the CLI from asking its upstream again by itself after an answer.
+"""Keeps the CLI from sending further upstream requests by itself after an answer.
 
-It does that within 12 ms where an answer was cut by its limit, is blank, or calls a tool that nobody declared. The
-worker is killed at once, but on a busy machine that can be too late. So the upstream's address is taken from the CLI
-while the answer is still coming: the request under way is not touched, and what would follow it fails inside the
-machine (observed). It costs the CLI some 7 ms, so it is done only when such an end can be near.
+It would do that within 12 ms if an answer was cut off at its limit, is blank, or calls an undeclared tool. The worker
+is killed at once, but on a busy machine that can be too late. So the upstream's address is taken from the CLI while the
+answer is still arriving: the running request is not affected, and further ones fail inside the machine (observed). This
+costs the CLI some 7 ms, so it is done only when such an end is near.
 """
 
 from collections.abc import Mapping, Sequence

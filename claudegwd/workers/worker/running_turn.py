@@ -1,5 +1,5 @@
-"""One turn on a worker, from its question until the CLI has ended it on its side: what it has said, and what must
-happen to the process because of it."""
+"""One turn on a worker, from its question until the CLI has ended it: what it has produced, and what must happen to the
+process as a result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A process until it can be asked: its first word, the warm-up of a spare, and what `initialize` says and tells."""
+"""The start of a process, until it can be asked: first output, a spare's warm-up, and `initialize` with its reply."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The states of a worker, and what moves it between them."""
+"""The states of a worker, and the transitions between them."""
 
 from enum import Enum
 from typing import Final

@@ -1,9 +1,9 @@
-"""A spare's warm-up: one question to nobody, so that its first real one finds the CLI warm.
+"""A spare's warm-up: one question that reaches nobody, so that the CLI is warm for the first real one.
 
-The first question of a process costs it some 15 ms more than the second (observed: code that is loaded and compiled on
-the way). A side question leaves no trace in the conversation, and with a base URL that is none it fails before anything
-leaves the process. Until it is answered whatever else is written waits here: credentials that came too soon would send
-it upstream after all.
+The first question of a process takes some 15 ms longer than the second (observed: code that is loaded and compiled on
+first use). A side question leaves no trace in the conversation, and with an invalid base URL it fails before anything
+leaves the process. Until it is answered, everything else that is written waits here: credentials that arrive too early
+would send it upstream after all.
 """
 
 from collections.abc import Callable, Mapping

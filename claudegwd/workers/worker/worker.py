@@ -1,16 +1,17 @@
 """A worker: one CLI process and the conversation in it. The pool owns it; a request only borrows it.
 
-Theory of operation. What a request writes goes to the process's stdin at once and in order; what the process says comes
-to `_on_lines`, in the process's own task, which alone changes the turn under way and hands its outputs to a channel.
+Theory of operation. What a request writes goes to the process's stdin at once and in order; what the process writes
+comes to `_on_lines`, in the process's own task, which alone changes the running turn and passes its outputs to a
+channel.
 
-- Promised: each turn has one terminal output, whatever happens to the process. A question is one upstream request: what
-  the CLI would ask by itself is blocked (retry_block.py), or its process is killed. After a turn that nobody wanted, or
-  that may not stay, the CLI is where it was before the question, or it is ended.
+- Promised: each turn has one terminal output, whatever happens to the process. A question is one upstream request:
+  requests that the CLI would send by itself are blocked (retry_block.py), or its process is killed. After a turn that
+  nobody wanted, or that must not stay, the CLI is back where it was before the question, or it is ended.
 - What can interleave: a borrower's calls, the process's lines, the sweep (`tell_silence`, `time_out`, `close`) and the
-  end of the process. All run on one thread and none waits between looking at the state and changing it; whoever waits
-  for the CLI (`append`, `go_back`, `until_settled`) looks again afterwards.
-- Bounded: every answer of the CLI's by the constants of states.py, the answer's silence by the pool's sweep, and what a
-  slow reader leaves by the channel, which makes the CLI wait.
+  end of the process. All run on one thread, and none waits between reading the state and changing it; code that waits
+  for the CLI (`append`, `go_back`, `until_settled`) checks again afterwards.
+- Bounded: every reply of the CLI by the constants in states.py, the answer's silence by the pool's sweep, and what a
+  slow reader leaves unread by the channel, which blocks the CLI.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The settings that a CLI was last told, credentials included. Pure."""
+"""The settings last written to a CLI, including credentials. Pure."""
 
 from typing import Any
 
