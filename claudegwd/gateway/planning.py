@@ -13,19 +13,21 @@ from claudegwd.openai_api.errors import CallerError
 from claudegwd.openai_api.fields import cannot_honour
 from claudegwd.translate.request.catalogue import Model
 from claudegwd.translate.request.fallbacks import with_fallbacks
+from claudegwd.translate.request.history import Begun
 from claudegwd.translate.request.messages_plan import messages_plan
 from claudegwd.translate.request.parameters import WEB_SEARCH
 from claudegwd.translate.request.plan import Plan, make_plan
 from claudegwd.workspaces.plan import workspace_messages_plan, workspace_plan
 
 
-def plan_chat(gateway: Gateway, wanted: ChatRequest, client: Client) -> Plan:
-    """Plan a chat request of this client. Raises ModelNotFound and the CallerErrors of the translation."""
+def plan_chat(gateway: Gateway, wanted: ChatRequest, client: Client, begun: Begun | None = None) -> Plan:
+    """Plan a chat request of this client, which may go on from what has `begun`. Raises ModelNotFound and the
+    CallerErrors of the translation."""
     model = gateway.offered.find(wanted.model, client)
     if model.workspace:
         return workspace_plan(wanted, model, client)
     wanted = _with_search(gateway, wanted, client)
-    return _planned(gateway, model, client, lambda model: make_plan(wanted, model, client.name, client.owner))
+    return _planned(gateway, model, client, lambda model: make_plan(wanted, model, client.name, client.owner, begun))
 
 
 def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatRequest:

@@ -1,7 +1,7 @@
 """Creates one response, from a valid request to its last event, for HTTP, background responses and WebSockets."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from secrets import token_hex
 from typing import Any
@@ -13,6 +13,7 @@ from claudegwd.openai_api.chat.request import ChatRequest
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import GatewayError, UpstreamUnavailable
 from claudegwd.openai_api.responses.compaction import compacted, summarising
+from claudegwd.openai_api.responses.history import OWN_INPUT_ID
 from claudegwd.openai_api.responses.items import CompactionItem
 from claudegwd.openai_api.responses.request import ResponsesRequest
 from claudegwd.openai_api.responses.response import ResponseObject, compaction_body
@@ -21,6 +22,7 @@ from claudegwd.openai_api.usage import Usage
 from claudegwd.public.call import Call
 from claudegwd.public.images import with_fetched_images
 from claudegwd.public.reply import Reply, ignored_header, worker_headers
+from claudegwd.store.read_conversations import ReadConversation
 from claudegwd.store.responses import KeptResponse
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.turn import (
@@ -37,6 +39,7 @@ from claudegwd.translate.answer.turn import (
     ToolStart,
 )
 from claudegwd.translate.request.estimate import prompt_tokens
+from claudegwd.translate.request.history import Begun
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.question.question import Question
 
@@ -53,6 +56,7 @@ class ResponseMaking:
         self.reply: Reply
         self._call = call
         self._token = token_hex(12)
+        self._begun: Begun | None = None
         self._sealed: str | None = None  # a summary that no event has told of yet
 
     @property
@@ -104,7 +108,7 @@ class ResponseMaking:
         """What the conversation becomes: for a request that is answered by that and nothing else."""
         await self._outputs()
         item = CompactionItem(self._token, 0, self._seal(self.reply.questions[0].answer))
-        words = [_with_id(word, self._token, index) for index, word in enumerate(self.wanted.words)]
+        words = [_with_id(word, self._token, index) for index, word in enumerate(self.wanted.words())]
         return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.reply.usage)
 
     def headers(self, question: Question | None = None) -> dict[str, str]:
@@ -126,7 +130,12 @@ class ResponseMaking:
         return ResponsesStream(made, self._token, self.wanted.shapes, sources=self.wanted.sources)
 
     def _plan(self, chat: ChatRequest) -> Plan:
-        return plan_chat(self._call.gateway, chat, self._call.client)
+        """A question; only what is new since the last turn is translated."""
+        previous = self.wanted.previous
+        read = self._call.gateway.responses.read.get(previous) if previous is not None else None
+        plan = plan_chat(self._call.gateway, chat, self._call.client, read.begun if read is not None else None)
+        self._begun = Begun(plan.base, chat.messages, plan.entries)
+        return plan
 
     def _go_on(self, chat: ChatRequest, answer: Answer) -> Plan:
         """The question after the summary."""
@@ -159,18 +168,20 @@ class ResponseMaking:
         """Keep the response as it is in the end, if it is to be kept."""
         owner = self._call.client.owner if self.wanted.store else self._unstored
         if self.wanted.store or owner:
-            kept = KeptResponse(self.ident, self.wanted.previous, stream.body, *self._input(stream))
-            self._call.gateway.responses.keep(owner, kept, trio.current_time())
+            # These are the items that the history holds too: whoever goes on from here knows them by the same ids.
+            items = [_with_id(item, self._token, index) for index, item in enumerate(self.wanted.items)]
+            ids = (*(item["id"] for item in items), *stream.item_ids)
+            kept = KeptResponse(self.ident, self.wanted.previous, stream.body, encode(items), ids)
+            history = self.wanted.history
+            read = ReadConversation(history.as_earlier(), self._begun, history.kept_bytes + kept.size)
+            self._call.gateway.responses.keep(owner, kept, trio.current_time(), read)
 
-    def _input(self, stream: ResponsesStream) -> tuple[bytes, tuple[str, ...]]:
-        """Its input with ids, as JSON, and all ids of input and output."""
-        items = [_with_id(item, self._token, index) for index, item in enumerate(self.wanted.items)]
-        return encode(items), (*(item["id"] for item in items), *stream.item_ids)
 
-
-def _with_id(item: Mapping[str, Any], token: str, index: int) -> dict[str, Any]:
+def _with_id(item: dict[str, Any], token: str, index: int) -> dict[str, Any]:
+    """The item, which is given an id of ours if it has none."""
     given = item.get("id")
-    return {**item, "id": given if given and isinstance(given, str) else f"item_{token}{index:04x}"}
+    item["id"] = given if given and isinstance(given, str) else f"{OWN_INPUT_ID}{token}{index:04x}"
+    return item
 
 
 def _written(stream: ResponsesStream, output: Output) -> bytes | None:

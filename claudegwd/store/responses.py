@@ -7,14 +7,18 @@ client key) sees only its own.
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
+from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import BodyTooLarge
+from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.responses.input import PREVIOUS, History, read_items
+from claudegwd.store.read_conversations import ReadConversation, ReadConversations
 from claudegwd.store.sealing import Seal
 
 # Of all clients together, some ten thousand agent turns. Beyond this, the client that holds most loses its least
@@ -86,13 +90,16 @@ class KeptResponses:
         self._owners: dict[str, _Owned] = {}
         self._swept = 0.0
         self.size = 0  # of all
+        self.read = ReadConversations()
 
-    def keep(self, owner: str, kept: KeptResponse, now: float) -> None:
-        """Keep one; others may have to go for it."""
+    def keep(self, owner: str, kept: KeptResponse, now: float, read: ReadConversation | None = None) -> None:
+        """Keep one; others may have to go for it. `read`: the conversation up to its answer."""
         self._sweep(now)
         if kept.size > self._max:
             return
         self.restore(owner, kept, now)
+        if read is not None:
+            self.read.note(kept.ident, kept.previous, read)
         self.on_kept(owner, kept)
         self._shrink()
 
@@ -144,6 +151,7 @@ class KeptResponses:
         if owned is None or ident not in owned.responses:
             return False
         kept = owned.responses.pop(ident)[1]
+        self.read.forget(ident)
         self.on_gone(owner, ident)
         owned.size -= kept.size
         self.size -= kept.size
@@ -195,22 +203,30 @@ class OwnResponses:
     missing: str = ""  # the response or item that was asked for last and is not here
     _items: dict[str, dict[str, Item]] = field(default_factory=dict)  # of responses that were read, by their ids
 
-    def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
-        """All items up to the end of this response, the oldest first; None if any part is gone.
+    def conversation(self, ident: str, bounds: Bounds) -> History | None:
+        """What was said up to the end of this response; None if any part is gone. What was read before is not read
+        again.
 
         Raises BodyTooLarge.
         """
-        rounds: list[KeptResponse] = []
+        unread: list[Item] = []
+        read: ReadConversation | None = None
+        size = 0
         following: str | None = ident
         while following is not None:
             found = self._get(following)
             if found is None:
                 self.missing = ident
                 return None
+            size += len(found.items) + len(found.body)
             self._take(len(found.items) + len(found.body))
-            rounds.append(found)
+            if read is None:
+                read = self.kept.read.get(following)
+                unread = [*(() if read is not None else found.input()), *found.output(), *unread]
             following = found.previous
-        return [item for one in reversed(rounds) for item in (*one.input(), *one.output())]
+        items = [Fields(item, PREVIOUS) for item in unread]
+        history = read_items(items, bounds, self.unsealed, read.history if read is not None else None)
+        return msgspec.structs.replace(history, kept_bytes=size)
 
     def item(self, ident: str) -> Mapping[str, Any] | None:
         """One item. Raises BodyTooLarge."""

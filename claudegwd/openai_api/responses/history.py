@@ -14,6 +14,8 @@ from claudegwd.openai_api.messages import ImagePart, Message, Part, TextPart, To
 
 Reader = Callable[[Fields, Bounds], Sequence[Message]]
 
+OWN_INPUT_ID = "item_"  # so begin the ids that we give to items of a client's input
+
 # Where an item that nobody knows yet may hold words, in the order of looking.
 _WORDS = ("content", "output", "text", "result", "summary")
 _SPEAKERS = ("user", "assistant", "system", "developer")
@@ -147,17 +149,21 @@ def _nothing(_item: Fields, _bounds: Bounds) -> Sequence[Message]:
     return []
 
 
+def is_output(item: Fields) -> bool:
+    """Whether a model wrote it: clients give no ids to what they write themselves."""
+    ident = item.get("id")
+    return isinstance(ident, str) and bool(ident) and not ident.startswith(OWN_INPUT_ID)
+
+
 def read_unknown(item: Fields, bounds: Bounds) -> Sequence[Message]:
     """An item of a type that came after us: its words, if it has any. Raises InvalidRequest where a sense is lost."""
     said = next((found for name in _WORDS if (found := _words_in(item.get(name), bounds))), "")
-    ident = item.get("id")
-    is_output = isinstance(ident, str) and bool(ident)  # clients give no ids to what they write themselves
     if said:
         role: Any = item.get("role")
         if role not in _SPEAKERS:
-            role = "assistant" if is_output else "user"
+            role = "assistant" if is_output(item) else "user"
         return [Message(role=role, content=(TextPart(said),))]
-    if not is_output or item.get("encrypted_content") is not None:
+    if not is_output(item) or item.get("encrypted_content") is not None:
         refuse(item.at("type"), "it is not known, and the item holds no text that could be told; leave it out")
     return []
 

@@ -13,7 +13,7 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.messages import Message, Part, Role, TextPart, ToolCall, read_call, read_file, read_image
 from claudegwd.openai_api.responses.compaction import Unseal, kept, read_compaction
-from claudegwd.openai_api.responses.history import HISTORY, read_unknown
+from claudegwd.openai_api.responses.history import HISTORY, is_output, read_unknown
 from claudegwd.openai_api.responses.tools import CUSTOM_INPUT, name_in
 
 _ROLES: dict[str, Role] = {
@@ -37,6 +37,8 @@ _KNOWN_PARTS = frozenset((*_MIXED, "refusal", "input_audio"))
 _SAYS_NOTHING = ("reasoning", "web_search_call")
 # They bring tools for all that follows.
 _BRINGS_TOOLS = ("additional_tools", "tool_search_output")
+
+PREVIOUS = "previous_response_id"  # the path of all that was sent with earlier requests
 
 # The item with this id, from an earlier response of the same client.
 Find = Callable[[str], Mapping[str, Any] | None]
@@ -79,18 +81,28 @@ def _resolved(item: Fields, find: Find) -> Fields:
 
 
 class History(msgspec.Struct, frozen=True):
-    """What the items say. `tools` came with them; `ignored` names the types and fields of which nothing was told."""
+    """What so many items say. `tools` came with them; `ignored` names the types and fields of which nothing was told.
+    `kept_bytes`: what those of them that were kept are as JSON.
+    """
 
-    placed: tuple[Placed, ...]
-    tools: tuple[Fields, ...]
-    ignored: tuple[str, ...]
+    placed: tuple[Placed, ...] = ()
+    tools: tuple[Fields, ...] = ()
+    ignored: tuple[str, ...] = ()
+    items: int = 0
+    kept_bytes: int = 0
+
+    def as_earlier(self) -> "History":
+        """The same, for the requests that go on from here."""
+        placed = (one if one.path == PREVIOUS else msgspec.structs.replace(one, path=PREVIOUS) for one in self.placed)
+        return msgspec.structs.replace(self, placed=tuple(placed))
 
 
-def read_items(items: Sequence[Fields], bounds: Bounds, unseal: Unseal) -> History:
-    """The messages of these items, in order, and what else they hold."""
-    placed: list[Placed] = []
-    tools: list[Fields] = []
-    ignored: dict[str, None] = {}
+def read_items(items: Sequence[Fields], bounds: Bounds, unseal: Unseal, before: History | None = None) -> History:
+    """The messages of these items, in order, and what else they hold; behind those `before`."""
+    before = before or History()
+    placed = list(before.placed)
+    tools = list(before.tools)
+    ignored = dict.fromkeys(before.ignored)
     for item in items:
         kind = item.text("type") or "message"
         if kind in _BRINGS_TOOLS:
@@ -101,7 +113,7 @@ def read_items(items: Sequence[Fields], bounds: Bounds, unseal: Unseal) -> Histo
         messages = _messages(item, kind, bounds)
         placed += [Placed(message, item.path, item) for message in messages]
         ignored |= dict.fromkeys(_without_effect(item, kind, told=bool(messages)))
-    return History(tuple(placed), tuple(tools), tuple(ignored))
+    return History(tuple(placed), tuple(tools), tuple(ignored), before.items + len(items), before.kept_bytes)
 
 
 def kept_of(placed: Sequence[Placed]) -> list[Placed]:
@@ -186,15 +198,15 @@ def _content(item: Fields, name: str, role: str, bounds: Bounds) -> tuple[Part, 
         return (TextPart(value),) if value else ()
     if not isinstance(value, list):
         refuse(item.at(name), "it must be a string or a list of parts")
-    is_output = role == "assistant" and isinstance(item.get("id"), str)
-    parts = (_part(part, role, bounds, is_output=is_output) for part in item.objects(name, longest=bounds.max_parts))
+    made = role == "assistant" and is_output(item)
+    parts = (_part(part, role, bounds, made=made) for part in item.objects(name, longest=bounds.max_parts))
     return tuple(part for part in parts if not isinstance(part, TextPart) or part.text)
 
 
-def _part(part: Fields, role: str, bounds: Bounds, *, is_output: bool) -> Part:
+def _part(part: Fields, role: str, bounds: Bounds, *, made: bool) -> Part:
     kind = part.text("type")
     if kind is not None and kind not in _KNOWN_PARTS:
-        return _unknown_part(part, is_output=is_output)
+        return _unknown_part(part, made=made)
     if kind == "input_audio":
         cannot_honour(part.at("type"), "the model does not hear; send text")
     if kind is None or kind not in _PARTS_OF[role]:
@@ -214,12 +226,12 @@ def _part(part: Fields, role: str, bounds: Bounds, *, is_output: bool) -> Part:
     return TextPart(text)
 
 
-def _unknown_part(part: Fields, *, is_output: bool) -> Part:
+def _unknown_part(part: Fields, *, made: bool) -> Part:
     """A part of a type that came after us: its text. Raises InvalidRequest where a sense is lost."""
     text = part.get("text")
     if isinstance(text, str) and text:
         return TextPart(text)
-    if not is_output:
+    if not made:
         refuse(part.at("type"), "it is not known, and the part holds no text that could be told; leave it out")
     return TextPart("")
 

@@ -48,8 +48,8 @@ class Earlier(Protocol):
     """What is kept of the same client's earlier responses, and what was sealed for it. Raises BodyTooLarge where it is
     more than one request may hold."""
 
-    def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
-        """All items up to the end of that response; None if it is not kept."""
+    def conversation(self, ident: str, bounds: Bounds) -> History | None:
+        """All that was said up to the end of that response; None if it is not kept."""
 
     def item(self, ident: str) -> Mapping[str, Any] | None:
         """One item of theirs."""
@@ -62,11 +62,12 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A sound request. `chat` is what is asked; `echo` are the fields that the response object repeats.
 
     `compacts`: not the answer is wanted but the conversation compacted; `threshold`: that too, before the answer, where
-    it has so many tokens. `words` are the items of the user's that stay then.
+    it has so many tokens.
     """
 
     chat: ChatRequest
     items: list[dict[str, Any]]  # its own input, without what came before
+    history: History  # with what came before
     previous: str | None
     store: bool
     background: bool
@@ -75,8 +76,15 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     echo: dict[str, Any]
     compacts: bool
     threshold: int | None
-    words: tuple[dict[str, Any], ...]
     sources: bool  # the pages that a search finds are wanted, not only those that are cited
+
+    def words(self) -> tuple[dict[str, Any], ...]:
+        """The items of the user's that stay where the conversation is compacted."""
+        return tuple(
+            one.item.values
+            for one in kept_of(self.history.placed)
+            if one.item is not None and one.message.role == "user" and one.item.get("type") in (None, "message")
+        )
 
 
 def parse_responses_request(body: bytes, bounds: Bounds, earlier: Earlier) -> ResponsesRequest:
@@ -93,17 +101,17 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
         if isinstance(value, dict | list):
             check_depth(value, name, bounds)
     previous = body.text("previous_response_id", longest=bounds.max_id_chars) or None
-    before = _before(previous, earlier)
+    before = _before(previous, earlier, bounds)
     instructions = body.text("instructions")
     own = resolved(input_items(body, bounds), earlier.item)
     compacts = bool(own) and own[-1].get("type") == "compaction_trigger"
     if compacts:
         own.pop()
-    if len(before) + len(own) > bounds.max_messages:
+    if before.items + len(own) > bounds.max_messages:
         refuse("input", f"it must hold at most {bounds.max_messages} items, with those that came before")
-    history = read_items([*before, *own], bounds, earlier.unsealed)
+    history = read_items(own, bounds, earlier.unsealed, before)
     placed = [*_instructed(instructions), *history.placed]
-    if not own and not before and not instructions:
+    if not own and not before.items and not instructions:
         raise InvalidRequest("cannot read input: it is missing; give a text or a list of items", param="input")
     tools = read_tools(body, bounds, history.tools)
     text = read_text(body, bounds)
@@ -138,6 +146,7 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
     return ResponsesRequest(
         chat=chat,
         items=[item.values for item in own],
+        history=history,
         previous=previous,
         store=store,
         shapes=tools.shapes,
@@ -153,25 +162,20 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
         compacts=compacts,
         threshold=read_threshold(body),
         sources=SOURCES in (body.get("include") or ()),
-        words=tuple(
-            one.item.values
-            for one in kept_of(history.placed)
-            if one.item is not None and one.message.role == "user" and one.item.get("type") in (None, "message")
-        ),
     )
 
 
-def _before(previous: str | None, earlier: Earlier) -> list[Fields]:
+def _before(previous: str | None, earlier: Earlier, bounds: Bounds) -> History:
     if previous is None:
-        return []
-    items = earlier.conversation(previous)
-    if items is None:
+        return History()
+    history = earlier.conversation(previous, bounds)
+    if history is None:
         raise InvalidRequest(
             "cannot go on from previous_response_id: no such response is kept; send the whole input",
             param="previous_response_id",
             code="previous_response_not_found",
         )
-    return [Fields(dict(item), "previous_response_id") for item in items]
+    return history
 
 
 def _instructed(instructions: str | None) -> list[Placed]:

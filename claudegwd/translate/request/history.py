@@ -7,7 +7,7 @@ drops reasoning, re-serializes the JSON of a tool call or sends content as parts
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
 from typing import Any, Literal
 
@@ -62,7 +62,7 @@ class ToolResult:
 class Entry:
     """One side's turn: `results` (user side only) come before `blocks`. `digest` covers the conversation up to here.
 
-    `model`: which one said it, where the blocks are its very own (signatures.py); else "".
+    `model`: which one said it, where the blocks are its very own (signatures.py); else "". `pixels`: of its images.
     """
 
     role: Literal["user", "assistant"]
@@ -70,6 +70,7 @@ class Entry:
     results: tuple[ToolResult, ...]
     digest: bytes
     model: str = ""
+    pixels: int = 0
 
     def content(self) -> list[Block]:
         """All blocks, in the order that the Messages API wants."""
@@ -79,6 +80,15 @@ class Entry:
     def ident(self) -> str:
         """An id for the message, the same for the same conversation."""
         return f"msg_{self.digest.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The beginning of a conversation that was asked before: its messages, and the entries that they became."""
+
+    base: bytes
+    messages: tuple[Message, ...]
+    entries: tuple[Entry, ...]
 
 
 def system_text(messages: Sequence[Message], extra: str | None = None) -> str:
@@ -118,10 +128,13 @@ def canonical_answer(text: str, calls: Iterable[tuple[str, str, str]]) -> object
     ]
 
 
-def entries_of(messages: Sequence[Message], base: bytes, *, prefills: bool = True) -> tuple[Entry, ...]:
+def entries_of(
+    messages: Sequence[Message], base: bytes, *, prefills: bool = True, begun: Begun | None = None
+) -> tuple[Entry, ...]:
     """Turn the messages (system ones left aside) into alternating entries, of which the first is the user's.
 
-    `prefills`: whether the model goes on from a last message of its own; else the user asks it to.
+    `prefills`: whether the model goes on from a last message of its own; else the user asks it to. `begun`: its entries
+    are taken over where the messages begin with the same ones.
     Raises InvalidRequest where nothing can be asked: no message with content, or a last message that waits for results.
     """
     entries: list[Entry] = []
@@ -131,11 +144,16 @@ def entries_of(messages: Sequence[Message], base: bytes, *, prefills: bool = Tru
             raise InvalidRequest("cannot ask without a message: give at least one with content", param="messages")
         entries.append(_words(OPENING, base))
     allowance = Allowance()
-    for role, group in groups:
+    same = _unchanged(groups, messages, base, begun) if begun is not None else 0
+    if begun is not None and same:
+        entries = [*begun.entries[: len(entries) + same]]
+        allowance.pixels -= sum(entry.pixels for entry in entries)
+    for role, group in groups[same:]:
         before = entries[-1] if entries else None
         digest = before.digest if before else base
+        left = allowance.pixels
         made = _assistant(group, digest, allowance) if role == "assistant" else _user(group, digest, before, allowance)
-        entries.append(made)
+        entries.append(made if left == allowance.pixels else replace(made, pixels=left - allowance.pixels))
     if entries[-1].role == "assistant":
         entries[-1] = _prefill(entries[-1])
         if not prefills:
@@ -144,6 +162,14 @@ def entries_of(messages: Sequence[Message], base: bytes, *, prefills: bool = Tru
 
 
 Group = list[tuple[int, Message]]
+
+
+def _unchanged(groups: Sequence[tuple[str, Group]], messages: Sequence[Message], base: bytes, begun: Begun) -> int:
+    """How many groups are those of `begun`, without its last, which may go on here."""
+    known = len(begun.messages)
+    if begun.base != base or begun.messages != tuple(messages[:known]):
+        return 0
+    return max(0, sum(1 for _, group in groups if group[-1][0] < known) - 1)
 
 
 def _groups(messages: Sequence[Message]) -> list[tuple[str, Group]]:

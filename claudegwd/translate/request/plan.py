@@ -12,7 +12,15 @@ from claudegwd.translate.answer.answer_format import AnswerFormat, answer_format
 from claudegwd.translate.answer.text_filters import FilterChain, ObjectFilter, StopsFilter
 from claudegwd.translate.answer.turn import TextFilter, Turn
 from claudegwd.translate.request.catalogue import Model
-from claudegwd.translate.request.history import Entry, base_digest, canonical_answer, chain, entries_of, system_text
+from claudegwd.translate.request.history import (
+    Begun,
+    Entry,
+    base_digest,
+    canonical_answer,
+    chain,
+    entries_of,
+    system_text,
+)
 from claudegwd.translate.request.parameters import WEB_SEARCH, TurnSettings, turn_settings
 from claudegwd.translate.request.tools import ToolSet, tool_set, tools_of_history
 
@@ -100,10 +108,11 @@ class Plan:
         return replace(self, entries=(*self.entries, given, again), fallback=None)
 
 
-def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") -> Plan:
+def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "", begun: Begun | None = None) -> Plan:
     """Plan a chat request of `client`, as it is called in the status.
 
     `owner` (or else `client`) keeps conversations of different client keys apart: a name may pass to another key.
+    `begun`: what it may go on from.
 
     Raises the CallerError that names the field at fault.
     """
@@ -114,7 +123,7 @@ def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "") 
     if wanted is not None and wanted.instruction:
         system = f"{system}\n\n{wanted.instruction}" if system else wanted.instruction
     base = base_digest(owner or client, model.cli_name, system, tools.manifest, request.project_id, request.session_id)
-    entries = entries_of(request.messages, base, prefills=model.prefills)
+    entries = entries_of(request.messages, base, prefills=model.prefills, begun=begun)
     return Plan(
         client=client,
         owner=owner or client,

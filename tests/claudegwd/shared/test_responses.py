@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from claudegwd.openai_api.bounds import Bounds
 from claudegwd.shared.responses import SharedResponses
 from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
 from claudegwd.store.sealing import KEY_BYTES, Seal
@@ -33,8 +34,8 @@ class Machine:
         return self.responses.get(owner, ident(number), 5.0) is not None
 
     def conversation(self, number: int) -> list[str] | None:
-        items = self.responses.of("ann#1", 5.0, ROOM, self.seal).conversation(ident(number))
-        return None if items is None else [item["id"] for item in items]
+        history = self.responses.of("ann#1", 5.0, ROOM, self.seal).conversation(ident(number), Bounds())
+        return None if history is None else [one.item.values["id"] for one in history.placed if one.item is not None]
 
 
 def ident(number: int) -> str:
@@ -42,8 +43,8 @@ def ident(number: int) -> str:
 
 
 def response(number: int, previous: int | None = None, words: str = WORDS) -> KeptResponse:
-    asked = {"id": f"item_{TOKEN.format(number)}0000", "content": words}
-    answered = {"id": f"msg_{TOKEN.format(number)}00", "content": words}
+    asked = {"id": f"item_{TOKEN.format(number)}0000", "role": "user", "content": words}
+    answered = {"id": f"msg_{TOKEN.format(number)}00", "role": "assistant", "content": words}
     body = json.dumps({"id": ident(number), "output": [answered]}).encode()
     before = None if previous is None else ident(previous)
     return KeptResponse(ident(number), before, body, json.dumps([asked]).encode(), (asked["id"], answered["id"]))
@@ -102,7 +103,8 @@ async def test_by_the_id_of_an_item(server: RedisServer) -> None:
         earlier = two.responses.of("ann#1", 5.0, ROOM, two.seal)
         assert earlier.item(f"msg_{TOKEN.format(1)}00") is None
         assert await two.shared.fetch("ann#1", earlier.missing)
-        assert earlier.item(f"msg_{TOKEN.format(1)}00") == {"id": f"msg_{TOKEN.format(1)}00", "content": WORDS}
+        item = earlier.item(f"msg_{TOKEN.format(1)}00")
+        assert item == {"id": f"msg_{TOKEN.format(1)}00", "role": "assistant", "content": WORDS}
 
 
 async def test_deleted_on_one_it_is_gone_everywhere(server: RedisServer) -> None:

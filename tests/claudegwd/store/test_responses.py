@@ -3,7 +3,12 @@ from typing import Any
 
 import pytest
 
+from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import BodyTooLarge
+from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.messages import TextPart
+from claudegwd.openai_api.responses.input import PREVIOUS, read_items
+from claudegwd.store.read_conversations import ReadConversation
 from claudegwd.store.responses import (
     ITEM_OVERHEAD_BYTES,
     OVERHEAD_BYTES,
@@ -20,7 +25,8 @@ KEEP_SECONDS = 86_400.0  # where nothing else is said
 
 def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptResponse:
     def message(name: str) -> dict[str, Any]:
-        return {"id": f"{name}_{number}", "type": "message", "content": text}
+        role = "user" if name == "in" else "assistant"
+        return {"id": f"{name}_{number}", "type": "message", "role": role, "content": text}
 
     body = json.dumps({"id": f"resp_{number}", "output": [message("out")]}).encode()
     return KeptResponse(
@@ -33,8 +39,8 @@ def kept(number: int, previous: int | None = None, *, text: str = "") -> KeptRes
 
 
 def ids(store: KeptResponses, owner: str, ident: str, now: float = 0) -> list[str] | None:
-    items = store.of(owner, now, ROOM, SEAL).conversation(ident)
-    return None if items is None else [item["id"] for item in items]
+    history = store.of(owner, now, ROOM, SEAL).conversation(ident, Bounds())
+    return None if history is None else [one.item.get("id") for one in history.placed if one.item is not None]
 
 
 def test_a_conversation_is_all_its_rounds() -> None:
@@ -51,7 +57,7 @@ def test_nobody_reaches_what_is_anothers() -> None:
     store.keep("a", kept(1), 0)
     assert store.get("b", "resp_1", 0) is None
     assert not store.delete("b", "resp_1")
-    assert store.of("b", 0, ROOM, SEAL).conversation("resp_1") is None
+    assert store.of("b", 0, ROOM, SEAL).conversation("resp_1", Bounds()) is None
     assert store.of("b", 0, ROOM, SEAL).item("in_1") is None
     assert store.of("a", 0, ROOM, SEAL).item("in_1") is not None
 
@@ -111,8 +117,8 @@ def test_no_request_goes_on_from_more_than_it_may_hold() -> None:
     store.keep("a", kept(1, text="x" * 300), 0)
     store.keep("a", kept(2, 1, text="x" * 300), 0)
     with pytest.raises(BodyTooLarge):
-        store.of("a", 0, 1000, SEAL).conversation("resp_2")
-    assert store.of("a", 0, 1000, SEAL).conversation("resp_1") is not None
+        store.of("a", 0, 1000, SEAL).conversation("resp_2", Bounds())
+    assert store.of("a", 0, 1000, SEAL).conversation("resp_1", Bounds()) is not None
     named = store.of("a", 0, 1000, SEAL)
     assert named.item("in_1") == named.item("in_1")
     with pytest.raises(BodyTooLarge):
@@ -123,3 +129,27 @@ def test_what_was_sealed_for_one_is_nothing_to_another() -> None:
     sealed = SEAL.seal("a", "the sum")
     assert KeptResponses().of("a", 0, ROOM, SEAL).unsealed(sealed) == "the sum"
     assert KeptResponses().of("b", 0, ROOM, SEAL).unsealed(sealed) is None
+
+
+def test_of_what_was_read_before_only_the_answer_is_read() -> None:
+    store = KeptResponses()
+    store.keep("a", kept(1, text="x"), 0)
+    first = store.of("a", 0, ROOM, SEAL).conversation("resp_1", Bounds())
+    assert first is not None
+    asked = read_items([Fields(kept(2).input()[0] | {"content": "as asked"}, "input[0]")], Bounds(), {}.get, first)
+    size = first.kept_bytes + kept(2, text="y").size
+    store.keep("a", kept(2, 1, text="y"), 0, ReadConversation(asked.as_earlier(), None, size))
+    again = store.of("a", 0, ROOM, SEAL).conversation("resp_2", Bounds())
+    assert again is not None
+    assert [one.message.content for one in again.placed] == [(TextPart(text),) for text in ("x", "x", "as asked", "y")]
+    assert again.placed[0] is first.placed[0]
+    assert {one.path for one in again.placed} == {PREVIOUS}
+    assert again.items == 4
+    assert again.kept_bytes == sum(len(one.body) + len(one.items) for one in (kept(1, text="x"), kept(2, 1, text="y")))
+    # Whoever may hold no more, or has lost a part of it, does not go on from what was read either.
+    with pytest.raises(BodyTooLarge):
+        store.of("a", 0, first.kept_bytes, SEAL).conversation("resp_2", Bounds())
+    store.delete("a", "resp_1")
+    assert store.of("a", 0, ROOM, SEAL).conversation("resp_2", Bounds()) is None
+    store.delete("a", "resp_2")
+    assert store.read.size == 0

@@ -1,12 +1,14 @@
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CallerError
+from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.messages import TextPart
+from claudegwd.openai_api.responses.input import PREVIOUS, History, read_items
 from claudegwd.openai_api.responses.request import ResponsesRequest, parse_responses_request
 from tests.openai_description import validator
 
@@ -20,8 +22,10 @@ KEPT = [{"type": "message", "id": "msg_0", "role": "user", "content": "before"},
 class Earlier:
     """One response that is kept."""
 
-    def conversation(self, ident: str) -> Sequence[Mapping[str, Any]] | None:
-        return KEPT if ident == "resp_1" else None
+    def conversation(self, ident: str, bounds: Bounds) -> History | None:
+        if ident != "resp_1":
+            return None
+        return read_items([Fields({**item}, PREVIOUS) for item in KEPT], bounds, self.unsealed)
 
     def item(self, ident: str) -> Mapping[str, Any] | None:
         return next((item for item in KEPT if item["id"] == ident), None)
@@ -145,7 +149,7 @@ def test_a_trigger_at_the_end_asks_for_the_conversation_compacted() -> None:
     wanted = parse(input=given)
     assert wanted.compacts
     assert said(wanted) == [("user", "a"), ("assistant", "b")]
-    assert (wanted.words, wanted.items) == ((given[0],), given[:2])
+    assert (wanted.words(), wanted.items) == ((given[0],), given[:2])
     assert not parse(input=given[:2]).compacts
     with pytest.raises(CallerError) as caught:
         parse(input=[given[2], given[0]])
@@ -154,4 +158,4 @@ def test_a_trigger_at_the_end_asks_for_the_conversation_compacted() -> None:
 
 def test_of_an_earlier_response_the_words_of_the_user_stay_too() -> None:
     wanted = parse(previous_response_id="resp_1", input=[{"type": "compaction", "encrypted_content": "sealed"}])
-    assert [word["content"] for word in wanted.words] == ["before"]
+    assert [word["content"] for word in wanted.words()] == ["before"]

@@ -11,6 +11,7 @@ from claudegwd.translate.request.history import (
     LATE_RESULT,
     NO_RESULT,
     OPENING,
+    Begun,
     Entry,
     ToolResult,
     base_digest,
@@ -255,3 +256,40 @@ class TestAnotherConversation:
         made = entries(*CALLED)
         assert len({entry.ident for entry in made}) == len(made)
         assert all(entry.ident.startswith("msg_") and call_id(entry.ident) == entry.ident for entry in made)
+
+
+MIXED = [
+    system("be brief"),
+    assistant("hello"),
+    user("a"),
+    user([{"type": "image_url", "image_url": {"url": PIXEL}}]),
+    assistant("", call("1"), call("2")),
+    result("1", "one"),
+    assistant("b"),
+    user("c"),
+    result("2", "late"),
+    assistant("d"),
+    assistant("and"),
+    user("e"),
+]
+
+
+@pytest.mark.parametrize("count", range(2, len(MIXED)))
+@pytest.mark.parametrize("prefills", [True, False])
+def test_what_has_begun_goes_on_as_if_all_were_read_anew(count: int, prefills: bool) -> None:
+    messages = chat(MIXED).messages
+    if messages[count - 1].tool_calls:
+        return  # it cannot be asked without a result
+    earlier = Begun(BASE, messages[:count], entries_of(messages[:count], BASE, prefills=prefills))
+    again = entries_of(messages, BASE, prefills=prefills, begun=earlier)
+    assert again == entries_of(messages, BASE, prefills=prefills)
+    assert sum(entry.pixels for entry in again) == 1
+    if count > 4:
+        assert again[1] is earlier.entries[1]
+
+
+def test_what_has_begun_elsewhere_or_otherwise_is_not_gone_on_from() -> None:
+    messages = chat(MIXED).messages
+    other = chat([*MIXED[:2], user("x"), *MIXED[3:]]).messages
+    for earlier in (Begun(b"other", messages, entries_of(messages, b"other")), Begun(BASE, other, entries(*MIXED[:2]))):
+        assert entries_of(messages, BASE, begun=earlier) == entries(*MIXED)
