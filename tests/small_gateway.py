@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import trio
@@ -22,7 +22,7 @@ from claudegwd.control.app import control_app
 from claudegwd.control.controllable import Controls
 from claudegwd.control.server import serve_control
 from claudegwd.keys.answers import KeysDiff, UnknownKey
-from claudegwd.keys.file import KeysSource, load_keys
+from claudegwd.keys.file import KeysEdit, KeysSource, load_keys
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.budget import Budget
 from claudegwd.logs import LogHandler, LogRing, log
@@ -34,8 +34,6 @@ from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
 from claudegwd.workspaces.approvals import Approvals
 from claudegwd.workspaces.overview import overview
-
-Result = TypeVar("Result")
 
 KEYS = [
     {"name": "primary", "token": "sk-false-primary-0001"},
@@ -200,10 +198,10 @@ class SmallGateway:
         self.keys_source = load_keys(self.keys_file, {})
         return self.ring.replace(self.keys_source.keys, time.time())
 
-    async def edit_keys(self, edit: Callable[[Path], Result]) -> Result:
-        assert self.keys_source.path is not None
-        done = edit(self.keys_source.path)
-        await self.reload_keys()
+    async def edit_keys(self, edit: Callable[[Path], KeysEdit]) -> KeysEdit:
+        done = edit(self.keys_source.to_edit())
+        self.keys_source = done.source
+        self.ring.replace(done.source.keys, time.time())
         return done
 
     async def test_key(self, name: str) -> Mapping[str, Any]:

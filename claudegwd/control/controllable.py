@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from claudegwd.config import Config, Loaded
 from claudegwd.keys.answers import KeysDiff
-from claudegwd.keys.file import KeysSource
+from claudegwd.keys.file import KeysEdit, KeysSource
 from claudegwd.keys.ring import KeyRing
 from claudegwd.ledger.query import UsageQuery
 from claudegwd.limits.budget import Budget
 from claudegwd.logs import LogRing
 from claudegwd.workspaces.approvals import Approvals
-
-Result = TypeVar("Result")
 
 
 class Clients(Protocol):
@@ -239,8 +237,8 @@ class Reloadable(Protocol):
         """Read only the keys again, and take them at once. KeysError: all is as it was."""
         ...
 
-    async def edit_keys(self, edit: Callable[[Path], Result]) -> Result:
-        """Change the keys file by `edit`, in a thread, and take it at once; what `edit` gave. KeysError."""
+    async def edit_keys(self, edit: Callable[[Path], KeysEdit]) -> KeysEdit:
+        """Change the keys file by `edit`, in a thread, and take at once what is there then. KeysError, KeysReadOnly."""
         ...
 
     async def test_key(self, name: str) -> Mapping[str, Any]:

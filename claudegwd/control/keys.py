@@ -1,27 +1,22 @@
 """/v1/keys: the upstream keys. Tokens come in and never go out.
 
-Every change is first written to keys.json and then read from there like any other edit of the file.
+Every change is written to keys.json first, and what the file then holds is in effect at once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from claudegwd.control.controllable import Controls
 from claudegwd.control.everywhere import order
 from claudegwd.control.problems import BadRequest, ControlRefusal
 from claudegwd.control.request import ControlRequest, ControlResponse
-from claudegwd.keys.file import add_key, import_keys, parse_keys, remove_key, rename_key, set_key_status
+from claudegwd.keys.file import add_key, import_keys, read_entries, remove_key, rename_key, set_key_status
 from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.redact import know_tokens
-
-Result = TypeVar("Result")
 
 
 async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
@@ -45,7 +40,7 @@ async def add(controls: Controls, request: ControlRequest) -> ControlResponse:
         raise BadRequest("cannot add the key: replace must be true or false")
     (key,), notes = _parsed([fields], "this key")
     before = _find(controls, key.name)
-    await _write(controls, partial(add_key, key=key, replace=replace))
+    await controls.reloader.edit_keys(partial(add_key, key=key, replace=replace))
     row = _row(controls, key.name)
     if before is None:
         request.changed("key added", key=key.name, after=_said(row))
@@ -60,7 +55,7 @@ async def bring_in(controls: Controls, request: ControlRequest) -> ControlRespon
     if not isinstance(entries, list):
         raise BadRequest('cannot import: send {"keys": [{"name": …, "token": …}]}')
     keys, notes = _parsed(entries, "these keys")
-    added = await _write(controls, partial(import_keys, keys=keys))
+    added = (await controls.reloader.edit_keys(partial(import_keys, keys=keys))).added
     request.changed("keys imported", count=len(added), after=", ".join(added) or "none that is new")
     skipped = [key.name for key in keys if key.name not in added]
     return ControlResponse({"added": list(added), "skipped": skipped, "notes": list(notes)})
@@ -70,7 +65,7 @@ async def remove(controls: Controls, request: ControlRequest) -> ControlResponse
     """DELETE /v1/keys/{name}"""
     name = request.path["name"]
     before = _row(controls, name)
-    await _write(controls, partial(remove_key, name=name))
+    await controls.reloader.edit_keys(partial(remove_key, name=name))
     request.changed("key removed", key=name, before=_said(before))
     return ControlResponse({"removed": name})
 
@@ -99,7 +94,7 @@ async def change(controls: Controls, request: ControlRequest) -> ControlResponse
             f"`claudegwctl keys enable {name} --all`",
         )
     else:
-        await _write(controls, partial(set_key_status, name=name, status=status))
+        await controls.reloader.edit_keys(partial(set_key_status, name=name, status=status))
     row = _row(controls, name)
     text = "key status changed on all machines" if everywhere else "key status changed"
     request.changed(text, key=name, before=before["state"], after=row["state"])
@@ -110,7 +105,7 @@ async def _rename(controls: Controls, request: ControlRequest, name: str, fields
     to = fields["name"]
     if len(fields) > 1 or not isinstance(to, str) or not to:
         raise BadRequest('cannot rename the key: send {"name": …} and nothing else')
-    await _write(controls, partial(rename_key, name=name, to=to))
+    await controls.reloader.edit_keys(partial(rename_key, name=name, to=to))
     request.changed("key renamed", key=to, before=name, after=to)
     return ControlResponse(_row(controls, to))
 
@@ -126,21 +121,9 @@ async def test(controls: Controls, request: ControlRequest) -> ControlResponse:
 
 
 def _parsed(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
-    keys, notes = parse_keys(msgspec.json.encode(entries), origin)
+    keys, notes = read_entries(entries, origin)
     know_tokens(key.token for key in keys)
     return keys, notes
-
-
-async def _write(controls: Controls, edit: Callable[[Path], Result]) -> Result:
-    source = controls.gateway.keys_source
-    if source.path is None:
-        raise ControlRefusal(
-            409,
-            "read_only",
-            f"cannot change the keys: they come from {source.origin}, which the daemon does not write; "
-            "change them there, then `claudegwctl reload`",
-        )
-    return await controls.reloader.edit_keys(edit)
 
 
 def _said(row: Mapping[str, Any]) -> str:

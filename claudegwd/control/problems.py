@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from claudegwd.config import ConfigError
 from claudegwd.keys.answers import CannotRotate, UnknownKey
+from claudegwd.keys.file import KeysReadOnly
 from claudegwd.keys.parse import KeysError
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.redact import redact
@@ -32,9 +33,10 @@ class BadRequest(ControlRefusal):
         super().__init__(400, "invalid_request", message)
 
 
-# Errors of lower layers that tell the asker what to do.
+# Errors of lower layers that tell the asker what to do; those that are of another one's kind come before it.
 KNOWN: Final[Mapping[type[Exception], tuple[int, str]]] = {
     ConfigError: (422, "invalid_configuration"),
+    KeysReadOnly: (409, "read_only"),
     KeysError: (422, "invalid_keys"),
     NoCliError: (422, "no_cli"),
     StateError: (503, "no_state"),

@@ -11,8 +11,7 @@ from claudegwd.gateway.gateway import Gateway
 from claudegwd.gateway.planning import plan_chat
 from claudegwd.keys.answers import UnknownKey
 from claudegwd.keys.failures import FailureKind
-from claudegwd.keys.key import KeyStatus, UpstreamKey
-from claudegwd.keys.parse import with_status
+from claudegwd.keys.key import KeyStatus, UpstreamKey, with_status
 from claudegwd.keys.ring import KeyRing
 from claudegwd.ledger.entry import CLIENT_GONE, MODEL_CHARACTERS, TESTS, Line, Sums, minute_of
 from claudegwd.limits.clients import ANONYMOUS

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 
@@ -18,15 +18,13 @@ from claudegwd.gateway.key_trial import try_key
 from claudegwd.gateway.offered_models import check_models
 from claudegwd.gateway.shells import write_shell_files
 from claudegwd.keys.answers import KeysDiff
-from claudegwd.keys.file import KeysSource, load_keys
+from claudegwd.keys.file import KeysEdit, KeysSource, load_keys
 from claudegwd.keys.parse import KeysError
 from claudegwd.limits.clients import configured_clients
 from claudegwd.logs import LogHandler, log
 from claudegwd.logs import event as log_event
 from claudegwd.redact import know_tokens
 from claudegwd.workers.cli.binary import find_binary
-
-Result = TypeVar("Result")
 
 # How often the ring is checked for a new current key, and with keys.watch the keys file for changes.
 FOLLOW_SECONDS = 1.0
@@ -111,30 +109,22 @@ class Reloader:
     async def reload_keys(self) -> KeysDiff:
         """Read only the keys again, and take them at once. Raises KeysError, and then all is as it was."""
         async with self._changing:
-            changed = await self._reload_keys()
+            changed = self._take_keys(await trio.to_thread.run_sync(self._read_keys, self.loaded))
         await self._tell_shells()
         return changed
 
-    async def edit_keys(self, edit: Callable[[Path], Result]) -> Result:
-        """Change the keys file by `edit`, in a thread, and take what is there then; what `edit` gave. Raises KeysError.
+    async def edit_keys(self, edit: Callable[[Path], KeysEdit]) -> KeysEdit:
+        """Change the keys file by `edit`, in a thread, and take what is there then. Raises KeysError, KeysReadOnly.
 
         Once begun it goes on to its end, also where nobody waits for it any more: what is in the file must be in use.
         """
         async with self._changing:
-            source = self.gateway.keys_source
-            if source.path is None:
-                raise KeysError(
-                    f"cannot change the keys: they come from {source.origin}, which the daemon does not write",
-                    origin=source.origin,
-                )
+            path = self.gateway.keys_source.to_edit()
             with trio.CancelScope(shield=True):
-                done = await trio.to_thread.run_sync(edit, source.path)
-                await self._reload_keys()
+                done = await trio.to_thread.run_sync(edit, path)
+                self._take_keys(done.source)
         await self._tell_shells()
         return done
-
-    async def _reload_keys(self) -> KeysDiff:
-        return self._take_keys(await trio.to_thread.run_sync(self._read_keys, self.loaded))
 
     async def test_key(self, name: str) -> Mapping[str, Any]:
         """Ask one cheap question under this key; an answer clears what stood against it. Raises UnknownKey."""

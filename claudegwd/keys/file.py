@@ -16,10 +16,9 @@ from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.keys.parse import (
     KeysDocument,
     KeysError,
-    check_key,
     document_keys,
+    document_of,
     dump_document,
-    empty_document,
     key_entry,
     notes_on,
     parse_document,
@@ -27,11 +26,13 @@ from claudegwd.keys.parse import (
 
 __all__ = [
     "KeysError",
+    "KeysReadOnly",
     "KeysSource",
     "add_key",
     "edit_keys",
     "import_keys",
     "load_keys",
+    "read_entries",
     "remove_key",
     "set_key_status",
 ]
@@ -40,6 +41,10 @@ FILE_NAME: Final = "keys.json"
 VARIABLE: Final = "CLAUDE_API_KEYS"
 FILE_MAX_BYTES: Final = 1 << 20  # a thousand keys with long tokens take much less
 _OWNER_ONLY: Final = 0o600
+
+
+class KeysReadOnly(KeysError):  # noqa: N818 - it names the fault
+    """The keys come from where the daemon does not write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,24 @@ class KeysSource:
     path: Path | None = None
     notes: tuple[str, ...] = ()
     blank: bool = False
+
+    def to_edit(self) -> Path:
+        """The file to change. KeysReadOnly where there is none."""
+        if self.path is None:
+            raise KeysReadOnly(
+                f"cannot change the keys: they come from {self.origin}, which the daemon does not write; "
+                "change them there, then `claudegwctl reload`",
+                origin=self.origin,
+            )
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class KeysEdit:
+    """What a change of keys.json has led to. ``added``: names that were not there before."""
+
+    source: KeysSource
+    added: tuple[str, ...]
 
 
 def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> KeysSource:
@@ -93,43 +116,43 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
     return KeysSource((), str(path), writable=True, path=path, blank=True)
 
 
-def edit_keys(path: Path, change: Callable[[KeysDocument], None]) -> tuple[UpstreamKey, ...]:
-    """Change keys.json by ``change``, which works on the document in place; the keys afterwards.
+def edit_keys(path: Path, change: Callable[[KeysDocument], bool]) -> KeysEdit:
+    """Change keys.json by ``change``, which works on the document in place and says whether it did; what is there then.
 
     Atomic, with mode, owner, order and every field that is not ours kept. ``change`` may be called more than once, if
-    somebody else writes at the same moment. The result is validated before it is written: KeysError leaves the file as
-    it was.
+    somebody else writes at the same moment. The whole result is validated before it is written: KeysError leaves the
+    file as it was.
     """
-    after: list[tuple[UpstreamKey, ...]] = []
+    edits: list[KeysEdit] = []
 
     def new_content(state: FileState) -> bytes | None:
         data = state.data or b""
         if state.data is not None:
             _check_mode(state, path, None)
-        document = parse_document(data, str(path)) if data.strip() else empty_document()
-        before = dump_document(document)
-        change(document)
-        after.append(document_keys(document, str(path)))
-        changed = dump_document(document)
-        return None if changed == before and state.data is not None else changed
+        document = parse_document(data, str(path)) if data.strip() else document_of([])
+        before = document.names()
+        changed = change(document)
+        keys, notes = _checked(document, str(path))
+        source = KeysSource(keys, str(path), writable=True, path=path, notes=notes)
+        edits.append(KeysEdit(source, tuple(key.name for key in keys if key.name not in before)))
+        return dump_document(document) if changed or state.data is None else None
 
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         edit_file(path, new_content, new_mode=_OWNER_ONLY, limit=FILE_MAX_BYTES)
     except OSError as error:
         raise _unusable("write", path, error) from None
-    return after[-1]
+    return edits[-1]
 
 
-def add_key(path: Path, key: UpstreamKey, *, replace: bool = False) -> tuple[UpstreamKey, ...]:
+def add_key(path: Path, key: UpstreamKey, *, replace: bool = False) -> KeysEdit:
     """Append ``key``; with ``replace`` one of the same name gets its values and keeps its place and other fields."""
-    check_key(key, "this key")
 
-    def change(document: KeysDocument) -> None:
+    def change(document: KeysDocument) -> bool:
         old = document.entry(key.name)
         if old is None:
             document.entries.append(key_entry(key))
-            return
+            return True
         if not replace:
             raise KeysError(
                 f"cannot add key {key.name!r}: there is one of that name; remove it or choose another name",
@@ -139,60 +162,63 @@ def add_key(path: Path, key: UpstreamKey, *, replace: bool = False) -> tuple[Ups
         for ours in ("token", "base_url", "kind", "status"):
             old.pop(ours, None)
         old.update(key_entry(key))
+        return True
 
     return edit_keys(path, change)
 
 
-def remove_key(path: Path, name: str) -> tuple[UpstreamKey, ...]:
+def remove_key(path: Path, name: str) -> KeysEdit:
     """Remove the key ``name``. KeysError if there is none."""
-    return edit_keys(path, lambda document: document.entries.remove(_entry(document, name, path)))
+
+    def change(document: KeysDocument) -> bool:
+        document.entries.remove(_entry(document, name, path))
+        return True
+
+    return edit_keys(path, change)
 
 
-def set_key_status(path: Path, name: str, status: KeyStatus) -> tuple[UpstreamKey, ...]:
+def set_key_status(path: Path, name: str, status: KeyStatus) -> KeysEdit:
     """Enable or disable the key ``name``. KeysError if there is none."""
 
-    def change(document: KeysDocument) -> None:
+    def change(document: KeysDocument) -> bool:
         entry = _entry(document, name, path)
-        if entry.get("status") is not None or status is not KeyStatus.ACTIVE:
-            entry["status"] = status.value
+        if (entry.get("status") or KeyStatus.ACTIVE.value) == status.value:
+            return False
+        entry["status"] = status.value
+        return True
 
     return edit_keys(path, change)
 
 
-def rename_key(path: Path, name: str, to: str) -> tuple[UpstreamKey, ...]:
+def rename_key(path: Path, name: str, to: str) -> KeysEdit:
     """Give the key ``name`` another name; its place and all else stay. KeysError if there is none, or one called so."""
 
-    def change(document: KeysDocument) -> None:
+    def change(document: KeysDocument) -> bool:
         entry = _entry(document, name, path)
         if to != name and document.entry(to) is not None:
             text = f"cannot rename key {name!r}: there is one called {to!r}; remove that one or choose another name"
             raise KeysError(text, origin=str(path), key=to)
         entry["name"] = to
+        return to != name
 
     return edit_keys(path, change)
 
 
-def import_keys(path: Path, keys: Iterable[UpstreamKey]) -> tuple[str, ...]:
-    """Append those of ``keys`` whose name is not there yet; the names that were added."""
-    wanted = [check_key(key, "the import") for key in keys]
-    added: list[str] = []
+def import_keys(path: Path, keys: Iterable[UpstreamKey]) -> KeysEdit:
+    """Append those of ``keys`` whose name is not there yet."""
 
-    def change(document: KeysDocument) -> None:
-        added.clear()
-        for key in wanted:
-            if document.entry(key.name) is None:
-                document.entries.append(key_entry(key))
-                added.append(key.name)
+    def change(document: KeysDocument) -> bool:
+        there = document.names()
+        new = [key_entry(key) for key in keys if key.name not in there]
+        document.entries.extend(new)
+        return bool(new)
 
-    edit_keys(path, change)
-    return tuple(added)
+    return edit_keys(path, change)
 
 
-def parse_keys(data: bytes, origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
-    """Keys from JSON that came another way (`keys import`): a list or the object of keys.json; and notes on them.
-
-    KeysError."""
-    return _parse(data, origin)
+def read_entries(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
+    """Keys from entries that came another way, under the rules of the file; and notes on them. KeysError."""
+    return _checked(document_of(entries), origin)
 
 
 def _entry(document: KeysDocument, name: str, path: Path) -> dict[str, Any]:
@@ -207,7 +233,10 @@ def _entry(document: KeysDocument, name: str, path: Path) -> dict[str, Any]:
 def _parse(data: bytes, origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
     if not data.strip():
         return (), ()  # `install -m 600 /dev/null keys.json` is how one begins
-    document = parse_document(data, origin)
+    return _checked(parse_document(data, origin), origin)
+
+
+def _checked(document: KeysDocument, origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
     keys = document_keys(document, origin)
     return keys, notes_on(document, keys, origin)
 

@@ -85,6 +85,6 @@ class UpstreamKey:
         return not own or self.token.startswith(_OF_SUBSCRIPTION)
 
 
-def withheld(key: UpstreamKey) -> UpstreamKey:
-    """The key, as if it were disabled."""
-    return replace(key, status=KeyStatus.DISABLED)
+def with_status(key: UpstreamKey, status: KeyStatus) -> UpstreamKey:
+    """The key, switched on or off."""
+    return replace(key, status=status)

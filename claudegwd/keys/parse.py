@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -66,10 +66,13 @@ class KeysDocument:
         """The entry called ``name``."""
         return next((entry for entry in self.entries if isinstance(entry, dict) and entry.get("name") == name), None)
 
+    def names(self) -> list[Any]:
+        """Those of its entries, whatever they are."""
+        return [entry.get("name") for entry in self.entries if isinstance(entry, dict)]
 
-def empty_document() -> KeysDocument:
-    """What a file that does not exist yet stands for."""
-    entries: list[Any] = []
+
+def document_of(entries: list[Any]) -> KeysDocument:
+    """One with these entries: of an empty file, or of what came another way."""
     return KeysDocument({LIST_FIELD: entries}, entries)
 
 
@@ -164,16 +167,6 @@ def _own_kind(token: str) -> KeyKind | None:
 
 def _kind_without_saying(token: str) -> KeyKind:
     return _own_kind(token) or KeyKind.AUTH_TOKEN
-
-
-def check_key(key: UpstreamKey, origin: str) -> UpstreamKey:
-    """A key from elsewhere (a prompt, the control socket), under the rules of the file. KeysError."""
-    return _key(key_entry(key), 1, origin)
-
-
-def with_status(key: UpstreamKey, status: KeyStatus) -> UpstreamKey:
-    """``key`` switched on or off."""
-    return replace(key, status=status)
 
 
 def _key(entry: object, number: int, origin: str) -> UpstreamKey:

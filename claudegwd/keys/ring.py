@@ -16,7 +16,7 @@ from claudegwd.keys.answers import ENVIRONMENT, CannotRotate, Dead, KeysDiff, No
 from claudegwd.keys.entry import KeyEntry, RememberedKey
 from claudegwd.keys.environment import EnvironmentLogin
 from claudegwd.keys.failures import FailureKind
-from claudegwd.keys.key import UpstreamKey, withheld
+from claudegwd.keys.key import KeyStatus, UpstreamKey, with_status
 from claudegwd.keys.marks import KeyMark
 from claudegwd.keys.news import TOLD, KeyNews, ToldStates
 from claudegwd.keys.states import TIMED, KeyEvent, KeyState
@@ -256,7 +256,7 @@ class KeyRing:
         name too; a request under way that fails under the old name is then not heard of."""
         _refuse_duplicates(keys)
         self._given = keys
-        keys = [withheld(key) if key.digest in self._withheld else key for key in keys]
+        keys = [with_status(key, KeyStatus.DISABLED) if key.digest in self._withheld else key for key in keys]
         old = self._entries
         renamed = _renamed([entry.key for entry in old.values()], keys)
         differs = KeysDiff.between((entry.key for entry in old.values()), keys)

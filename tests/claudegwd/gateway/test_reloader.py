@@ -16,7 +16,7 @@ import trio.testing
 from claudegwd.config.load import load
 from claudegwd.gateway.gateway import load_gateway
 from claudegwd.gateway.reloader import Reloader
-from claudegwd.keys.file import add_key, load_keys, remove_key
+from claudegwd.keys.file import KeysEdit, add_key, load_keys, remove_key
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.keys.parse import KeysError
 from claudegwd.logs import LogHandler, LogRing
@@ -96,9 +96,9 @@ async def test_what_is_written_is_taken_although_its_caller_went_away(tmp_path: 
         reached = False
         with trio.CancelScope() as scope:
 
-            def edit(path: Path) -> None:
+            def edit(path: Path) -> KeysEdit:
                 trio.from_thread.run_sync(scope.cancel)
-                add_key(path, UpstreamKey("second", "sk-false-second-2"))
+                return add_key(path, UpstreamKey("second", "sk-false-second-2"))
 
             await reloader.edit_keys(edit)
             reached = True  # whoever asked for it can still say so, to the audit

@@ -130,8 +130,9 @@ def test_a_huge_file_is_refused(file: Path) -> None:
 
 def test_add_to_nothing_makes_the_file_private(tmp_path: Path) -> None:
     file = tmp_path / "conf" / "keys.json"
-    keys = add_key(file, UpstreamKey("a", "sk-false-1", "https://relay.example", KeyKind.API_KEY))
-    assert load_keys(file, {}).keys == keys
+    edit = add_key(file, UpstreamKey("a", "sk-false-1", "https://relay.example", KeyKind.API_KEY))
+    assert load_keys(file, {}) == edit.source
+    assert edit.added == ("a",)
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
@@ -141,12 +142,12 @@ def test_add_remove_enable_disable(file: Path) -> None:
     add_key(file, UpstreamKey("b", "sk-false-2"))
     with pytest.raises(KeysError, match="cannot add key 'b': there is one of that name"):
         add_key(file, UpstreamKey("b", "sk-false-3"))
-    assert [key.status for key in set_key_status(file, "a", KeyStatus.DISABLED)] == [
+    assert [key.status for key in set_key_status(file, "a", KeyStatus.DISABLED).source.keys] == [
         KeyStatus.DISABLED,
         KeyStatus.ACTIVE,
     ]
-    assert {key.status for key in set_key_status(file, "a", KeyStatus.ACTIVE)} == {KeyStatus.ACTIVE}
-    assert [key.name for key in remove_key(file, "a")] == ["b"]
+    assert {key.status for key in set_key_status(file, "a", KeyStatus.ACTIVE).source.keys} == {KeyStatus.ACTIVE}
+    assert [key.name for key in remove_key(file, "a").source.keys] == ["b"]
     for change in (remove_key, lambda path, name: set_key_status(path, name, KeyStatus.DISABLED)):
         with pytest.raises(KeysError, match="cannot find key 'gone'"):
             change(file, "gone")
@@ -176,9 +177,9 @@ def test_replacing_a_key_keeps_its_place_and_other_fields(file: Path) -> None:
 def test_import_adds_what_is_new(file: Path) -> None:
     write(file, {"claude_api_keys": [A]})
     keys = [UpstreamKey("a", "sk-false-7"), UpstreamKey("b", "sk-false-2")]
-    assert import_keys(file, keys) == ("b",)
+    assert import_keys(file, keys).added == ("b",)
     assert [key.token for key in load_keys(file, {}).keys] == ["sk-false-1", "sk-false-2"]
-    assert import_keys(file, keys) == ()
+    assert import_keys(file, keys).added == ()
 
 
 def test_a_bare_list_stays_a_list(file: Path) -> None:
@@ -211,8 +212,9 @@ def test_an_edit_that_makes_the_file_wrong_leaves_it(file: Path) -> None:
     write(file, {"claude_api_keys": [A]})
     before = file.read_bytes()
 
-    def twice(document: KeysDocument) -> None:
+    def twice(document: KeysDocument) -> bool:
         document.entries.append(dict(A))
+        return True
 
     with pytest.raises(KeysError, match="twice"):
         edit_keys(file, twice)
@@ -222,7 +224,7 @@ def test_an_edit_that_makes_the_file_wrong_leaves_it(file: Path) -> None:
 
 def test_a_wrong_entry_can_be_removed(file: Path) -> None:
     write(file, {"claude_api_keys": [A, {"name": "b", "token": ""}]})
-    assert [key.name for key in remove_key(file, "b")] == ["a"]
+    assert [key.name for key in remove_key(file, "b").source.keys] == ["a"]
 
 
 def test_nothing_to_change_does_not_touch_the_file(file: Path) -> None:
@@ -247,11 +249,12 @@ def test_an_editor_that_saves_meanwhile_loses_nothing(file: Path) -> None:
     write(file, {"claude_api_keys": []})
     calls = []
 
-    def change(document: KeysDocument) -> None:
+    def change(document: KeysDocument) -> bool:
         calls.append(1)
         if len(calls) == 1:
             write(file, {"claude_api_keys": [{"name": "editor", "token": "sk-false-2"}]})
         document.entries.append(dict(A))
+        return True
 
     edit_keys(file, change)
     assert names(file) == ["editor", "a"]
@@ -261,9 +264,10 @@ def test_somebody_who_never_stops_writing_is_named(file: Path) -> None:
     write(file, {"claude_api_keys": []})
     count = iter(range(1000))
 
-    def change(document: KeysDocument) -> None:
+    def change(document: KeysDocument) -> bool:
         write(file, {"claude_api_keys": [], "n": next(count)})
         document.entries.append(dict(A))
+        return True
 
     with pytest.raises(KeysError, match="another program keeps changing it"):
         edit_keys(file, change)
@@ -278,7 +282,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_is_no_matter_of_owner_and_mode(file: Path) -> None:
     write(file, {"claude_api_keys": [A]})
 
-    def full(_: KeysDocument) -> None:
+    def full(_: KeysDocument) -> bool:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(KeysError, match="No space left on device; make room on its disk"):
