@@ -34,7 +34,7 @@ async def carry(
     """
     worker = loan.worker
     if again:
-        await worker.until_settled()
+        await worker.turn.until_settled()
     elif loan.way in (Way.SPARE, Way.COLD):
         whole = worker.launch.whole
         worker.initialize("" if whole and system else plan.system, () if whole else plan.tools.manifest)
@@ -47,9 +47,9 @@ async def carry(
 def _whole(worker: Worker, plan: Plan, settings: dict[str, Any], key: str, *, system: bool) -> OutputReceiver:
     # The CLI's own question is a placeholder; its text reaches nobody.
     env = {**settings["env"], EXTRA_BODY: whole_body(plan, system=system)}
-    worker.set({**settings, "env": env}, key)
+    worker.settings.put({**settings, "env": env}, key)
     reader = worker.ask(plan.turn(), commands.ask("."))
-    worker.forget_settings()  # a body of megabytes
+    worker.settings.forget()  # a body of megabytes
     return reader
 
 
@@ -57,7 +57,7 @@ async def _turns(loan: Loan, plan: Plan, settings: dict[str, Any], key: str, *, 
     worker, held = loan.worker, loan.held
     if loan.way is Way.REWOUND and len(worker.transcript) > held and not again:
         await worker.go_back(held)
-    worker.set(settings, key)
+    worker.settings.put(settings, key)
     kept = len(plan.entries) - 1
     if again:
         return worker.ask(plan.turn(), commands.ask([]), kept=kept)

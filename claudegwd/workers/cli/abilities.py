@@ -13,8 +13,9 @@ from claudegwd.demo.script import RecordedRequest, ScriptedReply, Text
 from claudegwd.translate.answer.turn import Turn
 from claudegwd.translate.request.parameters import EXTRA_BODY
 from claudegwd.translate.request.tools import ToolSet
+from claudegwd.workers.worker.life import WorkerLost
 from claudegwd.workers.worker.states import WorkerEvent, WorkerState
-from claudegwd.workers.worker.worker import Worker, WorkerLost
+from claudegwd.workers.worker.worker import Worker
 
 # It takes some 100 ms; on a machine that is busy starting many programs, longer.
 TRIAL_SECONDS = 10.0
@@ -30,8 +31,8 @@ _UUID = "00000000-0000-4000-8000-000000000000"
 async def takes_whole(worker: Worker) -> bool:
     """Whether this CLI sends a whole body as it stands, once, and can be asked again. It was started for that, has had
     its `initialize`, and is of no other use afterwards."""
-    if worker.state in (WorkerState.STARTING, WorkerState.SPARE):
-        worker.change(WorkerEvent.TAKEN)
+    if worker.life.state in (WorkerState.STARTING, WorkerState.SPARE):
+        worker.life.change(WorkerEvent.TAKEN)
     endpoint = ScriptedEndpoint(lambda _: _CUT)
     bodies = [{"messages": [{"role": "user", "content": f"trial {number}"}]} for number in range(_QUESTIONS)]
     done = False
@@ -62,14 +63,14 @@ async def goes_back(worker: Worker) -> bool:
 
 
 async def _ask(worker: Worker, url: str, body: Mapping[str, object]) -> None:
-    if worker.state is WorkerState.IDLE:
-        worker.change(WorkerEvent.TAKEN)
+    if worker.life.state is WorkerState.IDLE:
+        worker.life.change(WorkerEvent.TAKEN)
     credentials = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": _TOKEN, "ANTHROPIC_API_KEY": ""}
-    worker.set({"env": {EXTRA_BODY: commands.encode(body).decode(), **credentials}}, None)
+    worker.settings.put({"env": {EXTRA_BODY: commands.encode(body).decode(), **credentials}}, None)
     reader = worker.ask(Turn(ToolSet()), commands.ask("."))
     while await reader.receive() is not None:
         pass
-    await worker.until_settled()
+    await worker.turn.until_settled()
 
 
 def _messages(request: RecordedRequest) -> object:

@@ -16,7 +16,8 @@ from claudegwd.openai_api.errors import CliError
 from claudegwd.translate.request.catalogue import CatalogueEntry, Initialized
 from claudegwd.workers.cli.abilities import goes_back, takes_whole
 from claudegwd.workers.process.process import Launch
-from claudegwd.workers.worker.worker import Worker, WorkerLost
+from claudegwd.workers.worker.life import WorkerLost
+from claudegwd.workers.worker.worker import Worker
 
 PROBE_SECONDS = 30.0  # 0.6 s was measured; a first start from a cold disk reads 370 MB
 

@@ -110,7 +110,7 @@ class Pool:
     def renew(self) -> None:
         """Give up every worker that is not in use: the way they are started has changed."""
         for worker in self.roster.in_state(WorkerState.STARTING, WorkerState.SPARE, WorkerState.IDLE):
-            worker.close()
+            worker.life.close()
         self.spares.look()
 
     def drain(self) -> None:
@@ -166,19 +166,19 @@ class Pool:
         worker = lease.worker
         if self._leases.get(worker) is lease:
             del self._leases[worker]
-            if worker.state is WorkerState.BUSY:
-                worker.abandon()
+            if worker.life.state is WorkerState.BUSY:
+                worker.turn.abandon()
 
     async def _until_settled(self, plan: Plan) -> None:
         """Wait for a worker that has just answered and could serve this plan, if no other can."""
         base = self._base(plan)
         of_the_base = [worker for worker in self.roster if worker.base == base]
-        if any(worker.state is WorkerState.IDLE for worker in of_the_base if worker.launch.whole):
+        if any(worker.life.state is WorkerState.IDLE for worker in of_the_base if worker.launch.whole):
             return
         for worker in of_the_base:
-            if worker.state is WorkerState.SETTLING:
+            if worker.life.state is WorkerState.SETTLING:
                 with trio.move_on_after(SETTLING_SECONDS):
-                    await worker.at_rest.wait()
+                    await worker.life.at_rest.wait()
                 return
 
     def _base(self, plan: Plan) -> bytes:
@@ -201,12 +201,12 @@ class Pool:
         for worker in workers:
             same_base = worker.base == base and (self.whole or worker.launch.goes_back)
             view = Candidate(
-                worker.state,
+                worker.life.state,
                 worker.used_at,
                 same_base=same_base,
                 length=len(worker.transcript),
-                spared=worker.state is WorkerState.PARKED and now - worker.used_at < PARK_GRACE_SECONDS,
-                overdue=worker.state is WorkerState.STARTING and now - worker.started_at > OVERDUE_START_SECONDS,
+                spared=worker.life.state is WorkerState.PARKED and now - worker.used_at < PARK_GRACE_SECONDS,
+                overdue=worker.life.state is WorkerState.STARTING and now - worker.started_at > OVERDUE_START_SECONDS,
             )
             if found is not None and worker is found[0]:
                 common = found[1]
@@ -216,7 +216,7 @@ class Pool:
                     # With all that the plan says it holds the answer too, or at least the question.
                     length=max(view.length, common + (common == len(plan.entries))),
                     cut=_cut_point(worker, min(common, len(plan.entries) - 1)),
-                    takes_results=worker.state is WorkerState.PARKED and fits_parked(plan, common),
+                    takes_results=worker.life.state is WorkerState.PARKED and fits_parked(plan, common),
                 )
             seen.append(view)
         return workers, seen
@@ -224,9 +224,9 @@ class Pool:
     def _carry_out(self, choice: WorkerChoice, workers: Sequence[Worker], plan: Plan) -> Lease:
         worker = self.roster.hire() if choice.worker is None else workers[choice.worker]
         if choice.instead is not None:  # not before there is another
-            workers[choice.instead].close(now=workers[choice.instead].state is WorkerState.PARKED)
+            workers[choice.instead].life.close(now=workers[choice.instead].life.state is WorkerState.PARKED)
         self._conversations.drop(worker)
-        worker.change(WorkerEvent.TAKEN)
+        worker.life.change(WorkerEvent.TAKEN)
         lease = Lease(worker, choice.way, choice.held, plan, self._clock() + self.limits.request_seconds)
         worker.lend_to(plan.client, self._base(plan))
         self._leases[worker] = lease
@@ -247,15 +247,15 @@ class Pool:
         self.waiters.wake()
 
     def _on_change(self, worker: Worker) -> None:
-        if worker.state is WorkerState.SPARE:
+        if worker.life.state is WorkerState.SPARE:
             self.roster.starts.succeeded()
-        if worker.state is WorkerState.CLOSING:
+        if worker.life.state is WorkerState.CLOSING:
             self._conversations.drop(worker)
             self.spares.look()
-        if worker.state in (WorkerState.IDLE, WorkerState.PARKED):
+        if worker.life.state in (WorkerState.IDLE, WorkerState.PARKED):
             self._conversations.put(worker)
-        if worker.state is WorkerState.IDLE and self._is_worn_out(worker):
-            worker.close()
+        if worker.life.state is WorkerState.IDLE and self._is_worn_out(worker):
+            worker.life.close()
         self.waiters.wake()
 
     def _is_worn_out(self, worker: Worker) -> bool:
@@ -268,12 +268,12 @@ class Pool:
         worker.used_at = self._clock()
         self.roster.starts.succeeded()
         lease = self._leases.get(worker)
-        finished = worker.answer.finished
+        finished = worker.turn.answer.finished
         if finished is None or lease is None or lease.plan is None or lease.plan.is_prefill:
             return
-        calls = [(call.id, call.name, call.arguments) for call in worker.answer.calls]
-        digest = chain(lease.plan.entries[-1].digest, canonical_answer(worker.answer.text, calls))
-        self.signatures.remember(digest, worker.answer.model, finished)
+        calls = [(call.id, call.name, call.arguments) for call in worker.turn.answer.calls]
+        digest = chain(lease.plan.entries[-1].digest, canonical_answer(worker.turn.answer.text, calls))
+        self.signatures.remember(digest, worker.turn.answer.model, finished)
         if worker.key is not None:
             self._keys[digest] = worker.key
             self._keys.move_to_end(digest)

@@ -69,18 +69,18 @@ class Roster:
 
     def living(self) -> int:
         """How many processes there are that are not being ended."""
-        return sum(1 for worker in self._workers if worker.state is not WorkerState.CLOSING)
+        return sum(1 for worker in self._workers if worker.life.state is not WorkerState.CLOSING)
 
     def in_state(self, *states: WorkerState) -> list[Worker]:
         """The workers in these states, the one that was used longest ago first."""
-        found = [worker for worker in self._workers if worker.state in states]
+        found = [worker for worker in self._workers if worker.life.state in states]
         return sorted(found, key=lambda worker: worker.used_at) if len(found) > 1 else found
 
     def give_up_one(self) -> bool:
         """End the idle worker, else the parked one, that was used longest ago; whether there was one."""
         for state in (WorkerState.IDLE, WorkerState.PARKED):
             for worker in self.in_state(state):
-                worker.close(now=state is WorkerState.PARKED)
+                worker.life.close(now=state is WorkerState.PARKED)
                 return True
         return False
 
@@ -90,7 +90,7 @@ class Roster:
             if worker.is_stuck_warming_up:
                 self._warms_up = False
                 log_event(log, logging.WARNING, "a spare was stuck in its warm-up", pid=worker.process.pid)
-                worker.close(now=True)
+                worker.life.close(now=True)
 
     def look_after_starts(self, *, background: float, most: float) -> None:
         """Let a start that has waited for the processor for so many seconds have its share, and end one that takes the
@@ -101,7 +101,7 @@ class Roster:
                 self.starts.fail(now)
                 self.exits["start"] = self.exits.get("start", 0) + 1
                 log_event(log, logging.WARNING, "a CLI process does not start", pid=worker.process.pid)
-                worker.close(now=True)
+                worker.life.close(now=True)
             elif now - worker.started_at > background:
                 worker.process.to_foreground()
 
@@ -109,7 +109,7 @@ class Roster:
         """Workers by state."""
         counts = {state.value: 0 for state in WorkerState}
         for worker in self._workers:
-            counts[worker.state.value] += 1
+            counts[worker.life.state.value] += 1
         return counts
 
     def describe(self) -> list[dict[str, Any]]:
@@ -119,7 +119,7 @@ class Roster:
             {
                 "number": worker.number,
                 "pid": worker.process.pid,
-                "state": worker.state.value,
+                "state": worker.life.state.value,
                 "client": worker.client,
                 "key": worker.key,
                 "uses": worker.uses,

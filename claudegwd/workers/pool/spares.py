@@ -78,7 +78,7 @@ class Spares:
     def _make_room(self) -> None:
         if self._roster.living() > self._config().max:
             for worker in self._long_idle()[:1]:
-                worker.close()
+                worker.life.close()
 
     def _long_idle(self) -> list[Worker]:
         before = self._clock() - ROOM_SECONDS

@@ -70,17 +70,17 @@ class Sweep:
         config = self._config()
         bounds = {WorkerState.IDLE: config.idle_seconds, WorkerState.PARKED: config.parked_seconds}
         for worker in self._roster:
-            stuck = worker.state is WorkerState.SETTLING and worker.hearing.silent_for() > SETTLE_SECONDS
-            if stuck or self._at - worker.used_at > bounds.get(worker.state, math.inf):
-                worker.close(now=stuck or worker.state is WorkerState.PARKED)
+            stuck = worker.life.state is WorkerState.SETTLING and worker.hearing.silent_for() > SETTLE_SECONDS
+            if stuck or self._at - worker.used_at > bounds.get(worker.life.state, math.inf):
+                worker.life.close(now=stuck or worker.life.state is WorkerState.PARKED)
 
     def _end_late(self) -> None:
         for worker, lease in list(self._leases.items()):
-            if not worker.is_answering:
+            if not worker.turn.is_answering:
                 continue
             if worker.hearing.unread_for() > UNREAD_SECONDS:
-                worker.time_out(FailureKind.UNREAD)
+                worker.turn.time_out(FailureKind.UNREAD)
             elif self._at > lease.until or worker.hearing.silent_for() > BETWEEN_EVENTS_SECONDS:
-                worker.time_out()
-            else:
-                worker.tell_silence()
+                worker.turn.time_out()
+            elif worker.hearing.heartbeat_is_due():
+                worker.turn.tell_silence()

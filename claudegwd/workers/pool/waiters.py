@@ -26,7 +26,7 @@ class _Waiter:
     @property
     def has_living(self) -> bool:
         """Whether it was given a worker that is still there."""
-        return self.lease is not None and self.lease.worker.state is not WorkerState.CLOSING
+        return self.lease is not None and self.lease.worker.life.state is not WorkerState.CLOSING
 
 
 class Waiters:

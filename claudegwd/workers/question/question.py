@@ -39,9 +39,9 @@ from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.carriers.carry import carry, credentials
 from claudegwd.workers.pool.lease import Lease
 from claudegwd.workers.question.attempts import Attempts, error_of
+from claudegwd.workers.worker.life import WorkerLost
 from claudegwd.workers.worker.output_channel import Batch, OutputReceiver
 from claudegwd.workers.worker.states import WorkerState
-from claudegwd.workers.worker.worker import WorkerLost
 
 if TYPE_CHECKING:
     from claudegwd.workers.question.questions import Questions
@@ -222,7 +222,7 @@ class Question:
         self._receive = await carry(
             lease, self._asked, credentials(key, worker), key.name, again=again, system=pool.plain_system
         )
-        self._answer = worker.answer
+        self._answer = worker.turn.answer
         self.uses.append(Use(key.name, self._answer))
 
     async def _read_first(self) -> Failed | None:
@@ -252,7 +252,7 @@ class Question:
             if not worker.hearing.acknowledged:
                 left = worker.hearing.acknowledge_within() - worker.hearing.silent_for()
             else:
-                bound = timing.between_events if worker.hears_upstream else timing.first_event
+                bound = timing.between_events if worker.turn.hears_upstream else timing.first_event
                 left = bound - worker.hearing.silent_for()
             if left <= 0 and not worker.hearing.acknowledged:
                 raise WorkerLost("the CLI does not answer")
@@ -286,7 +286,7 @@ class Question:
 
     def _has_living_worker(self) -> bool:
         """Whether there is a worker to go on with; one that is being ended is given back."""
-        if self._lease is not None and self._lease.worker.state is WorkerState.CLOSING:
+        if self._lease is not None and self._lease.worker.life.state is WorkerState.CLOSING:
             self._drop_worker()
         return self._lease is not None
 
@@ -298,7 +298,7 @@ class Question:
 
     def _drop_worker(self) -> None:
         if self._lease is not None:
-            self._lease.worker.close(now=True)
+            self._lease.worker.life.close(now=True)
         self._let_worker_go()
 
     async def _choose_key(self) -> UpstreamKey | NoKeys:

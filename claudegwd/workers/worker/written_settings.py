@@ -35,10 +35,14 @@ class WrittenSettings:
         lines, self._waiting = self._waiting, b""
         return lines
 
+    def forget(self) -> None:
+        """They are large, and never the same again."""
+        self.values = None
+
     def write_retry_block(self) -> None:
         """Take the upstream's address from the CLI."""
         self._pending.command(commands.settings, values=SETTINGS)
-        self.values = None
+        self.forget()
 
     def are_answered_by(self, request_id: str) -> bool:
         """Whether this is the CLI's answer to the last ones."""

@@ -18,7 +18,7 @@ from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, Shut
 from claudegwd.translate.answer.turn import Finished
 from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
 from claudegwd.workers.question.questions import Timing
-from claudegwd.workers.worker.worker import WorkerLost
+from claudegwd.workers.worker.life import WorkerLost
 from tests.pool_shop import plan, read_to_the_end, shop
 
 
@@ -368,7 +368,7 @@ async def test_who_was_given_a_worker_that_died_keeps_its_place(tmp_path: Path) 
             await waiter.given.wait()
             if not given:
                 given.append(waiter.lease.worker)
-                waiter.lease.worker.close(now=True)
+                waiter.lease.worker.life.close(now=True)
             await give(waiter)
 
         at.pool.waiters._given = given_a_dead_one  # type: ignore[method-assign]
@@ -468,7 +468,7 @@ async def test_while_starts_fail_what_needs_none_is_answered(tmp_path: Path) -> 
 async def test_asking_one_that_is_gone_fails_at_once(tmp_path: Path) -> None:
     async with shop(tmp_path) as at:
         lease = await at.pool.acquire(plan("hello"))
-        lease.worker.close(now=True)
+        lease.worker.life.close(now=True)
         with trio.fail_after(1):
             with pytest.raises(WorkerLost):
                 lease.worker.initialize("", ())

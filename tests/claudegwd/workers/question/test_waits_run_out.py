@@ -225,7 +225,7 @@ async def is_silent(at: Shop, clock: trio.testing.MockClock, bound: float, begun
 
 
 def hears_upstream(at: Shop) -> bool:
-    return any(worker.hears_upstream for worker in at.pool.roster)
+    return any(worker.turn.hears_upstream for worker in at.pool.roster)
 
 
 async def test_what_is_thought_between_the_start_and_the_first_token(
