@@ -67,7 +67,11 @@ def _keys(gateway: "Gateway") -> Iterator[Metric]:
     states = Counter(row["state"] for row in gateway.ring.snapshot(time.time()))
     yield _gauge("claudegwd_keys", "Upstream keys.", "state", {state.value: states[state.value] for state in KeyState})
     yield _counted(
-        "claudegwd_key_rotations", "Changes of the active upstream key.", "reason", gateway.ring.rotations, _REASONS
+        "claudegwd_key_rotations",
+        "Changes of the active upstream key.",
+        "reason",
+        gateway.ring.rotation.counts,
+        _REASONS,
     )
     yield _counted(
         "claudegwd_attempts_failed", "Questions that failed under a key, retried or not.", "kind",

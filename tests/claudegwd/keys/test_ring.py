@@ -466,16 +466,16 @@ def test_no_token_in_snapshot_or_memory() -> None:
 
 def test_rotations_are_counted_by_reason() -> None:
     subject = ring()
-    assert subject.rotations == {}
+    assert subject.rotation.counts == {}
     subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 5)
     subject.rotate(NOW)
-    assert subject.rotations == {"rate_limit": 1, "asked": 1}
+    assert subject.rotation.counts == {"rate_limit": 1, "asked": 1}
     subject.rotate(NOW, "c")  # which it is
     subject.failed("b", FailureKind.AUTHENTICATION, NOW)  # which is not the active one
-    assert subject.rotations == {"rate_limit": 1, "asked": 1}
+    assert subject.rotation.counts == {"rate_limit": 1, "asked": 1}
     subject.replace(keys("a", "b"), NOW)
     subject.settle(NOW + 5)
-    assert subject.rotations == {"rate_limit": 1, "asked": 1, "changed": 1}
+    assert subject.rotation.counts == {"rate_limit": 1, "asked": 1, "changed": 1}
 
 
 def test_a_key_that_comes_back_to_itself_is_no_rotation() -> None:
@@ -483,7 +483,7 @@ def test_a_key_that_comes_back_to_itself_is_no_rotation() -> None:
     subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 5)
     subject.settle(NOW + 5)
     assert states(subject, NOW + 5) == {"a": "active"}
-    assert subject.rotations == {}
+    assert subject.rotation.counts == {}
 
 
 def test_what_is_remembered_is_no_rotation() -> None:
@@ -491,7 +491,7 @@ def test_what_is_remembered_is_no_rotation() -> None:
     first.rotate(NOW)
     second.remember(first.remembered(), NOW)
     assert states(second)["b"] == "active"
-    assert second.rotations == {}
+    assert second.rotation.counts == {}
 
 
 def test_what_is_lacking_now_a_person_or_time() -> None:
@@ -552,7 +552,7 @@ def test_by_headroom_the_key_with_the_most_left_is_active() -> None:
     assert chosen() == "b"
     assert ring.active is not None
     assert ring.active.name == "b"
-    assert ring.rotations["headroom"] == 1
+    assert ring.rotation.counts["headroom"] == 1
     assert chosen(prefer="c") == "c", "a conversation stays with its key"
     ring.failed("b", FailureKind.AUTHENTICATION, NOW)
     assert chosen(NOW + 101) in ("a", "c")
