@@ -24,8 +24,7 @@ LONGER: dict[str, tuple[int, str]] = {
 WIDER: dict[str, tuple[int, str]] = {
     "Gateway": (36, "what the two faces share, an attribute each; it decides nothing"),
     "ChatRequest": (30, "OpenAI's parameters, as they are"),
-    "_Schema": (21, "JSON Schema's keywords, as they are"),
-    "_Modern": (60, "JSON Schema's keywords, as they are"),
+    "_Schema": (60, "JSON Schema's keywords, as they are"),
     "Question": (27, "what a question knows of itself is what the log, the ledger and the status show"),
 }
 

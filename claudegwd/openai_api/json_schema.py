@@ -1,64 +1,36 @@
 """Checks the basic structure of a client's JSON Schema.
 
-This is not a full check against the meta-schema: it finds only what makes the upstream reject a whole request, and
-names the path of the keyword instead of passing on an upstream text. Unknown keywords are accepted.
+Schemas of draft 2020-12 are accepted as they are (draft_2020.py). In others only what no draft allows is rejected, with
+the path of the keyword; unknown keywords are accepted. This is enough for the schema of an answer; those of tools have to be
+of draft 2020-12 (modern_schema.py).
 """
 
-from typing import Annotated, Any, Literal, TypeAlias, Union, get_args
-
-import msgspec
+from typing import Any
 
 from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.draft_2020 import JSON_TYPES, is_draft_2020
 from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.json_body import shown
 
-JsonType = Literal["array", "boolean", "integer", "null", "number", "object", "string"]
-_TYPES = get_args(JsonType)
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 ONES = ("additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "items")
-
-_Sub: TypeAlias = Union["_Schema", bool]
-_SubMap: TypeAlias = dict[str, _Sub]
-_SubList: TypeAlias = Annotated[list[_Sub], msgspec.Meta(min_length=1)] | msgspec.UnsetType
-
-
-class _Schema(msgspec.Struct, rename="camel"):
-    """The same rules as the functions below, for msgspec: many times as fast, but it cannot say where a fault is.
-
-    An agent sends its hundred tools with every request, nearly always sound.
-    """
-
-    type: JsonType | Annotated[list[JsonType], msgspec.Meta(min_length=1)] = "object"
-    required: list[str] = []
-    enum: list[Any] = []
-    ref: str = msgspec.field(default="", name="$ref")
-    properties: _SubMap = {}
-    pattern_properties: _SubMap = {}
-    defs: _SubMap = msgspec.field(default_factory=dict, name="$defs")
-    definitions: _SubMap = {}
-    dependent_schemas: _SubMap = {}
-    any_of: _SubList = msgspec.UNSET
-    one_of: _SubList = msgspec.UNSET
-    all_of: _SubList = msgspec.UNSET
-    prefix_items: _SubList = msgspec.UNSET
-    additional_properties: _Sub = True
-    negated: _Sub = msgspec.field(default=True, name="not")
-    condition: _Sub = msgspec.field(default=True, name="if")
-    then: _Sub = True
-    otherwise: _Sub = msgspec.field(default=True, name="else")
-    contains: _Sub = True
-    property_names: _Sub = True
-    items: _Sub | list[_Sub] = True
 
 
 def check_schema(schema: dict[str, Any], path: str, bounds: Bounds) -> None:
     """Raise InvalidRequest with the path of the first keyword that no JSON Schema has so."""
     check_depth(schema, path, bounds)
-    try:
-        msgspec.convert(schema, _Schema)
-    except msgspec.ValidationError:
-        _name_the_fault(schema, path)
+    if is_draft_2020(schema):
+        return
+    waiting: list[tuple[object, str]] = [(schema, path)]
+    while waiting:
+        value, path = waiting.pop()
+        if isinstance(value, bool):
+            continue
+        if not isinstance(value, dict):
+            refuse(path, "it must be a JSON Schema: an object, true or false")
+        _check_keywords(value, path)
+        waiting.extend(children(value, path))
 
 
 def check_depth(value: dict[str, Any] | list[Any], path: str, bounds: Bounds) -> None:
@@ -76,24 +48,11 @@ def check_depth(value: dict[str, Any] | list[Any], path: str, bounds: Bounds) ->
     refuse(path, f"it must not be nested deeper than {bounds.max_depth}")
 
 
-def _name_the_fault(schema: dict[str, Any], path: str) -> None:
-    waiting: list[tuple[object, str]] = [(schema, path)]
-    while waiting:
-        value, path = waiting.pop()
-        if isinstance(value, bool):
-            continue
-        if not isinstance(value, dict):
-            refuse(path, "it must be a JSON Schema: an object, true or false")
-        _check_keywords(value, path)
-        waiting.extend(children(value, path))
-    refuse(path, "it must be a JSON Schema")
-
-
 def _check_keywords(schema: dict[str, object], path: str) -> None:
     kind = schema.get("type", "object")
     kinds = kind if isinstance(kind, list) else [kind]
-    if not kinds or not all(isinstance(one, str) and one in _TYPES for one in kinds):
-        refuse(f"{path}.type", "it must be one of " + ", ".join(_TYPES) + ", or a list of those")
+    if not kinds or not all(isinstance(one, str) and one in JSON_TYPES for one in kinds):
+        refuse(f"{path}.type", "it must be one of " + ", ".join(JSON_TYPES) + ", or a list of those")
     required = schema.get("required", [])
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         refuse(f"{path}.required", "it must be a list of property names")

@@ -75,7 +75,10 @@ WAITS = (
         "START_SECONDS, the same",
     ),
     BoundedWait(
-        "worker.Worker.until_settled", "the CLI to end its last turn", "SETTLE_SECONDS", "SETTLE_SECONDS, the same"
+        "current_turn.CurrentTurn.until_settled",
+        "the CLI to end its last turn",
+        "SETTLE_SECONDS",
+        "SETTLE_SECONDS, the same",
     ),
     BoundedWait(
         "pending_commands.PendingCommands.answer", "the CLI to rewind", "SETTLE_SECONDS", "none: the worker is busy"

@@ -355,7 +355,7 @@ TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "question.Question._choose_key": (test_a_key_that_cools,),
     "question.Question._next_step": (test_the_pause_before_an_overloaded_upstream_is_asked_again,),
     "held_conversation.HeldConversation.append": (test_a_message_of_the_history,),
-    "worker.Worker.until_settled": (test_a_parked_turn_that_is_given_up,),
+    "current_turn.CurrentTurn.until_settled": (test_a_parked_turn_that_is_given_up,),
     "pending_commands.PendingCommands.answer": (test_going_back,),
     "question.Question._receive_soon": (
         test_the_first_word_and_the_first_event,
