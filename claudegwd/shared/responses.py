@@ -18,6 +18,7 @@ from claudegwd.shared.store import Script, SharedStore
 from claudegwd.shared.upkeep import Upkeep
 from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
 from claudegwd.store.sealing import Seal
+from claudegwd.store.stored_response import StoredResponse
 
 # Bytes of one response. Larger ones contain images, and stay on their machine.
 RESPONSE_MAX: Final = 4 * 1024 * 1024
@@ -113,15 +114,6 @@ return found
 )
 
 
-class _Stored(msgspec.Struct, array_like=True):
-    owner: str
-    ident: str
-    previous: str | None
-    body: bytes
-    items: bytes
-    ids: tuple[str, ...]
-
-
 class SharedResponses:
     """`run` it as a task. `store`: one with BULK_SECONDS of patience. `now`: the clock of `responses`. `response_max`,
     `stored_max`: bytes of one, and of all."""
@@ -203,8 +195,7 @@ class SharedResponses:
 
     async def _write(self, owner: str, kept: KeptResponse) -> None:
         key = self._key(owner, kept.ident)
-        stored = _Stored(owner, kept.ident, kept.previous, kept.body, kept.items, kept.ids)
-        sealed = self._seal.lock(msgspec.msgpack.encode(stored), _PURPOSE + key.encode())
+        sealed = self._seal.lock(msgspec.msgpack.encode(StoredResponse.of(owner, kept)), _PURPOSE + key.encode())
         previous = self._key(owner, kept.previous) if kept.previous is not None else ""
         await self._store.run_script(
             _KEEP, self._keys(key), sealed, previous, self._seconds, self._stored_max, LINKS_MAX
@@ -263,10 +254,9 @@ class SharedResponses:
             return None
         opened = self._seal.unlock(sealed, _PURPOSE + self._key(owner, ident).encode())
         try:
-            one = msgspec.msgpack.decode(opened or b"", type=_Stored)
+            return msgspec.msgpack.decode(opened or b"", type=StoredResponse).kept()
         except (msgspec.DecodeError, ValueError):
             return None
-        return KeptResponse(one.ident, one.previous, one.body, one.items, one.ids)
 
     def _is_shared(self, owner: str, kept: KeptResponse) -> bool:
         return not owner.startswith(UNSTORED) and kept.size <= self._response_max

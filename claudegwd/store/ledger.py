@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import trio
 
@@ -39,6 +39,10 @@ JOIN_SECONDS: Final = 600.0
 PENDING_MAX: Final = 20_000
 # A clock that differs from the elapsed time by more than this was set, or jumped: time servers correct by less.
 JUMP_SECONDS: Final = 60.0
+
+
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
 
 
 class Ledger:
@@ -80,18 +84,16 @@ class Ledger:
 
     async def read(self, question: UsageQuery) -> dict[str, Any]:
         """The answer to a question, with all that is pending. StateError."""
-        await self.flush()
-        try:
-            return await self._database.run(ask_usage, question)
-        except sqlite3.Error as error:
-            self._say_failing(error)
-            raise StateError("cannot read the usage: the state file cannot be used; the log says why") from None
+        return await self._read(ask_usage, question)
 
     async def knows(self, client: str) -> bool:
         """Whether anything is kept of a client of this name, who may have been removed. StateError."""
+        return await self._read(has_used, client)
+
+    async def _read(self, read: Callable[[sqlite3.Connection, Asked], Found], asked: Asked) -> Found:
         await self.flush()
         try:
-            return await self._database.run(has_used, client)
+            return await self._database.run(read, asked)
         except sqlite3.Error as error:
             self._say_failing(error)
             raise StateError("cannot read the usage: the state file cannot be used; the log says why") from None

@@ -19,6 +19,7 @@ import trio
 from claudegwd.logs import event, log
 from claudegwd.store.responses import UNSTORED, KeptResponse, KeptResponses
 from claudegwd.store.sealing import Seal
+from claudegwd.store.stored_response import StoredResponse
 from claudegwd.store.write_behind import write_behind
 
 DIRECTORY: Final = "responses"
@@ -28,16 +29,6 @@ LAST_WRITE_SECONDS: Final = 5.0  # how long shutdown may wait for a disk that ha
 PENDING_MAX: Final = 50_000
 _UNFINISHED: Final = ".tmp"
 _PURPOSE: Final = b"response"
-
-
-class _Stored(msgspec.Struct, array_like=True):
-    owner: str
-    ident: str
-    previous: str | None
-    body: bytes
-    items: bytes
-    ids: tuple[str, ...]
-    made: float  # seconds since the epoch
 
 
 class ResponseFiles:
@@ -50,7 +41,7 @@ class ResponseFiles:
         self._seal: Seal
         self._enabled = False
         self._clears = False
-        self._pending: dict[str, _Stored | None] = {}  # by the file's name; None: it goes
+        self._pending: dict[str, StoredResponse | None] = {}  # by the file's name; None: it goes
         self._changed = trio.Event()
         self._failing = False
 
@@ -62,8 +53,7 @@ class ResponseFiles:
         if wanted and self._directory is not None:
             found = await trio.to_thread.run_sync(_read_all, self._directory, seal)
             for stored in sorted(found, key=lambda one: one.made):
-                kept = KeptResponse(stored.ident, stored.previous, stored.body, stored.items, stored.ids)
-                responses.restore(stored.owner, kept, now - max(0.0, self._clock() - stored.made))
+                responses.restore(stored.owner, stored.kept(), now - max(0.0, self._clock() - stored.made))
         # Not by `configure`: what has just been read is on the disk already, with its time.
         self._enabled, self._clears = wanted, not wanted
         self._changed.set()
@@ -103,21 +93,20 @@ class ResponseFiles:
         self._failing = False
         return True
 
-    def _take_back(self, pending: Mapping[str, _Stored | None], *, clears: bool) -> None:
+    def _take_back(self, pending: Mapping[str, StoredResponse | None], *, clears: bool) -> None:
         self._clears = clears or self._clears
         self._pending = {**pending, **self._pending}
         self._changed.set()
 
     def _kept(self, owner: str, kept: KeptResponse) -> None:
         if self._enabled and not owner.startswith(UNSTORED):
-            stored = _Stored(owner, kept.ident, kept.previous, kept.body, kept.items, kept.ids, self._clock())
-            self._note(_name(owner, kept.ident), stored)
+            self._note(_name(owner, kept.ident), StoredResponse.of(owner, kept, self._clock()))
 
     def _gone(self, owner: str, ident: str) -> None:
         if self._enabled and not owner.startswith(UNSTORED):
             self._note(_name(owner, ident), None)
 
-    def _note(self, name: str, stored: _Stored | None) -> None:
+    def _note(self, name: str, stored: StoredResponse | None) -> None:
         self._pending[name] = stored
         if len(self._pending) > PENDING_MAX:
             del self._pending[next(iter(self._pending))]
@@ -128,9 +117,9 @@ def _name(owner: str, ident: str) -> str:
     return hashlib.sha256(f"{owner}\0{ident}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _read_all(directory: Path, seal: Seal) -> Iterable[_Stored]:
+def _read_all(directory: Path, seal: Seal) -> Iterable[StoredResponse]:
     """What can be read; a file that was sealed with another key, or is broken, goes."""
-    found: list[_Stored] = []
+    found: list[StoredResponse] = []
     try:
         files = list(directory.iterdir())
     except OSError:
@@ -141,13 +130,13 @@ def _read_all(directory: Path, seal: Seal) -> Iterable[_Stored]:
             continue
         try:
             opened = seal.unlock(file.read_bytes(), _PURPOSE)
-            found.append(msgspec.msgpack.decode(opened or b"", type=_Stored))
+            found.append(msgspec.msgpack.decode(opened or b"", type=StoredResponse))
         except (OSError, msgspec.DecodeError):
             file.unlink(missing_ok=True)
     return found
 
 
-def _write(directory: Path, seal: Seal, pending: Mapping[str, _Stored | None], clears: bool) -> None:
+def _write(directory: Path, seal: Seal, pending: Mapping[str, StoredResponse | None], clears: bool) -> None:
     if clears and directory.exists():
         for file in directory.iterdir():
             file.unlink(missing_ok=True)
