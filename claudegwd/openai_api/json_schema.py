@@ -1,8 +1,8 @@
 """Checks the basic structure of a client's JSON Schema.
 
 Schemas of draft 2020-12 are accepted as they are (draft_2020.py). In others only what no draft allows is rejected, with
-the path of the keyword; unknown keywords are accepted. This is enough for the schema of an answer; those of tools have to be
-of draft 2020-12 (modern_schema.py).
+the path of the keyword; unknown keywords are accepted. This is enough for the schema of an answer; those of tools have
+to be of draft 2020-12 (modern_schema.py).
 """
 
 from typing import Any
