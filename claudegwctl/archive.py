@@ -67,7 +67,7 @@ def back_up(places: Places, target: Path, version: str) -> list[str]:
         if data is not None:
             found[name] = data
     if not found:
-        raise Problem(f"cannot back up: there is neither {places.config} nor {places.keys} nor {places.state}")
+        raise Problem(f"cannot back up: none of {places.config}, {places.keys} and {places.state} exists")
     manifest = {"format": FORMAT, "version": version, "made": time.time(), "files": sorted(found)}
     made = False
     try:
@@ -80,7 +80,7 @@ def back_up(places: Places, target: Path, version: str) -> list[str]:
                 member.size, member.mode, member.mtime = len(data), 0o600, int(time.time())
                 tar.addfile(member, io.BytesIO(data))
     except FileExistsError:
-        raise Problem(f"cannot write {target}: there is such a file; name another") from None
+        raise Problem(f"cannot write {target}: the file already exists; choose another name") from None
     except OSError as error:
         if made:
             target.unlink(missing_ok=True)  # half of one is none
@@ -93,7 +93,7 @@ def restore(archive: Path, places: Places) -> dict[str, Restored]:
     found = _open(archive)
     wanted = {name: path for name, path in places.named().items() if name in found}
     if not wanted:
-        raise Problem(f"cannot restore {archive}: there is nothing in it")
+        raise Problem(f"cannot restore {archive}: it is empty")
     done: dict[str, Restored] = {}
     folder = at = places.state.parent
     try:
@@ -103,9 +103,11 @@ def restore(archive: Path, places: Places) -> dict[str, Restored]:
                 at = path
                 done[name] = _put_back(name, real_path(path), found[name])
     except FileBusy:
-        raise Problem(f"cannot restore: a claudegwd uses {folder}; end it first (`claudegwctl stop`)") from None
+        raise Problem(
+            f"cannot restore: a running claudegwd uses {folder}; stop it first (`claudegwctl stop`)"
+        ) from None
     except OSError as error:
-        begun = f"; {', '.join(done)} had been restored before" if done else ""
+        begun = f"; {', '.join(done)} had already been restored" if done else ""
         raise Problem(f"{unwritable(at, error)}{begun}") from None
     return done
 
@@ -124,7 +126,7 @@ def _open(archive: Path) -> Mapping[str, bytes]:
     except OSError as error:
         raise Problem(f"cannot read {archive}: {error.strerror or 'refused'}") from None
     if manifest.get("format") != FORMAT:
-        raise Problem(f"cannot restore {archive}: a newer version made it; upgrade first")
+        raise Problem(f"cannot restore {archive}: it was made by a newer version; upgrade first")
     return found
 
 
@@ -153,7 +155,7 @@ def _keep(path: Path) -> Path:
     names = [f"{path.name}{ASIDE_SUFFIX}", *(f"{path.name}{ASIDE_SUFFIX}.{n}" for n in range(2, KEPT_MAX + 1))]
     aside = next((path.with_name(name) for name in names if not path.with_name(name).exists()), None)
     if aside is None:
-        raise FileExistsError(errno.EEXIST, f"{KEPT_MAX} earlier ones are kept there; move them away", str(path))
+        raise FileExistsError(errno.EEXIST, f"{KEPT_MAX} earlier copies are already there; move them away", str(path))
     path.rename(aside)
     with suppress(FileNotFoundError):
         path.with_name(f"{path.name}-wal").rename(aside.with_name(f"{aside.name}-wal"))

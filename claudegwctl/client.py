@@ -74,30 +74,30 @@ class Daemon:
                     yield stream
             except TimeoutError:
                 raise Problem(
-                    f"cannot wait longer than {seconds:g} s for claudegwd: it hangs, or was stopped; look at its log, "
-                    "or restart it"
+                    f"cannot get an answer from claudegwd within {seconds:g} s: it hangs, or was suspended; "
+                    "see its log, or restart it"
                 ) from None
             except (OSError, EOFError, ValueError):
-                raise Problem("cannot read the answer: claudegwd broke it off; see its log") from None
+                raise Problem("cannot read the answer: claudegwd closed the connection; see its log") from None
 
     def _connect(self, sock: socket.socket) -> None:
         try:
             sock.connect(str(self.path))
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise NotRunning(
-                f"cannot reach claudegwd at {self.path}: it is not running; "
-                "start it (`systemctl start claudegwd`, or `claudegwd`), or name its socket with --socket"
+                f"cannot reach claudegwd at {self.path}: it is not running; start it (`systemctl start claudegwd`, "
+                "or `claudegwd`), or give its socket with --socket"
             ) from None
         except PermissionError:
             raise Problem(
-                f"cannot open {self.path}: permission denied; become a member of its group (`ls -l` names it) "
-                "and log in anew, or use sudo"
+                f"cannot open {self.path}: permission denied; join its group (`ls -l` shows it) and log in again, "
+                "or use sudo"
             ) from None
         except OSError as error:
             if len(os.fsencode(self.path)) > MAX_SOCKET_PATH_BYTES:
                 raise Problem(
-                    f"cannot reach claudegwd at {self.path}: the path of a socket may have {MAX_SOCKET_PATH_BYTES} "
-                    "bytes; write a shorter one"
+                    f"cannot reach claudegwd at {self.path}: a socket path can have at most {MAX_SOCKET_PATH_BYTES} "
+                    "bytes; use a shorter one"
                 ) from None
             raise Problem(f"cannot reach claudegwd at {self.path}: {error.strerror or 'no answer'}") from None
 
@@ -105,13 +105,13 @@ class Daemon:
 def _until_it_stops(stream: Iterator[bytes]) -> Iterator[bytes]:
     with suppress(OSError, EOFError):
         yield from stream
-    raise NotRunning("cannot follow any longer: claudegwd has stopped")
+    raise NotRunning("cannot follow the log any longer: claudegwd has stopped")
 
 
 def quoted(name: str) -> str:
     """A name as a part of a path. Raises Problem for an empty one, which would make another path of it."""
     if not name:
-        raise Problem("cannot find what has no name: the name that you gave is empty")
+        raise Problem("cannot look that up: the name is empty")
     from urllib.parse import quote
 
     return quote(name, safe="")
@@ -172,7 +172,7 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
 def _json(data: bytes) -> dict[str, Any]:
     found = json.loads(data)
     if not isinstance(found, dict):
-        raise ValueError("no object")  # noqa: TRY004 - one kind of error for all that is not an answer
+        raise ValueError("not an object")  # noqa: TRY004 - one kind of error for all that is not an answer
     return found
 
 

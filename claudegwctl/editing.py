@@ -33,14 +33,14 @@ def read(file: Path) -> str:
     try:
         return _text(read_state(file, limit=MAX_FILE_BYTES).data or b"", file)
     except OSError as error:
-        raise Problem(f"cannot read {file}: {error.strerror or 'it is no file, or too large'}") from None
+        raise Problem(f"cannot read {file}: {error.strerror or 'it is not a regular file, or too large'}") from None
 
 
 def _text(data: bytes, file: Path) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise Problem(f"cannot read {file}: it is not in UTF-8") from None
+        raise Problem(f"cannot read {file}: it is not UTF-8") from None
 
 
 def with_setting(text: str, key: str, value: str) -> str:
@@ -55,7 +55,9 @@ def with_setting(text: str, key: str, value: str) -> str:
         document[section] = tomlkit.table()
     table = document[section]
     if not hasattr(table, "keys"):
-        raise Problem(f"cannot set {key}: {section} is no section in the file; mend it by `claudegwctl config edit`")
+        raise Problem(
+            f"cannot set {key}: {section} is not a section in the file; fix it with `claudegwctl config edit`"
+        )
     table[name] = _value(value)
     return tomlkit.dumps(document)
 
@@ -142,10 +144,10 @@ def by_hand(text: str) -> str:
             out.write(text)
         done = subprocess.run([*shlex.split(editor), name], check=False)  # noqa: S603 - the user's own editor
         if done.returncode:
-            raise Problem(f"cannot edit: {editor} ended with status {done.returncode}; nothing was changed")
+            raise Problem(f"cannot edit: {editor} exited with status {done.returncode}; nothing was changed")
         return read(Path(name))
     except (OSError, ValueError):
-        raise Problem(f"cannot start the editor {editor}: set EDITOR to one that there is") from None
+        raise Problem(f"cannot start the editor {editor}: set EDITOR to one that is installed") from None
     finally:
         Path(name).unlink(missing_ok=True)
 

@@ -63,7 +63,7 @@ COMMANDS: Final = (
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
 # That library's words, and what they mean to a person.
 _PLAINER: Final = {
-    "No such": "no such", "Missing": "missing", "Invalid value": "wrong value", "Got unexpected": "unexpected",
+    "No such": "no such", "Missing": "missing", "Invalid value": "invalid value", "Got unexpected": "unexpected",
     "a valid int range": "a whole number", "a valid float range": "a number",
 }  # fmt: skip
 
@@ -153,11 +153,11 @@ def run(arguments: Sequence[str]) -> int:
         note("cannot run this: an argument, a variable or the input is not in UTF-8; write it in UTF-8")
         return EXIT_USAGE
     except typer.Abort:
-        note("cannot go on: the input ended before what was asked for came")
+        note("cannot continue: end of input")
         return EXIT_FAILED
     except OSError as error:
         where = f"use {error.filename}" if error.filename else "write the output"
-        note(f"cannot {where}: {error.strerror or 'refused'}; look {'at it' if error.filename else 'where it goes'}")
+        note(f"cannot {where}: {error.strerror or 'refused'}; check {'it' if error.filename else 'where it goes'}")
         give_up_stdout()
         return EXIT_FAILED
     return left if isinstance(left, int) else EXIT_OK

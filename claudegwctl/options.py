@@ -22,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def finite(seconds: float) -> float:
     """Refuse "nan" and "inf", which are numbers to Python."""
     if not isfinite(seconds):
-        raise typer.BadParameter("write a number of seconds")
+        raise typer.BadParameter("give a number of seconds")
     return seconds
 
 

@@ -25,7 +25,7 @@ class Unwritable(Exception):  # noqa: N818 - it names what happened
     """What was asked for cannot be shown. It is no Problem of a command: whoever goes on after one has to end too."""
 
     def __init__(self, error: OSError) -> None:
-        super().__init__(f"cannot write the output: {error.strerror or 'refused'}; look where it goes")
+        super().__init__(f"cannot write the output: {error.strerror or 'refused'}; check where it goes")
         self.nobody_reads = isinstance(error, BrokenPipeError)
 
 

@@ -9,9 +9,9 @@ from typing import Final
 from claudegwd.contract import EXIT_FAILED, EXIT_NOT_RUNNING
 
 _MENDS: Final = {
-    errno.ENOSPC: "make room on its disk",
-    errno.EDQUOT: "make room, or have more allowed to you",
-    errno.EROFS: "write to another place, or mount it for writing",
+    errno.ENOSPC: "free some disk space",
+    errno.EDQUOT: "free some space, or have your quota raised",
+    errno.EROFS: "choose another place, or mount it writable",
     errno.EACCES: "use sudo if it is not yours",
     errno.EPERM: "use sudo if it is not yours",
 }
@@ -39,5 +39,5 @@ class Refused(Problem):
 
 def unwritable(path: Path, error: OSError) -> Problem:
     """A file that could not be written, and what to do."""
-    mend = _MENDS.get(error.errno or 0, "look what lies there")
+    mend = _MENDS.get(error.errno or 0, "check what is there")
     return Problem(f"cannot write {path}: {error.strerror or 'refused'}; {mend}")

@@ -42,7 +42,7 @@ def address_of(status: Mapping[str, Any]) -> Address:
         if address.host in {"127.0.0.1", "::1"}:
             return address
     if not found:
-        raise Problem("cannot ask claudegwd: it listens nowhere yet; try again in a moment")
+        raise Problem("cannot ask claudegwd: it is not listening yet; try again in a moment")
     return found[0]
 
 
@@ -68,11 +68,11 @@ def events(
             raise _refusal(response.status, response.read(MAX_EVENT_BYTES))
         yield {name.lower(): value for name, value in response.getheaders()}, _events(response)
     except ConnectionRefusedError:
-        raise NotRunning(f"cannot reach {address.url}: nobody listens there; see `claudegwctl status`") from None
+        raise NotRunning(f"cannot reach {address.url}: nothing is listening there; see `claudegwctl status`") from None
     except TimeoutError:
-        raise Problem(f"cannot wait longer than {SILENCE_SECONDS:g} s in silence: see `claudegwctl logs`") from None
+        raise Problem(f"cannot wait any longer: no data for {SILENCE_SECONDS:g} s; see `claudegwctl logs`") from None
     except (OSError, http.client.HTTPException):
-        raise Problem("cannot read the answer: claudegwd broke it off; see `claudegwctl logs`") from None
+        raise Problem("cannot read the answer: claudegwd closed the connection; see `claudegwctl logs`") from None
     finally:
         connection.close()
 
@@ -87,9 +87,9 @@ def _events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
             return
         event = _json(data)
         if "error" in event:
-            raise _error(event["error"], "the answer broke off")
+            raise _error(event["error"], "the answer is incomplete")
         yield event
-    raise Problem("cannot read the answer to its end: claudegwd broke it off; see `claudegwctl logs`")
+    raise Problem("cannot read the whole answer: claudegwd closed the connection; see `claudegwctl logs`")
 
 
 def _refusal(status: int, data: bytes) -> Problem:

@@ -33,10 +33,10 @@ class ChatAnswer:
         if self.completion_tokens is not None:
             parts.append(f"{self.prompt_tokens} + {self.completion_tokens} tokens")
         if self.first_token_seconds is not None:
-            parts.append(f"first after {self.first_token_seconds:.2f} s, all after {self.seconds:.2f} s")
+            parts.append(f"first token after {self.first_token_seconds:.2f} s, done after {self.seconds:.2f} s")
         parts.append(f"worker {self.worker}" if self.worker else "")
         if self.finish_reason not in {"", "stop"}:
-            parts.append(f"ended by {self.finish_reason}")
+            parts.append(f"finish reason {self.finish_reason}")
         return " · ".join(part for part in parts if part)
 
 

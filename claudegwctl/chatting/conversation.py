@@ -21,12 +21,12 @@ _KINDS: Final = (
 )
 
 HELP: Final = """\
-/model NAME   go on with another model (`claudegwctl models` lists them)
-/system TEXT  say what the model is to be; without TEXT: nothing
-/image FILE   send a picture with the next question
-/new          begin anew
-/quit         end; so does Ctrl-D. Ctrl-C ends an answer only
-//…           a question that begins with a slash"""
+/model NAME   switch to another model (`claudegwctl models` lists them)
+/system TEXT  set the system prompt; without TEXT, remove it
+/image FILE   attach an image to the next question
+/new          start a new conversation
+/quit         quit; so does Ctrl-D. Ctrl-C only stops the answer
+//…           a question that starts with a slash"""
 
 
 @dataclass
@@ -61,14 +61,16 @@ class Conversation:
             with path.expanduser().open("rb") as file:
                 data = file.read(MAX_IMAGE_BYTES + 1)
         except OSError as error:
-            raise Problem(f"cannot read {path}: {error.strerror or 'refused'}; name a file that you may read") from None
+            raise Problem(
+                f"cannot read {path}: {error.strerror or 'refused'}; choose a file that you can read"
+            ) from None
         if len(data) > MAX_IMAGE_BYTES:
             raise Problem(f"cannot send {path}: it is larger than {MAX_IMAGE_BYTES // 2**20} MiB; make it smaller")
         kind = next((kind for start, kind in _KINDS if data.startswith(start)), None)
         if kind is None:
-            raise Problem(f"cannot send {path}: it is no PNG, JPEG, GIF or WebP; convert it")
+            raise Problem(f"cannot send {path}: it is not a PNG, JPEG, GIF or WebP; convert it")
         self.images.append(f"data:{kind};base64,{base64.b64encode(data).decode()}")
-        return f"{path.name} goes with the next question"
+        return f"{path.name} will be sent with the next question"
 
     def command(self, line: str) -> str | None:
         """Do what a line with a slash says and answer what to say of it; None ends the chat. Raises Problem."""
@@ -81,12 +83,12 @@ class Conversation:
             return f"the model is {rest}"
         if word == "/system":
             self.system = rest
-            return "the system prompt is set" if rest else "there is no system prompt"
+            return "the system prompt is set" if rest else "no system prompt"
         if word == "/image" and rest:
             return self.attach(Path(rest))
         if word == "/new":
             self.messages, self.images = [], []
-            return "a new conversation"
+            return "new conversation"
         return HELP
 
     def _content(self, text: str) -> str | list[dict[str, Any]]:

@@ -21,7 +21,7 @@ VERSION_SECONDS: Final = 20
 def check(scene: Scene) -> Iterator[Finding]:
     binary = find(scene)
     if binary is None:
-        yield Finding("claude", PROBLEM, "there is no Claude Code CLI", HOW_TO_GET_CLI)
+        yield Finding("claude", PROBLEM, "no Claude Code CLI found", HOW_TO_GET_CLI)
         return
     try:
         done = subprocess.run(  # noqa: S603 - the CLI that the daemon would start as well
@@ -32,7 +32,7 @@ def check(scene: Scene) -> Iterator[Finding]:
         yield Finding("claude", PROBLEM, f"{binary} does not start: {error.strerror}", HOW_TO_GET_CLI)
         return
     except subprocess.TimeoutExpired:
-        yield Finding("claude", PROBLEM, f"{binary} --version does not end", HOW_TO_GET_CLI)
+        yield Finding("claude", PROBLEM, f"{binary} --version does not finish", HOW_TO_GET_CLI)
         return
     yield judged(binary, done.stdout)
 
@@ -61,9 +61,7 @@ def judged(binary: Path, output: str) -> Finding:
     """`output` is what --version printed, such as "2.1.330 (Claude Code)"."""
     match = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", output)
     if match is None:
-        return Finding(
-            "claude", PROBLEM, f"{binary} does not tell a version: is it the Claude Code CLI?", HOW_TO_GET_CLI
-        )
+        return Finding("claude", PROBLEM, f"{binary} reports no version: is it the Claude Code CLI?", HOW_TO_GET_CLI)
     version = ".".join(match.groups())
     if tuple(map(int, match.groups())) < OLDEST_CLI:
         oldest = ".".join(map(str, OLDEST_CLI))
@@ -77,7 +75,7 @@ def tried(binary: Path) -> Iterator[Finding]:
 
     for verdict in verdicts(binary):
         if verdict.problem:
-            mend = "`claudegwctl cli use pinned` uses the one that came with the gateway"
+            mend = "run `claudegwctl cli use pinned` for the one that came with the gateway"
             yield Finding(f"cli {verdict.name}", PROBLEM, verdict.problem, mend)
         else:
             yield Finding(f"cli {verdict.name}", OK, verdict.says)

@@ -15,8 +15,8 @@ from claudegwd.contract import SYSTEM_SOCKET, is_there, keys_path
 _VARIABLES: Final = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
 _ADD: Final = "add a key (`claudegwctl keys add NAME`), or log in with your Claude account (`claudegwctl login`)"
 _MENDS: Final = {
-    "invalid": "the upstream refuses it: replace it, or try it with `claudegwctl keys test {}`",
-    "exhausted": "its credit is spent: pay, then `claudegwctl keys test {}`",
+    "invalid": "the upstream rejects it: replace it, or test it again with `claudegwctl keys test {}`",
+    "exhausted": "it is out of credit: add credit, then run `claudegwctl keys test {}`",
 }
 
 
@@ -32,13 +32,13 @@ def check(scene: Scene) -> Iterator[Finding]:
             yield from _of_keys(keys)
         elif login != "claude":
             where = "by the CLI's settings" if login == "apiKeyHelper" else "in its environment"
-            yield Finding("login", OK, f"no keys; the daemon has {login} {where}")
+            yield Finding("login", OK, f"no keys; the daemon uses {login} {where}")
         else:
             yield from _of_login(scene)
         return
     path = keys_path(scene.env, scene.config_file, str(scene.settings.get("keys.file", "")))
     if is_there(path):
-        yield Finding("keys", OK, f"{path} is there")
+        yield Finding("keys", OK, f"{path} exists")
     elif scene.env.get("CLAUDE_API_KEYS"):
         yield Finding("keys", OK, "CLAUDE_API_KEYS is set")
     else:
@@ -52,11 +52,11 @@ def _of_keys(keys: list[Mapping[str, Any]]) -> Iterator[Finding]:
             level = NOTE if usable else PROBLEM
             yield Finding("keys", level, f"{key['name']} is {key['state']}", mend.format(key["name"]))
     if usable:
-        yield Finding("keys", OK, f"{len(usable)} of {len(keys)} can be used: {', '.join(usable)}")
+        yield Finding("keys", OK, f"{len(usable)} of {len(keys)} usable: {', '.join(usable)}")
     elif any(key["state"] == "cooling" for key in keys):
-        yield Finding("keys", NOTE, "all are cooling down", "wait, or add another with `claudegwctl keys add NAME`")
+        yield Finding("keys", NOTE, "all are cooling down", "wait, or add another key with `claudegwctl keys add NAME`")
     else:
-        yield Finding("keys", PROBLEM, f"none of {len(keys)} can be used", _ADD)
+        yield Finding("keys", PROBLEM, f"none of {len(keys)} is usable", _ADD)
 
 
 def _of_credential(scene: Scene) -> Iterator[Finding]:
@@ -68,30 +68,32 @@ def _of_credential(scene: Scene) -> Iterator[Finding]:
     except OSError:
         return
     if stat.S_IMODE(info.st_mode) & 0o077:
-        says = f"{scene.credential} lies open to others than its owner"
+        says = f"{scene.credential} is accessible to users other than its owner"
         yield Finding("credential", PROBLEM, says, f"`chmod 600 {scene.credential}`")
     if scene.status is not None and info.st_mtime > time.time() - float(scene.status.get("uptime_seconds", 0)):
-        says = f"{scene.credential} has changed since the service started, which has the old one"
+        says = f"{scene.credential} has changed since the service started; the service still uses the old one"
         yield Finding("credential", NOTE, says, "`systemctl restart claudegwd`")
     else:
-        yield Finding("credential", OK, f"{scene.credential} is what the service of the machine takes its keys from")
+        yield Finding("credential", OK, f"{scene.credential} provides the system service's keys")
 
 
 def _of_login(scene: Scene) -> Iterator[Finding]:
     found = [name for name in _VARIABLES if scene.env.get(name)]
     if found:
-        yield Finding("login", OK, f"no keys, but {found[0]} is set here; the daemon needs it in its own environment")
+        yield Finding(
+            "login", OK, f"no keys; {found[0]} is set in this shell, but the daemon needs it in its own environment"
+        )
         return
     home = Path(scene.env.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
     if is_there(home / ".credentials.json"):
-        yield Finding("login", OK, f"no keys; the CLI has a login in {home}, for a daemon of this user")
+        yield Finding("login", OK, f"no keys; the CLI's login in {home} works for a daemon run by this user")
     elif sys.platform == "darwin":
         yield Finding(
             "login",
             NOTE,
-            "no keys; a login may be in the keychain, which is not looked into: "
-            "`claudegwctl login --token` and CLAUDE_CODE_OAUTH_TOKEN are sure to work on macOS, as keys are",
+            "no keys; there may be a login in the keychain, which is not checked: on macOS, keys are sure to work, "
+            "and so is `claudegwctl login --token` with CLAUDE_CODE_OAUTH_TOKEN",
             _ADD,
         )
     else:
-        yield Finding("login", PROBLEM, "no keys, and no login of the CLI for this user", _ADD)
+        yield Finding("login", PROBLEM, "no keys, and the CLI is not logged in for this user", _ADD)

@@ -36,18 +36,21 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
     of_state = scene.status.get("state_problem")
     says = f"claudegwd {scene.status.get('version')} is {state} at {scene.socket}"
     if trouble and trouble != of_state:
-        yield Finding("daemon", PROBLEM, f"{says}: {trouble}", "`claudegwctl logs` says more")
+        yield Finding("daemon", PROBLEM, f"{says}: {trouble}", "`claudegwctl logs` shows details")
     else:
         yield Finding("daemon", OK if state == "ready" else NOTE, says)
     if "state_file" in scene.status and scene.status["state_file"] is None:
-        says = "it is kept in memory only: clients and what is known of the keys are gone with the daemon"
-        mend = of_state or "let its user write the directory that its log names"
-        yield Finding("state", PROBLEM, says, f"{mend}; then restart it")
+        says = "state is kept in memory only: clients and key states are lost when the daemon stops"
+        mend = of_state or "make the directory named in its log writable for its user"
+        yield Finding("state", PROBLEM, says, f"{mend}, then restart it")
     elif of_state:
-        yield Finding("state", PROBLEM, of_state, "`claudegwctl logs` says more")
+        yield Finding("state", PROBLEM, of_state, "`claudegwctl logs` shows details")
     if lacks := scene.status.get("sandbox_missing"):
-        mend = 'docs/workspaces.md says what each needs; `sandbox = "required"` refuses to work without'
-        yield Finding("sandbox", NOTE, f"workspaces are not confined as they should be: {'; '.join(lacks)}", mend)
+        mend = (
+            'docs/workspaces.md lists what each part needs; with `sandbox = "required"`, workspaces refuse to '
+            "run without it"
+        )
+        yield Finding("sandbox", NOTE, f"workspaces are not fully confined: {'; '.join(lacks)}", mend)
     if shuts_out := scene.status.get("shuts_out"):
         says, _, mend = shuts_out.partition("; ")
         yield Finding("clients", NOTE, says, mend)
@@ -59,21 +62,23 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
 def _of_shared(shared: Mapping[str, Any]) -> Finding:
     """Of the store that machines share."""
     if shared.get("away_since") is None and not shared.get("sealed"):
-        says = f"{shared['place']} ({shared['version']}): client keys and responses are not shared without a secret"
-        return Finding("shared store", NOTE, says, "name the same secret on all machines in shared.secret_file")
+        says = f"{shared['place']} ({shared['version']}): without a secret, client keys and responses are not shared"
+        return Finding("shared store", NOTE, says, "give all machines the same secret, in shared.secret_file")
     if shared.get("away_since") is None:
         return Finding("shared store", OK, f"{shared['place']} ({shared['version']})")
-    says = f"{shared['place']} is away: {shared['problem']}; this machine goes on with what it knows"
+    says = f"{shared['place']} is unavailable: {shared['problem']}; this machine continues with what it knows"
     return Finding(
-        "shared store", PROBLEM, says, "look whether it runs and can be reached; then nothing has to be done"
+        "shared store", PROBLEM, says, "check that it is running and reachable; the gateway then reconnects by itself"
     )
 
 
 def _not_running(socket: Path) -> Finding:
-    says = f"claudegwd is not running: nothing answers at {socket}"
+    says = f"claudegwd is not running (no answer at {socket})"
     if is_there(socket):
-        says += "; what lies there is left from a daemon that died, and the next one replaces it"
-    return Finding("daemon", PROBLEM, says, "start it: `systemctl start claudegwd`, or `claudegwd` in a terminal")
+        says += "; the socket file was left behind by a daemon that died, and the next one replaces it"
+    return Finding(
+        "daemon", PROBLEM, says, "start it with `systemctl start claudegwd`, or run `claudegwd` in a terminal"
+    )
 
 
 def _group_mend(socket: Path) -> str:
@@ -81,10 +86,10 @@ def _group_mend(socket: Path) -> str:
         found = socket.stat()
         name = grp.getgrgid(found.st_gid).gr_name
     except (OSError, KeyError):
-        return "ask who runs the daemon for access to its socket"
+        return "ask whoever runs the daemon for access to its socket"
     if stat.S_IMODE(found.st_mode) & 0o060 and found.st_gid not in {os.getegid(), *os.getgroups()}:
-        return f"join its group: `sudo usermod -aG {name} $USER`, then log in anew"
-    return "ask who runs the daemon for access to its socket"
+        return f"join its group: `sudo usermod -aG {name} $USER`, then log in again"
+    return "ask whoever runs the daemon for access to its socket"
 
 
 def _check_by_daemon(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
@@ -94,13 +99,15 @@ def _check_by_daemon(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
         scene.config_file = Path(config["path"])
         daemon.ask("POST", "/v1/config/check")
     except (Problem, KeyError) as problem:
-        yield Finding("configuration", PROBLEM, str(problem), "correct it; until then the one before is in effect")
+        yield Finding(
+            "configuration", PROBLEM, str(problem), "fix it; until then the previous configuration stays in effect"
+        )
         return
-    where = str(scene.config_file) + ("" if config["exists"] else " (no such file: all is at its default)")
+    where = str(scene.config_file) + ("" if config["exists"] else " (no such file; defaults apply)")
     waiting = [change["key"] for change in config.get("waiting_for_restart", [])]
     if waiting:
         says = f"{where}: {', '.join(waiting)} changed but not yet in effect"
-        yield Finding("configuration", NOTE, says, "restart: `systemctl restart claudegwd`")
+        yield Finding("configuration", NOTE, says, "restart it: `systemctl restart claudegwd`")
     else:
         yield Finding("configuration", OK, where)
     for warning in config.get("warnings", []):
@@ -117,11 +124,11 @@ def _check_by_program(scene: Scene) -> Iterator[Finding]:
     except (OSError, subprocess.TimeoutExpired):
         says = "`claudegwd --check` did not run"
         yield Finding(
-            "configuration", PROBLEM, says, "install the package anew: `pip install --force-reinstall claudegwd`"
+            "configuration", PROBLEM, says, "reinstall the package: `pip install --force-reinstall claudegwd`"
         )
         return
     if done.returncode == 0:
         yield Finding("configuration", OK, str(scene.config_file))
     else:
         lines = done.stderr.strip().splitlines() or ["it gave no reason"]
-        yield Finding("configuration", PROBLEM, lines[-1], "correct that, then `claudegwd --check`")
+        yield Finding("configuration", PROBLEM, lines[-1], "fix that, then run `claudegwd --check`")

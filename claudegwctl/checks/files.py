@@ -13,10 +13,10 @@ from claudegwd.contract import keys_path
 def check(scene: Scene) -> Iterator[Finding]:
     keys = keys_path(scene.env, scene.config_file, str(scene.settings.get("keys.file", "")))
     found = [
-        *_mode(scene.config_file, 0o022, "others may change it", "chmod go-w"),
-        *_mode(scene.config_file.parent, 0o022, "others may put files into it", "chmod go-w"),
-        *_mode(keys, 0o177, "others may read the tokens in it", "chmod 600"),
-        *_mode(scene.config_file.with_name("env.sh"), 0o177, "others may read the token in it", "chmod 600"),
+        *_mode(scene.config_file, 0o022, "others can change it", "chmod go-w"),
+        *_mode(scene.config_file.parent, 0o022, "others can put files into it", "chmod go-w"),
+        *_mode(keys, 0o177, "others can read the tokens in it", "chmod 600"),
+        *_mode(scene.config_file.with_name("env.sh"), 0o177, "others can read the token in it", "chmod 600"),
         *_socket(scene.socket),
     ]
     yield from found
@@ -31,7 +31,7 @@ def _mode(path: Path, forbidden: int, why: str, mend: str) -> Iterator[Finding]:
         return
     except OSError as error:
         # Another user's: then it is not open to us either.
-        yield Finding("files", NOTE, f"{path} cannot be looked at: {error.strerror}", "look as its owner, or with sudo")
+        yield Finding("files", NOTE, f"cannot check {path}: {error.strerror}", "run this as its owner, or with sudo")
         return
     mode = stat.S_IMODE(info.st_mode)
     if mode & forbidden:
@@ -45,8 +45,8 @@ def _socket(path: Path) -> Iterator[Finding]:
         return
     mode = stat.S_IMODE(info.st_mode)
     if mode & 0o007:
-        says = f"{path} has mode {mode:04o}: everybody may control the daemon"
+        says = f"{path} has mode {mode:04o}: everybody can control the daemon"
         yield Finding("files", PROBLEM, says, f"`chmod o= {path}`; in a socket unit: SocketMode=0660")
     if stat.S_IMODE(directory.st_mode) & 0o022 or not (is_mine(directory.st_uid) or directory.st_uid == info.st_uid):
-        says = f"{path.parent} can be written by others, who could put their own socket there"
+        says = f"{path.parent} is writable by others, who could put their own socket there"
         yield Finding("files", PROBLEM, says, f"`chmod go-w {path.parent}`")

@@ -32,10 +32,15 @@ def check(scene: Scene) -> Iterator[Finding]:
 def _answering(bind: str, host: str, port: int) -> Finding:
     try:
         with socket.create_connection((host, port), timeout=CONNECT_SECONDS):
-            return Finding("port", OK, f"{bind} takes connections")
+            return Finding("port", OK, f"{bind} accepts connections")
     except OSError as error:
         reason = error.strerror or "no answer"
-        return Finding("port", PROBLEM, f"{bind} takes no connection: {reason}", "look for a firewall, then at the log")
+        return Finding(
+            "port",
+            PROBLEM,
+            f"{bind} does not accept connections: {reason}",
+            "check for a firewall, then look at the log",
+        )
 
 
 def _free(bind: str, host: str, port: int) -> Finding:
@@ -67,10 +72,10 @@ def _is_a_gateway(bind: str, port: int) -> bool:
 def _refusal(bind: str, port: int, error: OSError) -> tuple[str, str, str]:
     if error.errno == errno.EADDRINUSE:
         if _is_a_gateway(bind, port):
-            says = f"{bind} is taken by a claudegwd that runs, which this user cannot ask by its control socket"
-            return NOTE, says, "mend that first, if anything is said of it above; else look for it with --socket"
-        mend = f"stop that program (`ss -ltnp 'sport = :{port}'` names it), or write another port under server.bind"
-        return PROBLEM, f"{bind} is taken by another program", mend
+            says = f"{bind} is in use by a running claudegwd whose control socket this user cannot reach"
+            return NOTE, says, "fix the daemon's problem above first; if there is none, name its socket with --socket"
+        mend = f"stop that program (`ss -ltnp 'sport = :{port}'` shows it), or choose another port in server.bind"
+        return PROBLEM, f"{bind} is in use by another program", mend
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return NOTE, f"this user may not take {bind}", "write a port above 1023, or use a systemd socket unit"
-    return PROBLEM, f"{bind} is no address of this machine", "correct server.bind"
+        return NOTE, f"this user may not bind to {bind}", "choose a port above 1023, or use a systemd socket unit"
+    return PROBLEM, f"{bind} is not an address of this machine", "fix server.bind"

@@ -24,8 +24,8 @@ def check(scene: Scene) -> Iterator[Finding]:
     if found:
         yield from found
     elif scene.status is None:
-        mend = "`claudegwctl install` makes one; or start `claudegwd` by hand"
-        yield Finding("service", NOTE, f"there is no unit {UNIT}", mend)
+        mend = "install one with `claudegwctl install`, or start `claudegwd` by hand"
+        yield Finding("service", NOTE, f"no unit {UNIT}", mend)
 
 
 def _unit(scope: str) -> Iterator[Finding]:
@@ -36,12 +36,12 @@ def _unit(scope: str) -> Iterator[Finding]:
     state, result = properties.get("ActiveState", "unknown"), properties.get("Result", "")
     says = f"{UNIT} ({scope[2:]}) is {state}, {properties.get('UnitFileState') or 'not enabled'}"
     if state == "failed":
-        why = "its configuration is wrong" if properties.get("ExecMainStatus") == "78" else f"result {result}"
+        why = "its configuration is invalid" if properties.get("ExecMainStatus") == "78" else f"result {result}"
         yield Finding(
             "service", PROBLEM, f"{says}: {why}", f"`journalctl -u {UNIT} -n 20`, then `{control} start {UNIT}`"
         )
     elif properties.get("UnitFileState") != "enabled":
-        yield Finding("service", NOTE, says, f"`{control} enable --now {UNIT}` starts it with the machine")
+        yield Finding("service", NOTE, says, f"`{control} enable --now {UNIT}` starts it at boot")
     else:
         yield Finding("service", OK, says)
     if scope == "--user":
@@ -52,8 +52,8 @@ def _linger() -> Iterator[Finding]:
     """Without it a user's services end with the last login."""
     user = user_name()
     if _run(["loginctl", "show-user", user, "-p", "Linger", "--value"]).strip() == "no":
-        says = f"services of {user} end when {user} logs out"
-        yield Finding("service", NOTE, says, f"`sudo loginctl enable-linger {user}` keeps them")
+        says = f"{user}'s services stop when {user} logs out"
+        yield Finding("service", NOTE, says, f"`sudo loginctl enable-linger {user}` keeps them running")
 
 
 def _show(scope: str) -> dict[str, str]:

@@ -20,9 +20,9 @@ PATIENCE_SECONDS: Final = 12.0
 # Of their addresses; more have the same fault.
 UPSTREAMS_MAX: Final = 16
 
-_NAME: Final = "look whether it is written right, and at this machine's name servers"
-_AUTHORITY: Final = "where a proxy puts its own certificate there, name that in NODE_EXTRA_CA_CERTS, for the CLI"
-_PROXY: Final = "look at HTTPS_PROXY and NO_PROXY, and at what the proxy allows"
+_NAME: Final = "check its spelling, and this machine's DNS settings"
+_AUTHORITY: Final = "if a proxy presents its own certificate, set NODE_EXTRA_CA_CERTS to it, for the CLI"
+_PROXY: Final = "check HTTPS_PROXY, NO_PROXY and what the proxy allows"
 
 
 def check(scene: Scene) -> Iterator[Finding]:
@@ -80,9 +80,9 @@ def reach(url: str, env: Mapping[str, str]) -> tuple[str, str] | None:
     except ssl.SSLError as error:
         return f"TLS: {(error.reason or 'it failed').lower().replace('_', ' ')}", _AUTHORITY
     except http.client.HTTPException:
-        return "it does not speak HTTP, or hung up", "look whether base_url is written right, its port above all"
+        return "it does not speak HTTP, or closed the connection", "check base_url, above all its port"
     except TimeoutError:
-        return f"no answer within {CONNECT_SECONDS:g} s{_of(proxy)}", _PROXY if proxy else "look for a firewall"
+        return f"no answer within {CONNECT_SECONDS:g} s{_of(proxy)}", _PROXY if proxy else "check for a firewall"
     except (OSError, ValueError) as error:
         return _of_connection(error, proxy)
     finally:
@@ -127,14 +127,14 @@ def _of_connection(error: OSError | ValueError, proxy: str) -> tuple[str, str]:
     if "Tunnel connection failed" in text:
         return f"refused by the proxy ({text.partition(': ')[2][:60]})", _PROXY
     number = getattr(error, "errno", None)
-    why = os.strerror(number).lower() if number else "its address cannot be used"
-    return f"{why}{_of(proxy)}", _PROXY if proxy else "look whether base_url is written right, and for a firewall"
+    why = os.strerror(number).lower() if number else "its address is unusable"
+    return f"{why}{_of(proxy)}", _PROXY if proxy else "check base_url, and check for a firewall"
 
 
 def _of(proxy: str) -> str:
-    return ", of the proxy" if proxy else ""
+    return ", from the proxy" if proxy else ""
 
 
 def _place(url: str) -> str:
     """Host and port: an address may hold a password."""
-    return urlsplit(url).netloc.rpartition("@")[2] or "an address without a host"
+    return urlsplit(url).netloc.rpartition("@")[2] or "an address without a host name"

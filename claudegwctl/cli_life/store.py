@@ -101,11 +101,11 @@ class Store:
                 pairs.append((release, _says(wheel)))
                 if pairs[-1][1] == wanted:
                     return self._keep(wheel)
-        raise Problem(f"cannot find the release of {PACKAGE} that brings {wanted}: name the release, or {NEWEST}")
+        raise Problem(f"cannot find the release of {PACKAGE} that contains {wanted}: give the release, or {NEWEST}")
 
     def _verify(self, kept: Kept) -> None:
         if _sha256(kept.binary) != kept.record.get("sha256"):
-            raise Problem(f"cannot use {kept.binary}: it is not what was fetched; remove its directory")
+            raise Problem(f"cannot use {kept.binary}: it has changed since it was fetched; remove its directory")
 
     def _fetch(self, release: str) -> Kept:
         with tempfile.TemporaryDirectory(prefix="claudegwctl-") as folder:
@@ -138,10 +138,10 @@ def version_of(binary: Path) -> str:
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        raise Problem(f"cannot run {binary}: it is not for this machine, or broken") from None
+        raise Problem(f"cannot run {binary}: it is broken, or built for another kind of machine") from None
     found = _CLI.match(done.stdout.strip())
     if found is None:
-        raise Problem(f"cannot use {binary}: it does not tell a version; is it the Claude Code CLI?")
+        raise Problem(f"cannot use {binary}: it reports no version; is it the Claude Code CLI?")
     return found[0]
 
 
@@ -155,15 +155,17 @@ def _download(release: str, folder: Path) -> Path:
             timeout=FETCH_SECONDS, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise Problem(f"cannot fetch {wanted} within {FETCH_SECONDS:g} s: look at the network") from None
+        raise Problem(f"cannot fetch {wanted} within {FETCH_SECONDS:g} s: check the network") from None
     if done.returncode:
         if "No module named pip" in done.stderr:
-            raise Problem(f"cannot fetch {wanted}: pip, which the gateway brings, is gone; install the gateway again")
-        last = (done.stderr.strip().splitlines() or ["no word why"])[-1]
+            raise Problem(
+                f"cannot fetch {wanted}: pip, which comes with the gateway, is missing; reinstall the gateway"
+            )
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Problem(f"cannot fetch {wanted}: pip says: {last}")
     found = next(folder.glob("*.whl"), None)
     if found is None:
-        raise Problem(f"cannot fetch {wanted}: it has nothing for this machine")
+        raise Problem(f"cannot fetch {wanted}: it has no build for this machine")
     return found
 
 
@@ -174,7 +176,7 @@ def _unpacked(wheel: Path, folder: Path) -> Path:
         try:
             member = archive.getinfo(_INSIDE)
         except KeyError:
-            raise Problem(f"cannot use {wheel.name}: it brings no CLI for this machine") from None
+            raise Problem(f"cannot use {wheel.name}: it contains no CLI for this machine") from None
         if member.file_size > MAX_BINARY_BYTES:
             raise Problem(f"cannot use {wheel.name}: its CLI is larger than {MAX_BINARY_BYTES} bytes")
         with archive.open(member) as source, binary.open("wb") as out:

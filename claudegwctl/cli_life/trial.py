@@ -102,26 +102,26 @@ def _need(holds: object, text: str) -> None:
 
 def _stream(ask: Ask) -> None:
     heard = ask([_said("Hello")])
-    _need("question 1 of" in heard.text, "it did not answer a first question")
-    _need(len(heard.pieces) > 10, f"it streamed an answer of many words in {len(heard.pieces)} pieces")
+    _need("question 1 of" in heard.text, "it did not answer the first question")
+    _need(len(heard.pieces) > 10, f"it streamed a long answer in only {len(heard.pieces)} pieces")
 
 
 def _history(ask: Ask) -> None:
-    heard = ask([_said("one"), _said("an answer of somebody else", "assistant"), _said("two")])
+    heard = ask([_said("one"), _said("an answer from somebody else", "assistant"), _said("two")])
     _need("question 2 of" in heard.text, "it lost the history that the client sent")
 
 
 def _warm(ask: Ask) -> None:
     ask([_said("first")])
     heard = ask([_said("of another conversation")])
-    _need(heard.worker == "warm", f"a process was not used again (x-claudegw-worker: {heard.worker})")
-    _need("question 1 of" in heard.text, "one conversation went into another")
+    _need(heard.worker == "warm", f"the process was not reused (x-claudegw-worker: {heard.worker})")
+    _need("question 1 of" in heard.text, "one conversation leaked into another")
 
 
 def _tools(ask: Ask) -> None:
     question = [_said("use the tool look_up")]
     called = ask(question, tools=[_TOOL])
-    _need(called.finish_reason == "tool_calls" and called.calls, "it did not hand out a tool call")
+    _need(called.finish_reason == "tool_calls" and called.calls, "it did not pass on a tool call")
     call = called.calls[0]
     made = {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
     done: Messages = [
@@ -134,38 +134,41 @@ def _tools(ask: Ask) -> None:
 
 def _cut(ask: Ask) -> None:
     heard = ask([_said("Hello")], max_tokens=4)
-    _need(heard.finish_reason == "length", f"an answer cut by max_tokens ended by {heard.finish_reason or 'nothing'}")
-    _need("question 1 of" in ask([_said("Hello")]).text, "after an answer that was cut it answers no more")
+    _need(
+        heard.finish_reason == "length",
+        f"an answer cut off by max_tokens has finish_reason {heard.finish_reason or 'nothing'}",
+    )
+    _need("question 1 of" in ask([_said("Hello")]).text, "after an answer that was cut off, it no longer answers")
 
 
 def _rotation(ask: Ask) -> None:
     heard = ask([_said("fail with 429")])
-    _need("question 1 of" in heard.text, "it did not go on under the second key where the first was limited")
+    _need("question 1 of" in heard.text, "it did not continue with the second key when the first was rate limited")
 
 
 def _rewind(ask: Ask) -> None:
-    begun = [_said("to be gone on with")]
+    begun = [_said("to be continued")]
     answered = [*begun, _said(ask(begun).text, "assistant")]
     heard = ask([*answered, _said("two")])
-    _need(heard.worker == "continued", f"a conversation was not kept (x-claudegw-worker: {heard.worker})")
+    _need(heard.worker == "continued", f"the conversation was not kept (x-claudegw-worker: {heard.worker})")
     heard = ask([*answered, _said("two, edited")])
-    _need(heard.worker == "rewound", f"it did not go back in a conversation (x-claudegw-worker: {heard.worker})")
-    _need("question 2 of" in heard.text, "going back left what should be gone")
+    _need(heard.worker == "rewound", f"it did not rewind the conversation (x-claudegw-worker: {heard.worker})")
+    _need("question 2 of" in heard.text, "after rewinding, removed messages were still there")
 
 
 Step = tuple[str, str, Callable[[Ask], None]]
 WHOLE: Final[Sequence[Step]] = (
     ("stream", "it streams", _stream),
     ("whole body", "a request goes through as the client sent it", _history),
-    ("warm", "a process serves one conversation after the other", _warm),
-    ("tools", "tools are called and answered", _tools),
+    ("warm", "a process serves one conversation after another", _warm),
+    ("tools", "tools are called, and their results arrive", _tools),
     ("rotation", "it changes keys inside the running process", _rotation),
-    ("cut", "an answer that is cut asks nothing more", _cut),
+    ("cut", "an answer that is cut off sends no further requests", _cut),
 )
 TRANSCRIPT: Final[Sequence[Step]] = (
     ("replay", "a history is replayed as real turns", _history),
-    ("rewind", "it goes back in a conversation", _rewind),
-    ("parked tools", "a process waits in mid-turn for a tool", _tools),
+    ("rewind", "it rewinds a conversation", _rewind),
+    ("parked tools", "a process waits in mid-turn for a tool result", _tools),
 )
 
 

@@ -24,7 +24,7 @@ def approvals(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new ones until Ctrl-C.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Show what Claude asks for in workspaces.
+    """List what Claude asks to do in workspaces.
 
     Each waits for `approve ID` or `deny ID`, and is denied after five minutes."""
     seen: set[str] = set()
@@ -43,7 +43,7 @@ def approvals(
                     say(line)
         if not follow:
             if not new:
-                say("nothing waits for a person")
+                say("nothing is waiting for approval")
             return
         time.sleep(LOOK_SECONDS)
 

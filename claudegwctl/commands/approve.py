@@ -25,9 +25,9 @@ def approve(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Allow what Claude asks for in a workspace."""
+    """Approve what Claude asks to do in a workspace."""
     done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quote(ident, safe='')}/approve", {"always": always})
     if wants_json(ctx, json):
         say_json(done)
     else:
-        say(f"approved {done['id']}" + (", and the same later" if always else ""))
+        say(f"approved {done['id']}" + (", and the same call from now on" if always else ""))

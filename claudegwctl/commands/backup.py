@@ -29,7 +29,7 @@ def backup(
     from claudegwctl.archive import back_up
 
     if str(file) == "-":
-        raise Problem("cannot write a backup to standard output: name a file, which nobody else may read")
+        raise Problem("cannot write a backup to standard output: name a file; it is created readable only by you")
     names = back_up(places(ctx), file, own_version())
     if wants_json(ctx, json):
         say_json({"file": str(file), "holds": names})

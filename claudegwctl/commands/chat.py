@@ -35,7 +35,9 @@ TEMPORARY_SECONDS: Final = 86_400.0
 @app.command(epilog='Example: git diff | claudegwctl chat -m haiku "Write a commit message."')
 def chat(
     ctx: typer.Context,
-    text: Annotated[list[str] | None, typer.Argument(help="The question; if omitted, a conversation starts.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Argument(help="The question; if omitted, an interactive conversation starts.")
+    ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="The model to ask.")] = "",
     system: Annotated[str, typer.Option("--system", "-s", help="The system prompt.")] = "",
     image: Annotated[list[Path] | None, typer.Option(help="Attach this image; may be repeated.")] = None,
@@ -45,7 +47,7 @@ def chat(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Talk with a model through the gateway, as any other client.
+    """Talk with a model through the gateway, like any other client.
 
     With TEXT or piped input it asks one question and prints only the answer; otherwise it starts a
     conversation, with /help. If the gateway requires a key, it is taken from GATEWAY_KEY.
@@ -66,7 +68,7 @@ def chat(
         elif sys.stdin.isatty():
             _converse(address, talk, key, as_json=as_json)
         else:
-            raise Problem('cannot ask: there is no question; give one, as in `claudegwctl chat "Hello!"`')
+            raise Problem('cannot ask: no question given; give one, as in `claudegwctl chat "Hello!"`')
 
 
 def _default_model(daemon: Daemon) -> str:
@@ -79,7 +81,7 @@ def _question(words: list[str]) -> str | None:
     said = " ".join(words)
     piped = _piped()
     if len(piped) > MAX_PIPED_CHARS:
-        raise Problem(f"cannot ask: what comes through the pipe is longer than {MAX_PIPED_CHARS} characters")
+        raise Problem(f"cannot ask: the piped input is longer than {MAX_PIPED_CHARS} characters")
     return "\n\n".join(part for part in (said, piped) if part.strip()) or None
 
 
@@ -134,12 +136,10 @@ def _asking(work: Callable[[], ChatAnswer], model: str) -> ChatAnswer:
     except Refused as refused:
         if refused.code == "invalid_api_key":
             raise Problem(
-                f"cannot chat: the gateway asks for a client's key; set {KEY_VARIABLE}, or let --temporary-key make one"
+                f"cannot chat: the gateway requires a client key; set {KEY_VARIABLE}, or use --temporary-key"
             ) from None
         if refused.code == "model_not_found":
-            raise Problem(
-                f"cannot chat with {model!r}: you have no such model; `claudegwctl models` lists them"
-            ) from None
+            raise Problem(f"cannot chat with {model!r}: no such model; `claudegwctl models` lists them") from None
         raise
 
 
@@ -147,7 +147,7 @@ def _converse(address: Address, talk: Conversation, key: str | None, *, as_json:
     with suppress(ImportError):
         import readline  # noqa: F401 - it gives `input` its editing
     if not as_json:
-        note(f"{talk.model} at {address.url}; /help shows what else there is, Ctrl-D ends")
+        note(f"{talk.model} at {address.url}; /help lists commands, Ctrl-D quits")
     while True:
         try:
             line = input("> ").strip()
@@ -178,6 +178,6 @@ def _turn(address: Address, talk: Conversation, question: str, key: str | None, 
     try:
         _one(address, talk, question, key, as_json=as_json)
     except KeyboardInterrupt:
-        note("\nbroken off; the question is forgotten")
+        note("\ninterrupted; the question is discarded")
     except Problem as problem:
         note(str(problem))

@@ -19,7 +19,7 @@ from claudegwd.contract import NEWEST_CLI, PINNED_CLI, cli_directory, config_pat
 if TYPE_CHECKING:
     from claudegwctl.cli_life.store import Kept, Store
 
-app = new_app("The versions of the Claude Code CLI: fetched, tried, used.", "claudegwctl cli try newest")
+app = new_app("Fetch, try and switch versions of the Claude Code CLI.", "claudegwctl cli try newest")
 
 SETTING: Final = "claude.version"
 # It says which CLI by its path, and gives way to a version that somebody chooses.
@@ -80,7 +80,7 @@ def attempt(ctx: typer.Context, version: Version = "newest", json: AsJson = Fals
     if as_json:
         say_json({"version": kept.version, "passed": kept.passed, "verdicts": verdicts})
     elif kept.passed:
-        say(f"{kept.version} does what is needed; `claudegwctl cli use {kept.version}` uses it")
+        say(f"{kept.version} passed the contract check; `claudegwctl cli use {kept.version}` switches to it")
     if not kept.passed:
         raise typer.Exit(1)
 
@@ -108,7 +108,7 @@ def use(ctx: typer.Context, version: Version, json: AsJson = False) -> None:
     if as_json:
         say_json({"used": chosen, "claude_version": used, "before": before})
     else:
-        say(f"new processes are {used}; `claudegwctl cli rollback` goes back")
+        say(f"new processes use {used}; `claudegwctl cli rollback` goes back")
 
 
 @app.command("rollback", epilog="Example: claudegwctl cli rollback")
@@ -125,7 +125,7 @@ def rollback(ctx: typer.Context, json: AsJson = False) -> None:
     if wants_json(ctx, json):
         say_json({"used": earlier, "claude_version": used, "before": now})
     else:
-        say(f"new processes are {used}")
+        say(f"new processes use {used}")
 
 
 def _tried(store: Store, version: str, *, quiet: bool) -> tuple[Kept, list[dict[str, Any]]]:
@@ -152,7 +152,7 @@ def _switch(daemon: Daemon, settings: dict[str, str], before: dict[str, str]) ->
     file, state = Path(found["path"]), _folder(daemon).parent
     for row in found["settings"]:
         if row["key"] in {SETTING, PATH_SETTING} and row["source"] not in {"default", "file"}:
-            raise Problem(f"cannot change the version: {row['source']} of the daemon's environment sets {row['key']}")
+            raise Problem(f"cannot change the version: {row['source']} in the daemon's environment sets {row['key']}")
     old = ""
 
     def switched(text: str) -> str:
@@ -171,12 +171,12 @@ def _switch(daemon: Daemon, settings: dict[str, str], before: dict[str, str]) ->
         daemon.ask("POST", "/v1/reload", seconds=SLOW_SECONDS)
     except Refused as refused:
         put_back()
-        raise Problem(f"{refused}; the one of before stays in use") from None
+        raise Problem(f"{refused}; the previous one stays in use") from None
     if daemon.get("/v1/status").get("claude_binary") != used and not _starts(daemon, there):
         put_back()
         daemon.ask("POST", "/v1/reload", seconds=SLOW_SECONDS)
         _recovers(daemon)
-        raise Problem("cannot use it: no process has started with it; the one of before is in use again")
+        raise Problem("cannot use it: no process started with it; the previous one is in use again")
     if settings != before:
         _before(daemon).parent.mkdir(parents=True, exist_ok=True)
         _before(daemon).write_text(dumps(before))
@@ -234,7 +234,7 @@ def _folder(daemon: Daemon) -> Path:
     except NotRunning:
         return cli_directory(places_of(os.environ, os.geteuid()))
     if not state:
-        raise Problem("cannot keep a CLI: this gateway keeps no state; see `claudegwctl doctor`")
+        raise Problem("cannot keep a CLI: this gateway has no state directory; see `claudegwctl doctor`")
     return Path(state).parent / cli_directory(os.environ).name
 
 
@@ -261,14 +261,14 @@ def _named(settings: dict[str, str], rows: list[dict[str, Any]]) -> str:
     """What the settings come to, for people."""
     version, path = settings[SETTING], settings[PATH_SETTING]
     if path != _DEFAULTS[PATH_SETTING]:
-        return f"{PATH_SETTING} is {path}, and counts before any version"
+        return f"{PATH_SETTING} is {path}, and overrides any version"
     says = f'{SETTING} is "{version}"'
     if version == PINNED_CLI:
         return f"{says}: the one that came with the gateway"
     if version == NEWEST_CLI:
-        return f"{says}: of those that passed and the one that came with the gateway"
+        return f"{says}: the newest of those that passed and the one that came with the gateway"
     if not any(row["named"] for row in rows):
-        return f"{says}, which is not here: `claudegwctl cli try {version}` fetches it"
+        return f"{says}, which has not been fetched: `claudegwctl cli try {version}` fetches it"
     return says
 
 

@@ -15,7 +15,7 @@ from claudegwctl.options import AsJson, daemon_of, names_of_clients, new_app, wa
 from claudegwctl.output import ago, duration, note, say, say_json, table
 from claudegwctl.problems import Problem
 
-app = new_app("The clients, and the keys under which they use this gateway.", "claudegwctl clients create laptop")
+app = new_app("Manage the clients of this gateway, and their keys.", "claudegwctl clients create laptop")
 
 ClientName = Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)]
 
@@ -41,7 +41,7 @@ def create(
 ) -> None:
     """Create a client and print its key, once. Anything omitted falls back to [limits] in the configuration."""
     if models is not None and not _names(models):
-        raise Problem(f"cannot create {name}: --models names none; leave it out, and the client may use all")
+        raise Problem(f"cannot create {name}: --models is empty; omit it to allow all models")
     body: dict[str, Any] = {
         "name": name,
         "models": _names(models or ""),
@@ -53,7 +53,7 @@ def create(
         "server_tools": _names(server_tools),
     }
     made = daemon_of(ctx).ask("POST", "/v1/clients", body)
-    _say_key(ctx, made, f"the key of {name}, shown only now:", json=json)
+    _say_key(ctx, made, f"the key of {name}, shown only once:", json=json)
 
 
 @app.command("list", epilog="Example: claudegwctl clients list")
@@ -64,7 +64,7 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
         say_json(found)
         return
     if not found["clients"]:
-        say("no clients: `claudegwctl clients create NAME` makes one")
+        say("no clients; create one with `claudegwctl clients create NAME`")
         return
     heads = ("name", "state", "last used", "requests", "tokens", "expires", "limits")
     for line in table(heads, map(_row, found["clients"])):
@@ -101,7 +101,7 @@ def rotate(
 ) -> None:
     """Give a client a new key and print it, once. The old key stops working."""
     made = daemon_of(ctx).ask("POST", f"/v1/clients/{quoted(name)}/rotate")
-    _say_key(ctx, made, f"the new key of {name}, shown only now:", json=json)
+    _say_key(ctx, made, f"the new key of {name}, shown only once:", json=json)
 
 
 @app.command("set", epilog="Example: claudegwctl clients set laptop --rpm 60 --expires 90d")
@@ -131,7 +131,7 @@ def change(
     if server_tools is not None:
         body["server_tools"] = _names(server_tools)
     if not body:
-        raise typer.BadParameter("say what to change, for example --rpm 60")
+        raise typer.BadParameter("give what to change, for example --rpm 60")
     done = daemon_of(ctx).ask("PATCH", f"/v1/clients/{quoted(name)}", body)
     _say_done(ctx, done, f"changed {name}", json=json)
 
@@ -147,7 +147,7 @@ def moment(text: str, now: float) -> float:
     try:
         return datetime.fromisoformat(text.strip()).astimezone().timestamp()
     except (ValueError, OverflowError):
-        raise Problem(f"cannot read the time {text!r}: write for example 30d, 12h, or 2027-01-31") from None
+        raise Problem(f"cannot read the time {text!r}: use for example 30d, 12h, or 2027-01-31") from None
 
 
 def _row(client: dict[str, Any]) -> tuple[object, ...]:
@@ -181,7 +181,7 @@ def _limits(client: dict[str, Any]) -> list[str]:
     return limits + ([f"only {' '.join(client['models'])}"] if client.get("models") else [])
 
 
-_SHORT: Final = {"requests_per_minute": "rpm", "tokens_per_minute": "tpm", "concurrent_requests": "at once"}
+_SHORT: Final = {"requests_per_minute": "rpm", "tokens_per_minute": "tpm", "concurrent_requests": "concurrent"}
 
 
 def _say_done(ctx: typer.Context, done: Mapping[str, Any], words: str, *, json: bool) -> None:

@@ -27,7 +27,7 @@ def names_of_settings(ctx: typer.Context, incomplete: str) -> list[str]:
     return [row["key"] for row in rows if row["key"].startswith(incomplete)]
 
 
-app = new_app("The configuration.", "claudegwctl config show --all")
+app = new_app("Show, check and change the configuration.", "claudegwctl config show --all")
 
 
 @app.command("show", epilog="Example: claudegwctl config show --all")
@@ -56,9 +56,9 @@ def check(ctx: typer.Context, json: AsJson = False) -> None:
         say_json(found)
         return
     if not (would := list(changes(found, nothing=""))):
-        say(f"{found['path']} is fine; a reload would change nothing")
+        say(f"{found['path']} is valid; a reload would change nothing")
         return
-    say(f"{found['path']} is fine; a reload would change:")
+    say(f"{found['path']} is valid; a reload would change:")
     for line in would:
         say(f"  {line}")
 
@@ -76,7 +76,7 @@ def path(ctx: typer.Context, json: AsJson = False) -> None:
         say_json(answer)
         return
     if not answer["running"]:
-        note("claudegwd is not running; one that you start would look here:")
+        note("claudegwd is not running; if you start it, it will look here:")
     say(str(answer["path"]))
 
 
@@ -112,7 +112,7 @@ def put(
     from claudegwctl import editing
 
     if (value is None) is not default:
-        raise Problem(f"cannot set {key}: give a value, or --default to take it out of the file")
+        raise Problem(f"cannot set {key}: give a value, or --default to remove it from the file")
     file, state = place(ctx)
 
     def edit(text: str) -> str:
@@ -151,7 +151,7 @@ def _unless_changed(file: Path, before: str, text: str, now: str) -> str:
     if now in {before, text}:
         return text
     raise editing.ChangedMeanwhile(
-        f"cannot write {file}: somebody else has changed it meanwhile; what you wrote is kept as "
+        f"cannot write {file}: it was changed by somebody else in the meantime; your version is saved as "
         f"{editing.keep_beside(file, text)}"
     )
 
@@ -160,7 +160,7 @@ def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool) -> No
     if wants_json(ctx, json):
         say_json({"path": str(file), "changed": changed})
     elif changed:
-        say(f"wrote {file}; `claudegwctl reload` puts it in effect")
+        say(f"wrote {file}; `claudegwctl reload` applies it")
     else:
         say(f"{file} needs no change")
 
@@ -177,9 +177,9 @@ def place(ctx: typer.Context) -> tuple[Path, Path | None]:
 
 def lines(found: Mapping[str, Any], *, all_keys: bool) -> Iterator[str]:
     """The answer of GET /v1/config as TOML with comments."""
-    yield coloured(f"# {found['path']}" + ("" if found["exists"] else ", which is not there"), "dim")
+    yield coloured(f"# {found['path']}" + ("" if found["exists"] else ", which does not exist"), "dim")
     if all(row["source"] == "default" for row in found["settings"]):
-        yield coloured("# everything is at its default:", "dim")
+        yield coloured("# everything is at its default", "dim")
         all_keys = True
     section = ""
     for row in found["settings"]:

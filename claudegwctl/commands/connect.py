@@ -36,7 +36,7 @@ def names_of_known(incomplete: str) -> list[str]:
 def connect(
     ctx: typer.Context,
     client: Annotated[
-        str | None, typer.Argument(help="Which client; if omitted, all are listed.", autocompletion=names_of_known)
+        str | None, typer.Argument(help="The client; if omitted, all are listed.", autocompletion=names_of_known)
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="The model for it to use.")] = "",
     create_key: Annotated[
@@ -47,7 +47,7 @@ def connect(
     remove: Annotated[bool, typer.Option("--remove", help="Remove it from the client's own configuration.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it: write nothing and create no key.")] = False,
     file: Annotated[Path | None, typer.Option(help="The client's configuration, if not at its default path.")] = None,
-    url: Annotated[str, typer.Option(help="The address by which the client reaches the gateway, with /v1.")] = "",
+    url: Annotated[str, typer.Option(help="The gateway's address as the client reaches it, including /v1.")] = "",
     json: AsJson = False,
 ) -> None:
     """Show how to point a client at this gateway, or do it.
@@ -63,9 +63,11 @@ def connect(
         return
     found = _named(client)
     if write and remove:
-        raise Problem("cannot both --write and --remove: choose one")
+        raise Problem("cannot combine --write and --remove: choose one")
     if (write or remove) and found.kind is None:
-        raise Problem(f"cannot edit the settings of {found.title}: follow `claudegwctl connect {found.name}`")
+        raise Problem(
+            f"cannot edit the settings of {found.title}: enter what `claudegwctl connect {found.name}` prints"
+        )
     target, daemon = file or file_of(found, os.environ, Path.home()), daemon_of(ctx)
     if remove:
         _take_out(daemon, found, target, dry=dry_run, as_json=as_json)
@@ -81,7 +83,7 @@ def connect(
     if own is not None and own.obstacle:
         note(own.obstacle)
     elif own is None and to.key == NO_KEY:
-        note("the gateway asks for a client's key: --create-key makes one, and puts it in")
+        note("the gateway requires a client key: --create-key creates one and fills it in")
 
 
 def _named(name: str) -> ClientProgram:
@@ -89,7 +91,7 @@ def _named(name: str) -> ClientProgram:
 
     found = next((each for each in CLIENTS if each.name == name), None)
     if found is None:
-        raise Problem(f"cannot connect {name!r}: it is not known; `claudegwctl connect` lists those that are")
+        raise Problem(f"cannot connect {name!r}: unknown client; `claudegwctl connect` lists the known ones")
     return found
 
 
@@ -100,9 +102,9 @@ def _put_in(
     from claudegwctl.connecting.writing import apply, connected
 
     if own is not None and own.obstacle and client.kept_key:
-        raise Problem(f"cannot make a key for {client.title}: {own.obstacle}")
+        raise Problem(f"cannot create a key for {client.title}: {own.obstacle}")
     if own is None and to.key == NO_KEY:
-        raise Problem("cannot connect it: the gateway asks for a client's key; add --create-key, or set GATEWAY_KEY")
+        raise Problem("cannot connect it: the gateway requires a client key; add --create-key, or set GATEWAY_KEY")
     try:
         change = connected(client, to, file)
     except Problem:
@@ -216,7 +218,7 @@ def _show(client: ClientProgram, to: Wanted, file: Path, *, as_json: bool) -> No
         say_json({"client": client.name, "url": to.url, "model": to.model, "file": where, "snippet": text})
         return
     if client.kind is not None:
-        note(f"into {file} (with --write it is put there):")
+        note(f"into {file} (--write does it for you):")
     say(text)
 
 
@@ -230,9 +232,9 @@ def _told(client: ClientProgram, change: FileChange, *, as_json: bool, dry: bool
         say_json({**told, "dry_run": dry} | ({"key": key} if key else {}))
         return
     if change.is_none:
-        say(f"{change.file} needs no change")
+        say(f"{change.file} needs no changes")
         return
     for line in change.lines():
         say(coloured(line, _COLOURS[line[0]]) if line[:1] in _COLOURS else line)
     if kept and not dry:
-        note(f"the file as it was is kept as {kept}")
+        note(f"the original file is saved as {kept}")

@@ -43,7 +43,7 @@ def dashboard(
             say_json({"url": access.link, "read_only": read_only})
         else:
             say(access.link)
-            note("this link works once, in one browser; Ctrl-C ends the dashboard")
+            note("this link works once, in one browser; Ctrl-C stops the dashboard")
         with in_browser(access.link) if not no_open and has_display(os.environ) else nullcontext():
             server.serve(listener)
 

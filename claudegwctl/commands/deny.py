@@ -20,10 +20,10 @@ def deny(
     ident: Annotated[
         str, typer.Argument(metavar="ID", help="As shown by `approvals`.", autocompletion=names_of_approvals)
     ],
-    why: Annotated[str, typer.Option("--why", help="The reason, which Claude is told.")] = "",
+    why: Annotated[str, typer.Option("--why", help="The reason; Claude is told.")] = "",
     json: AsJson = False,
 ) -> None:
-    """Refuse what Claude asks for in a workspace, and tell it why."""
+    """Deny what Claude asks to do in a workspace, and tell it why."""
     done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quote(ident, safe='')}/deny", {"why": why})
     if wants_json(ctx, json):
         say_json(done)

@@ -65,4 +65,4 @@ def _show(finding: Finding) -> None:
     mark, colour = _MARKS[finding.level]
     say(f"{coloured(f'{mark:<8}', colour)}{finding.about:<14}{finding.says}")
     if finding.mend:
-        say(f"{'':<22}{coloured('mend:', 'bold')} {finding.mend}")
+        say(f"{'':<22}{coloured('fix:', 'bold')} {finding.mend}")

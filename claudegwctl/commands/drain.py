@@ -46,7 +46,9 @@ def drain(
     else:
         say(_told(done))
     if wait and done["requests"]:
-        raise Problem(f"cannot wait longer: {_under_way(done['requests'])}; ask again, or stop it all the same")
+        raise Problem(
+            f"cannot wait any longer: {_under_way(done['requests'])}; run it again, or stop the daemon anyway"
+        )
 
 
 def _wait(daemon: Daemon, seconds: float) -> int:
@@ -58,7 +60,7 @@ def _wait(daemon: Daemon, seconds: float) -> int:
 
 
 def _told(done: dict[str, Any]) -> str:
-    word = "draining" if done["changed"] else "draining already"
+    word = "draining" if done["changed"] else "already draining"
     return f"{word}: {_under_way(done['requests'])}; `claudegwctl undrain` ends it"
 
 

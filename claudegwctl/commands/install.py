@@ -21,7 +21,7 @@ OfUser = Annotated[bool, typer.Option("--user", help="Install for this user. The
 OfSystem = Annotated[bool, typer.Option("--system", help="Install for the whole machine. The default for root.")]
 Dry = Annotated[
     bool,
-    typer.Option("--dry-run", help="Say what would be done, or why it would not."),
+    typer.Option("--dry-run", help="Show what would be done, or why it cannot be."),
 ]
 
 
@@ -72,10 +72,10 @@ def told(steps: Iterable[Taken], *, quiet: bool) -> list[Taken]:
 def next_things(host: Host, *, system: bool) -> Iterator[str]:
     """What a person does after that."""
     who = "sudo " if system else ""
-    yield f"Give it a key, unless it has one: {who}claudegwctl keys add NAME"
-    yield f"See whether all is well:          {who}claudegwctl doctor"
+    yield f"Add a key, unless it has one:     {who}claudegwctl keys add NAME"
+    yield f"Check that everything works:      {who}claudegwctl doctor"
     if host.manager == "systemd":
         if system:
-            yield "Let somebody use claudegwctl:     sudo usermod -aG claudegwd NAME, and have them log in again"
+            yield "Let a user run claudegwctl:       sudo usermod -aG claudegwd NAME, and have them log in again"
         else:
-            yield f"Keep it running after a logout:   sudo loginctl enable-linger {host.user}"
+            yield f"Keep it running after logout:     sudo loginctl enable-linger {host.user}"

@@ -14,7 +14,7 @@ from claudegwctl.options import AsJson, daemon_of, names_of_keys, new_app, wants
 from claudegwctl.output import ago, duration, note, say, say_json, table
 from claudegwctl.problems import Problem
 
-app = new_app("The upstream keys, under which requests go to Anthropic.", "claudegwctl keys list")
+app = new_app("Manage the upstream keys, which requests to Anthropic use.", "claudegwctl keys list")
 
 # How tokens begin that the daemon knows how to send (claudegwd/keys/parse.py).
 TELLING: Final = ("sk-ant-api", "sk-ant-oat")
@@ -41,7 +41,7 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
         say_json(found)
         return
     if not found["keys"]:
-        say("no keys: the login of the Claude CLI or of the daemon's environment is used;")
+        say("no keys: the login of the Claude Code CLI or the daemon's environment is used;")
         say("`claudegwctl keys add NAME` adds one")
         return
     now = time.time()
@@ -79,7 +79,7 @@ def add(
     daemon = daemon_of(ctx)
     taken = any(key["name"] == name for key in daemon.get("/v1/keys")["keys"])  # before anybody types a token in vain
     if taken and not replace:
-        raise Problem(f"cannot add key {name!r}: there is one of that name; remove it, or add it with --replace")
+        raise Problem(f"cannot add key {name!r}: that name is taken; remove the key first, or use --replace")
     body: dict[str, Any] = {"name": name, "token": _token(name), "replace": replace}
     telling = body["token"].startswith(TELLING)
     if kind is None and not telling and sys.stdin.isatty():
@@ -94,13 +94,13 @@ def add(
     if wants_json(ctx, json):
         say_json(added)
     else:
-        say(f"added {added['name']} ({added['state']}); `claudegwctl keys test {added['name']}` tries it")
+        say(f"added {added['name']} ({added['state']}); `claudegwctl keys test {added['name']}` tests it")
         for line in added.get("notes", []):
             say(f"note: {line}")
     if kind is None and not telling:
         note(
-            f"its beginning does not tell how it is sent; {_SENT[added['kind']]}, then "
-            f"(`claudegwctl keys add {name} --replace --kind …` changes that)"
+            f"its prefix does not show how to send it; it is sent {_SENT[added['kind']]} (`claudegwctl keys add "
+            f"{name} --replace --kind …` changes that)"
         )
 
 
@@ -119,7 +119,7 @@ def enable(ctx: typer.Context, name: KeyName, everywhere: Everywhere = False, js
 
 @app.command("disable", epilog="Example: claudegwctl keys disable second")
 def disable(ctx: typer.Context, name: KeyName, everywhere: Everywhere = False, json: AsJson = False) -> None:
-    """Keep a key, but send nothing under it."""
+    """Disable a key: it is kept, but not used."""
     _change(ctx, json, name, "disabled", everywhere=everywhere)
 
 
@@ -134,7 +134,7 @@ def rename(
     if not to:
         raise Problem(f"cannot rename {name}: its new name is empty")
     done = daemon_of(ctx).ask("PATCH", f"/v1/keys/{quoted(name)}", {"name": to})
-    _tell(ctx, json, done, f"{name} is {done['name']} now")
+    _tell(ctx, json, done, f"{name} is now {done['name']}")
 
 
 @app.command("test", epilog="Example: claudegwctl keys test second")
@@ -145,7 +145,7 @@ def try_out(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Ask one cheap question under a key, or under each. If it is answered, the key is used again."""
+    """Test a key, or all of them, with one cheap question. A key that answers is used again."""
     daemon = daemon_of(ctx)
     names = [key["name"] for key in daemon.get("/v1/keys")["keys"]] if name is None else [name]
     if not names:
@@ -169,18 +169,18 @@ def bring_in(
     ctx: typer.Context,
     file: Annotated[
         typer.FileText,
-        typer.Argument(help="keys.json or .env of an older gateway; - is stdin.", errors="surrogateescape"),
+        typer.Argument(help="A keys.json or .env file of an older gateway; - for stdin.", errors="surrogateescape"),
     ],
     json: AsJson = False,
 ) -> None:
-    """Add the keys of a file, except those whose names already exist."""
+    """Add the keys in a file, except those whose names already exist."""
     done = daemon_of(ctx).ask("POST", "/v1/keys/import", {"keys": entries(file.read(MAX_IMPORT_CHARS))})
     if wants_json(ctx, json):
         say_json(done)
         return
     say(f"added: {', '.join(done['added']) or 'none'}")
     if done["skipped"]:
-        say(f"already there: {', '.join(done['skipped'])}")
+        say(f"already present: {', '.join(done['skipped'])}")
     for line in done.get("notes", []):
         say(f"note: {line}")
 
@@ -200,7 +200,9 @@ def entries(text: str) -> list[Any]:
     if isinstance(found, dict):
         found = found.get("claude_api_keys")
     if not isinstance(found, list):
-        raise Problem('cannot import: the file is not keys.json ({"claude_api_keys": […]}), a list, or an .env with it')
+        raise Problem(
+            'cannot import: the file is not keys.json ({"claude_api_keys": […]}), a list, or an .env file with it'
+        )
     return found
 
 
@@ -231,7 +233,7 @@ def _tell(ctx: typer.Context, json: bool, done: dict[str, Any], text: str) -> No
 
 def _kind_asked_for() -> Kind:
     kind: Kind = typer.prompt(
-        "Its beginning does not tell how it is sent: as a Bearer token (auth_token), or as x-api-key (api_key)?",
+        "Its prefix does not show how to send it: as a Bearer token (auth_token) or as x-api-key (api_key)?",
         default=Kind.AUTH_TOKEN.value,
         value_proc=_kind,
         err=True,
@@ -243,7 +245,7 @@ def _kind(said: str) -> Kind:
     try:
         return Kind(said.strip())
     except ValueError:
-        raise typer.BadParameter("write auth_token or api_key") from None
+        raise typer.BadParameter("enter auth_token or api_key") from None
 
 
 def _token(name: str) -> str:
@@ -255,5 +257,5 @@ def _token(name: str) -> str:
         token = sys.stdin.readline()
     token = token.strip()
     if not token:
-        raise Problem(f"cannot add {name}: no token was given; type it, or pipe it in: `… < FILE`")
+        raise Problem(f"cannot add {name}: no token given; type it, or pipe it in: `… < FILE`")
     return token

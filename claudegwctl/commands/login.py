@@ -39,8 +39,8 @@ def login(
     command = command_line(_binary(ctx, status), user, os.geteuid(), token=token)
     if not sys.stdin.isatty():  # it would wait there for ever
         raise Problem(
-            "cannot log in without a terminal, at which the Claude Code CLI asks: run it in one (`ssh -t`, "
-            "`docker exec -it`), or add a key instead: `claudegwctl keys add NAME < FILE`"
+            "cannot log in without a terminal, since the Claude Code CLI is interactive: run this in one (`ssh -t`, "
+            "`docker exec -it`), or add a key instead (`claudegwctl keys add NAME < FILE`)"
         )
     as_json = wants_json(ctx, json)
     if not as_json:
@@ -52,7 +52,7 @@ def login(
     except OSError as error:
         raise Problem(f"cannot run {command[0]}: {error.strerror}") from None
     if done.returncode:
-        raise Problem(f"cannot log in: the Claude Code CLI ended with status {done.returncode}")
+        raise Problem(f"cannot log in: the Claude Code CLI exited with status {done.returncode}")
     used = will_use(status, token=token)
     if as_json:
         say_json({"user": user, "uses": used})
@@ -74,7 +74,7 @@ def command_line(binary: Path, user: str, uid: int, *, token: bool) -> list[str]
     if pwd.getpwuid(uid).pw_name == user:
         return what
     if uid != 0:
-        raise Problem(f"cannot log in for {user}, as whom the gateway runs: use sudo")
+        raise Problem(f"cannot log in for {user}, the user the gateway runs as: use sudo")
     home = pwd.getpwnam(user).pw_dir
     return ["runuser", "-u", user, "--", "env", f"HOME={home}", *what]
 
@@ -83,12 +83,15 @@ def will_use(status: dict[str, Any] | None, *, token: bool) -> str:
     """What the gateway does with it, from the answer of GET /v1/status."""
     if status is not None and status.get("keys"):
         count = len(status["keys"])
-        return f"the gateway has {count} key{'s' if count > 1 else ''} and uses those; without any it uses the login"
+        return (
+            f"the gateway has {count} key{'s' if count > 1 else ''} and uses {'those' if count > 1 else 'that'}; "
+            "it uses the login only when there are none"
+        )
     if status is not None and status.get("login") not in {None, "claude"}:
-        return f"the gateway uses {status['login']} of its environment; without it, it uses the login"
+        return f"the gateway uses {status['login']} from its environment; it uses the login only when that is not set"
     if token:
-        return "give the token to the gateway's environment as CLAUDE_CODE_OAUTH_TOKEN, and restart it"
-    return "the gateway uses this login from its next conversation on"
+        return "set CLAUDE_CODE_OAUTH_TOKEN to the token in the gateway's environment, and restart it"
+    return "the gateway uses this login from its next conversation"
 
 
 def _binary(ctx: typer.Context, status: dict[str, Any] | None) -> Path:

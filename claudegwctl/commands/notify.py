@@ -9,7 +9,7 @@ from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json
 from claudegwctl.problems import Problem
 
-_HELP = "Notifications: who is told when a key dies or a budget is used up."
+_HELP = "Notifications, for example when a key fails or a budget is used up."
 app = new_app(_HELP, "claudegwctl notify test")
 
 
@@ -29,8 +29,8 @@ def try_out(ctx: typer.Context, json: AsJson = False) -> None:
     else:
         for row in found["targets"]:
             if row["ok"]:
-                said = f"; it said: {row['said']}" if row["said"] else ""
-                say(f"notify.{row['target']} took it in {row['seconds']:.1f} s{said}")
+                said = f"; it answered: {row['said']}" if row["said"] else ""
+                say(f"notify.{row['target']} delivered in {row['seconds']:.1f} s{said}")
     failed = [f"notify.{row['target']}: {row['error']}" for row in found["targets"] if not row["ok"]]
     if failed:
-        raise Problem(f"cannot notify by {'; '.join(failed)}")
+        raise Problem(f"cannot notify: {'; '.join(failed)}")

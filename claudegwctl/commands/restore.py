@@ -31,10 +31,10 @@ def restore(
     except NotRunning:
         done = archive.restore(file, places(ctx))
     else:
-        raise Problem("cannot restore while claudegwd runs: end it first (`claudegwctl stop`)")
+        raise Problem("cannot restore while claudegwd is running: stop it first (`claudegwctl stop`)")
     if wants_json(ctx, json):
         kept = {name: str(each.kept) for name, each in done.items() if each.kept is not None}
         say_json({"restored": {name: str(each.path) for name, each in done.items()}, "kept": kept})
         return
     for each in done.values():
-        say(f"restored {each.path}" + (f"; what lay there is kept as {each.kept.name}" if each.kept else ""))
+        say(f"restored {each.path}" + (f"; the previous one is saved as {each.kept.name}" if each.kept else ""))

@@ -32,8 +32,8 @@ def rotate(
     if wants_json(ctx, json):
         say_json(done)
     elif everywhere:
-        say(f"all machines are using {done['to']} now")
+        say(f"all machines are now using {done['to']}")
     elif done.get("from") == done["to"]:
-        say(f"{done['to']} was the active key already")
+        say(f"{done['to']} was already the active key")
     else:
         say(f"now using {done['to']}" + (f" (before: {done['from']})" if done.get("from") else ""))

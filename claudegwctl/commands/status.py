@@ -27,7 +27,7 @@ _MACHINE_HEADS: Final = (
     "machine", "state", "version", "claude", "requests", "queued", "busy", "workers", "keys", "seen",
 )  # fmt: skip
 _MACHINE_NUMBERS: Final = frozenset(range(4, 8))
-_LOGINS: Final = {"claude": "the login of the Claude CLI", "apiKeyHelper": "apiKeyHelper of the CLI's settings"}
+_LOGINS: Final = {"claude": "the login of the Claude Code CLI", "apiKeyHelper": "apiKeyHelper from the CLI's settings"}
 _KEY_COLOURS: Final = {
     "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",
 }  # fmt: skip
@@ -36,7 +36,7 @@ _KEY_COLOURS: Final = {
 @app.command(epilog="Example: claudegwctl status --watch")
 def status(
     ctx: typer.Context,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh it until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
     interval: Interval = 2.0,
     everywhere: Annotated[
         bool, typer.Option("--all", "-a", help="Show the machines that share a store with this one, one per line.")
@@ -61,7 +61,7 @@ def status(
                 _show(daemon.get(path), as_json=as_json, over=over)
                 gone = False
             except Problem as problem:  # it is being restarted, perhaps
-                said = f"{problem}; waiting for it"
+                said = f"{problem}; waiting"
                 if over:  # what stood there is true no more
                     _write_over([said])
                 elif not gone:
@@ -91,7 +91,7 @@ def fitting(lines: Sequence[str], rows: int) -> Sequence[str]:
     room = max(1, rows - 1)
     if len(lines) <= room:
         return lines
-    return [*lines[: room - 1], coloured(f"… and {len(lines) - room + 1} more lines: the window is too low", "dim")]
+    return [*lines[: room - 1], coloured(f"… and {len(lines) - room + 1} more lines: make the window taller", "dim")]
 
 
 def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
@@ -108,13 +108,13 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     if problem := status.get("problem"):
         yield f"{'problem':<14}{coloured(str(problem), 'red')}"
     if lost := status.get("log_lines_lost"):
-        yield f"{'log':<14}{coloured(f'{lost} lines were lost: whatever reads it stood still', 'yellow')}"
+        yield f"{'log':<14}{coloured(f'{lost} lines were lost: whatever reads the log was blocked', 'yellow')}"
     if status.get("content_logged"):
-        yield f"{'log':<14}{coloured('holds what is asked and answered (log.content)', 'red')}"
+        yield f"{'log':<14}{coloured('contains questions and answers (log.content)', 'red')}"
     if shared := status.get("shared"):
         yield f"{'shared':<14}{_shared(shared)}"
     yield f"{'claude':<14}{_claude(status)}"
-    yield f"{'listening':<14}{', '.join(status.get('binds') or ['nowhere yet'])}"
+    yield f"{'listening':<14}{', '.join(status.get('binds') or ['not yet'])}"
     if shuts_out := status.get("shuts_out"):
         yield f"{'clients':<14}{coloured(shuts_out, 'yellow')}"
     yield f"{'requests':<14}{_counts(status.get('requests', {}))}"
@@ -131,8 +131,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
 def _shared(shared: Mapping[str, Any]) -> str:
     if shared.get("away_since") is None:
         return f"{shared['place']} ({shared['version']}), as {shared['machine']}"
-    gone = f"{shared['place']} went away {ago(shared['away_since'])}: {shared['problem']}"
-    return coloured(f"{gone}; this machine goes on with what it knows", "yellow")
+    gone = f"{shared['place']} became unavailable {ago(shared['away_since'])}: {shared['problem']}"
+    return coloured(f"{gone}; this machine continues with what it knows", "yellow")
 
 
 def _machine(row: Mapping[str, Any]) -> Sequence[object]:
@@ -160,7 +160,7 @@ def _counts(counts: Mapping[str, Any]) -> str:
 def lost_text(lost: int) -> str:
     """How much usage is missing, since the daemon's start."""
     whose = "1 request was" if lost == 1 else f"{lost:,} requests were"
-    return f"{whose} never written down: the disk was full, or failed; `claudegwctl logs` says more"
+    return f"{whose} never recorded: the disk was full or failing; see `claudegwctl logs`"
 
 
 def today(usage: Mapping[str, Any] | None) -> str:
@@ -180,7 +180,7 @@ def _reload(last: Mapping[str, Any] | None) -> str:
         return "not reloaded"
     if last.get("ok", True):
         return f"reloaded {ago(last.get('at'))}"
-    refused = coloured("the last reload was refused", "yellow")
+    refused = coloured("the last reload was rejected", "yellow")
     return f"{refused} {ago(last.get('at'))}: {last.get('error', 'see the log')}"
 
 
@@ -188,7 +188,7 @@ def _keys(status: Mapping[str, Any], now: float) -> Iterator[str]:
     keys = status.get("keys", [])
     if not keys:
         login = status.get("login") or "claude"
-        used = _LOGINS.get(login, f"{login} of the daemon's environment")
+        used = _LOGINS.get(login, f"{login} from the daemon's environment")
         yield f"{'keys':<14}none: {used} is used"
         yield from _login_failure(status.get("login_failure"), now)
         return
@@ -206,8 +206,8 @@ def _login_failure(failure: Mapping[str, Any] | None, now: float) -> Iterator[st
         return
     said = f"failed {ago(failure['at'])}: {failure['error']}"
     if failure.get("until") is not None:
-        said += f"; asked again in {duration(failure['until'] - now)}"
-    said += "; another login, or `claudegwctl reload`, forgets it"
+        said += f"; retried in {duration(failure['until'] - now)}"
+    said += "; log in again or `claudegwctl reload` to clear it"
     yield f"{'login':<14}{coloured(said, 'yellow')}"
 
 
@@ -234,7 +234,7 @@ def _window(row: Mapping[str, Any], now: float) -> str:
     text = f"{name}: {row['used']:.0%} used"
     if row.get("resets") is not None:
         text += f", resets {_clock(row['resets'], now)}"
-    return text + (" (extra usage pays)" if row.get("extra_usage") else "")
+    return text + (" (billed as extra usage)" if row.get("extra_usage") else "")
 
 
 def _clock(moment: float, now: float) -> str:

@@ -41,8 +41,10 @@ def top(
 def _check_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Problem(
-            "cannot fill the screen: this is not a terminal; use `claudegwctl top --json`, or `claudegwctl status "
-            "--watch`"
+            "cannot show a full-screen view: this is not a terminal; use `claudegwctl top --json`, or `claudegwctl "
+            "status --watch`"
         )
     if not has_cursor_control():
-        raise Problem("cannot fill the screen of a terminal without cursor control: use `claudegwctl status --watch`")
+        raise Problem(
+            "cannot show a full-screen view: this terminal has no cursor control; use `claudegwctl status --watch`"
+        )

@@ -33,6 +33,6 @@ def uninstall(
     if as_json:
         say_json({"system": of_system, "dry_run": dry_run, "steps": [each.as_dict() for each in taken]})
     elif not dry_run:
-        say("\nConfiguration, keys and state were left in place: docs/operations.md says where they lie.")
+        say("\nConfiguration, keys and state were left in place: docs/operations.md lists where they are.")
     if obstacle_here:
         raise Problem(obstacle_here)  # as the true one would be refused

@@ -52,7 +52,7 @@ def usage(
 
     The cost is what the Claude Code CLI computes from its own price list. Days and hours are in UTC."""
     if as_csv and wants_json(ctx, json):
-        raise Problem("cannot print both JSON and CSV: leave one of them out")
+        raise Problem("cannot print both JSON and CSV: choose one")
     if windows:
         _say_windows(daemon_of(ctx).get("/v1/status").get("windows", []), as_json=wants_json(ctx, json))
         return
@@ -72,7 +72,7 @@ def _say_windows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         say_json({"windows": rows})
     else:
-        say("\n".join(windows(rows, time.time())) or "no limits are known: the upstream has named none yet")
+        say("\n".join(windows(rows, time.time())) or "no limits known: the upstream has reported none yet")
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
@@ -83,22 +83,22 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
 
         yield lost_text(lost)
     if silent := found.get("machines_silent"):
-        yield f"without {', '.join(silent)}: no answer came from there"
+        yield f"without {', '.join(silent)}: no answer from there"
     if not rows:
-        yield "nothing was used in this time"
+        yield "no usage in this period"
         return
-    shown = [[*(row[name] or _NAMELESS.get(name, "(not known)") for name in by), *_cells(row)] for row in rows]
+    shown = [[*(row[name] or _NAMELESS.get(name, "(unknown)") for name in by), *_cells(row)] for row in rows]
     if by and len(rows) > 1:
         shown.append(["total", *([""] * (len(by) - 1)), *_cells(total)])
     yield from table((*by, *_HEADS.values()), shown, right=range(len(by), len(by) + len(_HEADS)))
     if left_out := found.get("rows_left_out"):
-        yield f"{left_out} more rows: ask for a shorter time, or add up by less"
+        yield f"{left_out} more rows: choose a shorter period or fewer groups"
     if used := [f"{total[name]:,} {what}" for name, what in _TOOLS.items() if total.get(name)]:
-        yield f"tools of the upstream's: {', '.join(used)}"
+        yield f"server-side tools: {', '.join(used)}"
     if total["cost_usd"] is not None:
-        yield "costs are the Claude Code CLI's own estimate"
+        yield "costs are estimates by the Claude Code CLI"
     if without := total.get("without_cost"):
-        yield f"{without} answer{'' if without == 1 else 's'} without a cost: the CLI told none"
+        yield f"{without} answer{'' if without == 1 else 's'} without a cost: the CLI reported none"
 
 
 def _cells(row: Mapping[str, Any]) -> Iterator[str]:

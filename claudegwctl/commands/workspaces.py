@@ -17,7 +17,7 @@ from claudegwctl.output import note, say, say_json, table
 from claudegwctl.problems import NotRunning, Problem, Refused
 
 app = new_app(
-    "The directories in which Claude works with its own tools.",
+    "Manage workspaces: directories in which Claude works with its own tools.",
     "claudegwctl workspaces add shop ~/src/shop --clients webui",
 )
 
@@ -47,7 +47,7 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
         say_json(found)
         return
     if not found["workspaces"]:
-        say("no workspaces: `claudegwctl workspaces add NAME DIRECTORY` makes one")
+        say("no workspaces; create one with `claudegwctl workspaces add NAME DIRECTORY`")
         return
     heads = ("name", "directory", "tools", "for", "otherwise", "sandbox", "problem")
     for line in table(heads, map(_row, found["workspaces"])):
@@ -65,7 +65,7 @@ def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
 def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="A name of your choice; its models are called MODEL@NAME.")],
-    directory: Annotated[Path, typer.Argument(help="The directory in which Claude works.")],
+    directory: Annotated[Path, typer.Argument(help="The directory for Claude to work in.")],
     tools: Annotated[str, typer.Option(help="Claude's tools, separated by commas; by default Read,Grep,Glob.")] = "",
     allow: Annotated[list[str] | None, typer.Option(help="A rule such as 'Bash(pytest *)'; may be repeated.")] = None,
     deny: Annotated[list[str] | None, typer.Option(help="A rule; it takes precedence over those that allow.")] = None,
@@ -77,7 +77,7 @@ def add(
         Otherwise, typer.Option(help="What to do when no rule applies: deny, or ask you.")
     ] = Otherwise.DENY,
     sandbox: Annotated[
-        Sandbox, typer.Option(help="auto: as far as possible; required: not without it; off: none.")
+        Sandbox, typer.Option(help="auto: as far as possible; required: refuse to run without it; off: none.")
     ] = Sandbox.AUTO,
     json: AsJson = False,
 ) -> None:
@@ -98,7 +98,7 @@ def add(
 
     def edit(text: str) -> str:
         if name in editing.workspaces_in(text):
-            raise Problem(f"cannot add workspace {name!r}: there is one; change it by `claudegwctl config edit`")
+            raise Problem(f"cannot add workspace {name!r}: it already exists; change it with `claudegwctl config edit`")
         return editing.with_workspace(text, name, {key: value for key, value in settings.items() if value})
 
     new, _ = editing.change(file, edit, state)
@@ -113,9 +113,9 @@ def add(
     if row:
         say(f"models: {', '.join(row['models'])}")
     if row and row["problem"]:
-        note(f"cannot be used yet: {row['problem']}")
+        note(f"not usable yet: {row['problem']}")
     if not settings["clients"] and not anonymous:
-        note("nobody may use it yet: name clients in it (`claudegwctl config edit`), or set anonymous = true")
+        note("nobody may use it yet: add clients to it (`claudegwctl config edit`), or set anonymous = true")
 
 
 @app.command("remove", epilog="Example: claudegwctl workspaces remove shop")
@@ -181,7 +181,7 @@ def _problems(ctx: typer.Context, here: list[dict[str, Any]]) -> Iterator[str]:
     for row in here:
         name = row["name"]
         if there is not None and (name not in there or f"workspaces.{name}" in waiting):
-            yield f"cannot use {name} as it is written: the daemon has not taken it; `claudegwctl reload`"
+            yield f"cannot use {name} as written: the daemon has not loaded it; run `claudegwctl reload`"
         elif problem := (row if there is None else there[name])["problem"]:
             yield f"cannot use {name}: {problem}"
 
@@ -241,11 +241,11 @@ def _say_what_is_left(done: Mapping[str, Any]) -> None:
         for line in lines_of(drop_in):
             say(line)
     if done["refused"] and drop_in is None:
-        raise Problem(f"cannot have the daemon take it, which goes on as before: {done['refused']}")
+        raise Problem(f"cannot load the change; the daemon continues as before: {done['refused']}")
     if done["refused"]:
-        note(f"the daemon goes on without the change: {done['refused']}")
+        note(f"the daemon continues without the change: {done['refused']}")
     elif not done["reloaded"]:
-        say("claudegwd is not running; it takes the change when it starts")
+        say("claudegwd is not running; it will load the change when it starts")
 
 
 def lines_of(drop_in: Mapping[str, Any]) -> Iterator[str]:
@@ -253,10 +253,10 @@ def lines_of(drop_in: Mapping[str, Any]) -> Iterator[str]:
     path, content, problem = drop_in["path"], drop_in["content"], drop_in["problem"]
     if problem:
         yield problem
-        yield f"with root's right: {f'write this into {path}:' if content else f'remove {path}'}"
+        yield f"as root, {f'write this to {path}:' if content else f'remove {path}'}"
     elif content:
-        yield f"wrote {path}, which lets the service into the directories of its workspaces, and no further:"
+        yield f"wrote {path}, which gives the service access to the directories of its workspaces, and nothing else:"
     else:
         yield f"removed {path}"
     yield from (f"    {line}" for line in content.splitlines())
-    yield f"then, to put it in effect: {drop_in['then']}"
+    yield f"then, to apply it: {drop_in['then']}"

@@ -163,9 +163,9 @@ def _librechat(to: Wanted) -> str:
 
 def _claude_code(to: Wanted) -> str:
     return (
-        "Start it with these variables. Its settings.json is no place for them: the gateway's own Claude Code might\n"
-        "read them there.\n"
-        f"  ANTHROPIC_BASE_URL={to.root} ANTHROPIC_AUTH_TOKEN={to.key} claude --model {to.model}"
+        "Start it with these variables. Do not put them into its settings.json: the gateway's own Claude "
+        f"Code\nmight read them there.\n  ANTHROPIC_BASE_URL={to.root} ANTHROPIC_AUTH_TOKEN={to.key} claude --model "
+        f"{to.model}"
     )
 
 
@@ -180,12 +180,12 @@ CLIENTS: Final = (
         ("provider", NAME, "options", "apiKey"),
     ),
     ClientProgram(
-        "codex", "Codex", lambda _: "Codex uses it from now on. Its warning that it has no metadata is harmless.",
+        "codex", "Codex", lambda _: "Codex now uses it. Its warning about missing metadata is harmless.",
         "toml", "config.toml", ("CODEX_HOME", ".codex"), _codex,
         ("model_providers", NAME, "experimental_bearer_token"),
     ),
     ClientProgram(
-        "aider", "aider", lambda _: "aider uses it from now on.",
+        "aider", "aider", lambda _: "aider now uses it.",
         "yaml", ".aider.conf.yml", None, _aider, ("openai-api-key",),
     ),
     ClientProgram(
@@ -194,7 +194,7 @@ CLIENTS: Final = (
     ),
     ClientProgram(
         "zed", "Zed",
-        lambda to: f"Zed takes the key from the variable CLAUDEGWD_API_KEY or from its own window: {to.key}",
+        lambda to: f"Zed reads the key from the variable CLAUDEGWD_API_KEY, or enter it in Zed: {to.key}",
         "json", "zed/settings.json", ("XDG_CONFIG_HOME", ".config"), _zed,
     ),
     ClientProgram("cline", "Cline", _fields('In its settings, API provider "OpenAI Compatible":')),
@@ -206,7 +206,7 @@ CLIENTS: Final = (
     ),
     ClientProgram("open-webui", "Open WebUI", _open_webui),
     ClientProgram("librechat", "LibreChat", _librechat),
-    ClientProgram("n8n", "n8n", _fields('Credential "OpenAI" (n8n on another host needs an address that it reaches):')),
+    ClientProgram("n8n", "n8n", _fields('Credential "OpenAI" (an n8n elsewhere needs an address it can reach):')),
     ClientProgram(
         "cursor", "Cursor", _fields(
             "In its settings under Models. Cursor's servers call the gateway, so the base URL has to be a public\n"

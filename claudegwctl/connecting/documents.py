@@ -28,7 +28,7 @@ class Document:
         except ValueError:
             raise self._cannot(_NOT[kind]) from None
         if not isinstance(self.data, MutableMapping):
-            raise self._cannot("it holds no settings by name")
+            raise self._cannot("it is not a table of settings")
 
     def get(self, path: Path) -> Any:
         """What stands there; None for nothing."""
@@ -49,7 +49,7 @@ class Document:
                 inner = here[part]  # as the library keeps it
             if not isinstance(inner, MutableSequence if isinstance(following, Named) else MutableMapping):
                 where = ".".join(part if isinstance(part, str) else part.name for part in path[:depth])
-                raise self._cannot(f"{where} is something else there")
+                raise self._cannot(f"{where} has an unexpected type")
             here = inner
         last = path[-1]
         if self._kind == "json":
@@ -114,7 +114,7 @@ class Document:
         self._text, self.data = text, self._read(text)
 
     def _cannot(self, reason: str) -> Problem:
-        return Problem(f"cannot edit {self._name}: {reason}; put the lines in by hand")
+        return Problem(f"cannot edit {self._name}: {reason}; add the lines by hand")
 
     def _new(self, following: str | Named) -> Any:
         if isinstance(following, Named):
@@ -132,9 +132,9 @@ def _names(path: Path) -> list[str]:
 
 
 _NOT: dict[Kind, str] = {
-    "json": "it is no valid JSON, even with comments",
-    "toml": "it is no valid TOML",
-    "yaml": "it is no valid YAML",
+    "json": "it is not valid JSON, even with comments",
+    "toml": "it is not valid TOML",
+    "yaml": "it is not valid YAML",
 }
 
 

@@ -51,7 +51,7 @@ def read(text: str) -> Value:
         return Value(start, start, {}, ())
     found = _value(text, start, 0)
     if _after_blanks(text, found.end) != len(text):
-        raise ValueError("something stands behind the value")
+        raise ValueError("there is something after the value")
     return found
 
 
@@ -63,7 +63,7 @@ def with_value(text: str, path: Sequence[str], value: Any) -> str:
         here = read(text)
     for place, name in enumerate(path):
         if here.members is None:
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         member = here.member(name)
         if member is None or member.value.data is None:
             for inner in reversed(path[place + 1 :]):
@@ -173,7 +173,7 @@ def _value(text: str, place: int, depth: int) -> Value:
         return _array(text, place, depth)
     found = _SCALAR.match(text, place)
     if found is None:
-        raise ValueError("no value begins there")
+        raise ValueError("a value is expected there")
     return Value(place, found.end(), json.loads(found[0]))
 
 
@@ -183,7 +183,7 @@ def _object(text: str, start: int, depth: int) -> Value:
     while not text.startswith("}", place):
         name = _SCALAR.match(text, place)
         if name is None or name[0][0] != '"' or (members and members[-1].comma is None):
-            raise ValueError("no member begins there")
+            raise ValueError("a name is expected there")
         colon = _after_blanks(text, name.end())
         if not text.startswith(":", colon):
             raise ValueError("a name has no value")

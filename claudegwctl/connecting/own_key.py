@@ -32,13 +32,15 @@ def own_key(name: str, kept: str | None, clients: Iterable[Mapping[str, Any]], *
     if kept:
         return OwnKey(kept)
     return OwnKey(
-        obstacle=f"{name} has one already, which was shown when it was made; "
-        f"`GATEWAY_KEY=$(claudegwctl clients rotate {name}) {again}` goes on with another"
+        obstacle=(
+            f"{name} already has one, which was shown only when it was created; `GATEWAY_KEY=$(claudegwctl clients "
+            f"rotate {name}) {again}` replaces it"
+        )
     )
 
 
 def still_counts(name: str, clients: Iterable[Mapping[str, Any]]) -> str:
     """What to say of the key of a client program that was disconnected; "" for nothing."""
     if any(row["name"] == name and row["state"] == "active" for row in clients):
-        return f"the gateway still takes the key of its client {name}; `claudegwctl clients remove {name}` ends that"
+        return f"the gateway still accepts the key of its client {name}; `claudegwctl clients remove {name}` removes it"
     return ""

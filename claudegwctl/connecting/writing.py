@@ -116,7 +116,7 @@ def apply(change: FileChange) -> None:
         if change.forget_backup:
             _backup(change.file).unlink(missing_ok=True)
     except OSError as error:
-        raise Problem(f"cannot write {change.file}: {error.strerror or 'refused'}; put the lines in by hand") from None
+        raise Problem(f"cannot write {change.file}: {error.strerror or 'refused'}; add the lines by hand") from None
 
 
 def _write(file: Path, text: str, like: Path) -> None:
@@ -140,8 +140,8 @@ def _read(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not in UTF-8"
-        raise Problem(f"cannot read {file}: {reason}; put the lines in by hand") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Problem(f"cannot read {file}: {reason}; add the lines by hand") from None
 
 
 def _ours(client: ClientProgram) -> list[Setting]:

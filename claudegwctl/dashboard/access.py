@@ -22,7 +22,7 @@ MARK: Final = "x-claudegwctl"
 _ENTERED: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={place}"><title>claudegwd</title>
 <link rel="icon" href="{place}icon.svg">
-<p><a href="{place}">To the dashboard</a></p></html>
+<p><a href="{place}">Open the dashboard</a></p></html>
 """
 _LOCKED: Final = b"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>claudegwd</title>
@@ -52,17 +52,17 @@ class Access:
         host = request.headers.get("host", "").lower()
         if host not in self._hosts:
             # A web page may have pointed a name of its own at this address (DNS rebinding).
-            return refusal(403, "cannot serve this Host: open the link that `claudegwctl dashboard` printed")
+            return refusal(403, "cannot serve this Host: open the link printed by `claudegwctl dashboard`")
         origin = request.headers.get("origin")
         if origin is not None and origin != f"http://{host}":
-            return refusal(403, "cannot serve this Origin: only the dashboard's own page may ask")
+            return refusal(403, "cannot serve this Origin: only the dashboard's own page may use this")
         if request.path == "/" and request.method == "GET":
             return self._enter(request.query)
         if not request.path.startswith(self.place):
-            return refusal(404, "cannot find this: open the link that `claudegwctl dashboard` printed")
+            return refusal(404, "cannot find this page: open the link printed by `claudegwctl dashboard`")
         # Another port of this address is the same site to a cookie, but not the same origin.
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return refusal(403, "cannot serve another page: only the dashboard's own page may ask")
+            return refusal(403, "cannot serve another page: only the dashboard's own page may use this")
         if not self._knows(request.headers.get("cookie", "")):
             return _locked()
         return _check_change(request, origin) if request.method != "GET" else None
@@ -86,7 +86,7 @@ class Access:
 
 def _check_change(request: DashboardRequest, origin: str | None) -> Response | None:
     if origin is None or MARK not in request.headers:
-        return refusal(403, "cannot change anything for another page: only the dashboard's own page may ask")
+        return refusal(403, "cannot make changes for another page: only the dashboard's own page may use this")
     if request.headers.get("content-type", "") != "application/json":
         return refusal(415, "cannot read this body: send it with content-type application/json")
     return None

@@ -73,7 +73,7 @@ class Answers:
         period, group = query.get("period", "week"), query.get("by", "client")
         if period not in PERIODS or group not in GROUPS:
             raise _BadRequest(
-                f"cannot show this: period is one of {', '.join(PERIODS)}, by is one of {', '.join(GROUPS)}"
+                f"cannot show usage: period must be one of {', '.join(PERIODS)}, by one of {', '.join(GROUPS)}"
             )
         since, unit = PERIODS[period]
         return {**self._daemon.get("/v1/usage", {"since": since, "by": f"{unit},{group}"}), "unit": unit}
@@ -94,7 +94,7 @@ class Answers:
     def _approval(self, body: Mapping[str, Any]) -> Any:
         ident, approved = body.get("id"), body.get("approved")
         if not isinstance(ident, str) or not ident or not isinstance(approved, bool):
-            raise _BadRequest('cannot answer what was asked: send {"id": …, "approved": true|false}')
+            raise _BadRequest('cannot decide the approval: send {"id": …, "approved": true|false}')
         return self._daemon.ask("POST", f"/v1/approvals/{quoted(ident)}/{'approve' if approved else 'deny'}", {})
 
     def _reload(self, _: Mapping[str, Any]) -> Any:

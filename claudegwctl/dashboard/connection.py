@@ -37,7 +37,9 @@ def serve_connection(sock: socket.socket, handler: Handler) -> None:
             try:
                 request = _read(sock, connection)
             except _TooLarge:
-                _send(sock, connection, "POST", refusal(413, f"cannot take a body above {MAX_BODY_BYTES} bytes"))
+                _send(
+                    sock, connection, "POST", refusal(413, f"cannot accept a body of more than {MAX_BODY_BYTES} bytes")
+                )
                 return
             except h11.RemoteProtocolError as error:
                 _send(sock, connection, "GET", refusal(error.error_status_hint, "cannot read this request"))

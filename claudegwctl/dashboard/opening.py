@@ -13,7 +13,7 @@ from typing import Final
 
 _FILE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={link}"><title>claudegwd</title>
-<p><a href="{link}">To the dashboard</a></p></html>
+<p><a href="{link}">Open the dashboard</a></p></html>
 """
 
 

@@ -26,7 +26,7 @@ def listen(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
     except OSError as error:
         raise Problem(
-            f"cannot listen on port {port}: {error.strerror or 'refused'}; leave --port out, and a free one is taken"
+            f"cannot listen on port {port}: {error.strerror or 'refused'}; omit --port to use a free one"
         ) from None
 
 
@@ -61,11 +61,11 @@ class DashboardServer:
             return self._answer(request)
         except Exception as error:  # noqa: BLE001 - the boundary of a request: the page goes on
             note(f"cannot answer the page: {type(error).__name__}")
-            return refusal(500, "cannot answer: the dashboard failed; see the terminal that it was started in")
+            return refusal(500, "cannot answer: internal error; see the terminal the dashboard runs in")
 
     def _answer(self, request: DashboardRequest) -> Response:
         if request.method not in ("GET", "POST"):
-            return refusal(405, "cannot do this: the page sends GET and POST only")
+            return refusal(405, "cannot use this method: send GET or POST")
         refused = self._access.check(request)
         if refused is not None:
             return refused

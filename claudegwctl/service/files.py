@@ -35,7 +35,7 @@ def read(name: str) -> bytes:
         return _directory().joinpath(name).read_bytes()
     except OSError:
         raise Problem(
-            f"cannot find {name} in the package: install it anew (`pip install --force-reinstall claudegwd`)"
+            f"cannot find {name} in the package: reinstall it (`pip install --force-reinstall claudegwd`)"
         ) from None
 
 

@@ -14,7 +14,7 @@ from claudegwd import contract
 NAME: Final = "workspaces.conf"
 # What ProtectHome= covers.
 _HOMES: Final = tuple(map(Path, ("/home", "/root", "/run/user")))
-_HEAD: Final = "# Written by `claudegwctl workspaces`; your own settings belong into `systemctl edit claudegwd`."
+_HEAD: Final = "# Written by `claudegwctl workspaces`; put your own settings into `systemctl edit claudegwd`."
 _NAMESPACES: Final = (
     "# The sandbox: namespaces for the processes that Claude starts, for their network, and for their mounts.\n"
     "RestrictNamespaces=user pid net mnt ipc\n"
@@ -52,7 +52,7 @@ def _lines(workspaces: Mapping[str, Mapping[str, Any]], *, system: bool) -> Iter
         return  # a user's own unit sees all that the user sees
     directories = {Path(str(each.get("directory", ""))).expanduser(): writes(each) for each in workspaces.values()}
     if any(_is_below(path, _HOMES) for path in directories):
-        yield "# Homes stay hidden but for what is named below."
+        yield "# Home directories stay hidden, except for what is listed below."
         yield "ProtectHome=tmpfs"
     for path, writing in directories.items():
         # The minus: a directory that is gone is for the daemon to tell of, which systemd would not start otherwise.

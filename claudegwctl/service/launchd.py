@@ -19,7 +19,7 @@ USER: Final = "_claudegwd"
 # Ids of services that are not Apple's; its own end at about 300.
 SERVICE_IDS: Final = range(350, 400)
 QUERY_SECONDS: Final = 10
-AGAIN: Final = "error 5 right after an unloading passes: call it once more"
+AGAIN: Final = "error 5 right after unloading is temporary: run it again"
 
 
 def install_steps(host: Host, *, system: bool) -> list[Step]:
@@ -30,7 +30,7 @@ def install_steps(host: Host, *, system: bool) -> list[Step]:
     named = target(host, system=system)
     loaded = _is_loaded(named)
     if loaded and not as_before:
-        steps.append(Run("unload the job as it was", ["launchctl", "bootout", named], lambda: False, "none needed"))
+        steps.append(Run("unload the previous job", ["launchctl", "bootout", named], lambda: False, "nothing to undo"))
     load = ["launchctl", "bootstrap", _domain(host, system=system), str(_job_path(host, system=system))]
     undo = f"launchctl bootout {named}"
     return [*steps, *own, Run("load and start it", load, lambda: as_before and loaded, undo, hint=AGAIN)]
@@ -93,11 +93,11 @@ def _own_files(host: Host, *, system: bool) -> Iterator[Step]:
 def _user_and_places(host: Host) -> Iterator[Step]:
     number = str(_free_id())
     yield Run(
-        f"make the group {USER}", ["dseditgroup", "-o", "create", "-i", number, USER], _group_exists,
+        f"create the group {USER}", ["dseditgroup", "-o", "create", "-i", number, USER], _group_exists,
         f"dseditgroup -o delete {USER}",
     )  # fmt: skip
     yield Run(
-        f"make the user {USER}",
+        f"create the user {USER}",
         ["sysadminctl", "-addUser", USER, "-fullName", "Claude gateway", "-UID", number, "-GID", number,
          "-shell", "/usr/bin/false", "-home", str(host.root / "usr/local/var/lib/claudegwd"), "-roleAccount"],
         _user_exists, f"sysadminctl -deleteUser {USER}",
@@ -126,7 +126,7 @@ def _free_id() -> int:
     for number in SERVICE_IDS:
         if number not in taken:
             return number
-    raise Problem(f"cannot make the user {USER}: no id from {SERVICE_IDS.start} to {SERVICE_IDS.stop - 1} is free")
+    raise Problem(f"cannot create the user {USER}: no free id from {SERVICE_IDS.start} to {SERVICE_IDS.stop - 1}")
 
 
 def _user_exists() -> bool:

@@ -35,7 +35,7 @@ class Taken:
 def wants_system(host: Host, *, user: bool, system: bool) -> bool:
     """The service of the machine or the user's: as asked for, else by who asks."""
     if user and system:
-        raise Problem("cannot do both at once: choose --user or --system")
+        raise Problem("cannot combine --user and --system: choose one")
     return system or (host.uid == 0 and not user)
 
 
@@ -43,23 +43,23 @@ def obstacle(host: Host, *, system: bool, installing: bool) -> str:
     """Why it cannot be carried out here; "" if it can."""
     if not host.manager:
         return (
-            "cannot manage a service: this machine runs neither systemd nor launchd (a container?); "
-            "have its own supervisor start `claudegwd`, and restart it unless its exit status is 78"
+            "cannot manage a service: this machine runs neither systemd nor launchd (a container?); have its "
+            "supervisor run `claudegwd`, and restart it unless it exits with status 78"
         )
     if system and host.uid != 0:
-        return "cannot manage the service of the machine without root: use sudo, or --user for a service of your own"
+        return "cannot manage the system service without root: use sudo, or --user for a service of your own"
     if not system and not host.user_manager:
         return (
-            f"cannot reach the systemd of user {host.user}, as after su or sudo, in a container, or from cron: log in "
-            f"as that user (`machinectl shell {host.user}@`, or ssh), or have it run always, by "
-            f"`sudo loginctl enable-linger {host.user}`, and set XDG_RUNTIME_DIR=/run/user/{host.uid}"
+            f"cannot reach the systemd of user {host.user} (after su or sudo, in a container, or from cron): log in "
+            f"as that user (`machinectl shell {host.user}@`, or ssh), or keep it running with `sudo loginctl "
+            f"enable-linger {host.user}` and set XDG_RUNTIME_DIR=/run/user/{host.uid}"
         )
     hidden = host.hidden
     if installing and system and host.manager == "systemd" and hidden is not None:
         return (
-            f"cannot install for the machine: the service does not see {hidden}; install the package elsewhere with "
-            "the system's Python (`/usr/bin/python3 -m venv /opt/claudegwd`, `/opt/claudegwd/bin/pip install .`), then "
-            "/opt/claudegwd/bin/claudegwctl install; or make a service of your own with --user"
+            f"cannot install for the whole machine: the service cannot see {hidden}; install the package elsewhere "
+            "with the system's Python (`/usr/bin/python3 -m venv /opt/claudegwd`, `/opt/claudegwd/bin/pip install "
+            ".`), then /opt/claudegwd/bin/claudegwctl install; or use --user for a service of your own"
         )
     return ""
 

@@ -11,7 +11,7 @@ from claudegwctl.service.host import Host, this_host
 from claudegwctl.service.steps import COMMAND_SECONDS
 
 Verb = Literal["start", "stop", "restart"]
-NONE: Final = "`claudegwctl install` makes one; without one, start `claudegwd` itself and end it with Ctrl-C"
+NONE: Final = "set one up with `claudegwctl install`, or run `claudegwd` in a terminal and stop it with Ctrl-C"
 
 
 def control(verb: Verb) -> dict[str, str]:
@@ -22,11 +22,11 @@ def control(verb: Verb) -> dict[str, str]:
             command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False, stdin=subprocess.DEVNULL
         )
     except FileNotFoundError:
-        raise Problem(f"cannot {verb} {service}: there is no {command[0]} here") from None
+        raise Problem(f"cannot {verb} {service}: {command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
         raise Problem(f"cannot wait longer than {COMMAND_SECONDS} s for {service}: see `claudegwctl doctor`") from None
     if done.returncode:
-        said = " ".join(done.stderr.split()) or f"{command[0]} answered with status {done.returncode}"
+        said = " ".join(done.stderr.split()) or f"{command[0]} exited with status {done.returncode}"
         raise Problem(f"cannot {verb} {service}: {said}")
     return {"done": verb, "service": service}
 
@@ -41,4 +41,4 @@ def chosen(verb: Verb, host: Host) -> tuple[list[str], str]:
         for system in (False, True):
             if launchd.is_installed(host, system=system):
                 return launchd.command(verb, host, system=system), launchd.target(host, system=system)
-    raise Problem(f"cannot {verb} the service: there is none; {NONE}")
+    raise Problem(f"cannot {verb} the service: none is installed; {NONE}")

@@ -59,7 +59,10 @@ class PutFile:
     def refuse_others(self) -> None:
         """Raises Problem where somebody else's file is in its place."""
         if self.path.exists() and not is_ours(self.path):
-            raise Problem(f"cannot write {self.path}: somebody else's file is there; move it away first")
+            raise Problem(
+                f"cannot write {self.path}: a file that `claudegwctl install` did not write is there; move it "
+                "away first"
+            )
 
     def do(self) -> None:
         try:
@@ -80,11 +83,11 @@ class MakeDirectory:
 
     @property
     def does(self) -> str:
-        return f"make {self.path}" + (f" for {self.owner}" if self.owner else "")
+        return f"create {self.path}" + (f" for {self.owner}" if self.owner else "")
 
     @property
     def undo(self) -> str:
-        return f"rm -r {shlex.quote(str(self.path))}, with what the daemon keeps there"
+        return f"rm -r {shlex.quote(str(self.path))} (with the daemon's files in it)"
 
     def is_done(self) -> bool:
         return self.path.is_dir()
@@ -97,7 +100,7 @@ class MakeDirectory:
             if self.owner:
                 shutil.chown(self.path, self.owner, self.owner)
         except (OSError, LookupError) as error:
-            raise Problem(f"cannot make {self.path}: {error}") from None
+            raise Problem(f"cannot create {self.path}: {error}") from None
 
 
 @dataclass(frozen=True)

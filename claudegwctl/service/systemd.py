@@ -35,16 +35,16 @@ def install_steps(host: Host, *, system: bool) -> list[Step]:
 def _running(control: list[str], *, as_before: bool) -> Iterator[Step]:
     show = " ".join(control)
     yield Run(
-        "have systemd read its units again", [*control, "daemon-reload"],
-        lambda: as_before and _show(control, "LoadState", "NeedDaemonReload") == ["loaded", "no"], "none needed",
+        "reload systemd's units", [*control, "daemon-reload"],
+        lambda: as_before and _show(control, "LoadState", "NeedDaemonReload") == ["loaded", "no"], "nothing to undo",
     )  # fmt: skip
     yield Run(
-        "enable it, so that it starts of itself", [*control, "enable", UNIT],
+        "enable it at boot", [*control, "enable", UNIT],
         lambda: _show(control, "UnitFileState") == ["enabled"], f"{show} disable {UNIT}",
     )  # fmt: skip
     yield Run(
         "start it", [*control, "restart", UNIT], lambda: as_before and _show(control, "ActiveState") == ["active"],
-        f"{show} stop {UNIT}", hint=f"`{show.replace('systemctl', 'journalctl')} -u {UNIT} -n 20` says why",
+        f"{show} stop {UNIT}", hint=f"`{show.replace('systemctl', 'journalctl')} -u {UNIT} -n 20` shows why",
     )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def uninstall_steps(host: Host, *, system: bool) -> list[Step]:
     """The service is stopped, not enabled, and its files are gone; configuration, keys, state and user stay."""
     control = _control(system=system)
     stop = Run(
-        "stop it and have it started no more", [*control, "disable", "--now", UNIT],
+        "stop and disable it", [*control, "disable", "--now", UNIT],
         lambda: _is_at_rest(control),
         "claudegwctl install",
     )  # fmt: skip
@@ -60,7 +60,7 @@ def uninstall_steps(host: Host, *, system: bool) -> list[Step]:
         Remove(step.path) for step in _own_files(host, system=system) if isinstance(step, PutFile | Link)
     ]
     changed = any(not step.is_done() for step in gone)
-    again = Run("have systemd read its units again", [*control, "daemon-reload"], lambda: not changed, "none needed")
+    again = Run("reload systemd's units", [*control, "daemon-reload"], lambda: not changed, "nothing to undo")
     return [stop, *gone, again]
 
 
@@ -113,7 +113,7 @@ def unit(host: Host, name: str) -> bytes:
     for program in PROGRAMS:
         text = text.replace(f"=/usr/bin/{program}", f"={word(host.programs / program)}")
     return (
-        f"# Written by `claudegwctl install`; your own settings belong into `systemctl edit {UNIT}`.\n" + text
+        f"# Written by `claudegwctl install`; put your own settings into `systemctl edit {UNIT}`.\n" + text
     ).encode()
 
 
@@ -129,15 +129,15 @@ def word(path: Path) -> str:
 
 def _user_and_places(host: Host) -> Iterator[Step]:
     yield Run(
-        f"make the user and the group {USER}",
+        f"create the user and group {USER}",
         ["systemd-sysusers", str(host.root / "etc/sysusers.d/claudegwd.conf")],
         _user_exists, f"userdel {USER}",
     )  # fmt: skip
     yield Run(
-        "make the directories of configuration and credentials",
+        "create the directories for configuration and credentials",
         ["systemd-tmpfiles", "--create", str(host.root / "etc/tmpfiles.d/claudegwd.conf")],
         lambda: (host.root / "etc/claudegwd").is_dir() and (host.root / "etc/credstore").is_dir(),
-        "rm -r /etc/claudegwd, with configuration and keys",
+        "rm -r /etc/claudegwd (with configuration and keys)",
     )  # fmt: skip
 
 

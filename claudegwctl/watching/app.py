@@ -161,7 +161,7 @@ class Top(App[None]):
         for each in (table, self.query_one("#approvals-title", Static)):
             each.display = bool(rows)
         if rows:
-            title = f"approvals {len(rows)}  a approves the chosen one, x denies it"
+            title = f"approvals {len(rows)}  a approves the selected one, x denies it"
             self._put("#approvals-title", Text(cut(title, width), "bold yellow"))
             table.styles.height = lines - 1
         table.show(fitted(approving.APPROVALS, rows, width), [row["id"] for row in rows], [""] * len(rows))
@@ -183,7 +183,7 @@ class Top(App[None]):
 
     def _foot(self, width: int) -> str:
         if self.query_one("#filter", Input).has_class("open"):
-            return "enter keeps it, escape shows all again"
+            return "enter keeps it, escape clears it"
         return self._note if time.monotonic() < self._note_until else texts.shortcuts(width)
 
     def _put(self, where: str, text: Text) -> None:
@@ -246,10 +246,10 @@ class Top(App[None]):
         """Disable the chosen key, or enable it again."""
         key = self._key(self.query_one("#keys", Rows).chosen)
         if key is None:
-            self._say("cannot disable a key: there is none; `claudegwctl keys add NAME` adds one")
+            self._say("cannot disable a key: there are none; add one with `claudegwctl keys add NAME`")
             return
         name, disabled = key["name"], key["state"] == "disabled"
-        text = f"Enable key “{name}” again?" if disabled else f"Disable key “{name}”? Nothing is sent under it then."
+        text = f"Enable key “{name}” again?" if disabled else f"Disable key “{name}”? It will no longer be used."
         body = {"status": "active" if disabled else "disabled"}
         change = partial(self._daemon.ask, "PATCH", f"/v1/keys/{quoted(name)}", body)
         self._ask(text, change, lambda done: f"{name} is {done['state']}")
@@ -259,7 +259,7 @@ class Top(App[None]):
         chosen = self.query_one("#approvals", Rows).chosen
         row = next((row for row in self._look.approvals if row["id"] == chosen), None)
         if row is None:
-            self._say(f"cannot {verb} anything: nothing waits for a person")
+            self._say(f"cannot {verb} anything: nothing is waiting for approval")
             return
         body: dict[str, Any] = {"always": False} if verb == "approve" else {"why": ""}
         change = partial(self._daemon.ask, "POST", f"/v1/approvals/{quoted(row['id'])}/{verb}", body)

@@ -11,21 +11,21 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 HELP: Final = """\
-up, down  choose a row     tab  the other table
+up, down  select a row     tab  the other table
 s  sort by the next column       S  reverse
-/  show only clients or models with this text
-   (enter keeps it, escape ends it)
-p  pause the view, and go on
-r  make another key the active one: the chosen
-   one if the keys have the keyboard, else the next
-d  disable the chosen key, or enable it again
-a, x  approve the chosen question of a workspace,
-   or deny it; they show only while some wait
+/  show only clients or models containing a text
+   (enter keeps it, escape clears it)
+p  pause or resume the view
+r  make another key the active one: the selected
+   one if the keys have the focus, else the next
+d  disable or enable the selected key
+a, x  approve or deny the selected request of a
+   workspace; shown only while one is waiting
 q  quit                          ?  this help
 
-waiting: asked, no token yet    queued: no worker yet
+waiting: no token yet       queued: no worker yet
 no key: all are limited     sending: client reads slowly
-Tokens are estimates while an answer is written."""
+Tokens are estimates until an answer is complete."""
 
 
 class Box(ModalScreen[bool]):

@@ -38,7 +38,7 @@ def look(daemon: Daemon) -> Look:
     requests = daemon.ask("GET", "/v1/requests", seconds=LOOK_SECONDS).get("requests")
     approvals = daemon.ask("GET", "/v1/approvals", seconds=LOOK_SECONDS).get("approvals")
     if not isinstance(requests, list) or not isinstance(approvals, list):
-        raise Problem("cannot read the answer: the daemon is of another version; restart it")
+        raise Problem("cannot read the answer: the daemon runs another version; restart it")
     return Look(now, status, requests, approvals)
 
 

@@ -91,10 +91,10 @@ def head(status: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
         yield "problem", str(problem)
     requests = status.get("requests", {})
     told = f"{requests.get('active', 0)} active, {requests.get('queued', 0)} queued"
-    yield "requests", f"{told}; {requests.get('total', 0):,} since the start, {requests.get('failed', 0):,} failed"
+    yield "requests", f"{told}; {requests.get('total', 0):,} since start, {requests.get('failed', 0):,} failed"
     counts = [f"{count} {state}" for state, count in status.get("workers", {}).items() if count]
     yield "workers", ", ".join(counts) or "none"
-    yield "today", today(status.get("usage")) or "nothing was used yet"
+    yield "today", today(status.get("usage")) or "no usage yet"
     if lost := status.get("usage_lost"):
         yield "usage", lost_text(lost)
 
@@ -125,7 +125,7 @@ def requests_title(count: int, shown: int, sort: str, wanted: str, *, backwards:
     number = f"{count}" if shown == count else f"{shown} of {count}"
     parts = [f"requests {number}", f"by {sort}" + (", reversed" if backwards else "")]
     parts += [f"with “{wanted}”"] if wanted else []
-    parts += ["PAUSED: p goes on"] if paused else []
+    parts += ["PAUSED: p resumes"] if paused else []
     return "  ".join(parts)
 
 
@@ -148,7 +148,7 @@ def _key_state(key: Row, now: float) -> str:
 
 def shortcuts(width: int) -> str:
     """As many of the keyboard's letters as fit; the help has all of them."""
-    first, last = ["? help", "q quit"], ["s sort", "/ filter", "p pause", "r rotate", "d disable", "tab other table"]
+    first, last = ["? help", "q quit"], ["s sort", "/ filter", "p pause", "r rotate", "d disable", "tab switch table"]
     while last and len("  ".join([*last, *first])) > width:
         last.pop()
     return "  ".join([*last, *first])

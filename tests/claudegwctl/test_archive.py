@@ -100,7 +100,7 @@ def test_a_state_in_use_is_left_alone(tmp_path: Path) -> None:
     found, target = filled(tmp_path), tmp_path / "backup.tar"
     back_up(found, target, "1")
     found.config.write_text("# of the one that runs\n")
-    with locked(found.state.with_name("state.lock")), pytest.raises(Problem, match=r"^cannot restore: .*end it first"):
+    with locked(found.state.with_name("state.lock")), pytest.raises(Problem, match=r"^cannot restore: .*stop it first"):
         restore(target, found)
     assert found.config.read_text() == "# of the one that runs\n"
 
@@ -131,7 +131,10 @@ def test_half_a_restore_says_what_was_done_and_loses_nothing(tmp_path: Path) -> 
     back_up(found, target, "1")
     found.config.write_text("# later\n")
     found.keys.write_text("{}")
-    with small_files(), pytest.raises(Problem, match=rf"^cannot write {found.keys}: .*; config.toml had been restored"):
+    with (
+        small_files(),
+        pytest.raises(Problem, match=rf"^cannot write {found.keys}: .*; config.toml had already been restored"),
+    ):
         restore(target, found)
     assert found.keys.read_text() == "{}"
 
@@ -139,7 +142,7 @@ def test_half_a_restore_says_what_was_done_and_loses_nothing(tmp_path: Path) -> 
 def test_nothing_is_overwritten_and_nothing_is_no_backup(tmp_path: Path) -> None:
     found = filled(tmp_path)
     (tmp_path / "there").write_text("mine")
-    with pytest.raises(Problem, match=r"there is such a file"):
+    with pytest.raises(Problem, match=r"already exists"):
         back_up(found, tmp_path / "there", "1")
     assert (tmp_path / "there").read_text() == "mine"
     with pytest.raises(Problem, match=r"^cannot back up: "):
@@ -170,6 +173,6 @@ def test_what_is_no_backup(tmp_path: Path, data: bytes) -> None:
 
 def test_names_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(_tar(("claudegwd-backup.json", b'{"format": 1}'), ("../evil", b"!"), ("/evil", b"!")))
-    with pytest.raises(Problem, match="there is nothing in it"):
+    with pytest.raises(Problem, match="it is empty"):
         restore(tmp_path / "x", places(tmp_path / "in"))
     assert [path.name for path in tmp_path.iterdir()] == ["x"]

@@ -85,7 +85,7 @@ def test_editors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", "sed -i s/4/7/")
     assert by_hand(TEXT) == TEXT.replace("4", "7")
-    for editor, said in (("false", "ended with status 1"), ("/nowhere/vi", "set EDITOR")):
+    for editor, said in (("false", "exited with status 1"), ("/nowhere/vi", "set EDITOR")):
         monkeypatch.setenv("EDITOR", editor)
         with pytest.raises(Problem, match=said):
             by_hand(TEXT)
@@ -147,4 +147,4 @@ def test_workspaces_are_checked_by_the_daemons_own_rules(tmp_path: Path) -> None
     file.write_text('[workspaces.a]\ndirectory = "/nowhere"\n')
     found = checked_workspaces(file, tmp_path)
     assert found["path"] == str(file)
-    assert found["errors"][0].startswith(f"cannot use {file}: workspaces.a.directory names no directory")
+    assert found["errors"][0].startswith(f"cannot use {file}: workspaces.a.directory is not an existing directory")

@@ -94,7 +94,7 @@ def test_a_daemon_that_is_not_ours(name: str, nowhere: Path, capsys: pytest.Capt
         nowhere.parent.chmod(0o755)
         with somebody_else():
             assert asked(name, nowhere) == 1
-    assert line_of(capsys).startswith(f"cannot open {nowhere}: permission denied; become a member of its group")
+    assert line_of(capsys).startswith(f"cannot open {nowhere}: permission denied; join its group")
 
 
 @pytest.fixture

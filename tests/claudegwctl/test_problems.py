@@ -19,10 +19,10 @@ def test_exit_codes() -> None:
 @pytest.mark.parametrize(
     ("number", "mend"),
     [
-        (errno.ENOSPC, "make room"),
-        (errno.EROFS, "write to another place"),
+        (errno.ENOSPC, "free some"),
+        (errno.EROFS, "choose another place"),
         (errno.EACCES, "use sudo"),
-        (errno.EISDIR, "look what"),
+        (errno.EISDIR, "check what"),
     ],
 )
 def test_what_cannot_be_written_says_what_to_do(number: int, mend: str) -> None:

@@ -42,8 +42,8 @@ def test_reading_a_stream_over_comments_to_its_end() -> None:
         (401, b'{"error": {"message": "cannot: no key", "code": "invalid_api_key"}}', Refused, "^cannot: no key$"),
         (502, b"<html>", Refused, "answered with status 502"),
         (200, b'data: {"error": {"message": "cannot go on"}}\n\n', Refused, "^cannot go on$"),
-        (200, b'data: {"choices": []}\n\n', Problem, "to its end"),
-        (200, b"", Problem, "to its end"),
+        (200, b'data: {"choices": []}\n\n', Problem, "the whole answer"),
+        (200, b"", Problem, "the whole answer"),
     ],
 )
 def test_answers_that_are_none(status: int, body: bytes, kind: type[Problem], said: str) -> None:

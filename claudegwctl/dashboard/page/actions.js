@@ -23,14 +23,14 @@ export function say(text, bad = false) {
 
 export async function rotate(name) {
   const which = name === null ? "the next key" : `key ${name}`;
-  if (await sure(`Use ${which} for new conversations? Those under way stay with their key.`, "Use it")) {
+  if (await sure(`Use ${which} for new conversations? Conversations in progress keep theirs.`, "Use it")) {
     await act(() => api.rotate(name), (done) => `now using ${done.to}`);
   }
 }
 
 export async function setKey(name, status) {
   const [text, yes] = status === "disabled"
-    ? [`Disable key ${name}? It is kept, but nothing more is sent under it.`, "Disable"]
+    ? [`Disable key ${name}? It is kept, but no longer used.`, "Disable"]
     : [`Enable key ${name}? New conversations may use it again.`, "Enable"];
   if (await sure(text, yes)) {
     await act(() => api.setKey(name, status), (done) => `${name} is ${done.state}`);

@@ -23,11 +23,11 @@ async function ask(path, options = {}) {
   try {
     answer = await fetch(`api/${path}`, { ...options, cache: "no-store", redirect: "error" });
   } catch {
-    throw new Refused("cannot reach the dashboard: `claudegwctl dashboard` has ended; start it again");
+    throw new Refused("cannot reach the dashboard: `claudegwctl dashboard` has stopped; start it again");
   }
   const body = await answer.json().catch(() => null);
   if (!answer.ok || body === null) {
-    throw new Refused(body?.error ?? "cannot use this page any longer: open the link of `claudegwctl dashboard`");
+    throw new Refused(body?.error ?? "cannot use this page any longer: open the link printed by `claudegwctl dashboard`");
   }
   return body;
 }

@@ -96,7 +96,7 @@ function add(fresh) {
 
 function say() {
   const found = fitting(lines).length;
-  const shown = found > SHOWN ? `, the last ${SHOWN} of them shown` : "";
+  const shown = found > SHOWN ? `, showing the last ${SHOWN}` : "";
   setText($("log-count"), `${count(found)} lines${shown}. The daemon keeps the last ${count(KEPT)}.`);
 }
 

@@ -46,10 +46,10 @@ async function look() {
 async function refresh() {
   const state = await api.state();
   if (!state.running) {
-    trouble(`${state.problem}. This page waits for it.`);
+    trouble(`${state.problem}. This page reconnects by itself.`);
     return;
   }
-  if (!running) actions.say("claudegwd answers again");
+  if (!running) actions.say("claudegwd is running again");
   running = true;
   $("main").classList.remove("stale");
   overview.show(state);

@@ -17,9 +17,9 @@ export function show(state) {
 function* facts(status) {
   const requests = status.requests ?? {};
   yield ["up", duration(status.uptime_seconds ?? 0)];
-  yield ["listening", (status.binds ?? []).join(", ") || "nowhere yet"];
+  yield ["listening", (status.binds ?? []).join(", ") || "not yet"];
   yield ["requests", `${count(requests.active ?? 0)} active, ${count(requests.queued ?? 0)} queued`];
-  yield ["since the start", `${count(requests.total ?? 0)} total, ${count(requests.failed ?? 0)} failed`];
+  yield ["since start", `${count(requests.total ?? 0)} total, ${count(requests.failed ?? 0)} failed`];
   yield ["today", today(status.usage)];
   const workers = Object.entries(status.workers ?? {}).filter(([, number]) => number);
   yield ["workers", workers.map(([name, number]) => `${number} ${name}`).join(", ") || "none"];
@@ -28,12 +28,12 @@ function* facts(status) {
 
 function reload(last) {
   if (!last) return "not reloaded";
-  return last.ok === false ? `the last reload was refused: ${last.error ?? "see the log"}` : `reloaded ${ago(last.at)}`;
+  return last.ok === false ? `the last reload was rejected: ${last.error ?? "see the log"}` : `reloaded ${ago(last.at)}`;
 }
 
 // What was used since midnight of UTC.
 function today(usage) {
-  if (!usage?.requests) return "nothing was used yet";
+  if (!usage?.requests) return "no usage yet";
   const failed = usage.errors ? `, ${count(usage.errors)} failed` : "";
   const cost = usage.cost_usd == null ? "" : `, ${dollars(usage.cost_usd)}`;
   const tokens = `${count(usage.prompt_tokens)} tokens in, ${count(usage.completion_tokens)} out`;
@@ -46,9 +46,9 @@ export function problem(status) {
   if (status.drained_since != null) {
     said.push(`drained by the operator at ${clock(status.drained_since)}; \`claudegwctl undrain\` ends it`);
   }
-  if (status.content_logged) said.push("the log holds what is asked and answered (log.content)");
-  if (status.usage_lost) said.push(`the usage of ${count(status.usage_lost)} requests was never written down; see the log`);
-  if (status.log_lines_lost) said.push(`${status.log_lines_lost} lines of the log were lost`);
+  if (status.content_logged) said.push("the log contains questions and answers (log.content)");
+  if (status.usage_lost) said.push(`the usage of ${count(status.usage_lost)} requests was never recorded; see the log`);
+  if (status.log_lines_lost) said.push(`${status.log_lines_lost} log lines were lost`);
   return [...new Set(said.filter(Boolean))].join("; ");
 }
 

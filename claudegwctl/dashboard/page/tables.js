@@ -8,7 +8,7 @@ const WINDOWS = { "5h": "5 h", "7d": "week" };
 const nobody = (name) => name || "(no key)";
 
 export function prepare(showRequest) {
-  const requests = new Table($("requests-table"), "Requests under way", "No request is under way.", [
+  const requests = new Table($("requests-table"), "Requests under way", "No requests under way.", [
     { head: "Request", node: () => button("plain", "", (row) => showRequest(row.request_id), (row) => row.request_id) },
     { head: "Client", value: (row) => nobody(row.client) },
     { head: "Model", value: (row) => row.model },
@@ -60,14 +60,14 @@ export function prepare(showRequest) {
 function approvalsTable(readOnly) {
   const columns = [
     { head: "Asks for", value: (row) => row.shown, style: () => "asked" },
-    { head: "Why it asks", value: (row) => row.why },
+    { head: "Reason", value: (row) => row.why },
     { head: "Workspace", value: (row) => row.workspace },
     { head: "Directory", value: (row) => row.directory },
     { head: "Client", value: (row) => nobody(row.client) },
-    { head: "Waits", number: true, value: (row) => duration(Date.now() / 1000 - row.asked) },
+    { head: "Waiting", number: true, value: (row) => duration(Date.now() / 1000 - row.asked) },
   ];
   if (!readOnly) columns.push({ head: "Actions", node: approvalActions });
-  return new Table($("approvals-table"), "What Claude asks for in workspaces", "Nothing waits for a person.", columns,
+  return new Table($("approvals-table"), "What Claude asks to do in workspaces", "Nothing is waiting for approval.", columns,
     (row) => row.id);
 }
 
@@ -113,7 +113,7 @@ function limitWindow(row) {
   let name = row.window;
   for (const [code, text] of Object.entries(WINDOWS)) if (name.startsWith(code)) name = name.replace(code, text);
   const resets = row.resets == null ? "" : `, resets ${clock(row.resets)}`;
-  return [row.used, `${name}: ${percent(row.used)} used${resets}${row.extra_usage ? " (extra usage pays)" : ""}`];
+  return [row.used, `${name}: ${percent(row.used)} used${resets}${row.extra_usage ? " (billed as extra usage)" : ""}`];
 }
 
 function budget(row) {
@@ -126,7 +126,7 @@ function limits(row) {
   const found = [];
   if (row.requests_per_minute) found.push(`${count(row.requests_per_minute)} requests/min`);
   if (row.tokens_per_minute) found.push(`${count(row.tokens_per_minute)} tokens/min`);
-  if (row.concurrent_requests) found.push(`${row.concurrent_requests} at once`);
+  if (row.concurrent_requests) found.push(`${row.concurrent_requests} concurrent`);
   if (row.models?.length) found.push(row.models.join(", "));
   if (row.expires) found.push(`until ${clock(row.expires)}`);
   return found.join("; ");

@@ -101,12 +101,12 @@ function sumsOf({ rows, group, unit }, measure, names) {
 }
 
 function summary({ total, period, group }, names, sums, measure) {
-  if (!total.requests) return `Nothing was used in the last ${period}.`;
+  if (!total.requests) return `No usage in the last ${period}.`;
   const parts = [
     `${count(total.requests)} requests (${count(total.errors)} failed)`,
     `${count(total.prompt_tokens)} tokens in (${count(total.cached_tokens)} read from the cache)`,
     `${count(total.completion_tokens)} out`,
-    `cost ${dollars(total.cost_usd)}${total.without_cost ? `, not known of ${count(total.without_cost)}` : ""}`,
+    `cost ${dollars(total.cost_usd)}${total.without_cost ? `, unknown for ${count(total.without_cost)}` : ""}`,
   ];
   const of = (name) => [...sums.values()].reduce((sum, slot) => sum + (slot.get(name) ?? 0), 0);
   const each = names.map((name) => [of(name), name]).sort((one, other) => other[0] - one[0]);
@@ -125,7 +125,7 @@ function showTable(slots, names, sums, measure) {
     }));
     const when = { head: unit === "hour" ? "Hour" : "Day", value: (row) => longTime(row.slot, unit) };
     const caption = `Usage by ${unit} and ${last.group}`;
-    table = new Table($("usage-table"), caption, "Nothing was used.", [when, ...columns], (row) => row.slot);
+    table = new Table($("usage-table"), caption, "No usage.", [when, ...columns], (row) => row.slot);
   }
   table.show(rows);
 }

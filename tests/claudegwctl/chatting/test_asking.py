@@ -24,8 +24,8 @@ def test_the_text_comes_in_pieces_and_the_rest_is_told() -> None:
     assert shown == ["Hel", "lo"]
     assert told.first_token_seconds is not None
     assert 0 < told.first_token_seconds <= told.seconds
-    assert told.summary().startswith("claude-x · 3 + 2 tokens · first after ")
-    assert told.summary().endswith(" · worker warm · ended by length")
+    assert told.summary().startswith("claude-x · 3 + 2 tokens · first token after ")
+    assert told.summary().endswith(" · worker warm · finish reason length")
 
 
 def test_what_is_not_known_is_not_told() -> None:

@@ -31,7 +31,7 @@ def test_an_image_goes_with_one_question(tmp_path: Path) -> None:
     picture = tmp_path / "a.dat"
     picture.write_bytes(PNG)
     talk = Conversation("sonnet")
-    assert talk.command(f"/image {picture}") == "a.dat goes with the next question"
+    assert talk.command(f"/image {picture}") == "a.dat will be sent with the next question"
     image, text = talk.asked("what is it?")["messages"][0]["content"]
     assert image["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(PNG).decode()
     assert text == {"type": "text", "text": "what is it?"}
@@ -53,9 +53,9 @@ def test_words_with_a_slash() -> None:
     assert talk.command("/model opus") == "the model is opus"
     assert talk.command("/system  be brief ") == "the system prompt is set"
     assert (talk.model, talk.system) == ("opus", "be brief")
-    assert talk.command("/system") == "there is no system prompt"
+    assert talk.command("/system") == "no system prompt"
     talk.answered("a", "b")
-    assert talk.command("/new") == "a new conversation"
+    assert talk.command("/new") == "new conversation"
     assert talk.messages == []
     assert talk.command("/modle x") == talk.command("/model") == talk.command("/help") == HELP
     assert talk.command("/quit") is None

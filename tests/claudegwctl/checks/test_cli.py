@@ -30,8 +30,8 @@ def checked(scene: Scene) -> Finding:
         ("3.0.0", "ok", "3.0.0 (/c)"),
         ("2.1.315 (Claude Code)", "problem", "/c is 2.1.315, older than 2.1.316"),
         ("1.99.999", "problem", "/c is 1.99.999, older than 2.1.316"),
-        ("hello", "problem", "/c does not tell a version: is it the Claude Code CLI?"),
-        ("", "problem", "/c does not tell a version: is it the Claude Code CLI?"),
+        ("hello", "problem", "/c reports no version: is it the Claude Code CLI?"),
+        ("", "problem", "/c reports no version: is it the Claude Code CLI?"),
     ],
 )
 def test_versions(output: str, level: str, says: str) -> None:

@@ -24,12 +24,12 @@ def key(name: str, state: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("states", "said"),
     [
-        (["active", "ready"], ["ok keys: 2 of 2 can be used: k0, k1"]),
-        (["active", "invalid"], ["note keys: k1 is invalid", "ok keys: 1 of 2 can be used: k0"]),
+        (["active", "ready"], ["ok keys: 2 of 2 usable: k0, k1"]),
+        (["active", "invalid"], ["note keys: k1 is invalid", "ok keys: 1 of 2 usable: k0"]),
         (["invalid", "exhausted"], ["problem keys: k0 is invalid", "problem keys: k1 is exhausted",
-                                    "problem keys: none of 2 can be used"]),
+                                    "problem keys: none of 2 is usable"]),
         (["cooling", "cooling"], ["note keys: all are cooling down"]),
-        (["disabled"], ["problem keys: none of 1 can be used"]),
+        (["disabled"], ["problem keys: none of 1 is usable"]),
     ],
 )  # fmt: skip
 def test_keys_of_a_daemon(tmp_path: Path, states: list[str], said: list[str]) -> None:
@@ -38,13 +38,13 @@ def test_keys_of_a_daemon(tmp_path: Path, states: list[str], said: list[str]) ->
 
 def test_without_a_daemon_the_file_is_looked_for(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("secret")
-    assert findings(tmp_path) == [f"ok keys: {tmp_path / 'keys.json'} is there"]
+    assert findings(tmp_path) == [f"ok keys: {tmp_path / 'keys.json'} exists"]
 
 
 def test_variables(tmp_path: Path) -> None:
     assert findings(tmp_path, {"CLAUDE_API_KEYS": "[]"}) == ["ok keys: CLAUDE_API_KEYS is set"]
     (said,) = findings(tmp_path, {"ANTHROPIC_API_KEY": "sk-false-1"})
-    assert said.startswith("ok login: no keys, but ANTHROPIC_API_KEY is set here")
+    assert said.startswith("ok login: no keys; ANTHROPIC_API_KEY is set in this shell")
     assert "sk-false" not in said
 
 
@@ -53,13 +53,13 @@ def test_a_login_of_the_cli(tmp_path: Path) -> None:
     home.mkdir()
     (home / ".credentials.json").write_text("secret")
     (said,) = findings(tmp_path, keys=[])
-    assert said == f"ok login: no keys; the CLI has a login in {home}, for a daemon of this user"
+    assert said == f"ok login: no keys; the CLI's login in {home} works for a daemon run by this user"
 
 
 def test_nothing_at_all(tmp_path: Path) -> None:
     (said,) = findings(tmp_path)
     assert said in {
-        "problem login: no keys, and no login of the CLI for this user",
+        "problem login: no keys, and the CLI is not logged in for this user",
         "note login: no keys; a login may be in the keychain, which is not looked into",
     }
 

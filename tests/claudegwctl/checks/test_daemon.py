@@ -20,7 +20,7 @@ async def test_the_daemon_tells_of_itself(gateway: SmallGateway, socket: Path) -
     scene = Scene({}, socket, Path("/elsewhere/config.toml"))
     daemon, state, configuration = await findings(scene)
     assert (daemon.level, state.about, state.level, configuration.level) == ("ok", "state", "problem", "note")
-    assert state.says.startswith("it is kept in memory only")
+    assert state.says.startswith("state is kept in memory only")
     assert configuration.says == f"{gateway.config_file}: server.bind changed but not yet in effect"
     assert scene.config_file == gateway.config_file
     assert scene.settings["server.bind"] == ["127.0.0.1:8000"]
@@ -31,7 +31,7 @@ async def test_the_state_that_cannot_be_used_comes_with_its_own_cure(gateway: Sm
     gateway.state_problem = "cannot use the state file /s: a newer claudegwd wrote it; install that one"
     daemon, state, *_ = await findings(Scene({}, socket, Path("/c")))
     assert daemon.level == "ok"
-    assert state.mend == f"{gateway.state_problem}; then restart it"
+    assert state.mend == f"{gateway.state_problem}, then restart it"
 
 
 async def test_the_store_that_machines_share(gateway: SmallGateway, socket: Path) -> None:
@@ -44,7 +44,7 @@ async def test_the_store_that_machines_share(gateway: SmallGateway, socket: Path
     gateway.shared |= {"away_since": 1.0, "problem": "no answer within 50 ms"}
     _, _, shared, *_ = await findings(Scene({}, socket, Path("/c")))
     assert shared.level == "problem"
-    assert "is away: no answer within 50 ms" in shared.says
+    assert "is unavailable: no answer within 50 ms" in shared.says
 
 
 async def test_a_file_that_would_be_refused(gateway: SmallGateway, socket: Path) -> None:
@@ -58,7 +58,7 @@ async def test_a_socket_that_was_left_behind(nowhere: Path) -> None:
     nowhere.touch()
     daemon, *_ = await findings(Scene({}, nowhere, Path("/c")))
     assert daemon.level == "problem"
-    assert "left from a daemon that died" in daemon.says
+    assert "left behind by a daemon that died" in daemon.says
 
 
 async def test_workspaces_that_are_not_confined(gateway: SmallGateway, socket: Path) -> None:

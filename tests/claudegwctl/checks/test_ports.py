@@ -21,17 +21,17 @@ def test_a_daemon_that_answers_and_one_that_does_not() -> None:
         port = listener.getsockname()[1]
         for bind in (f"127.0.0.1:{port}", f"0.0.0.0:{port}"):
             (found,) = findings([bind], running=True)
-            assert (found.level, found.says) == ("ok", f"{bind} takes connections")
+            assert (found.level, found.says) == ("ok", f"{bind} accepts connections")
     (found,) = findings([f"127.0.0.1:{port}"], running=True)
     assert found.level == "problem"
-    assert "takes no connection: Connection refused" in found.says
+    assert "does not accept connections: Connection refused" in found.says
 
 
 def test_a_port_that_is_free_and_one_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         bind = f"127.0.0.1:{listener.getsockname()[1]}"
         (found,) = findings([bind], running=False)
-        assert (found.level, found.says) == ("problem", f"{bind} is taken by another program")
+        assert (found.level, found.says) == ("problem", f"{bind} is in use by another program")
         assert "ss -ltnp" in found.mend
     (found,) = findings([bind], running=False)
     assert (found.level, found.says) == ("ok", f"{bind} is free")
@@ -60,13 +60,13 @@ def test_a_port_that_a_gateway_has_taken_needs_no_end_of_it(said: bytes, level: 
         server.shutdown()
         thread.join()
     assert found.level == level
-    assert ("taken by a claudegwd that runs" in found.says) is (level == "note")
+    assert ("in use by a running claudegwd" in found.says) is (level == "note")
     assert ("stop that program" in found.mend) is (level == "problem")
 
 
 def test_an_address_that_is_not_ours() -> None:
     (found,) = findings(["192.0.2.1:8000"], running=False)
-    assert (found.level, found.says) == ("problem", "192.0.2.1:8000 is no address of this machine")
+    assert (found.level, found.says) == ("problem", "192.0.2.1:8000 is not an address of this machine")
 
 
 def test_what_says_nothing_is_skipped() -> None:

@@ -45,7 +45,7 @@ LOADED = r"LoadState=loaded\nActiveState={}\nUnitFileState={}\nResult={}\nExecMa
     [
         (("active", "enabled", "success", "0"), "ok|is active, enabled | "),
         (("active", "disabled", "success", "0"), "note|is active, disabled | `systemctl enable --now"),
-        (("failed", "enabled", "exit-code", "78"), "problem|is failed, enabled: its configuration is wrong | "),
+        (("failed", "enabled", "exit-code", "78"), "problem|is failed, enabled: its configuration is invalid | "),
         (("failed", "enabled", "timeout", "0"), "problem|is failed, enabled: result timeout | `journalctl"),
     ],
 )
@@ -59,14 +59,15 @@ def test_a_user_unit_that_ends_with_the_login(tmp_path: Path) -> None:
     unit = LOADED.format("active", "enabled", "success", "0")
     assert len(findings(tmp_path, user=unit)) == 1
     _, linger = findings(tmp_path, user=unit, linger="no")
-    assert linger.startswith("note service services of ")
+    assert linger.startswith("note service ")
+    assert "'s services stop when" in linger
     assert "enable-linger" in linger
 
 
 def test_no_unit(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
     (line,) = findings(tmp_path, up=False)
-    assert line.startswith("note service there is no unit claudegwd.service | ")
+    assert line.startswith("note service no unit claudegwd.service | ")
 
 
 def test_no_systemd(tmp_path: Path) -> None:

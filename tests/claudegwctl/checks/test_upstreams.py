@@ -81,7 +81,7 @@ def test_each_address_is_looked_at_once() -> None:
         ("http://127.0.0.1:1", "127.0.0.1:1 cannot be reached (first): connection refused"),
         (
             "https://upstream.invalid:99999",
-            "upstream.invalid:99999 cannot be reached (first): its address cannot be used",
+            "upstream.invalid:99999 cannot be reached (first): its address is unusable",
         ),
     ],
 )
@@ -94,7 +94,7 @@ def test_no_way(url: str, says: str) -> None:
 def test_what_speaks_something_else() -> None:
     with server(b"SSH-2.0-OpenSSH\r\n") as port:
         found = one(scene(("first", f"http://127.0.0.1:{port}", "active")))
-    assert found.says.endswith("it does not speak HTTP, or hung up")
+    assert found.says.endswith("it does not speak HTTP, or closed the connection")
 
 
 def test_certificates(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_proxy() -> None:
     assert "refused by the proxy (403 Forbidden)" in found.says
     assert "HTTPS_PROXY" in found.mend
     gone = one(scene(("first", "https://upstream.invalid", "active"), https_proxy="127.0.0.1:1"))
-    assert gone.says.endswith("connection refused, of the proxy")
+    assert gone.says.endswith("connection refused, from the proxy")
     past = scene(
         ("a", "https://a.upstream.invalid", "active"), https_proxy="127.0.0.1:1", NO_PROXY="x, .upstream.invalid"
     )

@@ -15,7 +15,7 @@ async def test_only_the_key_is_on_standard_output(socket: Path) -> None:
         "--concurrent", "4", "--expires", "90d", "--server-tools", "web_search, web_fetch",
     )  # fmt: skip
     assert (done.status, done.out) == (0, "cgw-false-key-of-laptop\n")
-    assert done.err == "the key of laptop, shown only now:\n"
+    assert done.err == "the key of laptop, shown only once:\n"
     (row,) = (await ctl(socket, "clients", "list", "--json")).json["clients"]
     assert row["models"] == ["sonnet", "sonnet"]
     assert row["server_tools"] == ["web_search", "web_fetch"]
@@ -23,7 +23,7 @@ async def test_only_the_key_is_on_standard_output(socket: Path) -> None:
 
 
 async def test_listing_and_revoking(socket: Path) -> None:
-    assert (await ctl(socket, "clients", "list")).out.startswith("no clients: ")
+    assert (await ctl(socket, "clients", "list")).out.startswith("no clients; ")
     await ctl(socket, "clients", "create", "laptop", "--rpm", "60", "--models", "sonnet")
     heads, row = (await ctl(socket, "clients", "list")).out.splitlines()
     assert heads.startswith("NAME")

@@ -11,7 +11,7 @@ from tests.small_gateway import SmallGateway
 
 async def test_showing_what_is_set(gateway: SmallGateway, socket: Path) -> None:
     shown = (await ctl(socket, "config", "show")).out
-    assert shown.startswith(f"# {gateway.config_file}\n# everything is at its default:\n[server]\n")
+    assert shown.startswith(f"# {gateway.config_file}\n# everything is at its default\n[server]\n")
     assert tomllib.loads(shown)["workers"]["spares"] == 1
     gateway.config_file.write_text('[workers]\nmax = 3\n[claude]\naliases = { "gpt-4o" = "opus" }\n')
     await ctl(socket, "reload")
@@ -32,7 +32,7 @@ async def test_all_of_it_is_a_configuration(gateway: SmallGateway, socket: Path,
     assert data["server"]["bind"] == ["127.0.0.1:8000"]
     gateway.config_file.write_text(done.out)
     assert (await ctl(socket, "config", "check")).out == (
-        f"{gateway.config_file} is fine; a reload would change nothing\n"
+        f"{gateway.config_file} is valid; a reload would change nothing\n"
     )
 
 

@@ -35,7 +35,7 @@ async def test_writing_with_a_key_of_its_own_and_removing(socket: Path, tmp_path
     assert "openai-api-key: cgw-false-key-of-aider" in file.read_text()
     assert "cgw-false-key-of-aider" not in done.out
     again = await ctl(socket, "connect", "aider", "--create-key", "--write", **here)
-    assert again.out == f"{file} needs no change\n", "the key that it has already is kept"
+    assert again.out == f"{file} needs no changes\n", "the key that it has already is kept"
     rows = ctl_without_daemon("connect", "--json", **here).json["clients"]
     assert [row["client"] for row in rows if row["connected"]] == ["aider"]
     assert (await ctl(socket, "connect", "aider", "--remove", **here)).status == 0
@@ -92,13 +92,13 @@ async def test_who_takes_it_out_is_told_of_the_key(client: ClientProgram, socket
     assert (done.status, f"`claudegwctl clients remove {client.name}`" in done.err) == (0, True)
     if client.kept_key:
         done = await ctl(socket, "connect", client.name, "--create-key", "--write", **here)
-        assert (done.status, f"claudegwctl connect {client.name} --write` goes on" in done.err) == (1, True)
+        assert (done.status, f"claudegwctl connect {client.name} --write` replaces it" in done.err) == (1, True)
     await ctl(socket, "clients", "remove", client.name)
     done = await ctl(socket, "connect", client.name, "--create-key", "--write", **here)
     assert done.status == 0, done.err
     await ctl(socket, "clients", "revoke", client.name)
     done = await ctl(socket, "connect", client.name, "--remove", **here)
-    assert (done.status, "still takes" in done.err) == (0, False)
+    assert (done.status, "still accepts" in done.err) == (0, False)
 
 
 async def test_no_key_is_left_over_where_the_file_cannot_be_written(socket: Path, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_a_key_of_its_own_is_no_other_key(socket: Path, tmp_path: Path) ->
     [
         (("nobody",), "cannot connect 'nobody': "),
         (("cursor", "--write"), "cannot edit the settings of Cursor: "),
-        (("aider", "--write", "--remove"), "cannot both "),
+        (("aider", "--write", "--remove"), "cannot combine "),
     ],
 )
 def test_what_cannot_be_done(words: tuple[str, ...], said: str) -> None:

@@ -25,7 +25,7 @@ async def test_it_prints_a_link_that_works_once_and_ends_with_ctrl_c(socket: Pat
         assert (done.status_code, done.json()["to"]) == (200, "second")
         assert started.end() == 0
         assert started.process.stderr is not None
-        assert started.process.stderr.read() == "this link works once, in one browser; Ctrl-C ends the dashboard\n"
+        assert started.process.stderr.read() == "this link works once, in one browser; Ctrl-C stops the dashboard\n"
 
     async with dashboard(socket) as started:
         assert started.link.startswith("http://127.0.0.1:")

@@ -14,9 +14,9 @@ async def test_a_daemon_that_runs(gateway: SmallGateway, socket: Path) -> None:
     # The small gateway names a CLI and a port that are not there, and that is found.
     assert found["claude"]["level"] == "problem"
     assert found["claude"]["mend"].startswith("install the gateway with its extra `cli`")
-    assert found["port"]["says"].startswith("127.0.0.1:8000 takes ")
+    assert found["port"]["says"].startswith("127.0.0.1:8000 ")
     assert found["keys"] == {
-        "about": "keys", "level": "ok", "says": "2 of 3 can be used: primary, second", "mend": "",
+        "about": "keys", "level": "ok", "says": "2 of 3 usable: primary, second", "mend": "",
     }  # fmt: skip
     assert done.status == 1
     assert done.json["problems"] >= 1
@@ -27,8 +27,8 @@ async def test_no_daemon(nowhere: Path, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[workers]\nmx = 1\n")
     done = await ctl(nowhere, "doctor", CONFIGURATION_DIRECTORY=str(tmp_path))
     assert done.status == 1
-    assert f"PROBLEM daemon        claudegwd is not running: nothing answers at {nowhere}" in done.out
+    assert f"PROBLEM daemon        claudegwd is not running (no answer at {nowhere})" in done.out
     assert "PROBLEM configuration " in done.out
     assert "did you mean workers.max" in done.out
-    assert "mend: " in done.out
+    assert "fix: " in done.out
     assert done.out.splitlines()[-1].endswith(" problems")

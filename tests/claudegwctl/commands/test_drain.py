@@ -28,11 +28,11 @@ async def test_waiting_until_no_request_is_under_way(gateway: SmallGateway, sock
     waited = await ctl(socket, "drain", "--wait", "0.1")
     assert waited.status == 1
     (line,) = waited.err.splitlines()
-    assert line == "cannot wait longer: 1 request is under way; ask again, or stop it all the same"
+    assert line == "cannot wait any longer: 1 request is under way; run it again, or stop the daemon anyway"
     gateway.__class__ = Quiet
     waited = await ctl(socket, "drain", "--wait", "60")
     assert (waited.status, waited.out) == (
-        0, "draining already: no requests are under way; `claudegwctl undrain` ends it\n"
+        0, "already draining: no requests are under way; `claudegwctl undrain` ends it\n"
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ async def test_the_lines_can_be_evaluated(gateway: SmallGateway, socket: Path) -
 async def test_no_file_is_kept(socket: Path) -> None:
     done = await ctl(socket, "env")
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith("cannot print the lines: no env.sh is kept; name a shell file under keys.shell_files")
+    assert done.err.startswith("cannot print the lines: there is no env.sh; set keys.shell_files")
 
 
 @pytest.mark.parametrize(

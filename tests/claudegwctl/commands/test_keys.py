@@ -39,7 +39,7 @@ async def test_no_keys(gateway: SmallGateway, socket: Path) -> None:
     gateway.keys_file.write_text('{"claude_api_keys": []}')
     await gateway.reload_keys()
     listed = await ctl(socket, "keys", "list")
-    assert listed.out.startswith("no keys: the login of the Claude CLI or of the daemon's environment is used")
+    assert listed.out.startswith("no keys: the login of the Claude Code CLI or the daemon's environment is used")
 
 
 async def test_the_token_comes_from_standard_input(gateway: SmallGateway, socket: Path) -> None:
@@ -47,7 +47,7 @@ async def test_the_token_comes_from_standard_input(gateway: SmallGateway, socket
         socket, "keys", "add", "third", "--base-url", "https://three.invalid", "--kind", "api_key", "--disabled",
         stdin=NEW_TOKEN + "\n",
     )  # fmt: skip
-    assert done.out == "added third (disabled); `claudegwctl keys test third` tries it\n"
+    assert done.out == "added third (disabled); `claudegwctl keys test third` tests it\n"
     assert saved(gateway)["third"] == {
         "name": "third", "token": NEW_TOKEN, "base_url": "https://three.invalid", "kind": "api_key",
         "status": "disabled",
@@ -66,7 +66,7 @@ async def test_what_was_understood_otherwise_is_said(gateway: SmallGateway, sock
 async def test_nobody_is_asked_for_a_token_in_vain(socket: Path) -> None:
     """Nothing is read from standard input: not where there is no daemon, and not for a name that is taken."""
     done = await ctl(socket, "keys", "add", "primary", stdin="")
-    assert (done.status, done.err.split(";")[0]) == (1, "cannot add key 'primary': there is one of that name")
+    assert (done.status, done.err.split(";")[0]) == (1, "cannot add key 'primary': that name is taken")
     done = await ctl(socket.with_name("absent.sock"), "keys", "add", "third", stdin="")
     assert done.status != 0
     assert "no token" not in done.err
@@ -88,7 +88,7 @@ async def test_the_token_is_asked_for_without_echo(gateway: SmallGateway, socket
     while b"(api_key)? [auth_token]: " not in screen:
         screen += await terminal.receive_some()
     await terminal.send_all(b"what?\n")
-    while b"write auth_token or api_key" not in screen:
+    while b"enter auth_token or api_key" not in screen:
         screen += await terminal.receive_some()
     await terminal.send_all(b"api_key\n")
     while b"added third" not in screen:
@@ -103,7 +103,7 @@ async def test_the_token_is_asked_for_without_echo(gateway: SmallGateway, socket
 async def test_how_it_is_sent_is_said_where_nobody_is_asked(socket: Path) -> None:
     done = await ctl(socket, "keys", "add", "third", "--json", stdin=NEW_TOKEN)
     assert (done.status, done.json["kind"]) == (0, "auth_token")
-    assert "as a Bearer token, then (`claudegwctl keys add third --replace --kind …`" in done.err
+    assert "as a Bearer token (`claudegwctl keys add third --replace --kind …`" in done.err
     for place, start in enumerate(TELLING):
         assert (await ctl(socket, "keys", "add", f"new-{place}", stdin=f"{start}01-false-1")).err == ""
     assert (await ctl(socket, "keys", "add", "fourth", "--kind", "api_key", stdin=NEW_TOKEN)).err == ""
@@ -116,13 +116,13 @@ def test_the_beginnings_that_tell_are_those_that_the_daemon_knows() -> None:
 async def test_no_token(socket: Path) -> None:
     done = await ctl(socket, "keys", "add", "third")
     assert done.status == 1
-    assert done.err.startswith("cannot add third: no token was given")
+    assert done.err.startswith("cannot add third: no token given")
 
 
 async def test_a_name_that_is_taken(gateway: SmallGateway, socket: Path) -> None:
     done = await ctl(socket, "keys", "add", "primary", stdin=NEW_TOKEN)
     assert done.status == 1
-    assert done.err.startswith("cannot add key 'primary': there is one of that name")
+    assert done.err.startswith("cannot add key 'primary': that name is taken")
     assert (await ctl(socket, "keys", "add", "primary", "--replace", stdin=NEW_TOKEN)).status == 0
     assert saved(gateway)["primary"]["token"] == NEW_TOKEN
 
@@ -138,12 +138,12 @@ async def test_disable_enable_remove(gateway: SmallGateway, socket: Path) -> Non
 
 
 async def test_renaming(gateway: SmallGateway, socket: Path) -> None:
-    assert (await ctl(socket, "keys", "rename", "second", "home")).out == "second is home now\n"
+    assert (await ctl(socket, "keys", "rename", "second", "home")).out == "second is now home\n"
     assert list(saved(gateway)) == ["primary", "home", "off"]
     done = await ctl(socket, "keys", "rename", "home", "primary")
     assert (done.status, done.err) == (
         1,
-        "cannot rename key 'home': there is one called 'primary'; remove that one or choose another name\n",
+        "cannot rename key 'home': the name 'primary' is taken; remove that key or choose another name\n",
     )
 
 
@@ -168,7 +168,7 @@ async def test_importing(gateway: SmallGateway, socket: Path, tmp_path: Path) ->
     file = tmp_path / ".env"
     keys = [{"name": "third", "token": NEW_TOKEN}, {"name": "primary", "token": NEW_TOKEN}]
     file.write_text(f"HOST=x\nCLAUDE_API_KEYS='{json.dumps(keys)}'\n")
-    assert (await ctl(socket, "keys", "import", str(file))).out == "added: third\nalready there: primary\n"
+    assert (await ctl(socket, "keys", "import", str(file))).out == "added: third\nalready present: primary\n"
     assert saved(gateway)["third"]["token"] == NEW_TOKEN
     assert (await ctl(socket, "keys", "import", "-", "--json", stdin=json.dumps(keys))).json == {
         "added": [],

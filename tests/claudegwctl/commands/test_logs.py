@@ -67,11 +67,11 @@ async def test_following(gateway: SmallGateway, socket: Path, ended_by: str) -> 
     else:
         gateway.logs.close()
         assert await process.wait() == 3
-        assert await process.stderr.receive_some() == b"cannot follow any longer: claudegwd has stopped\n"
+        assert await process.stderr.receive_some() == b"cannot follow the log any longer: claudegwd has stopped\n"
 
 
 async def test_leaving_others_out(gateway: SmallGateway, socket: Path) -> None:
     done = await ctl(socket, "logs", "--key", "no-such-key", "--since", "15m", "--request", "r", "--client", "c")
     assert (done.status, done.out) == (0, "")
     done = await ctl(socket, "logs", "--since", "yesterday")
-    assert (done.status, done.err[:19]) == (1, "cannot take --since")
+    assert (done.status, done.err[:18]) == (1, "cannot use --since")

@@ -10,12 +10,12 @@ from tests.small_gateway import SmallGateway
 async def test_for_people_and_for_programs(gateway: SmallGateway, socket: Path) -> None:
     nowhere = await ctl(socket, "notify", "test")
     assert (nowhere.status, nowhere.out) == (1, "")
-    assert "cannot send a test: nobody is to be told" in nowhere.err
+    assert "cannot send a test: no notifications are configured" in nowhere.err
 
     gateway.notifications.configure(NotifyConfig(command=("/bin/sh", "-c", "echo no recipients >&2")))
     well = await ctl(socket, "notify", "test")
     assert well.status == 0
-    assert well.out.startswith("notify.command took it in ")
+    assert well.out.startswith("notify.command delivered in ")
     assert well.out.endswith(" s; it said: no recipients\n")
 
     gateway.notifications.configure(
@@ -26,7 +26,7 @@ async def test_for_people_and_for_programs(gateway: SmallGateway, socket: Path) 
     assert (ill.out, ill.err.split("; ")) == (
         "",
         [
-            "cannot notify by notify.command: the command ended with status 1: it is broken",
+            "cannot notify: notify.command: the command exited with status 1: it is broken",
             "notify.url: its server cannot be reached: Connection refused\n",
         ],
     )

@@ -32,6 +32,6 @@ def test_what_changed_for_people() -> None:
     answer = {
         "changes": [],
         "keys": {"added": ["a", "b"], "removed": [], "changed": ["c"]},
-        "warnings": ["HOST is set but not read"],
+        "warnings": ["HOST is set but ignored"],
     }
-    assert list(changes(answer)) == ["keys added: a, b", "keys changed: c", "warning: HOST is set but not read"]
+    assert list(changes(answer)) == ["keys added: a, b", "keys changed: c", "warning: HOST is set but ignored"]

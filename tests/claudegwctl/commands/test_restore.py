@@ -17,5 +17,8 @@ def test_restoring_while_nothing_runs(nowhere: Path, tmp_path: Path) -> None:
     assert ctl_without_daemon(*words, "backup", str(tmp_path / "b.tar"), **here).status == 0
     config.write_text("# later\n")
     done = ctl_without_daemon(*words, "restore", str(tmp_path / "b.tar"), **here)
-    assert (done.status, done.out) == (0, f"restored {config}; what lay there is kept as config.toml.before-restore\n")
+    assert (done.status, done.out) == (
+        0,
+        f"restored {config}; the previous one is saved as config.toml.before-restore\n",
+    )
     assert config.read_text() == "# mine\n"

@@ -32,7 +32,7 @@ STATUS = {
 def test_a_low_terminal_shows_the_first_lines() -> None:
     found = [str(number) for number in range(10)]
     assert fitting(found, 11) == found
-    assert list(fitting(found, 6)) == ["0", "1", "2", "3", "… and 6 more lines: the window is too low"]
+    assert list(fitting(found, 6)) == ["0", "1", "2", "3", "… and 6 more lines: make the window taller"]
     assert len(fitting(found, 1)) == 1
 
 
@@ -42,8 +42,8 @@ def test_lines_that_the_log_lost_are_told() -> None:
 
 
 def test_usage_that_was_lost_is_told() -> None:
-    assert not any("written down" in line for line in lines({**STATUS, "usage_lost": 0}, 1000.0))
-    assert any("usage         1 request was never written" in line for line in lines({**STATUS, "usage_lost": 1}, 0))
+    assert not any("never recorded" in line for line in lines({**STATUS, "usage_lost": 0}, 1000.0))
+    assert any("usage         1 request was never recorded" in line for line in lines({**STATUS, "usage_lost": 1}, 0))
 
 
 def test_for_people() -> None:
@@ -75,11 +75,11 @@ def test_a_daemon_that_has_just_started() -> None:
     assert said[0] == "claudegwd 1.2.3: starting, up 0 s, pid 1"
     assert said[1] == "problem       starting"
     assert said[2] == "claude        not known yet"
-    assert said[-1] == "keys          none: the login of the Claude CLI is used"
+    assert said[-1] == "keys          none: the login of the Claude Code CLI is used"
 
 
 def test_a_log_that_holds_content_is_told() -> None:
-    told = "log           holds what is asked and answered (log.content)"
+    told = "log           contains questions and answers (log.content)"
     assert told not in lines(STATUS, 0)
     assert told in lines({**STATUS, "content_logged": True}, 0)
 
@@ -88,13 +88,13 @@ def test_a_log_that_holds_content_is_told() -> None:
     ("last", "said"),
     [
         ({"at": 0, "ok": True}, "generation 2, reloaded "),
-        ({"at": 0, "ok": False, "error": "cannot use x"}, "generation 2, the last reload was refused "),
+        ({"at": 0, "ok": False, "error": "cannot use x"}, "generation 2, the last reload was rejected "),
     ],
 )
 def test_the_last_reload(last: object, said: str) -> None:
     (line,) = [line for line in lines({**STATUS, "last_reload": last}, 0) if line.startswith("configuration")]
     assert said in line
-    assert line.endswith("cannot use x" if "refused" in said else " ago")
+    assert line.endswith("cannot use x" if "rejected" in said else " ago")
 
 
 async def test_the_real_one(socket: Path) -> None:
@@ -164,10 +164,10 @@ async def test_a_daemon_that_is_gone_is_not_shown_as_ready(gateway: SmallGateway
     async with running(gateway) as path:
         shown = watch(path, TERM="xterm")
         await shown.until(lambda text: "ready" in text)
-    seen = await shown.until(lambda text: "waiting for it\x1b[K" in text)
-    assert seen.endswith("waiting for it\x1b[K\r\n\x1b[J\x1b[?7h")  # all that stood there is gone
+    seen = await shown.until(lambda text: "; waiting\x1b[K" in text)
+    assert seen.endswith("; waiting\x1b[K\r\n\x1b[J\x1b[?7h")  # all that stood there is gone
     async with running(gateway):
-        await shown.until(lambda text: "ready" in text.rpartition("waiting for it")[2])
+        await shown.until(lambda text: "ready" in text.rpartition("; waiting")[2])
     await shown.end()
 
 

@@ -27,9 +27,9 @@ async def test_for_people(socket: Path) -> None:
     assert nobody.split() == ["(no", "key)", "1", "1", "7", "0", "0", "0", "unknown"]
     assert laptop.split() == ["laptop", "2", "0", "12,345", "20", "40", "10", "1,300", "ms", "$0.0105"]
     assert total.split() == ["total", "3", "1", "12,352", "20", "40", "10", "1,300", "ms", "$0.0105"]
-    assert tools == "tools of the upstream's: 3 web searches"
-    assert estimate == "costs are the Claude Code CLI's own estimate"
-    assert note == "1 answer without a cost: the CLI told none"
+    assert tools == "server-side tools: 3 web searches"
+    assert estimate == "costs are estimates by the Claude Code CLI"
+    assert note == "1 answer without a cost: the CLI reported none"
     assert len({len(line) for line in (heads, nobody, laptop, total)}) == 1, "numbers end where their heads end"
 
 
@@ -50,9 +50,9 @@ async def test_by_what_answered_and_what_is_missing(socket: Path, gateway: Small
     lost, heads, *rows, _total, _tools, _estimate, _note = (
         await ctl(socket, "usage", "--by", "route,how,answered")
     ).out.splitlines()
-    assert lost.startswith("1,234 requests were never written down")
+    assert lost.startswith("1,234 requests were never recorded")
     assert heads.split()[:3] == ["ROUTE", "HOW", "ANSWERED"]
-    assert rows[0].split()[:6] == ["/v1/completions", "(not", "known)", "(no", "answer)", "1"]
+    assert rows[0].split()[:5] == ["/v1/completions", "(unknown)", "(no", "answer)", "1"]
     assert rows[1].split()[:4] == ["/v1/messages", "warm", "sonnet", "3"]
 
 
@@ -65,16 +65,16 @@ async def test_nobody_of_this_name(socket: Path) -> None:
 
 async def test_nothing_used(socket: Path) -> None:
     assert (await ctl(socket, "clients", "create", "phone")).status == 0
-    assert (await ctl(socket, "usage", "--client", "phone")).out == "nothing was used in this time\n"
+    assert (await ctl(socket, "usage", "--client", "phone")).out == "no usage in this period\n"
     assert (await ctl(socket, "usage", "--client", "phone", "--csv")).out.startswith("client,requests,")
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--since", "tomorrow"), "write for example 7d, 12h, 90m or 2027-01-31"),
-        (("--by", "colour"), "write one or more of client, key, model, answered, route, how, day, hour"),
-        (("--csv", "--json"), "leave one of them out"),
+        (("--since", "tomorrow"), "use for example 7d, 12h, 90m or 2027-01-31"),
+        (("--by", "colour"), "use one or more of client, key, model, answered, route, how, day, hour"),
+        (("--csv", "--json"), "choose one"),
     ],
 )
 async def test_what_cannot_be_understood_is_refused(socket: Path, options: tuple[str, ...], says: str) -> None:

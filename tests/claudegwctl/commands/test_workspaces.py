@@ -42,10 +42,10 @@ async def test_adding_listing_and_removing(gateway: SmallGateway, socket: Path, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["shop", "/nowhere"], "workspaces.shop.directory names no directory"),
-        (["Shop!", "."], "cannot be called so"),
-        (["shop", ".", "--tools", "Rd"], 'workspaces.shop.tools cannot hold "Rd"'),
-        (["shop", ".", "--allow", "Bash(*)"], "workspaces.shop.allow cannot hold"),
+        (["shop", "/nowhere"], "workspaces.shop.directory is not an existing directory"),
+        (["Shop!", "."], "is not a valid name"),
+        (["shop", ".", "--tools", "Rd"], 'workspaces.shop.tools cannot contain "Rd"'),
+        (["shop", ".", "--allow", "Bash(*)"], "workspaces.shop.allow cannot contain"),
     ],
 )
 async def test_what_is_refused_is_not_written(gateway: SmallGateway, socket: Path, words: list[str], said: str) -> None:
@@ -58,14 +58,14 @@ async def test_checking_with_a_daemon(gateway: SmallGateway, socket: Path, work:
     gateway.config_file.write_text(f'[workspaces.shop]\ndirectory = "{work}"\n')
     done = await ctl(socket, "workspaces", "check")
     assert (done.status, done.out.split(",")[0]) == (1, f"shop: {work}")
-    assert done.err == "cannot use shop as it is written: the daemon has not taken it; `claudegwctl reload`\n"
+    assert done.err == "cannot use shop as written: the daemon has not loaded it; run `claudegwctl reload`\n"
     await ctl(socket, "reload")
     done = await ctl(socket, "workspaces", "check", "shop")
     assert (done.status, done.err) == (0, "")
     other = await ctl(socket, "workspaces", "check", "other")
     assert (other.status, other.err.startswith("cannot find workspace 'other'")) == (1, True)
     gateway.config_file.write_text(gateway.config_file.read_text() + "anonymous = true\n")
-    assert "has not taken it" in (await ctl(socket, "workspaces", "check")).err
+    assert "has not loaded it" in (await ctl(socket, "workspaces", "check")).err
 
 
 def test_without_a_daemon(nowhere: Path, work: Path, tmp_path: Path) -> None:
@@ -78,33 +78,33 @@ def test_without_a_daemon(nowhere: Path, work: Path, tmp_path: Path) -> None:
     assert run("list").status == 3
     assert (run("check").status, run("check", "--json").json["workspaces"]) == (0, [])
     done = run("add", "shop", str(work))
-    assert (done.status, "it takes the change when it starts" in done.out) == (0, True)
+    assert (done.status, "it will load the change when it starts" in done.out) == (0, True)
     assert "nobody may use it yet" in done.err
     assert (run("check").status, run("check").out.startswith(f"shop: {work}, sandbox auto (")) == (0, True)
     work.rmdir()
     done = run("check", "--json")
     assert (done.status, len(done.json["problems"])) == (1, 1)
-    assert "workspaces.shop.directory names no directory" in done.json["problems"][0]
+    assert "workspaces.shop.directory is not an existing directory" in done.json["problems"][0]
 
 
 @pytest.mark.parametrize(
     ("content", "problem", "said"),
     [
-        ("[Service]\n", "", ["wrote /d/w.conf, which lets", "    [Service]"]),
+        ("[Service]\n", "", ["wrote /d/w.conf, which gives", "    [Service]"]),
         ("", "", ["removed /d/w.conf"]),
-        ("[Service]\n", "cannot write /d/w.conf: refused", ["cannot write", "with root's right", "    [Service]"]),
-        ("", "cannot remove /d/w.conf: refused", ["cannot remove", "with root's right: remove /d/w.conf"]),
+        ("[Service]\n", "cannot write /d/w.conf: refused", ["cannot write", "as root, ", "    [Service]"]),
+        ("", "cannot remove /d/w.conf: refused", ["cannot remove", "as root, remove /d/w.conf"]),
     ],
 )
 def test_what_is_said_of_the_units_drop_in(content: str, problem: str, said: list[str]) -> None:
     lines = list(lines_of({"path": "/d/w.conf", "content": content, "problem": problem, "then": "restart it"}))
     assert len(lines) == len(said) + 1
     assert all(line.startswith(begin) for line, begin in zip(lines, said, strict=False))
-    assert lines[-1] == "then, to put it in effect: restart it"
+    assert lines[-1] == "then, to apply it: restart it"
 
 
 async def test_a_daemon_that_cannot_take_it_says_why(gateway: SmallGateway, socket: Path, work: Path) -> None:
     gateway.config_file.write_text('[log]\nlevel = "loud"\n')  # which only we put right, by our environment
     done = await ctl(socket, "workspaces", "add", "shop", str(work), CLAUDEGWD_LOG__LEVEL="info")
-    assert (done.status, done.err.split(":")[0]) == (1, "cannot have the daemon take it, which goes on as before")
+    assert (done.status, done.err.split(":")[0]) == (1, "cannot load the change; the daemon continues as before")
     assert dict(gateway.config.workspaces) == {}

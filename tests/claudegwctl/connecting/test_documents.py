@@ -67,7 +67,7 @@ def test_what_cannot_be_edited(kind: Kind, text: str) -> None:
 )
 def test_something_else_in_the_way(kind: Kind, text: str) -> None:
     document = Document(kind, text, "their.file")
-    with pytest.raises(Problem, match=r"^cannot edit their\.file: a is something else there; .*by hand$"):
+    with pytest.raises(Problem, match=r"^cannot edit their\.file: a has an unexpected type; .*by hand$"):
         document.put(("a", "b", "c"), 1)
     assert document.text().strip() == text
 

@@ -87,7 +87,7 @@ def test_what_is_no_such_json(text: str) -> None:
 
 
 def test_a_value_in_the_way() -> None:
-    with pytest.raises(ValueError, match="no object"):
+    with pytest.raises(ValueError, match="not an object"):
         with_value('{"a": 1}', ("a", "b"), 1)
 
 

@@ -79,7 +79,7 @@ async def test_usage_by_time_and_group(gateway: SmallGateway, page: Asking, peri
 async def test_another_period_or_group_is_refused(page: Asking, query: Mapping[str, str]) -> None:
     status, body = await page.get("usage", query)
     assert status == 400
-    assert body["error"].startswith("cannot show this: ")
+    assert body["error"].startswith("cannot show usage: ")
 
 
 async def test_the_log_with_its_filters(page: Asking) -> None:
@@ -101,7 +101,7 @@ async def test_the_log_with_its_filters(page: Asking) -> None:
 async def test_a_filter_that_the_daemon_refuses_says_why(page: Asking, query: Mapping[str, str]) -> None:
     status, body = await page.get("logs", query)
     assert status == 409
-    assert body["error"].startswith("cannot take ")
+    assert body["error"].startswith("cannot accept ")
 
 
 async def test_rotate(gateway: SmallGateway, page: Asking) -> None:
@@ -128,7 +128,7 @@ def ask(gateway: SmallGateway) -> str:
     return asked.id
 
 
-@pytest.mark.parametrize(("approved", "what"), [(True, "approved in a workspace"), (False, "refused in a workspace")])
+@pytest.mark.parametrize(("approved", "what"), [(True, "approved in a workspace"), (False, "denied in a workspace")])
 async def test_what_claude_asks_for_is_shown_and_answered(
     gateway: SmallGateway, page: Asking, approved: bool, what: str
 ) -> None:

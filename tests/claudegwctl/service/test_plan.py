@@ -31,7 +31,7 @@ def test_root_gets_the_service_of_the_machine_and_others_their_own() -> None:
     assert wants_system(ROOT, user=False, system=False)
     assert not wants_system(ROOT, user=True, system=False)
     assert not wants_system(USER, user=False, system=False)
-    with pytest.raises(Problem, match=r"^cannot do both"):
+    with pytest.raises(Problem, match=r"^cannot combine"):
         wants_system(ROOT, user=True, system=True)
 
 
@@ -108,6 +108,6 @@ def test_an_agent_has_the_paths_of_its_user() -> None:
 def test_a_daemon_of_the_machine_has_its_user_made_first() -> None:
     steps = install_steps(replace(ROOT, manager="launchd"), system=True)
     does = [step.does for step in steps]
-    assert does[0] == "make the group _claudegwd"
+    assert does[0] == "create the group _claudegwd"
     assert does[-1] == "load and start it"
     assert "write /Library/LaunchDaemons/claudegwd.daemon.plist" in does

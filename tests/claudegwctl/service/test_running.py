@@ -41,7 +41,7 @@ def test_under_systemd(systemctl: Path, verb: Verb) -> None:
 
 def test_under_launchd(tmp_path: Path) -> None:
     host = replace(HOST, manager="launchd", home=tmp_path, root=tmp_path)
-    with pytest.raises(Problem, match=r"^cannot stop the service: there is none; "):
+    with pytest.raises(Problem, match=r"^cannot stop the service: none is installed; "):
         chosen("stop", host)
     job = tmp_path / "Library/LaunchAgents/claudegwd.agent.plist"
     job.parent.mkdir(parents=True)
@@ -51,5 +51,5 @@ def test_under_launchd(tmp_path: Path) -> None:
 
 
 def test_where_there_is_no_manager() -> None:
-    with pytest.raises(Problem, match=r"start `claudegwd` itself"):
+    with pytest.raises(Problem, match=r"run `claudegwd` in a terminal"):
         chosen("start", HOST)

@@ -72,6 +72,6 @@ async def test_an_answer_that_cannot_be_read_is_told(gateway: SmallGateway, sock
     reader = Reader(Daemon(socket), FOR_EVER, told.put)
     reader.start()
     try:
-        assert "of another version" in str(await found(told))
+        assert "runs another version" in str(await found(told))
     finally:
         reader.stop()

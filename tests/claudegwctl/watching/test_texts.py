@@ -88,11 +88,11 @@ def test_filtered(wanted: str, clients: list[str]) -> None:
 def test_the_head() -> None:
     assert texts.gateway_line(STATUS) == ("claudegwd 1.2.3", "ready", "up 1 d 2 h")
     assert dict(texts.head({**STATUS, "usage": USAGE}, 0)) == {
-        "requests": "2 active, 0 queued; 117 since the start, 3 failed",
+        "requests": "2 active, 0 queued; 117 since start, 3 failed",
         "workers": "1 spare, 2 busy",
         "today": "42 requests, 2 failed; 12,345 tokens in, 678 out, $1.50",
     }
-    assert dict(texts.head({**STATUS, "usage_lost": 7}, 0))["usage"].startswith("7 requests were never written down")
+    assert dict(texts.head({**STATUS, "usage_lost": 7}, 0))["usage"].startswith("7 requests were never recorded")
     drained, problem, *_ = texts.head({**STATUS, "problem": "no key", "drained_since": 940.0}, 1000.0)
     assert drained == ("drained", "for 1 min, by the operator; `claudegwctl undrain` ends it")
     assert problem == ("problem", "no key")
@@ -111,7 +111,7 @@ def test_in_windows_from_eight_lines_on_all_parts_have_room() -> None:
 
 def test_a_daemon_that_says_little() -> None:
     assert texts.gateway_line({}) == ("claudegwd ", "unknown", "up 0 s")
-    assert dict(texts.head({}, 0))["today"] == "nothing was used yet"
+    assert dict(texts.head({}, 0))["today"] == "no usage yet"
 
 
 def test_keys_with_their_limits() -> None:
@@ -125,17 +125,17 @@ def test_keys_with_their_limits() -> None:
 
 
 def test_without_keys_the_login_is_shown() -> None:
-    status = {"login": "claude", "login_failure": {"error": "refused as invalid (401)", "at": 0.0}}
+    status = {"login": "claude", "login_failure": {"error": "rejected as invalid (401)", "at": 0.0}}
     (found,) = texts.key_rows(status, 0.0)
     assert (found["name"], found["shown_state"], found["last_error"]) == (
-        "no keys", "login: claude", "refused as invalid (401)",
+        "no keys", "login: claude", "rejected as invalid (401)",
     )  # fmt: skip
 
 
 def test_the_title_says_what_is_not_shown() -> None:
     assert texts.requests_title(2, 2, "age", "", backwards=False, paused=False) == "requests 2  by age"
     assert texts.requests_title(9, 1, "key", "x", backwards=True, paused=True) == (
-        "requests 1 of 9  by key, reversed  with “x”  PAUSED: p goes on"
+        "requests 1 of 9  by key, reversed  with “x”  PAUSED: p resumes"
     )
 
 
