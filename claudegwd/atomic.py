@@ -146,7 +146,7 @@ def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[int]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise FileBusy(f"cannot lock {path}: another program holds it; end that one") from None
+                    raise FileBusy(f"cannot lock {path}: another program holds it; stop that program") from None
                 time.sleep(_LOCK_POLL_SECONDS)
             except OSError as error:
                 if error.errno not in NO_LOCKS:

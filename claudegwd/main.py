@@ -48,7 +48,7 @@ def main() -> None:
     try:
         app(prog_name="claudegwd")
     except OSError as error:
-        _say(OSError(f"cannot write the output: {error.strerror or 'refused'}; look where it goes"), 1)
+        _say(OSError(f"cannot write the output: {error.strerror or 'refused'}; check where it goes"), 1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still held back would fail once more at the end
         sys.exit(contract.EXIT_FAILED)
 
@@ -114,7 +114,7 @@ def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) 
             if isinstance(fault, ConfigError | KeysError | NoCliError):
                 return _say(fault, contract.EXIT_CONFIG)
             if isinstance(fault, sqlite3.Error):
-                fault = StateError(f"cannot use the state file: {fault}; end what holds it, or look at its disk")
+                fault = StateError(f"cannot use the state file: {fault}; stop whatever holds it, or check its disk")
             if isinstance(fault, SocketError | CliError | StateError | LibraryError | OSError):
                 return _say(fault, contract.EXIT_FAILED)
             raise
@@ -129,7 +129,10 @@ def _check(loaded: Loaded, env: dict[str, str]) -> list[str]:
     binary = find_binary(loaded.config.claude, env)
     notes = [f"note: {note}" for note in (*loaded.warnings, *keys.notes)]
     count = f"{len(keys.keys)} key{'' if len(keys.keys) == 1 else 's'}"
-    return [*notes, f"ok: {loaded.path}{'' if loaded.exists else ' (absent: defaults)'}, {count}, CLI {binary}"]
+    return [
+        *notes,
+        (f"ok: {loaded.path}{'' if loaded.exists else ' (does not exist; defaults apply)'}, {count}, CLI {binary}"),
+    ]
 
 
 def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bool) -> int:

@@ -26,7 +26,7 @@ async def supervised(task: Callable[[], Awaitable[None]], name: str) -> None:
         try:
             return await task()
         except Exception as error:  # noqa: BLE001 - a boundary: the daemon goes on without
-            text = "a background task failed unexpectedly; it is begun again"
+            text = "a background task failed unexpectedly; it is restarted"
             event(log, logging.ERROR, text, kind=name, seconds=pause, cause=error)
         if trio.current_time() - began > PAUSE_LAST_SECONDS:
             pause = PAUSE_FIRST_SECONDS  # it had recovered from what was before

@@ -63,7 +63,7 @@ class SmallClients:
         server_tools: Sequence[str],
     ) -> str:
         if name in self._rows:
-            raise ValueError(f"cannot create client {name!r}: there is one of that name")
+            raise ValueError(f"cannot create client {name!r}: that name is taken")
         self._rows[name] = {
             "name": name, "state": "active", "models": list(models), "requests_per_minute": requests_per_minute,
             "tokens_per_minute": tokens_per_minute, "concurrent_requests": concurrent_requests, "expires": expires,

@@ -161,7 +161,7 @@ def decode_event(line: bytes) -> AnyEvent:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _with_halves(line)
     except RecursionError as error:
-        raise EventError("cannot read a line from the CLI: nested too deep") from error
+        raise EventError("cannot read a line from the CLI: it is nested too deeply") from error
 
 
 class Passed(msgspec.Struct):
@@ -206,9 +206,11 @@ def _with_halves(line: bytes) -> AnyEvent:
         value = json.loads(line)
         event = _known.decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except msgspec.ValidationError as error:
-        raise EventError("cannot read a line from the CLI: it holds half a character, and is not known") from error
+        raise EventError(
+            "cannot read a line from the CLI: it contains an incomplete character, and its type is unknown"
+        ) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise EventError("cannot read a line from the CLI: not JSON") from error
+        raise EventError("cannot read a line from the CLI: it is not JSON") from error
     if isinstance(event, StreamEvent) and isinstance(event.event, BlockDelta):
         delta = value["event"]["delta"]
         name = _TEXT_OF.get(delta["type"])
@@ -222,9 +224,9 @@ def _unknown(line: bytes) -> Unknown:
     try:
         found = _line.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EventError("cannot read a line from the CLI: no type in it") from error
+        raise EventError("cannot read a line from the CLI: it has no type") from error
     if found.type in _VITAL_LINES or (found.type == "stream_event" and _is_vital(found.event)):
-        raise EventError(f"cannot read a {found.type} line from the CLI: its parts are not those of a known version")
+        raise EventError(f"cannot read a {found.type} line from the CLI: its fields are not those of a known version")
     return Unknown(found.type)
 
 

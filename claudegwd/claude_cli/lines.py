@@ -11,7 +11,7 @@ class LineTooLongError(Exception):
     """The CLI wrote more than the bound without a newline. `lines` are those that were whole before that."""
 
     def __init__(self, bound: int, lines: Sequence[bytes]) -> None:
-        super().__init__(f"cannot read a line of over {bound} bytes from the CLI")
+        super().__init__(f"cannot read a line of more than {bound} bytes from the CLI")
         self.lines = lines
 
 

@@ -33,7 +33,7 @@ def flatten(data: Mapping[str, Any], file: str, errors: Errors | None = None) ->
         if section not in FIELDS:
             found.add(ConfigError(file, section, _unknown_section(section, table)))
         elif not isinstance(table, dict):
-            text = f"is a section: write [{section}] on a line of its own, its keys below"
+            text = f"is a section: put [{section}] on a line of its own, and its settings below"
             found.add(ConfigError(file, section, text))
         else:
             for name in (name for name in table if name not in FIELDS[section]):
@@ -160,10 +160,10 @@ def _unknown_section(section: str, table: object) -> str:
     if not isinstance(table, dict):
         for key, target in KEYS.items():
             if target.name == section:
-                return f"stands outside of a section: write it below [{target.section}] ({key})"
+                return f"is outside any section: move it below [{target.section}] ({key})"
     near = nearest(section, (*FIELDS, "workspaces"))
     near = "workspaces.NAME" if near == "workspaces" else near
-    known = f"did you mean [{near}]" if near else "known are " + ", ".join(f"[{name}]" for name in FIELDS)
+    known = f"did you mean [{near}]" if near else "the sections are " + ", ".join(f"[{name}]" for name in FIELDS)
     return f"is an unknown section: {known}"
 
 
@@ -185,11 +185,11 @@ def _check_binds(config: Config) -> tuple[str, str] | None:
             address = split_bind(bind)
         except ValueError:
             return "server.bind", (
-                f'cannot hold {shown(bind)}: write an address with a port, such as "127.0.0.1:8000" or "[::1]:8000"'
+                f'cannot contain {shown(bind)}: use an address with a port, such as "127.0.0.1:8000" or "[::1]:8000"'
             )
         # Port 0 lets the system choose, so two of them are two different ports.
         if address in seen and address[1] != 0:
-            return "server.bind", f"names {shown(bind)} twice: remove one"
+            return "server.bind", f"lists {shown(bind)} twice: remove one"
         seen.add(address)
     return None
 
@@ -198,22 +198,22 @@ def _check_names(config: Config) -> tuple[str, str] | None:
     for host in config.server.allowed_hosts:
         if not _HOST_NAME.fullmatch(host) or host != host.lower():
             return "server.allowed_hosts", (
-                f'cannot hold {shown(host)}: write a bare host name in small letters, such as "gateway.lan"'
+                f'cannot contain {shown(host)}: use a bare host name in lower case, such as "gateway.lan"'
             )
     for host in config.server.fetch_hosts:
         if host != "*" and not _HOST_NAME.fullmatch(host.removeprefix(".")):
             return "server.fetch_hosts", (
-                f'cannot hold {shown(host)}: write a bare host name, ".example.org" for all below it, or "*"'
+                f'cannot contain {shown(host)}: use a bare host name, ".example.org" for all its subdomains, or "*"'
             )
     for origin in config.server.cors_origins:
         if not _is_origin(origin):
             return "server.cors_origins", (
-                f"cannot hold {shown(origin)}: write each origin as scheme and host in small letters, without a path, "
+                f"cannot contain {shown(origin)}: give each origin as scheme and host in lower case, without a path, "
                 'such as "https://chat.lan"'
             )
     for alias, model in config.claude.aliases.items():
         if model in config.claude.aliases:
-            return "claude.aliases", f"leads from {shown(alias)} to another alias: name the model itself"
+            return "claude.aliases", f"maps {shown(alias)} to another alias: name the model itself"
     return None
 
 
@@ -223,12 +223,12 @@ def _check_proxies(config: Config) -> tuple[str, str] | None:
             prefix = ipaddress.ip_network(network).prefixlen
         except ValueError:
             return "server.trusted_proxies", (
-                f'cannot hold {shown(network)}: write an address such as "10.0.0.5", or a network by its first address '
-                'and length such as "10.0.0.0/24"'
+                f'cannot contain {shown(network)}: use an address such as "10.0.0.5" or a network such as '
+                '"10.0.0.0/24", with all host bits zero'
             )
         if not prefix:
             return "server.trusted_proxies", (
-                f"cannot hold {shown(network)}: everybody could then claim any address; name the proxies"
+                f"cannot contain {shown(network)}: everybody could then claim any address; list only your proxies"
             )
     return None
 
@@ -245,7 +245,7 @@ def _check_fallback(config: Config) -> tuple[str, str] | None:
                 seen.add(one)
                 waiting += fallback.get(one, ())
         if name in seen:
-            return "claude.fallback", f"leads from {shown(name)} back to itself: take out one of the steps between"
+            return "claude.fallback", f"leads from {shown(name)} back to itself: remove one of the steps in between"
     return None
 
 
@@ -279,8 +279,8 @@ def _open_to_others(binds: Sequence[str]) -> str | None:
     for bind in binds:
         if not is_loopback(bind):
             return (
-                f"cannot be false while server.bind holds {shown(bind)}, which other machines can reach: write true "
-                "(`claudegwctl clients create NAME` prints a key), or bind to 127.0.0.1 only"
+                f"cannot be false while server.bind contains {shown(bind)}, which other machines can reach: set it "
+                "to true (`claudegwctl clients create NAME` prints a key), or bind to 127.0.0.1 only"
             )
     return None
 
@@ -288,7 +288,8 @@ def _open_to_others(binds: Sequence[str]) -> str | None:
 def _check_workers(config: Config) -> tuple[str, str] | None:
     if config.workers.spares > config.workers.max:
         return "workers.spares", (
-            f"cannot be {config.workers.spares} while workers.max is {config.workers.max}: spares count among them"
+            f"cannot be {config.workers.spares} while workers.max is {config.workers.max}: that maximum includes "
+            "the spares"
         )
     return None
 
@@ -296,4 +297,4 @@ def _check_workers(config: Config) -> tuple[str, str] | None:
 def _check_cli(config: Config) -> tuple[str, str] | None:
     if config.claude.binary == "auto" or config.claude.version == "pinned":
         return None
-    return "claude.version", "cannot stand beside claude.binary, which already says which CLI: take one of them out"
+    return "claude.version", "cannot be combined with claude.binary, which already names a CLI: remove one of them"

@@ -29,17 +29,17 @@ OLDER_NAMES: Final[Mapping[str, str]] = {
 
 # Its other names are told what to set instead: they are either too general to be meant for us, or without a twin.
 OLDER_NAMES_NOT_READ: Final[Mapping[str, str]] = {
-    "HOST": 'write bind = ["HOST:PORT"] under [server]',
-    "PORT": 'write bind = ["127.0.0.1:PORT"] under [server]',
-    "DEFAULT_MODEL": "write default_model under [claude]",
-    "LOG_LEVEL": "write level under [log]",
-    "ALLOWED_ORIGINS": "write cors_origins under [server]",
-    "MAX_CONCURRENT_SESSIONS": "write max under [workers]",
-    "SESSION_TIMEOUT_MINUTES": "write idle_seconds under [workers]",
-    "STREAMING_TIMEOUT_SECONDS": "write request_seconds under [limits]",
+    "HOST": 'set bind = ["HOST:PORT"] under [server]',
+    "PORT": 'set bind = ["127.0.0.1:PORT"] under [server]',
+    "DEFAULT_MODEL": "set default_model under [claude]",
+    "LOG_LEVEL": "set level under [log]",
+    "ALLOWED_ORIGINS": "set cors_origins under [server]",
+    "MAX_CONCURRENT_SESSIONS": "set max under [workers]",
+    "SESSION_TIMEOUT_MINUTES": "set idle_seconds under [workers]",
+    "STREAMING_TIMEOUT_SECONDS": "set request_seconds under [limits]",
     "RATE_LIMIT_BURST": "the burst is requests_per_minute under [limits]",
-    "CLAUDE_AUTO_ROTATE": "keys always rotate by themselves",
-    "PROJECT_ROOT": "there are no project directories to place",
+    "CLAUDE_AUTO_ROTATE": "keys always rotate automatically",
+    "PROJECT_ROOT": "there are no project directories",
     "DATABASE_URL": "the state is kept in the state directory",
 }
 
@@ -97,11 +97,11 @@ def read_environment(env: Mapping[str, str]) -> FromEnvironment:
             overrides[key] = Override(variable, _parse(FIELDS[section][name], env[variable], variable))
     for variable in sorted(env):
         if variable in OLDER_NAMES_NOT_READ:
-            warnings.append(f"{variable} is set but not read: {OLDER_NAMES_NOT_READ[variable]}")
+            warnings.append(f"{variable} is set but ignored: {OLDER_NAMES_NOT_READ[variable]}")
         if not variable.startswith(PREFIX) or variable in NO_SETTINGS:
             continue
         if "__" not in variable:
-            warnings.append(f"{variable} is set but not read: {_nearest_variable(variable)}")
+            warnings.append(f"{variable} is set but ignored: {_nearest_variable(variable)}")
             continue
         target = _field_of(variable)
         overrides[target.key] = Override(variable, _parse(target, env[variable], variable))
@@ -125,14 +125,14 @@ def _field_of(variable: str) -> Field:
     section, _, name = variable.removeprefix(PREFIX).lower().partition("__")
     known = FIELDS.get(section, {}).get(name)
     if known is None:
-        raise ConfigError(ENVIRONMENT, variable, f"is no setting of claudegwd: {_nearest_variable(variable)}")
+        raise ConfigError(ENVIRONMENT, variable, f"is not a setting of claudegwd: {_nearest_variable(variable)}")
     return known
 
 
 def _nearest_variable(variable: str) -> str:
     known = {variable_of(target).lower(): variable_of(target) for part in FIELDS.values() for target in part.values()}
     near = nearest(variable, known)
-    return f"the nearest known one is {known[near]}" if near else "settings are named CLAUDEGWD_<SECTION>__<KEY>"
+    return f"did you mean {known[near]}" if near else "settings are named CLAUDEGWD_<SECTION>__<KEY>"
 
 
 def _parse(target: Field, text: str, variable: str) -> Any:
@@ -175,7 +175,7 @@ def _table(text: str, variable: str) -> Any:
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = item.partition("=")
         if not equals:
-            raise ConfigError(ENVIRONMENT, variable, "must hold pairs: write for example gpt-4o=sonnet,gpt-4=opus")
+            raise ConfigError(ENVIRONMENT, variable, "must be a list of pairs, such as gpt-4o=sonnet,gpt-4=opus")
         pairs[name.strip()] = value.strip()
     return pairs
 
@@ -192,11 +192,11 @@ def _json(text: str, variable: str) -> Any:
 def _secrets(env: Mapping[str, str]) -> tuple[Secrets, tuple[str, ...]]:
     keys = _list(env.get("API_KEYS", "").strip(), "API_KEYS")
     if not all(isinstance(key, str) and key for key in keys):
-        raise ConfigError(ENVIRONMENT, "API_KEYS", "must be a comma list or a JSON list of keys")
+        raise ConfigError(ENVIRONMENT, "API_KEYS", "must be a list of keys, comma-separated or JSON")
     short = sum(len(key) < SHORT_CLIENT_KEY for key in keys)
     warnings: tuple[str, ...] = ()
     if short:
         subject = "a key in API_KEYS is" if short == 1 else f"{short} keys in API_KEYS are"
-        mend = "`claudegwctl clients create NAME` makes a strong one"
-        warnings = (f"{subject} shorter than {SHORT_CLIENT_KEY} characters and may be guessed: {mend}",)
+        mend = "`claudegwctl clients create NAME` creates a strong one"
+        warnings = (f"{subject} shorter than {SHORT_CLIENT_KEY} characters and may be guessable: {mend}",)
     return Secrets(tuple(keys), env.get("CLAUDE_API_KEYS") or None), warnings

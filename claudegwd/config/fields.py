@@ -101,7 +101,7 @@ def shown(value: object) -> str:
             return digits if len(digits) <= _SHOWN_CHARACTERS else f"a number of {len(digits)} digits"
         case str():
             text = redact(value)
-            return f'"{text}"' if len(text) <= _SHOWN_CHARACTERS else f"a text of {len(value)} characters"
+            return f'"{text}"' if len(text) <= _SHOWN_CHARACTERS else f"a string of {len(value)} characters"
         case list():
             return "a list" if value else "an empty list"
         case dict():

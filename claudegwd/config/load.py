@@ -50,8 +50,8 @@ class Loaded:
         return (str(self.path), key) if source == "file" else origin_of(source)
 
 
-_NO_RECYCLING = "workers.recycle has no effect any more, processes are always used again: take it out"
-_CONTENT_IS_LOGGED = "log.content is on: what clients ask and models answer goes into the log; switch it off afterwards"
+_NO_RECYCLING = "workers.recycle no longer has any effect, since processes are always reused: remove it"
+_CONTENT_IS_LOGGED = "log.content is on: questions and answers are written to the log; turn it off when you are done"
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
@@ -119,7 +119,7 @@ def _check_group(group: str, file: str, name: str) -> None:
         grp.getgrnam(group)
     except KeyError:
         raise ConfigError(
-            file, name, f"names a group that does not exist: create it (`groupadd --system {group}`) or name another"
+            file, name, f"names a group that does not exist: create it (`groupadd --system {group}`) or choose another"
         ) from None
 
 
@@ -128,7 +128,7 @@ def _check_program(command: str | tuple[str, ...], file: str, name: str) -> None
     words = words_of(command)
     if words and shutil.which(words[0]) is None:
         raise ConfigError(
-            file, name, "names a program that is not there, or that the daemon's user may not start: write its full "
+            file, name, "names a program that does not exist, or that the daemon's user may not run: give its full "
             'path, such as "/usr/local/bin/tell-me"',
         )  # fmt: skip
 
@@ -139,13 +139,13 @@ def _read(file: Path, *, must_exist: bool) -> bytes | None:
             text = stream.read(MAX_FILE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         if must_exist:
-            raise ConfigError(str(file), "", "because there is no such file: create it, or name another") from None
+            raise ConfigError(str(file), "", "there is no such file; create it, or choose another") from None
         return None
     except OSError as error:
         reason = error.strerror or "it cannot be read"
-        raise ConfigError(str(file), "", f"because of its state ({reason}): let the daemon's user read it") from None
+        raise ConfigError(str(file), "", f"{reason}; make it readable for the daemon's user") from None
     if len(text) > MAX_FILE_BYTES:
-        raise ConfigError(str(file), "", f"because it is larger than {MAX_FILE_BYTES} bytes: is it the right file?")
+        raise ConfigError(str(file), "", f"it is larger than {MAX_FILE_BYTES} bytes; is it the right file?")
     return text
 
 
@@ -154,10 +154,10 @@ def _parse(text: bytes, file: Path) -> dict[str, Any]:
         return tomllib.loads(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
-        raise ConfigError(str(file), "", f"because line {line} is not UTF-8: save the file as UTF-8") from None
+        raise ConfigError(str(file), "", f"line {line} is not UTF-8; save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         # The parser's message names line and column, and may quote a character, never a whole value.
-        raise ConfigError(str(file), "", f"because it is not valid TOML: {error}") from None
+        raise ConfigError(str(file), "", f"it is not valid TOML: {error}") from None
     except (ValueError, RecursionError):
         # Numbers of thousands of digits, and lists in lists in lists.
-        raise ConfigError(str(file), "", "because of a value that no key needs: too long or too deep") from None
+        raise ConfigError(str(file), "", "it contains a value that is too long or too deeply nested") from None

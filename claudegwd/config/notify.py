@@ -14,13 +14,13 @@ from claudegwd.config.schema import Config
 _PLAIN: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 _COMMAND: Final = (
-    'must be a program and its words as a shell would read them, such as "/usr/local/bin/tell-me --soon", or a list '
-    'such as ["/usr/local/bin/tell-me", "--soon"]'
+    'must be a command line, quoted as in a shell, such as "/usr/local/bin/tell-me --soon", or a list such as '
+    '["/usr/local/bin/tell-me", "--soon"]'
 )
 # What is there is not shown: addresses of such services hold a secret.
 _URL: Final = (
-    'must be an https address such as "https://hooks.example.org/gateway", or an http one of this machine such as '
-    '"http://127.0.0.1:9000/", without a user and a password; for anything else set notify.command'
+    'must be an https address such as "https://hooks.example.org/gateway", or an http address on this machine such '
+    'as "http://127.0.0.1:9000/", without user and password; for anything else use notify.command'
 )
 
 

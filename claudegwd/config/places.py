@@ -50,7 +50,7 @@ def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, own: OwnP
             if not directory.is_dir():
                 raise NotADirectoryError
         except (OSError, RuntimeError):
-            text = "names no directory: create it, or name another one that the daemon's user may enter"
+            text = "is not an existing directory: create it, or choose another that the daemon's user can enter"
             errors.add(ConfigError(file, f"workspaces.{name}.directory", text))
             continue
         writes = contract.workspace_writes(workspace.tools, workspace.allow)
@@ -72,17 +72,17 @@ def _opened(workspace: WorkspaceConfig) -> Iterator[tuple[str, bool]]:
 
 def _forbidden(place: str, own: OwnPlaces, *, whole: bool, written: bool) -> str:
     if whole and place in (*_NEVER, str(Path.home().resolve())):
-        return f"cannot be {place}: name the directory of one project"
+        return f"cannot be {place}: choose the directory of a single project"
     for secret in _resolved(own.secret):
         if below(place, secret) or below(secret, place):
-            return f"opens {place}, where the daemon keeps files of its own ({secret}): name another directory"
+            return f"exposes {place}, where the daemon keeps its own files ({secret}): choose another directory"
     if below(place, str(own.scratch.resolve())):
-        return f"opens {place}, where all processes have their scratch directories: name another directory"
+        return f"exposes {place}, where all processes have their scratch directories: choose another directory"
     for program in _resolved(own.programs) if written else ():
         if below(place, program):
             return (
-                f"opens {place}, where programs of the daemon's own lie ({program}), which could be changed there: "
-                "name another directory, or tools that only read"
+                f"exposes {place}, where the daemon's own programs could be changed ({program}): choose another "
+                "directory, or allow only tools that read"
             )
     return ""
 
@@ -92,9 +92,9 @@ def _of_servers(workspace: WorkspaceConfig, written: Sequence[str]) -> str:
         return ""
     path = Path(workspace.mcp).expanduser().resolve()
     if not path.is_file():
-        return "names no file: write it as for `claude --mcp-config`"
+        return "is not an existing file: create it as for `claude --mcp-config`"
     if any(below(place, str(path)) for place in written):
-        return "names a file that Claude may write, and with it what is started: put it outside of the directory"
+        return "names a file that Claude can write, and so choose what is started: move it outside the directory"
     return ""
 
 

@@ -158,7 +158,7 @@ class SharedConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     password_file: FilePath = ""
     secret_file: FilePath = ""
     ca_file: FilePath = ""
-    local_share: Annotated[float, Meta(gt=0, le=1, description="a number above 0 and up to 1")] = 0.5
+    local_share: Annotated[float, Meta(gt=0, le=1, description="a number above 0 and at most 1")] = 0.5
     machine: Annotated[
         str,
         Meta(

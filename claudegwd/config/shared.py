@@ -18,7 +18,7 @@ _FORM: Final = (
     '"unix:///run/valkey/valkey.sock"; redis:// and rediss:// are the same'
 )
 _TOLD_TOO_MUCH: Final = (
-    "cannot hold a password, which would be seen: write it into a file, and name that in shared.password_file"
+    "cannot contain a password, which would be visible: put it into a file, and set shared.password_file"
 )
 
 
@@ -84,5 +84,5 @@ def _of_query(query: str) -> int:
 
 def _number(text: str) -> int:
     if text and not _DATABASE.fullmatch(text):
-        raise ValueError("must end in the number of a database, or in nothing: valkey://10.0.0.2:6379/1")
+        raise ValueError("must end in a database number or nothing: valkey://10.0.0.2:6379/1")
     return int(text or 0)

@@ -42,14 +42,25 @@ def read_workspaces(tables: object, file: str, errors: Errors) -> dict[str, Work
     """The workspaces of config.toml by name. What is wrong is added to `errors`."""
     found: dict[str, WorkspaceConfig] = {}
     if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
-        errors.add(ConfigError(file, "workspaces", "holds a section for each: write [workspaces.NAME], its keys below"))
+        errors.add(
+            ConfigError(
+                file,
+                "workspaces",
+                (
+                    "needs a section for each workspace: put [workspaces.NAME] on a line of its own, and its settings "
+                    "below"
+                ),
+            )
+        )
         return found
     for name, table in tables.items():
         section = f"workspaces.{name}"
         if not NAME.fullmatch(name):
             errors.add(
                 ConfigError(
-                    file, section[:80], "cannot be called so: use small letters, digits, - and _, a letter first"
+                    file,
+                    section[:80],
+                    ("is not a valid name: use lower-case letters, digits, - and _, starting with a letter"),
                 )
             )
             continue
@@ -65,7 +76,7 @@ def read_workspaces(tables: object, file: str, errors: Errors) -> dict[str, Work
 def _problems(table: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Key by key."""
     if "directory" not in table:
-        yield "directory", "is missing: name the directory in which Claude is to work"
+        yield "directory", "is missing: set it to the directory for Claude to work in"
     for key, value in table.items():
         if key not in WORKSPACE_KEYS:
             yield key[:40], "is an unknown setting: a workspace has " + ", ".join(WORKSPACE_KEYS)
@@ -82,16 +93,16 @@ def _problems(table: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 def _contradictions(workspace: WorkspaceConfig) -> Iterable[tuple[str, str]]:
     for tool in workspace.tools:
         if tool not in TOOLS:
-            yield "tools", f'cannot hold "{tool[:40]}": known are {", ".join(TOOLS)}'
+            yield "tools", f'cannot contain "{tool[:40]}": the tools are {", ".join(TOOLS)}'
     for key, texts in (("allow", workspace.allow), ("deny", workspace.deny)):
         for text in texts:
             if problem := _rule_problem(workspace, key, text):
-                yield key, f'cannot hold "{text[:80]}": {problem}'
+                yield key, f'cannot contain "{text[:80]}": {problem}'
     for model in workspace.models:
         if "@" in model and NAME.fullmatch(model.rpartition("@")[2]):
-            yield "models", "cannot hold a model of a workspace: write the model alone"
+            yield "models", "cannot contain a workspace's model: name the plain model"
     if workspace.sessions:
-        yield "sessions", "cannot be true yet: conversations go on by the messages that the client sends"
+        yield "sessions", "cannot be true yet: conversations continue through the messages that the client sends"
 
 
 def _rule_problem(workspace: WorkspaceConfig, key: str, text: str) -> str:
@@ -100,11 +111,11 @@ def _rule_problem(workspace: WorkspaceConfig, key: str, text: str) -> str:
     except RuleError as error:
         return str(error)
     if rule.tool.startswith(MCP):
-        return "" if workspace.mcp else "there are no MCP servers: name a file of them by mcp"
+        return "" if workspace.mcp else "there are no MCP servers: set mcp to a file that lists them"
     if key == "allow" and rule.tool == "Bash" and rule.pattern.strip("* ") == "":
-        return 'name the commands that may be run, such as "Bash(pytest *)"'
+        return 'list the commands that may be run, such as "Bash(pytest *)"'
     needed = {"Read": ("Read", "Grep", "Glob"), "Edit": ("Edit", "Write", "NotebookEdit")}.get(rule.tool, (rule.tool,))
     # Rules for Read outside of the directory also open it to the commands of Bash.
     if key == "allow" and not set(needed) & set(workspace.tools) and not granted(rule.pattern):
-        return f"{rule.tool} is not among the tools: add it there"
+        return f"{rule.tool} is not in tools: add it there"
     return ""

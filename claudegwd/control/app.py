@@ -24,9 +24,9 @@ BODY_SECONDS: Final = 10
 
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}
 _TEXTS: Final = {
-    404: "cannot find this route: GET /v1 lists them",
-    405: "cannot do this with that method: GET /v1 lists the routes",
-    413: f"cannot take a body above {MAX_BODY_BYTES} bytes",
+    404: "cannot find this route: GET /v1 lists the routes",
+    405: "cannot use this method here: GET /v1 lists the routes",
+    413: f"cannot accept a body of more than {MAX_BODY_BYTES} bytes",
 }
 
 
@@ -83,6 +83,6 @@ async def _of_error(error: Exception) -> Response:
         # The boundary of a control request: logged once, and the next one is served.
         event(log, logging.ERROR, "a control request failed unexpectedly", cause=error, route=request.path)
         refused = ControlRefusal(
-            500, "internal_error", "cannot do this: the daemon failed; `claudegwctl logs` says where"
+            500, "internal_error", "cannot do this: internal error in the daemon; see `claudegwctl logs`"
         )
     return _json(error_body(refused), refused.status)

@@ -21,7 +21,7 @@ async def approve(controls: Controls, request: ControlRequest) -> ControlRespons
     """POST /v1/approvals/{id}/approve {"always": true|false}: let it be done."""
     always = request.only("always").get("always", False)
     if not isinstance(always, bool):
-        raise BadRequest("cannot take always: write true or false")
+        raise BadRequest("cannot use always: send true or false")
     approval = controls.gateway.approvals.approve(request.path["id"], always=always)
     request.changed(
         "approved in a workspace", aside=_action(approval), workspace=approval.workspace, client=approval.client,
@@ -34,10 +34,10 @@ async def deny(controls: Controls, request: ControlRequest) -> ControlResponse:
     """POST /v1/approvals/{id}/deny {"why": TEXT}: do not; the model is told why. The audit has the denial itself."""
     why = request.only("why").get("why", "")
     if not isinstance(why, str):
-        raise BadRequest("cannot take why: write a text")
+        raise BadRequest("cannot use why: send a string")
     approval = controls.gateway.approvals.deny(request.path["id"], why)
     request.changed(
-        "refused in a workspace", aside=_action(approval), workspace=approval.workspace, client=approval.client,
+        "denied in a workspace", aside=_action(approval), workspace=approval.workspace, client=approval.client,
     )  # fmt: skip
     return ControlResponse({"id": approval.id, "approved": False})
 

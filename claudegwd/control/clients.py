@@ -167,7 +167,7 @@ async def _done(change: Awaitable[_T]) -> _T:
 def _clients(controls: Controls) -> Clients:
     if controls.gateway.clients is None:
         raise ControlRefusal(
-            501, "not_available", "cannot manage client keys: this daemon keeps none; set API_KEYS instead"
+            501, "not_available", "cannot manage client keys: this daemon stores none; set API_KEYS instead"
         )
     return controls.gateway.clients
 
@@ -182,12 +182,14 @@ def _read(fields: dict[str, Any], kind: type[_T], what: str) -> _T:
 async def _check(controls: Controls, wanted: NewClient | Changes, what: str) -> None:
     limits = (wanted.requests_per_minute, wanted.tokens_per_minute, wanted.concurrent_requests)
     if any(isinstance(limit, int) and not 0 <= limit <= MAX_PER_MINUTE for limit in limits):
-        raise BadRequest(f"cannot {what} the client: a limit is a whole number from 0 (none) to {MAX_PER_MINUTE}")
+        raise BadRequest(
+            f"cannot {what} the client: a limit must be a whole number from 0 (no limit) to {MAX_PER_MINUTE}"
+        )
     if isinstance(wanted.expires, float) and not wanted.expires > time.time():
-        raise BadRequest(f"cannot {what} the client: it would have expired already")
+        raise BadRequest(f"cannot {what} the client: the expiry time is in the past")
     for name in wanted.server_tools or ():
         if name not in PRICED:
-            raise BadRequest(f"cannot {what} the client: server tools are {', '.join(PRICED)}, not {name[:40]!r}")
+            raise BadRequest(f"cannot {what} the client: the server tools are {', '.join(PRICED)}, not {name[:40]!r}")
     if wanted.models:
         known = [str(model["id"]) for model in await controls.gateway.models()]
         for name in wanted.models:

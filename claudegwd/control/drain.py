@@ -10,7 +10,7 @@ async def drain(controls: Controls, request: ControlRequest) -> ControlResponse:
     request.only()
     changed = controls.gateway.drain()
     if changed:
-        request.changed("draining was asked for")
+        request.changed("drained by the operator")
     return _answer(controls, changed=changed)
 
 
@@ -18,7 +18,7 @@ async def undrain(controls: Controls, request: ControlRequest) -> ControlRespons
     request.only()
     changed = controls.gateway.undrain()
     if changed:
-        request.changed("draining was ended")
+        request.changed("undrained by the operator")
     return _answer(controls, changed=changed)
 
 

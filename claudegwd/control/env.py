@@ -14,7 +14,7 @@ async def lines(controls: Controls, request: ControlRequest) -> ControlResponse:
         raise ControlRefusal(
             409,
             "not_available",
-            "cannot print the lines: no env.sh is kept; name a shell file under keys.shell_files, then reload",
+            "cannot print the lines: there is no env.sh; set keys.shell_files, then reload",
         )
     file = controls.reloader.loaded.path.with_name(ENV_FILE_NAME)
     return ControlResponse({"file": str(file), "shell": shell, "lines": source_lines(str(file), Shell(shell))})

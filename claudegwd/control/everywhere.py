@@ -20,7 +20,7 @@ async def order(controls: Controls, give: Callable[[Orders], Awaitable[None]]) -
     try:
         await give(sharing.orders)
     except StoreAwayError:
-        raise _away("without --all it is done here") from None
+        raise _away("without --all, it is done on this machine") from None
 
 
 async def usage(controls: Controls, question: UsageQuery) -> dict[str, Any]:
@@ -29,7 +29,7 @@ async def usage(controls: Controls, question: UsageQuery) -> dict[str, Any]:
     try:
         found = await sharing.read_usage(question) if sharing is not None else None
     except StoreAwayError:
-        raise _away("without --all this one's usage is shown") from None
+        raise _away("without --all, this machine's usage is shown") from None
     if found is None:
         raise _not_shared()
     answers, silent = found
@@ -42,7 +42,7 @@ def _not_shared() -> ControlRefusal:
     return ControlRefusal(
         409,
         "not_shared",
-        "cannot reach other machines: shared.url and shared.secret_file have to be set (docs/scale.md)",
+        "cannot reach other machines: set shared.url and shared.secret_file (docs/scale.md)",
     )
 
 
@@ -50,5 +50,5 @@ def _away(instead: str) -> ControlRefusal:
     return ControlRefusal(
         503,
         "store_away",
-        f"cannot reach the other machines: the shared store is away (`claudegwctl status` says why); {instead}",
+        f"cannot reach the other machines: the shared store is unavailable (see `claudegwctl status`); {instead}",
     )

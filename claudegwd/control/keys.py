@@ -90,8 +90,8 @@ async def change(controls: Controls, request: ControlRequest) -> ControlResponse
         raise ControlRefusal(
             409,
             "withheld",
-            f"cannot enable key {name!r} here alone: it is disabled on all machines; "
-            f"`claudegwctl keys enable {name} --all`",
+            f"cannot enable key {name!r} on this machine only: it is disabled on all machines; "
+            f"use `claudegwctl keys enable {name} --all`",
         )
     else:
         await controls.reloader.edit_keys(partial(set_key_status, name=name, status=status))

@@ -13,10 +13,10 @@ async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
         found = await controls.gateway.machines()
     except StoreAwayError:
         raise ControlRefusal(
-            503, "store_away", "cannot ask the other machines: the shared store is away; `claudegwctl status` says why"
+            503,
+            "store_away",
+            "cannot ask the other machines: the shared store is unavailable; see `claudegwctl status`",
         ) from None
     if found is None:
-        raise ControlRefusal(
-            409, "not_shared", "cannot list other machines: none are known, as shared.url is not set (docs/scale.md)"
-        )
+        raise ControlRefusal(409, "not_shared", "cannot list other machines: shared.url is not set (docs/scale.md)")
     return ControlResponse({"machines": found})

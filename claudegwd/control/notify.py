@@ -9,7 +9,7 @@ from claudegwd.control.problems import ControlRefusal
 from claudegwd.control.request import ControlRequest, ControlResponse
 
 _NOWHERE: Final = (
-    "cannot send a test: nobody is to be told; set notify.command or notify.url, for example "
+    "cannot send a test: no notifications are configured; set notify.command or notify.url, for example "
     "`claudegwctl config set notify.command /usr/local/bin/tell-me`"
 )
 
@@ -19,5 +19,5 @@ async def test(controls: Controls, request: ControlRequest) -> ControlResponse:
     results = await controls.gateway.notifications.test()
     if not results:
         raise ControlRefusal(409, "not_configured", _NOWHERE)
-    request.changed("a test notification was sent", count=len(results))
+    request.changed("test notification sent", count=len(results))
     return ControlResponse({"targets": results})

@@ -19,7 +19,7 @@ async def reload(controls: Controls, request: ControlRequest) -> ControlResponse
     try:
         answer = await controls.reloader.reload()
     except Exception:
-        request.changed("a reload was refused")
+        request.changed("reload rejected")
         raise
     changes, keys = answer["changes"], "; ".join(_of_keys(answer["keys"]))
     aside = {"keys": keys} if keys else {}

@@ -50,26 +50,26 @@ class ControlRequest:
         found = self.object()
         unknown = sorted(found.keys() - set(allowed))
         if unknown:
-            raise BadRequest(f'cannot take the field "{unknown[0][:40]}": known are {", ".join(allowed) or "none"}')
+            raise BadRequest(f'cannot use the field "{unknown[0][:40]}": the fields are {", ".join(allowed) or "none"}')
         return found
 
     def number(self, name: str, default: int, highest: int) -> int:
         """A whole number from 0 to `highest` in the query."""
         text = self.query.get(name, str(default))
         if not re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) or int(text) > highest:
-            raise BadRequest(f"cannot take {name}: write a whole number from 0 to {highest}")
+            raise BadRequest(f"cannot use {name}: send a whole number from 0 to {highest}")
         return int(text)
 
     def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
         text = self.query.get(name, default)
         if text not in allowed:
-            raise BadRequest(f"cannot take {name}: write one of {', '.join(allowed)}")
+            raise BadRequest(f"cannot use {name}: send one of {', '.join(allowed)}")
         return text
 
     def flag(self, name: str) -> bool:
         text = self.query.get(name, "0").lower()
         if text not in _FLAGS:
-            raise BadRequest(f"cannot take {name}: write 0 or 1")
+            raise BadRequest(f"cannot use {name}: send 0 or 1")
         return _FLAGS[text]
 
     def changed(self, text: str, /, *, aside: Mapping[str, Value] | None = None, **fields: Value) -> None:

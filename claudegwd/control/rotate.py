@@ -14,7 +14,7 @@ async def rotate(controls: Controls, request: ControlRequest) -> ControlResponse
     fields = request.only("to", "all")
     to, everywhere = fields.get("to"), fields.get("all", False)
     if not (to is None or isinstance(to, str)):
-        raise BadRequest('cannot rotate: write the name of a key in "to", or null for the next one')
+        raise BadRequest('cannot rotate: set "to" to the name of a key, or to null for the next one')
     if not isinstance(everywhere, bool):
         raise BadRequest("cannot rotate: all must be true or false")
     ring = controls.gateway.ring

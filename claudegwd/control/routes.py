@@ -47,14 +47,17 @@ async def index(_controls: Controls, _request: ControlRequest) -> ControlRespons
 
 
 ROUTES: Final = (
-    ControlRoute("GET", "/v1", index, "lists what can be asked"),
+    ControlRoute("GET", "/v1", index, "lists the routes"),
     ControlRoute("GET", "/v1/status", status.show, "shows the daemon's status"),
     ControlRoute("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
-    ControlRoute("POST", "/v1/reload", reload.reload, "reads configuration and keys again"),
+    ControlRoute("POST", "/v1/reload", reload.reload, "reloads configuration and keys"),
     ControlRoute(
-        "POST", "/v1/drain", drain.drain, "tells balancers to send no new requests; those that come are served"
+        "POST",
+        "/v1/drain",
+        drain.drain,
+        "tells load balancers to send no new requests; any that arrive are still served",
     ),
-    ControlRoute("POST", "/v1/undrain", drain.undrain, "tells balancers that they may send requests again"),
+    ControlRoute("POST", "/v1/undrain", drain.undrain, "tells load balancers that they may send requests again"),
     ControlRoute(
         "GET",
         "/v1/logs",
@@ -63,27 +66,27 @@ ROUTES: Final = (
     ),
     ControlRoute("GET", "/v1/keys", keys.rows, "lists the upstream keys"),
     ControlRoute("POST", "/v1/keys", keys.add, "adds an upstream key"),
-    ControlRoute("POST", "/v1/keys/import", keys.bring_in, "adds those of several keys that are not there yet"),
+    ControlRoute("POST", "/v1/keys/import", keys.bring_in, "adds several keys, except those whose names already exist"),
     ControlRoute("GET", "/v1/keys/<name>", keys.one, "shows an upstream key"),
     ControlRoute("PATCH", "/v1/keys/<name>", keys.change, 'enables or disables a key: {"status": "active"|"disabled"}'),
     ControlRoute("DELETE", "/v1/keys/<name>", keys.remove, "removes an upstream key"),
-    ControlRoute("POST", "/v1/keys/<name>/test", keys.test, "asks one cheap question under a key"),
-    ControlRoute("GET", "/v1/clients", clients.rows, "lists who may use the gateway"),
-    ControlRoute("POST", "/v1/clients", clients.create, "makes a client and answers its key, once"),
-    ControlRoute("DELETE", "/v1/clients/<name>", clients.revoke, "ends a client; with `forget=1` its record goes too"),
-    ControlRoute("PATCH", "/v1/clients/<name>", clients.change, "changes models, limits or expiry of a client"),
-    ControlRoute("POST", "/v1/clients/<name>/rotate", clients.rotate, "gives a client a new key and answers it, once"),
+    ControlRoute("POST", "/v1/keys/<name>/test", keys.test, "asks one cheap question with a key"),
+    ControlRoute("GET", "/v1/clients", clients.rows, "lists the clients"),
+    ControlRoute("POST", "/v1/clients", clients.create, "creates a client and returns its key, once"),
     ControlRoute(
-        "GET", "/v1/requests", requests.rows, "lists the requests under way that ask a model, the oldest first"
+        "DELETE", "/v1/clients/<name>", clients.revoke, "revokes a client; with `forget=1` its record is deleted too"
     ),
+    ControlRoute("PATCH", "/v1/clients/<name>", clients.change, "changes a client's models, limits or expiry"),
+    ControlRoute("POST", "/v1/clients/<name>/rotate", clients.rotate, "gives a client a new key and returns it, once"),
+    ControlRoute("GET", "/v1/requests", requests.rows, "lists the model requests under way, oldest first"),
     ControlRoute("GET", "/v1/machines", machines.rows, "lists the machines that share a store with this one"),
     ControlRoute("GET", "/v1/workers", workers.rows, "lists the CLI processes"),
     ControlRoute("GET", "/v1/workspaces", workspaces.rows, "lists the workspaces, and what is wrong with them"),
-    ControlRoute("GET", "/v1/approvals", approvals.rows, "shows what Claude asks for in workspaces"),
-    ControlRoute("POST", "/v1/approvals/<id>/approve", approvals.approve, 'lets it be done: {"always": true|false}'),
-    ControlRoute("POST", "/v1/approvals/<id>/deny", approvals.deny, 'keeps Claude from it: {"why": TEXT}'),
+    ControlRoute("GET", "/v1/approvals", approvals.rows, "lists what Claude asks to do in workspaces"),
+    ControlRoute("POST", "/v1/approvals/<id>/approve", approvals.approve, 'approves it: {"always": true|false}'),
+    ControlRoute("POST", "/v1/approvals/<id>/deny", approvals.deny, 'denies it: {"why": TEXT}'),
     ControlRoute("GET", "/v1/audit", audit.rows, "shows who changed what over this socket: ?lines=N"),
-    ControlRoute("POST", "/v1/notify/test", notify.test, "sends a test notification and says what came of it"),
+    ControlRoute("POST", "/v1/notify/test", notify.test, "sends a test notification and reports the result"),
     ControlRoute(
         "GET",
         "/v1/usage",

@@ -155,7 +155,7 @@ async def _start(nursery: trio.Nursery, gateway: Gateway) -> bool:
 async def _tell_of_watchdog(gateway: Gateway, env: Mapping[str, str]) -> None:
     at = await trio.to_thread.run_sync(take_watchdog_mark, contract.state_directory(env))
     if at is not None:
-        log_event(log, logging.ERROR, "the daemon before this one gave no sign of life and was ended by its watchdog")
+        log_event(log, logging.ERROR, "the previous daemon hung and was killed by its watchdog")
         gateway.notifications.tell(of_watchdog(at, time.time()))
 
 
@@ -202,7 +202,7 @@ def _has_terminal() -> bool:
 async def _until_stopped(signals: object, reloader: Reloader, *, hang_up_ends: bool) -> None:
     async for number in signals:  # type: ignore[attr-defined]
         if number in HARMLESS:
-            log_event(log, logging.INFO, "a signal without effect: the log goes to stderr", signal=_name(number))
+            log_event(log, logging.INFO, "signal ignored: the log goes to stderr", signal=_name(number))
             continue
         if number in STOPPING or (hang_up_ends and not _has_terminal()):
             log_event(log, logging.INFO, "stopping", signal=_name(number))

@@ -14,9 +14,9 @@ def greet(gateway: Gateway) -> None:
     """Write it to stdout."""
     address = gateway.binds[0].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
     sys.stdout.write(
-        "The demo gateway answers. Try:\n\n"
+        "The demo gateway is ready. Try:\n\n"
         f"  {_chat_line(gateway)}\n\n"
-        "or, as any other client does:\n\n"
+        "or, like any other client:\n\n"
         f"  curl -N http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n"
         f"    {_key_header(gateway)}"
         """-d '{"model": "sonnet", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'\n\n"""

@@ -69,11 +69,11 @@ async def _hold(look: Callable[[], Awaitable[bool]], name: str, told: dict[str, 
         _tell_once(told, name, str(error))
         return
     if anew:
-        event(log, logging.WARNING, "a file of the daemon's own was removed; it was made anew", kind=name)
+        event(log, logging.WARNING, "one of the daemon's own files was removed; it was recreated", kind=name)
         told.pop(name, None)
 
 
 def _tell_once(told: dict[str, str], name: str, problem: str) -> None:
     if told.get(name) != problem:
         told[name] = problem
-        event(log, logging.ERROR, "a file of the daemon's own is not as it should be", kind=name, problem=problem)
+        event(log, logging.ERROR, "one of the daemon's own files is not as it should be", kind=name, problem=problem)

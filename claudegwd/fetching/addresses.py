@@ -30,7 +30,7 @@ def target_of(url: str, hosts: Sequence[str], param: str) -> FetchTarget:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise InvalidRequest("cannot fetch this: its URL is broken", param=param) from None
+        raise InvalidRequest("cannot fetch this: its URL is invalid", param=param) from None
     host = (parts.hostname or "").lower()
     if parts.scheme not in _PORTS or not host or parts.username is not None:
         raise InvalidRequest("cannot fetch this: give a data: URL, or an http(s) URL without a password", param=param)
@@ -40,7 +40,7 @@ def target_of(url: str, hosts: Sequence[str], param: str) -> FetchTarget:
             param=param,
         )
     if port is not None and port != _PORTS[parts.scheme]:
-        raise InvalidRequest("cannot fetch from this port: only 80 and 443", param=param)
+        raise InvalidRequest("cannot fetch from this port: use 80 or 443", param=param)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return FetchTarget(parts.scheme, host, port or _PORTS[parts.scheme], path)
 

@@ -30,6 +30,6 @@ class Exchange:
             if event is h11.NEED_DATA:
                 self._connection.receive_data(bytes(await self._stream.receive_some(READ_BYTES)))
             elif isinstance(event, h11.ConnectionClosed) or not isinstance(event, h11.Event):
-                raise h11.RemoteProtocolError("it hung up")
+                raise h11.RemoteProtocolError("it closed the connection")
             else:
                 return event

@@ -49,10 +49,10 @@ class Fetcher:
                         return answer
                     url = urljoin(url, answer)
         except trio.TooSlowError:
-            raise InvalidRequest(f"cannot fetch this: it took over {FETCH_SECONDS:.0f} s", param=param) from None
+            raise InvalidRequest(f"cannot fetch this: it took more than {FETCH_SECONDS:.0f} s", param=param) from None
         except (OSError, trio.BrokenResourceError, h11.ProtocolError, ssl.SSLError):
-            raise InvalidRequest("cannot fetch this: its server does not answer as it should", param=param) from None
-        raise InvalidRequest(f"cannot fetch this: it redirects over {MAX_REDIRECTS} times", param=param)
+            raise InvalidRequest("cannot fetch this: its server does not answer properly", param=param) from None
+        raise InvalidRequest(f"cannot fetch this: it redirects more than {MAX_REDIRECTS} times", param=param)
 
     async def _get(self, target: FetchTarget, param: str) -> Fetched | str:
         """One request; a str is where it redirects to."""
@@ -93,5 +93,5 @@ async def _read(exchange: Exchange, param: str) -> Fetched | str:
         elif isinstance(event, h11.Data):
             data += event.data
             if len(data) > MAX_FETCH_BYTES:
-                raise InvalidRequest(f"cannot fetch this: it has over {MAX_FETCH_BYTES} bytes", param=param)
+                raise InvalidRequest(f"cannot fetch this: it is larger than {MAX_FETCH_BYTES} bytes", param=param)
     return Fetched(media_type, bytes(data))

@@ -175,7 +175,7 @@ class Gateway:
                     (self.audit.run, "the audit"),
                     (self.response_files.run, "the files of kept responses"),
                     (self.notifications.run, "the notifications"),
-                    (partial(watch, self), "the watch over what people are told of"),
+                    (partial(watch, self), "the events to notify about"),
                     (self.metrics.watch_loop, "the lag of the event loop"),
                 ):
                     nursery.start_soon(supervised, task, name)
@@ -242,7 +242,7 @@ class Gateway:
         if not plan.model.workspace:
             return self.questions.ask(plan, request_id, whole=whole)
         if workspace is None:
-            raise ModelNotFound("cannot go on in this workspace: it was removed in this moment", param="model")
+            raise ModelNotFound("cannot continue in this workspace: it has just been removed", param="model")
         return self.workspaces.ask(plan, request_id, workspace, client, route=route, whole=whole)
 
     def needs_key(self) -> bool:

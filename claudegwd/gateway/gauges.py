@@ -26,11 +26,11 @@ _REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_
 
 def families(gateway: "Gateway") -> Iterator[Metric]:
     """The state of workers, queue, keys and processes, in metrics."""
-    info = InfoMetricFamily("claudegwd_build", "Versions of the gateway and of the CLI that it drives.")
+    info = InfoMetricFamily("claudegwd_build", "Versions of the gateway and of the CLI it drives.")
     info.add_metric((), {"version": gateway.version, "claude_version": gateway.launcher.cli.version})
     yield info
     yield GaugeMetricFamily(
-        "claudegwd_ready", "1 when new requests should be sent here.", value=not condition(gateway).unready
+        "claudegwd_ready", "1 if new requests should be sent here.", value=not condition(gateway).unready
     )
     yield GaugeMetricFamily(
         "claudegwd_requests_active", "Requests under way, of any kind.", value=gateway.counts.active
@@ -46,21 +46,25 @@ def _workers(gateway: "Gateway") -> Iterator[Metric]:
     yield _gauge("claudegwd_workers", "CLI processes.", "state", pool.counts())
     memory = sum(worker["rss_bytes"] or 0 for worker in pool.describe())
     yield GaugeMetricFamily(
-        "claudegwd_workers_resident_memory_bytes", "Of all CLI processes; pages they share count once for each.",
+        "claudegwd_workers_resident_memory_bytes", "Memory of all CLI processes; shared pages count once for each.",
         value=memory,
     )  # fmt: skip
-    yield _counted("claudegwd_workers_had", "How the workers of requests were had.", "how", pool.had, _HAD)
     yield _counted(
-        "claudegwd_cli_exits", "CLI processes that ended; fault: by a fault of theirs, start: before their first word.",
+        "claudegwd_workers_had", "Workers given to requests, by how they were obtained.", "how", pool.had, _HAD
+    )
+    yield _counted(
+        "claudegwd_cli_exits", "CLI processes that exited; fault: because of an error, start: before they were ready.",
         "kind", pool.roster.exits, _EXITS,
     )  # fmt: skip
     yield GaugeMetricFamily(
-        "claudegwd_cli_starts_failed", "Starts of the CLI that failed, in a row.", value=pool.roster.starts.failed
+        "claudegwd_cli_starts_failed", "Consecutive failed starts of the CLI.", value=pool.roster.starts.failed
     )
     yield CounterMetricFamily(
-        "claudegwd_orphans_reaped", "CLI processes whose own children were ended.", value=pool.roster.orphans
+        "claudegwd_orphans_reaped",
+        "CLI processes that left children behind, which were killed.",
+        value=pool.roster.orphans,
     )
-    yield GaugeMetricFamily("claudegwd_queue_length", "Requests that wait for a worker.", value=pool.queued)
+    yield GaugeMetricFamily("claudegwd_queue_length", "Requests waiting for a worker.", value=pool.queued)
 
 
 def _keys(gateway: "Gateway") -> Iterator[Metric]:
@@ -74,15 +78,17 @@ def _keys(gateway: "Gateway") -> Iterator[Metric]:
         _REASONS,
     )
     yield _counted(
-        "claudegwd_attempts_failed", "Questions that failed under a key, retried or not.", "kind",
+        "claudegwd_attempts_failed", "Attempts that failed with a key, retried or not.", "kind",
         gateway.questions.failures, _KINDS,
     )  # fmt: skip
 
 
 def _windows(gateway: "Gateway") -> Iterator[Metric]:
-    used = GaugeMetricFamily("claudegwd_limit_window_used", "Share of an upstream limit.", labels=("key", "window"))
+    used = GaugeMetricFamily(
+        "claudegwd_limit_window_used", "Used share of an upstream limit, from 0 to 1.", labels=("key", "window")
+    )
     resets = GaugeMetricFamily(
-        "claudegwd_limit_window_reset_timestamp_seconds", "When it is reset.", labels=("key", "window")
+        "claudegwd_limit_window_reset_timestamp_seconds", "When the limit resets.", labels=("key", "window")
     )
     for row in gateway.ring.windows.rows(time.time()):
         place = (row["key"], row["window"])

@@ -10,9 +10,9 @@ from claudegwd.logs import log
 
 def log_key_news(news: KeyNews) -> None:
     """Log one change, the loss of the last usable key at error level."""
-    level, text = logging.INFO, "the state of an upstream key changed"
+    level, text = logging.INFO, "upstream key state changed"
     if news.last:
-        level, text = logging.ERROR, "the last usable upstream key is gone: `claudegwctl keys list` shows the others"
+        level, text = logging.ERROR, "no usable upstream key is left: see `claudegwctl keys list`"
     elif news.lost:
         level = logging.WARNING
     log_event(

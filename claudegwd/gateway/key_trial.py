@@ -35,7 +35,7 @@ async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
     if error is None:
         gateway.ring.clear(name)
     log_event(
-        log, logging.INFO if error is None else logging.WARNING, "an upstream key was tested", key=name,
+        log, logging.INFO if error is None else logging.WARNING, "upstream key tested", key=name,
         reason=error or "it answered",
     )  # fmt: skip
     row = next((row for row in gateway.ring.snapshot(time.time()) if row["name"] == name), {})

@@ -71,37 +71,37 @@ class Metrics:
             collector(registry=self.registry)
         self._duration = self._histogram(
             "gen_ai_server_request_duration_seconds",
-            "From the request's head to the end of its answer.",
+            "From the request head to the end of the answer.",
             _DURATION,
             (*_ASKED, "error_type"),
         )
         self._first_token = self._histogram(
             "gen_ai_server_time_to_first_token_seconds",
-            "From the request's head to the first token.",
+            "From the request head to the first token.",
             _FIRST_TOKEN,
             _ASKED,
         )
         self._per_token = self._histogram(
             "gen_ai_server_time_per_output_token_seconds",
-            "Between two tokens of an answer, on average.",
+            "Average time between two tokens of an answer.",
             _PER_TOKEN,
             _ASKED,
         )
         self._tokens = self._histogram(
             "gen_ai_client_token_usage",
-            "Tokens of a request; input includes what the cache read and wrote.",
+            "Tokens of a request; input includes cache reads and writes.",
             _TOKENS,
             (*_ASKED, "gen_ai_token_type"),
         )
         self._overhead = self._histogram(
             "claudegwd_overhead_seconds",
-            "The gateway's own part. question: from the whole request read to the question written to the CLI, without "
-            "getting a worker; answer: from the CLI's first token to its first write to the client.",
+            "The gateway's own share. question: from the complete request to the question written to the CLI, "
+            "without waiting for a worker; answer: from the CLI's first token to the first write to the client.",
             _OVERHEAD,
             ("part",),
         )
         self._question, self._answer = self._overhead.labels("question"), self._overhead.labels("answer")
-        self._wait = self._histogram("claudegwd_queue_wait_seconds", "Waiting for a worker in the queue.", _WAIT)
+        self._wait = self._histogram("claudegwd_queue_wait_seconds", "Time in the queue, waiting for a worker.", _WAIT)
         self._lag = self._histogram("claudegwd_event_loop_lag_seconds", "How late the event loop wakes a task.", _LAG)
         self._responses: Counter[tuple[str, str, int]] = Counter()
         self.registry.register(_Responses(self._responses))
@@ -160,7 +160,7 @@ class _Responses(Collector):
 
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily(
-            "claudegwd_http_requests", "Requests, by route and status (0: the client had gone).",
+            "claudegwd_http_requests", "Requests, by route and status (0: the client disconnected).",
             labels=("method", "route", "status"),
         )  # fmt: skip
         for (method, route, status), count in sorted(self._counted.items()):

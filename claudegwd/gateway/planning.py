@@ -38,7 +38,7 @@ def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatR
     try:
         check_use(WEB_SEARCH, server_tools(gateway, client), search.param)
         if not gateway.launcher.carries_whole():
-            cannot_honour(search.param, "the Claude Code CLI, whose login serves, has no place for a search")
+            cannot_honour(search.param, "the gateway uses the Claude Code CLI's login, with which it cannot search")
     except CallerError:
         if not search.offered:
             raise

@@ -153,10 +153,10 @@ class Reloader:
         try:
             changed = await self.reload_keys()
         except KeysError as error:
-            log_event(log, logging.ERROR, "the changed keys file was not taken", problem=str(error))
+            log_event(log, logging.ERROR, "the changed keys file was rejected", problem=str(error))
         else:
             count = len(changed.added) + len(changed.removed) + len(changed.changed)
-            log_event(log, logging.INFO, "the changed keys file was taken", changed=count)
+            log_event(log, logging.INFO, "the changed keys file was loaded", changed=count)
 
     def _keys_stamp(self) -> tuple[int, ...] | None:
         try:
@@ -190,8 +190,8 @@ class Reloader:
             return found
         # An editor, or a disk that is full, empties files by accident, and somebody else's login would pay.
         note = (
-            f"{found.origin} is empty or gone: the keys that were read before stay in use; to go on without any, "
-            'write {"claude_api_keys": []} into it'
+            f"{found.origin} is empty or missing: the keys read before stay in use; to use none, "
+            'put {"claude_api_keys": []} in it'
         )
         return replace(self.gateway.keys_source, notes=(note,))
 

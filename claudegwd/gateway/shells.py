@@ -23,7 +23,7 @@ async def write_shell_files(gateway: Gateway, directory: Path) -> None:
         return
     for report in reports:
         if report.error:
-            log_event(log, logging.WARNING, "a shell file was left alone", problem=report.error)
+            log_event(log, logging.WARNING, "a shell file was left unchanged", problem=report.error)
         elif report.changed:
             log_event(log, logging.INFO, "a shell file was changed", file=str(report.path))
         if report.commented:

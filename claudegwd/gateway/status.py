@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 # Why no request can be answered until a person has helped: with keys, and without.
 _DEAD: Final[Mapping[FailureKind, str]] = {
-    FailureKind.AUTHENTICATION: "no upstream key can be used: see `claudegwctl keys list`",
-    FailureKind.BILLING: "no upstream key can be used: the credit of the last one is spent; pay, or add a key",
+    FailureKind.AUTHENTICATION: "no upstream key is usable: see `claudegwctl keys list`",
+    FailureKind.BILLING: "no upstream key is usable: the last one is out of credit; add credit or a key",
     FailureKind.MODEL_FORBIDDEN: "no upstream key has access to claude.default_model; choose another, or add a key",
 }
 _ADD: Final = "`claudegwctl keys add NAME` adds a key, `claudegwctl login` logs in"
 _LOGIN_DEAD: Final[Mapping[FailureKind, str]] = {
-    FailureKind.AUTHENTICATION: f"no key is configured, and the upstream refused the login: {_ADD} again",
-    FailureKind.BILLING: f"no key is configured, and the credit of the login is spent: pay, or {_ADD} as somebody else",
+    FailureKind.AUTHENTICATION: f"no key is configured, and the upstream rejected the login: {_ADD} again",
+    FailureKind.BILLING: f"no key is configured, and the login is out of credit: add credit, or {_ADD} as another user",
 }
 _AT: Final = "{:%Y-%m-%d %H:%M:%S} UTC"
-_LIMITED: Final = f"no upstream key can be used now: the upstream limits them, and the first is back at {_AT}"
-_LOGIN_LIMITED: Final = f"no key is configured, and the upstream limits the login until {_AT}"
+_LIMITED: Final = f"no upstream key is usable now: all are rate limited, and the first is back at {_AT}"
+_LOGIN_LIMITED: Final = f"no key is configured, and the login is rate limited until {_AT}"
 _NOBODY_MAY_ASK: Final = (
-    "nobody may use it: it asks for a client's key, and there is none; `claudegwctl clients create NAME` makes one"
+    "nobody may use it: a client key is required, and there is none; create one with `claudegwctl clients create NAME`"
 )
 _NO_LOGIN: Final = f"neither a key nor a login of the Claude Code CLI was found: {_ADD}"
 
@@ -48,7 +48,7 @@ class Condition:
     @property
     def unready(self) -> str:
         """Why no new request should be sent here; "" when one may. Drained, those that come are served."""
-        return self.problem if self.refuses else "draining by the operator" if self.drained else ""
+        return self.problem if self.refuses else "drained by the operator" if self.drained else ""
 
 
 def condition(gateway: "Gateway") -> Condition:

@@ -18,21 +18,21 @@ def families(series: Series, lost: int) -> Iterator[Metric]:
     written to the state file; they are in these sums all the same."""
     requests = CounterMetricFamily(
         "claudegwd_usage_requests",
-        "Requests for a model's answer, refused ones too.",
+        "Model requests, including refused ones.",
         labels=(*_PLACE, "outcome"),
     )
     tokens = CounterMetricFamily(
-        "claudegwd_usage_tokens", "Tokens that upstream counted; prompt includes both kinds of cache.",
+        "claudegwd_usage_tokens", "Tokens as counted by the upstream; prompt includes cache reads and writes.",
         labels=(*_PLACE, "kind"),
     )  # fmt: skip
     cost = CounterMetricFamily(
-        "claudegwd_usage_cost_usd", "US dollars, as the CLI reckons by its own prices.", labels=_PLACE
+        "claudegwd_usage_cost_usd", "Cost in US dollars, as the CLI computes it from its own prices.", labels=_PLACE
     )
     tools = CounterMetricFamily(
-        "claudegwd_usage_server_tool_uses", "Uses of tools that run at the upstream.", labels=(*_PLACE, "tool")
+        "claudegwd_usage_server_tool_uses", "Uses of server-side tools.", labels=(*_PLACE, "tool")
     )
     first = HistogramMetricFamily(
-        "claudegwd_usage_first_token_seconds", "From the request's head to the first token.", labels=_PLACE
+        "claudegwd_usage_first_token_seconds", "From the request head to the first token.", labels=_PLACE
     )
     ends = [*map(str, FIRST_TOKEN_SECONDS), "+Inf"]
     for place, total in series.totals.items():
@@ -49,5 +49,7 @@ def families(series: Series, lost: int) -> Iterator[Metric]:
         first.add_metric(place, counts, sums.first_ms / 1000)
     yield from (requests, tokens, cost, tools, first)
     yield CounterMetricFamily(
-        "claudegwd_usage_lost", "Requests whose usage could not be written down: a disk that was full for long.", lost
+        "claudegwd_usage_lost",
+        "Requests whose usage could not be recorded, because the disk was full for too long.",
+        lost,
     )

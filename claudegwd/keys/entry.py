@@ -28,7 +28,7 @@ FORBIDDEN_SECONDS: Final = 3600.0
 FORBIDDEN_UNPROVEN_SECONDS: Final = 60.0
 # Models come from the known list, so this is never reached in practice; it bounds the row in the store.
 FORBIDDEN_MAX: Final = 64
-_LOOK_AT_ADDRESS: Final = "; no model has answered under this key yet: if all are refused, look at its base_url"
+_LOOK_AT_ADDRESS: Final = "; no model has answered with this key yet: if all are refused, check its base_url"
 LAST_ERROR_MAX: Final = 360  # characters: a class, a status, and the beginning of the upstream's message
 
 _EFFECT_EVENTS: Final[Mapping[KeyEffect, KeyEvent]] = {
@@ -165,7 +165,7 @@ class KeyEntry:
         if (self.state, self.until) == before:
             return False
         if mark.state is not KeyState.READY:
-            self.last_error, self.last_error_at = f"told by {mark.by}"[:LAST_ERROR_MAX], mark.at
+            self.last_error, self.last_error_at = f"reported by {mark.by}"[:LAST_ERROR_MAX], mark.at
         return True
 
     def recover(self, now: float) -> bool:

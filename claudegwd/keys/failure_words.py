@@ -8,12 +8,12 @@ from claudegwd.keys.failures import FailureKind
 
 _WORDS: Final[Mapping[FailureKind, str]] = MappingProxyType(
     {
-        FailureKind.AUTHENTICATION: "refused as invalid",
-        FailureKind.BILLING: "credit spent",
+        FailureKind.AUTHENTICATION: "rejected as invalid",
+        FailureKind.BILLING: "out of credit",
         FailureKind.RATE_LIMIT: "rate limited",
         FailureKind.MODEL_FORBIDDEN: "no access to the model",
-        FailureKind.UNAVAILABLE: "upstream not available",
-        FailureKind.BAD_REQUEST: "request refused as invalid",
+        FailureKind.UNAVAILABLE: "upstream unavailable",
+        FailureKind.BAD_REQUEST: "request rejected as invalid",
         FailureKind.TOO_LONG: "prompt too long",
         FailureKind.CLI: "the Claude Code CLI failed",
         FailureKind.UNREAD: "answer not read by the client",

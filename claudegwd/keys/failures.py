@@ -87,7 +87,7 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             RetryRule.NEXT_KEY,
             None,
             CredentialsExhausted,
-            "cannot reach the model: the upstream refused every key of this gateway; its operator has to look at "
+            "cannot reach the model: the upstream rejected every key of this gateway; ask its operator to check "
             "`claudegwctl keys list`",
         ),
         FailureKind.BILLING: FailureRule(
@@ -95,14 +95,14 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             RetryRule.NEXT_KEY,
             None,
             QuotaExhausted,
-            "cannot answer: the credit of every upstream key is spent; its operator has to add credit or a key",
+            "cannot answer: every upstream key is out of credit; ask the gateway's operator to add credit or a key",
         ),
         FailureKind.RATE_LIMIT: FailureRule(
             KeyEffect.COOLING,
             RetryRule.NEXT_KEY,
             None,
             UpstreamRateLimited,
-            "cannot answer now: the upstream limits the rate of every key; ask again after the time in retry-after",
+            "cannot answer now: every upstream key is rate limited; retry after the time in retry-after",
         ),
         FailureKind.MODEL_FORBIDDEN: FailureRule(
             KeyEffect.MODEL_FORBIDDEN,
@@ -116,14 +116,14 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             RetryRule.SAME_KEY_BACKOFF,
             UNAVAILABLE_RETRIES,
             UpstreamUnavailable,
-            "cannot reach the model: the upstream is overloaded or not reachable; ask again in a moment",
+            "cannot reach the model: the upstream is overloaded or unreachable; try again in a moment",
         ),
         FailureKind.BAD_REQUEST: FailureRule(
             KeyEffect.UNCHANGED,
             RetryRule.NEVER,
             0,
             InvalidRequest,
-            "cannot answer: the upstream refused this request as invalid; check messages, tools and parameters",
+            "cannot answer: the upstream rejected this request as invalid; check messages, tools and parameters",
         ),
         FailureKind.TOO_LONG: FailureRule(
             KeyEffect.UNCHANGED,
@@ -138,36 +138,37 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             RetryRule.OTHER_PROCESS,
             PROCESS_RETRIES,
             CliError,
-            "cannot answer: the Claude Code CLI failed; ask again, and if that does not help ask the operator to run "
-            "`claudegwctl doctor`",
+            "cannot answer: the Claude Code CLI failed; try again, and if that does not help, ask the operator to "
+            "run `claudegwctl doctor`",
         ),
         FailureKind.UNREAD: FailureRule(
             KeyEffect.UNCHANGED,
             RetryRule.NEVER,
             0,
             AnswerUnread,
-            "cannot go on: the answer was not read for minutes; read the stream as it comes, or ask without streaming",
+            "cannot continue: the answer was not read for minutes; read the stream as it arrives, or turn streaming "
+            "off",
         ),
         FailureKind.SILENT: FailureRule(
             KeyEffect.UNCHANGED,
             RetryRule.OTHER_PROCESS,
             PROCESS_RETRIES,
             UpstreamTimeout,
-            "cannot answer in time: the upstream fell silent; ask again",
+            "cannot answer in time: the upstream stopped responding; try again",
         ),
     }
 )
 
 # In place of AUTHENTICATION's, where there are no keys: what somebody sees who has only just installed it.
 NO_LOGIN: Final = (
-    "cannot reach the model: no key is configured, and the login of the Claude Code CLI is missing or was refused; the "
-    "gateway's operator can add a key with `claudegwctl keys add NAME`, or log in with `claudegwctl login`"
+    "cannot reach the model: no key is configured, and the login of the Claude Code CLI is missing or was rejected; "
+    "the gateway's operator can add a key with `claudegwctl keys add NAME`, or log in with `claudegwctl login`"
 )
 
 # In place of BILLING's, where it does not hold of all keys.
 SPENT_OR_REFUSED: Final = (
-    "cannot answer: the upstream refused some of this gateway's keys, and the credit of the others is spent; its "
-    "operator has to look at `claudegwctl keys list`"
+    "cannot answer: the upstream rejected some of this gateway's keys, and the others are out of credit; ask its "
+    "operator to check `claudegwctl keys list`"
 )
 
 BACKOFF_FIRST_SECONDS: Final = 0.5  # doubles up to the bound below
@@ -297,7 +298,7 @@ def error_for(
     if kind is FailureKind.BILLING and refused:
         message = SPENT_OR_REFUSED
     if kind is FailureKind.BAD_REQUEST and detail:
-        message = f"cannot answer: the upstream refused this request as invalid: {detail}"
+        message = f"cannot answer: the upstream rejected this request as invalid: {detail}"
     return rule.error(message, retry_after=retry_after)
 
 

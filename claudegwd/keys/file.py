@@ -97,7 +97,7 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
     state = _read(path)
     if state.data is not None:
         _check_mode(state, path, credentials)
-        unused = (f"{VARIABLE} is set but not used: {path} holds the keys",) if env.get(VARIABLE, "").strip() else ()
+        unused = (f"{VARIABLE} is set but ignored: the keys are in {path}",) if env.get(VARIABLE, "").strip() else ()
         inside = credentials is not None and real_path(path).is_relative_to(credentials)
         writable = not inside and os.access(real_path(path).parent, os.W_OK)
         keys, notes = _parse(state.data, str(path))
@@ -155,7 +155,7 @@ def add_key(path: Path, key: UpstreamKey, *, replace: bool = False) -> KeysEdit:
             return True
         if not replace:
             raise KeysError(
-                f"cannot add key {key.name!r}: there is one of that name; remove it or choose another name",
+                f"cannot add key {key.name!r}: that name is taken; remove the key or choose another name",
                 origin=str(path),
                 key=key.name,
             )
@@ -196,7 +196,7 @@ def rename_key(path: Path, name: str, to: str) -> KeysEdit:
     def change(document: KeysDocument) -> bool:
         entry = _entry(document, name, path)
         if to != name and document.entry(to) is not None:
-            text = f"cannot rename key {name!r}: there is one called {to!r}; remove that one or choose another name"
+            text = f"cannot rename key {name!r}: the name {to!r} is taken; remove that key or choose another name"
             raise KeysError(text, origin=str(path), key=to)
         entry["name"] = to
         return to != name
@@ -254,7 +254,7 @@ def _read(path: Path) -> FileState:
 
 def _unusable(verb: str, path: Path, error: OSError) -> KeysError:
     # Errors of our own have no errno and say it all in their text.
-    mend = "make room on its disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check its owner and mode"
+    mend = "free some disk space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check its owner and mode"
     return KeysError(f"cannot {verb} {path}: {error.strerror}; {mend}" if error.errno else str(error), origin=str(path))
 
 

@@ -89,7 +89,7 @@ def parse_document(data: bytes, origin: str) -> KeysDocument:
     except json.JSONDecodeError as error:
         raise _at(_lower_first(error.msg), origin, error.lineno, error.colno) from None
     except RecursionError:
-        raise KeysError(f"cannot read {origin}: it is nested too deep", origin=origin) from None
+        raise KeysError(f"cannot read {origin}: it is nested too deeply", origin=origin) from None
     entries = root.get(LIST_FIELD, []) if isinstance(root, dict) else root
     if not isinstance(entries, list):
         where = f"{LIST_FIELD} is not a list" if isinstance(root, dict) else "it is neither an object nor a list"
@@ -112,12 +112,12 @@ def parse_document(data: bytes, origin: str) -> KeysDocument:
 def document_keys(document: KeysDocument, origin: str) -> tuple[UpstreamKey, ...]:
     """The document's entries, validated. KeysError names the entry."""
     if len(document.entries) > KEYS_MAX:
-        raise KeysError(f"cannot use {origin}: it holds more than {KEYS_MAX} keys", origin=origin)
+        raise KeysError(f"cannot use {origin}: it has more than {KEYS_MAX} keys", origin=origin)
     keys: dict[str, UpstreamKey] = {}
     for number, entry in enumerate(document.entries, 1):
         key = _key(entry, number, origin)
         if key.name in keys:
-            raise _refuse(key.name, "stands there twice; give each key a name of its own", origin)
+            raise _refuse(key.name, "is there twice; give each key its own name", origin)
         keys[key.name] = key
     return tuple(keys.values())
 
@@ -151,13 +151,15 @@ def notes_on(document: KeysDocument, keys: Iterable[UpstreamKey], origin: str) -
     for entry, key in zip(document.entries, keys, strict=True):
         whose = f"{origin}: key {key.name!r}"
         if key.base_url and entry.get("base_url") != key.base_url:
-            notes.append(f"{whose}: base_url is taken as {key.base_url}, since the CLI adds /v1/messages itself")
+            notes.append(f"{whose}: base_url is read as {key.base_url}, since the CLI adds /v1/messages itself")
         own = _own_kind(key.token)
         if own is not None and own is not key.kind:
-            says = f"its token is one that goes {_HEADERS[own]}, but kind says {key.kind.value!r}"
-            notes.append(f"{whose}: {says}; take kind out if the upstream refuses it")
+            says = f"such tokens are sent {_HEADERS[own]}, but kind is {key.kind.value!r}"
+            notes.append(f"{whose}: {says}; remove kind if the upstream rejects it")
         elif own is KeyKind.API_KEY and entry.get("kind") is None:
-            notes.append(f"{whose}: its token is sent {_HEADERS[own]}, as such tokens are; kind can say otherwise")
+            notes.append(
+                f"{whose}: its token is sent {_HEADERS[own]}, as is usual for such tokens; set kind to change that"
+            )
     return tuple(notes)
 
 
@@ -198,8 +200,9 @@ def _name(value: object, number: int, origin: str) -> str:
         raise KeysError(f"cannot use {origin}: entry {number} has no name; give it one", origin=origin)
     if len(value) > NAME_MAX or not value.isprintable() or _NAME_REFUSED.search(value):
         raise KeysError(
-            f"cannot use {origin}: the name of entry {number} is not 1 to {NAME_MAX} printable characters, "
-            "without slashes, quotes, brackets and what a shell or a URL reads, beginning with neither '-' nor '.'",
+            f"cannot use {origin}: the name of entry {number} is not 1 to {NAME_MAX} printable characters, without "
+            "slashes, quotes, brackets and characters that are special in a shell or URL, and not starting with '-' "
+            "or '.'",
             origin=origin,
         )
     return value
@@ -210,7 +213,9 @@ def _refuse_misspelt(entry: dict[str, Any], name: str, origin: str) -> None:
     absent = [field for field in KEY_FIELDS if field not in entry]
     for field in entry:
         if field not in KEY_FIELDS and (near := difflib.get_close_matches(field.lower(), absent, n=1, cutoff=0.75)):
-            raise _refuse(name, f"has a field {field!r}; write {near[0]}, or call a note of your own otherwise", origin)
+            raise _refuse(
+                name, f"has a field {field!r}; did you mean {near[0]}? Otherwise choose another name for it", origin
+            )
 
 
 def _token(value: object, name: str, origin: str) -> str:
@@ -221,7 +226,7 @@ def _token(value: object, name: str, origin: str) -> str:
     if _TOKEN_REFUSED.search(value):
         raise _refuse(
             name,
-            "has a token with a space, line break, quote or other character that no token holds; copy it again",
+            "has a token with a space, line break, quote or other character that tokens do not contain; copy it again",
             origin,
         )
     return value
@@ -233,14 +238,14 @@ def _base_url(value: object, name: str, origin: str) -> str | None:
     if not isinstance(value, str) or len(value) > URL_MAX or _URL_REFUSED.search(value) or not _is_url(value):
         raise _refuse(
             name,
-            "has a base_url that is not of the form https://host[:port][/path], without user, query or fragment",
+            "has an invalid base_url: use https://host[:port][/path], without user, query or fragment",
             origin,
         )
     if not _is_private(value):
         raise _refuse(
             name,
-            "has a base_url without TLS, so that its token and all prompts could be read on the way; write https://, "
-            "or http:// with an address of this machine (127.0.0.1, [::1], localhost)",
+            "has a base_url without TLS, so its token and all prompts could be read in transit; use https://, or "
+            "http:// with an address of this machine (127.0.0.1, [::1], localhost)",
             origin,
         )
     return _OWN_PATH.sub("", value)
@@ -275,19 +280,19 @@ def _choice(kind: type[_E], value: object, default: _E, field: str, name: str, o
         if member.value == value:
             return member
     known: Iterable[str] = (repr(member.value) for member in kind)
-    raise _refuse(name, f"has an unknown {field}; write {' or '.join(known)}", origin)
+    raise _refuse(name, f"has an unknown {field}; use {' or '.join(known)}", origin)
 
 
 def _object(pairs: list[tuple[str, Any]], origin: str) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
         # Writing the file again would lose one of the two.
-        raise KeysError(f"cannot read {origin}: an object in it has the same field twice", origin=origin)
+        raise KeysError(f"cannot read {origin}: an object has the same field twice", origin=origin)
     return result
 
 
 def _at(what: str, origin: str, line: int, column: int) -> KeysError:
-    message = f"cannot read {origin}: line {line}, column {column}: {what}; correct the JSON there"
+    message = f"cannot read {origin}: line {line}, column {column}: {what}; fix the JSON there"
     return KeysError(message, origin=origin, line=line, column=column)
 
 

@@ -127,9 +127,9 @@ def _unfit(path: Path) -> str | None:
     if "\n" in str(path):
         return "its name has a line break"
     if not real_path(path).parent.is_dir():
-        return "its directory does not exist; create it, or take the file out of keys.shell_files"
+        return "its directory does not exist; create it, or remove the file from keys.shell_files"
     if path.name in (".bash_profile", ".bash_login") and not path.exists() and path.with_name(".profile").exists():
-        return "it does not exist, and once it did bash would no longer read .profile; name .profile instead"
+        return "it does not exist, and if it did, bash would no longer read .profile; use .profile instead"
     return None
 
 

@@ -40,7 +40,7 @@ def read_query(query: Mapping[str, str], now: float, groups: Sequence[str] = _GR
     by = tuple(dict.fromkeys(name.strip() for name in query.get("by", groups[0]).split(",") if name.strip()))
     for name in by:
         if name not in groups:
-            raise UsageQueryError(f"cannot group by {name[:40]!r}: write one or more of {', '.join(groups)}", "by")
+            raise UsageQueryError(f"cannot group by {name[:40]!r}: use one or more of {', '.join(groups)}", "by")
     return UsageQuery(read_since(query.get("since", DEFAULT_SINCE), now), by, query.get("client"))
 
 
@@ -53,7 +53,7 @@ def read_since(text: str, now: float) -> float:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise UsageQueryError(
-            f"cannot read the time {text[:40]!r}: write for example 7d, 12h, 90m or 2027-01-31", "since"
+            f"cannot read the time {text[:40]!r}: use for example 7d, 12h, 90m or 2027-01-31", "since"
         ) from None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 

@@ -84,7 +84,7 @@ def read_budgets(text: str) -> tuple[Budget, ...]:
         return ()
     found = tuple(map(_one, words))
     if len({(budget.unit, budget.period) for budget in found}) != len(found):
-        raise BudgetError("cannot take two budgets of one unit for one period: write one of them")
+        raise BudgetError("cannot use two budgets with the same unit and period: give one")
     return found
 
 
@@ -97,11 +97,11 @@ def _one(word: str) -> Budget:
     form = _FORM.fullmatch(word)
     if form is None:
         raise BudgetError(
-            f"cannot read the budget {word[:40]!r}: write for example 20usd/month, 2.5usd/day or 5Mtokens/week"
+            f"cannot read the budget {word[:40]!r}: use for example 20usd/month, 2.5usd/day or 5Mtokens/week"
         )
     amount = float(form[1]) * _FACTORS[form[2]]
     if amount <= 0:
-        raise BudgetError("cannot take a budget of nothing: revoke the client instead, or write none")
+        raise BudgetError("cannot use a budget of 0: revoke the client instead, or use none for no budget")
     unit: Unit = "usd" if form[3] == "usd" else "tokens"
     return Budget(amount, unit, next(period for period in PERIODS if period == form[4]))
 

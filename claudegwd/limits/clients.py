@@ -95,7 +95,7 @@ ANONYMOUS: Final = Client("", b"")
 def client_token(randomness: bytes) -> str:
     """A new key from TOKEN_BYTES bytes of the system's randomness."""
     if len(randomness) != TOKEN_BYTES:
-        raise ValueError(f"cannot make a key: {TOKEN_BYTES} random bytes are needed")
+        raise ValueError(f"cannot create a key: {TOKEN_BYTES} random bytes are needed")
     return PREFIX + urlsafe_b64encode(randomness).rstrip(b"=").decode()
 
 
@@ -108,7 +108,7 @@ def check_name(name: str) -> str:
     """``name`` if a client may be called so, else ClientRefused. It stands in logs, in URLs and on command lines."""
     if not _NAME.fullmatch(name):
         raise ClientRefused(
-            "cannot use this name: write 1 to 64 letters, digits, '.', '_', '@' or '-', a letter or digit first"
+            "cannot use this name: use 1 to 64 letters, digits, '.', '_', '@' or '-', starting with a letter or digit"
         )
     return name
 
@@ -150,7 +150,7 @@ class ClientBook:
         digest = token_digest(token[:TOKEN_MAX])
         client = self._clients.get(self._by_digest.get(digest, ""))
         if client is None or not hmac.compare_digest(client.digest, digest):
-            raise AuthenticationFailed("cannot accept this API key: it is not known; check it, or ask the operator")
+            raise AuthenticationFailed("cannot accept this API key: it is unknown; check it, or ask the operator")
         match client.state(now):
             case "revoked":
                 raise AuthenticationFailed("cannot accept this API key: it was revoked; ask the operator for a new one")
@@ -163,12 +163,14 @@ class ClientBook:
         check_name(client.name)
         if client.name in self._clients:
             raise ClientRefused(
-                f"cannot create client {client.name!r}: there is one of that name; choose another, or remove that one"
+                f"cannot create client {client.name!r}: that name is taken; choose another, or remove that client"
             )
         if len(self._clients) >= CLIENTS_MAX:
-            raise ClientRefused(f"cannot create client {client.name!r}: there are {CLIENTS_MAX}; remove some first")
+            raise ClientRefused(
+                f"cannot create client {client.name!r}: there are already {CLIENTS_MAX}; remove some first"
+            )
         if client.digest in self._by_digest:
-            raise ClientRefused(f"cannot create client {client.name!r}: another one has the same key")
+            raise ClientRefused(f"cannot create client {client.name!r}: another client has the same key")
         self._put(client, ClientTotals())
 
     def revoke(self, name: str, now: float) -> Client:
@@ -217,7 +219,7 @@ class ClientBook:
         """The client of that name, which can be changed here. UnknownClient."""
         client = self.get(name)
         if client.configured:
-            raise UnknownClient(f"cannot change {name!r}: it is one of API_KEYS; change it there and reload")
+            raise UnknownClient(f"cannot change {name!r}: it comes from API_KEYS; change it there and reload")
         return client
 
     def rows(self) -> list[tuple[Client, ClientTotals]]:

@@ -122,8 +122,8 @@ class Meter:
     def busy(self) -> RateLimitExceeded:
         """The refusal of one more at once."""
         return RateLimitExceeded(
-            f"cannot take this request: this client may have {self.limits.concurrent_requests} requests under way "
-            "at once; wait for one to end",
+            f"cannot accept this request: this client may have at most {self.limits.concurrent_requests} concurrent "
+            "requests; wait for one to finish",
             retry_after=BUSY_RETRY_SECONDS,
         )
 
@@ -138,8 +138,8 @@ class Meter:
         tokens, capacity = prompt + answer, int(self._tokens.capacity)
         if tokens > capacity:
             raise RequestTooLarge(
-                f"cannot take this request: its prompt has about {prompt} tokens and its answer may have {answer}; "
-                f"this client's limit is {capacity} tokens a minute; send less, or a smaller max_tokens",
+                f"cannot accept this request: its prompt has about {prompt} tokens and its answer may have "
+                f"{answer}; this client's limit is {capacity} tokens per minute; send less, or lower max_tokens",
                 param="messages" if prompt > capacity else "max_tokens",
             )
         wait = self._tokens.wait(tokens, now)
@@ -181,7 +181,8 @@ class Meter:
 
 def _exceeded(what: str, wait: float) -> RateLimitExceeded:
     return RateLimitExceeded(
-        f"cannot take this request: this client's limit of {what} a minute is reached; try again in {duration(wait)}",
+        f"cannot accept this request: this client has reached its limit of {what} per minute; try again in "
+        f"{duration(wait)}",
         retry_after=wait,
     )
 

@@ -157,8 +157,8 @@ class Spending:
             free = left - held.of(budget.unit) - self.elsewhere.held(client, budget.unit, now)
             if free <= ROUNDING:
                 raise RateLimitExceeded(
-                    f"cannot take this request now: what is left of this client's budget of {budget} is held by its "
-                    "requests under way; wait for one to end",
+                    f"cannot accept this request now: the rest of this client's budget of {budget} is reserved for "
+                    "its running requests; wait for one to finish",
                     retry_after=BUSY_RETRY_SECONDS,
                 )
             if budget.unit == "tokens":
@@ -185,15 +185,15 @@ class Spending:
     def _reached(self, client: str, budget: Budget, now: float) -> RateLimitExceeded:
         if budget.amount - self.spent(client, budget, now) > ROUNDING:
             return RateLimitExceeded(
-                "cannot take this request now: other machines may spend what is left of this client's budget of "
-                f"{budget}, and cannot be asked; try again when the shared store is back",
+                "cannot accept this request now: other machines may be using the rest of this client's budget of "
+                f"{budget}, and the shared store is unavailable; try again when it is back",
                 retry_after=AWAY_RETRY_SECONDS,
             )
         reset = budget.reset(now)
         self._tell_reached(client, budget, reset, now)  # which nobody noticed if the budget was made smaller meanwhile
         return BudgetReached(
-            f"cannot take this request: this client's budget of {budget} is used up; it resets {moment(reset)}, or ask "
-            "the operator for more",
+            f"cannot accept this request: this client's budget of {budget} is used up; it resets at {moment(reset)}, "
+            "or ask the operator for more",
             retry_after=max(1.0, reset - now),
         )
 

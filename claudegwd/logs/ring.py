@@ -114,7 +114,7 @@ class LogRing:
 
 
 def _gap(lost: int) -> LogEntry:
-    return LogEntry(time.time(), "warning", "claudegwd", "records left out: this reader is too slow", {"lost": lost})
+    return LogEntry(time.time(), "warning", "claudegwd", "records skipped: this reader is too slow", {"lost": lost})
 
 
 def _token_here() -> trio.lowlevel.TrioToken | None:

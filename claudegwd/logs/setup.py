@@ -69,7 +69,7 @@ class LogHandler(logging.Handler):
             self.lost += 1
 
     def _tell_lost(self) -> None:
-        text = "log lines were lost: whatever reads this log stood still, or its disk was full"
+        text = "log lines were lost: whatever reads this log was blocked, or its disk was full"
         record = log.makeRecord(log.name, logging.WARNING, __file__, 0, text, (), None, extra={})
         entry = replace(entry_of(record, redact), fields={"count": self.lost - self._told})
         self._stderr.write(self._form(entry) + "\n")

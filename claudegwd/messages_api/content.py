@@ -11,20 +11,20 @@ from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 
 ROLES: Final = ("user", "assistant", "system")
 _OPENAI_ROLES: Final = ("developer", "tool", "function")
-_OPENAI_MESSAGE: Final = "this is a message of OpenAI's; send such a conversation to /v1/chat/completions"
-_FILES: Final = "files of the upstream account are not offered; give the content itself"
+_OPENAI_MESSAGE: Final = "this is an OpenAI message; send such a conversation to /v1/chat/completions"
+_FILES: Final = "files of the upstream account are not supported; send the content itself"
 
 
 def check_messages(body: Fields, bounds: Bounds) -> list[dict[str, Any]]:
     """`messages`, as they came. Raises the CallerError with the path of the field at fault."""
     found = body.objects("messages", longest=bounds.max_messages)
     if not found:
-        refuse("messages", "it must hold at least one message")
+        refuse("messages", "it must contain at least one message")
     for message in found:
         if message.get("role") in _OPENAI_ROLES:
             refuse(message.at("role"), _OPENAI_MESSAGE)
         if message.one_of("role", ROLES) is None:
-            refuse(message.at("role"), "it is missing; give user or assistant")
+            refuse(message.at("role"), "it is missing; use user or assistant")
         check_content(message, "content", bounds, needed=True)
         if message.get("tool_calls") is not None or message.get("tool_call_id") is not None:
             refuse(message.path, _OPENAI_MESSAGE)
@@ -35,11 +35,11 @@ def check_content(fields: Fields, name: str, bounds: Bounds, *, needed: bool = F
     """A text, or a list of blocks."""
     value = fields.get(name)
     if value is None and needed:
-        refuse(fields.at(name), "it is missing; give a text or a list of blocks")
+        refuse(fields.at(name), "it is missing; send a string or a list of blocks")
     if value is None or isinstance(value, str):
         return
     if not isinstance(value, list):
-        refuse(fields.at(name), "it must be a text or a list of blocks")
+        refuse(fields.at(name), "it must be a string or a list of blocks")
     for block in fields.objects(name, longest=bounds.max_parts):
         _check_block(block, bounds)
 
@@ -49,7 +49,7 @@ def _check_block(block: Fields, bounds: Bounds) -> None:
     match kind:
         case "text":
             if not block.text("text"):
-                refuse(block.at("text"), "it must be a text that is not empty")
+                refuse(block.at("text"), "it must be a non-empty string")
         case "image" | "document":
             _check_source(block.needed_object("source"))
         case "container_upload":
@@ -68,7 +68,7 @@ def _check_block(block: Fields, bounds: Bounds) -> None:
         case "redacted_thinking":
             block.needed_text("data")
         case "image_url" | "input_text" | "input_image" | "file" | "input_audio":
-            refuse(block.at("type"), "this is a part of OpenAI's; send such a conversation to /v1/chat/completions")
+            refuse(block.at("type"), "this is an OpenAI content part; send such a conversation to /v1/chat/completions")
 
 
 def _check_source(source: Fields) -> None:

@@ -18,12 +18,12 @@ READ: Final = frozenset(("betas", "model", "stream"))
 KNOWN: Final = PASSED_ON | READ
 
 # The upstream account is the gateway's, and of several clients.
-_ACCOUNT: Final = "it speaks of the account behind the gateway, which is not yours; leave it out"
+_ACCOUNT: Final = "it concerns the account behind the gateway, which is not yours; omit it"
 REFUSED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "billing_policy": _ACCOUNT,
         "fallback_credit_token": _ACCOUNT,
-        "fallbacks": "which model stands in for another is for the gateway's operator to say; leave it out",
+        "fallbacks": "only the gateway's operator can set fallback models; omit it",
         "thread": _ACCOUNT,
         "user_profile_id": _ACCOUNT,
         "workspace_id": _ACCOUNT,

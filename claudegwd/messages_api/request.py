@@ -32,9 +32,9 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True):
 def check_version(version: str | None) -> tuple[str, ...]:
     """What to name in x-claudegw-ignored. Raises InvalidRequest for another protocol than ours, or none."""
     if version is None:
-        raise InvalidRequest("cannot answer without a version: send the header anthropic-version: 2023-06-01")
+        raise InvalidRequest("cannot answer without an API version: send the header anthropic-version: 2023-06-01")
     if version not in parameters.VERSIONS:
-        raise InvalidRequest("cannot speak this anthropic-version: send " + " or ".join(parameters.VERSIONS))
+        raise InvalidRequest("cannot use this anthropic-version: send " + " or ".join(parameters.VERSIONS))
     return () if version == parameters.UPSTREAM_VERSION else ("anthropic-version",)
 
 
@@ -54,7 +54,7 @@ def read_messages_request(body: Fields, betas: str, bounds: Bounds, *, counts: b
     _check_plain_fields(body, bounds)
     max_tokens = body.whole("max_tokens", 1, parameters.MAX_TOKENS)
     if max_tokens is None and not counts:
-        refuse("max_tokens", "it is missing; say how many tokens the answer may have")
+        refuse("max_tokens", "it is missing; set it to the maximum number of tokens in the answer")
     ignored = name_what_is_ignored(body, {}, parameters.KNOWN | parameters.REFUSED.keys())
     return MessagesRequest(
         model=model,
@@ -93,9 +93,9 @@ def _betas(body: Fields, header: str) -> tuple[str, ...]:
     given = [*header.split(","), *(body.array("betas", longest=parameters.MAX_BETAS) or ())]
     names = dict.fromkeys(name.strip() for name in given if isinstance(name, str) and name.strip())
     if len(names) > parameters.MAX_BETAS:
-        refuse("anthropic-beta", f"it must name at most {parameters.MAX_BETAS}")
+        refuse("anthropic-beta", f"it must list at most {parameters.MAX_BETAS}")
     if not all(map(parameters.BETA.fullmatch, names)):
-        refuse("anthropic-beta", "it must hold names of letters, digits, dots, _ and -, with commas between")
+        refuse("anthropic-beta", "it must be a comma-separated list of names of letters, digits, dots, _ and -")
     return tuple(names)
 
 
@@ -107,7 +107,7 @@ def _refuse_openai(body: Fields) -> None:
 
 def _meant_for_openai(name: str) -> NoReturn:
     raise InvalidRequest(
-        f"cannot read {name} here: this is a request of OpenAI's API; send it to /v1/chat/completions (or to "
+        f"cannot read {name} here: this is an OpenAI API request; send it to /v1/chat/completions (or to "
         "/v1/responses, if it has `input`)",
         param=name,
     )

@@ -51,12 +51,12 @@ def read_tools(body: Fields, bounds: Bounds) -> Tools:
     for tool in body.objects("tools", longest=bounds.max_tools):
         kind = tool.text("type", longest=bounds.max_id_chars)
         if kind == "function":
-            refuse(tool.at("type"), "this is a tool of OpenAI's; send such a request to /v1/chat/completions")
+            refuse(tool.at("type"), "this is an OpenAI tool; send such a request to /v1/chat/completions")
         stem = _stem(kind)
         if stem in PRICED:
             server.append(stem)
         elif stem is not None and stem not in _CLIENT_RUN and stem not in _FREE:
-            refuse(tool.at("type"), "it is no tool that this gateway knows")
+            refuse(tool.at("type"), "this gateway does not know this tool")
         if stem is not None:
             typed = typed or tool.path
         if stem is not None and (stem in PRICED or stem in _FREE or stem.endswith("_toolset")):
@@ -78,8 +78,8 @@ def check_use(name: str, allowed: frozenset[str], param: str) -> None:
     """The same for one, which `param` asks for."""
     if name not in allowed:
         raise PermissionDenied(
-            f"cannot use {name}: the gateway's operator has to allow it, for a client by `claudegwctl clients set NAME "
-            f"--server-tools {name}`, where no key is asked for by `claude.server_tools`",
+            f"cannot use {name}: the gateway's operator has to allow it, for a client with `claudegwctl clients set "
+            f"NAME --server-tools {name}`, for requests without a key with `claude.server_tools`",
             param=param,
         )
 

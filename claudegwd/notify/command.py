@@ -53,9 +53,9 @@ async def run_command(words: Sequence[str], env: Mapping[str, str], body: bytes)
             with trio.CancelScope(shield=True):
                 await _end(process)
     if patience.cancelled_caught:
-        raise DeliveryError(_with_words(f"the command took over {COMMAND_SECONDS:g} s and was ended", said))
+        raise DeliveryError(_with_words(f"the command took more than {COMMAND_SECONDS:g} s and was killed", said))
     if status := process.returncode:
-        how = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
+        how = f"exited with status {status}" if status > 0 else f"was killed by signal {-status}"
         raise DeliveryError(_with_words(f"the command {how}", said))
     return _in_one_line(said)
 

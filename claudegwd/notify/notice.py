@@ -73,21 +73,21 @@ def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
     spent = news.after is KeyState.EXHAUSTED
     once_until = until + SPENT_AGAIN_SECONDS if spent and until else 0.0
     if news.after is KeyState.INVALID:
-        text = f"the upstream refuses the key {name}: replace it (`claudegwctl keys add {name} --replace`), or test it"
+        text = f"the upstream rejects the key {name}: replace it (`claudegwctl keys add {name} --replace`), or test it"
         yield Notice(NoticeEvent.KEY_INVALID, now, name, text, everywhere=True)
     elif spent:
-        text = f"the credit of the key {name} is spent: pay, or add another key"
+        text = f"the key {name} is out of credit: add credit or another key"
         yield Notice(NoticeEvent.KEY_EXHAUSTED, now, name, text, until, once_until=once_until, everywhere=True)
     if news.last:
         state = news.after.value if news.after else "removed"
-        text = f"no upstream key can be used any more: the last one, {name}, is {state}"
+        text = f"no upstream key is usable any more: the last one, {name}, is {state}"
         text, back = f"{text}{_back(news.soonest)}", news.soonest
         yield Notice(NoticeEvent.KEYS_GONE, now, name, text, back, once_until=once_until, everywhere=True)
 
 
 def of_login(name: str, until: float | None, now: float) -> Notice:
     """The upstream refuses the login that is used where there are no keys, or limits it `until` then."""
-    how = "refuses the login" if until is None else f"limits the login until {moment(until)}"
+    how = "rejects the login" if until is None else f"rate limits the login until {moment(until)}"
     text = f"no request can be answered: there is no key, and the upstream {how}; see `claudegwctl status`"
     return Notice(NoticeEvent.KEYS_GONE, now, name, text, until, once_until=until or 0.0)
 
@@ -95,22 +95,22 @@ def of_login(name: str, until: float | None, now: float) -> Notice:
 def of_window(key: str, window: str, used: float, resets: float | None, now: float) -> Notice:
     """Most of a limit of the upstream's is used."""
     whose = "the login" if key == ENVIRONMENT else f"the key {key}"
-    text = f"{used:.0%} of the limit {window} of {whose} is used"
+    text = f"{used:.0%} of the {window} limit of {whose} is used"
     if resets is not None:
-        text += f"; it resets {moment(resets)}"
+        text += f"; it resets at {moment(resets)}"
     once_until, everywhere = resets or 0.0, key != ENVIRONMENT  # each machine has its own login
     return Notice(NoticeEvent.WINDOW_FULL, now, key, text, resets, window, once_until, everywhere=everywhere)
 
 
 def of_budget(client: str, budget: Budget, reset: float, now: float) -> Notice:
     """A client's budget is used up, and its requests are refused."""
-    text = f"the budget of {budget} of the client {client} is used up; it resets {moment(reset)}"
+    text = f"the client {client} has used up its budget of {budget}; it resets at {moment(reset)}"
     return Notice(NoticeEvent.BUDGET_REACHED, now, client, text, reset, str(budget), reset, everywhere=True)
 
 
 def of_cli(now: float) -> Notice:
     """No CLI process can be started."""
-    text = "the Claude Code CLI does not start, and no request can be answered: `claudegwctl status` says why"
+    text = "the Claude Code CLI does not start, and no request can be answered: see `claudegwctl status`"
     return Notice(NoticeEvent.CLI_FAILING, now, "claude", text)
 
 
@@ -123,17 +123,17 @@ def of_approval(workspace: str, client: str, until: float, now: float) -> Notice
 
 def of_watchdog(at: float, now: float) -> Notice:
     """The service manager took the daemon for stuck, and started another."""
-    text = f"claudegwd gave no sign of life and was started anew {moment(at)}; the log before that says what it did"
+    text = f"claudegwd hung and was restarted at {moment(at)}; the log before that shows what it was doing"
     return Notice(NoticeEvent.WATCHDOG_RESTART, now, "claudegwd", text)
 
 
 def of_test(now: float) -> Notice:
     """Somebody wants to see whether notifications arrive."""
-    return Notice(NoticeEvent.TEST, now, "claudegwd", "a test: notifications of this gateway arrive here")
+    return Notice(NoticeEvent.TEST, now, "claudegwd", "test: notifications from this gateway arrive here")
 
 
 def _back(until: float | None) -> str:
-    return "" if until is None else f"; the first of them is tried again {moment(until)}"
+    return "" if until is None else f"; the first one is retried at {moment(until)}"
 
 
 def _moment(at: float) -> str:

@@ -48,7 +48,9 @@ class Target:
         """Queue it; never waits."""
         if len(self._queue) >= QUEUE_MAX:
             if not self._dropped:
-                log_event(log, logging.ERROR, "too many notifications wait: further ones are dropped", kind=self.name)
+                log_event(
+                    log, logging.ERROR, "too many notifications are waiting: further ones are dropped", kind=self.name
+                )
             self._dropped += 1
             return
         self._queue.append(body)
@@ -123,7 +125,7 @@ class Notifications:
         try:
             self._repeats = Repeats(await self._database.run(read_told))
         except (sqlite3.Error, StateError) as error:
-            log_event(log, logging.WARNING, "what people were told of before cannot be read", cause=error)
+            log_event(log, logging.WARNING, "the record of sent notifications cannot be read", cause=error)
 
     def tell(self, notice: Notice) -> None:
         """Tell it, unless that was told already. Never waits."""
@@ -210,7 +212,7 @@ class Notifications:
         try:
             await self._database.run(write_told, rows)
         except (sqlite3.Error, StateError) as error:
-            log_event(log, logging.WARNING, "what people were told of cannot be written", cause=error)
+            log_event(log, logging.WARNING, "the record of sent notifications cannot be written", cause=error)
             self._unwritten |= places
 
     def _configured(self) -> list[Target]:

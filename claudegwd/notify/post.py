@@ -31,7 +31,7 @@ async def post(url: str, body: bytes, env: Mapping[str, str], context: ssl.SSLCo
         raise TryAgainError(_cause(error)) from None
     if not 200 <= status < 300:
         kind = TryAgainError if status in _AGAIN or status >= 500 else DeliveryError
-        where = "; set notify.url to where it leads" if 300 <= status < 400 else ""
+        where = "; set notify.url to its destination" if 300 <= status < 400 else ""
         raise kind(f"its server answered {status}{where}")
 
 
@@ -83,7 +83,7 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return "TLS with its server failed"
     if isinstance(error, h11.ProtocolError):
-        return "its server does not speak HTTP, or hung up"
+        return "its server does not speak HTTP, or closed the connection"
     if isinstance(error, OSError) and error.errno:
         return f"its server cannot be reached: {os.strerror(error.errno)}"
     return "its server cannot be reached"

@@ -14,7 +14,7 @@ from claudegwd.notify.errors import DeliveryError, TryAgainError
 
 # Per read of a proxy's response: its head, of which only the status matters.
 READ_BYTES: Final = 4096
-_NO_PROXY: Final = "HTTPS_PROXY is no address of an HTTP proxy"
+_NO_PROXY: Final = "HTTPS_PROXY is not the address of an HTTP proxy"
 _NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -84,4 +84,4 @@ async def _connect(stream: trio.abc.Stream, proxy: Proxy, target: str) -> int:
         elif isinstance(event, h11.Response):
             return event.status_code
         elif isinstance(event, h11.ConnectionClosed):
-            raise TryAgainError("the proxy of HTTPS_PROXY hung up")
+            raise TryAgainError("the proxy of HTTPS_PROXY closed the connection")

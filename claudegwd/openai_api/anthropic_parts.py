@@ -22,7 +22,7 @@ def source_url(fields: Fields, bounds: Bounds) -> str:
     if source.one_of("type", ("base64", "url")) == "url":
         url = source.needed_text("url", longest=bounds.max_url_chars)
         if not url.lower().startswith(("http://", "https://")):
-            refuse(source.at("url"), "it must be an address of http or https")
+            refuse(source.at("url"), "it must be an http or https URL")
         return url
     media_type = source.needed_text("media_type", longest=bounds.max_id_chars)
     return f"data:{media_type};base64,{source.needed_text('data')}"

@@ -24,7 +24,8 @@ def encoding_of(header: str) -> str:
     name = _SAME.get(name, name)
     if name != "identity" and name not in ENCODINGS:
         raise UnsupportedMediaType(
-            f"cannot read a body of this content-encoding: send it as it is, or packed with {', '.join(ENCODINGS)}",
+            "cannot read a body of this content-encoding: send it uncompressed, or compressed with "
+            f"{', '.join(ENCODINGS)}",
             headers={"accept-encoding": ", ".join(ENCODINGS)},
         )
     return name
@@ -59,31 +60,31 @@ class Unpacker:
         if not piece:
             return b""
         if self._decoder.eof:
-            raise self._fault("something follows its end")
+            raise self._fault("there is something after its end")
         self._taken += len(piece)
         room = min(self._most, max(MAX_BYTES_OF_ANY_RATIO, MAX_RATIO * self._taken)) - self._made
         try:
             # One more than may be: so what is too large shows itself.
             made: bytes = self._decoder.decompress(piece, room + 1)
         except self._error as error:
-            raise self._fault("it is broken, or something else") from error
+            raise self._fault("it is corrupt, or not in that format") from error
         if len(made) > room:
             raise BodyTooLarge(
-                "cannot unpack this body: it would have more bytes than server.max_body_bytes, or more than "
-                f"{MAX_RATIO} times its size; send less, or send it unpacked"
+                "cannot decompress this body: it would be larger than server.max_body_bytes, or more than "
+                f"{MAX_RATIO} times its compressed size; send less, or send it uncompressed"
             )
         if self._decoder.unused_data:
-            raise self._fault("something follows its end")
+            raise self._fault("there is something after its end")
         self._made += len(made)
         return made
 
     def end(self) -> None:
         """All was fed. Raises InvalidRequest if it was not whole."""
         if self._decoder is None or not self._decoder.eof:
-            raise self._fault("it is cut off")
+            raise self._fault("it is truncated")
 
     def _fault(self, why: str) -> InvalidRequest:
-        return InvalidRequest(f"cannot unpack this body as {self._encoding}, which its content-encoding names: {why}")
+        return InvalidRequest(f"cannot decompress this body as {self._encoding}, its content-encoding: {why}")
 
 
 def _is_zlib(body: bytes) -> bool:

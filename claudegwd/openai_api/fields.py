@@ -51,7 +51,7 @@ class Fields:
         """A string that must be there and not be empty."""
         value = self.text(name, longest=longest)
         if not value:
-            refuse(self.at(name), "it is missing; give a string")
+            refuse(self.at(name), "it is missing; send a string")
         return value
 
     def one_of(self, name: str, known: Collection[str]) -> str | None:
@@ -105,7 +105,7 @@ class Fields:
         """An object that must be there."""
         fields = self.object(name)
         if fields is None:
-            refuse(self.at(name), "it is missing; give an object")
+            refuse(self.at(name), "it is missing; send an object")
         return fields
 
     def array(self, name: str, *, longest: int) -> list[Any] | None:
@@ -116,7 +116,7 @@ class Fields:
         if not isinstance(value, list):
             refuse(self.at(name), "it must be a list")
         if len(value) > longest:
-            refuse(self.at(name), f"it must hold at most {longest} values")
+            refuse(self.at(name), f"it must contain at most {longest} values")
         return value
 
     def objects(self, name: str, *, longest: int) -> "list[Fields]":

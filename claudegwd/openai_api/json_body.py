@@ -33,11 +33,11 @@ def read_object(body: bytes, bounds: Bounds) -> dict[str, Any]:
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)
     if _holds_more_than(bounds.max_values, body):
-        raise InvalidRequest(f"cannot read a body of more than {bounds.max_values} JSON values: send less at once")
+        raise InvalidRequest(f"cannot read a body of more than {bounds.max_values} JSON values: send less")
     try:
         value = _decoder.decode(body)
     except RecursionError as error:
-        raise InvalidRequest("cannot read a body nested so deep: send flatter JSON") from error
+        raise InvalidRequest("cannot read a body nested so deeply: send flatter JSON") from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         _say_why(body)
     if not isinstance(value, dict):
@@ -70,7 +70,7 @@ def _say_why(body: bytes) -> NoReturn:
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"cannot read the body: it is not UTF-8 (see byte {error.start})") from error
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest("cannot read the body: a number is too long, or the nesting too deep") from error
+        raise InvalidRequest("cannot read the body: a number is too long, or the nesting is too deep") from error
     for path, reason in _faults(value, ""):
         raise InvalidRequest(f"cannot read {path or 'the body'}: {reason}", param=path or None)
     raise InvalidRequest("cannot read the body: it is not JSON in UTF-8")
@@ -82,12 +82,12 @@ def _faults(value: object, path: str) -> Iterator[tuple[str, str]]:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str) and not _encodes(value):
-            yield path, "it holds half of a surrogate pair, which is no character; send whole characters"
+            yield path, "it contains an unpaired surrogate, which is not a character; send whole characters"
         elif isinstance(value, float) and not isfinite(value):
             yield path, "it must be a finite number"
         elif isinstance(value, dict):
             if not all(map(_encodes, value)):
-                yield path, "a key holds half of a surrogate pair, which is no character; send whole characters"
+                yield path, "a key contains an unpaired surrogate, which is not a character; send whole characters"
             waiting.extend((f"{path}.{shown(key)}".lstrip("."), item) for key, item in reversed(value.items()))
         elif isinstance(value, list):
             waiting.extend((f"{path}[{i}]", item) for i, item in reversed(list(enumerate(value))))

@@ -75,7 +75,7 @@ def children(schema: dict[str, object], path: str) -> list[tuple[object, str]]:
             continue
         value = schema[keyword]
         if not isinstance(value, list) or not value:
-            refuse(f"{path}.{keyword}", "it must be a list of schemas, not empty")
+            refuse(f"{path}.{keyword}", "it must be a non-empty list of schemas")
         children += [(child, f"{path}.{keyword}[{number}]") for number, child in enumerate(value)]
     for keyword in ONES:
         value = schema.get(keyword, True)

@@ -80,8 +80,8 @@ def read_messages(body: Fields, bounds: Bounds) -> tuple[Message, ...]:
     found = body.objects("messages", longest=bounds.max_messages)
     if not found:
         if body.get("messages") is None and body.get("input") is not None:
-            refuse("messages", "it is missing, and `input` is given: send such bodies to /v1/responses")
-        refuse("messages", "it must hold at least one message")
+            refuse("messages", "it is missing, but there is `input`: send such a body to /v1/responses")
+        refuse("messages", "it must contain at least one message")
     messages: list[Message] = []
     for index, fields in enumerate(found):
         for message in _messages(fields, bounds):
@@ -103,7 +103,7 @@ def _messages(fields: Fields, bounds: Bounds) -> list[Message]:
 def _message(fields: Fields, bounds: Bounds) -> Message:
     role: Any = fields.one_of("role", _ROLES)
     if role is None:
-        refuse(fields.at("role"), "it is missing; give one of " + ", ".join(_ROLES))
+        refuse(fields.at("role"), "it is missing; use one of " + ", ".join(_ROLES))
     name = fields.text("name", longest=bounds.max_id_chars)
     content = _content(fields, role, bounds)
     if role == "assistant":
@@ -113,7 +113,7 @@ def _message(fields: Fields, bounds: Bounds) -> Message:
         call_id = fields.needed_text("tool_call_id", longest=bounds.max_id_chars)
         return Message(role=role, content=content, tool_call_id=call_id, name=name)
     if role == "function" and not name:
-        refuse(fields.at("name"), "it is missing; name the function that this is the result of")
+        refuse(fields.at("name"), "it is missing; name the function whose result this is")
     return Message(role=role, content=content, name=name)
 
 
@@ -136,7 +136,7 @@ def _content(fields: Fields, role: str, bounds: Bounds) -> tuple[Part, ...]:
     if value is None:
         # Null says nothing, as in OpenAI's API; left out altogether it has been forgotten.
         if role in ("system", "developer", "user") and "content" not in fields.values:
-            refuse(fields.at("content"), "it is missing; give a string or a list of parts")
+            refuse(fields.at("content"), "it is missing; send a string or a list of parts")
         # A refusal is sent back as a field of its own, beside a content of null.
         refusal = fields.text("refusal") if role == "assistant" else None
         return (TextPart(refusal),) if refusal else ()
@@ -155,11 +155,11 @@ def _content(fields: Fields, role: str, bounds: Bounds) -> tuple[Part, ...]:
 def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
     kind = fields.text("type")
     if kind == "input_audio":
-        cannot_honour(fields.at("type"), "the model does not hear; send text")
+        cannot_honour(fields.at("type"), "the model does not accept audio; send text")
     if kind not in _PARTS_OF[role]:
         known = ", ".join(_PARTS_OF[role])
         refuse(
-            fields.at("type"), f"a part of this message must be one of {known}; /v1/messages takes Anthropic's others"
+            fields.at("type"), f"a part of this message must be one of {known}; for Anthropic's others use /v1/messages"
         )
     if kind == "image_url":
         return read_image(fields, bounds)
@@ -171,7 +171,7 @@ def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
         return FilePart(source_url(fields, bounds), fields.text("title", longest=bounds.max_id_chars))
     text = fields.text(kind)
     if text is None:
-        refuse(fields.at(kind), "it is missing; give a string")
+        refuse(fields.at(kind), "it is missing; send a string")
     return TextPart(text)
 
 
@@ -184,7 +184,7 @@ def read_image(fields: Fields, bounds: Bounds) -> ImagePart:
     scheme = url[:8].lower()
     if scheme.startswith(("http://", "https://")):
         if len(url) > bounds.max_url_chars:
-            refuse(image.at(name), f"an address must be at most {bounds.max_url_chars} characters long")
+            refuse(image.at(name), f"a URL must be at most {bounds.max_url_chars} characters long")
     elif not scheme.startswith("data:"):
         refuse(image.at(name), "it must be a data: URL")
     return ImagePart(url, image.one_of("detail", _IMAGE_DETAILS))
@@ -195,7 +195,7 @@ def read_file(fields: Fields, bounds: Bounds) -> FilePart:
     data = fields.text("file_data")
     file_id = fields.text("file_id", longest=bounds.max_id_chars)
     if not data and not file_id:
-        refuse(fields.at("file_data"), "it is missing; give a data: URL")
+        refuse(fields.at("file_data"), "it is missing; send a data: URL")
     return FilePart(data or None, fields.text("filename", longest=bounds.max_id_chars), file_id)
 
 
@@ -210,7 +210,7 @@ def _calls(fields: Fields, bounds: Bounds) -> tuple[ToolCall, ...]:
 def _tool_call(fields: Fields, bounds: Bounds) -> ToolCall:
     kind = fields.text("type")
     if kind == "custom":
-        cannot_honour(fields.at("type"), "custom tools are not offered; use function tools")
+        cannot_honour(fields.at("type"), "custom tools are not supported; use function tools")
     # Several clients leave the type out in their histories.
     if kind not in (None, "function"):
         refuse(fields.at("type"), "it must be function")

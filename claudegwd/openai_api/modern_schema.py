@@ -54,7 +54,7 @@ _RULES: Mapping[str, _Rule] = {
     "$id": (lambda value: isinstance(value, str) and re.search(ID, value) is not None, "it must be an address"),
     "$vocabulary": (
         lambda value: isinstance(value, dict) and all(isinstance(one, bool) for one in value.values()),
-        "it must be an object of true and false",
+        "it must be an object whose values are true or false",
     ),
 }
 # Everything that draft 2020-12 gives a meaning and in which null has none. (Of `const` and `default` it is a value.)

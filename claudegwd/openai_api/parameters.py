@@ -35,7 +35,7 @@ def read_stop(body: Fields) -> tuple[str, ...]:
         value, paths = [value], ["stop"]
     elif isinstance(value, list):
         if len(value) > MAX_STOPS:
-            refuse("stop", f"it must hold at most {MAX_STOPS} strings")
+            refuse("stop", f"it must contain at most {MAX_STOPS} strings")
         paths = [f"stop[{index}]" for index in range(len(value))]
     else:
         refuse("stop", f"it must be a string or a list of up to {MAX_STOPS}")
@@ -129,24 +129,24 @@ IGNORED: dict[str, Asks] = {
     "prompt_cache_options": some_object,
 }
 # What only Anthropic's API has, and without which the answer would be one to another request.
-_TO_ANTHROPICS = "it is of Anthropic's API: send such a request to /v1/messages, or say it in the way of this API"
+_TO_ANTHROPICS = "it belongs to Anthropic's API: send such a request to /v1/messages, or use this API's parameters"
 OF_ANTHROPICS_API: dict[str, tuple[Asks, str]] = {
     "system": (given, _TO_ANTHROPICS),
     "stop_sequences": (given, _TO_ANTHROPICS),
     "output_format": (given, _TO_ANTHROPICS),
-    "output_config": (_has_format, f"as to its format, {_TO_ANTHROPICS}"),
+    "output_config": (_has_format, f"for its format, {_TO_ANTHROPICS}"),
     "mcp_servers": (given, _TO_ANTHROPICS),
     "container": (given, _TO_ANTHROPICS),
 }
 # Not harmless: the caller would wait for what never comes. Each with what to do instead.
 REFUSED: dict[str, tuple[Asks, str]] = {
-    "logprobs": (_true, "the model gives no log probabilities; leave it out"),
-    "top_logprobs": (_positive, "the model gives no log probabilities; leave it out"),
-    "logit_bias": (some_object, "the model's tokens cannot be weighted; leave it out"),
-    "audio": (some_object, "the model does not speak; leave it out"),
-    "modalities": (_more_than_text, "the model answers in text only; leave it out or give text"),
-    "prediction": (some_object, "predicted outputs are not offered; leave it out"),
-    "moderation": (lambda body, name: body.object(name) is not None, "moderation is not offered; leave it out"),
+    "logprobs": (_true, "the model provides no log probabilities; omit it"),
+    "top_logprobs": (_positive, "the model provides no log probabilities; omit it"),
+    "logit_bias": (some_object, "the model's tokens cannot be biased; omit it"),
+    "audio": (some_object, "the model produces no audio; omit it"),
+    "modalities": (_more_than_text, "the model answers in text only; omit it or send text"),
+    "prediction": (some_object, "predicted outputs are not supported; omit it"),
+    "moderation": (lambda body, name: body.object(name) is not None, "moderation is not supported; omit it"),
     **OF_ANTHROPICS_API,
 }
 

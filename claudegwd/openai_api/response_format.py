@@ -36,7 +36,7 @@ def read_response_format(body: Fields, bounds: Bounds) -> ResponseFormat | None:
         return None
     kind = fields.one_of("type", ("text", "json_object", "json_schema"))
     if kind is None:
-        refuse(fields.at("type"), "it is missing; give text, json_object or json_schema")
+        refuse(fields.at("type"), "it is missing; use text, json_object or json_schema")
     if kind == "text":
         return None
     if kind == "json_object":

@@ -47,12 +47,12 @@ def read_tool_use(body: Fields, bounds: Bounds) -> ToolSettings:
     functions = body.objects("functions", longest=bounds.max_tools)
     offered = body.objects("tools", longest=bounds.max_tools)
     if functions and offered:
-        refuse("functions", "tools are given too; give tools only")
+        refuse("functions", "it cannot be combined with tools; send only tools")
     parallel = body.flag("parallel_tool_calls")
     if functions:
         tools = distinct([(read_function(fields, bounds), fields.at("name")) for fields in functions])
         if body.get("tool_choice") is not None:
-            refuse("tool_choice", "it goes with tools; give function_call with functions")
+            refuse("tool_choice", "it belongs to tools; use function_call with functions")
         choice = _legacy_choice(body, tools)
         # A legacy answer has room for one call.
         return ToolSettings(tools, choice, parallel=False, legacy=True)
@@ -70,7 +70,7 @@ def distinct(found: list[tuple[Tool, str]]) -> tuple[Tool, ...]:
     names: set[str] = set()
     for tool, path in found:
         if tool.name in names:
-            refuse(path, "another tool has the same name; give each its own")
+            refuse(path, "another tool has the same name; give each its own name")
         names.add(tool.name)
     return tuple(tool for tool, _ in found)
 
@@ -80,9 +80,9 @@ def _tool(fields: Fields, bounds: Bounds) -> tuple[Tool, str]:
     if kind in (None, "custom") and fields.get("input_schema") is not None:
         return _anthropic_tool(fields, bounds), fields.at("name")
     if kind == "custom":
-        cannot_honour(fields.at("type"), "custom tools are not offered; describe it as a function")
+        cannot_honour(fields.at("type"), "custom tools are not supported; describe it as a function")
     if kind != "function":
-        refuse(fields.at("type"), "it must be function; tools of Anthropic's own are offered at /v1/messages")
+        refuse(fields.at("type"), "it must be function; for Anthropic's own tools use /v1/messages")
     # Shaped as in the Responses API, without the inner object: Cursor sends it so.
     inner = fields if fields.get("function") is None and fields.get("name") else fields.needed_object("function")
     return read_function(inner, bounds), inner.at("name")
@@ -132,7 +132,7 @@ def read_mode(fields: Fields, name: str, tools: tuple[Tool, ...]) -> ToolChoice 
     value: Any = fields.one_of(name, ("none", "auto", "required"))
     if not tools:
         if value == "required":
-            refuse(fields.at(name), "no tools are given, so none can be required; give tools")
+            refuse(fields.at(name), "there are no tools to require; send tools")
         # With "none" and "auto" there is nothing to choose; agents send them on their calls without tools.
         return None
     choice: ToolChoice | None = value
@@ -144,7 +144,7 @@ def _object_choice(
 ) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     kind = choice.text("type")
     if kind == "custom":
-        cannot_honour(choice.at("type"), "custom tools are not offered; name a function")
+        cannot_honour(choice.at("type"), "custom tools are not supported; name a function")
     if kind in _ANTHROPIC_CHOICES:
         return tools, _anthropic_choice(choice, tools)
     if kind == "allowed_tools":
@@ -178,7 +178,7 @@ def _known(choice: Fields, tools: tuple[Tool, ...]) -> str:
     inner = choice if choice.get("function") is None and choice.get("name") else choice.needed_object("function")
     name = inner.needed_text("name")
     if name not in {tool.name for tool in tools}:
-        refuse(inner.at("name"), "no tool of this name is given; name one of tools")
+        refuse(inner.at("name"), "there is no tool of this name; name one of tools")
     return name
 
 
@@ -188,7 +188,7 @@ def _legacy_choice(body: Fields, tools: tuple[Tool, ...]) -> ToolChoice | None:
         fields = Fields(value, "function_call")
         name = fields.needed_text("name")
         if name not in {tool.name for tool in tools}:
-            refuse(fields.at("name"), "no function of this name is given; name one of functions")
+            refuse(fields.at("name"), "there is no function of this name; name one of functions")
         return NamedTool(name)
     choice: Any = body.one_of("function_call", ("none", "auto"))
     return choice  # type: ignore[no-any-return]  # one_of gives str; these two are of ToolChoice

@@ -74,7 +74,7 @@ def read_search_tool(tool: Fields, bounds: Bounds) -> WebSearch | None:
         ignored=(*_size(tool, name), *sorted(further)[: bounds.max_parts]),
     )
     if len(found.domains) > 1:
-        refuse(f"{tool.path}.filters", "give allowed_domains or blocked_domains, not both")
+        refuse(f"{tool.path}.filters", "use allowed_domains or blocked_domains, not both")
     return found if live is not False else None
 
 
@@ -93,5 +93,5 @@ def _domains(filters: Fields, name: str) -> list[str]:
     given = filters.array(name, longest=MAX_DOMAINS) or []
     for index, domain in enumerate(given):
         if not isinstance(domain, str) or not 0 < len(domain) <= MAX_DOMAIN_CHARS:
-            refuse(f"{filters.at(name)}[{index}]", "it must be the name of a domain, such as example.org")
+            refuse(f"{filters.at(name)}[{index}]", "it must be a domain name, such as example.org")
     return given

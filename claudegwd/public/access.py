@@ -31,7 +31,7 @@ def check_host(gateway: Gateway, host: str) -> None:
     if name in bound or (not _EVERYWHERE.isdisjoint(bound) and _is_address(name)):
         return
     raise PermissionDenied(
-        "cannot serve this Host: add it to server.allowed_hosts if it is a name of this machine",
+        "cannot serve this Host: if it is a name of this machine, add it to server.allowed_hosts",
         code="host_not_allowed",
     )
 
@@ -77,8 +77,8 @@ def authenticate(gateway: Gateway, headers: Headers) -> Client:
         return ANONYMOUS
     if not token:
         raise AuthenticationFailed(
-            "cannot serve without an API key: send `Authorization: Bearer KEY`; "
-            "`claudegwctl clients create NAME` makes one"
+            "cannot serve without an API key: send `Authorization: Bearer KEY`; `claudegwctl clients create NAME` "
+            "creates one"
         )
     return gateway.clients.book.authenticate(token, time.time())
 

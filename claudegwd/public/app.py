@@ -241,7 +241,7 @@ async def _answer_unforeseen(error: Exception) -> Response:
         log, logging.ERROR, "a request failed unexpectedly", cause=error, request_id=this_call().record.request_id
     )
     return await _answer_error(
-        InternalError("cannot answer: an error of the gateway's own; its log has the request id")
+        InternalError("cannot answer: internal error; search the gateway's log for the request id")
     )
 
 
@@ -251,7 +251,7 @@ def _in_our_terms(error: HTTPException) -> GatewayError:
             return not_found()
         case HttpMethodNotAllowed(valid_methods=methods):
             return MethodNotAllowed(
-                f"cannot {request.method} here: see GET /openapi.json for the methods",
+                f"cannot {request.method} here: GET /openapi.json lists the methods",
                 headers={"allow": ", ".join(sorted(methods or ()))},
             )
     return InvalidRequest("cannot read this request") if (error.code or 500) < 500 else InternalError("cannot answer")

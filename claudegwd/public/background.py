@@ -30,7 +30,7 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     stream, opening, write = making.opened(reply.model)
 
     def cancel() -> None:
-        reply.stop(InvalidRequest("cannot go on: the response was cancelled", code=CANCELLED))
+        reply.stop(InvalidRequest("cannot continue: the response was cancelled", code=CANCELLED))
 
     running = RunningResponse(stream.so_far, cancel)
     running_ones.begin(owner, making.ident, running)  # it looks for room again: others have come in meanwhile
@@ -49,7 +49,7 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
                 making.keep(stream)
         except Exception as error:  # noqa: BLE001 - the boundary of a response in the background: the others go on
             log_event(
-                log, logging.ERROR, "a response in the background failed unexpectedly", cause=error,
+                log, logging.ERROR, "a background response failed unexpectedly", cause=error,
                 request_id=call.record.request_id,
             )  # fmt: skip
         finally:
@@ -73,7 +73,7 @@ def follow(running: RunningResponse, after: int, headers: dict[str, str] | None 
     """The response's events behind number `after`, and then as they come."""
     if not running.is_whole:
         raise UnsupportedParameter(
-            "cannot stream this response: its events are not kept any more; leave stream out", param="stream"
+            "cannot stream this response: its events are no longer stored; omit stream", param="stream"
         )
     response = Response(running.follow(after, HEARTBEAT_SECONDS), headers={**STREAM_HEADERS, **(headers or {})})
     response.timeout = None  # Quart's default would cut the stream after 60 s

@@ -57,7 +57,7 @@ class RequestBody(TrioBody):
             self._has_data.clear()
             await self._has_data.wait()
         if self.is_too_large:
-            raise BodyTooLarge("cannot take a body of this size: the bound is server.max_body_bytes")
+            raise BodyTooLarge("cannot accept a body of this size: the limit is server.max_body_bytes")
         data = bytes(self._data)
         self._data.clear()
         return data
@@ -97,7 +97,7 @@ async def read_body(call: Call) -> bytes:
         while piece := await sent.piece():
             body += unpacker.feed(piece) if unpacker else piece
     if patience.cancelled_caught:
-        raise InvalidRequest("cannot read the body: it came too slowly or was cut off")
+        raise InvalidRequest("cannot read the body: it arrived too slowly or was cut off")
     if unpacker:
         unpacker.end()
     call.read_at = trio.current_time()

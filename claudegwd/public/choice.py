@@ -120,7 +120,7 @@ class Choice:
         plan = self.question.plan.corrected(self.question.answer, fault)
         if plan is None or self._repeats >= MAX_REPEATS or (self._said and self._held is None):
             raise UpstreamUnavailable(
-                "cannot answer in the response_format: the model wrote something else; ask again",
+                "cannot answer in the response_format: the model wrote something else; try again",
                 code="invalid_model_output",
                 retry_after=1.0,
             )

@@ -16,7 +16,7 @@ async def index(call: Call) -> Response:
         {
             "name": "claudegwd",
             "version": gateway.version,
-            "description": "OpenAI API on the Claude Code CLI",
+            "description": "OpenAI API for the Claude Code CLI",
             "endpoints": {"chat": "/v1/chat/completions", "models": "/v1/models", "health": "/health"},
             "docs": "/openapi.json",
             "health": "/health",

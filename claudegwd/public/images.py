@@ -29,7 +29,7 @@ async def with_fetched_images(gateway: Gateway, wanted: ChatRequest) -> ChatRequ
     if not hosts or not found:
         return wanted
     if len(found) > MAX_FETCHES:
-        raise InvalidRequest(f"cannot fetch over {MAX_FETCHES} images: give data: URLs", param="messages")
+        raise InvalidRequest(f"cannot fetch more than {MAX_FETCHES} images: send data: URLs", param="messages")
     fetcher = Fetcher(hosts)
     urls: dict[tuple[int, int], str] = {}
     errors: list[InvalidRequest] = []

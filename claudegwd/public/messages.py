@@ -44,7 +44,7 @@ async def messages_create(call: Call) -> Response:
     try:
         body = message_body(_events(said, reply.model) if plan.model.workspace else _verbatim(said))
     except (ValueError, KeyError, TypeError) as error:
-        raise InternalError("cannot answer: the upstream's events do not make a message") from error
+        raise InternalError("cannot answer: the upstream's events do not form a message") from error
     return Response(body, content_type=_JSON, headers=worker_headers(reply.head, ignored))
 
 

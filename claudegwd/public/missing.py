@@ -21,19 +21,19 @@ def not_found() -> NotFound:
     routes = current_app.url_map.bind("localhost")
     if meant != path and routes.allowed_methods(meant):
         return NotFound(
-            f"cannot find {asked}: the base URL to give {_base_url(path, meant)}; the request then goes to "
+            f"cannot find {asked}: the base URL for {_base_url(path, meant)}, so that the request goes to "
             f"{_printable(meant)}"
         )
-    return NotFound(f"cannot find {asked}: see GET /openapi.json")
+    return NotFound(f"cannot find {asked}: GET /openapi.json lists the routes")
 
 
 def _base_url(path: str, meant: str) -> str:
     """To whom, and what. A client of OpenAI's API has the version in its base URL. Most of Anthropic's put it into the
     path themselves, and some do not: which kind this is shows in what was asked."""
     if not (is_anthropic() or meant.startswith(ROUTE)):
-        return f"a client is http://HOST:PORT{_ROOT}, and ends there"
+        return f"a client is http://HOST:PORT{_ROOT} and nothing more"
     base = "http://HOST:PORT" if f"{_ROOT}/" in path else f"http://HOST:PORT{_ROOT}"
-    return f"this client of Anthropic's API is {base}, and ends there"
+    return f"this client of Anthropic's API is {base} and nothing more"
 
 
 def _printable(path: str) -> str:

@@ -86,7 +86,7 @@ class Reply:
         most = self._gateway.config.workers.max
         if len(plans) > most:
             param = "prompt" if operation == "text_completion" else "n"
-            raise InvalidRequest(f"cannot give {len(plans)} answers at once: ask for {most} at most", param=param)
+            raise InvalidRequest(f"cannot give {len(plans)} answers at once: ask for at most {most}", param=param)
         call.ending.callback(self._hold_budget(plans).end)
         self._reserve(plans)
         self.usage = Usage()
@@ -199,7 +199,7 @@ class Reply:
             return self._told(error)
         log_event(log, logging.ERROR, "a stream failed unexpectedly", cause=error, request_id=self._record.request_id)
         self._status = InternalError.status
-        return InternalError("cannot go on: an error of the gateway's own")
+        return InternalError("cannot continue: internal error")
 
     def _refused(self, error: GatewayError) -> GatewayError:
         """Count an error that is told inside a stream."""
@@ -304,7 +304,7 @@ class Reply:
                 booking.begin(whole if use is uses[-1] else Sums())  # the last one stands for the request
 
     def _revoked(self) -> None:
-        self.stop(AuthenticationFailed("cannot go on: this API key was revoked; ask the operator for a new one"))
+        self.stop(AuthenticationFailed("cannot continue: this API key was revoked; ask the operator for a new one"))
 
 
 def finished(question: Question) -> Finished:

@@ -87,7 +87,7 @@ async def responses_show(call: Call, ident: str) -> Response:
             if _lost(call, ident) is None:
                 _own(call, ident)
             raise UnsupportedParameter(
-                "cannot stream this response: it was not made in the background, or before a restart; leave stream out",
+                "cannot stream this response: it did not run in the background, or ran before a restart; omit stream",
                 param="stream",
             )
         return background.follow(running, background.starting_after())
@@ -123,7 +123,7 @@ async def responses_cancel(call: Call, ident: str) -> Response:
     if running is None:
         _own(call, ident)
         raise InvalidRequest(
-            "cannot cancel this response: it was not made in the background; close the connection of one that is not"
+            "cannot cancel this response: it does not run in the background; close its connection instead"
         )
     if not running.ended:
         await background.cancel(running)
@@ -163,7 +163,7 @@ def _own(call: Call, ident: str) -> KeptResponse:
 
 def _not_found() -> NotFound:
     return NotFound(
-        "cannot find this response: responses are kept for a while, unless `store` is false, and a restart loses them "
-        "unless the operator keeps them on disk",
+        "cannot find this response: responses are stored for a while, unless `store` is false, and lost at a "
+        "restart unless the operator stores them on disk",
         code="response_not_found",
     )

@@ -80,7 +80,7 @@ class ResponsesSocket:
         owner = self._client.owner
         if gateway.sockets[owner] >= MAX_SOCKETS:
             raise RateLimitExceeded(
-                f"cannot open one more WebSocket: this client has {MAX_SOCKETS}; close one", code="too_many_connections"
+                f"cannot open another WebSocket: this client has {MAX_SOCKETS}; close one", code="too_many_connections"
             )
         gateway.sockets[owner] += 1
         stack.callback(self._leave, owner)
@@ -121,7 +121,7 @@ class ResponsesSocket:
         if stream is None:
             if len(self._streams) >= MAX_STREAMS:
                 raise RateLimitExceeded(
-                    f"cannot begin one more stream: a connection has {MAX_STREAMS}; use an earlier stream_id",
+                    f"cannot start another stream: a connection has at most {MAX_STREAMS}; use an earlier stream_id",
                     param="stream_id",
                 )
             stream, requests = trio.open_memory_channel[Create](MAX_WAITING)
@@ -131,7 +131,7 @@ class ResponsesSocket:
             stream.send_nowait(create)
         except trio.WouldBlock:
             raise RateLimitExceeded(
-                f"cannot take one more request: {MAX_WAITING} wait on this stream; wait for an answer"
+                f"cannot accept another request: {MAX_WAITING} are waiting on this stream; wait for an answer"
             ) from None
         self._busy += 1
 
@@ -164,7 +164,7 @@ class ResponsesSocket:
                     log, logging.ERROR, "a request failed unexpectedly", cause=error, request_id=record.request_id
                 )
                 record.status = InternalError.status
-                told = InternalError("cannot answer: an error of the gateway's own; its log has the request id")
+                told = InternalError("cannot answer: internal error; search the gateway's log for the request id")
                 await self._write(error_message(told, create.stream_id, told_by(record)))
 
     async def _make(self, create: Create, record: Record, stack: ExitStack) -> None:
@@ -174,7 +174,7 @@ class ResponsesSocket:
         if gateway.config.log.content:
             log_content("asked", encode(create.fields), record.request_id)
         if create.size > gateway.config.server.max_body_bytes:  # frames are counted in characters
-            raise BodyTooLarge("cannot take a message of this size: the bound is server.max_body_bytes")
+            raise BodyTooLarge("cannot accept a message of this size: the limit is server.max_body_bytes")
         wanted = await with_earlier(
             gateway,
             client.owner,
@@ -209,7 +209,7 @@ class ResponsesSocket:
         while self._busy:
             await self._rested.wait()
         async with self._writing:
-            await self._send({"type": "websocket.close", "code": RECONNECT, "reason": "the gateway restarts"})
+            await self._send({"type": "websocket.close", "code": RECONNECT, "reason": "the gateway is restarting"})
         nursery.cancel_scope.cancel()
 
 

@@ -25,5 +25,5 @@ async def usage(call: Call) -> Response:
     try:
         found = await gateway.ledger.read(replace(question, client=call.client.name))
     except StateError:
-        raise InternalError("cannot read the usage: the gateway's log says why; ask its operator") from None
+        raise InternalError("cannot read the usage: see the gateway's log, or ask its operator") from None
     return Response(encode(found), content_type="application/json")

@@ -24,11 +24,11 @@ MAX_HEADERS = 128
 MAX_HEAD_BYTES = 64 * 1024  # request line and headers: tokens and the trace headers of proxies take a few kilobytes
 
 _TEXTS = {
-    400: "cannot read this request: it is not proper HTTP/1.1, or can be read in two ways",
-    413: "cannot take a body of this size",
-    431: f"cannot take a request head of over {MAX_HEADERS} headers or {MAX_HEAD_BYTES} bytes: send less",
-    501: "cannot read this body: send it with content-length or in chunks",
-    505: "cannot speak this version of HTTP: use HTTP/1.1",
+    400: "cannot read this request: it is not valid HTTP/1.1, or is ambiguous",
+    413: "cannot accept a body of this size",
+    431: f"cannot accept a request head of more than {MAX_HEADERS} headers or {MAX_HEAD_BYTES} bytes: send less",
+    501: "cannot read this body: send it with content-length or chunked",
+    505: "cannot use this version of HTTP: use HTTP/1.1",
 }
 
 

@@ -27,8 +27,8 @@ def overriding(*names: str) -> Callable[[Class], Class]:
             if not any(name in vars(one) for one in made.__mro__[1:]):
                 library = base.__module__.split(".")[0].replace("_", "-")
                 raise LibraryError(
-                    f"cannot serve with {library} {version(library)}: it has no {base.__name__}.{name} any more, which "
-                    "claudegwd replaces; install the versions of constraints.txt"
+                    f"cannot serve with {library} {version(library)}: it no longer has {base.__name__}.{name}, "
+                    "which claudegwd overrides; install the versions in constraints.txt"
                 )
         return made
 

@@ -93,8 +93,8 @@ def open_control(path: Path, group: str = "", inherited: Sequence[Inherited] = (
     for each in (path, _temporary(path)):
         if len(os.fsencode(each)) > MAX_SOCKET_PATH_BYTES:
             raise SocketError(
-                f"cannot open the control socket {path}: the path may have {MAX_SOCKET_PATH_BYTES} bytes; "
-                "write a shorter one under control.socket"
+                f"cannot open the control socket {path}: a socket path can have at most {MAX_SOCKET_PATH_BYTES} "
+                "bytes; set control.socket to a shorter one"
             )
     _prepare_directory(path.parent, group_id)
     with ExitStack() as undo:
@@ -117,12 +117,12 @@ def _prepare_directory(directory: Path, group_id: int) -> None:
     except OSError as error:
         reason = error.strerror or "refused"
         raise SocketError(
-            f"cannot make {directory} for the control socket: {reason}; write another place under control.socket"
+            f"cannot create {directory} for the control socket: {reason}; set control.socket to another place"
         ) from None
     if found.st_uid not in {os.geteuid(), 0} or stat.S_IMODE(found.st_mode) & 0o022:
         raise SocketError(
-            f"cannot open the control socket in {directory}: others may write there; "
-            "name a directory of your own (mode 0755 or less) under control.socket"
+            f"cannot open the control socket in {directory}: others can write there; set control.socket to a path "
+            "in a directory of your own (mode 0755 or less)"
         )
 
 
@@ -133,7 +133,7 @@ def _take_lock(path: Path) -> int:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise SocketError(
-            f"cannot make {name}: {error.strerror or 'refused'}; write another place under control.socket"
+            f"cannot create {name}: {error.strerror or 'refused'}; set control.socket to another place"
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,8 +151,8 @@ def _take_lock(path: Path) -> int:
 
 def _already_running(path: Path, who: str) -> str:
     return (
-        f"cannot start on the control socket {path}: {who} is already running there; "
-        "stop it, or write another path under control.socket"
+        f"cannot start on the control socket {path}: {who} is already running there; stop it, or set control.socket "
+        "to another path"
     )
 
 
@@ -160,8 +160,8 @@ def _refuse_if_alive(path: Path) -> None:
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise SocketError(
-                f"cannot open the control socket {path}: something else lies there; "
-                "move it away, or write another path under control.socket"
+                f"cannot open the control socket {path}: something else is there; move it away, or set "
+                "control.socket to another path"
             )
     except FileNotFoundError:
         return
@@ -216,8 +216,8 @@ def _give_to_group(path: Path, group: str, group_id: int) -> None:
         os.chown(path, -1, group_id)
     except PermissionError:
         raise SocketError(
-            f'cannot give the control socket to the group "{group}": the daemon\'s user is no member of it; '
-            f"add it (`usermod -aG {group} USER`) or empty control.group"
+            f'cannot give the control socket to the group "{group}": the daemon\'s user is not a member of it; '
+            f"add it (`usermod -aG {group} USER`) or unset control.group"
         ) from None
 
 
@@ -225,7 +225,7 @@ def _group_id(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        mend = "create it (`groupadd --system NAME`) or name another"
+        mend = "create it (`groupadd --system NAME`) or choose another"
         raise ConfigError("the configuration", "control.group", f"names a group that does not exist: {mend}") from None
 
 

@@ -96,7 +96,7 @@ def _from_binds(
         for listener in listeners:
             undo.callback(listener.socket.close)
         if not listeners:
-            raise SocketError(f"cannot listen on {bind}: this machine has no such address; correct server.bind")
+            raise SocketError(f"cannot listen on {bind}: this machine has no such address; fix server.bind")
         public.listeners += listeners
     return public
 
@@ -108,7 +108,7 @@ def _find(bind: str) -> Iterator[tuple[socket.AddressFamily, Any]]:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         reason = error.strerror or "no answer"
-        raise SocketError(f"cannot listen on {bind}: its host is not known ({reason}); write an address") from None
+        raise SocketError(f"cannot listen on {bind}: its host is unknown ({reason}); use an address") from None
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in answers))
     # With port 0 each address would get a port of its own, and nobody could tell which to use.
     yield from addresses if port else addresses[:1]
@@ -162,12 +162,12 @@ def _refusal(bind: str, error: OSError) -> str:
     port = bind.rpartition(":")[2]
     if error.errno == errno.EADDRINUSE:
         return (
-            f"cannot listen on {bind}: another program has this port; stop it (`ss -ltnp 'sport = :{port}'` names it) "
-            "or write another port under server.bind"
+            f"cannot listen on {bind}: another program uses this port; stop it (`ss -ltnp 'sport = :{port}'` shows "
+            "it) or choose another port in server.bind"
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"cannot listen on {bind}: this user may not take the port; write one above 1023 under server.bind"
-    return f"cannot listen on {bind}: {error.strerror or 'refused'}; correct server.bind"
+        return f"cannot listen on {bind}: this user may not use the port; choose one above 1023 in server.bind"
+    return f"cannot listen on {bind}: {error.strerror or 'refused'}; fix server.bind"
 
 
 def _bind_text(address: Any) -> str:

@@ -55,7 +55,7 @@ class Audit:
             found = await self._database.run(last_changes, count)
         except sqlite3.Error as error:
             self._say_failing(error)
-            raise StateError("cannot read the changes: the state file cannot be used; the log says why") from None
+            raise StateError("cannot read the changes: the state file is unusable; see the log") from None
         return [change._asdict() for change in found]
 
     async def run(self) -> None:
@@ -88,7 +88,7 @@ class Audit:
 
     def _say_failing(self, error: Exception) -> None:
         if not self._failing:
-            event(log, logging.ERROR, "cannot write who changed what; the log has it", cause=error)
+            event(log, logging.ERROR, "the audit trail cannot be written; the log contains the change", cause=error)
         self._failing = True
 
 

@@ -60,7 +60,7 @@ class BackgroundRecord:
             found = await self._database.run(function, *values)
         except (sqlite3.Error, StateError) as error:
             if not self._failing:
-                event(log, logging.ERROR, "responses in the background cannot be written down", cause=error)
+                event(log, logging.ERROR, "background responses cannot be recorded", cause=error)
             self._failing = True
             return []
         self._failing = False

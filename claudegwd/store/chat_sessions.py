@@ -149,7 +149,7 @@ class ChatSessions:
             raise
         except (sqlite3.Error, StateError) as error:
             self._say_failing(error)
-            raise InternalError("cannot use the state file: the gateway's log says why; ask its operator") from None
+            raise InternalError("cannot use the state file: see the gateway's log, or ask its operator") from None
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class ChatSessions:
 
     def _say_failing(self, error: Exception) -> None:
         if not self._failing:
-            event(log, logging.ERROR, "cannot use the state file for sessions", cause=error)
+            event(log, logging.ERROR, "the state file cannot be used for sessions", cause=error)
         self._failing = True
 
 

@@ -107,7 +107,7 @@ class ClientKeys:
         """A new client; its key, which is kept nowhere. ClientRefused (a ValueError), StateError."""
         if self._database.problem:
             problem = self._database.problem
-            raise StateError(f"cannot create client {name!r}, who would be gone after a restart: {problem}")
+            raise StateError(f"cannot create client {name!r}, which would be lost at a restart: {problem}")
         token, now = client_token(self._randomness(TOKEN_BYTES)), self._clock()
         client = Client(
             name,
@@ -129,9 +129,7 @@ class ClientKeys:
             await self._run(insert_clients, [(client, ClientTotals())])
         except (sqlite3.Error, StateError):
             self.book.remove(name)
-            raise StateError(
-                f"cannot create client {name!r}: the state file cannot be written; its log line says why"
-            ) from None
+            raise StateError(f"cannot create client {name!r}: the state file cannot be written; see the log") from None
         self.on_change(client.owner)
         return token
 
@@ -166,7 +164,7 @@ class ClientKeys:
     def _living(self, name: str) -> Client:
         client = self.book.own(name)
         if client.revoked is not None:
-            raise ClientRefused(f"cannot change client {name!r}: it is revoked; remove it and create it anew")
+            raise ClientRefused(f"cannot change client {name!r}: it is revoked; remove it and create it again")
         return client
 
     def _remove(self, record: ClientRecord) -> None:
@@ -185,7 +183,7 @@ class ClientKeys:
             await self._run(change_client, client)
         except (sqlite3.Error, StateError):
             raise StateError(
-                f"cannot change client {client.name!r}: the state file cannot be written; the log says why"
+                f"cannot change client {client.name!r}: the state file cannot be written; see the log"
             ) from None
         self.book.change(replace(client, revoked=self.book.own(client.name).revoked))
         self.on_change(client.owner)
@@ -212,7 +210,7 @@ class ClientKeys:
                     await self._run(insert_clients, [(client_of(record), ClientTotals())])
                 elif ours.owner != record.owner:
                     raise ClientRefused(
-                        f"cannot take client {record.name!r} of another machine: one of this name was made here; "
+                        f"cannot use client {record.name!r} of another machine: a client of that name exists here; "
                         "remove one of them, and create it under another name"
                     )
                 elif (client := later(ours, client_of(record))) != ours:
@@ -229,8 +227,8 @@ class ClientKeys:
             await self._pay()
         except (sqlite3.Error, StateError):
             raise StateError(
-                f"cannot write that client {name!r} may come in no more: it may not, and it is tried again every few "
-                "seconds, but a restart before that would let it in again; look at the disk"
+                f"cannot record that client {name!r} is revoked: it is refused, and this is retried every few seconds, "
+                "but a restart before that would accept it again; check the disk"
             ) from None
 
     async def _pay(self) -> None:
@@ -267,7 +265,7 @@ class ClientKeys:
         except (sqlite3.Error, StateError) as error:
             if not self._failing:
                 self._failing = True
-                event(log, logging.ERROR, "cannot write client keys and their totals", cause=error)
+                event(log, logging.ERROR, "client keys and their totals cannot be written", cause=error)
             raise
         self._failing = False
         if self._generation != self._database.generation:

@@ -90,7 +90,7 @@ class Database:
         if self.path is None or self._inode is None or (found := _inode_of(self.path)) == self._inode:
             return False
         if found is not None:
-            self.problem = f"another file lies at {self.path} than the one in use; restart claudegwd to use it"
+            self.problem = f"{self.path} is no longer the file in use; restart claudegwd to use it"
             return False
         _prepare_directory(self.path)
         fresh = self.path.with_name(f"{self.path.name}.new")
@@ -130,8 +130,8 @@ class Database:
         except sqlite3.DatabaseError as error:
             if _is_one_of(error, _LOCKED):
                 raise StateInUseError(
-                    f"cannot use the state file {self.path}: another process keeps it locked; end that one "
-                    f"(`fuser {self.path}` names it)"
+                    f"cannot use the state file {self.path}: another process keeps it locked; stop that process "
+                    f"(`fuser {self.path}` shows it)"
                 ) from None
             if not _is_one_of(error, _BROKEN):
                 raise StateError(f"cannot use the state file {self.path}: {error}") from None
@@ -151,13 +151,13 @@ class Database:
                 _rename(old, None)
         except OSError as error:
             raise StateError(
-                f"cannot set the broken state file {self.path} aside: {error.strerror}; move it away"
+                f"cannot rename the broken state file {self.path}: {error.strerror}; move it away"
             ) from None
         event(
             log,
             logging.ERROR,
-            "the state file is broken; it was set aside and a new one begun. Client keys that were only in it have to "
-            "be created again, states of upstream keys are learnt again",
+            "the state file was broken; it was renamed and a new one created. Create clients again if they were "
+            "only in it; states of upstream keys are learned again",
             file=str(aside),
         )
         self.generation += 1
@@ -227,8 +227,8 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if not 0 <= version <= VERSION:
         raise StateError(
-            f"cannot use the state file {path}: a newer claudegwd wrote it (version {version}, known: {VERSION}); "
-            "install that one, or move the file away"
+            f"cannot use the state file {path}: it was written by a newer claudegwd (version {version}, known: "
+            f"{VERSION}); install that version, or move the file away"
         )
     for number, step in enumerate(STEPS[version:], version + 1):
         # One script, so that a kill in the middle leaves the version before, whole.

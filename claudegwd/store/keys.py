@@ -130,7 +130,7 @@ class KeyMemory:
             return False
         if self._failing:
             self._failing = False
-            event(log, logging.INFO, "the key states are written again")
+            event(log, logging.INFO, "key states are written again")
         return True
 
     async def _write(self) -> None:
@@ -148,7 +148,7 @@ class KeyMemory:
     def _say_failing(self, error: Exception) -> None:
         if not self._failing:
             event(
-                log, logging.ERROR, "cannot write the key states; they are kept in memory and forgotten at a restart",
+                log, logging.ERROR, "key states cannot be written; they are kept in memory and lost at a restart",
                 cause=error,
             )  # fmt: skip
         self._failing = True

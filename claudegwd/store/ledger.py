@@ -96,7 +96,7 @@ class Ledger:
             return await self._database.run(read, asked)
         except sqlite3.Error as error:
             self._say_failing(error)
-            raise StateError("cannot read the usage: the state file cannot be used; the log says why") from None
+            raise StateError("cannot read the usage: the state file is unusable; see the log") from None
 
     def today(self) -> dict[str, Any]:
         """The sums of the present day of UTC, with what is pending; `since` is its beginning."""
@@ -143,7 +143,9 @@ class Ledger:
                 await self.flush()
             if lost := sum(sums.requests for sums in self._pending.values()):
                 self.lost += lost
-                event(log, logging.ERROR, "usage is lost: it could not be written before the end", lost=lost)
+                event(
+                    log, logging.ERROR, "usage was lost: it could not be written before the daemon stopped", lost=lost
+                )
 
     async def flush(self) -> bool:
         """Write what is pending now; whether that went well."""
@@ -181,13 +183,18 @@ class Ledger:
         moved, self._offset = offset - self._offset, offset
         if abs(moved) > JUMP_SECONDS:
             event(
-                log, logging.WARNING, "the clock was set: usage is counted to the time that it shows now",
+                log, logging.WARNING, "the clock was changed: usage is now recorded under the new time",
                 seconds=round(moved),
             )  # fmt: skip
 
     def _say_failing(self, error: Exception) -> None:
         if not self._failing:
-            event(log, logging.ERROR, "cannot write usage: it is kept in memory until the disk takes it", cause=error)
+            event(
+                log,
+                logging.ERROR,
+                "usage cannot be written: it is kept in memory until the disk works again",
+                cause=error,
+            )
         self._failing = True
 
 

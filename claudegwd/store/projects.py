@@ -33,7 +33,7 @@ class Project:
 def create_project(connection: sqlite3.Connection, client: str, project: Project) -> None:
     """Insert it. StoreFull; sqlite3.IntegrityError for an id that is there."""
     if _count(connection, client) >= PROJECTS_MAX:
-        raise StoreFull(f"cannot create a project: there are {PROJECTS_MAX} of this client; delete some first")
+        raise StoreFull(f"cannot create a project: this client already has {PROJECTS_MAX}; delete some first")
     connection.execute(
         f"INSERT INTO projects (client, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         (

@@ -83,7 +83,12 @@ class ResponseFiles:
             await trio.to_thread.run_sync(_write, self._directory, self._seal, pending, clears)
         except OSError as error:
             if not self._failing:
-                event(log, logging.ERROR, "kept responses cannot be written: a restart would lose them", cause=error)
+                event(
+                    log,
+                    logging.ERROR,
+                    "stored responses cannot be written: they would be lost at a restart",
+                    cause=error,
+                )
             self._failing = True
             self._take_back(pending, clears=clears)
             return False

@@ -254,5 +254,6 @@ class OwnResponses:
         self.room -= size
         if self.room < 0:
             raise BodyTooLarge(
-                "cannot go on from so much: with what it goes on from, the request is over server.max_body_bytes"
+                "cannot continue this conversation: with the earlier items, the request is larger than "
+                "server.max_body_bytes"
             )

@@ -92,7 +92,7 @@ class RunningResponses:
         """Raises TooMany where the owner has as many as it may have."""
         if sum(whose == owner for whose, _ in self._running) >= MAX_RUNNING:
             raise TooMany(
-                f"cannot make more responses in the background: {MAX_RUNNING} are under way; wait for one to end, or "
+                f"cannot start another background response: {MAX_RUNNING} are running; wait for one to finish, or "
                 "cancel one"
             )
 

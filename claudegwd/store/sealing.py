@@ -88,7 +88,7 @@ def load_seal(directory: Path | None) -> Seal:
         event(
             log,
             logging.ERROR,
-            "the key of compacted conversations cannot be used: they will not outlive this process",
+            "the key for compacted conversations cannot be used: they are unreadable after a restart",
             file=str(path),
             problem=getattr(error, "strerror", None) or str(error),
         )
@@ -115,7 +115,7 @@ def _read_or_make(path: Path) -> bytes:
 
 def _checked(key: bytes) -> bytes:
     if len(key) != KEY_BYTES:
-        raise ValueError(f"it must hold {KEY_BYTES} bytes; move it away and a new one is made")
+        raise ValueError(f"it must contain {KEY_BYTES} bytes; move it away, and a new one is created")
     return key
 
 

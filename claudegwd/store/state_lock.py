@@ -44,7 +44,7 @@ class StateLock:
         who = _holder(self._lock)
         self.close()
         raise StateError(
-            f"cannot use the state in {self._directory}: {who} has it in use; stop that, or give this one another "
+            f"cannot use the state in {self._directory}: {who} is using it; stop that process, or use another "
             "directory (STATE_DIRECTORY, or XDG_STATE_HOME)"
         )
 
@@ -63,7 +63,9 @@ class StateLock:
         who = _holder(lock)
         self._lock = before
         os.close(lock)
-        raise StateError(f"cannot keep the state in {self._directory} to ourselves: {who} has begun to use it; stop it")
+        raise StateError(
+            f"cannot keep using the state in {self._directory}: {who} has started to use it; stop that process"
+        )
 
     def close(self) -> None:
         """Let it go."""
@@ -89,7 +91,7 @@ class StateLock:
             if error.errno not in NO_LOCKS:
                 raise
             if not self._told:
-                text = "the state directory cannot be locked: two daemons on it would not notice each other"
+                text = "the state directory cannot be locked: two daemons using it would not notice each other"
                 event(log, logging.WARNING, text, file=str(self._path))
                 self._told = True
             return True

@@ -390,7 +390,7 @@ async def test_beyond_loopback_a_key_is_needed_and_no_reload_can_change_that() -
     wide = '[server]\nbind = ["0.0.0.0:0"]\n'
     async with running(echo(), config=wide, cli=SHARED["cli"]) as gateway:
         refused(await gateway.http.get("/v1/models"), 401, "invalid_api_key")
-        shut_out = "nobody may use it: it asks for a client's key, and there is none"
+        shut_out = "nobody may use it: a client key is required, and there is none"
         assert shut_out in gateway.log
         for command in ("status", "doctor"):
             assert shut_out in (await ctl(gateway.daemon.socket, command)).out

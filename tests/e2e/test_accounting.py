@@ -28,7 +28,7 @@ async def ask(gateway: Running, key: str) -> int:
     # The CLI says what an answer cost before it is at rest again.
     await gateway.until_workers(busy=0, settling=0)
     if response.status_code == 429:
-        assert "; it resets 20" in response.json()["error"]["message"]
+        assert "; it resets at 20" in response.json()["error"]["message"]
     return response.status_code
 
 

@@ -55,7 +55,7 @@ async def test_a_person_decides_from_a_second_terminal(tmp_path: Path) -> None:
             assert not (repo / "one").exists()
             assert "touch one" in (await ctl(socket, "approvals")).out
             done = await ctl(socket, "approve", first["id"], "--always")
-            assert done.out == f"approved {first['id']}, and the same later\n"
+            assert done.out == f"approved {first['id']}, and the same call from now on\n"
 
             async def second() -> bool:
                 return (await waiting(gateway))["id"] != first["id"]
@@ -77,10 +77,10 @@ async def test_a_person_decides_from_a_second_terminal(tmp_path: Path) -> None:
         assert "not that one" in results(gateway.upstream()[-1])[1]
         audit = (await gateway.control("GET", "/v1/audit")).json()["changes"]
         assert [row["what"] for row in audit] == [
-            "approved in a workspace", "refused in a workspace", "denied in a workspace",
+            "approved in a workspace", "denied in a workspace", "denied in a workspace",
         ]  # fmt: skip
         assert "touch one" in json.dumps(audit)
         assert "touch" not in gateway.log  # what the model wrote is for the audit alone
-        assert (await ctl(socket, "approvals")).out == "nothing waits for a person\n"
+        assert (await ctl(socket, "approvals")).out == "nothing is waiting for approval\n"
         gone = await ctl(socket, "approve", ident)
         assert (gone.status, gone.err.startswith("cannot find approval")) == (1, True)

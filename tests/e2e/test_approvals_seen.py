@@ -99,4 +99,4 @@ async def test_on_the_dashboard(tmp_path: Path) -> None:
                 await page.click("#question-yes")
                 await page.until(f"{text_of('#approvals-table')}.includes('Bash: touch two')")
                 await page.click('#approvals-table button[aria-label^="Deny"]')
-                await page.until(f"{text_of('#approvals-table')}.includes('Nothing waits')")
+                await page.until(f"{text_of('#approvals-table')}.includes('Nothing is waiting')")

@@ -47,7 +47,7 @@ async def test_a_cent_a_month() -> None:
         assert answers[2].headers["x-claudegw-budget"].startswith("84% of 0.01usd/month used; resets 20")
         error = answers[3].json()["error"]
         assert (error["type"], error["code"]) == ("insufficient_quota", "insufficient_quota")
-        assert "it resets 20" in error["message"]
+        assert "it resets at 20" in error["message"]
         assert int(answers[3].headers["retry-after"]) > 0
         assert gateway.endpoint.count == 3
 

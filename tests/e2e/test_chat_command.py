@@ -24,7 +24,7 @@ async def test_a_question_as_argument_and_through_a_pipe(gateway: Running) -> No
     assert done.status == 0, done.err
     assert "one two" in done.out
     assert "three" in done.out
-    assert " tokens · first after " in done.err
+    assert " tokens · first token after " in done.err
     assert " · worker " in done.err
     assert "be brief" in str(gateway.upstream()[-1].body["system"])
     told = (await ctl(gateway.daemon.socket, "--json", "chat", "-m", "haiku", "four")).json
@@ -34,7 +34,7 @@ async def test_a_question_as_argument_and_through_a_pipe(gateway: Running) -> No
 
 async def test_without_a_question_and_with_a_wrong_model(gateway: Running) -> None:
     done = await ctl(gateway.daemon.socket, "chat")
-    assert (done.status, done.err[:17]) == (1, "cannot ask: there")
+    assert (done.status, done.err[:17]) == (1, "cannot ask: no question")
     done = await ctl(gateway.daemon.socket, "chat", "-m", "nobody", "hello")
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
 

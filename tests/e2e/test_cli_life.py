@@ -22,7 +22,7 @@ from tests.e2e.harness import Running, running
 pytestmark = pytest.mark.cli
 
 # Says its version and nothing else: what a CLI would be that changed its protocol.
-NAMED_BY_PATH = f"claude.binary is {find_cli()}, and counts before any version"
+NAMED_BY_PATH = f"claude.binary is {find_cli()}, and overrides any version"
 BROKEN = "#!/bin/sh\n[ \"$1\" = --version ] && echo '2.1.999 (Claude Code)' || exit 3\n"
 
 
@@ -120,7 +120,7 @@ async def test_one_that_breaks_later_is_left_by_rollback() -> None:
             os.kill(row["pid"], signal.SIGKILL)
         await gateway.until(partial(_degraded, gateway))
         done = await ctl(socket, "cli", "rollback")
-        assert (done.status, done.out) == (0, f"new processes are {real}\n"), done.err
+        assert (done.status, done.out) == (0, f"new processes use {real}\n"), done.err
         assert (await gateway.ask("all is well")).reason == "stop"
         assert (await gateway.status())["claude_binary"] == str(find_cli())
         listed = await ctl(socket, "cli", "list")

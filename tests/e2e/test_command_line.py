@@ -34,7 +34,7 @@ def test_a_check_tells_what_it_looked_at_and_what_it_noted(daemon: Daemon) -> No
     done = checked(daemon, PORT="9000")
     assert (done.returncode, done.stderr) == (0, "")
     note, result = done.stdout.splitlines()
-    assert note == 'note: PORT is set but not read: write bind = ["127.0.0.1:PORT"] under [server]'
+    assert note == 'note: PORT is set but ignored: set bind = ["127.0.0.1:PORT"] under [server]'
     assert result.startswith(f"ok: {daemon.config_file}, 1 key, CLI ")
 
 
@@ -69,7 +69,7 @@ def test_a_wrong_option_is_named_as_such(daemon: Daemon, bind: str) -> None:
     done = checked(daemon, "--bind", bind)
     assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.startswith(
-        f'claudegwd: cannot use the command line: --bind cannot hold "{bind}": write an address'
+        f'claudegwd: cannot use the command line: --bind cannot contain "{bind}": use an address'
     )
 
 
@@ -85,7 +85,7 @@ def test_a_port_in_use_is_1(daemon: Daemon) -> None:
         daemon.write_config(f'[server]\nbind = ["127.0.0.1:{other.getsockname()[1]}"]')
         assert daemon.spawn().wait(30) == 1
     [line] = daemon.log().splitlines()
-    assert "another program has this port; stop it" in line
+    assert "another program uses this port; stop it" in line
 
 
 def test_a_live_control_socket_is_1_and_stays(daemon: Daemon) -> None:
@@ -134,7 +134,7 @@ def test_a_full_disk_is_said_in_one_line(daemon: Daemon, option: str) -> None:
         )
     assert (done.returncode, done.stderr) == (
         1,
-        "claudegwd: cannot write the output: No space left on device; look where it goes\n",
+        "claudegwd: cannot write the output: No space left on device; check where it goes\n",
     )
 
 

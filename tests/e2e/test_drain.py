@@ -36,7 +36,7 @@ async def test_what_runs_goes_on_and_what_comes_is_served() -> None:
             if said == "begun " and not release.is_set():
                 assert (await gateway.control("POST", "/v1/drain")).json()["requests"] == 1
                 ready = await gateway.http.get("/readyz")
-                assert (ready.status_code, ready.text) == (503, "draining by the operator\n")
+                assert (ready.status_code, ready.text) == (503, "drained by the operator\n")
                 assert (await gateway.ask("Come in.")).text == "served"
                 release.set()
         assert said == "begun and ended"
@@ -61,4 +61,4 @@ async def test_it_outlives_a_reload_and_ends_with_undrain_or_a_restart() -> None
         assert (await gateway.http.get("/readyz")).status_code == 200
         audit = (await gateway.control("GET", "/v1/audit?lines=10")).json()
         told = [row["what"] for row in audit["changes"]]
-        assert told[:2] == ["draining was asked for", "configuration reloaded"]
+        assert told[:2] == ["drained by the operator", "configuration reloaded"]

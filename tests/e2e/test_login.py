@@ -50,9 +50,9 @@ async def test_the_daemons_environment_is_used_and_named(variable: str) -> None:
         header = {"ANTHROPIC_AUTH_TOKEN": "authorization", "ANTHROPIC_API_KEY": "x-api-key"}[variable]
         assert TOKEN in request.headers[header]
         status = await ctl(gateway.daemon.socket, "status")
-        assert f"none: {variable} of the daemon's environment is used" in status.out
+        assert f"none: {variable} from the daemon's environment is used" in status.out
         doctor = await ctl(gateway.daemon.socket, "doctor")
-        assert f"no keys; the daemon has {variable} in its environment" in doctor.out
+        assert f"no keys; the daemon uses {variable} in its environment" in doctor.out
         assert "PROBLEM login" not in doctor.out
 
 
@@ -86,7 +86,7 @@ async def test_without_any_login_the_answer_says_what_to_do() -> None:
         assert "claudegwctl keys add" in error.message
         assert gateway.endpoint.count == 0
         status = await ctl(gateway.daemon.socket, "status")
-        assert "none: the login of the Claude CLI is used" in status.out
+        assert "none: the login of the Claude Code CLI is used" in status.out
         assert "claudegwctl keys add" in (await gateway.http.get("/readyz")).text
 
 
@@ -96,7 +96,7 @@ async def test_a_limit_of_the_login_ends_with_the_login() -> None:
         assert (await gateway.refused("Now?")).status_code == 429
         status = await ctl(gateway.daemon.socket, "status")
         assert "login         failed" in status.out
-        assert "another login" in status.out
+        assert "log in again" in status.out
         failure = (await gateway.status())["login_failure"]
         assert (failure["kind"], failure["until"] > failure["at"]) == ("rate_limit", True)
         gateway.endpoint.script = echo()
@@ -124,7 +124,7 @@ async def test_what_the_users_settings_say_of_paying_is_followed() -> None:
         (request,) = gateway.upstream()
         assert (request.headers["x-team"], TOKEN in request.headers["authorization"]) == ("blue", True)
         assert (await gateway.status())["login"] == "apiKeyHelper"
-        assert "apiKeyHelper of the CLI's settings is used" in (await ctl(gateway.daemon.socket, "status")).out
+        assert "apiKeyHelper from the CLI's settings is used" in (await ctl(gateway.daemon.socket, "status")).out
         helper.unlink()
 
 

@@ -80,10 +80,10 @@ async def test_a_window_and_a_budget(tmp_path: Path) -> None:
             await gateway.until_workers(busy=0, settling=0)
         await until_told(gateway, tmp_path, [("budget_reached", "laptop"), ("window_full", "k0")])
         assert "93% of the limit 5h of the key k0 is used" in told(tmp_path)[1]["text"]
-        assert "the budget of 0.01usd/month of the client laptop is used up" in told(tmp_path)[0]["text"]
+        assert "the client laptop has used up its budget of 0.01usd/month" in told(tmp_path)[0]["text"]
 
 
-@pytest.mark.parametrize(("answer", "says"), [(revoked(), "refuses"), (limited(retry_after=3000), "limits")])
+@pytest.mark.parametrize(("answer", "says"), [(revoked(), "rejects"), (limited(retry_after=3000), "rate limits")])
 async def test_a_login_that_cannot_be_used(tmp_path: Path, answer: Answer, says: str) -> None:
     async with without_keys("ANTHROPIC_API_KEY") as gateway:
         gateway.daemon.write_config(telling(tmp_path))
@@ -93,7 +93,10 @@ async def test_a_login_that_cannot_be_used(tmp_path: Path, answer: Answer, says:
             await gateway.refused("hi")
         await until_told(gateway, tmp_path, [("keys_gone", "ANTHROPIC_API_KEY")])
         (notice,) = told(tmp_path)
-        assert (f"the upstream {says} the login" in notice["text"], bool(notice["until"])) == (True, says == "limits")
+        assert (f"the upstream {says} the login" in notice["text"], bool(notice["until"])) == (
+            True,
+            says == "rate limits",
+        )
         assert (await gateway.status())["state"] == "degraded"
 
 
@@ -139,4 +142,4 @@ async def test_a_command_that_hangs_delays_neither_answers_nor_the_address_besid
             changed = (await gateway.control("POST", "/v1/reload")).json()["changes"]
             assert sorted(change["key"] for change in changed) == ["notify.command", "notify.url"]
             refused = await ctl(gateway.daemon.socket, "notify", "test")
-            assert "nobody is to be told" in refused.err
+            assert "no notifications are configured" in refused.err

@@ -47,7 +47,7 @@ async def test_two_daemons_do_not_share_a_state(tmp_path: Path) -> None:
         with second(gateway, cli) as other:
             line = await refusal(other)
             assert "cannot use the state in " in line
-            assert f"process {gateway.pid} has it in use" in line
+            assert f"process {gateway.pid} is using it" in line
         assert (await ctl(gateway.daemon.socket, "clients", "create", "laptop")).status == 0
 
 

@@ -49,7 +49,7 @@ async def test_the_session_is_what_happens() -> None:
 
 
 def test_the_demos_greeting_is_what_it_says(tmp_path: Path) -> None:
-    [shown] = re.findall(r"^```\n(The demo gateway answers\..*?)^```", README, re.MULTILINE | re.DOTALL)
+    [shown] = re.findall(r"^```\n(The demo gateway is ready\..*?)^```", README, re.MULTILINE | re.DOTALL)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     env = {
         "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "CLAUDEGWD_SOCKET": str(tmp_path / "control.sock"),

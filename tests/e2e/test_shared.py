@@ -101,7 +101,7 @@ async def test_a_store_that_goes_away_is_shown_and_stops_nobody(tmp_path: Path) 
         assert (await ask(daemon)).status_code == 200
         async with httpx.AsyncClient() as client:
             assert (await client.get(f"http://127.0.0.1:{daemon.port}/readyz")).status_code == 200
-        assert "this machine goes on with what it knows" in (await ctl(daemon.socket, "status")).out
+        assert "this machine continues with what it knows" in (await ctl(daemon.socket, "status")).out
         server.start()
         with trio.fail_after(PATIENCE_SECONDS):
             while (await status(daemon))["shared"]["away_since"] is not None:
@@ -242,7 +242,7 @@ async def test_keys_are_disabled_and_rotated_on_all_machines_and_no_file_is_chan
         with trio.fail_after(PATIENCE_SECONDS):
             while (await key(one, "good"))["state"] != "ready":
                 await trio.sleep(POLL_SECONDS)
-        assert (await ctl(one.socket, "rotate", "--all", "good")).out == "all machines are using good now\n"
+        assert (await ctl(one.socket, "rotate", "--all", "good")).out == "all machines are now using good\n"
         with trio.fail_after(PATIENCE_SECONDS):
             while (await key(two, "good"))["state"] != "active":
                 await trio.sleep(POLL_SECONDS)
@@ -252,7 +252,7 @@ async def test_keys_are_disabled_and_rotated_on_all_machines_and_no_file_is_chan
             while (await status(one))["shared"]["away_since"] is None:
                 await trio.sleep(POLL_SECONDS)
         away = await ctl(one.socket, "keys", "disable", "good", "--all")
-        assert (away.status, "the shared store is away" in away.err) == (1, True)
+        assert (away.status, "the shared store is unavailable" in away.err) == (1, True)
         assert (await key(one, "good"))["state"] == "active"
 
 

@@ -128,7 +128,7 @@ async def test_what_is_sorted_and_filtered_and_paused() -> None:
             await top.press("S")
             await top.until(lambda screen: "reversed" in screen and order(screen) == ["laptop", "desk"])
             await top.press("/")
-            await top.until_shown("escape shows all again")
+            await top.until_shown("escape clears it")
             await top.press("D", "e", "s")
             await top.until(lambda screen: "requests 1 of 2" in screen and order(screen) == ["desk"])
             await top.press("Escape")
@@ -165,7 +165,7 @@ async def test_it_survives_the_daemon_and_a_change_of_size() -> None:
         for columns, rows in ((40, 10), (20, 4), (130, 45)):
             await top.resize(columns, rows)
             await top.until(lambda screen, rows=rows: screen.count("\n") == rows and "claudegwd" in screen)
-        await top.until(lambda screen: "tab other table" in screen and line_of(screen, "home") == "home ready 0")
+        await top.until(lambda screen: "tab switch table" in screen and line_of(screen, "home") == "home ready 0")
         await quits(top)
 
 

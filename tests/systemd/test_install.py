@@ -43,7 +43,7 @@ def test_a_newcomer_gets_a_service_and_takes_it_back(bare: Lab) -> None:
     add, _ask, doctor = commands(PAGE, 1)
     bare.run("sh", "-ec", add, given="sk-false-newcomer-0001\n")  # found on PATH, and the socket is where it looks
     found = bare.run("sh", "-c", doctor, check=False).stdout.splitlines()
-    assert any("1 of 1 can be used: work" in line for line in found)
+    assert any("1 of 1 usable: work" in line for line in found)
     problems = [line for line in found if line.startswith("PROBLEM")]
     assert problems == [
         "PROBLEM upstream      api.anthropic.com cannot be reached (work): name not resolved"

@@ -32,13 +32,13 @@ HONOURED = frozenset({
 })
 # fmt: on
 REFUSED: dict[str, tuple[Asks, str]] = {
-    "suffix": (some_text, "the model cannot fill in a middle; ask in the prompt"),
+    "suffix": (some_text, "the model cannot fill in the middle; ask for it in the prompt"),
     # 0 asks for the probability of what was chosen.
     "logprobs": (
         lambda body, name: body.whole(name, 0, 20) is not None,
-        "the model gives no log probabilities; leave it out",
+        "the model provides no log probabilities; omit it",
     ),
-    "logit_bias": (some_object, "the model's tokens cannot be weighted; leave it out"),
+    "logit_bias": (some_object, "the model's tokens cannot be biased; omit it"),
     **OF_ANTHROPICS_API,
 }
 KNOWN = HONOURED | REFUSED.keys()
@@ -89,7 +89,7 @@ def parse_completions_request(body: bytes, bounds: Bounds) -> CompletionsRequest
         refuse("n" if n > 1 else "prompt", f"prompts times n must be at most {bounds.max_n}")
     # best_of asks for more answers than it wants and takes the likeliest: without probabilities that cannot be done.
     if (fields.whole("best_of", 0, 20) or 1) > n:
-        cannot_honour("best_of", "the model gives no log probabilities to choose by; use n")
+        cannot_honour("best_of", "the model provides no log probabilities to choose by; use n")
     refuse_what_cannot_be_honoured(fields, REFUSED)
     return CompletionsRequest(
         model=model,
@@ -115,12 +115,12 @@ def _prompts(fields: Fields, bounds: Bounds) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         refuse("prompt", "it must be a string or a list of strings")
     if isinstance(value[0], int | list):
-        cannot_honour("prompt", "the model's tokens have other numbers; give text in place of tokens")
+        cannot_honour("prompt", "the model uses another tokenizer; send text instead of tokens")
     if len(value) > bounds.max_n:
-        refuse("prompt", f"it must hold at most {bounds.max_n} prompts")
+        refuse("prompt", f"it must contain at most {bounds.max_n} prompts")
     for index, prompt in enumerate(value):
         if not isinstance(prompt, str):
             refuse(f"prompt[{index}]", "it must be a string")
         if not prompt.strip():
-            refuse("prompt" if len(value) == 1 else f"prompt[{index}]", "it is empty; give a text to go on from")
+            refuse("prompt" if len(value) == 1 else f"prompt[{index}]", "it is empty; send a text to continue")
     return tuple(value)

@@ -23,18 +23,18 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 # By status, in words; each comes with the error envelope. 401, 429 and 503 may come from anywhere.
 _ERRORS = {
-    400: "The request is at fault; `param` names the field.",
-    401: "No client key, or a wrong one.",
+    400: "The request is invalid; `param` names the field.",
+    401: "No client key, or an invalid one.",
     403: "This client may not do this.",
     404: "No such model or object.",
     409: "There are too many of these; delete some.",
     413: "The body is too large.",
-    415: "The body is no application/json, or compressed.",
-    429: "A limit; `retry-after` says when to come back.",
-    500: "An error of the gateway or of the Claude Code CLI.",
-    502: "Every upstream key was refused.",
-    503: "Too busy, or the upstream is unavailable; `retry-after` says when to come back.",
-    504: "The upstream fell silent.",
+    415: "The body is not application/json, or its compression is not supported.",
+    429: "A limit was reached; `retry-after` says when to retry.",
+    500: "An error in the gateway or in the Claude Code CLI.",
+    502: "Every upstream key was rejected.",
+    503: "Too busy, or the upstream is unavailable; `retry-after` says when to retry.",
+    504: "The upstream stopped responding.",
 }
 _ASKING = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
 _SENDING = (400, 401, 403, 404, 409, 413, 415, 429, 500, 503)
@@ -50,7 +50,7 @@ def _failures(statuses: Iterable[int]) -> dict[str, Any]:
 
 
 def _ask(name: str, summary: str, request: str, answer: str, chunk: str, end: str = "`[DONE]`") -> Operation:
-    words = f"An answer, or (`stream`: true) events with one `{chunk}` each, ended by {end}."
+    words = f"An answer, or (`stream`: true) events with one `{chunk}` each, ending with {end}."
     content = {**_json(ref(answer)), "text/event-stream": {"schema": TEXT}}
     return {
         "operationId": name,
@@ -78,7 +78,7 @@ def _probe(name: str, summary: str, content: dict[str, Any], *, may_fail: bool) 
     """Probes answer 503 in the shape of their success, for the eyes of a supervisor."""
     operation = _look(name, summary, content, ())
     if may_fail:
-        operation["responses"]["503"] = {"description": "Not now; says why.", "content": content}
+        operation["responses"]["503"] = {"description": "Not ready; says why.", "content": content}
     return operation
 
 
@@ -89,7 +89,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "chatCompletions", "Answer a conversation", "ChatRequest", "ChatCompletion", "ChatCompletionChunk"
     ),
     ("POST", "/v1/completions"): _ask(
-        "completions", "Go on from a text", "CompletionsRequest", "Completion", "TextChunk"
+        "completions", "Continue a text", "CompletionsRequest", "Completion", "TextChunk"
     ),
     ("POST", "/v1/responses"): _ask(
         "createResponse",
@@ -100,27 +100,30 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "`response.completed`, `response.incomplete` or `response.failed`",
     ),
     ("POST", "/v1/responses/compact"): _send(
-        "compactConversation", "Summarise a conversation, to go on from that", "ResponsesRequest", "ResponseCompacted"
+        "compactConversation",
+        "Summarise a conversation, to continue from the summary",
+        "ResponsesRequest",
+        "ResponseCompacted",
     ),
     ("POST", "/v1/responses/input_tokens"): _send(
-        "countInputTokens", "About how many tokens a request has", "ResponseCounting", "ResponseTokens"
+        "countInputTokens", "Estimate the tokens of a request", "ResponseCounting", "ResponseTokens"
     ),
     ("GET", "/v1/responses/{ident}"): {
-        **_look("showResponse", "A response that is kept or under way", _json(ref("Response"))),
+        **_look("showResponse", "A response that is stored or in progress", _json(ref("Response"))),
         "parameters": SHOW_PARAMETERS,
     },
-    ("DELETE", "/v1/responses/{ident}"): _look("deleteResponse", "Forget a response", _json(ref("ResponseDeleted"))),
+    ("DELETE", "/v1/responses/{ident}"): _look("deleteResponse", "Delete a response", _json(ref("ResponseDeleted"))),
     ("POST", "/v1/responses/{ident}/cancel"): _look(
-        "cancelResponse", "End a response that is made in the background", _json(ref("Response")), _SENDING
+        "cancelResponse", "Cancel a background response", _json(ref("Response")), _SENDING
     ),
     ("GET", "/v1/responses/{ident}/input_items"): {
-        **_look("listInputItems", "What a response was asked with", _json(ref("ResponseItems"))),
+        **_look("listInputItems", "The input items of a response", _json(ref("ResponseItems"))),
         "parameters": ITEM_PARAMETERS,
     },
     ("POST", "/v1/messages"): in_its_envelope(
         _ask(
             "createMessage",
-            "Answer a conversation, by Anthropic's API",
+            "Answer a conversation (Anthropic's API)",
             "MessagesRequest",
             "MessagesAnswer",
             "MessagesEvent",
@@ -128,9 +131,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         )
     ),
     ("POST", "/v1/messages/count_tokens"): in_its_envelope(
-        _send("countMessageTokens", "About how many tokens a message has", "MessagesCounting", "MessagesTokens")
+        _send("countMessageTokens", "Estimate the tokens of a message", "MessagesCounting", "MessagesTokens")
     ),
-    ("GET", "/v1/models"): _look("listModels", "The models that may be asked", _json(ref("Models"))),
+    ("GET", "/v1/models"): _look("listModels", "The available models", _json(ref("Models"))),
     ("GET", "/v1/models/{ident}"): _look("showModel", "One model", _json(ref("Model"))),
     ("GET", "/v1/models/capabilities"): _look("capabilities", "What each model can do", _json(ref("Capabilities"))),
     ("GET", "/v1/usage"): {
@@ -138,29 +141,29 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "parameters": USAGE_PARAMETERS,
     },
     ("GET", "/health"): _probe("health", "Health, with versions", _json(ref("Health")), may_fail=True),
-    ("GET", "/livez"): _probe("livez", "The process answers", _PLAIN, may_fail=False),
-    ("GET", "/readyz"): _probe("readyz", "A request would be taken now", _PLAIN, may_fail=True),
-    ("GET", "/metrics"): _look("metrics", "Numbers for Prometheus", _PLAIN, (401, 429, 503)),
+    ("GET", "/livez"): _probe("livez", "The process is alive", _PLAIN, may_fail=False),
+    ("GET", "/readyz"): _probe("readyz", "Requests are accepted now", _PLAIN, may_fail=True),
+    ("GET", "/metrics"): _look("metrics", "Metrics for Prometheus", _PLAIN, (401, 429, 503)),
     ("GET", "/openapi.json"): _look("openapi", "This description", _json({"type": "object"}), ()),
-    ("GET", "/"): _look("index", "What this is", _json(ref("Index")), ()),
+    ("GET", "/"): _look("index", "About this service", _json(ref("Index")), ()),
     # What the older gateway had beside OpenAI's API.
     ("GET", "/v1/projects"): _page("listProjects", "The client's projects", "Projects"),
-    ("POST", "/v1/projects"): _send("createProject", "Make a project", "ProjectRequest", "Project"),
+    ("POST", "/v1/projects"): _send("createProject", "Create a project", "ProjectRequest", "Project"),
     ("GET", "/v1/projects/{ident}"): _look("showProject", "One project", _json(ref("Project"))),
     ("DELETE", "/v1/projects/{ident}"): _look("deleteProject", "Delete a project", _json(ref("ProjectDeleted"))),
     ("GET", "/v1/sessions"): _page("listSessions", "The client's sessions", "Sessions", PROJECT_PARAMETER),
-    ("POST", "/v1/sessions"): _send("createSession", "Make a session", "SessionRequest", "Session"),
-    ("GET", "/v1/sessions/stats"): _look("sessionStats", "Sums over the sessions", _json(ref("SessionStats"))),
+    ("POST", "/v1/sessions"): _send("createSession", "Create a session", "SessionRequest", "Session"),
+    ("GET", "/v1/sessions/stats"): _look("sessionStats", "Totals over the sessions", _json(ref("SessionStats"))),
     ("GET", "/v1/sessions/{ident}"): _look("showSession", "One session", _json(ref("Session"))),
     ("DELETE", "/v1/sessions/{ident}"): _look("deleteSession", "Delete a session", _json(ref("SessionDeleted"))),
     ("POST", "/v1/chat/completions/debug"): _send(
-        "checkChat", "Whether a chat request is sound, without asking", "Anything", "Checked"
+        "checkChat", "Validate a chat request without sending it", "Anything", "Checked"
     ),
     ("GET", "/v1/chat/completions/{ident}/status"): _look(
-        "sessionStatus", "How a session stands", _json(ref("SessionStatus"))
+        "sessionStatus", "The state of a session", _json(ref("SessionStatus"))
     ),
     ("DELETE", "/v1/chat/completions/{ident}"): _look(
-        "stopSession", "Stop the answer under way in a session", _json(ref("SessionStopped"))
+        "stopSession", "Stop the running answer in a session", _json(ref("SessionStopped"))
     ),
 }
 
@@ -180,8 +183,10 @@ def describe(version: str, routes: Iterable[tuple[str, str, bool]], bounds: Boun
         "info": {
             "title": "claudegwd",
             "version": version,
-            "description": "OpenAI's API, answered through the Claude Code CLI. Further fields of requests are "
-            "accepted; those without effect are named in the header `x-claudegw-ignored`.",
+            "description": (
+                "OpenAI's API, served through the Claude Code CLI. Other request fields are accepted; those "
+                "without effect are listed in the header `x-claudegw-ignored`."
+            ),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,

@@ -58,7 +58,7 @@ def in_its_envelope(operation: dict[str, Any]) -> dict[str, Any]:
     failed = {
         status: {**told, "content": content} for status, told in operation["responses"].items() if status != "200"
     }
-    failed["402"] = {"description": "The credit of every upstream key is spent.", "content": content}
+    failed["402"] = {"description": "Every upstream key is out of credit.", "content": content}
     failed["529"] = {"description": "Too busy, or the upstream is unavailable.", "content": content}
     failed.pop("503", None)
     return {**operation, "parameters": MESSAGES_HEADERS, "responses": {**answered, **failed}}

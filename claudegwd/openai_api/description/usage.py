@@ -7,8 +7,8 @@ from claudegwd.openai_api.description.schemas import COUNT, TEXT, Schema, listed
 USAGE_PARAMETERS: list[dict[str, Any]] = [
     {"name": name, "in": "query", "required": False, "description": says, "schema": {**TEXT, "default": default}}
     for name, default, says in (
-        ("since", "7d", "From when on: a span back from now (7d, 12h, 90m) or a date of UTC."),
-        ("by", "model", "What to add up by: model, day, hour, with commas between."),
+        ("since", "7d", "Start of the period: a time span before now (7d, 12h, 90m) or a date in UTC."),
+        ("by", "model", "How to group: model, day, hour, separated by commas."),
     )
 ]
 

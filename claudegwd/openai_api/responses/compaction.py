@@ -41,7 +41,7 @@ def read_compaction(item: Fields, unseal: Unseal) -> Message:
     if summary is None:
         refuse(
             item.at("encrypted_content"),
-            "it was not made here for this client; send the conversation itself, or compact it again",
+            "it was not created here for this client; send the conversation itself, or compact it again",
             code="invalid_encrypted_content",
         )
     return summary_message(summary)
@@ -92,7 +92,7 @@ def read_threshold(body: Fields) -> int | None:
     found = None
     for entry in body.objects("context_management", longest=MAX_ENTRIES):
         if entry.needed_text("type") != "compaction":
-            cannot_honour(entry.at("type"), "compaction is the only kind; leave the others out")
+            cannot_honour(entry.at("type"), "compaction is the only kind; omit the others")
         threshold = entry.whole("compact_threshold", MIN_THRESHOLD, MAX_THRESHOLD)
         if threshold is not None:
             found = threshold if found is None else min(found, threshold)

@@ -27,7 +27,7 @@ ITEM_PARAMETERS: list[dict[str, Any]] = [
 ]
 
 SHOW_PARAMETERS: list[dict[str, Any]] = [
-    {"name": "stream", "in": "query", "schema": FLAG, "description": "The events of one made in the background."},
+    {"name": "stream", "in": "query", "schema": FLAG, "description": "The events of a background response."},
     {"name": "starting_after", "in": "query", "schema": COUNT, "description": "The last sequence_number read."},
 ]
 

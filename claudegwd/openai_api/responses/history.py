@@ -138,7 +138,7 @@ def _agent_message(item: Fields, bounds: Bounds) -> Sequence[Message]:
     """One agent's words to another: to the model that is asked they come from outside."""
     said = _words_in(item.get("content"), bounds)
     if not said:
-        refuse(item.at("content"), "it must hold text: what another provider has encrypted cannot be read here")
+        refuse(item.at("content"), "it must contain text: content encrypted by another provider cannot be read here")
     author = item.text("author", longest=bounds.max_id_chars) or "another agent"
     recipient = item.text("recipient", longest=bounds.max_id_chars)
     head = f"Message from {author} to {recipient}:" if recipient else f"Message from {author}:"

@@ -57,7 +57,7 @@ def input_items(body: Fields, bounds: Bounds) -> list[Fields]:
     value = body.get("input")
     if isinstance(value, str):
         if not value.strip():
-            refuse("input", "it is empty; give a text or a list of items")
+            refuse("input", "it is empty; send a string or a list of items")
         return [Fields({"type": "message", "role": "user", "content": value}, "input")]
     if value is not None and not isinstance(value, list):
         refuse("input", "it must be a string or a list of items")
@@ -76,7 +76,7 @@ def _resolved(item: Fields, find: Find) -> Fields:
         return item
     found = find(item.needed_text("id"))
     if found is None:
-        refuse(item.at("id"), "no response that is kept holds this item; send the item itself")
+        refuse(item.at("id"), "no stored response contains this item; send the item itself")
     return Fields(dict(found), item.path)
 
 
@@ -125,7 +125,7 @@ def _messages(item: Fields, kind: str, bounds: Bounds) -> Sequence[Message]:
     if kind in _SAYS_NOTHING or kind == "additional_tools":
         return ()
     if kind == "compaction_trigger":
-        refuse(item.at("type"), "it compacts all that stands before it, and so must be the last item")
+        refuse(item.at("type"), "it compacts everything before it, so it must be the last item")
     if kind in _READERS:
         return (_READERS[kind](item, bounds),)
     return HISTORY.get(kind, read_unknown)(item, bounds)
@@ -155,10 +155,10 @@ def _strange_parts(item: Fields) -> list[str]:
 def _said(item: Fields, bounds: Bounds) -> Message:
     name = item.one_of("role", _ROLES)
     if name is None:
-        refuse(item.at("role"), "it is missing; give one of " + ", ".join(_ROLES))
+        refuse(item.at("role"), "it is missing; use one of " + ", ".join(_ROLES))
     role = _ROLES[name]
     if role != "assistant" and "content" not in item.values:
-        refuse(item.at("content"), "it is missing; give a string or a list of parts")
+        refuse(item.at("content"), "it is missing; send a string or a list of parts")
     return Message(role=role, content=_content(item, "content", role, bounds))
 
 
@@ -208,21 +208,21 @@ def _part(part: Fields, role: str, bounds: Bounds, *, made: bool) -> Part:
     if kind is not None and kind not in _KNOWN_PARTS:
         return _unknown_part(part, made=made)
     if kind == "input_audio":
-        cannot_honour(part.at("type"), "the model does not hear; send text")
+        cannot_honour(part.at("type"), "the model does not accept audio; send text")
     if kind is None or kind not in _PARTS_OF[role]:
         refuse(part.at("type"), f"a part of {role} content must be one of " + ", ".join(_PARTS_OF[role]))
     if kind == "input_image":
         if part.get("image_url") is None and part.get("file_id") is not None:
-            cannot_honour(part.at("file_id"), "uploaded files are not offered; give image_url as a data: URL")
+            cannot_honour(part.at("file_id"), "uploaded files are not supported; send image_url as a data: URL")
         return read_image(part, bounds)
     if kind == "input_file":
         if part.get("file_data") is None and part.get("file_url") is not None:
-            cannot_honour(part.at("file_url"), "files are not fetched; give file_data")
+            cannot_honour(part.at("file_url"), "files are not fetched; send file_data")
         return read_file(part, bounds)
     name = "refusal" if kind == "refusal" else "text"
     text = part.text(name)
     if text is None:
-        refuse(part.at(name), "it is missing; give a string")
+        refuse(part.at(name), "it is missing; send a string")
     return TextPart(text)
 
 

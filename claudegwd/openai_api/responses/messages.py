@@ -30,16 +30,16 @@ class Create(msgspec.Struct, frozen=True):
 def read_message(text: str | None, bounds: Bounds) -> Create:
     """Read one message; raises a CallerError with the path of the field at fault."""
     if text is None:
-        raise InvalidRequest("cannot read a message in binary: send JSON as text")
+        raise InvalidRequest("cannot read a binary message: send JSON as text")
     body = text.encode("utf-8", "surrogatepass")
     fields = Fields(read_object(body, bounds))
     kind = fields.needed_text("type", longest=bounds.max_id_chars)
     if kind == "response.steer":
-        cannot_honour("type", "an answer under way cannot be steered; wait for its end and send response.create")
+        cannot_honour("type", "a running answer cannot be steered; wait for it to finish and send response.create")
     if kind != "response.create":
         refuse("type", "it must be response.create")
     if fields.flag("background"):
-        cannot_honour("background", "a WebSocket is there to wait; leave it out, or send the request by POST")
+        cannot_honour("background", "a WebSocket waits for the answer; omit it, or send the request by POST")
     fields.flag("stream")
     wanted = {name: value for name, value in fields.values.items() if name not in ENVELOPE}
     stream_id = fields.text("stream_id", longest=bounds.max_id_chars)

@@ -34,13 +34,13 @@ HONOURED = frozenset({
 
 
 REFUSED: dict[str, tuple[Asks, str]] = {
-    "conversation": (given, "conversations are not kept; go on with previous_response_id or send the whole input"),
-    "prompt": (some_object, "there are no prompt templates; send the text in instructions and input"),
-    "top_logprobs": (lambda body, name: bool(body.whole(name, 0, 20)), "the model gives no log probabilities"),
-    "moderation": (given, "moderation is not offered; leave it out"),
+    "conversation": (given, "conversations are not stored; use previous_response_id or send the whole input"),
+    "prompt": (some_object, "prompt templates are not supported; send the text in instructions and input"),
+    "top_logprobs": (lambda body, name: bool(body.whole(name, 0, 20)), "the model provides no log probabilities"),
+    "moderation": (given, "moderation is not supported; omit it"),
     "messages": (
         lambda body, name: given(body, name) and not given(body, "input"),
-        "it is of a chat; send such a request to /v1/chat/completions, or give input",
+        "it belongs to chat completions; send such a request to /v1/chat/completions, or use input",
     ),
     **OF_ANTHROPICS_API,
 }
@@ -83,7 +83,7 @@ def read_text(body: Fields, bounds: Bounds) -> TextSettings:
 def _format(fields: Fields, bounds: Bounds) -> ResponseFormat | None:
     kind = fields.one_of("type", ("text", "json_object", "json_schema"))
     if kind is None:
-        refuse(fields.at("type"), "it is missing; give text, json_object or json_schema")
+        refuse(fields.at("type"), "it is missing; use text, json_object or json_schema")
     if kind == "text":
         return None
     return read_json_object(fields, bounds) if kind == "json_object" else read_json_schema(fields, bounds)
@@ -127,7 +127,7 @@ def read_include(body: Fields) -> tuple[str, ...]:
         if not isinstance(value, str):
             refuse(f"include[{index}]", "it must be a string")
         if value == "message.output_text.logprobs":
-            cannot_honour(f"include[{index}]", "the model gives no log probabilities; leave it out")
+            cannot_honour(f"include[{index}]", "the model provides no log probabilities; omit it")
         if value != SOURCES:
             found.append(f"include.{value}")
     return tuple(found)

@@ -142,7 +142,7 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
     store = body.flag("store") is not False
     background = body.flag("background") or False
     if background and not store:
-        refuse("background", "what is made in the background has to be kept for whoever asks for it; leave store out")
+        refuse("background", "a background response has to be stored to be retrieved; omit store")
     return ResponsesRequest(
         chat=chat,
         items=[item.values for item in own],
@@ -171,7 +171,7 @@ def _before(previous: str | None, earlier: Earlier, bounds: Bounds) -> History:
     history = earlier.conversation(previous, bounds)
     if history is None:
         raise InvalidRequest(
-            "cannot go on from previous_response_id: no such response is kept; send the whole input",
+            "cannot continue from previous_response_id: no such response is stored; send the whole input",
             param="previous_response_id",
             code="previous_response_not_found",
         )

@@ -64,7 +64,7 @@ def read_tools(body: Fields, bounds: Bounds, later: Sequence[Fields] = ()) -> Re
             known.add(one.tool.name)
             offered.append(one)
     if len(offered) > bounds.max_tools:
-        refuse("tools", f"it must hold at most {bounds.max_tools} tools, with those that came with the input")
+        refuse("tools", f"it must contain at most {bounds.max_tools} tools, including those in the input")
     shown = [_shown(fields) for fields in given]
     tools = distinct([(one.tool, f"{one.path}.name") for one in offered])
     shapes = {one.tool.name: one.shape for one in offered}
@@ -157,7 +157,7 @@ def _choice(
     kind = choice.needed_text("type")
     if is_search(kind):
         if search is None:
-            cannot_honour(choice.at("type"), "no search of the web is given among the tools, or none that is live")
+            cannot_honour(choice.at("type"), "there is no web search among the tools, or it is not live")
         return tools, None, _demanded(search)
     if kind == "allowed_tools":
         # The model can call no other tool if it knows no other.
@@ -168,7 +168,7 @@ def _choice(
             search = None
         return tools, *_mode(choice, "mode", tools, search)
     if kind not in ("function", "custom"):
-        cannot_honour(choice.at("type"), "only the client's own tools and a search are offered; name a function")
+        cannot_honour(choice.at("type"), "only the client's own tools and web search are supported; name a function")
     return tools, NamedTool(_known(choice, shapes)), search
 
 
@@ -188,5 +188,5 @@ def _demanded(search: WebSearch) -> WebSearch:
 def _known(choice: Fields, shapes: dict[str, CallShape]) -> str:
     name = name_in(choice.text("namespace"), choice.needed_text("name"))
     if name not in shapes:
-        refuse(choice.at("name"), "no tool of this name is given; name one of tools")
+        refuse(choice.at("name"), "there is no tool of this name; name one of tools")
     return name

@@ -73,7 +73,7 @@ def follow(call: Call, reply: Reply, wanted: ChatRequest) -> None:
         project_id=wanted.project_id,
         model=reply.questions[0].plan.model.id,
     )
-    stopped = InvalidRequest("cannot go on: this session was stopped by another request", code="session_stopped")
+    stopped = InvalidRequest("cannot continue: this session was stopped by another request", code="session_stopped")
     during(gateway.sessions.under_way(owner, session_id, partial(reply.stop, stopped)))
     use()  # the question
 

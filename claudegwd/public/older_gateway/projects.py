@@ -64,4 +64,4 @@ def _shown(project: Project) -> dict[str, Any]:
 
 
 def _not_found() -> NotFound:
-    return NotFound("cannot find this project: GET /v1/projects lists those of this key", code="project_not_found")
+    return NotFound("cannot find this project: GET /v1/projects lists this key's projects", code="project_not_found")

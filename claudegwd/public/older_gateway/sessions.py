@@ -123,4 +123,4 @@ def _shown(session: Session) -> dict[str, Any]:
 
 
 def _not_found() -> NotFound:
-    return NotFound("cannot find this session: GET /v1/sessions lists those of this key", code="session_not_found")
+    return NotFound("cannot find this session: GET /v1/sessions lists this key's sessions", code="session_not_found")

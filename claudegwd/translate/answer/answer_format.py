@@ -72,12 +72,12 @@ def _check_root(schema: Mapping[str, Any], param: str) -> None:
     kind = schema.get("type", "object")
     if kind != "object" or "anyOf" in schema or "oneOf" in schema:
         raise InvalidRequest(
-            "cannot use this schema: its root must be of type object; put anything else into a property of one",
+            "cannot use this schema: its root must be of type object; put anything else into a property",
             param=param,
         )
     fault = impossible(schema)
     if fault is not None:
         raise InvalidRequest(
-            "cannot use this schema: no answer can satisfy what it demands here; let something pass",
+            "cannot use this schema: nothing can satisfy it at this point; relax it",
             param=f"{param}{fault}",
         )

@@ -48,7 +48,7 @@ _EMPTY = b'""'
 _SERVER_CALL = "server_tool_use"
 _CALLS = ("tool_use", _SERVER_CALL)
 NOT_FOUND = 404
-WRONG_ADDRESS = "what answers there is no Messages API: look at base_url"
+WRONG_ADDRESS = "the server there is not a Messages API: check base_url"
 
 
 class TurnError(Exception):

@@ -141,7 +141,7 @@ def entries_of(
     groups = _groups(messages)
     if not groups or groups[0][0] == "assistant":
         if not groups and not system_text(messages):
-            raise InvalidRequest("cannot ask without a message: give at least one with content", param="messages")
+            raise InvalidRequest("cannot answer without a message: send at least one with content", param="messages")
         entries.append(_words(OPENING, base))
     allowance = Allowance()
     same = _unchanged(groups, messages, base, begun) if begun is not None else 0
@@ -220,7 +220,7 @@ def _prefill(entry: Entry) -> Entry:
     last = entry.blocks[-1]
     if last["type"] == "tool_use":
         raise InvalidRequest(
-            "cannot go on from a tool call without its result: add a tool message for each call", param="messages"
+            "cannot continue from a tool call without its result: add a tool message for each call", param="messages"
         )
     # The Messages API refuses white space at the end of such a text.
     blocks = (*entry.blocks[:-1], {**last, "text": last["text"].rstrip()})

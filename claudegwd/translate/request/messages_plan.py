@@ -29,7 +29,7 @@ LONG_CONTEXT_BETA = "context-1m-2025-08-07"
 
 _encode = msgspec.json.Encoder().encode
 
-_WRITTEN_BY_CLI = "the Claude Code CLI, which writes the request here, has no place for it"
+_WRITTEN_BY_CLI = "it cannot be passed on, because the Claude Code CLI writes the request here"
 _PASSED_BY_TRANSCRIPT = ("text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking")
 # What the extra body of a transcript's turn holds: all but what the CLI says itself.
 _SAID_BY_CLI = frozenset(("messages", "system", "tools", "max_tokens", *NOT_BY_TRANSCRIPT, *IGNORED_BY_TRANSCRIPT))
@@ -200,7 +200,7 @@ def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:
         if block["type"] in ("image", "document"):
             source = block["source"]
             if source["type"] not in (("base64",) if block["type"] == "image" else ("base64", "text")):
-                cannot_honour(f"{place}.source", "give the content itself, as base64")
+                cannot_honour(f"{place}.source", "send the content itself, as base64")
             if block["type"] == "image":
                 # The CLI unpacks images, so one that would be too much for it has to be refused here.
                 image_block(source["data"], f"{place}.source.data", allowance)
@@ -208,16 +208,16 @@ def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:
 
 def _check_order(entries: tuple[Entry, ...]) -> None:
     if entries[0].role != "user":
-        raise InvalidRequest("cannot begin with a message of the assistant's: begin with the user's", param="messages")
+        raise InvalidRequest("cannot start with an assistant message: start with a user message", param="messages")
     waiting: list[str] = []
     for entry in entries:
         given = [result.call_id for result in entry.results]
         if sorted(given) != sorted(waiting):
             raise InvalidRequest(
-                "cannot match calls and results: after a message with tool_use blocks, the next one has to hold a "
-                "tool_result for each of them, and none for another",
+                "cannot match calls and results: after a message with tool_use blocks, the next one must contain a "
+                "tool_result for each of them and no others",
                 param="messages",
             )
         waiting = [block["id"] for block in entry.blocks if block["type"] == "tool_use"]
     if waiting:
-        raise InvalidRequest("cannot go on from a tool call without its result", param="messages")
+        raise InvalidRequest("cannot continue from a tool call without its result", param="messages")

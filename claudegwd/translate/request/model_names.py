@@ -19,8 +19,11 @@ def no_such_model(name: str, offered: Iterable[str]) -> str:
     # By the shown form: what is longer is no name that could be near to one.
     near = get_close_matches(_shown(name).lower(), names, MAX_NEIGHBOURS, cutoff=0.5) or names[:MAX_NEIGHBOURS]
     if not near:
-        return f'cannot find the model "{_shown(name)}": this API key may use none; ask the operator for one that may'
-    return f'cannot find the model "{_shown(name)}": use {_listed(near)}, or another of those that GET /v1/models lists'
+        return (
+            f'cannot find the model "{_shown(name)}": this API key may not use any model; ask the operator for '
+            "another key"
+        )
+    return f'cannot find the model "{_shown(name)}": use {_listed(near)}, or another model listed by GET /v1/models'
 
 
 def _shown(name: str) -> str:

@@ -162,9 +162,9 @@ def _level(effort: str | None, model: Model, ignored: list[str]) -> str | None:
     if level in model.efforts:
         return level
     taken = [name for name, level in _EFFORT.items() if level in model.efforts]
-    levels = ", ".join((["none"] if model.thinking_off else []) + taken) or "nothing of the kind"
+    levels = ", ".join((["none"] if model.thinking_off else []) + taken) or "none"
     raise UnsupportedParameter(
-        f"cannot use this reasoning_effort with {model.id}: it takes {levels}", param="reasoning_effort"
+        f"cannot use this reasoning_effort with {model.id}: it supports {levels}", param="reasoning_effort"
     )
 
 

@@ -60,23 +60,23 @@ def image_block(data: str, param: str, allowance: Allowance) -> Block:
     raw = _decoded(data, param)
     media_type = media_type_of(raw)
     if media_type is None:
-        _refuse("cannot read this image: give a PNG, JPEG, GIF or WebP", param)
+        _refuse("cannot read this image: send a PNG, JPEG, GIF or WebP", param)
     if len(raw) > MAX_IMAGE_BYTES:
-        _refuse(f"cannot take an image of over {MAX_IMAGE_BYTES} bytes: make it smaller", param)
+        _refuse(f"cannot accept an image of more than {MAX_IMAGE_BYTES} bytes: make it smaller", param)
     size = size_of(raw)
     if size is None or 0 in size:
-        _refuse("cannot read this image: its head is broken", param)
+        _refuse("cannot read this image: its header is broken", param)
     if max(size) > MAX_SIDE_PIXELS:
-        _refuse(f"cannot take an image of over {MAX_SIDE_PIXELS} pixels a side: make it smaller", param)
+        _refuse(f"cannot accept an image with a side of more than {MAX_SIDE_PIXELS} pixels: make it smaller", param)
     allowance.pixels -= size[0] * size[1]
     if allowance.pixels < 0:
-        _refuse(f"cannot take images of over {MAX_REQUEST_PIXELS} pixels together: make them smaller", param)
+        _refuse(f"cannot accept images of more than {MAX_REQUEST_PIXELS} pixels in total: make them smaller", param)
     return {"type": "image", "source": _base64(media_type, raw)}
 
 
 def _file(part: FilePart, param: str) -> Block:
     if part.file_data is None:
-        _refuse("cannot use an uploaded file: give its content in file_data", f"{param}.file_id")
+        _refuse("cannot use an uploaded file: send its content in file_data", f"{param}.file_id")
     param = f"{param}.file_data"
     # Bare base64, as OpenAI's own examples have it, is told by its bytes.
     media_type, data = _data_url(part.file_data, param) if part.file_data.startswith("data:") else ("", part.file_data)
@@ -85,7 +85,7 @@ def _file(part: FilePart, param: str) -> Block:
     if media_type == _PDF and not is_pdf:
         _refuse("cannot read this file: its bytes are not a PDF", param)
     if media_type not in ("", _PDF, *_TEXTS) and not media_type.startswith("text/"):
-        _refuse("cannot read this file: give a PDF or a text", param)
+        _refuse("cannot read this file: send a PDF or text", param)
     title = {"title": part.filename} if part.filename else {}
     source = _base64(_PDF, raw) if is_pdf else {"type": "text", "media_type": "text/plain", "data": _text(raw, param)}
     return {"type": "document", "source": source, **title}
@@ -100,27 +100,27 @@ def _text(raw: bytes, param: str) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        _refuse("cannot read this file: it is neither a PDF nor a text in UTF-8", param)
+        _refuse("cannot read this file: it is neither a PDF nor UTF-8 text", param)
 
 
 def _data_url(url: str, param: str) -> tuple[str, str]:
     if url[:5].lower() != "data:":
-        _refuse("cannot fetch from an address: give the content as a data: URL", param)
+        _refuse("cannot fetch from a URL: send the content as a data: URL", param)
     head, comma, data = url[5:].partition(",")
     media_type, *options = [item.strip().lower() for item in head.split(";")]
     if not comma or "base64" not in options:
-        _refuse("cannot read this data: URL: write data:TYPE;base64,DATA", param)
+        _refuse("cannot read this data: URL: use data:TYPE;base64,DATA", param)
     return media_type, data
 
 
 def _decoded(data: str, param: str) -> bytes:
     if len(data) > MAX_DOCUMENT_BYTES * 4 // 3 + 4:
-        _refuse(f"cannot take over {MAX_DOCUMENT_BYTES} bytes in one part", param)
+        _refuse(f"cannot accept more than {MAX_DOCUMENT_BYTES} bytes in one part", param)
     data = "".join(data.split())
     try:
         raw = base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
     except (binascii.Error, ValueError):
-        _refuse("cannot read this data: its base64 is broken", param)
+        _refuse("cannot read this data: its base64 is invalid", param)
     if not raw.strip():
         _refuse("cannot read this data: it is empty", param)
     return raw

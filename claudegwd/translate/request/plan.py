@@ -152,9 +152,7 @@ _WEB_SEARCH_TYPE = "web_search_20250305"
 
 def _web_search(wanted: WebSearch, tools: ToolSet) -> Mapping[str, Any]:
     if WEB_SEARCH in tools.names:
-        raise InvalidRequest(
-            f"cannot search with a tool of yours named {WEB_SEARCH}: name it otherwise", param=wanted.param
-        )
+        raise InvalidRequest(f"cannot search with a tool of yours named {WEB_SEARCH}: rename it", param=wanted.param)
     where = {"user_location": {"type": "approximate", **wanted.location}} if wanted.location else {}
     most = {"max_uses": wanted.most} if wanted.most is not None else {}
     return {"type": _WEB_SEARCH_TYPE, "name": WEB_SEARCH, **wanted.domains, **most, **where}

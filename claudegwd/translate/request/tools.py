@@ -82,7 +82,7 @@ def tool_set(tools: Sequence[Tool]) -> ToolSet:
         name = cli_name(tool.name)
         if name in names:
             raise InvalidRequest(
-                "cannot tell this tool from another: give it a name of letters, digits, _ and -",
+                "cannot distinguish this tool from another: give it a name of letters, digits, _ and -",
                 param=f"tools[{index}].function.name",
             )
         names[name] = tool.name

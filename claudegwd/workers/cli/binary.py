@@ -33,7 +33,7 @@ def find_binary(claude: ClaudeConfig, env: Mapping[str, str], bundled: str = BUN
         path = Path(claude.binary).expanduser()
         if not _runs(path):
             raise NoCliError(
-                f'cannot run {path} (setting claude.binary): give the path of the Claude Code CLI, or "auto"'
+                f'cannot run {path} (setting claude.binary): set it to the path of the Claude Code CLI, or to "auto"'
             )
         return path
     folder = contract.cli_directory(env)
@@ -56,8 +56,8 @@ def _kept(folder: Path, version: str) -> Path:
     path = folder / version / contract.CLI_NAME
     if not _runs(path):
         raise NoCliError(
-            f"cannot find Claude Code CLI {version} (setting claude.version) in {folder}: "
-            f'`claudegwctl cli try {version}` fetches it, or write "{contract.PINNED_CLI}"'
+            f"cannot find Claude Code CLI {version} (setting claude.version) in {folder}: `claudegwctl cli try "
+            f'{version}` fetches it, or set it to "{contract.PINNED_CLI}"'
         )
     return path
 

@@ -92,7 +92,7 @@ async def probe(launch: Launch, clock: Callable[[], float]) -> Found:
                 able = await (takes_whole(worker) if launch.whole else goes_back(worker))
                 answer = Found(initialized, able)
         except trio.TooSlowError:
-            answer = CliError(f"cannot start the Claude Code CLI: no answer in {PROBE_SECONDS:.0f} s")
+            answer = CliError(f"cannot start the Claude Code CLI: no answer within {PROBE_SECONDS:.0f} s")
         except WorkerLost as error:
             ended = str(error)
         nursery.cancel_scope.cancel()

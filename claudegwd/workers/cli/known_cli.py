@@ -36,11 +36,11 @@ class KnownCli:
     def without_client_log(self) -> "KnownCli":
         """A CLI that ends at once is perhaps a later one, which does not know the flags of that log any more. It is not
         needed to answer."""
-        log_event(log, logging.WARNING, "the CLI is not asked when a limit ends any more: keys.cooldown_seconds holds")
+        log_event(log, logging.WARNING, "the CLI no longer reports when a limit resets: keys.cooldown_seconds is used")
         return replace(self, client_log=False)
 
     def without_whole(self) -> "KnownCli":
-        log_event(log, logging.WARNING, "this CLI does not take requests whole: conversations are replayed instead")
+        log_event(log, logging.WARNING, "this CLI does not accept whole requests: conversations are replayed instead")
         return replace(self, client_log=True, whole=False)
 
     def lesser(self) -> "KnownCli | None":
@@ -78,6 +78,6 @@ def refuse_old(found: str) -> None:
     if numbers < contract.OLDEST_CLI:
         oldest = ".".join(map(str, contract.OLDEST_CLI))
         raise CliError(
-            f"cannot use Claude Code CLI {found or 'of unknown version'}: {oldest} or later is needed; "
+            f"cannot use Claude Code CLI {found or 'of unknown version'}: {oldest} or later is required; "
             f"{contract.HOW_TO_GET_CLI}"
         )

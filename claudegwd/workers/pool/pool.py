@@ -149,7 +149,7 @@ class Pool:
         lease = None if len(self.waiters) else self._take(plan, fresh=fresh)
         if lease is None and self.roster.starts.hopeless(self._clock()) and not self._any_will_be_free():
             raise CliError(
-                "cannot answer: the Claude Code CLI does not start; the operator can run `claudegwctl doctor`"
+                "cannot answer: the Claude Code CLI does not start; ask the operator to run `claudegwctl doctor`"
             )
         return lease or await self.waiters.in_turn(plan)
 

@@ -52,15 +52,15 @@ class Roster:
         Raises CliError before `open`, and when what a process needs cannot be made: that is a failed start too.
         """
         if self._nursery is None:
-            raise CliError("cannot start a worker: the pool does not run")
+            raise CliError("cannot start a worker: the pool is not running")
         try:
             launch = self._launch()
         except (OSError, RuntimeError) as error:  # its directory: a full disk, no inodes, a temporary directory gone
             self.starts.fail(self._clock())
-            self.last_words = "its directory or a thread could not be made"
+            self.last_words = "its directory or a thread could not be created"
             self.exits["start"] = self.exits.get("start", 0) + 1
             log_event(log, logging.WARNING, "a CLI process cannot be prepared", cause=error)
-            raise CliError("cannot start a worker: its directory cannot be made; look at the disk of TMPDIR") from None
+            raise CliError("cannot start a worker: its directory cannot be created; check the disk of TMPDIR") from None
         warms_up = background and self._warms_up and launch.warms_up
         worker = Worker(launch, self._clock, self._reports, background=background, warms_up=warms_up)
         self._workers.add(worker)
@@ -134,7 +134,7 @@ class Roster:
         try:
             await worker.run()
         except Exception as error:  # noqa: BLE001 - a boundary: it has ended, the others go on
-            worker.process.fault = worker.process.fault or "an error of the gateway's own"
+            worker.process.fault = worker.process.fault or "an internal error of the gateway"
             log_event(log, logging.ERROR, "a worker failed unexpectedly", pid=worker.process.pid, cause=error)
         finally:
             with trio.CancelScope(shield=True):
@@ -162,6 +162,6 @@ class Roster:
                 "a CLI process failed",
                 pid=worker.process.pid,
                 exit_status=worker.process.exit_status,
-                reason=fault or "it ended before it was ready",
+                reason=fault or "it exited before it was ready",
                 detail=worker.process.last_words or None,
             )

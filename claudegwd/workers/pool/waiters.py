@@ -73,7 +73,7 @@ class Waiters:
         """A worker, in turn. Raises Overloaded when the queue is full or the wait too long, and ShuttingDown."""
         if self._queue.full:
             again = random.uniform(*FULL_SECONDS)  # noqa: S311 - jitter, not a secret
-            raise Overloaded("cannot take a request: the queue is full; ask again in a moment", retry_after=again)
+            raise Overloaded("cannot accept the request: the queue is full; try again in a moment", retry_after=again)
         waiter = _Waiter(plan)
         self._queue.put(plan.client, waiter)
         began = self._clock()
@@ -90,12 +90,12 @@ class Waiters:
         if waiter.lease is not None:
             return waiter.lease
         self.refuse_while_draining()
-        raise Overloaded("cannot take a request: all workers are busy; ask again in a moment", retry_after=2.0)
+        raise Overloaded("cannot accept the request: all workers are busy; try again in a moment", retry_after=2.0)
 
     def refuse_while_draining(self) -> None:
         """Raises ShuttingDown."""
         if self.draining:
-            raise ShuttingDown("cannot take a request: the gateway is shutting down; ask again in a moment")
+            raise ShuttingDown("cannot accept the request: the gateway is shutting down; try again in a moment")
 
     async def _given(self, waiter: _Waiter) -> None:
         """Wait until it has a worker. One that dies before its borrower wakes costs it nothing but time."""

@@ -162,15 +162,13 @@ class Question:
         except GatewayError as error:
             self.error = error
         except trio.TooSlowError:
-            self.error = UpstreamTimeout("cannot answer in time: nothing came within limits.request_seconds")
+            self.error = UpstreamTimeout("cannot answer in time: no answer within limits.request_seconds")
         except Exception as error:  # noqa: BLE001 - the boundary of a turn: log once, answer 500
             log_event(
                 log, logging.ERROR, "a turn failed unexpectedly", request_id=self.request_id, error=type(error).__name__
             )
             log.debug("traceback of an unexpected error", exc_info=error)
-            self.error = InternalError(
-                "cannot answer: an error of the gateway's own; its log has it under the request id"
-            )
+            self.error = InternalError("cannot answer: internal error; search the gateway's log for the request id")
         finally:
             over = self.error is not None or self._scope.cancelled_caught or self._closed
             if over:

@@ -140,7 +140,7 @@ class Worker:
             await self._conversation.append(lines)
             self.life.check()
             return
-        raise WorkerLost("the CLI does not take the conversation")
+        raise WorkerLost("the CLI does not accept the conversation")
 
     async def go_back(self, held: int) -> None:
         """Cut the transcript to its first `held` entries, the next of which has a uuid. Raises WorkerLost.
@@ -156,7 +156,7 @@ class Worker:
             await self._conversation.until_cut()
             self.life.check()
             return
-        raise WorkerLost("the CLI does not go back")
+        raise WorkerLost("the CLI does not rewind")
 
     def ask(
         self, turn: Turn, lines: bytes, *, kept: int = 0, results: Sequence[ToolResult] = (), last_use: bool = False

@@ -50,7 +50,7 @@ def test_a_line_of_the_bound_passes_and_one_more_byte_does_not() -> None:
     assert LineDecoder(4).feed(b"1234\n") == [b"1234"]
     assert LineDecoder(4).feed(b"1234") == []
     for data in (b"12345\n", b"12345", b"1\n12345"):
-        with pytest.raises(LineTooLongError, match="over 4 bytes"):
+        with pytest.raises(LineTooLongError, match="more than 4 bytes"):
             LineDecoder(4).feed(data)
 
 

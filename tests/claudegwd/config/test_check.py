@@ -30,15 +30,15 @@ def flat_refusal(data: dict[str, Any]) -> str:
     ("data", "said"),
     [
         ({"sever": {}}, "sever is an unknown section: did you mean [server]"),
-        ({"zzz": {}}, "zzz is an unknown section: known are [server], [control]"),
+        ({"zzz": {}}, "zzz is an unknown section: the sections are [server], [control]"),
         ({"server": {"bnd": 1}}, "server.bnd is an unknown setting; did you mean server.bind"),
         (
             {"control": {"idle_second": 1}},
             "control.idle_second is an unknown setting; did you mean workers.",
         ),
         ({"log": {"zzz": 1}}, "log.zzz is an unknown setting: [log] has level, format"),
-        ({"bind": ["x"]}, "bind stands outside of a section: write it below [server]"),
-        ({"server": "127.0.0.1:8000"}, "server is a section: write [server] on a line of its own"),
+        ({"bind": ["x"]}, "bind is outside any section: move it below [server]"),
+        ({"server": "127.0.0.1:8000"}, "server is a section: put [server] on a line of its own"),
     ],
 )
 def test_unknown_names_are_refused_with_the_nearest(data: dict[str, Any], said: str) -> None:
@@ -101,7 +101,7 @@ def test_binds(bind: str, split: tuple[str, int]) -> None:
      "[::1]", "[::g]:1", "999.0.0.1:1", "unix:/run/x", "http://x:1", "a b:1", "-x:1", "127.0.0.1:٣", "x:1\n"],
 )  # fmt: skip
 def test_no_binds(bind: str) -> None:
-    assert refusal({"server.bind": [bind]}).startswith("server.bind cannot hold ")
+    assert refusal({"server.bind": [bind]}).startswith("server.bind cannot contain ")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_who_can_reach_a_bind(bind: str, loopback: bool) -> None:
 
 
 def test_the_same_bind_twice() -> None:
-    assert refusal({"server.bind": ["[::1]:8000", "[0::1]:8000"]}).startswith("server.bind names ")
+    assert refusal({"server.bind": ["[::1]:8000", "[0::1]:8000"]}).startswith("server.bind lists ")
     made({"server.bind": ["127.0.0.1:0", "127.0.0.1:0"]})
 
 
@@ -130,7 +130,7 @@ def test_the_same_bind_twice() -> None:
     "origin", ["chat.lan", "https://chat.lan/", "https://a@b", "https://", "https://x:0", "*.lan", "*", "https://A.lan"]
 )
 def test_no_origins(origin: str) -> None:
-    assert refusal({"server.cors_origins": [origin]}).startswith("server.cors_origins cannot hold ")
+    assert refusal({"server.cors_origins": [origin]}).startswith("server.cors_origins cannot contain ")
 
 
 def test_origins_and_hosts() -> None:
@@ -138,15 +138,15 @@ def test_origins_and_hosts() -> None:
     made({"server.allowed_hosts": ["gateway.lan", "10.0.0.1"]})
     made({"server.trusted_proxies": ["127.0.0.1", "10.0.0.0/24", "fd00::/8"]})
     for wrong in ("proxy.lan", "10.0.0.5/24", "0.0.0.0/0", "::/0", ""):
-        assert refusal({"server.trusted_proxies": [wrong]}).startswith("server.trusted_proxies cannot hold ")
-    assert refusal({"server.allowed_hosts": ["http://gateway.lan"]}).startswith("server.allowed_hosts cannot hold ")
-    assert refusal({"server.allowed_hosts": ["Gateway.lan"]}).startswith("server.allowed_hosts cannot hold ")
+        assert refusal({"server.trusted_proxies": [wrong]}).startswith("server.trusted_proxies cannot contain ")
+    assert refusal({"server.allowed_hosts": ["http://gateway.lan"]}).startswith("server.allowed_hosts cannot contain ")
+    assert refusal({"server.allowed_hosts": ["Gateway.lan"]}).startswith("server.allowed_hosts cannot contain ")
 
 
 def test_hosts_to_fetch_from() -> None:
     made({"server.fetch_hosts": ["images.example.org", ".example.org", "*"]})
     for host in ("https://example.org", "*.example.org", "..example.org", ""):
-        assert refusal({"server.fetch_hosts": [host]}).startswith("server.fetch_hosts cannot hold ")
+        assert refusal({"server.fetch_hosts": [host]}).startswith("server.fetch_hosts cannot contain ")
 
 
 def test_an_alias_of_an_alias() -> None:
@@ -169,7 +169,7 @@ def test_more_spares_than_workers() -> None:
 
 def test_authentication_cannot_be_off_where_others_can_reach_us() -> None:
     text = refusal({"auth.required": False, "server.bind": ["127.0.0.1:1", "0.0.0.0:8000"]})
-    assert text.startswith('auth.required cannot be false while server.bind holds "0.0.0.0:8000"')
+    assert text.startswith('auth.required cannot be false while server.bind contains "0.0.0.0:8000"')
     assert "claudegwctl clients create" in text
     made({"auth.required": False, "server.bind": ["127.0.0.1:1", "[::1]:1", "localhost:1"]})
 
@@ -197,5 +197,5 @@ def test_sockets_from_outside_count_as_well() -> None:
 
 def test_one_setting_says_which_cli() -> None:
     said = refusal({"claude.binary": "/opt/claude", "claude.version": "newest"})
-    assert said.startswith("claude.version cannot stand beside claude.binary")
+    assert said.startswith("claude.version cannot be combined with claude.binary")
     assert made({"claude.binary": "/opt/claude", "claude.version": "pinned"}).claude.binary == "/opt/claude"

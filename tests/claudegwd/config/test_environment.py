@@ -61,15 +61,13 @@ def test_an_empty_older_variable_is_not_set() -> None:
     ],
 )
 def test_an_unknown_setting_is_an_error(variable: str, near: str) -> None:
-    with pytest.raises(ConfigError, match=f"{variable} is no setting of claudegwd: the nearest known one is {near}"):
+    with pytest.raises(ConfigError, match=f"{variable} is not a setting of claudegwd: did you mean {near}"):
         read_environment({variable: "1"})
 
 
 def test_a_single_underscore_is_a_warning() -> None:
     found = read_environment({"CLAUDEGWD_SERVER_BIND": "x"})
-    assert found.warnings == (
-        "CLAUDEGWD_SERVER_BIND is set but not read: the nearest known one is CLAUDEGWD_SERVER__BIND",
-    )
+    assert found.warnings == ("CLAUDEGWD_SERVER_BIND is set but ignored: did you mean CLAUDEGWD_SERVER__BIND",)
 
 
 def test_variables_that_are_no_settings() -> None:
@@ -80,7 +78,7 @@ def test_variables_that_are_no_settings() -> None:
 @pytest.mark.parametrize("variable", sorted(OLDER_NAMES_NOT_READ))
 def test_other_settings_of_the_older_gateway_are_told_what_to_set(variable: str) -> None:
     (warning,) = read_environment({variable: "secret"}).warnings
-    assert warning.startswith(f"{variable} is set but not read: ")
+    assert warning.startswith(f"{variable} is set but ignored: ")
     assert "secret" not in warning
 
 
@@ -100,8 +98,8 @@ def test_a_long_client_key_needs_no_warning() -> None:
     ("variable", "text", "said"),
     [
         ("API_KEYS", '["sk-false-1"', "is not valid JSON at character 14"),
-        ("API_KEYS", '["sk-false-1", 2]', "must be a comma list"),
-        ("CLAUDEGWD_CLAUDE__ALIASES", "sk-false-1", "must hold pairs"),
+        ("API_KEYS", '["sk-false-1", 2]', "must be a list of keys"),
+        ("CLAUDEGWD_CLAUDE__ALIASES", "sk-false-1", "must be a list of pairs"),
         ("CLAUDEGWD_CLAUDE__ALIASES", '{"sk-false-1"', "is not valid JSON"),
     ],
 )

@@ -41,7 +41,7 @@ def test_the_nearest_name() -> None:
         (True, "true"),
         (3, "3"),
         ("x", '"x"'),
-        ("x" * 41, "a text of 41 characters"),
+        ("x" * 41, "a string of 41 characters"),
         ("sk-false-0123456789", '"[redacted]"'),
         ([], "an empty list"),
         ([1], "a list"),

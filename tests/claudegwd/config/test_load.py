@@ -124,7 +124,7 @@ def test_no_file_at_the_usual_place_is_fine(tmp_path: Path) -> None:
 
 def test_a_named_file_has_to_exist(config_file: Path) -> None:
     for path, env in ((config_file, {}), (None, {"CLAUDEGWD_CONFIG": str(config_file)})):
-        with pytest.raises(ConfigError, match=f"cannot use {config_file}: because there is no such file"):
+        with pytest.raises(ConfigError, match=f"cannot use {config_file}: there is no such file"):
             load(path, env)
 
 

@@ -63,7 +63,7 @@ def test_no_address(url: str) -> None:
     [
         ("command = 5", "notify.command must be a program's path, or a list"),
         ('command = ["a", 5]', "notify.command must be a program's path, or a list"),
-        ('command = "/absent/tell-me"', "notify.command names a program that is not there"),
+        ('command = "/absent/tell-me"', "notify.command names a program that does not exist"),
         ('command = "/etc/passwd"', "or that the daemon's user may not start: write its full path"),
         ("url = 5", "notify.url must be an address such as"),
         ('url = "http://hooks.example.org/secret"', "notify.url must be an https address"),

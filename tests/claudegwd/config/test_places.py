@@ -45,12 +45,12 @@ def test_no_file_that_a_setting_names_is_opened(tmp_path: Path, section: str, na
     for file in ("secret", "deep/secret"):
         path = f"{tmp_path}/repo/{file}"
         value = f'["{path}"]' if several else f'"{path}"'
-        with pytest.raises(ConfigError, match="where the daemon keeps files of its own"):
+        with pytest.raises(ConfigError, match="where the daemon keeps its own files"):
             load_with(tmp_path, f"[{section}]\n{name} = {value}")
 
 
 def test_neither_are_credentials_of_systemd(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="where the daemon keeps files of its own"):
+    with pytest.raises(ConfigError, match="where the daemon keeps its own files"):
         load_with(tmp_path, "", {"CREDENTIALS_DIRECTORY": f"{tmp_path}/repo/deep"})
 
 
@@ -66,7 +66,7 @@ def test_what_the_daemon_runs_is_not_written(tmp_path: Path, text: str) -> None:
         (tmp_path / "repo" / program).touch(0o700)
     (tmp_path / "link").symlink_to(tmp_path / "repo" / "claude")
     text = text.replace("REPO", f"{tmp_path}/repo").replace("LINK", f"{tmp_path}/link")
-    with pytest.raises(ConfigError, match="which could be changed there"):
+    with pytest.raises(ConfigError, match="where the daemon's own programs could be changed"):
         load_with(tmp_path, text, **WRITES)
     load_with(tmp_path, text)
 
@@ -75,7 +75,7 @@ def test_nor_is_its_own_code(tmp_path: Path) -> None:
     above = Path(sys.prefix).parent
     for place in (Path(sys.prefix), above):
         rule = f'["Edit(/{place}/**)"]'
-        with pytest.raises(ConfigError, match="which could be changed there"):
+        with pytest.raises(ConfigError, match="where the daemon's own programs could be changed"):
             load_with(tmp_path, "", tools='["Edit"]', allow=rule)
 
 
@@ -85,7 +85,9 @@ def test_the_scratch_directories_of_others_are_not_opened() -> None:
         directory="/usr/share", allow=("Read(//var/tmp/scratch/**)", "Read(//var/tmp/other/**)")
     )
     check_places({"a": workspace}, "config.toml", own, errors)
-    with pytest.raises(ConfigError, match="opens /var/tmp/scratch, where all processes have their scratch directories"):
+    with pytest.raises(
+        ConfigError, match="exposes /var/tmp/scratch, where all processes have their scratch directories"
+    ):
         errors.done()
 
 
@@ -93,6 +95,6 @@ def test_the_servers_are_not_written_by_who_is_served(tmp_path: Path) -> None:
     (tmp_path / "repo").mkdir()
     servers = tmp_path / "repo" / "servers.json"
     servers.write_text("{}")
-    with pytest.raises(ConfigError, match="put it outside of the directory"):
+    with pytest.raises(ConfigError, match="move it outside the directory"):
         load_with(tmp_path, "", mcp=f'"{servers}"', **WRITES)
     load_with(tmp_path, "", mcp=f'"{servers}"')

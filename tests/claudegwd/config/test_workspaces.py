@@ -67,30 +67,30 @@ sessions = false
 @pytest.mark.parametrize(
     ("text", "key", "says"),
     [
-        ('[workspaces]\ndirectory = "DIR"', "workspaces", "write [workspaces.NAME]"),
-        ("workspaces = 5", "workspaces", "write [workspaces.NAME]"),
-        ('[workspaces.Repo]\ndirectory = "DIR"', "workspaces.Repo", "small letters"),
-        ('[workspaces.20250514]\ndirectory = "DIR"', "workspaces.20250514", "a letter first"),
+        ('[workspaces]\ndirectory = "DIR"', "workspaces", "put [workspaces.NAME]"),
+        ("workspaces = 5", "workspaces", "put [workspaces.NAME]"),
+        ('[workspaces.Repo]\ndirectory = "DIR"', "workspaces.Repo", "lower-case letters"),
+        ('[workspaces.20250514]\ndirectory = "DIR"', "workspaces.20250514", "starting with a letter"),
         ("[workspaces.a]", "workspaces.a.directory", "is missing"),
         ('[workspaces.a]\ndirectory = "repo"', "workspaces.a.directory", "must be the path of a directory"),
-        ('[workspaces.a]\ndirectory = "DIR/none"', "workspaces.a.directory", "names no directory"),
-        ('[workspaces.a]\ndirectory = "/etc"', "workspaces.a.directory", "name the directory of one project"),
-        ('[workspaces.a]\ndirectory = "DIR/../.."', "workspaces.a.directory", "where the daemon keeps files"),
+        ('[workspaces.a]\ndirectory = "DIR/none"', "workspaces.a.directory", "is not an existing directory"),
+        ('[workspaces.a]\ndirectory = "/etc"', "workspaces.a.directory", "choose the directory of a single project"),
+        ('[workspaces.a]\ndirectory = "DIR/../.."', "workspaces.a.directory", "where the daemon keeps its own files"),
         ('[workspaces.a]\ndirectory = "DIR/../../home/state"', "workspaces.a.directory", "where the daemon keeps"),
         ('[workspaces.a]\ndirectory = "DIR"\ntool = ["Read"]', "workspaces.a.tool", "is an unknown setting"),
-        ('[workspaces.a]\ndirectory = "DIR"\ntools = ["Task"]', "workspaces.a.tools", 'cannot hold "Task"'),
+        ('[workspaces.a]\ndirectory = "DIR"\ntools = ["Task"]', "workspaces.a.tools", 'cannot contain "Task"'),
         ('[workspaces.a]\ndirectory = "DIR"\ntools = "Read"', "workspaces.a.tools", "must be a list of tools"),
         ('[workspaces.a]\ndirectory = "DIR"\notherwise = "allow"', "workspaces.a.otherwise", 'must be "deny" or "ask"'),
         ('[workspaces.a]\ndirectory = "DIR"\nmax_turns = 0', "workspaces.a.max_turns", "from 1 to 1000"),
         ('[workspaces.a]\ndirectory = "DIR"\nmax_usd = nan', "workspaces.a.max_usd", "US dollars"),
         ('[workspaces.a]\ndirectory = "DIR"\nsessions = true', "workspaces.a.sessions", "cannot be true yet"),
-        ('[workspaces.a]\ndirectory = "DIR"\nmodels = ["sonnet@b"]', "workspaces.a.models", "write the model alone"),
-        ('[workspaces.a]\ndirectory = "DIR"\nmcp = "DIR/none"', "workspaces.a.mcp", "names no file"),
-        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["mcp__git"]', "workspaces.a.allow", "name a file of them by mcp"),
+        ('[workspaces.a]\ndirectory = "DIR"\nmodels = ["sonnet@b"]', "workspaces.a.models", "name the plain model"),
+        ('[workspaces.a]\ndirectory = "DIR"\nmcp = "DIR/none"', "workspaces.a.mcp", "is not an existing file"),
+        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["mcp__git"]', "workspaces.a.allow", "set mcp to a file"),
         ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Bash(ls"]', "workspaces.a.allow", "write the name of a tool"),
-        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Bash(ls *)"]', "workspaces.a.allow", "is not among the tools"),
-        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Edit"]', "workspaces.a.allow", "is not among the tools"),
-        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Read(//**)"]', "workspaces.a.allow", "keeps files"),
+        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Bash(ls *)"]', "workspaces.a.allow", "is not in tools"),
+        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Edit"]', "workspaces.a.allow", "is not in tools"),
+        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Read(//**)"]', "workspaces.a.allow", "keeps its own files"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(repo: Path, text: str, key: str, says: str) -> None:
@@ -102,7 +102,7 @@ def test_what_is_wrong_is_named(repo: Path, text: str, key: str, says: str) -> N
 
 @pytest.mark.parametrize("rule", ["Bash", "Bash(*)", "Bash(**)", "Bash(* *)"])
 def test_no_rule_allows_every_command(repo: Path, rule: str) -> None:
-    with pytest.raises(ConfigError, match="name the commands"):
+    with pytest.raises(ConfigError, match="list the commands"):
         loaded(repo, f'[workspaces.a]\ndirectory = "DIR"\ntools = ["Bash"]\nallow = ["{rule}"]')
 
 

@@ -53,7 +53,7 @@ async def test_an_unforeseen_failure_is_logged_once_and_tells_nothing(
     assert answer.status_code == 500
     assert answer.json() == {
         "error": {
-            "message": "cannot do this: the daemon failed; `claudegwctl logs` says where",
+            "message": "cannot do this: internal error in the daemon; see `claudegwctl logs`",
             "code": "internal_error",
         }
     }

@@ -25,7 +25,7 @@ async def test_they_are_listed_approved_and_denied(gateway: SmallGateway, client
     assert (other.allowed, other.reason) == (False, "not now")
     changes = (await client.get("/v1/audit")).json()["changes"]
     assert [(change["what"], change["fields"].get("action")) for change in changes] == [
-        ("approved in a workspace", "Bash: x"), ("refused in a workspace", "Bash: x"),
+        ("approved in a workspace", "Bash: x"), ("denied in a workspace", "Bash: x"),
     ]  # fmt: skip
 
 

@@ -79,7 +79,7 @@ async def test_what_a_reload_changed(gateway: SmallGateway, client: httpx.AsyncC
     assert after.startswith('claude.models=["model","mod')
     assert after.endswith("…, notify.url=https://hooks.invalid/…, log.level=debug")
     assert (second["what"], second["fields"]) == ("configuration reloaded", {"generation": 3})
-    assert (third["what"], third["fields"]) == ("a reload was refused", {})
+    assert (third["what"], third["fields"]) == ("reload rejected", {})
     assert "sk-false" not in answer.text
     assert "not-for-the-audit" not in answer.text
 

@@ -14,8 +14,8 @@ async def test_what_came_of_it(gateway: SmallGateway, client: httpx.AsyncClient)
     gateway.config_file.write_text('[notify]\ncommand = "/bin/false"\n')
     await client.post("/v1/reload")
     (row,) = (await client.post("/v1/notify/test")).json()["targets"]
-    assert (row["target"], row["ok"], row["error"]) == ("command", False, "the command ended with status 1")
-    assert [change["what"] for change in await gateway.audit.rows(1)] == ["a test notification was sent"]
+    assert (row["target"], row["ok"], row["error"]) == ("command", False, "the command exited with status 1")
+    assert [change["what"] for change in await gateway.audit.rows(1)] == ["test notification sent"]
 
 
 async def test_it_takes_no_fields(client: httpx.AsyncClient) -> None:

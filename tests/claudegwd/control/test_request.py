@@ -20,7 +20,7 @@ def test_no_json_object(body: bytes) -> None:
 
 
 def test_an_unknown_field() -> None:
-    with pytest.raises(BadRequest, match='cannot take the field "b": known are a'):
+    with pytest.raises(BadRequest, match='cannot use the field "b": the fields are a'):
         ControlRequest(body=b'{"a": 1, "b": 2}').only("a")
 
 
@@ -36,14 +36,14 @@ def test_the_query() -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "101", "x", "1.5", "٣", "9" * 5000])
 def test_no_number(text: str) -> None:
-    with pytest.raises(BadRequest, match="write a whole number from 0 to 100"):
+    with pytest.raises(BadRequest, match="send a whole number from 0 to 100"):
         ControlRequest(query={"lines": text}).number("lines", 50, 100)
 
 
 def test_no_choice_and_no_flag() -> None:
-    with pytest.raises(BadRequest, match="write one of debug, info"):
+    with pytest.raises(BadRequest, match="send one of debug, info"):
         ControlRequest(query={"level": "loud"}).choice("level", "debug", ("debug", "info"))
-    with pytest.raises(BadRequest, match="write 0 or 1"):
+    with pytest.raises(BadRequest, match="send 0 or 1"):
         ControlRequest(query={"follow": "2"}).flag("follow")
 
 

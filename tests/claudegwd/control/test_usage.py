@@ -28,7 +28,7 @@ async def test_by_client_and_of_one_client(client: httpx.AsyncClient) -> None:
 async def test_what_cannot_be_understood_is_refused(client: httpx.AsyncClient, query: str) -> None:
     refused = await client.get(f"/v1/usage?{query}")
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request")
-    assert "write" in refused.json()["error"]["message"]
+    assert "use" in refused.json()["error"]["message"]
 
 
 async def test_by_what_answered_on_which_route_and_how(client: httpx.AsyncClient) -> None:

@@ -75,9 +75,9 @@ async def test_redirects_are_followed_and_bounded(monkeypatch: pytest.MonkeyPatc
     ("answer", "text"),
     [
         (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "answered 404"),
-        (b"nonsense\r\n\r\n", "not answer as it should"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf", "not answer as it should"),
-        (b"", "hung up|not answer as it should"),
+        (b"nonsense\r\n\r\n", "not answer properly"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf", "not answer properly"),
+        (b"", "hung up|not answer properly"),
     ],
 )
 async def test_what_a_server_does_wrong_is_said(answer: bytes, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ async def test_a_silent_server_is_given_up(autojump_clock: object, monkeypatch: 
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")  # the kernel connects; nobody ever answers
     monkeypatch.setitem(addresses._PORTS, "http", listeners[0].socket.getsockname()[1])
     started = trio.current_time()
-    with pytest.raises(InvalidRequest, match="took over"):
+    with pytest.raises(InvalidRequest, match="took more than"):
         await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a", "p")
     assert trio.current_time() - started == pytest.approx(fetch.FETCH_SECONDS)
     await listeners[0].aclose()

@@ -148,7 +148,7 @@ async def test_a_watched_file_is_taken_when_its_mode_is_mended(
         with pytest.raises(KeysError, match="chmod 600"):
             await reloader.reload_keys()
         with trio.fail_after(20):
-            while "the changed keys file was not taken" not in caplog.text:
+            while "the changed keys file was rejected" not in caplog.text:
                 await trio.sleep(0.05)
             assert names(reloader) == ["first"]
             file.chmod(0o600)

@@ -142,5 +142,5 @@ def test_what_the_upstream_says_of_a_request_is_told() -> None:
 
 def test_spent_beside_refused_names_both() -> None:
     message = error_for(FailureKind.BILLING, refused=True).message
-    assert "refused some" in message
-    assert "spent" in message
+    assert "rejected some" in message
+    assert "out of credit" in message

@@ -92,7 +92,7 @@ def test_the_file_wins_over_the_variable_and_says_so(file: Path) -> None:
     write(file, {"claude_api_keys": []})
     source = load_keys(file, {"CLAUDE_API_KEYS": json.dumps([A])})
     assert source.keys == ()
-    assert "CLAUDE_API_KEYS is set but not used" in source.notes[0]
+    assert "CLAUDE_API_KEYS is set but ignored" in source.notes[0]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o700, 0o620])
@@ -140,7 +140,7 @@ def test_add_to_nothing_makes_the_file_private(tmp_path: Path) -> None:
 def test_add_remove_enable_disable(file: Path) -> None:
     add_key(file, UpstreamKey("a", "sk-false-1"))
     add_key(file, UpstreamKey("b", "sk-false-2"))
-    with pytest.raises(KeysError, match="cannot add key 'b': there is one of that name"):
+    with pytest.raises(KeysError, match="cannot add key 'b': that name is taken"):
         add_key(file, UpstreamKey("b", "sk-false-3"))
     assert [key.status for key in set_key_status(file, "a", KeyStatus.DISABLED).source.keys] == [
         KeyStatus.DISABLED,
@@ -160,7 +160,7 @@ def test_renaming_keeps_place_and_other_fields(file: Path) -> None:
     rename_key(file, "another name", "another name")
     after = json.loads(file.read_text())["claude_api_keys"]
     assert after == [{**before[0], "name": "another name"}, *before[1:]]
-    with pytest.raises(KeysError, match=r"there is one called 'another name'; remove that one"):
+    with pytest.raises(KeysError, match=r"the name 'another name' is taken; remove that key"):
         rename_key(file, "b", "another name")
     with pytest.raises(KeysError, match=r"cannot find key 'gone'"):
         rename_key(file, "gone", "x")
@@ -285,5 +285,5 @@ def test_a_full_disk_is_no_matter_of_owner_and_mode(file: Path) -> None:
     def full(_: KeysDocument) -> bool:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(KeysError, match="No space left on device; make room on its disk"):
+    with pytest.raises(KeysError, match="No space left on device; free some disk space"):
         edit_keys(file, full)

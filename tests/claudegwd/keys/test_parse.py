@@ -101,7 +101,7 @@ def test_an_entry_that_is_no_object_is_named_by_number() -> None:
 
 
 def test_duplicate_names() -> None:
-    with pytest.raises(KeysError, match="key 'a' stands there twice") as caught:
+    with pytest.raises(KeysError, match="key 'a' is there twice") as caught:
         parse([{"name": "a", "token": "sk-false-1"}, {"name": "a", "token": "sk-false-2"}])
     assert caught.value.key == "a"
 
@@ -159,7 +159,7 @@ def test_a_huge_token() -> None:
 )
 def test_bad_base_urls(url: Any) -> None:
     error = refused(base_url=url)
-    assert "key 'primary' has a base_url" in error.message
+    assert "key 'primary' has an invalid base_url" in error.message
     assert "sk-false" not in error.message
 
 
@@ -197,9 +197,9 @@ def test_what_the_cli_adds_to_a_base_url_is_taken_off(url: str, taken: str) -> N
     [
         ("sk-ant-api03-false", None, KeyKind.API_KEY, "x-api-key"),
         ("sk-ant-api03-false", "api_key", KeyKind.API_KEY, None),
-        ("sk-ant-api03-false", "auth_token", KeyKind.AUTH_TOKEN, "kind says 'auth_token'"),
+        ("sk-ant-api03-false", "auth_token", KeyKind.AUTH_TOKEN, "kind is 'auth_token'"),
         ("sk-ant-oat01-false", None, KeyKind.AUTH_TOKEN, None),
-        ("sk-ant-oat01-false", "api_key", KeyKind.API_KEY, "kind says 'api_key'"),
+        ("sk-ant-oat01-false", "api_key", KeyKind.API_KEY, "kind is 'api_key'"),
         ("sk-false-1", None, KeyKind.AUTH_TOKEN, None),
         ("sk-false-1", "api_key", KeyKind.API_KEY, None),
     ],
@@ -221,7 +221,7 @@ def test_the_kind_is_that_of_the_prefix_where_none_is_given(
 @pytest.mark.parametrize("value", ["Active", "gone", 1, [], ""])
 def test_unknown_words_name_the_known_ones(field: str, value: Any) -> None:
     message = refused(**{field: value}).message
-    assert f"key 'primary' has an unknown {field}; write 'a" in message
+    assert f"key 'primary' has an unknown {field}; use 'a" in message
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_unknown_words_name_the_known_ones(field: str, value: Any) -> None:
 )
 def test_a_misspelt_field_is_no_note(field: str, meant: str) -> None:
     message = refused(**{field: "sk-false-value"}).message
-    assert f"key 'primary' has a field '{field}'; write {meant}" in message
+    assert f"key 'primary' has a field '{field}'; did you mean {meant}?" in message
     assert "sk-false" not in message
 
 

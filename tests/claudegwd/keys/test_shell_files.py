@@ -152,7 +152,7 @@ def test_one_bad_file_does_not_stop_the_others(home: Path, env_path: Path) -> No
     reports = apply_shell_files(env_path, names, KEY)
     assert [report.error is None for report in reports] == [False, False, False, False, True]
     assert all((report.error or "cannot ").startswith("cannot ") for report in reports)
-    assert "name .profile instead" in (reports[3].error or "")
+    assert "use .profile instead" in (reports[3].error or "")
     assert not (home / ".bash_profile").exists()
 
 

@@ -31,7 +31,7 @@ def test_times(text: str, since: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "7", "-7d", "7y", "1e9d", "٧d", "2023-13-01", "9" * 400 + "d"])
 def test_what_is_no_time_is_refused_with_the_right_form(text: str) -> None:
-    with pytest.raises(UsageQueryError, match="write for example 7d, 12h"):
+    with pytest.raises(UsageQueryError, match="use for example 7d, 12h"):
         read_since(text, NOW)
 
 

@@ -66,7 +66,7 @@ def test_who_has_a_key_comes_in() -> None:
     "text", ["", "cgw-", "sk-false-1", token(3), token(1)[:-1], token(1) + "x", "\ud800", "é" * 99999]
 )
 def test_who_has_none_does_not(text: str) -> None:
-    assert "not known" in refused(book(client("a", 1)), text).message
+    assert "is unknown" in refused(book(client("a", 1)), text).message
 
 
 def test_revoked_and_expired_keys_are_told_apart() -> None:
@@ -92,7 +92,7 @@ def test_create_refuses_by_name() -> None:
     subject = book(client("a", 1, revoked=NOW))
     subject.create(client("b", 2))
     assert subject.authenticate(token(2), NOW).name == "b"
-    with pytest.raises(ClientRefused, match="there is one of that name"):
+    with pytest.raises(ClientRefused, match="that name is taken"):
         subject.create(client("a", 3))
     with pytest.raises(ClientRefused, match="same key"):
         subject.create(client("c", 2))
@@ -127,7 +127,7 @@ def test_revoking_ends_what_is_under_way() -> None:
 def test_removing_forgets() -> None:
     subject = book(client("a", 1))
     subject.remove("a")
-    assert "not known" in refused(subject, token(1)).message
+    assert "is unknown" in refused(subject, token(1)).message
     subject.create(client("a", 2))
 
 

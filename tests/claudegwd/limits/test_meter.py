@@ -46,7 +46,7 @@ def test_requests_a_minute() -> None:
     error = refused(meter, 0.0)
     assert (error.status, error.code) == (429, "rate_limit_exceeded")
     assert error.retry_after == pytest.approx(30.0)
-    assert "limit of requests a minute" in error.message
+    assert "limit of requests per minute" in error.message
     meter.admit(30.0)
 
 
@@ -80,7 +80,7 @@ def test_prompt_and_answer_are_reserved_and_settled() -> None:
     admission = reserved(meter, 100, 400, 0.0)
     error = too_many(meter, 50, 150, 0.0)
     assert error.retry_after == pytest.approx(10.0)
-    assert "limit of tokens a minute" in error.message
+    assert "limit of tokens per minute" in error.message
     admission.settle(100, 0.0)
     admission.settle(100, 0.0)
     assert left(meter) == 500
@@ -109,7 +109,7 @@ def test_what_never_fits_is_told_so_at_once(prompt: int, answer: int, param: str
     assert isinstance(error, RequestTooLarge)
     assert (error.status, error.code, error.param) == (429, "rate_limit_exceeded", param)
     assert error.headers()["x-should-retry"] == "false"
-    assert "600 tokens a minute" in error.message
+    assert "600 tokens per minute" in error.message
     assert left(meter) == 600
     reserved(meter, 500, 100, 0.0)
 

@@ -163,7 +163,7 @@ def test_what_other_machines_have_spent_and_hold_counts() -> None:
     assert spending.spent("laptop", BUDGETS[0], NOW) == 9.5
     spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW).end()
     spending.elsewhere.put("laptop", "m2", elsewhere(9.0, held=0.5))
-    with pytest.raises(RateLimitExceeded, match="is held by its requests"):
+    with pytest.raises(RateLimitExceeded, match="is reserved for its running requests"):
         spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW)
     told: list[str] = []
     spending.on_reached = lambda client, *_: told.append(client)
@@ -209,7 +209,7 @@ def test_while_the_others_cannot_be_asked_a_share_of_what_was_left_may_be_spent(
     spending.add("laptop", NOW, 1.9, 0)
     spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW).end()
     spending.add("laptop", NOW, 0.1, 0)  # a quarter of eight
-    with pytest.raises(RateLimitExceeded, match="cannot be asked") as refused:
+    with pytest.raises(RateLimitExceeded, match="the shared store is unavailable") as refused:
         spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW)
     assert not isinstance(refused.value, BudgetReached)
     spending.share = lambda: 1.0

@@ -55,7 +55,7 @@ def test_when_the_first_of_all_keys_is_back_not_only_the_last_one() -> None:
     disabled = KeyNews("work", KeyState.ACTIVE, KeyState.DISABLED, "changed", None, 0, 2, NOW + 60)
     (gone,) = of_key(disabled, NOW)
     assert gone.until == NOW + 60
-    assert gone.text.endswith("the last one, work, is disabled; the first of them is tried again 2027-01-15 08:01 UTC")
+    assert gone.text.endswith("the last one, work, is disabled; the first one is retried at 2027-01-15 08:01 UTC")
 
 
 def test_the_json() -> None:
@@ -66,7 +66,7 @@ def test_the_json() -> None:
         "time": "2027-01-15T08:00:00Z",
         "host": "gateway",
         "subject": "work",
-        "text": "93% of the limit 5h of the key work is used; it resets 2027-01-15 08:10 UTC",
+        "text": "93% of the 5h limit of the key work is used; it resets at 2027-01-15 08:10 UTC",
         "until": "2027-01-15T08:10:00Z",
     }
     assert json.loads(Notice(NoticeEvent.TEST, NOW, "ä\udc80", "x").body("h"))["subject"] == "ä?"
@@ -83,7 +83,7 @@ def test_each_says_whom_it_is_about() -> None:
         ("keys_gone", "ANTHROPIC_API_KEY", None),
         ("test", "claudegwd", None), ("watchdog_restart", "claudegwd", None), ("window_full", ENVIRONMENT, None),
     ]  # fmt: skip
-    assert "the budget of 0.01usd/day of the client laptop is used up; it resets" in told[0].text
+    assert "the client laptop has used up its budget of 0.01usd/day; it resets" in told[0].text
     assert "the login" in told[5].text
     limited = of_login("claude", NOW + 60, NOW)
     assert (limited.event, limited.until, limited.once_until) == (NoticeEvent.KEYS_GONE, NOW + 60, NOW + 60)

@@ -97,7 +97,7 @@ async def test_both_targets_and_a_reload(tmp_path: Path) -> None:
 async def test_a_test_says_why_it_failed(tmp_path: Path) -> None:
     notifications = made(command=("/bin/false",), url="http://127.0.0.1:1/secret")
     rows = {row["target"]: row for row in await notifications.test()}
-    assert (rows["command"]["ok"], rows["command"]["error"]) == (False, "the command ended with status 1")
+    assert (rows["command"]["ok"], rows["command"]["error"]) == (False, "the command exited with status 1")
     assert (rows["url"]["ok"], rows["url"]["error"]) == (
         False,
         "its server cannot be reached: Connection refused",

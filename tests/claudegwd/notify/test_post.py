@@ -61,11 +61,11 @@ async def test_one_post_of_json() -> None:
     ("answer", "again", "says"),
     [
         (b"HTTP/1.1 404 No\r\n\r\n", False, "its server answered 404"),
-        (b"HTTP/1.1 302 Go\r\nlocation: http://x/\r\n\r\n", False, "answered 302; set notify.url to where it leads"),
+        (b"HTTP/1.1 302 Go\r\nlocation: http://x/\r\n\r\n", False, "answered 302; set notify.url to its destination"),
         (b"HTTP/1.1 429 Slow\r\n\r\n", True, "its server answered 429"),
         (b"HTTP/1.1 503 Later\r\n\r\n", True, "its server answered 503"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", True, "its server does not speak HTTP, or hung up"),
-        (b"", True, "its server does not speak HTTP, or hung up"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", True, "its server does not speak HTTP, or closed the connection"),
+        (b"", True, "its server does not speak HTTP, or closed the connection"),
     ],
 )
 async def test_why_it_failed(answer: bytes, *, again: bool, says: str) -> None:

@@ -105,7 +105,7 @@ def test_when_a_proxy_is_used(host: str, env: dict[str, str], proxy: Proxy | Non
     "address", ["socks5://proxy.invalid", "http://", "http://proxy.invalid:x", "http://p:0", "http://["]
 )
 def test_what_is_no_proxy_is_said_without_showing_it(address: str) -> None:
-    with pytest.raises(DeliveryError, match=r"^HTTPS_PROXY is no address of an HTTP proxy$"):
+    with pytest.raises(DeliveryError, match=r"^HTTPS_PROXY is not the address of an HTTP proxy$"):
         proxy_of("hooks.example.org", {"HTTPS_PROXY": address})
 
 

@@ -46,10 +46,10 @@ async def test_a_client_of_anthropics_api_is_told_the_base_url_of_its_kind(path:
     response = await client.open(path, method=method, headers={"anthropic-version": "2023-06-01"}, **asked)
     told = await response.get_json()
     assert (response.status_code, told["error"]["type"]) == (404, "not_found_error")
-    assert f"is http://HOST:PORT{base}, and ends there" in told["error"]["message"]
+    assert f"is http://HOST:PORT{base} and nothing more" in told["error"]["message"]
     assert told["error"]["message"].endswith(f" {meant}")
     _, error, _ = await refused(method, path)
-    assert (f"HOST:PORT{base}, " in error["message"]) or "models" in path  # which has no route of Anthropic's alone
+    assert (f"HOST:PORT{base} and " in error["message"]) or "models" in path  # which has no route of Anthropic's alone
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1", "/v1/", "/embeddings", "/v1/v1", "/x/v1/", "/\r\n"])

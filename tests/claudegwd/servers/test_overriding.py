@@ -49,7 +49,7 @@ def test_what_is_there_may_be_replaced() -> None:
 
 def test_what_is_not_there_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Between, "__module__", "hypercorn.protocol.h11")
-    with pytest.raises(LibraryError, match=r"cannot serve with hypercorn 0\.\S+: it has no Between\._gone any more"):
+    with pytest.raises(LibraryError, match=r"cannot serve with hypercorn 0\.\S+: it no longer has Between\._gone"):
 
         @overriding("_kept", "_gone")
         class Made(Between):
@@ -97,5 +97,5 @@ def test_the_daemon_does_not_start_where_a_method_has_another_name(tmp_path: Pat
     )
     assert done.returncode == 1, done.stderr
     assert re.fullmatch(
-        rf"claudegwd: cannot serve with {library}\S* \S+: it has no \w+\.{name} any more, .*\n", done.stderr
+        rf"claudegwd: cannot serve with {library}\S* \S+: it no longer has \w+\.{name}, .*\n", done.stderr
     )

@@ -103,7 +103,7 @@ async def test_the_store_goes_away_and_comes_back_empty(server: RedisServer) -> 
         await until(lambda: all(machine.store.away_since is not None for machine in machines))
         for machine in machines:
             machine.ask(4.0)  # half of the eight that were left
-            with pytest.raises(RateLimitExceeded, match="cannot be asked"):
+            with pytest.raises(RateLimitExceeded, match="the shared store is unavailable"):
                 machine.ask(4.0)
         server.start()
         await all_know(machines, 10.0)

@@ -81,7 +81,7 @@ def test_a_name_listens_on_all_its_addresses(stack: ExitStack) -> None:
 
 def test_a_port_in_use(stack: ExitStack) -> None:
     bind = opened(stack, ["127.0.0.1:0"]).binds[0]
-    with pytest.raises(SocketError, match=f"cannot listen on {bind}: another program has this port; stop it"):
+    with pytest.raises(SocketError, match=f"cannot listen on {bind}: another program uses this port; stop it"):
         open_public([bind])
 
 
@@ -99,7 +99,7 @@ def test_of_several_all_or_none(stack: ExitStack) -> None:
     ("bind", "said"),
     [
         ("192.0.2.1:8000", "this machine has no such address"),
-        ("no-such-host.invalid:8000", "its host is not known"),
+        ("no-such-host.invalid:8000", "its host is unknown"),
     ],
 )
 def test_addresses_that_are_not_ours(bind: str, said: str) -> None:

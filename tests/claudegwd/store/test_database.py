@@ -146,7 +146,7 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     connection.close()
-    with pytest.raises(StateError, match="a newer claudegwd wrote it"):
+    with pytest.raises(StateError, match="it was written by a newer claudegwd"):
         Database(path)
     with sqlite3.connect(path) as connection:
         assert names(connection) == {"a"}
@@ -209,7 +209,7 @@ async def test_another_file_in_its_place_is_left_alone_and_told_of(path: Path) -
     other.close()
     path.with_name("other.db").rename(path)
     assert not await database.hold()
-    assert "another file lies" in database.problem
+    assert "is no longer the file in use" in database.problem
     path.unlink()
     assert await database.hold()
     assert database.problem == ""

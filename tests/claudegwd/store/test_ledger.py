@@ -186,7 +186,7 @@ async def test_a_full_disk_costs_no_request_and_is_told_once(database: Database,
     assert ledger.lost == 7
     database._connection.execute("PRAGMA max_page_count = 65536")
     assert await ledger.flush()
-    assert said() == ["cannot write usage", "usage is written again"]
+    assert said() == ["usage cannot be written", "usage is written again"]
     assert database.run_blocking(ask_usage, UsageQuery(0, ()))["total"]["requests"] == PENDING_MAX
 
 
@@ -202,7 +202,7 @@ async def test_what_the_disk_does_not_take_before_the_end_is_told_and_counted(
             ledger.note(a_line(client=f"client{number}"), Sums(2))
         nursery.cancel_scope.cancel()
     assert ledger.lost == 2000
-    assert said() == ["cannot write usage", "usage is lost"]
+    assert said() == ["usage cannot be written", "usage was lost"]
 
 
 async def test_a_clock_that_is_set_is_told(database: Database, said: Callable[[], list[str]]) -> None:
@@ -211,7 +211,7 @@ async def test_a_clock_that_is_set_is_told(database: Database, said: Callable[[]
     for moved, told in ((1.0, 0), (-86_400.0, 1), (2.0, 1), (3600.0, 2)):
         wall[0] += moved
         ledger.look_at_clock()
-        assert said() == ["the clock was set"] * told
+        assert said() == ["the clock was changed"] * told
 
 
 async def test_a_note_is_cheap(database: Database) -> None:

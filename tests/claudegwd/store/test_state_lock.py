@@ -39,7 +39,7 @@ def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 async def test_who_holds_it_is_named(tmp_path: Path, other: subprocess.Popen[str], autojump_clock: MockClock) -> None:
-    with pytest.raises(StateError, match=f"cannot use the state in {tmp_path}: process {other.pid} has it in use"):
+    with pytest.raises(StateError, match=f"cannot use the state in {tmp_path}: process {other.pid} is using it"):
         await StateLock(tmp_path).take()
 
 
@@ -86,7 +86,7 @@ async def test_another_daemon_that_came_meanwhile_is_told_of(tmp_path: Path) -> 
     (tmp_path / STATE_LOCK_NAME).unlink()
     later = StateLock(tmp_path)
     await later.take()
-    with pytest.raises(StateError, match="has begun to use it"):
+    with pytest.raises(StateError, match="has started to use it"):
         lock.hold()
     later.close()
     lock.hold()

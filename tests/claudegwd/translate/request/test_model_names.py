@@ -27,7 +27,7 @@ def test_it_names_the_model_and_its_neighbours(asked: str, neighbour: str) -> No
 
 def test_only_what_the_client_may_use_is_named() -> None:
     assert "opus" not in no_such_model("claude-sonnet", ["haiku", "sonnet"])
-    assert "may use none" in no_such_model("opus", [])
+    assert "may not use any model" in no_such_model("opus", [])
 
 
 @given(st.text(max_size=300))

@@ -100,7 +100,7 @@ class TestThinking:
             (ADAPTIVE, "xhigh", "none, minimal, low, medium, high"),
             (ADAPTIVE, "max", "none, minimal, low, medium, high"),
             (ALWAYS, "none", "minimal, low, medium, high, xhigh, max"),
-            (model("adaptive", off=False), "none", "nothing of the kind"),
+            (model("adaptive", off=False), "none", "none"),
         ],
     )
     def test_what_a_model_does_not_take_is_refused_with_what_it_takes(
