@@ -206,7 +206,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> Address:
         piece = os.read(process.stdout.fileno(), 4096)
         if not piece:
             last = log.read_text(errors="replace").strip().splitlines()
-            raise Broken(f"it does not start: {last[-1] if last else 'no word why'}")
+            raise Broken(f"it does not start: {last[-1] if last else 'no reason given'}")
         said += piece
         if found := re.search(rb"http://([\d.]+):(\d+)/", said):
             return Address(found[1].decode(), int(found[2]))

@@ -117,8 +117,8 @@ class Sharing:
             if self.usage is not None:
                 nursery.start_soon(supervised, self.usage.run, "the usage of all machines")
             if self.orders is not None:
-                nursery.start_soon(supervised, self.orders.run, "orders for all machines")
-            nursery.start_soon(supervised, self.machines.run, "telling the other machines of this one")
+                nursery.start_soon(supervised, self.orders.run, "commands for all machines")
+            nursery.start_soon(supervised, self.machines.run, "announcing this machine to the others")
             task_status.started()
 
     async def rows(self) -> list[dict[str, Any]]:

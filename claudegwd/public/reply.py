@@ -86,7 +86,7 @@ class Reply:
         most = self._gateway.config.workers.max
         if len(plans) > most:
             param = "prompt" if operation == "text_completion" else "n"
-            raise InvalidRequest(f"cannot give {len(plans)} answers at once: ask for at most {most}", param=param)
+            raise InvalidRequest(f"cannot return {len(plans)} answers at once: ask for at most {most}", param=param)
         call.ending.callback(self._hold_budget(plans).end)
         self._reserve(plans)
         self.usage = Usage()

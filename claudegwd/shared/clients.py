@@ -106,7 +106,7 @@ class SharedClients:
         except ClientRefused as error:
             if record.name not in self._told_of and len(self._told_of) < RECORDS_MAX:
                 self._told_of.add(record.name)
-                event(log, logging.WARNING, "a client of another machine is not known here", problem=str(error))
+                event(log, logging.WARNING, "a client of another machine is unknown here", problem=str(error))
             return
         if holds != record:  # each of two machines had a part of what holds now
             self._unsaid.add(record.owner)

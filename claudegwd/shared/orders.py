@@ -108,7 +108,9 @@ class SharedOrders:
             self._ring.withhold(withheld, self._clock())
         if name is not None and order.by != self._store.name:
             what = "active" if order.place == _ACTIVE else "disabled" if order.disabled else "enabled"
-            event(log, logging.INFO, "an order for all machines was followed", key=name, status=what, machine=order.by)
+            event(
+                log, logging.INFO, "a command for all machines was carried out", key=name, status=what, machine=order.by
+            )
 
     def _opened(self, sealed: bytes) -> Order | None:
         opened = self._seal.unlock(sealed, _PURPOSE)

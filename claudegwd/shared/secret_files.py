@@ -35,7 +35,8 @@ def read_seal(env: Mapping[str, str], config_file: Path, setting: str) -> Seal |
     secret = _line_of(path, _SECRET, "secret", private=bool(setting))
     if len(secret) < SECRET_MIN:
         raise StoreUnfitError(
-            _SECRET, f"names a file with fewer than {SECRET_MIN} characters: `openssl rand -hex 32` makes a secret"
+            _SECRET,
+            (f"names a file with fewer than {SECRET_MIN} characters: create a secret with `openssl rand -hex 32`"),
         )
     return Seal(hashlib.sha256(_SEAL + secret.encode()).digest())
 
@@ -48,12 +49,12 @@ def _line_of(path: Path, setting: str, what: str, *, private: bool) -> str:
     except OSError as error:
         raise StoreUnfitError(setting, f"names a file that cannot be read ({error.strerror}): {path}") from None
     if private and mode & 0o077:
-        raise StoreUnfitError(setting, f"names a file that others may read: `chmod 600 {path}`")
+        raise StoreUnfitError(setting, f"names a file that others can read: run `chmod 600 {path}`")
     try:
         line = data.decode().rstrip("\r\n")
     except UnicodeDecodeError:
         line = ""
     if not line or len(data) > MAX_BYTES or "\n" in line:
-        raise StoreUnfitError(setting, f"names a file that holds no {what}, or more than one line: {path}")
+        raise StoreUnfitError(setting, f"names a file that contains no {what}, or more than one line: {path}")
     know_tokens([line])
     return line

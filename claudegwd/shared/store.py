@@ -195,7 +195,7 @@ class SharedStore:
         try:
             context = ssl.create_default_context(cafile=self._ca_file)
         except OSError as error:
-            raise StoreUnfitError("shared.ca_file", f"names no file of certificates: {error.strerror}") from None
+            raise StoreUnfitError("shared.ca_file", f"is not a usable certificate file: {error.strerror}") from None
         secure = trio.SSLStream(stream, context, server_hostname=place.host)
         try:
             await secure.do_handshake()
@@ -203,7 +203,10 @@ class SharedStore:
             if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise
             why = error.__cause__.verify_message
-            text = f"does not vouch for the certificate of {place} ({why}): name a file with the one that signed it"
+            text = (
+                f"does not verify the certificate of {place} ({why}): name a file with the CA certificate that "
+                "signed it"
+            )
             raise StoreUnfitError("shared.ca_file", text) from None
         return secure
 
@@ -218,7 +221,7 @@ class SharedStore:
             raise _unfit(error, self.place) or error from None
         self.version = f"{said.get(b'server', b'').decode()} {said.get(b'version', b'').decode()}"
         if _numbers(self.version) < OLDEST:
-            raise StoreUnfitError("shared.url", f"leads to {self.version}: at least Valkey 7.2 or Redis 7.0 is needed")
+            raise StoreUnfitError("shared.url", f"points to {self.version}: Valkey 7.2, Redis 7.0 or newer is required")
         await self._check_secret(connection)
         if self.on_message:
             await connection.subscribe(*self.on_message)
@@ -231,8 +234,8 @@ class SharedStore:
         found = await connection.call("SET", self.key("secret"), word, "NX", "GET", seconds=CONNECT_SECONDS)
         if found is not None and self.seal.unlock(found, _CHECK) is None:
             text = (
-                f"does not hold the secret of the other machines at {self.place}: copy theirs; or, to begin anew with "
-                "this one, stop all of them and delete the key claudegwd:secret there"
+                f"differs from the secret of the other machines at {self.place}: copy theirs; or, to start over "
+                "with this one, stop all of them and delete the key claudegwd:secret there"
             )
             raise StoreUnfitError("shared.secret_file", text)
 
@@ -256,13 +259,13 @@ class SharedStore:
     def _is_here(self) -> None:
         if self.away_since is not None and not self._quiet:
             seconds = round(self._clock() - self.away_since, 1)
-            event(log, logging.INFO, "the shared store is there", seconds=seconds, version=self.version)
+            event(log, logging.INFO, "the shared store is available", seconds=seconds, version=self.version)
         self.away_since, self.problem, self._rests_until = None, "", 0.0
 
     def _is_away(self, problem: str) -> None:
         problem = problem[:PROBLEM_CHARACTERS]
         if (self.away_since is None or problem != self.problem) and not self._quiet:
-            text = "the shared store is away: this machine goes on with what it knows"
+            text = "the shared store is unavailable: this machine continues with what it knows"
             event(log, logging.WARNING, text, problem=problem)
         if self.away_since is None:
             self.away_since = self._clock()
@@ -277,14 +280,20 @@ async def _until_it_ends(connection: StoreConnection, scope: trio.CancelScope) -
 def _unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | None:
     """What only a person can mend of what was said to a greeting."""
     if error.code in ("WRONGPASS", "NOAUTH"):
-        whose = f" of the user {place.user}" if place.user else ""
-        text = f"does not hold the password{whose} that {place} wants: write it there, alone in the file"
+        whose = f" for the user {place.user}" if place.user else ""
+        text = f"does not contain the password{whose} that {place} requires: put it into the file, with nothing else"
         return StoreUnfitError("shared.password_file", text)
     if error.code == "NOPERM":
-        text = f"names a user who may not do what is needed at {place}: `ACL SETUSER` lets it (docs/scale.md says what)"
+        text = (
+            f"names a user without the required permissions at {place}: grant them with `ACL SETUSER` (see "
+            "docs/scale.md)"
+        )
         return StoreUnfitError("shared.url", text)
     if "unknown command" in str(error):
-        text = f"leads to a server that is too old, or no Valkey: at least Valkey 7.2 or Redis 7.0 is needed at {place}"
+        text = (
+            "points to a server that is too old, or not Valkey or Redis: Valkey 7.2, Redis 7.0 or newer is "
+            f"required at {place}"
+        )
         return StoreUnfitError("shared.url", text)
     return None
 

@@ -101,9 +101,9 @@ class Approvals:
         approval = Approval(token_hex(4), wanted, shown, why, self._clock())
         of_client = sum(other.wanted.owner == wanted.owner for other in self._waiting.values())
         if len(shown) > MAX_CHARACTERS:
-            approval.refuse(f"it is longer than a person is asked to read ({MAX_CHARACTERS} characters)")
+            approval.refuse(f"it is too long for a person to review (more than {MAX_CHARACTERS} characters)")
         elif len(self._waiting) >= MAX_WAITING or of_client >= MAX_WAITING_OF_CLIENT:
-            approval.refuse("too many questions wait for a person")
+            approval.refuse("too many requests are waiting for approval")
         else:
             self._waiting[approval.id] = approval
             self.on_asked(approval.row())
@@ -117,7 +117,7 @@ class Approvals:
         finally:
             self._waiting.pop(approval.id, None)
         if approval.allowed is None:
-            approval.reason = "nobody has answered in time"
+            approval.reason = "nobody answered in time"
         if approval.allowed and approval.always:
             while len(self._always) >= MAX_ALWAYS:
                 del self._always[next(iter(self._always))]
@@ -135,11 +135,13 @@ class Approvals:
     def deny(self, ident: str, why: str = "") -> Approval:
         """Do not; the model is told why. UnknownApproval."""
         approval = self._find(ident)
-        approval.refuse(why[:REASON_CHARACTERS] or "a person has denied it")
+        approval.refuse(why[:REASON_CHARACTERS] or "a person denied it")
         return approval
 
     def _find(self, ident: str) -> Approval:
         approval = self._waiting.get(ident)
         if approval is None or approval.decided.is_set():
-            raise UnknownApproval(f"cannot find approval {ident[:40]!r}: `claudegwctl approvals` shows those that wait")
+            raise UnknownApproval(
+                f"cannot find approval {ident[:40]!r}: `claudegwctl approvals` lists the pending ones"
+            )
         return approval

@@ -196,19 +196,21 @@ def lacking(namespaces: int) -> "list[str]":
     """The same where these namespaces cannot be had."""
     version, lacks = landlock_version(), []
     if version < 1:
-        lacks.append("files are not confined (Landlock: Linux 5.13, and not switched off)")
+        lacks.append("files are not confined (requires Landlock: Linux 5.13 or newer, and enabled)")
     if not is_known():
-        lacks.append("Unix sockets are not closed (x86_64 or aarch64)")
+        lacks.append("Unix sockets are not blocked (requires x86_64 or aarch64)")
     if namespaces & NEW_PID:
-        lacks.append("there are no namespaces for processes (unprivileged user namespaces, RestrictNamespaces=)")
+        lacks.append(
+            "processes have no namespace of their own (requires unprivileged user namespaces; see RestrictNamespaces=)"
+        )
     if namespaces & NEW_MOUNT:
         lacks.append(
-            "mode, times and attributes of files outside can be changed (unprivileged user namespaces, "
+            "mode, times and attributes of files outside can be changed (requires unprivileged user namespaces; see "
             "RestrictNamespaces=, SystemCallFilter=)"
         )
     if namespaces & NEW_NET:
-        how = "open in part: one TCP port, of every host" if version >= NETWORK_ABI else "not confined"
-        lacks.append(f"the network is {how} (unprivileged user namespaces, RestrictNamespaces=)")
+        how = "partly open: one TCP port, on every host" if version >= NETWORK_ABI else "not confined"
+        lacks.append(f"the network is {how} (requires unprivileged user namespaces; see RestrictNamespaces=)")
     return lacks
 
 

@@ -36,10 +36,10 @@ class Grant:
     def use(self) -> None:
         """Count a request. Raises PermissionDenied beyond the bounds, and where nobody has asked for an answer."""
         if self.rests:
-            raise PermissionDenied("cannot ask: no answer is under way in this workspace", code="workspace_bound")
+            raise PermissionDenied("cannot answer: no answer is running in this workspace", code="workspace_bound")
         self.requests += 1
         if self.requests > self.max_turns * REQUESTS_PER_TURN or (self.max_usd and self.usd >= self.max_usd):
-            raise PermissionDenied("cannot go on: a bound of this workspace is reached", code="workspace_bound")
+            raise PermissionDenied("cannot continue: a limit of this workspace is reached", code="workspace_bound")
 
     def renew(self, client: Client) -> None:
         """Another answer begins, for this client."""
@@ -73,5 +73,5 @@ class Grants:
         """Raises AuthenticationFailed for any but a key that is in use."""
         grant = self._grants.get(token_digest(token))
         if grant is None:
-            raise AuthenticationFailed("cannot accept this API key: it is none of a workspace that works now")
+            raise AuthenticationFailed("cannot accept this API key: it belongs to no running answer in a workspace")
         return grant

@@ -132,7 +132,7 @@ def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:
         text = file.read(MAX_SERVERS_BYTES)
     servers = json.loads(text)["mcpServers"]
     if TOOL_SERVER in servers:
-        raise ValueError(f"a server named {TOOL_SERVER} is the gateway's own")
+        raise ValueError(f"the name {TOOL_SERVER} is reserved for the gateway's own server")
     copy = home / "servers.json"
     copy.touch(0o600)
     copy.write_bytes(text)

@@ -22,7 +22,7 @@ def _row(name: str, workspace: WorkspaceConfig, claude: ClaudeConfig, missing: S
     lacks = [] if workspace.sandbox == "off" else list(missing)
     problem = _of_directory(workspace)
     if not problem and workspace.sandbox == "required" and lacks:
-        problem = f"the sandbox that it requires is not to be had here: {lacks[0]}"
+        problem = f"the sandbox that it requires is not available here: {lacks[0]}"
     return {
         "name": name,
         "directory": str(Path(workspace.directory).expanduser()),
@@ -42,11 +42,11 @@ def _of_directory(workspace: WorkspaceConfig) -> str:
     """What keeps whoever runs this from working there, and what to do about it."""
     policy = policy_of(workspace)
     if not Path(policy.directory).is_dir():
-        return f"there is no directory {policy.directory}: create it"
+        return f"the directory {policy.directory} does not exist: create it"
     if not os.access(policy.directory, os.R_OK | os.X_OK):
-        return f"{policy.directory} cannot be read by {_who()}: grant it (`setfacl -R -m u:USER:rX`)"
+        return f"{policy.directory} is not readable by {_who()}: grant access (`setfacl -R -m u:USER:rX`)"
     if contract.workspace_writes(workspace.tools, workspace.allow) and not os.access(policy.directory, os.W_OK):
-        return f"{policy.directory} cannot be written to by {_who()}: grant it, or take the tools out that write"
+        return f"{policy.directory} is not writable by {_who()}: grant access, or remove the tools that write"
     return ""
 
 

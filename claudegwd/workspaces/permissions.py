@@ -72,7 +72,7 @@ class Permissions:
         self._denied += 1
         if self._denied > MAX_NOTED:
             return
-        last = "; what is denied to this process from now on is not noted" if self._denied == MAX_NOTED else ""
+        last = "; further denials for this process are not logged" if self._denied == MAX_NOTED else ""
         action = redact(shown(tool, given, self._policy.directory))
         self._home.note(
             "denied in a workspace", workspace=self._workspace, client=client, action=action,
@@ -89,7 +89,7 @@ class Permissions:
             return None
         if not approval.decided.is_set():
             await self._say(
-                f"waiting for a person to approve {approval.id}: {redact(shown(asked.tool, asked.given, directory))}"
+                f"waiting for approval of {approval.id}: {redact(shown(asked.tool, asked.given, directory))}"
             )
         return None if await self._home.approvals.answer(approval) else approval.reason
 

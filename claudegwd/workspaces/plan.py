@@ -20,9 +20,9 @@ from claudegwd.workspaces.rules import MCP, TOOLS
 _LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop", "parallel_tool_calls")
 _MESSAGES_LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop_sequences", "thinking")
 
-_TOOLS = "a tool that Anthropic names or runs: Claude has its own here, and yours beside them if they have a schema"
-_CHOICE = "a choice: Claude decides itself which tools it uses here"
-_FORMAT = "a format: ask in words"
+_TOOLS = "a tool that Anthropic defines or runs: Claude has its own here, and your tools as well if they have a schema"
+_CHOICE = "a tool choice: Claude decides itself which tools it uses here"
+_FORMAT = "a format: ask for it in the prompt"
 
 
 def workspace_of(name: str, workspaces: Mapping[str, WorkspaceConfig]) -> tuple[str, str] | None:
@@ -59,9 +59,9 @@ def in_workspace(model: Model, name: str, workspace: str) -> Model:
 def workspace_plan(wanted: ChatRequest, model: Model, client: Client) -> Plan:
     """Plan a request to a workspace. Raises UnsupportedParameter for what its answer would be wrong without."""
     if wanted.web_search is not None:
-        _refuse("web_search_options", "it here: the operator can add WebSearch to the workspace's tools")
+        _refuse("web_search_options", "it here: ask the operator to add WebSearch to the workspace's tools")
     if wanted.n > 1:
-        _refuse("n", "several answers: they would work in one directory at the same time")
+        _refuse("n", "several answers: they would work in the same directory at the same time")
     if wanted.tool_choice == "required" or isinstance(wanted.tool_choice, NamedTool):
         _refuse("tool_choice", _CHOICE)
     _check_names((tool.name for tool in wanted.tools), "tools")
@@ -95,7 +95,7 @@ def _check_names(names: Iterable[str], param: str) -> None:
     """The client's tools must not be taken for those that the policy decides about."""
     for name in names:
         if name in TOOLS or name.startswith(MCP):
-            _refuse(param, f"a tool of yours named {name[:80]}: Claude's own are called so; name it otherwise")
+            _refuse(param, f"a tool of yours named {name[:80]}: Claude has a tool of this name; rename yours")
 
 
 def _ignoring(plan: Plan, names: tuple[str, ...]) -> Plan:
@@ -104,4 +104,4 @@ def _ignoring(plan: Plan, names: tuple[str, ...]) -> Plan:
 
 
 def _refuse(param: str, what: str) -> NoReturn:
-    raise UnsupportedParameter(f"cannot take {what}", param=param)
+    raise UnsupportedParameter(f"cannot accept {what}", param=param)

@@ -79,10 +79,10 @@ def decide(policy: Policy, tool: str, given: Mapping[str, Any], resolved: Mappin
     if tool.startswith(MCP):
         return _by_rules(policy, tool, lambda rule: matches_mcp(rule, tool))
     if tool not in policy.tools:
-        return _denied(f"{tool[:40]} is none of this workspace's tools")
+        return _denied(f"{tool[:40]} is not one of this workspace's tools")
     named = paths_named(tool, given)
     if named is None:
-        return _denied("the call is not understood")
+        return _denied("the call cannot be understood")
     if tool in (*READING, *WRITING):
         return _file(policy, tool, named, resolved)
     match tool:
@@ -93,7 +93,7 @@ def decide(policy: Policy, tool: str, given: Mapping[str, Any], resolved: Mappin
             return _by_rules(policy, tool, lambda rule: matches_host(rule.pattern, host)) if host else _denied("no URL")
         case "WebSearch":
             return _by_rules(policy, tool, lambda _: True)
-    return _denied("the call is not understood")
+    return _denied("the call cannot be understood")
 
 
 def paths_named(tool: str, given: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -152,12 +152,12 @@ def _one_file(policy: Policy, tool: str, named: str, path: str) -> Decision:
     if forbidden := _forbidden(policy, (tool, "Read", "Edit") if writes else (tool, "Read"), named, path):
         return _denied(f"{forbidden} is denied here")
     if writes and (kept := _obeyed(policy, named, path)):
-        return _denied(f"{kept} is not to be written: other programs run what it says")
+        return _denied(f"{kept} may not be written: other programs run what is in it")
     kinds = (tool, "Edit", *(("Read",) if not writes else ()))
     if any(rule.tool in kinds and matches_path(rule.pattern, policy.directory, path) for rule in policy.allow):
         return _ALLOW
     if not below(policy.directory, path):
-        return _denied("that path leads out of this workspace")
+        return _denied("that path is outside this workspace")
     return _otherwise(policy, f"no rule allows {tool} there") if writes else _ALLOW
 
 
@@ -191,7 +191,8 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
     words = words_of(command) if len(command) <= MAX_COMMAND_CHARACTERS else None
     if words is None:
         return _otherwise(
-            policy, "only one plain command is understood, without ; & | < > $ ` * ? ~ # \\ or new lines outside quotes"
+            policy,
+            ("only a single plain command is allowed, without ; & | < > $ ` * ? ~ # \\ or newlines outside quotes"),
         )
     plain = tuple(map(folded, words))
     for rule in policy.deny:
@@ -207,18 +208,18 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
             starter = starts_others(words, fixed_words(rule.pattern)) if "*" in rule.pattern else ""
             if not starter:
                 return _ALLOW
-            why = f'no rule with "*" allows what {starter[:40]} could start or write'
+            why = f'no rule with "*" can allow {starter[:40]}, which can start programs or write files'
     return _otherwise(policy, why)
 
 
 def _named_in_command(policy: Policy, named: str, path: str) -> Decision | None:
     """Why a command may not name that path. It is not known whether it reads or writes there."""
     if named.startswith("~") or not _within(policy, path):
-        return _denied("that command names a path that leads out of this workspace")
+        return _denied("that command names a path outside this workspace")
     if forbidden := _forbidden(policy, ("Read", "Edit"), named, path, whole=False):
-        return _denied(f"{forbidden} is denied here, to commands too")
+        return _denied(f"{forbidden} is denied here, for commands too")
     if kept := _obeyed(policy, named, path):
-        return _denied(f"{kept} is not for commands: other programs run what it says")
+        return _denied(f"{kept} may not be used by commands: other programs run what is in it")
     return None
 
 

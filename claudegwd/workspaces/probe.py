@@ -10,7 +10,7 @@ from claudegwd.workspaces import confine
 # The start of Python, and a few system calls.
 PROBE_SECONDS = 20.0
 # What is said where the trial itself failed, on a machine that is busy: no answer, and asked for again.
-UNTRIED = ("it cannot be tried here",)
+UNTRIED = ("it cannot be tested here",)
 
 
 def probe() -> tuple[str, ...]:

@@ -43,14 +43,14 @@ def parse_rule(text: str) -> Rule:
     """Raises RuleError, which says what to write instead."""
     found = _RULE.fullmatch(text)
     if found is None or len(text) > MAX_RULE_CHARACTERS:
-        raise RuleError('write the name of a tool, and what it may be used for in brackets, such as "Bash(pytest *)"')
+        raise RuleError('use the name of a tool, with what it may be used for in parentheses, such as "Bash(pytest *)"')
     tool, pattern = found[1], found[2]
     if tool.startswith(MCP):
         if pattern is not None or not _MCP_TOOL.fullmatch(text):
-            raise RuleError('write "mcp__SERVER" or "mcp__SERVER__TOOL"')
+            raise RuleError('use "mcp__SERVER" or "mcp__SERVER__TOOL"')
         return Rule(tool)
     if tool not in TOOLS:
-        raise RuleError(f"{tool[:40]} is none of the tools {', '.join(TOOLS)}")
+        raise RuleError(f"{tool[:40]} is not one of the tools {', '.join(TOOLS)}")
     if pattern is None:
         return Rule(tool)
     _check_pattern(tool, pattern)
@@ -59,19 +59,19 @@ def parse_rule(text: str) -> Rule:
 
 def _check_pattern(tool: str, pattern: str) -> None:
     if not pattern.strip():
-        raise RuleError(f"write {tool} alone, or say in the brackets what it may be used for")
+        raise RuleError(f"use {tool} alone, or say in parentheses what it may be used for")
     if tool in ("Read", "Edit"):
         if pattern.startswith("~") or ".." in pattern.split("/"):
-            raise RuleError('write a path below the directory, or "//" and an absolute one')
+            raise RuleError('use a path below the directory, or "//" and an absolute path')
     elif tool in READING:
-        raise RuleError(f"write Read({pattern}), which holds for {tool} too")
+        raise RuleError(f"use Read({pattern}), which also applies to {tool}")
     elif tool in WRITING:
-        raise RuleError(f"write Edit({pattern}), which holds for {tool} too")
+        raise RuleError(f"use Edit({pattern}), which also applies to {tool}")
     elif tool == "WebFetch":
         if not pattern.startswith(_DOMAIN) or not _HOST.fullmatch(pattern.removeprefix(_DOMAIN)):
-            raise RuleError('write a host in small letters, such as "WebFetch(domain:example.org)"')
+            raise RuleError('use a host in lower case, such as "WebFetch(domain:example.org)"')
     elif tool == "WebSearch":
-        raise RuleError("write WebSearch alone")
+        raise RuleError("use WebSearch alone")
 
 
 def matches_path(pattern: str, directory: str, path: str) -> bool:

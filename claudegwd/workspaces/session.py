@@ -132,7 +132,9 @@ class WorkspaceSession:
         except Exception as error:  # noqa: BLE001 - the boundary of a turn: log once, answer 500
             name = self.question.request_id
             log_event(log, logging.ERROR, "a turn in a workspace failed unexpectedly", cause=error, request_id=name)
-            self.question.fail(InternalError("cannot answer: an error of our own; the log has the request id"))
+            self.question.fail(
+                InternalError("cannot answer: internal error; search the gateway's log for the request id")
+            )
         finally:
             self._home.forget(self)
             self.question.over()
@@ -190,7 +192,7 @@ class WorkspaceSession:
             await self._done.wait()
         if bound.cancelled_caught:
             process.kill()
-            said = f"stopped: the workspace's seconds ({self.workspace.seconds:g}) are over"
+            said = f"stopped: the workspace's time limit of {self.workspace.seconds:g} s is reached"
             with trio.move_on_after(LAST_WORD_SECONDS):
                 await self._deliver(self._turn.stopped("seconds", said))
         if self._done.is_set():
@@ -225,7 +227,7 @@ class WorkspaceSession:
             self._fail(CliError(f"cannot start the Claude Code CLI in this workspace: {error.strerror}"))
         if not self._turn.over and not process.was_asked_to_end:
             words = f": {process.last_words}" if process.last_words else ""
-            self._fail(CliError(f"cannot go on: the Claude Code CLI has ended{words}"))
+            self._fail(CliError(f"cannot continue: the Claude Code CLI has exited{words}"))
         self._done.set()
         if self.digest:
             self._scope.cancel()  # it waited, and nobody can go on in it any more
@@ -238,7 +240,7 @@ class WorkspaceSession:
             listener = self._home.listener_of(started.channel)
             started.theirs.close()
         if waiting.cancelled_caught:
-            self._fail(CliError("cannot start in this workspace: its process gave no sign of life"))
+            self._fail(CliError("cannot start in this workspace: its process did not respond"))
         if listener is not None:
             with listener:
                 await self._home.serve(listener)
@@ -255,7 +257,7 @@ class WorkspaceSession:
                 return
             self._said += weight(line, told)
             if self._said > MAX_KEPT_BYTES:
-                self._break_off(f"more than {MAX_KEPT_BYTES >> 20} MB were said")
+                self._break_off(f"the conversation is larger than {MAX_KEPT_BYTES >> 20} MB")
                 return
             for each in told:
                 await self._take(each, outputs)
@@ -263,7 +265,7 @@ class WorkspaceSession:
 
     async def _take(self, told: Told, outputs: list[Output]) -> None:
         if isinstance(told, ToolAsked | Unasked) and not self._permissions.count():
-            self._break_off(f"more than {MAX_ASKED} calls of tools were asked for")
+            self._break_off(f"there were more than {MAX_ASKED} tool calls")
             return
         match told:
             case ToolAsked():
@@ -292,7 +294,7 @@ class WorkspaceSession:
         self._held.extend(later[: MAX_HELD - len(self._held)])
 
     def _break_off(self, why: str) -> None:
-        self._fail(CliError(f"cannot go on in this workspace: {why}"))
+        self._fail(CliError(f"cannot continue in this workspace: {why}"))
         self._living().kill()
 
     def _fail(self, error: GatewayError) -> None:

@@ -165,7 +165,7 @@ class Workspaces:
                 self._warn(lack)
 
     def _warn(self, lack: str) -> None:
-        log_event(log, logging.WARNING, "workspaces are not confined as they should be", problem=lack)
+        log_event(log, logging.WARNING, "workspaces are not fully confined", problem=lack)
 
     def unconfined(self, workspaces: Mapping[str, WorkspaceConfig]) -> list[str]:
         """What is known not to be confined where it should be; for status."""
@@ -189,7 +189,7 @@ class Workspaces:
         """A place for one process. Raises Overloaded."""
         while self.at_work >= MAX_AT_ONCE:
             if (oldest := next(iter(self._waiting.values()), None)) is None:
-                raise Overloaded("cannot begin: as many answers in workspaces are under way as may be; ask again later")
+                raise Overloaded("cannot start: too many answers are running in workspaces; try again later")
             oldest.stop()
             await oldest.ended.wait()
         self.at_work += 1

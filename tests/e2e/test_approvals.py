@@ -68,9 +68,9 @@ async def test_a_person_decides_from_a_second_terminal(tmp_path: Path) -> None:
         text, reasoning = spoken(chunks)
         assert text.endswith("All done.")
         assert reasoning.splitlines() == [
-            f"waiting for a person to approve {first['id']}: Bash: touch one",
+            f"waiting for approval of {first['id']}: Bash: touch one",
             "Bash: touch one -> exit 0",
-            f"waiting for a person to approve {ident}: Bash: touch two",
+            f"waiting for approval of {ident}: Bash: touch two",
             "Bash: touch two -> denied: not that one",
             "Bash: touch one -> exit 0",
         ]

@@ -84,7 +84,7 @@ async def test_a_dead_key_is_asked_once_by_all_machines_together(tmp_path: Path)
         assert [(await key(daemon, "dead"))["requests"] for daemon in (one, two)] == [1, 0]
         shown = (await ctl(two.socket, "status")).out
         assert f"{server.path} (" in shown
-        assert "told by m0" in shown
+        assert "reported by m0" in shown
         seen: list[tuple[object, ...]] = []
         with trio.fail_after(PATIENCE_SECONDS):  # what a machine says of itself is some seconds old
             while seen != [("m0", "ready", 1, 2), ("m1", "ready", 1, 2)]:
@@ -120,7 +120,7 @@ def test_a_wrong_password_is_exit_status_78(tmp_path: Path) -> None:
             assert daemon.process is not None
             assert daemon.process.wait(PATIENCE_SECONDS) == 78
             said = daemon.log()
-            assert "shared.password_file does not hold the password" in said
+            assert "shared.password_file does not contain the password" in said
             assert "sk-false-wrong" not in said
         except subprocess.TimeoutExpired:
             raise AssertionError(daemon.log()) from None

@@ -102,7 +102,7 @@ async def test_a_failing_test_is_made_to_pass(tmp_path: Path, shape: str) -> Non
         assert (repo / "shop" / "cart.py").read_text().endswith("return sum(prices)\n")
         lines = shown.splitlines()
         assert (lines[0], lines[-1]) == (f"Bash: {test} -> exit 1", f"Bash: {test} -> exit 0")
-        assert f"waiting for a person to approve {asked['id']}: Bash: touch CHANGES" in lines
+        assert f"waiting for approval of {asked['id']}: Bash: touch CHANGES" in lines
         audit = (await ctl(socket, "audit")).out
         assert "touch CHANGES" in audit
         if shape == "openai":

@@ -183,7 +183,7 @@ async def test_an_endless_command_ends_at_the_bound_with_all_children(repo: Path
         answer = await gateway.ask("Go.", model="sonnet@repo")
         assert answer.reason == "length"
         assert answer.headers["x-claudegw-stopped"] == "seconds"
-        assert "seconds (6) are over" in answer.message.reasoning_content
+        assert "time limit of 6 s is reached" in answer.message.reasoning_content
         await until_gone(gateway, "endless1.py")
 
 

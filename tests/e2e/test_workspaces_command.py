@@ -48,4 +48,4 @@ async def test_the_list_says_what_is_wrong_with_a_directory(tmp_path: Path) -> N
         assert row["problem"] == ""
         directory.rmdir()
         [row] = (await ctl(gateway.daemon.socket, "workspaces", "list", "--json")).json["workspaces"]
-        assert row["problem"] == f"there is no directory {directory}: create it"
+        assert row["problem"] == f"the directory {directory} does not exist: create it"

@@ -240,7 +240,7 @@ class Question:
                 self._first = first
                 self.first_at = trio.current_time()
                 return None
-        return self._lost(FailureKind.CLI, "the CLI ended")
+        return self._lost(FailureKind.CLI, "the CLI exited")
 
     async def _receive_soon(self) -> Batch | None:
         """The next outputs. Raises WorkerLost for a CLI that says nothing at all, and gives a failure for an upstream

@@ -16,7 +16,7 @@ async def test_for_people_and_for_programs(gateway: SmallGateway, socket: Path) 
     well = await ctl(socket, "notify", "test")
     assert well.status == 0
     assert well.out.startswith("notify.command delivered in ")
-    assert well.out.endswith(" s; it said: no recipients\n")
+    assert well.out.endswith(" s; it answered: no recipients\n")
 
     gateway.notifications.configure(
         NotifyConfig(command=("/bin/sh", "-c", "echo it is broken >&2; exit 1"), url="http://127.0.0.1:1/")

@@ -87,7 +87,7 @@ sessions = false
         ('[workspaces.a]\ndirectory = "DIR"\nmodels = ["sonnet@b"]', "workspaces.a.models", "name the plain model"),
         ('[workspaces.a]\ndirectory = "DIR"\nmcp = "DIR/none"', "workspaces.a.mcp", "is not an existing file"),
         ('[workspaces.a]\ndirectory = "DIR"\nallow = ["mcp__git"]', "workspaces.a.allow", "set mcp to a file"),
-        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Bash(ls"]', "workspaces.a.allow", "write the name of a tool"),
+        ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Bash(ls"]', "workspaces.a.allow", "use the name of a tool"),
         ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Bash(ls *)"]', "workspaces.a.allow", "is not in tools"),
         ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Edit"]', "workspaces.a.allow", "is not in tools"),
         ('[workspaces.a]\ndirectory = "DIR"\nallow = ["Read(//**)"]', "workspaces.a.allow", "keeps its own files"),

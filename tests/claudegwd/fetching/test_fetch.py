@@ -90,7 +90,7 @@ async def test_what_a_server_does_wrong_is_said(answer: bytes, text: str, monkey
 async def test_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "MAX_FETCH_BYTES", 50)
     async with serving(lambda _: OK, monkeypatch):
-        with pytest.raises(InvalidRequest, match="over 50 bytes"):
+        with pytest.raises(InvalidRequest, match="larger than 50 bytes"):
             await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a", "p")
 
 

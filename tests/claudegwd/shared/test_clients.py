@@ -39,7 +39,7 @@ class Machine:
         try:
             return self.keys.book.authenticate(token, NOW).name
         except AuthenticationFailed as error:
-            return next(why for why in ("not known", "revoked", "expired") if why in error.message)
+            return next(why for why in ("unknown", "revoked", "expired") if why in error.message)
 
 
 @contextmanager
@@ -83,14 +83,14 @@ async def test_made_changed_rotated_and_revoked_on_one_it_is_so_on_the_other(
         await until(lambda: one.keys.book.get("ann").tokens_per_minute == 9)
         newer = await one.keys.rotate("ann")
         await until(lambda: other.knows(newer) == "ann")
-        assert other.knows(token) == "not known"
+        assert other.knows(token) == "unknown"
         ended: list[int] = []
         with one.keys.book.under_way(one.keys.book.get("ann"), lambda: ended.append(1)):
             await other.keys.revoke("ann")
             await until(lambda: one.knows(newer) == "revoked")
         assert ended
         await one.keys.remove("ann")
-        await until(lambda: other.knows(newer) == "not known")
+        await until(lambda: other.knows(newer) == "unknown")
         again = await other.keys.create("ann")  # the name is free, everywhere
         await until(lambda: one.knows(again) == "ann")
 
@@ -103,11 +103,11 @@ async def test_what_one_machine_learned_outlives_its_restart_without_the_store(
         await until(lambda: other.knows(removed) == "removed")
         await one.keys.revoke("revoked")
         await one.keys.remove("removed")
-        await until(lambda: (other.knows(revoked), other.knows(removed)) == ("revoked", "not known"))
+        await until(lambda: (other.knows(revoked), other.knows(removed)) == ("revoked", "unknown"))
         await until(lambda: _stored(tmp_path / "two.db") == ["kept", "revoked"])
         server.stop()
         alone = await machine(server, other.database, "m1")
-        assert [alone.knows(token) for token in (kept, revoked, removed)] == ["kept", "revoked", "not known"]
+        assert [alone.knows(token) for token in (kept, revoked, removed)] == ["kept", "revoked", "unknown"]
 
 
 async def test_nothing_is_lost_when_the_store_was_away_or_comes_back_empty(server: RedisServer, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ async def test_nothing_is_lost_when_the_store_was_away_or_comes_back_empty(serve
         assert other.knows(first) == "first"
         server.start()  # it is empty
         await until(
-            lambda: (one.knows(third), other.knows(first), other.knows(second)) == ("third", "revoked", "not known")
+            lambda: (one.knows(third), other.knows(first), other.knows(second)) == ("third", "revoked", "unknown")
         )
 
 
@@ -142,8 +142,8 @@ async def test_one_who_joins_or_comes_back_learns_all_and_brings_nobody_back(
             back = await machine(server, second, "two")
             assert back.knows(bob) == "bob"  # as it was when it went
             async with running(back):
-                await until(lambda: (back.knows(ann), back.knows(bob)) == ("revoked", "not known"))
-                assert one.knows(bob) == "not known"
+                await until(lambda: (back.knows(ann), back.knows(bob)) == ("revoked", "unknown"))
+                assert one.knows(bob) == "unknown"
 
 
 async def test_two_of_one_name_keep_to_their_machines_and_the_log_says_so(
@@ -157,9 +157,9 @@ async def test_two_of_one_name_keep_to_their_machines_and_the_log_says_so(
             seen = await one.keys.create("seen")
             await until(lambda: other.knows(seen) == "seen")
             assert [one.knows(here), one.knows(there), other.knows(here), other.knows(there)] == [
-                "ann", "not known", "not known", "ann",
+                "ann", "unknown", "unknown", "ann",
             ]  # fmt: skip
-            assert "another machine is not known here" in caplog.text
+            assert "another machine is unknown here" in caplog.text
             await other.keys.remove("ann")  # then there is one
             server.stop()
             server.start()

@@ -71,7 +71,7 @@ async def test_one_is_refused_and_all_know(server: RedisServer) -> None:
         await until(lambda: two.state("a") == "invalid")
         assert two.state("b") == "active"
         [row] = [row for row in two.ring.snapshot(NOW) if row["name"] == "a"]
-        assert row["last_error"] == "told by one"
+        assert row["last_error"] == "reported by one"
         # The machine that was told tells nobody: the other one has.
         assert {news.reason for news in two.news if news.name == "a"} == {TOLD}
 

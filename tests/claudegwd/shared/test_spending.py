@@ -72,7 +72,7 @@ async def test_what_is_held_on_one_machine_is_not_free_on_another(server: RedisS
     async with running(one, two):
         held = one.spending.reserve("ann", BUDGETS, "sonnet", 1, 1, NOW)  # no price is known: all that is left
         await until(lambda: two.spending.elsewhere.held("ann", "usd", NOW) == 10.0)
-        with pytest.raises(RateLimitExceeded, match="is held by"):
+        with pytest.raises(RateLimitExceeded, match="is reserved for"):
             two.ask(1.0)
         held.end()
         await until(lambda: two.spending.elsewhere.held("ann", "usd", NOW) == 0.0)

@@ -105,7 +105,7 @@ async def test_a_wrong_password_at_the_start_is_for_a_person(password: str) -> N
     with redis_server("--requirepass", "sk-false-right") as server:
         fault = await refused(store_of(server.url, password=password))
         assert fault.setting == "shared.password_file"
-        assert "write it there" in str(fault)
+        assert "put it into the file" in str(fault)
         assert "sk-false" not in str(fault)
         store = store_of(server.url, password="sk-false-right")
         async with connected(store):
@@ -117,7 +117,7 @@ async def test_so_is_a_server_that_is_too_old() -> None:
     with redis_server("--rename-command", "HELLO", "") as server:
         fault = await refused(store_of(server.url))
         assert fault.setting == "shared.url"
-        assert "at least Valkey 7.2 or Redis 7.0" in str(fault)
+        assert "Valkey 7.2, Redis 7.0 or newer" in str(fault)
 
 
 async def test_another_secret_than_that_of_the_other_machines(server: RedisServer) -> None:
@@ -151,9 +151,9 @@ async def test_tls_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
         for ca_file in (None, other):
             fault = await refused(store_of(f"valkeys://127.0.0.1:{port}", ca_file=ca_file))
             assert fault.setting == "shared.ca_file"
-            assert "does not vouch" in str(fault)
+            assert "does not verify" in str(fault)
         fault = await refused(store_of(f"valkeys://127.0.0.1:{port}", ca_file=tmp_path / "absent"))
-        assert "names no file of certificates" in str(fault)
+        assert "is not a usable certificate file" in str(fault)
 
 
 async def refused(store: SharedStore) -> StoreUnfitError:

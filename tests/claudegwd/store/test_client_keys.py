@@ -240,7 +240,7 @@ async def test_what_is_learned_of_another_of_the_same_name_is_not_taken(database
     token = await keys.create("a")
     (record,) = keys.records().values()
     other = msgspec.structs.replace(record, owner="a#other", digest=bytes(32))
-    with pytest.raises(ClientRefused, match="made here"):
+    with pytest.raises(ClientRefused, match="exists here"):
         await keys.learn(other)
     await keys.learn(msgspec.structs.replace(other, removed=True))  # that one is gone, not ours
     assert keys.book.authenticate(token, NOW).owner == record.owner

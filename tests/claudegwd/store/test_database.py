@@ -95,7 +95,7 @@ def test_a_file_of_garbage_is_set_aside(path: Path, garbage: bytes, caplog: pyte
     assert aside.read_bytes() == garbage
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
-    assert "set aside" in record.message
+    assert "was renamed" in record.message
 
 
 def test_a_damaged_page_is_found_at_the_start(path: Path) -> None:

@@ -110,7 +110,7 @@ async def test_what_nobody_would_read_to_its_end_is_denied() -> None:
     approval = begin(approvals, shown="x" * (bounds.MAX_CHARACTERS + 1))
     assert approval is not None
     assert not await approvals.answer(approval)
-    assert "longer than a person is asked to read" in approval.reason
+    assert "too long for a person to review" in approval.reason
     assert approvals.rows() == []
 
 
@@ -120,7 +120,7 @@ async def test_nobody_answers(autojump_clock: MockClock) -> None:
     began = trio.current_time()
     assert not await approvals.answer(approval)
     assert trio.current_time() - began == pytest.approx(WAIT_SECONDS)
-    assert approval.reason == "nobody has answered in time"
+    assert approval.reason == "nobody answered in time"
     with pytest.raises(UnknownApproval):
         approvals.approve(approval.id)
 

@@ -28,7 +28,7 @@ def test_all_that_people_ask_for(tmp_path: Path) -> None:
         ("auto", (), "full", ""),
         ("auto", (LACK,), "partial", ""),
         ("required", (), "full", ""),
-        ("required", (LACK,), "partial", f"the sandbox that it requires is not to be had here: {LACK}"),
+        ("required", (LACK,), "partial", f"the sandbox that it requires is not available here: {LACK}"),
         ("off", (LACK,), "off", ""),
     ],
 )
@@ -41,15 +41,15 @@ def test_the_sandbox(tmp_path: Path, sandbox: str, missing: tuple[str, ...], eff
 def test_what_is_wrong(tmp_path: Path) -> None:
     gone = WorkspaceConfig(directory=str(tmp_path / "gone"))
     [row] = overview({"shop": gone}, ClaudeConfig(), ())
-    assert row["problem"] == f"there is no directory {tmp_path}/gone: create it"
+    assert row["problem"] == f"the directory {tmp_path}/gone does not exist: create it"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do it all")
 def test_what_its_tools_need_of_the_directory(tmp_path: Path) -> None:
     for mode, tools, word in (
         (0o555, ("Read",), ""),
-        (0o555, ("Read", "Bash"), "cannot be written to by "),
-        (0o333, ("Read",), "cannot be read by "),
+        (0o555, ("Read", "Bash"), "is not writable by "),
+        (0o333, ("Read",), "is not readable by "),
     ):
         tmp_path.chmod(mode)
         [row] = overview({"shop": WorkspaceConfig(directory=str(tmp_path), tools=tools)}, ClaudeConfig(), ())

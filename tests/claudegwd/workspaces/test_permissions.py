@@ -53,7 +53,7 @@ async def test_a_flood_of_denials_is_noted_in_part(tmp_path: Path) -> None:
     for number in range(bounds.MAX_NOTED + 20):
         assert await home.refusal(f"rm {number}") is not None
     assert len(home.noted) == bounds.MAX_NOTED
-    assert home.noted[-1]["reason"].endswith("from now on is not noted")
+    assert home.noted[-1]["reason"].endswith("further denials for this process are not logged")
 
 
 def test_calls_have_an_end(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_person_sees_all_that_is_approved(tmp_path: Path) -> None:
         assert row["shown"] == "Bash: rm ⟨U+001B⟩[8m x\n  rm y"
         home.workspaces.approvals.approve(row["id"])
     assert refused == [None]
-    assert home.said == [f"waiting for a person to approve {row['id']}: Bash: rm  [8m x rm y"]
+    assert home.said == [f"waiting for approval of {row['id']}: Bash: rm  [8m x rm y"]
     assert await home.refusal("rm " + "x" * 30_000) is not None
     assert len(home.said) == 1, "nobody was asked for what nobody would read"
 

@@ -5,5 +5,5 @@ from claudegwd.workspaces.probe import probe
 
 def test_what_is_missing_is_found_by_trying() -> None:
     found = probe()
-    assert found != ("it cannot be tried here",)
+    assert found != ("it cannot be tested here",)
     assert all(" " in lack for lack in found)

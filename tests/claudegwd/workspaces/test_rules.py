@@ -28,13 +28,13 @@ def test_a_rule_is_read_and_written_alike(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "write the name of a tool"),
-        ("Bash(", "write the name of a tool"),
-        ("Bash (ls)", "write the name of a tool"),
-        ("Task", "is none of the tools"),
-        ("Bash()", "write Bash alone"),
-        ("Write(src/**)", "write Edit(src/**)"),
-        ("Grep(src/**)", "write Read(src/**)"),
+        ("", "use the name of a tool"),
+        ("Bash(", "use the name of a tool"),
+        ("Bash (ls)", "use the name of a tool"),
+        ("Task", "is not one of the tools"),
+        ("Bash()", "use Bash alone"),
+        ("Write(src/**)", "use Edit(src/**)"),
+        ("Grep(src/**)", "use Read(src/**)"),
         ("Read(../x)", "a path below the directory"),
         ("Read(~/x)", "a path below the directory"),
         ("WebFetch(example.org)", "domain:example.org"),
@@ -42,7 +42,7 @@ def test_a_rule_is_read_and_written_alike(text: str) -> None:
         ("WebSearch(x)", "WebSearch alone"),
         ("mcp__git(x)", "mcp__SERVER"),
         ("mcp__", "mcp__SERVER"),
-        ("Bash(" + "x" * 1000 + ")", "write the name of a tool"),
+        ("Bash(" + "x" * 1000 + ")", "use the name of a tool"),
     ],
 )
 def test_what_is_no_rule_says_what_to_write(text: str, says: str) -> None:

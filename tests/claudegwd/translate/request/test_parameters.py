@@ -109,7 +109,7 @@ class TestThinking:
         with pytest.raises(UnsupportedParameter) as caught:
             settings(model, reasoning_effort=effort)
         assert caught.value.param == "reasoning_effort"
-        assert caught.value.message.endswith(f"it takes {taken}")
+        assert caught.value.message.endswith(f"it supports {taken}")
 
     @pytest.mark.parametrize(
         ("limit", "thinking", "ignored"),
