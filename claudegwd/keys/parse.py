@@ -157,9 +157,7 @@ def notes_on(document: KeysDocument, keys: Iterable[UpstreamKey], origin: str) -
             says = f"such tokens are sent {_HEADERS[own]}, but kind is {key.kind.value!r}"
             notes.append(f"{whose}: {says}; remove kind if the upstream rejects it")
         elif own is KeyKind.API_KEY and entry.get("kind") is None:
-            notes.append(
-                f"{whose}: its token is sent {_HEADERS[own]}, as is usual for such tokens; set kind to change that"
-            )
+            notes.append(f"{whose}: its token is sent {_HEADERS[own]}, as its prefix says; set kind to change that")
     return tuple(notes)
 
 
@@ -201,8 +199,7 @@ def _name(value: object, number: int, origin: str) -> str:
     if len(value) > NAME_MAX or not value.isprintable() or _NAME_REFUSED.search(value):
         raise KeysError(
             f"cannot use {origin}: the name of entry {number} is not 1 to {NAME_MAX} printable characters, without "
-            "slashes, quotes, brackets and characters that are special in a shell or URL, and not starting with '-' "
-            "or '.'",
+            "slashes, quotes, brackets and what is special in a shell or URL, and not starting with '-' or '.'",
             origin=origin,
         )
     return value
@@ -213,9 +210,7 @@ def _refuse_misspelt(entry: dict[str, Any], name: str, origin: str) -> None:
     absent = [field for field in KEY_FIELDS if field not in entry]
     for field in entry:
         if field not in KEY_FIELDS and (near := difflib.get_close_matches(field.lower(), absent, n=1, cutoff=0.75)):
-            raise _refuse(
-                name, f"has a field {field!r}; did you mean {near[0]}? Otherwise choose another name for it", origin
-            )
+            raise _refuse(name, f"has a field {field!r}; did you mean {near[0]}? If not, give it another name", origin)
 
 
 def _token(value: object, name: str, origin: str) -> str:

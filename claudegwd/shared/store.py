@@ -203,10 +203,7 @@ class SharedStore:
             if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise
             why = error.__cause__.verify_message
-            text = (
-                f"does not verify the certificate of {place} ({why}): name a file with the CA certificate that "
-                "signed it"
-            )
+            text = f"does not verify the certificate of {place} ({why}): name a file with the CA that signed it"
             raise StoreUnfitError("shared.ca_file", text) from None
         return secure
 
@@ -284,16 +281,10 @@ def _unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | No
         text = f"does not contain the password{whose} that {place} requires: put it into the file, with nothing else"
         return StoreUnfitError("shared.password_file", text)
     if error.code == "NOPERM":
-        text = (
-            f"names a user without the required permissions at {place}: grant them with `ACL SETUSER` (see "
-            "docs/scale.md)"
-        )
+        text = f"names a user without the needed permissions at {place}: grant them by `ACL SETUSER` (docs/scale.md)"
         return StoreUnfitError("shared.url", text)
     if "unknown command" in str(error):
-        text = (
-            "points to a server that is too old, or not Valkey or Redis: Valkey 7.2, Redis 7.0 or newer is "
-            f"required at {place}"
-        )
+        text = f"points to an unsuitable server: Valkey 7.2, Redis 7.0 or newer is required at {place}"
         return StoreUnfitError("shared.url", text)
     return None
 

@@ -14,7 +14,7 @@ from tests.terminal import needs_tmux
 ROOT = Path(__file__).parents[2]
 # What is to be seen, whichever run it was.
 SHOWN = {
-    "chat": ("claudegwctl chat", "Hello from the claudegwd demo!", "tokens · first after"),
+    "chat": ("claudegwctl chat", "Hello from the claudegwd demo!", "tokens · first token after"),
     "top": ("claudegwd", "ready", "nightly-build", "streaming", "cooling", "active", "? help"),
 }
 

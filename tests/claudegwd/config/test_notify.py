@@ -64,7 +64,7 @@ def test_no_address(url: str) -> None:
         ("command = 5", "notify.command must be a program's path, or a list"),
         ('command = ["a", 5]', "notify.command must be a program's path, or a list"),
         ('command = "/absent/tell-me"', "notify.command names a program that does not exist"),
-        ('command = "/etc/passwd"', "or that the daemon's user may not start: write its full path"),
+        ('command = "/etc/passwd"', "or that the daemon's user may not run: give its full path"),
         ("url = 5", "notify.url must be an address such as"),
         ('url = "http://hooks.example.org/secret"', "notify.url must be an https address"),
         ('uri = "https://hooks.example.org"', "did you mean notify.url"),

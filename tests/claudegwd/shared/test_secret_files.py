@@ -39,7 +39,7 @@ def test_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [b"", b"\n", b"one\ntwo\n", b"\xff", b"x" * 5000])
 def test_what_is_no_password(tmp_path: Path, text: bytes) -> None:
     written(tmp_path / "pw", text)
-    with pytest.raises(StoreUnfitError, match="holds no password"):
+    with pytest.raises(StoreUnfitError, match="contains no password"):
         read_password({}, tmp_path / "config.toml", "pw")
 
 

@@ -322,7 +322,7 @@ def test_namespaces_that_cannot_be_had_are_done_without_and_named(required: bool
     if required:
         assert said == b""
         assert done.stdout == ""
-        assert "cannot start the command without a sandbox: there are no namespaces" in done.stderr
+        assert "cannot start the command without a sandbox: processes have no namespace" in done.stderr
     else:
         assert len(json.loads(said)) == 3
         assert (done.returncode, done.stdout) == (0, "65534\n")
