@@ -139,5 +139,5 @@ async def test_who_leaves_before_the_end_has_spent_it_all_the_same() -> None:
 async def test_a_wrong_budget_names_the_right_form(gateway: Running, budget: str) -> None:
     refused = await ctl(gateway.daemon.socket, "clients", "create", "laptop", "--budget", budget)
     assert refused.status == 1
-    assert "write" in refused.err
+    assert "use " in refused.err
     assert (await gateway.control("GET", "/v1/clients")).json()["clients"] == []

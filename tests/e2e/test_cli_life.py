@@ -141,7 +141,7 @@ def test_the_list_without_a_daemon_says_what_the_file_names(tmp_path: Path) -> N
     assert named("2.1.998") == ([True], 'claude.version is "2.1.998"')
     assert named("newest")[0] == [True]
     assert named("pinned") == ([False], 'claude.version is "pinned": the one that came with the gateway')
-    assert named("2.1.997")[1].endswith("which is not here: `claudegwctl cli try 2.1.997` fetches it")
+    assert named("2.1.997")[1].endswith("which has not been fetched: `claudegwctl cli try 2.1.997` fetches it")
 
 
 async def _degraded(gateway: Running) -> bool:

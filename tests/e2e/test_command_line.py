@@ -108,7 +108,7 @@ def test_the_demo_leaves_nothing(daemon: Daemon) -> None:
     demo = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=daemon.home)
     assert demo.stdout is not None
     with demo.stdout:
-        assert demo.stdout.readline() == b"The demo gateway answers. Try:\n"
+        assert demo.stdout.readline() == b"The demo gateway is ready. Try:\n"
         assert list(temporary.rglob("state.db"))
         os.kill(demo.pid, signal.SIGINT)
         demo.stdout.read()

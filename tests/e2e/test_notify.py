@@ -79,7 +79,7 @@ async def test_a_window_and_a_budget(tmp_path: Path) -> None:
             await gateway.post(body, headers=headers)
             await gateway.until_workers(busy=0, settling=0)
         await until_told(gateway, tmp_path, [("budget_reached", "laptop"), ("window_full", "k0")])
-        assert "93% of the limit 5h of the key k0 is used" in told(tmp_path)[1]["text"]
+        assert "93% of the 5h limit of the key k0 is used" in told(tmp_path)[1]["text"]
         assert "the client laptop has used up its budget of 0.01usd/month" in told(tmp_path)[0]["text"]
 
 

@@ -242,7 +242,7 @@ async def test_who_watches_the_status_goes_on_after_a_restart() -> None:
             before = gateway.pid
             gateway.daemon.signal(signal.SIGTERM)
             said = b""
-            while b"waiting for it" not in said:
+            while b"; waiting" not in said:
                 said += await watching.stderr.receive_some()
             await gateway.ended()
             await trio.to_thread.run_sync(gateway.daemon.start)

@@ -20,4 +20,4 @@ def test_every_setting_is_in_its_page() -> None:
     for section, struct in {**sections, "workspaces.NAME": WorkspaceConfig()}.items():
         assert f".SH [{section}]" in page
         for key in struct.__struct_fields__:
-            assert rf"\fB{key} = " in page, f"{section}.{key}"
+            assert rf"\fB{key}\fP" in page, f"{section}.{key}"
