@@ -258,7 +258,7 @@ async def test_a_restart_of_the_daemon_is_waited_for(browser: int, daemon: Daemo
         assert await page.text("#badge") == "no answer"
         await trio.to_thread.run_sync(daemon.start)
         await page.until(READY)
-        await page.until(f"{text_of('#said')} === 'claudegwd answers again'")
+        await page.until(f"{text_of('#said')} === 'claudegwd is running again'")
         assert not await page.js("document.querySelector('#trouble').checkVisibility()")
         # And the dashboard itself, which cannot be waited for.
         await trio.to_thread.run_sync(started.end)

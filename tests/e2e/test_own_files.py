@@ -101,7 +101,7 @@ async def test_files_that_were_removed_are_made_anew(tmp_path: Path, *, everythi
             (state / "state.db").unlink()
 
         async def is_there() -> bool:
-            said = [f'was removed; it was made anew kind="{file}"' for file in ("the control socket", "the state file")]
+            said = [f'was removed; it was recreated kind="{file}"' for file in ("the control socket", "the state file")]
             return all(line in gateway.log for line in said)
 
         await gateway.until(is_there)

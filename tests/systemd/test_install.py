@@ -89,5 +89,5 @@ def test_where_the_service_would_not_see_the_program_it_says_so(bare: Lab) -> No
     bare.run("sed", "-i", f"1s#{CLONE}/.venv#/root/venv#", "/root/venv/bin/claudegwctl")
     refused = bare.run("/root/venv/bin/claudegwctl", "install", check=False)
     assert refused.returncode == 1
-    assert "the service does not see /root/venv" in refused.stderr
+    assert "the service cannot see /root/venv" in refused.stderr
     assert Service(bare).show("LoadState") == "not-found"

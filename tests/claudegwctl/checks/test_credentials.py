@@ -60,7 +60,7 @@ def test_nothing_at_all(tmp_path: Path) -> None:
     (said,) = findings(tmp_path)
     assert said in {
         "problem login: no keys, and the CLI is not logged in for this user",
-        "note login: no keys; a login may be in the keychain, which is not looked into",
+        "note login: no keys; there may be a login in the keychain, which is not checked",
     }
 
 
