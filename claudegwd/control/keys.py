@@ -56,7 +56,7 @@ async def bring_in(controls: Controls, request: ControlRequest) -> ControlRespon
         raise BadRequest('cannot import: send {"keys": [{"name": …, "token": …}]}')
     keys, notes = _parsed(entries, "these keys")
     added = (await controls.reloader.edit_keys(partial(import_keys, keys=keys))).added
-    request.changed("keys imported", count=len(added), after=", ".join(added) or "none that is new")
+    request.changed("keys imported", count=len(added), after=", ".join(added) or "nothing new")
     skipped = [key.name for key in keys if key.name not in added]
     return ControlResponse({"added": list(added), "skipped": skipped, "notes": list(notes)})
 

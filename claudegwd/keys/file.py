@@ -66,8 +66,8 @@ class KeysSource:
         """The file to change. KeysReadOnly where there is none."""
         if self.path is None:
             raise KeysReadOnly(
-                f"cannot change the keys: they come from {self.origin}, which the daemon does not write; "
-                "change them there, then `claudegwctl reload`",
+                f"cannot change the keys: they come from {self.origin}, which the daemon does not write; change "
+                "them there, then run `claudegwctl reload`",
                 origin=self.origin,
             )
         return self.path

@@ -51,7 +51,7 @@ _RULES: Mapping[str, _Rule] = {
     ),
     "multipleOf": (lambda value: _is_number(value) and value > 0, "it must be a number above 0"),
     "examples": (lambda value: isinstance(value, list), "it must be a list"),
-    "$id": (lambda value: isinstance(value, str) and re.search(ID, value) is not None, "it must be an address"),
+    "$id": (lambda value: isinstance(value, str) and re.search(ID, value) is not None, "it must be a URI"),
     "$vocabulary": (
         lambda value: isinstance(value, dict) and all(isinstance(one, bool) for one in value.values()),
         "it must be an object whose values are true or false",

@@ -164,7 +164,7 @@ def read_unknown(item: Fields, bounds: Bounds) -> Sequence[Message]:
             role = "assistant" if is_output(item) else "user"
         return [Message(role=role, content=(TextPart(said),))]
     if not is_output(item) or item.get("encrypted_content") is not None:
-        refuse(item.at("type"), "it is not known, and the item holds no text that could be told; leave it out")
+        refuse(item.at("type"), "it is unknown, and the item contains no text to pass on; omit it")
     return []
 
 

@@ -232,7 +232,7 @@ def _unknown_part(part: Fields, *, made: bool) -> Part:
     if isinstance(text, str) and text:
         return TextPart(text)
     if not made:
-        refuse(part.at("type"), "it is not known, and the part holds no text that could be told; leave it out")
+        refuse(part.at("type"), "it is unknown, and the part contains no text to pass on; omit it")
     return TextPart("")
 
 

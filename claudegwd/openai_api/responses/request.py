@@ -108,11 +108,11 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
     if compacts:
         own.pop()
     if before.items + len(own) > bounds.max_messages:
-        refuse("input", f"it must hold at most {bounds.max_messages} items, with those that came before")
+        refuse("input", f"it must contain at most {bounds.max_messages} items, including earlier ones")
     history = read_items(own, bounds, earlier.unsealed, before)
     placed = [*_instructed(instructions), *history.placed]
     if not own and not before.items and not instructions:
-        raise InvalidRequest("cannot read input: it is missing; give a text or a list of items", param="input")
+        raise InvalidRequest("cannot read input: it is missing; send a string or a list of items", param="input")
     tools = read_tools(body, bounds, history.tools)
     text = read_text(body, bounds)
     reasoning = read_reasoning(body)

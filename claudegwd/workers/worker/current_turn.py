@@ -134,7 +134,7 @@ class CurrentTurn:
             return
         if now.turn.over:
             if now.asks_again(event):
-                self._life.fail("it asked upstream again by itself")
+                self._life.fail("it sent another request upstream on its own")
             return
         new = now.feed(event)
         if not new:

@@ -60,4 +60,4 @@ class WorkerLife:
     def check(self) -> None:
         """Raise WorkerLost where it has ended."""
         if self.state is WorkerState.CLOSING:
-            raise WorkerLost(self._refused or self._process.fault or "the CLI ended")
+            raise WorkerLost(self._refused or self._process.fault or "the CLI exited")

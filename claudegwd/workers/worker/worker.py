@@ -263,7 +263,7 @@ class Worker:
 
     def _on_cut(self, done: bool | None) -> None:
         if done is False:
-            self._refuse("it does not go back")
+            self._refuse("it does not rewind")
         elif done and self.life.state is WorkerState.SETTLING:
             self.life.change(WorkerEvent.SETTLED)
 

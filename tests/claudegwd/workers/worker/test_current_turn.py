@@ -123,7 +123,7 @@ async def test_what_asks_upstream_again_is_ended_with_its_process() -> None:
     asked.says(*ANSWER)
     assert asked.says(began()) == []
     assert asked.life.state is WorkerState.CLOSING
-    assert asked.process.fault == "it asked upstream again by itself"
+    assert asked.process.fault == "it sent another request upstream on its own"
 
 
 async def test_a_turn_that_is_late_or_lost_ends_for_its_reader() -> None:

@@ -45,7 +45,7 @@ async def test_it_ends_once() -> None:
     living.life.end()
     assert living.seen == [WorkerState.CLOSING]
     assert living.process.was_asked_to_end
-    with pytest.raises(WorkerLost, match="the CLI ended"):
+    with pytest.raises(WorkerLost, match="the CLI exited"):
         living.life.check()
 
 
