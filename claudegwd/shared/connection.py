@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import trio
 
-READ_BYTES: Final = 64 * 1024  # a reply is some hundred bytes, and many come together
-# Calls that wait for their answers. More than there are requests at once; beyond it the store is too slow to be asked.
+READ_BYTES: Final = 64 * 1024  # a reply is some hundred bytes, and many arrive together
+# Calls that wait for their replies. More than there are concurrent requests; beyond this the store is too slow to be of
+# use.
 MAX_CALLS: Final = 4096
 ROUNDS: Final = 2  # of the event loop: in one the bytes are seen, in the other they are read
-# A call is some hundred bytes, which a socket takes at once; one that does not has megabytes of them unread.
+# A call is some hundred bytes, which a socket accepts at once; one that does not has megabytes of them unread.
 WRITE_SECONDS: Final = 0.05
 
 

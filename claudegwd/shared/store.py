@@ -23,14 +23,14 @@ from claudegwd.store.sealing import Seal
 
 # Redis 7 is what Debian 12 has; Valkey began at 7.2. Nothing older is tested.
 OLDEST: Final = (7, 0)
-# What a call in the way of a request may take. On one network it is a fifth of a millisecond.
+# How long a call may delay a request. On a local network it takes a fifth of a millisecond.
 CALL_SECONDS: Final = 0.05
-# After a call that took longer nobody asks for so long: one request of each second pays for finding out.
+# After a call that took longer, the store is not used for this long: one request per second pays for the retry.
 REST_SECONDS: Final = 1.0
-CONNECT_SECONDS: Final = 2.0  # and at the start, which waits no longer for a store that is away
-# A store that stands still does not close its connections: without an answer for so long we do.
+CONNECT_SECONDS: Final = 2.0  # also at startup, which waits no longer than this for an unreachable store
+# A hung store does not close its connections: if it has not replied for this long, we close them.
 LOOK_SECONDS: Final = 2.0
-# The pause before it is tried again doubles from the first to the last.
+# The pause between reconnection attempts doubles from the first value to the last.
 PAUSE_FIRST_SECONDS: Final = 0.25
 PAUSE_LAST_SECONDS: Final = 4.0
 
