@@ -20,7 +20,7 @@ from claudegwd.config.environment import BIND_OPTION
 from claudegwd.config.load import Loaded, load
 from claudegwd.config.problems import ConfigError
 from claudegwd.daemon.demo_places import BIND_VARIABLE, demo_places
-from claudegwd.gateway.gateway import own_version
+from claudegwd.gateway.daemon_life import own_version
 from claudegwd.keys.file import KeysError, load_keys
 from claudegwd.logs import LogRing, setup
 from claudegwd.openai_api.errors import CliError

@@ -21,6 +21,7 @@ from claudegwd.config import Config, Loaded, diff, in_effect, load
 from claudegwd.control.app import control_app
 from claudegwd.control.controllable import Controls
 from claudegwd.control.server import serve_control
+from claudegwd.gateway.daemon_life import DaemonLife
 from claudegwd.keys.answers import KeysDiff, UnknownKey
 from claudegwd.keys.file import KeysEdit, KeysSource, load_keys
 from claudegwd.keys.ring import KeyRing
@@ -96,6 +97,7 @@ class SmallWorkspaces:
 
     def __init__(self) -> None:
         self.missing: tuple[str, ...] = ()
+        self.approvals = Approvals()
 
     async def rows(self, config: Config) -> list[dict[str, Any]]:
         return overview(config.workspaces, config.claude, self.missing)
@@ -120,7 +122,6 @@ class SmallGateway:
         self.logs = LogRing()
         self.clients: SmallClients | None = SmallClients()
         self.audit = Audit(Database(None))
-        self.approvals = Approvals()
         self.workspaces = SmallWorkspaces()
         self.ledger = Ledger(Database(None))
         self.notifications = Notifications(Database(None), os.environ, "small")
@@ -128,7 +129,7 @@ class SmallGateway:
         self.generation = 1
         self.state_problem: str | None = None
         self.sandbox_missing: list[str] = []
-        self.drained_since: float | None = None
+        self.life = DaemonLife()
         self.shared: dict[str, Any] | None = None  # the store that it shares with others
         self.sharing: Any = None
         self.others: list[dict[str, Any]] | Exception | None = None  # the machines that share a store with it
@@ -136,8 +137,8 @@ class SmallGateway:
     def status(self) -> dict[str, Any]:
         return {
             "version": "1.2.3", "claude_version": "2.1.330", "claude_binary": "/opt/claude", "pid": 4242,
-            "uptime_seconds": 93784.0, "state": "ready" if self.drained_since is None else "draining",
-            "problem": self.state_problem or "", "drained_since": self.drained_since,
+            "uptime_seconds": 93784.0, "state": "ready" if self.life.drained_since is None else "draining",
+            "problem": self.state_problem or "", "drained_since": self.life.drained_since,
             "binds": ["127.0.0.1:8000"],
             "keys": self.ring.snapshot(time.time()), "keys_origin": self.keys_source.origin,
             "state_file": None, "state_problem": self.state_problem, "sandbox_missing": self.sandbox_missing,
@@ -146,14 +147,6 @@ class SmallGateway:
             "requests": {"active": 2, "queued": 0, "total": 117, "failed": 3},
             "config_generation": self.generation, "last_reload": None,
         }  # fmt: skip
-
-    def drain(self) -> bool:
-        new, self.drained_since = self.drained_since is None, 1_800_000_000.0
-        return new
-
-    def undrain(self) -> bool:
-        new, self.drained_since = self.drained_since is not None, None
-        return new
 
     async def machines(self) -> list[dict[str, Any]] | None:
         if isinstance(self.others, Exception):

@@ -14,7 +14,7 @@ AUDIT_CHARACTERS = 2000
 
 async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
     """GET /v1/approvals: those that wait, the oldest first."""
-    return ControlResponse({"approvals": controls.gateway.approvals.rows()})
+    return ControlResponse({"approvals": controls.gateway.workspaces.approvals.rows()})
 
 
 async def approve(controls: Controls, request: ControlRequest) -> ControlResponse:
@@ -22,7 +22,7 @@ async def approve(controls: Controls, request: ControlRequest) -> ControlRespons
     always = request.only("always").get("always", False)
     if not isinstance(always, bool):
         raise BadRequest("cannot use always: send true or false")
-    approval = controls.gateway.approvals.approve(request.path["id"], always=always)
+    approval = controls.gateway.workspaces.approvals.approve(request.path["id"], always=always)
     request.changed(
         "approved in a workspace", aside=_action(approval), workspace=approval.workspace, client=approval.client,
         always=always,
@@ -35,7 +35,7 @@ async def deny(controls: Controls, request: ControlRequest) -> ControlResponse:
     why = request.only("why").get("why", "")
     if not isinstance(why, str):
         raise BadRequest("cannot use why: send a string")
-    approval = controls.gateway.approvals.deny(request.path["id"], why)
+    approval = controls.gateway.workspaces.approvals.deny(request.path["id"], why)
     request.changed(
         "denied in a workspace", aside=_action(approval), workspace=approval.workspace, client=approval.client,
     )  # fmt: skip

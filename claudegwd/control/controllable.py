@@ -77,8 +77,30 @@ class NotificationTargets(Protocol):
         ...
 
 
+class Drainable(Protocol):
+    """What balancers are told of the daemon."""
+
+    @property
+    def drained_since(self) -> float | None:
+        """Since when they are told to send no new requests (seconds since the epoch); None: they may."""
+        ...
+
+    def drain(self) -> bool:
+        """Tell them to send no new requests, and serve those that come; whether that is new."""
+        ...
+
+    def undrain(self) -> bool:
+        """Tell them that they may again; whether that is new."""
+        ...
+
+
 class WorkspaceReader(Protocol):
     """Where Claude may work with its own tools."""
+
+    @property
+    def approvals(self) -> Approvals:
+        """What Claude asks for there."""
+        ...
 
     async def rows(self, config: Config, /) -> list[dict[str, Any]]:
         """A dict for each workspace of this configuration, with its problem, if it has one."""
@@ -166,11 +188,6 @@ class Controllable(Protocol):
     def workspaces(self) -> WorkspaceReader: ...
 
     @property
-    def approvals(self) -> Approvals:
-        """What Claude asks for in workspaces."""
-        ...
-
-    @property
     def notifications(self) -> NotificationTargets: ...
 
     def status(self) -> dict[str, Any]:
@@ -178,17 +195,7 @@ class Controllable(Protocol):
         ...
 
     @property
-    def drained_since(self) -> float | None:
-        """Since when balancers are told to send no new requests (seconds since the epoch); None: they may."""
-        ...
-
-    def drain(self) -> bool:
-        """Tell balancers to send no new requests, and serve those that come; whether that is new."""
-        ...
-
-    def undrain(self) -> bool:
-        """Tell them that they may again; whether that is new."""
-        ...
+    def life(self) -> Drainable: ...
 
     async def machines(self) -> list[dict[str, Any]] | None:
         """A dict for each machine that shares a store with this one, itself included; None if nothing is shared.

@@ -8,7 +8,7 @@ from claudegwd.control.request import ControlRequest, ControlResponse
 
 async def drain(controls: Controls, request: ControlRequest) -> ControlResponse:
     request.only()
-    changed = controls.gateway.drain()
+    changed = controls.gateway.life.drain()
     if changed:
         request.changed("drained by the operator")
     return _answer(controls, changed=changed)
@@ -16,7 +16,7 @@ async def drain(controls: Controls, request: ControlRequest) -> ControlResponse:
 
 async def undrain(controls: Controls, request: ControlRequest) -> ControlResponse:
     request.only()
-    changed = controls.gateway.undrain()
+    changed = controls.gateway.life.undrain()
     if changed:
         request.changed("undrained by the operator")
     return _answer(controls, changed=changed)
@@ -24,4 +24,6 @@ async def undrain(controls: Controls, request: ControlRequest) -> ControlRespons
 
 def _answer(controls: Controls, *, changed: bool) -> ControlResponse:
     requests = len(controls.gateway.requests())
-    return ControlResponse({"drained_since": controls.gateway.drained_since, "changed": changed, "requests": requests})
+    return ControlResponse(
+        {"drained_since": controls.gateway.life.drained_since, "changed": changed, "requests": requests}
+    )

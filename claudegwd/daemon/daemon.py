@@ -100,12 +100,12 @@ async def run(
             for note in (*loaded.warnings, *keys.notes):
                 log_event(log, logging.WARNING, "a note on the configuration", problem=note)
             gateway = await load_gateway(loaded, keys, database, logs, env)
-            gateway.binds = public.binds
+            gateway.life.binds = public.binds
             if nobody_may_ask := shuts_out(gateway):
-                log_event(log, logging.WARNING, nobody_may_ask, bind=", ".join(gateway.binds))
+                log_event(log, logging.WARNING, nobody_may_ask, bind=", ".join(gateway.life.binds))
             fixed_keys = keys if options.demo else None
             reloader = Reloader(gateway, loaded, handler, config_option=options.config, fixed_keys=fixed_keys)
-            if not await _start(nursery, gateway):
+            if not await _start(nursery, gateway, loaded):
                 nursery.cancel_scope.cancel()
                 return
             await _tell_of_watchdog(gateway, env)
@@ -131,7 +131,7 @@ async def run(
             notifier.ready(_status_line(gateway))
             if options.demo:
                 await _first_spare(gateway)
-            log_event(log, logging.INFO, "ready", version=gateway.version, bind=", ".join(gateway.binds))
+            log_event(log, logging.INFO, "ready", version=gateway.life.version, bind=", ".join(gateway.life.binds))
             if options.demo:
                 greet(gateway)
             await _until_stopped(signals, reloader, hang_up_ends=hang_up_ends)
@@ -141,13 +141,13 @@ async def run(
     log_event(log, logging.INFO, "stopped")
 
 
-async def _start(nursery: trio.Nursery, gateway: Gateway) -> bool:
+async def _start(nursery: trio.Nursery, gateway: Gateway, loaded: Loaded) -> bool:
     """Start the gateway; False if it was told to end meanwhile: a CLI that says nothing is waited for half a minute."""
     # Only these two: a SIGHUP waits in the receiver around this one until there is something to reload.
     with trio.CancelScope() as scope, trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as both:
             both.start_soon(_cancel_when_told, signals, scope)
-            await nursery.start(gateway.run)
+            await nursery.start(gateway.run, loaded)
             both.cancel_scope.cancel()
     return not scope.cancelled_caught
 
@@ -220,7 +220,7 @@ async def _drain(gateway: Gateway, server: Server, notifier: Notifier, signals: 
     is answered, so a restart loses nothing. Elsewhere new requests are refused with the word to ask again. A second
     signal ends the wait.
     """
-    gateway.change(DaemonEvent.TOLD_TO_STOP)
+    gateway.life.change(DaemonEvent.TOLD_TO_STOP)
     notifier.stopping(_status_line(gateway))
     if notifier.listens:
         without_spares = msgspec.structs.replace(gateway.config.workers, spares=0)
@@ -233,7 +233,7 @@ async def _drain(gateway: Gateway, server: Server, notifier: Notifier, signals: 
         nursery.start_soon(_hurry_if_told_again, signals, server, patience)
         await server.stop(DRAIN_SECONDS, kept=notifier.listens)
         with patience:
-            await gateway.running.until_idle()  # what is made in the background has no connection
+            await gateway.responses.running.until_idle()  # what is made in the background has no connection
         nursery.cancel_scope.cancel()
 
 

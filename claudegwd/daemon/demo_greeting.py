@@ -12,7 +12,7 @@ from claudegwd.gateway.gateway import Gateway
 
 def greet(gateway: Gateway) -> None:
     """Write it to stdout."""
-    address = gateway.binds[0].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
+    address = gateway.life.binds[0].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
     sys.stdout.write(
         "The demo gateway is ready. Try:\n\n"
         f"  {_chat_line(gateway)}\n\n"
@@ -29,7 +29,7 @@ def _chat_line(gateway: Gateway) -> str:
     beside = Path(sys.argv[0]).with_name("claudegwctl")
     found = shutil.which("claudegwctl")
     name = "claudegwctl" if found and Path(found).resolve() == beside.resolve() else str(beside)
-    own = gateway.env.get("CLAUDEGWD_SOCKET", "")
+    own = gateway.launcher.env.get("CLAUDEGWD_SOCKET", "")
     socket = f" --socket {shlex.quote(own)}" if own != os.environ.get("CLAUDEGWD_SOCKET", "") else ""
     key = " --temporary-key" if gateway.needs_key() else ""
     return f"{name if beside.exists() else 'claudegwctl'}{socket} chat{key}"
@@ -39,4 +39,5 @@ def _key_header(gateway: Gateway) -> str:
     """For curl, where the demo asks for a key; one that somebody else chose is not shown."""
     if not gateway.needs_key():
         return ""
-    return f"-H 'authorization: Bearer {DEMO_CLIENT_KEY if gateway.env.get('API_KEYS') == DEMO_CLIENT_KEY else 'KEY'}' "
+    ours = gateway.launcher.env.get("API_KEYS") == DEMO_CLIENT_KEY
+    return f"-H 'authorization: Bearer {DEMO_CLIENT_KEY if ours else 'KEY'}' "

@@ -3,10 +3,8 @@
 import logging
 import socket
 import time
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import trio
@@ -14,13 +12,15 @@ import trio
 from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.config.schema import Config
-from claudegwd.gateway.daemon_states import TRANSITIONS, DaemonEvent, DaemonState
+from claudegwd.gateway.daemon_life import DaemonLife
+from claudegwd.gateway.daemon_states import DaemonEvent
 from claudegwd.gateway.key_log import log_key_news
 from claudegwd.gateway.launcher import Launcher
 from claudegwd.gateway.metrics import Metrics
 from claudegwd.gateway.news import connect, watch
 from claudegwd.gateway.offered_models import OfferedModels
 from claudegwd.gateway.request_counts import RequestCounts
+from claudegwd.gateway.responses import Responses
 from claudegwd.gateway.sharing import Parts, Sharing, both
 from claudegwd.gateway.status import condition, described, status
 from claudegwd.keys.answers import Dead
@@ -32,21 +32,15 @@ from claudegwd.logs import LogRing, log
 from claudegwd.logs import event as log_event
 from claudegwd.notify.notice import of_cli
 from claudegwd.notify.notifications import Notifications
-from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CliError, ModelNotFound
 from claudegwd.store.audit import Audit
-from claudegwd.store.background_record import BackgroundRecord
 from claudegwd.store.chat_sessions import ChatSessions
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import Database
 from claudegwd.store.keys import KeyMemory
 from claudegwd.store.ledger import Ledger
-from claudegwd.store.response_files import ResponseFiles
-from claudegwd.store.responses import KeptResponses
-from claudegwd.store.running_responses import RunningResponses
 from claudegwd.store.sealing import Seal, load_seal
 from claudegwd.supervised import supervised
-from claudegwd.transitions import after
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.cli.known_cli import KnownCli
 from claudegwd.workers.pool.pool import Pool
@@ -54,16 +48,7 @@ from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
 from claudegwd.workers.process.process import Launch
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Questions, Timing
-from claudegwd.workers.question.running_request import RunningRequest
 from claudegwd.workspaces.workspaces import Workspaces
-
-
-def own_version() -> str:
-    """Of the installed package."""
-    try:
-        return version("claudegwd")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def limits_of(config: Config) -> Limits:
@@ -99,21 +84,12 @@ class Gateway:
         seal: Seal,
     ) -> None:
         self.config = loaded.config
-        self._loaded = loaded  # at the start
         self.keys_source = keys
         self.database = database
         self.clients = clients
-        self.seal = seal
         self.logs = logs
-        self.env = env
-        self.version = own_version()
-        self.started_at = time.time()
-        self.state = DaemonState.STARTING
-        self.drained_since: float | None = None  # the operator wants no new requests sent here
-        self.binds: list[str] = []
-        self.bounds = Bounds()
+        self.life = DaemonLife()
         self.counts = RequestCounts()
-        self.running_requests: set[RunningRequest] = set()  # those that ask a model
         self.ring = KeyRing(keys.keys, cooldown_seconds=self.config.keys.cooldown_seconds)
         self.ring.by_headroom = self.config.keys.order == "headroom"
         self.launcher = Launcher(self.config, self.ring, env)
@@ -124,13 +100,8 @@ class Gateway:
         self.audit = Audit(database)
         self.notifications = Notifications(database, env, socket.gethostname())
         self.notifications.configure(self.config.notify)
-        self.responses = KeptResponses(keep_seconds=self.config.responses.keep_seconds)
-        self.response_files = ResponseFiles(database.path.parent if database.path is not None else None)
-        self.background = BackgroundRecord(database)
-        self.running = RunningResponses()
-        self.draining = trio.Event()
+        self.responses = Responses(database, seal, self.config.responses.keep_seconds)
         self.sharing: Sharing | None = None
-        self.sockets: Counter[str] = Counter()  # WebSockets that are open, by owner
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.waiters.on_waited = self.metrics.waited
         self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())
@@ -138,12 +109,11 @@ class Gateway:
         self.questions = Questions(self.pool, self.ring, timing, time.time)
         self.workspaces = Workspaces(self.questions, self.launcher, env, partial(self.audit.note, None, None))
         self.workspaces.under_way = self.clients.book.under_way
-        self.approvals = self.workspaces.approvals
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own the workers and the questions until cancelled.
+    async def run(self, loaded: Loaded, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the workers and the questions until cancelled. `loaded`: the configuration, as it was read.
 
         Started when a request could be answered. Raises CliError before that when the CLI does not start or is too old.
         """
@@ -152,19 +122,17 @@ class Gateway:
         await memory.load()
         await self.notifications.load()
         self.ring.on_change = memory.note
-        wanted = self.config.responses.keep == "disk"
-        await self.response_files.start(self.responses, self.seal, trio.current_time(), wanted=wanted)
-        await self.background.load()
+        await self.responses.load(trio.current_time(), on_disk=self.config.responses.keep == "disk")
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
-        connect(self.notifications, self.ring, self.clients.book.spending, self.approvals)
-        owned = (self.ring, self.clients, self.responses, self.notifications, self.ledger.read)
+        connect(self.notifications, self.ring, self.clients.book.spending, self.workspaces.approvals)
+        owned = (self.ring, self.clients, self.responses.kept, self.notifications, self.ledger.read)
         parts = Parts(*owned, partial(described, self))
-        self.sharing = await Sharing.open(self._loaded, self.env, socket.gethostname(), parts)
+        self.sharing = await Sharing.open(loaded, self.launcher.env, socket.gethostname(), parts)
         try:
             async with trio.open_nursery() as nursery:
                 if self.sharing is not None:
-                    self.seal = self.sharing.sealed_after(self.seal)
+                    self.responses.seal = self.sharing.sealed_after(self.responses.seal)
                     self.ring.on_change = both(memory.note, self.sharing.key_states.note)
                     await nursery.start(self.sharing.run)
                 for task, name in (
@@ -173,7 +141,7 @@ class Gateway:
                     (self.sessions.run, "the totals of the sessions"),
                     (self.ledger.run, "the usage"),
                     (self.audit.run, "the audit"),
-                    (self.response_files.run, "the files of kept responses"),
+                    (self.responses.files.run, "the files of kept responses"),
                     (self.notifications.run, "the notifications"),
                     (partial(watch, self), "the events to notify about"),
                     (self.metrics.watch_loop, "the lag of the event loop"),
@@ -182,24 +150,18 @@ class Gateway:
                 await nursery.start(self.pool.run)
                 await nursery.start(self.questions.run)
                 try:
-                    self.take_cli(await self.launcher.learn(self.launcher.cli.binary, self._loaded))
+                    self.take_cli(await self.launcher.learn(self.launcher.cli.binary, loaded))
                 except CliError:
                     self.notifications.tell(of_cli(time.time()))
                     raise
                 await self.workspaces.learn(self.config.workspaces)
-                self.change(DaemonEvent.STARTED)
+                self.life.change(DaemonEvent.STARTED)
                 if fault := condition(self).problem:
                     log_event(log, logging.WARNING, "no request can be answered yet", problem=fault)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
             self.launcher.close()
-
-    def change(self, event: DaemonEvent) -> None:
-        """Take an event of the daemon's state table."""
-        self.state = after(TRANSITIONS, self.state, event)
-        if self.state is DaemonState.DRAINING:
-            self.draining.set()
 
     def launch(self) -> Launch:
         """How a new CLI process is started, with the configuration as it is now."""
@@ -247,22 +209,9 @@ class Gateway:
 
     def needs_key(self) -> bool:
         """Whether requests have to bring a client key."""
-        return auth_required(self.config, self.binds)
+        return auth_required(self.config, self.life.binds)
 
     # -- status -------------------------------------------------------------------------------------------------------
-
-    def drain(self) -> bool:
-        """Be not ready, and serve all the same, until `undrain` or a restart; whether that is new."""
-        new = self.drained_since is None
-        if new:
-            self.drained_since = time.time()
-        return new
-
-    def undrain(self) -> bool:
-        """Be ready again; whether that is new."""
-        new = self.drained_since is not None
-        self.drained_since = None
-        return new
 
     def cli_fails(self) -> bool:
         """Whether processes of the CLI do not start any more."""
@@ -298,7 +247,7 @@ class Gateway:
     def requests(self) -> list[dict[str, Any]]:
         """For the control face: a dict for each request that asks a model, the oldest first. No content."""
         now = trio.current_time()
-        return [running.row(now) for running in sorted(self.running_requests, key=lambda running: running.started)]
+        return [running.row(now) for running in sorted(self.counts.running, key=lambda running: running.started)]
 
     def workers(self) -> list[dict[str, Any]]:
         """For the control face: a dict for each worker."""

@@ -27,7 +27,7 @@ _REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_
 def families(gateway: "Gateway") -> Iterator[Metric]:
     """The state of workers, queue, keys and processes, in metrics."""
     info = InfoMetricFamily("claudegwd_build", "Versions of the gateway and of the CLI it drives.")
-    info.add_metric((), {"version": gateway.version, "claude_version": gateway.launcher.cli.version})
+    info.add_metric((), {"version": gateway.life.version, "claude_version": gateway.launcher.cli.version})
     yield info
     yield GaugeMetricFamily(
         "claudegwd_ready", "1 if new requests should be sent here.", value=not condition(gateway).unready

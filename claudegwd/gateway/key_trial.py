@@ -17,6 +17,7 @@ from claudegwd.ledger.entry import CLIENT_GONE, MODEL_CHARACTERS, TESTS, Line, S
 from claudegwd.limits.clients import ANONYMOUS
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.chat.request import parse_chat_request
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.workers.question.question import Question
@@ -54,7 +55,7 @@ async def _ask_under(gateway: Gateway, key: UpstreamKey, started: float) -> str 
     # A limited key, or an upstream that is not there, is an answer, not a reason to wait.
     timing = replace(gateway.questions.timing, hold=0.0, backs_off=False)
     questions = gateway.questions.within(ring, timing)
-    wanted = parse_chat_request(_TEST_BODY % gateway.config.claude.default_model.encode(), gateway.bounds)
+    wanted = parse_chat_request(_TEST_BODY % gateway.config.claude.default_model.encode(), BOUNDS)
     question = questions.ask(plan_chat(gateway, wanted, ANONYMOUS), f"test-{key.name}", whole=True)
     status = CLIENT_GONE
     try:

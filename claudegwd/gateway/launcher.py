@@ -23,14 +23,15 @@ TOOL_GRACE_SECONDS = 60.0
 
 
 class Launcher:
-    """`config` is in effect. Close it at the end: the processes' homes are removed then."""
+    """`config` is in effect, `env` the daemon's own environment. Close it at the end: the processes' homes are
+    removed then."""
 
     def __init__(self, config: Config, ring: KeyRing, env: Mapping[str, str]) -> None:
         self.config = config
         self.cli = KnownCli(find_binary(config.claude, env))
         self.login = Login(env)
         self._ring = ring
-        self._env = env
+        self.env = env
         self.scratch = Scratch.make()
 
     def close(self) -> None:
@@ -72,7 +73,7 @@ class Launcher:
         return cli
 
     async def _probed(self, launch: Launch) -> Found:
-        path = contract.state_directory(self._env) / "catalogue.json"
+        path = contract.state_directory(self.env) / "catalogue.json"
         found = await trio.to_thread.run_sync(read_kept, path, launch)
         if found is None:
             found = await probe(launch, trio.current_time)
@@ -80,4 +81,4 @@ class Launcher:
         return found
 
     def _cli_env(self) -> Mapping[str, str]:
-        return self._env if len(self._ring) else self.login.env
+        return self.env if len(self._ring) else self.login.env

@@ -174,18 +174,17 @@ class Reloader:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _read(self) -> _Read:
-        loaded = load(self._config_option, self.gateway.env)
+        loaded = load(self._config_option, self.gateway.launcher.env)
         # Where the new configuration would listen says nothing of where we do, until a restart.
-        auth_required(in_effect(self.gateway.config, loaded.config), self.gateway.binds)
-        return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude, self.gateway.env))
+        auth_required(in_effect(self.gateway.config, loaded.config), self.gateway.life.binds)
+        return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude, self.gateway.launcher.env))
 
     def _read_keys(self, loaded: Loaded) -> KeysSource:
         if self._fixed_keys is not None:
             return self._fixed_keys
         setting = loaded.config.keys.file
-        found = load_keys(
-            contract.keys_path(self.gateway.env, loaded.path, setting), self.gateway.env, required=bool(setting)
-        )
+        env = self.gateway.launcher.env
+        found = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
         if not (found.blank and self.gateway.keys_source.keys):
             return found
         # An editor, or a disk that is full, empties files by accident, and somebody else's login would pay.
@@ -210,8 +209,8 @@ class Reloader:
         self.gateway.configure(config)
         self.gateway.clients.book.configure(configured_clients(read.loaded.secrets.api_keys), limits_of(config))
         self._handler.configure(config.log)
-        self.gateway.responses.keep_seconds = config.responses.keep_seconds
-        self.gateway.response_files.configure(wanted=config.responses.keep == "disk")
+        self.gateway.responses.kept.keep_seconds = config.responses.keep_seconds
+        self.gateway.responses.files.configure(wanted=config.responses.keep == "disk")
         self._take_keys(read.keys)
 
     def _take_keys(self, keys: KeysSource) -> KeysDiff:

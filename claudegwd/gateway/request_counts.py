@@ -4,15 +4,21 @@ from collections import Counter
 from collections.abc import Callable
 
 from claudegwd.openai_api.errors import GatewayError
+from claudegwd.workers.question.running_request import RunningRequest
 
 
 class RequestCounts:
-    """`active`: under way; `total`: since the start; `failed`: answers that were errors, by code."""
+    """`active`: under way; `total`: since the start; `failed`: answers that were errors, by code.
+
+    `running`: those under way that ask a model. `sockets`: WebSockets that are open, by owner.
+    """
 
     def __init__(self) -> None:
         self.active = 0
         self.total = 0
         self.failed: Counter[str] = Counter()
+        self.running: set[RunningRequest] = set()
+        self.sockets: Counter[str] = Counter()
 
     def begin(self) -> Callable[[], None]:
         """Count a request; call what it returns at its end."""

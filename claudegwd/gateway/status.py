@@ -53,9 +53,9 @@ class Condition:
 
 def condition(gateway: "Gateway") -> Condition:
     """Look at all that a request needs."""
-    drained = gateway.drained_since is not None
-    if gateway.state is not DaemonState.READY:
-        state = str(gateway.state.value)
+    drained = gateway.life.drained_since is not None
+    if gateway.life.state is not DaemonState.READY:
+        state = str(gateway.life.state.value)
         return Condition(state, state, refuses=True, drained=drained)
     now = time.time()
     if gateway.pool.roster.starts.hopeless(trio.current_time()):
@@ -98,15 +98,15 @@ def status(gateway: "Gateway") -> dict[str, Any]:
     """What `claudegwctl status` shows. No token, no content."""
     now, present = time.time(), condition(gateway)
     return {
-        "version": gateway.version,
+        "version": gateway.life.version,
         "claude_version": gateway.launcher.cli.version,
         "claude_binary": str(gateway.launcher.cli.binary),
         "pid": os.getpid(),
-        "uptime_seconds": round(now - gateway.started_at, 1),
+        "uptime_seconds": round(now - gateway.life.started_at, 1),
         "state": present.state,
         "problem": present.problem or gateway.database.problem,
-        "drained_since": gateway.drained_since,
-        "binds": gateway.binds,
+        "drained_since": gateway.life.drained_since,
+        "binds": gateway.life.binds,
         "shuts_out": shuts_out(gateway) or None,
         "keys": gateway.ring.snapshot(now),
         "keys_origin": gateway.keys_source.origin,
@@ -139,9 +139,9 @@ def described(gateway: "Gateway") -> dict[str, Any]:
     counts = gateway.counts
     return {
         "state": condition(gateway).state,
-        "version": gateway.version,
+        "version": gateway.life.version,
         "claude_version": gateway.launcher.cli.version,
-        "binds": gateway.binds,
+        "binds": gateway.life.binds,
         "requests": {"active": counts.active, "queued": gateway.pool.queued, "total": counts.total},
         "workers": gateway.pool.counts(),
         "keys_usable": sum(row["state"] in ("active", "ready") for row in keys),

@@ -1,6 +1,7 @@
 """The maximum size of every part of a request, checked before any other work is done for it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,6 @@ class Bounds:
     max_id_chars: int = 16_384
     # Browsers and proxies stop near this length; data: URLs are bounded by the body.
     max_url_chars: int = 8_192
+
+
+BOUNDS: Final = Bounds()  # what is in effect

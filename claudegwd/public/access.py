@@ -27,7 +27,7 @@ def check_host(gateway: Gateway, host: str) -> None:
     name = name_of(host)
     if name in _LOCAL_NAMES or name in gateway.config.server.allowed_hosts:
         return
-    bound = {split_bind(bind)[0].lower() for bind in (*gateway.binds, *gateway.config.server.bind)}
+    bound = {split_bind(bind)[0].lower() for bind in (*gateway.life.binds, *gateway.config.server.bind)}
     if name in bound or (not _EVERYWHERE.isdisjoint(bound) and _is_address(name)):
         return
     raise PermissionDenied(

@@ -23,7 +23,7 @@ MAX_NUMBER_DIGITS = 9  # of starting_after: more events than are kept of any res
 
 async def begin(call: Call, making: ResponseMaking) -> Response:
     """Ask, and answer with what there is: nothing yet, or the events as they come."""
-    running_ones, owner = call.gateway.running, call.client.owner
+    running_ones, owner = call.gateway.responses.running, call.client.owner
     running_ones.check_room(owner)
     await making.ask()
     reply = making.reply
@@ -35,7 +35,7 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     running = RunningResponse(stream.so_far, cancel)
     running_ones.begin(owner, making.ident, running)  # it looks for room again: others have come in meanwhile
     try:
-        await call.gateway.background.begin(owner, making.ident, int(time.time()), reply.head.plan.model.id)
+        await call.gateway.responses.background.begin(owner, making.ident, int(time.time()), reply.head.plan.model.id)
     except BaseException:
         running_ones.end(owner, making.ident)
         raise

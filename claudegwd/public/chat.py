@@ -9,6 +9,7 @@ import msgspec
 from quart import Response
 
 from claudegwd.gateway.planning import plan_chat
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.chat.request import ChatRequest, ToolCall, read_chat_request
 from claudegwd.openai_api.chat.response import ChatChoice, ChatStream, Citation, completion_body
 from claudegwd.openai_api.errors import GatewayError
@@ -37,19 +38,18 @@ from claudegwd.workers.question.question import Question
 
 async def chat_completions(call: Call) -> Response:
     """Answer one chat request, streaming or not."""
-    gateway = call.gateway
     body = await read_body(call)
-    fields = Fields(read_object(body, gateway.bounds))
+    fields = Fields(read_object(body, BOUNDS))
     if fields.get("messages") is None and isinstance(fields.get("input"), list):
         return await _other_shape(call, fields, len(body))
-    return await _answer(call, read_chat_request(fields, gateway.bounds))
+    return await _answer(call, read_chat_request(fields, BOUNDS))
 
 
 async def _other_shape(call: Call, fields: Fields, size: int) -> Response:
     """Answer a chat that is shaped as for /v1/responses: Cursor sends such, and reads the answers of a chat."""
     gateway = call.gateway
     wanted = await with_earlier(
-        gateway, call.client.owner, size, lambda earlier: read_responses_request(fields, gateway.bounds, earlier)
+        gateway, call.client.owner, size, lambda earlier: read_responses_request(fields, BOUNDS, earlier)
     )
     chat = msgspec.structs.replace(wanted.chat, include_usage=read_include_usage(fields))
     try:

@@ -8,6 +8,7 @@ from typing import Any
 from quart import Response
 
 from claudegwd.gateway.planning import plan_chat
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.completions.request import CompletionsRequest, parse_completions_request
 from claudegwd.openai_api.completions.response import CompletionStream, FinishReason, TextChoice, text_completion_body
 from claudegwd.openai_api.encode import encode
@@ -21,7 +22,7 @@ from claudegwd.workers.question.question import Question
 async def completions(call: Call) -> Response:
     """Answer one request, streaming or not: `n` choices for each prompt, those of the first prompt first."""
     gateway = call.gateway
-    wanted = parse_completions_request(await read_body(call), gateway.bounds)
+    wanted = parse_completions_request(await read_body(call), BOUNDS)
     plans = [plan_chat(gateway, chat, call.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
     reply = Reply(call, plans, "text_completion", stream=wanted.stream)
 

@@ -37,4 +37,4 @@ async def fetched(gateway: Gateway, owner: str, ident: str) -> bool:
 
 def _earlier(gateway: Gateway, owner: str, size: int, also: str) -> OwnResponses:
     room = gateway.config.server.max_body_bytes - size
-    return gateway.responses.of(owner, trio.current_time(), room, gateway.seal, also)
+    return gateway.responses.kept.of(owner, trio.current_time(), room, gateway.responses.seal, also)

@@ -15,7 +15,7 @@ async def index(call: Call) -> Response:
     return jsonify(
         {
             "name": "claudegwd",
-            "version": gateway.version,
+            "version": gateway.life.version,
             "description": "OpenAI API for the Claude Code CLI",
             "endpoints": {"chat": "/v1/chat/completions", "models": "/v1/models", "health": "/health"},
             "docs": "/openapi.json",
@@ -34,7 +34,7 @@ async def health(call: Call) -> tuple[Response, int]:
     fault = now.problem
     body = {
         "status": "healthy" if not fault else now.state if now.state == "degraded" else "unhealthy",
-        "version": gateway.version,
+        "version": gateway.life.version,
         "claude_version": gateway.launcher.cli.version,
         "active_sessions": active_sessions(gateway),
     }

@@ -14,6 +14,7 @@ from claudegwd.messages_api.confined import check_confined, for_transcript
 from claudegwd.messages_api.made import Event, MadeMessage
 from claudegwd.messages_api.request import check_version, read_messages_request
 from claudegwd.messages_api.stream import MessageStream
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InternalError
 from claudegwd.openai_api.fields import Fields
@@ -58,9 +59,9 @@ async def messages_count(call: Call) -> Response:
 
 async def _planned(call: Call, *, counts: bool) -> tuple[Plan, bool]:
     gateway = call.gateway
-    fields = Fields(read_object(await read_body(call), gateway.bounds))
+    fields = Fields(read_object(await read_body(call), BOUNDS))
     betas = ",".join(request.headers.getlist("anthropic-beta"))
-    wanted = read_messages_request(fields, betas, gateway.bounds, counts=counts)
+    wanted = read_messages_request(fields, betas, BOUNDS, counts=counts)
     if (grant := call.grant) is not None:  # from a workspace: one model answers all that is asked for one answer
         check_confined(wanted, searches=grant.searches)
         wanted = msgspec.structs.replace(wanted, model=grant.model)

@@ -4,7 +4,7 @@ from functools import cache
 
 from quart import Response, current_app
 
-from claudegwd.openai_api.bounds import Bounds
+from claudegwd.openai_api.bounds import BOUNDS, Bounds
 from claudegwd.openai_api.description.document import describe
 from claudegwd.openai_api.encode import encode
 from claudegwd.public.call import Call
@@ -17,7 +17,7 @@ async def openapi(call: Call) -> Response:
     """The description; it holds nothing that is not in the source."""
     gateway = call.gateway
     routes: tuple[tuple[str, str, bool], ...] = current_app.config[ROUTES_KEY]
-    return Response(_described(gateway.version, routes, gateway.bounds), content_type="application/json")
+    return Response(_described(gateway.life.version, routes, BOUNDS), content_type="application/json")
 
 
 @cache

@@ -103,8 +103,8 @@ class Reply:
             self._record.request_id, self._client.name, self._record.model, self._record.route, stream,
             self._record.started, lambda: self.questions,
         )  # fmt: skip
-        self._gateway.running_requests.add(running)
-        call.ending.callback(self._gateway.running_requests.discard, running)
+        self._gateway.counts.running.add(running)
+        call.ending.callback(self._gateway.counts.running.discard, running)
         call.ending.enter_context(self._gateway.clients.book.under_way(self._client, self._revoked))
 
     @property

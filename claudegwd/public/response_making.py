@@ -132,7 +132,7 @@ class ResponseMaking:
     def _plan(self, chat: ChatRequest) -> Plan:
         """A question; only what is new since the last turn is translated."""
         previous = self.wanted.previous
-        read = self._call.gateway.responses.read.get(previous) if previous is not None else None
+        read = self._call.gateway.responses.kept.read.get(previous) if previous is not None else None
         plan = plan_chat(self._call.gateway, chat, self._call.client, read.begun if read is not None else None)
         self._begun = Begun(plan.base, chat.messages, plan.entries)
         return plan
@@ -147,7 +147,7 @@ class ResponseMaking:
             raise UpstreamUnavailable(
                 "cannot compact the conversation: the model wrote no summary; try again", code="invalid_model_output"
             )
-        return self._call.gateway.seal.seal(self._call.client.owner, answer.text)
+        return self._call.gateway.responses.seal.seal(self._call.client.owner, answer.text)
 
     def _write(self, stream: ResponsesStream, output: Output) -> bytes | None:
         if self.wanted.compacts:
@@ -174,7 +174,7 @@ class ResponseMaking:
             kept = KeptResponse(self.ident, self.wanted.previous, stream.body, encode(items), ids)
             history = self.wanted.history
             read = ReadConversation(history.as_earlier(), self._begun, history.kept_bytes + kept.size)
-            self._call.gateway.responses.keep(owner, kept, trio.current_time(), read)
+            self._call.gateway.responses.kept.keep(owner, kept, trio.current_time(), read)
 
 
 def _with_id(item: dict[str, Any], token: str, index: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import trio
 from quart import Response, jsonify, request
 
 from claudegwd.gateway.planning import plan_chat
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import InvalidRequest, NotFound, UnsupportedParameter
 from claudegwd.openai_api.fields import Fields
@@ -54,13 +55,13 @@ async def responses_input_tokens(call: Call) -> Response:
     """About how many tokens a request has: an estimate, and the header says so, for nobody is asked."""
     gateway = call.gateway
     body = await read_body(call)
-    fields = read_object(body, gateway.bounds)
+    fields = read_object(body, BOUNDS)
     fields["model"] = fields.get("model") or gateway.config.claude.default_model
     wanted = await with_earlier(
         gateway,
         call.client.owner,
         len(body),
-        lambda earlier: read_responses_request(Fields(fields), gateway.bounds, earlier),
+        lambda earlier: read_responses_request(Fields(fields), BOUNDS, earlier),
     )
     making = ResponseMaking(call, wanted)
     with making.told():
@@ -72,14 +73,14 @@ async def responses_input_tokens(call: Call) -> Response:
 async def _parsed(call: Call, body: bytes) -> ResponsesRequest:
     gateway = call.gateway
     return await with_earlier(
-        gateway, call.client.owner, len(body), lambda earlier: parse_responses_request(body, gateway.bounds, earlier)
+        gateway, call.client.owner, len(body), lambda earlier: parse_responses_request(body, BOUNDS, earlier)
     )
 
 
 async def responses_show(call: Call, ident: str) -> Response:
     """A response that is kept, or under way in the background; `stream`: its events, past those and to come."""
     gateway = call.gateway
-    running = gateway.running.get(call.client.owner, ident)
+    running = gateway.responses.running.get(call.client.owner, ident)
     if running is None:
         await _bring(call, ident)
     if request.args.get("stream", "").lower() == "true":
@@ -99,12 +100,12 @@ async def responses_show(call: Call, ident: str) -> Response:
 async def responses_delete(call: Call, ident: str) -> Response:
     """Forget a response; one that is under way is cancelled."""
     gateway = call.gateway
-    running = gateway.running.get(call.client.owner, ident)
+    running = gateway.responses.running.get(call.client.owner, ident)
     if running is not None and not running.ended:
         await background.cancel(running)
-    gateway.running.forget(call.client.owner, ident)
-    lost = await gateway.background.forget(call.client.owner, ident)
-    kept = gateway.responses.delete(call.client.owner, ident)
+    gateway.responses.running.forget(call.client.owner, ident)
+    lost = await gateway.responses.background.forget(call.client.owner, ident)
+    kept = gateway.responses.kept.delete(call.client.owner, ident)
     if gateway.sharing is not None:
         kept = await gateway.sharing.delete_response(call.client.owner, ident) or kept
     if not kept and running is None and not lost:
@@ -115,7 +116,7 @@ async def responses_delete(call: Call, ident: str) -> Response:
 async def responses_cancel(call: Call, ident: str) -> Response:
     """End a response that is made in the background; one that has ended stays as it is."""
     gateway = call.gateway
-    running = gateway.running.get(call.client.owner, ident)
+    running = gateway.responses.running.get(call.client.owner, ident)
     if running is None:
         await _bring(call, ident)
     if running is None and (lost := _lost(call, ident)) is not None:
@@ -140,22 +141,22 @@ async def responses_input_items(call: Call, ident: str) -> Response:
 async def _bring(call: Call, ident: str) -> None:
     """Have it here, if another machine keeps it."""
     gateway = call.gateway
-    if gateway.responses.get(call.client.owner, ident, trio.current_time()) is None:
+    if gateway.responses.kept.get(call.client.owner, ident, trio.current_time()) is None:
         await fetched(gateway, call.client.owner, ident)
 
 
 def _lost(call: Call, ident: str) -> bytes | None:
     """What is shown of one that was made in the background, and that a restart has lost."""
     gateway = call.gateway
-    if gateway.responses.get(call.client.owner, ident, trio.current_time()) is not None:
+    if gateway.responses.kept.get(call.client.owner, ident, trio.current_time()) is not None:
         return None
-    lost = gateway.background.lost(call.client.owner, ident)
+    lost = gateway.responses.background.lost(call.client.owner, ident)
     return lost_body(ident, lost.created, lost.model) if lost is not None else None
 
 
 def _own(call: Call, ident: str) -> KeptResponse:
     gateway = call.gateway
-    found = gateway.responses.get(call.client.owner, ident, trio.current_time())
+    found = gateway.responses.kept.get(call.client.owner, ident, trio.current_time())
     if found is None:
         raise _not_found()
     return found

@@ -19,6 +19,7 @@ from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.clients import Client
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log, log_content
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import BodyTooLarge, GatewayError, InternalError, RateLimitExceeded
 from claudegwd.openai_api.fields import Fields
@@ -78,18 +79,18 @@ class ResponsesSocket:
         access.check_origin(gateway, self._headers.get("origin"))
         self._client = access.authenticate(gateway, self._headers)
         owner = self._client.owner
-        if gateway.sockets[owner] >= MAX_SOCKETS:
+        if gateway.counts.sockets[owner] >= MAX_SOCKETS:
             raise RateLimitExceeded(
                 f"cannot open another WebSocket: this client has {MAX_SOCKETS}; close one", code="too_many_connections"
             )
-        gateway.sockets[owner] += 1
+        gateway.counts.sockets[owner] += 1
         stack.callback(self._leave, owner)
-        stack.callback(gateway.responses.forget, self._ident)
+        stack.callback(gateway.responses.kept.forget, self._ident)
 
     def _leave(self, owner: str) -> None:
-        self._gateway.sockets[owner] -= 1
-        if not self._gateway.sockets[owner]:
-            del self._gateway.sockets[owner]
+        self._gateway.counts.sockets[owner] -= 1
+        if not self._gateway.counts.sockets[owner]:
+            del self._gateway.counts.sockets[owner]
 
     async def _refuse(self, error: GatewayError) -> None:
         body = error.body()
@@ -110,7 +111,7 @@ class ResponsesSocket:
             if event["type"] != "websocket.receive":
                 return
             try:
-                create = read_message(event["text"], self._gateway.bounds)
+                create = read_message(event["text"], BOUNDS)
                 self._hand_over(create, nursery)
             except GatewayError as error:
                 self._gateway.counts.refused(error)
@@ -179,7 +180,7 @@ class ResponsesSocket:
             gateway,
             client.owner,
             create.size,
-            lambda earlier: read_responses_request(Fields(create.fields), gateway.bounds, earlier),
+            lambda earlier: read_responses_request(Fields(create.fields), BOUNDS, earlier),
             self._ident,
         )
         call = Call(gateway, record, stack, client, admission, now)
@@ -205,7 +206,7 @@ class ResponsesSocket:
 
     async def _until_drained(self, nursery: trio.Nursery) -> None:
         """Before a restart: what has been asked is answered, then the client is sent to the next daemon."""
-        await self._gateway.draining.wait()
+        await self._gateway.life.draining.wait()
         while self._busy:
             await self._rested.wait()
         async with self._writing:

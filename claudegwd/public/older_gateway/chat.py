@@ -7,6 +7,7 @@ import msgspec
 from quart import Response, jsonify
 
 from claudegwd.gateway.planning import plan_chat
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.chat.request import ChatRequest, parse_chat_request
 from claudegwd.openai_api.errors import CallerError, InvalidRequest
 from claudegwd.openai_api.older_gateway.resources import checked_id
@@ -88,7 +89,7 @@ async def chat_debug(call: Call) -> Response:
     """Say whether a chat request would be taken, and where its fault is. Nothing is asked and nothing is logged."""
     gateway = call.gateway
     try:
-        wanted = parse_chat_request(await read_body(call), gateway.bounds)
+        wanted = parse_chat_request(await read_body(call), BOUNDS)
         plan_chat(gateway, wanted, call.client)
     except CallerError as error:
         fault = {"message": error.message, "param": error.param, "code": error.code}

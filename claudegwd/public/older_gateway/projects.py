@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from quart import Response, jsonify, request
 
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.errors import NotFound, TooMany
 from claudegwd.openai_api.older_gateway.resources import moment, page_body, parse_page, parse_project
 from claudegwd.public.bodies import read_body
@@ -24,7 +25,7 @@ async def projects_list(call: Call) -> Response:
 async def projects_create(call: Call) -> Response:
     """Make a project; its id is ours."""
     gateway = call.gateway
-    wanted = parse_project(await read_body(call), gateway.bounds)
+    wanted = parse_project(await read_body(call), BOUNDS)
     now = time.time()
     project = Project(str(uuid4()), wanted.name, wanted.description, wanted.path, now, now)
     try:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from quart import Response, jsonify, request
 
+from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.errors import NotFound
 from claudegwd.openai_api.older_gateway.resources import moment, page_body, parse_page, parse_session
 from claudegwd.public.bodies import read_body
@@ -35,7 +36,7 @@ async def sessions_list(call: Call) -> Response:
 async def sessions_create(call: Call) -> Response:
     """Make a session. Chats that name it, and bring no system prompt of their own, are asked with its own."""
     gateway = call.gateway
-    wanted = parse_session(await read_body(call), gateway.bounds)
+    wanted = parse_session(await read_body(call), BOUNDS)
     model = gateway.offered.find(wanted.model or gateway.config.claude.default_model, call.client).id
     now = time.time()
     session = Session(str(uuid4()), wanted.project_id, wanted.title, model, wanted.system_prompt, now, now)

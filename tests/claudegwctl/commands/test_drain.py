@@ -16,7 +16,7 @@ class Quiet(SmallGateway):
 async def test_draining(gateway: SmallGateway, socket: Path) -> None:
     done = await ctl(socket, "drain")
     assert done.out == "draining: 1 request is under way; `claudegwctl undrain` ends it\n"
-    assert gateway.drained_since is not None
+    assert gateway.life.drained_since is not None
     assert (await ctl(socket, "drain", "--json")).json["changed"] is False
     shown = (await ctl(socket, "status")).out.splitlines()
     assert shown[0].startswith("claudegwd 1.2.3: draining")

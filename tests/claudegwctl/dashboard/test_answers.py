@@ -121,7 +121,7 @@ async def test_keys_are_disabled_and_enabled(gateway: SmallGateway, page: Asking
 
 def ask(gateway: SmallGateway) -> str:
     """The id of what Claude asks for."""
-    asked = gateway.approvals.begin(
+    asked = gateway.workspaces.approvals.begin(
         WantedCall("shop", "/w", "webui", "webui", "Bash", {"command": "ls"}), shown="Bash: ls", why="no rule"
     )
     assert asked is not None

@@ -22,7 +22,8 @@ async def test_one_look(gateway: SmallGateway, socket: Path) -> None:
     seen = await trio.to_thread.run_sync(look, Daemon(socket))
     assert (seen.status["state"], seen.requests) == ("ready", gateway.requests())
     assert seen.as_json() == {
-        "at": seen.at, "status": seen.status, "requests": seen.requests, "approvals": gateway.approvals.rows(),
+        "at": seen.at, "status": seen.status, "requests": seen.requests,
+        "approvals": gateway.workspaces.approvals.rows(),
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from tests.small_gateway import SmallGateway
 
 
 def begun(gateway: SmallGateway) -> Approval:
-    approval = gateway.approvals.begin(
+    approval = gateway.workspaces.approvals.begin(
         WantedCall("repo", "/w", "webui", "webui", "Bash", {"command": "x"}), shown="Bash: x", why="no rule"
     )
     assert approval is not None

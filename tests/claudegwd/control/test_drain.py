@@ -8,7 +8,7 @@ from tests.small_gateway import SmallGateway
 
 async def test_draining_and_back(gateway: SmallGateway, client: httpx.AsyncClient) -> None:
     drained = (await client.post("/v1/drain")).json()
-    assert drained == {"drained_since": gateway.drained_since, "changed": True, "requests": 1}
+    assert drained == {"drained_since": gateway.life.drained_since, "changed": True, "requests": 1}
     assert (await client.get("/v1/status")).json()["state"] == "draining"
     assert (await client.post("/v1/drain")).json()["changed"] is False
     back = (await client.post("/v1/undrain")).json()
@@ -28,4 +28,4 @@ async def test_only_a_change_is_remembered(gateway: SmallGateway, client: httpx.
 async def test_no_fields_are_known(gateway: SmallGateway, client: httpx.AsyncClient, path: str) -> None:
     answer = await client.post(path, json={"wait": 5})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
-    assert gateway.drained_since is None
+    assert gateway.life.drained_since is None

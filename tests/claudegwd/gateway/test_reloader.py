@@ -43,7 +43,7 @@ async def running(directory: Path, keys: str | None) -> AsyncIterator[Reloader]:
         gateway = await load_gateway(loaded, load_keys(directory / "keys.json", env), database, logs, env)
         handler = LogHandler(logs, io.StringIO(), {}, _no_journal)
         async with trio.open_nursery() as nursery:
-            await nursery.start(gateway.run)
+            await nursery.start(gateway.run, loaded)
             yield Reloader(gateway, loaded, handler, config_option=config)
             nursery.cancel_scope.cancel()
 
