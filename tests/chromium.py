@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import trio
 
+from tests.plain_http import http_client
 from tests.websocket_client import Closed, Socket, connected
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -191,7 +191,7 @@ class Page:
 @asynccontextmanager
 async def new_page(port: int) -> AsyncIterator[Page]:
     """An empty page of the Chromium with this port, without anything that another page knows."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+    async with http_client(f"http://127.0.0.1:{port}", timeout=30) as http:
         browser = urlsplit((await http.get("/json/version")).json()["webSocketDebuggerUrl"]).path
         async with _attached(port, browser) as whole:
             context = (await whole.call("Target.createBrowserContext"))["browserContextId"]

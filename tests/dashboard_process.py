@@ -17,6 +17,7 @@ import httpx
 import trio
 
 from tests.control_cli import environment
+from tests.plain_http import blocking_client
 
 # What the page sends along with a change.
 MARK = {"x-claudegwctl": "1", "content-type": "application/json"}
@@ -36,7 +37,7 @@ class Dashboard:
 
     def enter(self) -> Visitor:
         """What a browser does with the link."""
-        client = httpx.Client(base_url=self.origin, timeout=30)
+        client = blocking_client(self.origin, timeout=30)
         answer = client.get(self.link)
         [place] = re.findall(r'url=([^"]+)"', answer.text)
         return Visitor(client, self.origin, place)

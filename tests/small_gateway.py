@@ -35,6 +35,7 @@ from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
 from claudegwd.workspaces.approvals import Approvals
 from claudegwd.workspaces.overview import overview
+from tests.plain_http import control_client
 
 KEYS = [
     {"name": "primary", "token": "sk-false-primary-0001"},
@@ -254,4 +255,4 @@ async def running(gateway: SmallGateway) -> AsyncIterator[Path]:
 
 def client_of(path: Path) -> httpx.AsyncClient:
     """An HTTP client on the control socket."""
-    return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://control", timeout=10)
+    return control_client(path, 10.0)

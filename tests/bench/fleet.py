@@ -29,6 +29,7 @@ import trio
 from tests.e2e.daemon_process import Daemon, free_port
 from tests.e2e.haproxy_process import SERVERS, HAProxy, short_home
 from tests.fake_binary import write_fake_cli
+from tests.plain_http import control_client
 from tests.redis_server import RedisServer, redis_server
 
 # The answer is the question, a third of a second after it.
@@ -92,10 +93,7 @@ class Fleet:
         )  # fmt: skip
 
     async def control(self, daemon: Daemon, method: str, path: str, body: Any = None) -> Any:
-        transport = httpx.AsyncHTTPTransport(uds=str(daemon.socket))
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://control", timeout=PATIENCE_SECONDS
-        ) as client:
+        async with control_client(daemon.socket, PATIENCE_SECONDS) as client:
             return (await client.request(method, path, json=body)).json()
 
     async def until(self, holds: Callable[[], bool]) -> None:

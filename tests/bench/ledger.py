@@ -28,6 +28,7 @@ from claudegwd.demo.replies import last_user_text, say
 from claudegwd.demo.script import Answer, Drop, RecordedRequest, ScriptedReply, ScriptedUsage, Text, Wait, overloaded
 from tests.bench.booking import cost_of_booking
 from tests.e2e.daemon_process import GOOD_KEY, Daemon
+from tests.plain_http import control_client, http_client
 
 MODEL: Final = "claude-sonnet-4-20250514"
 CHAT: Final = "/v1/chat/completions"
@@ -191,15 +192,14 @@ class Comparison:
         return prompt, completion, cached, written
 
     async def _total(self) -> dict[str, Any]:
-        transport = httpx.AsyncHTTPTransport(uds=str(self._daemon.socket))
-        async with httpx.AsyncClient(transport=transport, base_url="http://control", timeout=30) as client:
+        async with control_client(self._daemon.socket) as client:
             total: dict[str, Any] = (await client.get("/v1/usage?by=")).json()["total"]
             return total
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
         base_url = f"http://127.0.0.1:{self._daemon.port}"
-        async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_SECONDS) as client:
+        async with http_client(base_url, timeout=PATIENCE_SECONDS) as client:
             yield client
 
 

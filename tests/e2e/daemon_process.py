@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from tests.cli_binary import find_cli
+from tests.plain_http import blocking_control_client
 
 ROOT = Path(__file__).parents[2]
 GOOD_KEY = "sk-false-good-key-0001"
@@ -228,8 +229,8 @@ class Daemon:
 
     def _status(self) -> dict[str, Any] | None:
         try:
-            with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket))) as client:
-                status: dict[str, Any] = client.get("http://control/v1/status").json()
+            with blocking_control_client(self.socket) as client:
+                status: dict[str, Any] = client.get("/v1/status").json()
                 return status
         except (httpx.TransportError, ValueError):
             return None

@@ -23,6 +23,7 @@ from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import echo
 from claudegwd.demo.script import RecordedRequest, Script
 from tests.e2e.daemon_process import GOOD_KEY, MARKER, POLL_SECONDS, Daemon, free_port
+from tests.plain_http import control_client, http_client
 
 # Takes no thinking unless it is asked for, so its upstream bodies are the plainest.
 MODEL = "claude-sonnet-4-20250514"
@@ -117,8 +118,7 @@ class Running:
 
     async def control(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """A request on the control socket, such as `await control("GET", "/v1/status")`."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self.daemon.socket))
-        async with httpx.AsyncClient(transport=transport, base_url="http://control", timeout=30) as client:
+        async with control_client(self.daemon.socket) as client:
             return await client.request(method, path, json=body)
 
     async def status(self) -> dict[str, Any]:
@@ -190,14 +190,20 @@ def secret(text: str) -> str:
     return f"{MARKER}-{text}"
 
 
+def openai_client(base_url: str, api_key: str = "none", **options: Any) -> openai.AsyncOpenAI:
+    """The official client as people have it, but without certificates (tests/plain_http.py)."""
+    plain = openai.DefaultAsyncHttpxClient(verify=False)
+    return openai.AsyncOpenAI(base_url=base_url, api_key=api_key, http_client=plain, **options)
+
+
 @asynccontextmanager
 async def attached(daemon: Daemon, endpoint: ScriptedEndpoint) -> AsyncIterator[Running]:
     """Clients for a daemon that runs."""
     base_url = f"http://127.0.0.1:{daemon.port}"
     with trio.fail_after(TEST_SECONDS):
         async with (
-            openai.AsyncOpenAI(base_url=f"{base_url}/v1", api_key="none", max_retries=0, timeout=120) as client,
-            httpx.AsyncClient(base_url=base_url, timeout=120) as http,
+            openai_client(f"{base_url}/v1", max_retries=0, timeout=120) as client,
+            http_client(base_url, timeout=120) as http,
         ):
             yield Running(daemon, endpoint, client, http)
 
@@ -257,6 +263,7 @@ __all__ = [
     "Running",
     "attached",
     "free_port",
+    "openai_client",
     "running",
     "secret",
     "with_upstream",

@@ -24,11 +24,11 @@ tools = ["Read", "Bash"]
 
 
 async def waiting(gateway: Running, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
-    """The one question that waits, as `claudegwctl approvals` shows it."""
+    """The one question that waits."""
     found: list[dict[str, Any]] = []
 
     async def one() -> bool:
-        found[:] = (await ctl(gateway.daemon.socket, "approvals", "--json")).json["approvals"]
+        found[:] = (await gateway.control("GET", "/v1/approvals")).json()["approvals"]
         return len(found) == 1
 
     await gateway.until(one, seconds)

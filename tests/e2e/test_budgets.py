@@ -12,7 +12,7 @@ import trio
 from claudegwd.demo.replies import say
 from claudegwd.demo.script import ScriptedReply, ScriptedUsage, Text, Wait
 from tests.control_cli import ctl
-from tests.e2e.harness import MODEL, Running, running
+from tests.e2e.harness import MODEL, Running, openai_client, running
 
 pytestmark = pytest.mark.cli
 
@@ -52,7 +52,7 @@ async def test_a_cent_a_month() -> None:
         assert gateway.endpoint.count == 3
 
         key = headers["authorization"].removeprefix("Bearer ")
-        async with openai.AsyncOpenAI(base_url=f"{gateway.base_url}/v1", api_key=key, max_retries=5) as client:
+        async with openai_client(f"{gateway.base_url}/v1", key, max_retries=5) as client:
             with trio.fail_after(10), pytest.raises(openai.RateLimitError) as refused:
                 await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}])
             assert refused.value.code == "insufficient_quota"

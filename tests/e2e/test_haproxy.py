@@ -17,6 +17,7 @@ import trio
 from tests.e2e.daemon_process import POLL_SECONDS, Daemon
 from tests.e2e.haproxy_process import SERVERS, HAProxy, needs_haproxy, short_home
 from tests.fake_binary import write_fake_cli
+from tests.plain_http import control_client
 from tests.websocket_client import Socket
 
 pytestmark = needs_haproxy
@@ -235,6 +236,5 @@ async def test_when_no_machine_takes_requests_clients_read_why(fleet: Fleet) -> 
 
 
 async def control(daemon: Daemon, what: str) -> None:
-    transport = httpx.AsyncHTTPTransport(uds=str(daemon.socket))
-    async with httpx.AsyncClient(transport=transport, base_url="http://control", timeout=PATIENCE_SECONDS) as client:
+    async with control_client(daemon.socket) as client:
         assert (await client.post(f"/v1/{what}")).status_code == 200

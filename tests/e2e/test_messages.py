@@ -56,9 +56,15 @@ def daemon(carrier: str) -> Iterator[Daemon]:
         yield started
 
 
+def anthropic_client(base_url: str) -> anthropic.AsyncAnthropic:
+    """The official client, but without certificates (tests/plain_http.py)."""
+    plain = anthropic.DefaultAsyncHttpxClient(verify=False)
+    return anthropic.AsyncAnthropic(base_url=base_url, api_key="none", max_retries=0, http_client=plain)
+
+
 @asynccontextmanager
 async def talking(gateway: Running) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    async with anthropic.AsyncAnthropic(base_url=gateway.base_url, api_key="none", max_retries=0) as client:
+    async with anthropic_client(gateway.base_url) as client:
         yield client
 
 

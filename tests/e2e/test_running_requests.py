@@ -98,7 +98,7 @@ async def test_a_client_that_does_not_read(gateway: Running) -> None:
         (Text(("many words " * 1000,) * 400),), usage=ScriptedUsage(output_tokens=4321)
     )
     body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}
-    transport = httpx.AsyncHTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
+    transport = httpx.AsyncHTTPTransport(verify=False, socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
     async with httpx.AsyncClient(transport=transport, base_url=gateway.base_url) as client:
         request = client.build_request("POST", CHAT, json=body, timeout=60)
         response = await client.send(request, stream=True)

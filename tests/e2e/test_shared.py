@@ -18,6 +18,7 @@ import trio
 from tests.control_cli import ctl
 from tests.e2e.daemon_process import POLL_SECONDS, Daemon, free_port
 from tests.fake_binary import write_fake_cli
+from tests.plain_http import control_client, http_client
 from tests.redis_server import RedisServer, needs_redis, redis_server
 
 pytestmark = needs_redis
@@ -58,13 +59,12 @@ def daemons(server: RedisServer, home: Path, count: int = 2, limits: str = "") -
 async def ask(daemon: Daemon, client_key: str = "any") -> httpx.Response:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}]}
     headers = {"authorization": f"Bearer {client_key}"}
-    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, headers=headers) as client:
+    async with http_client(timeout=PATIENCE_SECONDS, headers=headers) as client:
         return await client.post(f"http://127.0.0.1:{daemon.port}/v1/chat/completions", json=body)
 
 
 async def status(daemon: Daemon) -> dict[str, Any]:
-    transport = httpx.AsyncHTTPTransport(uds=str(daemon.socket))
-    async with httpx.AsyncClient(transport=transport, base_url="http://control", timeout=PATIENCE_SECONDS) as client:
+    async with control_client(daemon.socket) as client:
         found: dict[str, Any] = (await client.get("/v1/status")).json()
         return found
 
@@ -99,7 +99,7 @@ async def test_a_store_that_goes_away_is_shown_and_stops_nobody(tmp_path: Path) 
             while (await status(daemon))["shared"]["away_since"] is None:
                 await trio.sleep(POLL_SECONDS)
         assert (await ask(daemon)).status_code == 200
-        async with httpx.AsyncClient() as client:
+        async with http_client() as client:
             assert (await client.get(f"http://127.0.0.1:{daemon.port}/readyz")).status_code == 200
         assert "this machine continues with what it knows" in (await ctl(daemon.socket, "status")).out
         server.start()
@@ -171,7 +171,7 @@ async def test_a_clients_budget_is_one_over_all_machines(tmp_path: Path) -> None
 
 async def test_a_response_of_one_machine_is_gone_on_from_shown_and_deleted_on_another(tmp_path: Path) -> None:
     with redis_server() as server, daemons(server, tmp_path) as (one, two):
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+        async with http_client(timeout=PATIENCE_SECONDS) as client:
             here, there = (f"http://127.0.0.1:{daemon.port}/v1/responses" for daemon in (one, two))
             first = (await client.post(here, json={"model": MODEL, "input": "Hello."})).json()
             with trio.fail_after(PATIENCE_SECONDS):
@@ -208,7 +208,7 @@ async def test_a_response_of_one_machine_is_gone_on_from_shown_and_deleted_on_an
 
 async def test_a_compacted_conversation_can_go_on_on_another_machine(tmp_path: Path) -> None:
     with redis_server() as server, daemons(server, tmp_path) as (one, two):
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+        async with http_client(timeout=PATIENCE_SECONDS) as client:
             here, there = (f"http://127.0.0.1:{daemon.port}/v1/responses" for daemon in (one, two))
             asked = {"model": MODEL, "input": "Hello."}
             compacted = (await client.post(f"{here}/compact", json=asked)).json()

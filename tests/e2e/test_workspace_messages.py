@@ -11,13 +11,14 @@ import pytest
 
 from claudegwd.demo.script import ScriptedUsage
 from tests.e2e.harness import Running, running
+from tests.e2e.test_messages import anthropic_client
 from tests.e2e.workspace_scripts import bash, config, works
 
 pytestmark = pytest.mark.cli
 
 
 def client_of(gateway: Running) -> anthropic.AsyncAnthropic:
-    return anthropic.AsyncAnthropic(base_url=gateway.base_url, api_key="none", max_retries=0)
+    return anthropic_client(gateway.base_url)
 
 
 def asked(*more: dict[str, Any], **fields: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from tests.control_cli import ctl
-from tests.e2e.harness import running
+from tests.e2e.harness import openai_client, running
 from tests.e2e.test_approvals import waiting
 from tests.e2e.workspace_scripts import bash, config, spoken, works
 
@@ -89,7 +89,7 @@ async def test_a_failing_test_is_made_to_pass(tmp_path: Path, shape: str) -> Non
         found: list[str] = []
 
         async def work() -> None:
-            async with openai.AsyncOpenAI(api_key=keys["webui"], base_url=f"{gateway.base_url}/v1") as client:
+            async with openai_client(f"{gateway.base_url}/v1", keys["webui"]) as client:
                 found.extend(await streamed(client, shape))
 
         async with trio.open_nursery() as nursery:
@@ -108,6 +108,6 @@ async def test_a_failing_test_is_made_to_pass(tmp_path: Path, shape: str) -> Non
         if shape == "openai":
             assert "Bash: git push origin -> denied: Bash(git push *) is denied here" in lines
             assert "git push" in audit
-        async with openai.AsyncOpenAI(api_key=keys["desk"], base_url=f"{gateway.base_url}/v1") as other:
+        async with openai_client(f"{gateway.base_url}/v1", keys["desk"]) as other:
             with pytest.raises(openai.NotFoundError):
                 await streamed(other, "openai")

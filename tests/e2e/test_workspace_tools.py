@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import pytest
 
 from claudegwd.demo.script import Answer, RecordedRequest, Script, ScriptedReply, Text, ToolUse
 from tests.e2e.harness import Answered, Running, running
+from tests.e2e.test_messages import anthropic_client
 from tests.e2e.workspace_scripts import bash, config, results, until_gone, works
 from tests.marked_processes import processes
 
@@ -167,7 +167,7 @@ async def test_the_other_apis(repo: Path) -> None:
 
         tools: Any = [{"name": "weather", "input_schema": PARAMETERS}]
         asked: Any = {"model": "sonnet@repo", "max_tokens": 99, "tools": tools}
-        async with anthropic.AsyncAnthropic(base_url=gateway.base_url, api_key="none", max_retries=0) as client:
+        async with anthropic_client(gateway.base_url) as client:
             message = await client.messages.create(**asked, messages=ASKED)
             assert message.stop_reason == "tool_use"
             use = message.content[-1]

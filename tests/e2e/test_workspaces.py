@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 from claudegwd.demo.script import Answer, RecordedRequest, ScriptedUsage
-from tests.e2e.harness import Running, running
+from tests.e2e.harness import Running, openai_client, running
 from tests.e2e.test_login import TOKEN, without_keys
 from tests.e2e.workspace_scripts import bash, config, results, spoken, works
 
@@ -243,7 +242,7 @@ async def test_usage_counts_to_the_client_and_its_budget(repo: Path) -> None:
     script = works([("Glob", {"pattern": "*"})], usage=ScriptedUsage(input_tokens=100, output_tokens=10))
     async with running(script, config=config(repo, GRANTED)) as gateway:
         made = await gateway.control("POST", "/v1/clients", {"name": "webui", "budget": "1usd/month"})
-        client = openai.AsyncOpenAI(api_key=made.json()["key"], base_url=f"{gateway.base_url}/v1", max_retries=0)
+        client = openai_client(f"{gateway.base_url}/v1", made.json()["key"], max_retries=0)
         async with client:
             await client.chat.completions.create(model="sonnet@repo", messages=[{"role": "user", "content": "x"}])
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx
 import trio
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.script import RecordedRequest
 from tests.e2e.daemon_process import Daemon
 from tests.foreign.small_model import small_model
+from tests.plain_http import blocking_control_client
 
 # Takes no thinking unless asked, so that the small model's answers are the whole of it.
 MODEL = "claude-sonnet-4-20250514"
@@ -37,9 +37,9 @@ class Judged:
     def clear_keys(self) -> None:
         """Take away what upstream's failures have left on the keys, as an operator does it: by a test of each."""
         self.endpoint.script = small_model
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.daemon.socket)), timeout=30) as control:
-            for key in control.get("http://control/v1/status").json()["keys"]:
-                control.post(f"http://control/v1/keys/{key['name']}/test", json={}).raise_for_status()
+        with blocking_control_client(self.daemon.socket) as control:
+            for key in control.get("/v1/status").json()["keys"]:
+                control.post(f"/v1/keys/{key['name']}/test", json={}).raise_for_status()
 
     def upstream(self, since: int = 0) -> list[RecordedRequest]:
         """What upstream was sent, from its request number `since` (an earlier `endpoint.count`) on."""

@@ -15,6 +15,7 @@ from tests.foreign.client_bodies import CLIENTS, OPENCODE_MAIN, OPENCODE_TITLE, 
 from tests.foreign.judged import CLIENT_KEY, Judged
 from tests.openai_client import accumulated, described
 from tests.openai_description import VARIABLE
+from tests.plain_http import blocking_client
 
 pytestmark = pytest.mark.cli
 
@@ -25,7 +26,7 @@ CONFIG = """
 @pytest.fixture
 def http(gateway: Judged) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {CLIENT_KEY}", "accept": "application/json"}
-    with httpx.Client(base_url=gateway.base_url, headers=headers, timeout=60) as client:
+    with blocking_client(gateway.base_url, headers=headers, timeout=60) as client:
         yield client
 
 

@@ -27,6 +27,7 @@ from claudegwd.demo.script import (
 from tests.foreign.judged import MODEL, Judged
 from tests.openai_client import described, read_events, stream_data
 from tests.openai_description import validator
+from tests.plain_http import blocking_client
 
 pytestmark = pytest.mark.cli
 
@@ -171,7 +172,7 @@ def _description() -> None:
 
 @pytest.fixture
 def http(gateway: Judged) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.base_url, timeout=60) as client:
+    with blocking_client(gateway.base_url, timeout=60) as client:
         yield client
 
 

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import httpx
 import trio
 
 from tests.e2e.daemon_process import Daemon
 from tests.fuzz.served import MODELS, served
+from tests.plain_http import blocking_control_client
 
 CONNECTIONS = 200
 # Of two clients with half of the connections each, the first may have few at once, and the second meets a queue that is
@@ -106,9 +106,9 @@ async def _asked(port: int, request: bytes) -> bytes:
 
 def keys_of(daemon: Daemon) -> list[str]:
     """Of two new clients, the first with few requests at once."""
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(daemon.socket))) as control:
+    with blocking_control_client(daemon.socket) as control:
         wanted = ({"name": "few", "concurrent_requests": CONCURRENT}, {"name": "many"})
-        keys = [control.post("http://control/v1/clients", json=each).json()["key"] for each in wanted]
+        keys = [control.post("/v1/clients", json=each).json()["key"] for each in wanted]
     daemon.secrets.update(keys)
     return keys
 

@@ -16,6 +16,7 @@ from claudegwctl.dashboard.assets import SECURITY_HEADERS
 from claudegwctl.dashboard.exchange import DashboardRequest
 from claudegwctl.dashboard.server import MAX_CONNECTIONS, DashboardServer, listen
 from claudegwctl.problems import Problem
+from tests.plain_http import blocking_client
 
 
 class Broken(Answers):
@@ -33,7 +34,7 @@ def serving(nowhere: Path, answers: type[Answers] = Answers) -> Iterator[tuple[h
         access = Access(port)
         server = DashboardServer(access, answers(Daemon(nowhere), read_only=False))
         threading.Thread(target=_until_closed, args=(server, listener), daemon=True).start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with blocking_client(f"http://127.0.0.1:{port}", timeout=30) as client:
             assert client.get(access.link).status_code == 200
             yield client, access.place
         listener.shutdown(socket.SHUT_RDWR)

@@ -15,6 +15,7 @@ from claudegwd.demo.replies import by_key, obey, say, sequence
 from claudegwd.demo.script import Drop, Fail, Garbage, ScriptedReply, Text, Wait, limited, revoked
 from tests.arrivals import arrived
 from tests.claudegwd.demo.reading import events, http_request, joined_text
+from tests.plain_http import http_client
 
 URL = "/v1/messages?beta=true"
 
@@ -28,7 +29,7 @@ async def endpoint(nursery: trio.Nursery) -> ScriptedEndpoint:
 
 @pytest.fixture
 async def client(endpoint: ScriptedEndpoint) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=endpoint.base_url, headers={"authorization": "Bearer sk-false-1"}) as client:
+    async with http_client(endpoint.base_url, headers={"authorization": "Bearer sk-false-1"}) as client:
         yield client
 
 
@@ -58,7 +59,7 @@ async def test_remembers_the_request(endpoint: ScriptedEndpoint, client: httpx.A
 
 async def test_takes_the_key_from_either_header(endpoint: ScriptedEndpoint) -> None:
     endpoint.script = by_key({"sk-false-2": say("two")})
-    async with httpx.AsyncClient(base_url=endpoint.base_url) as client:
+    async with http_client(endpoint.base_url) as client:
         good = await client.post(URL, json=question(), headers={"x-api-key": "sk-false-2"})
         bad = await client.post(URL, json=question(), headers={"x-api-key": "sk-false-3"})
         none = await client.post(URL, json=question())
@@ -162,7 +163,7 @@ async def test_a_signal_lets_the_answer_go_on(endpoint: ScriptedEndpoint, nurser
         go.set()
 
     nursery.start_soon(release)
-    async with httpx.AsyncClient(base_url=endpoint.base_url) as client:
+    async with http_client(endpoint.base_url) as client:
         assert joined_text((await client.post(URL, json=question())).content) == "done"
 
 
