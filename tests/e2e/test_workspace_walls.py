@@ -166,7 +166,7 @@ async def test_who_writes_in_the_cli_s_name_fills_no_memory(repo: Path) -> None:
     async with running(script, config=config(repo, WORKS + "seconds = 60"), env=SYSTEM) as gateway:
         before = gateway.daemon.memory()
         refused = await gateway.refused("Go.", model="sonnet@repo")
-        assert "more than 128 MB were said" in str(refused)
+        assert "the conversation is larger than 128 MB" in str(refused)
         assert gateway.daemon.memory() - before < 1024 * 1024 * 1024
         gateway.endpoint.script = works([])
         assert (await gateway.ask("Go.", model="sonnet@repo")).text == "All done."

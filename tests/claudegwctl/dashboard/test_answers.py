@@ -101,7 +101,7 @@ async def test_the_log_with_its_filters(page: Asking) -> None:
 async def test_a_filter_that_the_daemon_refuses_says_why(page: Asking, query: Mapping[str, str]) -> None:
     status, body = await page.get("logs", query)
     assert status == 409
-    assert body["error"].startswith("cannot accept ")
+    assert body["error"].startswith("cannot use ")
 
 
 async def test_rotate(gateway: SmallGateway, page: Asking) -> None:
