@@ -57,7 +57,7 @@ class Shop:
 
     async def until(self, state: str, count: int) -> None:
         with trio.fail_after(20):
-            while self.pool.counts()[state] != count:
+            while self.pool.roster.counts()[state] != count:
                 await trio.sleep(0.005)
 
 
@@ -97,5 +97,5 @@ async def shop(
         await nursery.start(questions.run)
         yield Shop(pool, questions)
         nursery.cancel_scope.cancel()
-    assert pool.counts() == dict.fromkeys(pool.counts(), 0)
+    assert pool.roster.counts() == dict.fromkeys(pool.roster.counts(), 0)
     assert list(scratch.root.glob("worker-*")) == []

@@ -186,7 +186,7 @@ async def _serve_inside(app: QuartTrio, listener: socket.socket) -> None:
 async def _first_spare(gateway: Gateway) -> None:
     """The first request of a newcomer should not be the one that waits for a process to start."""
     with trio.move_on_after(FIRST_SPARE_SECONDS):
-        while not gateway.pool.counts()["spare"] and gateway.config.workers.spares:  # noqa: ASYNC110 - for a moment
+        while not gateway.pool.roster.counts()["spare"] and gateway.config.workers.spares:  # noqa: ASYNC110 - for a moment
             await trio.sleep(FIRST_SPARE_SECONDS / 100)
 
 
@@ -261,7 +261,7 @@ async def _report(gateway: Gateway, notifier: Notifier, watchdog: float | None) 
     every = min(STATUS_SECONDS, watchdog or STATUS_SECONDS)
     shown = ""
     while True:
-        if watchdog is not None and gateway.pool.is_alive():
+        if watchdog is not None and gateway.pool.sweep.is_alive():
             notifier.alive()
         line = _status_line(gateway)
         if line != shown:
@@ -271,7 +271,7 @@ async def _report(gateway: Gateway, notifier: Notifier, watchdog: float | None) 
 
 
 def _status_line(gateway: Gateway) -> str:
-    counts = gateway.pool.counts()
+    counts = gateway.pool.roster.counts()
     keys = len(gateway.ring)
     return (
         f"{condition(gateway).state}: {gateway.counts.active} requests, {gateway.pool.queued} queued; "

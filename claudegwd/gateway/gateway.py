@@ -251,4 +251,4 @@ class Gateway:
 
     def workers(self) -> list[dict[str, Any]]:
         """For the control face: a dict for each worker."""
-        return self.pool.describe()
+        return self.pool.roster.describe()

@@ -43,8 +43,8 @@ def families(gateway: "Gateway") -> Iterator[Metric]:
 
 def _workers(gateway: "Gateway") -> Iterator[Metric]:
     pool = gateway.pool
-    yield _gauge("claudegwd_workers", "CLI processes.", "state", pool.counts())
-    memory = sum(worker["rss_bytes"] or 0 for worker in pool.describe())
+    yield _gauge("claudegwd_workers", "CLI processes.", "state", pool.roster.counts())
+    memory = sum(worker["rss_bytes"] or 0 for worker in pool.roster.describe())
     yield GaugeMetricFamily(
         "claudegwd_workers_resident_memory_bytes", "Memory of all CLI processes; shared pages count once for each.",
         value=memory,

@@ -82,7 +82,7 @@ def _fault_of(gateway: "Gateway", lack: WaitForKey | Dead | None) -> str:
 
 def active_sessions(gateway: "Gateway") -> int:
     """Conversations that are kept in a worker or under way."""
-    counts = gateway.pool.counts()
+    counts = gateway.pool.roster.counts()
     return counts["busy"] + counts["idle"] + counts["parked"]
 
 
@@ -121,7 +121,7 @@ def status(gateway: "Gateway") -> dict[str, Any]:
         "shared": gateway.sharing.status() if gateway.sharing is not None else None,
         "workspaces": sorted(gateway.config.workspaces),
         "sandbox_missing": gateway.workspaces.unconfined(gateway.config.workspaces),
-        "workers": gateway.pool.counts(),
+        "workers": gateway.pool.roster.counts(),
         "workers_had": dict(gateway.pool.had),
         "requests": {
             "active": gateway.counts.active,
@@ -143,7 +143,7 @@ def described(gateway: "Gateway") -> dict[str, Any]:
         "claude_version": gateway.launcher.cli.version,
         "binds": gateway.life.binds,
         "requests": {"active": counts.active, "queued": gateway.pool.queued, "total": counts.total},
-        "workers": gateway.pool.counts(),
+        "workers": gateway.pool.roster.counts(),
         "keys_usable": sum(row["state"] in ("active", "ready") for row in keys),
         "keys": len(keys),
     }

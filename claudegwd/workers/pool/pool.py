@@ -15,7 +15,6 @@ carries out its decision, and keeps the leases.
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import trio
 
@@ -76,7 +75,7 @@ class Pool:
         self._clock = clock
         self.waiters = Waiters(self._take, self.give_back, limits, clock)
         self._leases: dict[Worker, Lease] = {}
-        self._sweep = Sweep(self.roster, self._leases, lambda: self.workers_config, clock, self._on_swept)
+        self.sweep = Sweep(self.roster, self._leases, lambda: self.workers_config, clock, self._on_swept)
         self._conversations = Conversations()
         self.signatures = Signatures()
         self._keys: OrderedDict[bytes, str] = OrderedDict()  # by the digest of a conversation that ran under it
@@ -89,7 +88,7 @@ class Pool:
             self.roster.open(nursery)
             nursery.start_soon(supervised, self.spares.run, "the spares")
             nursery.start_soon(supervised, self.waiters.serve, "the queue")
-            nursery.start_soon(supervised, self._sweep.run, "the sweep")
+            nursery.start_soon(supervised, self.sweep.run, "the sweep")
             task_status.started()
             await trio.sleep_forever()
 
@@ -118,22 +117,10 @@ class Pool:
         self.spares.stop()
         self.waiters.drain()
 
-    def is_alive(self) -> bool:
-        """For the watchdog: whether the pool's own loop turns (it is looked at from the same event loop)."""
-        return self._sweep.is_alive()
-
     @property
     def queued(self) -> int:
         """How many requests wait for a worker."""
         return len(self.waiters)
-
-    def counts(self) -> dict[str, int]:
-        """Workers by state."""
-        return self.roster.counts()
-
-    def describe(self) -> list[dict[str, Any]]:
-        """A dict for each worker: nothing of its conversation."""
-        return self.roster.describe()
 
     # -- borrowing ----------------------------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ async def test_idle_conversations_leave_room_for_a_spare(tmp_path: Path, monkeyp
             await at.until("spare", 1)
             assert (await at.ask(plan(f"conversation {number}"))).how == "spare"
         await at.until("spare", 1)
-        assert at.pool.counts()["idle"] == 2
+        assert at.pool.roster.counts()["idle"] == 2
 
 
 async def test_the_only_conversation_is_not_given_up_for_a_spare(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ async def test_parked_time_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     async with shop(tmp_path, workers={"parked_seconds": 0.1, "idle_seconds": 1000}, calls=1) as at:
         await at.ask(plan("hello", tools=tools))
         await at.until("parked", 0)
-        assert at.pool.counts()["idle"] == 0
+        assert at.pool.roster.counts()["idle"] == 0
 
 
 async def test_at_the_bound_one_goes_back_to_its_beginning(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ async def test_a_whole_answer_needs_nobody_to_read_along(tmp_path: Path) -> None
     async with shop(tmp_path, deltas=20_000) as at:
         first, second = (at.questions.ask(plan(text), "req", whole=True) for text in ("one", "two"))
         with trio.fail_after(20):
-            while at.pool.counts()["idle"] != 2:
+            while at.pool.roster.counts()["idle"] != 2:
                 await trio.sleep(0.01)
         for question in (first, second):
             assert isinstance((await question.first())[-1], Finished)
@@ -385,7 +385,7 @@ async def test_who_was_given_a_worker_that_died_keeps_its_place(tmp_path: Path) 
 async def test_processes_that_do_not_start_are_not_started_in_a_loop(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"spares": 2, "max": 4}, crash="start") as at:
         with trio.fail_after(20):
-            while at.pool.roster.starts.failed < 3 or at.pool.counts()["starting"]:  # else it waits for that one
+            while at.pool.roster.starts.failed < 3 or at.pool.roster.counts()["starting"]:  # else it waits for that one
                 await trio.sleep(0.01)
         said = ""
         with trio.fail_after(20):
@@ -402,7 +402,7 @@ async def test_one_whose_client_is_gone_is_freed_at_once(tmp_path: Path) -> None
         await question.first()
         question.close()
         with trio.fail_after(1):
-            while at.pool.counts()["busy"]:
+            while at.pool.roster.counts()["busy"]:
                 await trio.sleep(0.005)
         question.close()
 
@@ -491,10 +491,10 @@ async def test_what_was_just_parked_is_not_given_up_for_who_waits(
         monkeypatch.setattr("claudegwd.workers.pool.pool.PARK_GRACE_SECONDS", 1000.0)
         with pytest.raises(Overloaded, match="all workers are busy"):
             await at.ask(plan("hello", client="b"))
-        assert at.pool.counts()["parked"] == 1
+        assert at.pool.roster.counts()["parked"] == 1
         monkeypatch.setattr("claudegwd.workers.pool.pool.PARK_GRACE_SECONDS", 0.0)
         assert (await at.ask(plan("hello", client="b"))).how == "cold"
-        assert at.pool.counts()["parked"] == 0
+        assert at.pool.roster.counts()["parked"] == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="scheduling policies are Linux's")
@@ -505,7 +505,7 @@ async def test_a_start_in_the_background_gets_its_share_in_the_end(
     monkeypatch.setattr("claudegwd.workers.pool.sweep.BACKGROUND_SECONDS", 1000.0)
 
     def policy() -> int | None:
-        pids = [row["pid"] for row in at.pool.describe() if row["state"] == "starting"]
+        pids = [row["pid"] for row in at.pool.roster.describe() if row["state"] == "starting"]
         return os.sched_getscheduler(pids[0]) if pids and pids[0] else None
 
     async with shop(tmp_path, workers={"spares": 1}, hang="start") as at:

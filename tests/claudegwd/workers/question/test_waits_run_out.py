@@ -115,7 +115,7 @@ async def test_a_worker_that_does_not_settle(tmp_path: Path, clock: trio.testing
     ):
         first = Running(at, nursery, "hello")
         await really(lambda: first.over)
-        assert at.pool.counts()["settling"] == 1
+        assert at.pool.roster.counts()["settling"] == 1
         clock.jump(SETTLE_SECONDS - BEFORE)
         began = trio.current_time()
         second = Running(at, nursery, "hello", first.question.answer.text, "and?")
@@ -123,7 +123,7 @@ async def test_a_worker_that_does_not_settle(tmp_path: Path, clock: trio.testing
         assert second.question.how == "cold"
         assert trio.current_time() - began < SETTLING_SECONDS + BEHIND
         clock.jump(BEFORE + BEHIND)
-        await really(lambda: at.pool.counts()["settling"] == 0, SOON_SECONDS)
+        await really(lambda: at.pool.roster.counts()["settling"] == 0, SOON_SECONDS)
 
 
 async def test_a_key_that_cools(tmp_path: Path, clock: trio.testing.MockClock) -> None:
@@ -277,7 +277,7 @@ async def test_a_client_that_does_not_read(tmp_path: Path, clock: trio.testing.M
         question = at.questions.ask(plan("hello"), "req")
         await question.first()
         await really(is_unread(at, 1))
-        await runs_out(clock, UNREAD_SECONDS, lambda: at.pool.counts()["busy"] == 0)
+        await runs_out(clock, UNREAD_SECONDS, lambda: at.pool.roster.counts()["busy"] == 0)
         with pytest.raises(AnswerUnread):
             await read_to_the_end(question)
         question.close()
@@ -311,7 +311,7 @@ async def test_several_choices_that_nobody_reads(tmp_path: Path, clock: trio.tes
         mixed = mixed_outputs(both, HEARTBEAT_SECONDS)
         await anext(mixed)
         await really(is_unread(at, 2))
-        await runs_out(clock, UNREAD_SECONDS, lambda: at.pool.counts()["busy"] == 0)
+        await runs_out(clock, UNREAD_SECONDS, lambda: at.pool.roster.counts()["busy"] == 0)
         with pytest.raises(AnswerUnread):
             async for _ in mixed:
                 pass
