@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -120,6 +120,12 @@ def duration(seconds: float) -> str:
 def ago(moment: float | None) -> str:
     """How long ago a moment (seconds since the epoch) was."""
     return "never" if moment is None else f"{duration(time.time() - moment)} ago"
+
+
+def conversations(kept: Mapping[str, Any]) -> str:
+    """Of workspaces, and what they take on the disk."""
+    count, size = kept.get("count", 0), kept.get("bytes", 0)
+    return f"{count} conversation{'' if count == 1 else 's'}" + (f", {size / 1e6:.1f} MB" if count else "")
 
 
 def megabytes(count: int | None) -> str:

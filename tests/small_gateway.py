@@ -101,7 +101,8 @@ class SmallWorkspaces:
         self.approvals = Approvals()
 
     async def rows(self, config: Config) -> list[dict[str, Any]]:
-        return overview(config.workspaces, config.claude, self.missing)
+        rows = overview(config.workspaces, config.claude, self.missing)
+        return [row | {"conversations": {"count": 1, "bytes": 120_000}} for row in rows]
 
 
 class SmallGateway:
@@ -131,6 +132,7 @@ class SmallGateway:
         self.state_problem: str | None = None
         self.sandbox_missing: list[str] = []
         self.life = DaemonLife()
+        self.conversations = {"count": 0, "bytes": 0}
         self.shared: dict[str, Any] | None = None  # the store that it shares with others
         self.sharing: Any = None
         self.others: list[dict[str, Any]] | Exception | None = None  # the machines that share a store with it
@@ -143,7 +145,7 @@ class SmallGateway:
             "binds": ["127.0.0.1:8000"],
             "keys": self.ring.snapshot(time.time()), "keys_origin": self.keys_source.origin,
             "state_file": None, "state_problem": self.state_problem, "sandbox_missing": self.sandbox_missing,
-            "shared": self.shared,
+            "shared": self.shared, "conversations": self.conversations,
             "workers": {"spare": 1, "busy": 2, "idle": 3, "parked": 0, "starting": 0},
             "requests": {"active": 2, "queued": 0, "total": 117, "failed": 3},
             "config_generation": self.generation, "last_reload": None,

@@ -71,7 +71,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/workspaces/seccomp.py": ("claudegwd/workspaces/test_confine.py",),
     "claudegwd/workspaces/question.py": ("e2e/test_workspaces.py",),
     "claudegwd/workspaces/session.py": ("e2e/test_workspaces.py", "e2e/test_workspace_tools.py"),
-    "claudegwd/workspaces/workspaces.py": ("e2e/test_workspaces.py",),
     "claudegwctl/commands/chat.py": ("e2e/test_chat_command.py",),
     "claudegwctl/commands/top.py": ("e2e/test_top.py",),
     "claudegwctl/watching/app.py": ("e2e/test_top.py",),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
 from claudegwctl.client import Daemon
+from claudegwctl.output import conversations
 from claudegwctl.problems import NotRunning, Problem
 from claudegwd.contract import is_there
 
@@ -51,6 +52,8 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
             "run without it"
         )
         yield Finding("sandbox", NOTE, f"workspaces are not fully confined: {'; '.join(lacks)}", mend)
+    if (kept := scene.status.get("conversations")) and kept.get("count"):
+        yield Finding("conversations", OK, f"{conversations(kept)} kept for workspaces with sessions = true")
     if shuts_out := scene.status.get("shuts_out"):
         says, _, mend = shuts_out.partition("; ")
         yield Finding("clients", NOTE, says, mend)

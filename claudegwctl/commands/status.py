@@ -10,7 +10,19 @@ from typing import Annotated, Any, Final
 import typer
 
 from claudegwctl.options import AsJson, Interval, daemon_of, new_app, wants_json
-from claudegwctl.output import ago, coloured, duration, harmless, has_cursor_control, note, say, say_json, show, table
+from claudegwctl.output import (
+    ago,
+    coloured,
+    conversations,
+    duration,
+    harmless,
+    has_cursor_control,
+    note,
+    say,
+    say_json,
+    show,
+    table,
+)
 from claudegwctl.problems import Problem
 
 app = new_app()
@@ -113,6 +125,8 @@ def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"{'log':<14}{coloured('contains questions and answers (log.content)', 'red')}"
     if shared := status.get("shared"):
         yield f"{'shared':<14}{_shared(shared)}"
+    if (kept := status.get("conversations")) and kept.get("count"):
+        yield f"{'kept':<14}{conversations(kept)} of workspaces"
     yield f"{'claude':<14}{_claude(status)}"
     yield f"{'listening':<14}{', '.join(status.get('binds') or ['not yet'])}"
     if shuts_out := status.get("shuts_out"):

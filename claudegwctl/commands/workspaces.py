@@ -13,7 +13,7 @@ import typer
 from claudegwctl.client import SLOW_SECONDS
 from claudegwctl.commands.config import place
 from claudegwctl.options import AsJson, daemon_of, names_of_workspaces, new_app, wants_json
-from claudegwctl.output import note, say, say_json, table
+from claudegwctl.output import conversations, note, say, say_json, table
 from claudegwctl.problems import NotRunning, Problem, Refused
 
 app = new_app(
@@ -49,7 +49,7 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
     if not found["workspaces"]:
         say("no workspaces; create one with `claudegwctl workspaces add NAME DIRECTORY`")
         return
-    heads = ("name", "directory", "tools", "for", "otherwise", "sandbox", "problem")
+    heads = ("name", "directory", "tools", "for", "otherwise", "sandbox", "kept", "problem")
     for line in table(heads, map(_row, found["workspaces"])):
         say(line)
 
@@ -57,8 +57,11 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
 def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
     users = [*row["clients"], *(["anybody without a key"] if row["anonymous"] else [])]
     sandbox = row["sandbox"] if row["sandbox"] == "off" else f"{row['sandbox']} ({row['sandbox_effective']})"
-    tools = " ".join(row["tools"])
-    return row["name"], row["directory"], tools, ", ".join(users) or "nobody", row["otherwise"], sandbox, row["problem"]
+    clients = ", ".join(users) or "nobody"
+    kept = conversations(row.get("conversations", {})) if row.get("sessions") else ""
+    return (
+        row["name"], row["directory"], " ".join(row["tools"]), clients, row["otherwise"], sandbox, kept, row["problem"],
+    )  # fmt: skip
 
 
 @app.command("add", epilog="Example: claudegwctl workspaces add shop ~/src/shop --clients webui --tools Read,Grep,Edit")

@@ -37,15 +37,19 @@ def argv(
     mcp: PurePath | None,
     max_turns: int,
     max_usd: float,
+    session: str = "",
+    resumes: bool = False,
 ) -> list[str]:
-    """The command line. Neither prompts nor rules stand in it."""
+    """The command line. Neither prompts nor rules stand in it. `session`: under which id the CLI keeps its transcript,
+    which it `resumes` if it is there already."""
     line = [
         str(binary), "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
         "--include-partial-messages", "--tools", ",".join(tools), "--permission-prompt-tool", "stdio",
-        "--permission-mode", "default", "--strict-mcp-config", "--setting-sources", "", "--no-session-persistence",
+        "--permission-mode", "default", "--strict-mcp-config", "--setting-sources", "",
         "--disable-slash-commands", "--settings", str(settings), "--max-turns", str(max_turns),
     ]  # fmt: skip
     line += ["--max-budget-usd", repr(max_usd)] if max_usd else []
+    line += ["--resume" if resumes else "--session-id", session] if session else ["--no-session-persistence"]
     return line + (["--mcp-config", str(mcp)] if mcp else [])
 
 

@@ -200,6 +200,7 @@ class WorkspaceConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=
     seconds: Annotated[float, Meta(ge=1, le=86_400, description="a number of seconds from 1 to 86400")] = 900
     sandbox: Annotated[Literal["auto", "required", "off"], Meta(description='"auto", "required" or "off"')] = "auto"
     sessions: Annotated[bool, _FLAG] = False
+    session_seconds: Annotated[float, _UP_TO_A_MONTH] = 86_400
 
 
 class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -101,8 +101,6 @@ def _contradictions(workspace: WorkspaceConfig) -> Iterable[tuple[str, str]]:
     for model in workspace.models:
         if "@" in model and NAME.fullmatch(model.rpartition("@")[2]):
             yield "models", "cannot contain a workspace's model: name the plain model"
-    if workspace.sessions:
-        yield "sessions", "cannot be true yet: conversations continue through the messages that the client sends"
 
 
 def _rule_problem(workspace: WorkspaceConfig, key: str, text: str) -> str:

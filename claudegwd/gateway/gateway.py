@@ -48,6 +48,7 @@ from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
 from claudegwd.workers.process.process import Launch
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Questions, Timing
+from claudegwd.workspaces.kept_conversations import KeptConversations
 from claudegwd.workspaces.workspaces import Workspaces
 
 
@@ -101,14 +102,17 @@ class Gateway:
         self.notifications = Notifications(database, env, socket.gethostname())
         self.notifications.configure(self.config.notify)
         self.responses = Responses(database, seal, self.config.responses.keep_seconds)
+        state = database.path.parent if database.path is not None else None
         self.sharing: Sharing | None = None
         self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
         self.pool.waiters.on_waited = self.metrics.waited
         self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())
         timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
         self.questions = Questions(self.pool, self.ring, timing, time.time)
-        self.workspaces = Workspaces(self.questions, self.launcher, env, partial(self.audit.note, None, None))
-        self.workspaces.under_way = self.clients.book.under_way
+        kept, note = KeptConversations(state, seal), partial(self.audit.note, None, None)
+        self.workspaces = Workspaces(self.questions, self.launcher, env, kept, note)
+        self.workspaces.under_way, self.workspaces.client = clients.book.under_way, clients.book.find
+        self.pool.sweep.give_up_elsewhere = self.workspaces.give_up_one
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -142,6 +146,7 @@ class Gateway:
                     (self.ledger.run, "the usage"),
                     (self.audit.run, "the audit"),
                     (self.responses.files.run, "the files of kept responses"),
+                    (self.workspaces.kept.run, "the kept conversations of workspaces"),
                     (self.notifications.run, "the notifications"),
                     (partial(watch, self), "the events to notify about"),
                     (self.metrics.watch_loop, "the lag of the event loop"),
@@ -155,6 +160,7 @@ class Gateway:
                     self.notifications.tell(of_cli(time.time()))
                     raise
                 await self.workspaces.learn(self.config.workspaces)
+                await self.workspaces.kept.load()
                 self.life.change(DaemonEvent.STARTED)
                 if fault := condition(self).problem:
                     log_event(log, logging.WARNING, "no request can be answered yet", problem=fault)

@@ -120,6 +120,7 @@ def status(gateway: "Gateway") -> dict[str, Any]:
         "content_logged": gateway.config.log.content,
         "shared": gateway.sharing.status() if gateway.sharing is not None else None,
         "workspaces": sorted(gateway.config.workspaces),
+        "conversations": gateway.workspaces.kept.total(),
         "sandbox_missing": gateway.workspaces.unconfined(gateway.config.workspaces),
         "workers": gateway.pool.roster.counts(),
         "workers_had": dict(gateway.pool.had),

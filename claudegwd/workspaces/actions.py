@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from claudegwd.workspaces.tallies import tally
+
 # A line that can be read at a glance; the approval shows the whole command.
 MAX_LINE_CHARACTERS: Final = 200
 
@@ -65,7 +67,8 @@ def outcome(tool: str, *, failed: bool, text: str) -> str:
     """What came of it, to stand behind the line; "" where there is nothing to say."""
     found = _EXIT.match(text) if failed else None
     if tool == "Bash":
-        return f" -> exit {found[1] if found else 0 if not failed else 'unknown'}"
+        counts = tally(text)
+        return f" -> exit {found[1] if found else 0 if not failed else 'unknown'}" + (f", {counts}" if counts else "")
     return " -> failed" if failed else ""
 
 

@@ -1,15 +1,12 @@
 """How a CLI process for an answer in a workspace is started, and what it can reach."""
 
-import fcntl
 import json
 import os
 import socket
-import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from claudegwd import contract
 from claudegwd.claude_cli import workspace_launch
@@ -17,6 +14,8 @@ from claudegwd.claude_cli.launch import TOOL_SERVER
 from claudegwd.config.schema import WorkspaceConfig
 from claudegwd.workers.process.process import Launch
 from claudegwd.workspaces import confine
+from claudegwd.workspaces.cli_session import CliSession, put_transcript
+from claudegwd.workspaces.opened_files import open_regular, place_of
 from claudegwd.workspaces.policy import OTHERS_OBEY, Policy
 from claudegwd.workspaces.rules import parse_rule
 
@@ -79,6 +78,7 @@ def prepare(
     env: Mapping[str, str],
     token: str,
     tool_seconds: float,
+    session: CliSession,
 ) -> PreparedProcess:
     """Write what the process reads at its start into `home`, its own scratch directory. OSError. Blocking."""
     servers = _servers(workspace, home)
@@ -87,7 +87,10 @@ def prepare(
     command = workspace_launch.argv(
         binary, tools=workspace.tools, settings=settings, mcp=home / "servers.json" if servers else None,
         max_turns=workspace.max_turns, max_usd=workspace.max_usd,
+        session=session.ident, resumes=bool(session.transcript),
     )  # fmt: skip
+    if session.transcript:
+        put_transcript(home, session)
     ours, theirs = socket.socketpair()
     ours.settimeout(0)
     spec = {**_reach(workspace, policy, binary, home), "channel": theirs.fileno()}
@@ -128,7 +131,7 @@ def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:
     """The names of the MCP servers, whose file is copied to where the CLI may read it. ValueError for none of that."""
     if not workspace.mcp:
         return []
-    with _open_regular(Path(workspace.mcp).expanduser()) as file:
+    with open_regular(Path(workspace.mcp).expanduser()) as file:
         text = file.read(MAX_SERVERS_BYTES)
     servers = json.loads(text)["mcpServers"]
     if TOOL_SERVER in servers:
@@ -144,25 +147,8 @@ def instructions_of(workspace: WorkspaceConfig, policy: Policy) -> str:
     if not workspace.instructions:
         return ""
     try:
-        with _open_regular(Path(policy.directory) / "CLAUDE.md") as file:
-            inside = _place_of(file.fileno()).startswith(f"{policy.directory}/")
+        with open_regular(Path(policy.directory) / "CLAUDE.md") as file:
+            inside = place_of(file.fileno()).startswith(f"{policy.directory}/")
             return file.read(MAX_INSTRUCTIONS_BYTES).decode("utf-8", "replace") if inside else ""
     except OSError:
         return ""
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    """Open a file that commands in the directory may have replaced, by a pipe, which would keep us waiting for ever, or
-    just now by a link: so it is what has been opened that is looked at, not its name. OSError."""
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError("it is not a regular file")
-    return file
-
-
-def _place_of(descriptor: int) -> str:
-    """Where an open file lies."""
-    if sys.platform == "darwin":
-        return fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).partition(b"\0")[0].decode("utf-8", "replace")
-    return str(Path(f"/proc/self/fd/{descriptor}").readlink())

@@ -34,6 +34,7 @@ def _row(name: str, workspace: WorkspaceConfig, claude: ClaudeConfig, missing: S
         "sandbox": workspace.sandbox,
         "sandbox_effective": "off" if workspace.sandbox == "off" else "partial" if lacks else "full",
         "sandbox_missing": lacks,
+        "sessions": workspace.sessions,
         "problem": problem,
     }
 

@@ -22,7 +22,6 @@ from claudegwd.logs import log
 from claudegwd.openai_api.errors import CliError, GatewayError, InternalError
 from claudegwd.redact import redact
 from claudegwd.translate.answer.outputs import Failed, Finished, Output
-from claudegwd.translate.request.history import canonical_answer, chain
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.pool.conversations import fits_parked
 from claudegwd.workers.process.process import CliProcess
@@ -30,21 +29,17 @@ from claudegwd.workers.process.scratch import remove
 from claudegwd.workers.worker.client_tools import ClientTools
 from claudegwd.workspaces.alone import works_alone
 from claudegwd.workspaces.grants import Grant
-from claudegwd.workspaces.launch import PreparedProcess, prepare
+from claudegwd.workspaces.launch import PreparedProcess
 from claudegwd.workspaces.permissions import MAX_ASKED, Permissions
 from claudegwd.workspaces.question import WorkspaceQuestion
-from claudegwd.workspaces.transcript import system_prompt, transcript
+from claudegwd.workspaces.transcript import digest_after, fits_ended, system_prompt, transcript
 from claudegwd.workspaces.turn import Acknowledged, Told, Unasked, WorkspaceTurn, weight
 
 if TYPE_CHECKING:
     from claudegwd.workspaces.workspaces import Workspaces
 
-# A CLI starts in half a second, and in its sandbox in little more; then it hands over its listener at once.
-LISTENER_SECONDS = 30.0
 # For a client to read that its answer was stopped at a limit; a client that does not read does not keep its slot.
 LAST_WORD_SECONDS = 5.0
-# How much longer than us the CLI waits for a tool.
-TOOL_GRACE_SECONDS = 60.0
 # Lines about tools that finish while nobody reads, between a call of the client's tool and its result: there are a few.
 MAX_HELD = 100
 # Output of one process that is held here: answers, calls, results. Long tasks produce some megabytes; but a program
@@ -58,28 +53,33 @@ class WorkspaceSession:
     def __init__(self, home: "Workspaces", workspace: WorkspaceConfig, question: WorkspaceQuestion) -> None:
         plan = question.plan
         self.workspace = workspace
-        self.name = plan.model.workspace
         self.question = question
         self.digest = b""
         self.ended = trio.Event()
         self._home = home
         self._plan = plan
         self._policy = home.policy(workspace)
-        self._permissions = Permissions(home, self.name, self._policy, self._say)
+        self._permissions = Permissions(home, plan.model.workspace, self._policy, self._say)
         self._turn = WorkspaceTurn(self._policy.directory, plan.tools)
         self._tools = ClientTools()
         self._grant = Grant(
-            question.client, self.name, plan.model.cli_name, workspace.max_turns, workspace.max_usd,
+            question.client, plan.model.workspace, plan.model.cli_name, workspace.max_turns, workspace.max_usd,
             plan.model.id, question.route, searches="WebSearch" in workspace.tools,
         )  # fmt: skip
         self._process: CliProcess | None = None
-        self._pieces = transcript(plan)
+        self._past = home.continuation(workspace)
+        self._pieces: list[bytes] = []  # of the history, which the CLI does not know yet
         self._held: list[Output] = []  # what was said while nobody was there
         self._said = 0
         self._done = trio.Event()  # the answer is complete, or broken
         self._resumed = trio.Event()
         self._scope = trio.CancelScope()
         self._nursery: trio.Nursery
+
+    @property
+    def name(self) -> str:
+        """Of the workspace."""
+        return self._plan.model.workspace
 
     @property
     def pid(self) -> int | None:
@@ -91,6 +91,11 @@ class WorkspaceSession:
         """Whether nobody can go on in it any more."""
         return self._scope.cancel_called
 
+    @property
+    def is_parked(self) -> bool:
+        """Whether it waits, in mid-turn, for the result of a tool of the client's."""
+        return self._turn.parked
+
     def stop(self) -> None:
         """End it, and all that runs in it, now."""
         if self._process is not None and not self._turn.over:
@@ -99,14 +104,14 @@ class WorkspaceSession:
 
     def fits(self, plan: Plan) -> bool:
         """Whether what the plan adds to the conversation can be said here: results to a call, or words to an answer."""
-        last = plan.entries[-1]
-        return fits_parked(plan, len(plan.entries) - 1) if self._turn.parked else not (last.results or plan.is_prefill)
+        return fits_parked(plan, len(plan.entries) - 1) if self._turn.parked else fits_ended(plan)
 
     def resume(self, question: WorkspaceQuestion) -> None:
         """Go on with what the client brings."""
         last, settings = question.plan.entries[-1], question.plan.settings
         self.question = question
         self._done = trio.Event()
+        self._past.begun()
         if self._turn.parked:
             question.how, said = "parked", self._tools.give(last.results)
             self._grant.client, self._grant.error = question.client, None
@@ -143,30 +148,41 @@ class WorkspaceSession:
     # -- the process --------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        workspace, home = self.workspace, self._home
-        await home.check(workspace)
+        await self._home.check(self.workspace)
+        async with self._home.place():
+            try:
+                await self._past.find(self._plan, self._grant.client.owner)
+                while not await self._in_process():
+                    await self._past.give_up()
+                    self._turn, self._done = WorkspaceTurn(self._policy.directory, self._plan.tools), trio.Event()
+            finally:
+                self._past.release()
+
+    async def _in_process(self) -> bool:
+        """All of it in one process; False for one that does not go on from what was kept."""
+        home, past = self._home, self._past
         directory = home.cli.scratch.next()
         try:
-            async with home.place():
-                with home.grants.open(self._grant) as token:
-                    try:
-                        started = await trio.to_thread.run_sync(
-                            prepare, workspace, self._policy, home.cli.cli.binary, directory, home.env, token,
-                            home.parked_seconds + TOOL_GRACE_SECONDS,
-                        )  # fmt: skip
-                    except (OSError, ValueError, KeyError, TypeError) as error:
-                        raise CliError(
-                            f"cannot start here: {type(error).__name__}; see the workspace's `mcp`"
-                        ) from None
-                    with started.channel, started.theirs:
-                        await self._until_over(started)
+            with home.grants.open(self._grant) as token:
+                started = await home.prepared(self.workspace, directory, token, past.session)
+                with started.channel, started.theirs:
+                    self._process = process = CliProcess(started.launch, self._lines)
+                    await self._until_over(process, started)
         finally:
             with trio.CancelScope(shield=True):
+                await past.keep(directory, self.name, self._grant.client)
                 await trio.to_thread.run_sync(remove, directory)
+        return not self._is_refused()
 
-    async def _until_over(self, started: PreparedProcess) -> None:
+    def _is_refused(self) -> bool:
+        """Whether the CLI does not go on from what was kept: it has failed, and never asked upstream."""
+        question = self.question
+        return question.how == "resumed" and not self._grant.requests and question.answer.finished is None
+
+    async def _until_over(self, process: CliProcess, started: PreparedProcess) -> None:
         plan = self._plan
-        self._process = process = CliProcess(started.launch, self._lines)
+        self._pieces = transcript(plan, self._past.held)
+        self.question.how = "resumed" if self._past.is_resumed else "cold"
         settings = {"model": plan.settings.model, "effortLevel": plan.settings.effort}
         self._tools.manifest = plan.tools.manifest
         process.send(
@@ -181,7 +197,7 @@ class WorkspaceSession:
             self._nursery.start_soon(self._run, process)
             self._nursery.start_soon(self._serve, started)
             await self._answer(process)
-            while await self._is_resumed():
+            while not self._is_refused() and await self._is_resumed():
                 await self._answer(process)
             process.end()
             self._nursery.cancel_scope.cancel()
@@ -195,18 +211,17 @@ class WorkspaceSession:
             said = f"stopped: the workspace's time limit of {self.workspace.seconds:g} s is reached"
             with trio.move_on_after(LAST_WORD_SECONDS):
                 await self._deliver(self._turn.stopped("seconds", said))
-        if self._done.is_set():
+        self._past.answered(self.question.plan, self.question.answer, bound=self._turn.bound)
+        if self._done.is_set() and not self._is_refused():
             self.question.over()  # the reader need not wait for what is cleaned up
 
     async def _is_resumed(self) -> bool:
         """Wait for the request that goes on from here."""
-        plan, answer = self.question.plan, self.question.answer
-        if plan.is_prefill or not (self._turn.parked or self._may_rest()):
+        if self.question.plan.is_prefill or not (self._turn.parked or self._may_rest()):
             return False
         self._grant.rests = not self._turn.parked
-        calls = [(call.id, call.name, call.arguments) for call in answer.calls]
         self._resumed = trio.Event()
-        self.digest = chain(plan.entries[-1].digest, canonical_answer(answer.text, calls))
+        self.digest = digest_after(self.question.plan, self.question.answer)
         self._home.keep(self)
         with trio.move_on_after(self._home.parked_seconds if self._turn.parked else self._home.idle_seconds):
             await self._resumed.wait()
@@ -233,17 +248,8 @@ class WorkspaceSession:
             self._scope.cancel()  # it waited, and nobody can go on in it any more
 
     async def _serve(self, started: PreparedProcess) -> None:
-        """Answer what the process asks upstream: from its own listener, which nobody else can reach."""
-        listener = None
-        with trio.move_on_after(LISTENER_SECONDS) as waiting:
-            await trio.lowlevel.wait_readable(started.channel)
-            listener = self._home.listener_of(started.channel)
-            started.theirs.close()
-        if waiting.cancelled_caught:
+        if not await self._home.serve_from(started):
             self._fail(CliError("cannot start in this workspace: its process did not respond"))
-        if listener is not None:
-            with listener:
-                await self._home.serve(listener)
 
     # -- what it says -------------------------------------------------------------------------------------------------
 
@@ -298,7 +304,8 @@ class WorkspaceSession:
         self._living().kill()
 
     def _fail(self, error: GatewayError) -> None:
-        self.question.fail(error)
+        if not self._is_refused():
+            self.question.fail(error)
         self._done.set()
 
     def _living(self) -> CliProcess:

@@ -3,8 +3,10 @@
 import json
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Protocol
 
 import trio
@@ -20,8 +22,11 @@ from claudegwd.workers.process.scratch import Scratch
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Questions
 from claudegwd.workspaces.approvals import Approvals
+from claudegwd.workspaces.cli_session import CliSession
+from claudegwd.workspaces.continuation import Continuation
 from claudegwd.workspaces.grants import Grants
-from claudegwd.workspaces.launch import policy_of
+from claudegwd.workspaces.kept_conversations import KeptConversation, KeptConversations, rules_of
+from claudegwd.workspaces.launch import PreparedProcess, policy_of, prepare
 from claudegwd.workspaces.overview import overview
 from claudegwd.workspaces.policy import Policy
 from claudegwd.workspaces.probe import UNTRIED, probe
@@ -31,6 +36,12 @@ from claudegwd.workspaces.session import WorkspaceSession
 # Processes in workspaces at once: each is a CLI of some 250 MB plus what it runs, and also asks through a worker. One
 # that waits for its client gives up its slot.
 MAX_AT_ONCE = 8
+# A few small files; but the directory's CLAUDE.md may be on a remote disk.
+PREPARE_SECONDS = 30.0
+# A CLI starts in half a second, and in its sandbox in little more; then it hands over its listener at once.
+LISTENER_SECONDS = 30.0
+# How much longer than us the CLI waits for a tool.
+TOOL_GRACE_SECONDS = 60.0
 # A process's report of what its sandbox lacks, a handful of sentences.
 MAX_SAID_BYTES = 4096
 
@@ -53,19 +64,23 @@ class Workspaces:
 
     def __init__(
         self, questions: Questions, cli: WorkersLauncher, env: Mapping[str, str],
-        note: Callable[[str, Mapping[str, Any]], None],
+        kept: KeptConversations, note: Callable[[str, Mapping[str, Any]], None],
     ) -> None:  # fmt: skip
         self.questions = questions
         self.cli = cli
         self.env = env
+        self.kept = kept
+        kept.may_stay = self._may_stay
         self.grants = Grants()
         self.approvals = Approvals()
         self.at_work = 0  # processes, those that wait included
         self._waiting: dict[tuple[str, bytes], WorkspaceSession] = {}  # by workspace and conversation, the oldest first
+        self._configured: Mapping[str, WorkspaceConfig] = {}
         self._policies: dict[WorkspaceConfig, Policy] = {}
         self._note = note
         # While a context lasts, a client that is revoked ends what was begun for it.
         self.under_way: Callable[[Client, Callable[[], None]], AbstractContextManager[None]] = lambda *_: nullcontext()
+        self.client: Callable[[str], Client | None] = lambda _: None  # by name
         self.tries = probe  # finds out what is not confined; in a thread
         self._missing: tuple[str, ...] | None = None
 
@@ -112,10 +127,19 @@ class Workspaces:
 
     def configure(self, workspaces: Mapping[str, WorkspaceConfig]) -> None:
         """End what waits in a workspace that has changed."""
+        self._configured = workspaces
         self._policies = {each: policy for each, policy in self._policies.items() if each in workspaces.values()}
         for session in list(self._waiting.values()):
             if session.workspace != workspaces.get(session.name):
                 session.stop()
+
+    def give_up_one(self) -> bool:
+        """End the idle process, else the parked one, that has waited for longest; whether there was one."""
+        parked_last = sorted(self._waiting.values(), key=lambda session: session.is_parked)
+        for session in parked_last[:1]:
+            self.forget(session)
+            session.stop()
+        return bool(parked_last)
 
     def _take(self, plan: Plan, workspace: WorkspaceConfig) -> WorkspaceSession | None:
         """The process that waits for this very request."""
@@ -135,6 +159,27 @@ class Workspaces:
             found = self._policies[workspace] = policy_of(workspace)
         return found
 
+    def continuation(self, workspace: WorkspaceConfig) -> Continuation:
+        """For a new process."""
+        return Continuation(self.kept, self._rules(workspace), wanted=workspace.sessions)
+
+    def _rules(self, workspace: WorkspaceConfig) -> bytes:
+        return rules_of(workspace, self.policy(workspace).directory)
+
+    def _may_stay(self, kept: KeptConversation) -> bool:
+        """Whether its workspace is as it was, its client may use it still, and it was used not too long ago."""
+        workspace = self._configured.get(kept.workspace)
+        if workspace is None or not workspace.sessions or self._rules(workspace) != kept.rules:
+            return False
+        now = time.time()
+        if abs(now - kept.used) > workspace.session_seconds:
+            return False
+        if not kept.client:
+            return workspace.anonymous
+        client = self.client(kept.client)
+        same = client is not None and client.owner == kept.owner and client.state(now) == "active"
+        return same and kept.client in workspace.clients
+
     def note(self, what: str, **fields: Any) -> None:
         """For the audit."""
         self._note(what, fields)
@@ -143,6 +188,7 @@ class Workspaces:
         """Find out where directories lie, and what cannot be confined, which is logged: at the start and after each
         reload."""
         await trio.to_thread.run_sync(lambda: [self.policy(each) for each in workspaces.values()])
+        self._configured = workspaces
         if not workspaces:
             return
         before, self._missing = self._missing, None
@@ -176,7 +222,8 @@ class Workspaces:
         """For the control face: a dict for each workspace."""
         missing = await self.missing() if config.workspaces else ()
         # Directories may lie on a disk that is far away.
-        return await trio.to_thread.run_sync(lambda: overview(config.workspaces, config.claude, missing))
+        rows = await trio.to_thread.run_sync(lambda: overview(config.workspaces, config.claude, missing))
+        return [row | {"conversations": self.kept.total(row["name"])} for row in rows]
 
     async def check(self, workspace: WorkspaceConfig) -> None:
         """Raises CliError where no answer can be begun."""
@@ -198,7 +245,34 @@ class Workspaces:
         finally:
             self.at_work -= 1
 
-    def listener_of(self, channel: socket.socket) -> socket.socket | None:
+    async def prepared(
+        self, workspace: WorkspaceConfig, home: Path, token: str, session: CliSession
+    ) -> PreparedProcess:
+        """What a process is started with, written into `home`, its own directory. Raises CliError."""
+        try:
+            with trio.move_on_after(PREPARE_SECONDS):
+                return await trio.to_thread.run_sync(
+                    prepare, workspace, self.policy(workspace), self.cli.cli.binary, home, self.env, token,
+                    self.parked_seconds + TOOL_GRACE_SECONDS, session, abandon_on_cancel=True,
+                )  # fmt: skip
+            raise CliError("cannot start here: a disk does not answer; try again")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CliError(f"cannot start here: {type(error).__name__}; see the workspace's `mcp`") from None
+
+    async def serve_from(self, started: PreparedProcess) -> bool:
+        """Answer what the process asks upstream: from its own listener, which nobody else can reach. False where it
+        gives none away; true when its process has ended."""
+        listener = None
+        with trio.move_on_after(LISTENER_SECONDS) as waiting:
+            await trio.lowlevel.wait_readable(started.channel)
+            listener = self._listener_of(started.channel)
+            started.theirs.close()
+        if listener is not None:
+            with listener:
+                await self.serve(listener)
+        return not waiting.cancelled_caught
+
+    def _listener_of(self, channel: socket.socket) -> socket.socket | None:
         """The listener that came through the channel; None if the process has ended instead."""
         try:
             said, descriptors, _, _ = socket.recv_fds(channel, MAX_SAID_BYTES, 1)

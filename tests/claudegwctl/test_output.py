@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from claudegwctl.output import ago, duration, harmless, megabytes, plain, table
+from claudegwctl.output import ago, conversations, duration, harmless, megabytes, plain, table
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,14 @@ def test_moments() -> None:
 def test_memory() -> None:
     assert megabytes(180_400_000) == "180 MB"
     assert megabytes(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "text"),
+    [(0, 0, "0 conversations"), (1, 60_000, "1 conversation, 0.1 MB"), (12, 3e6, "12 conversations, 3.0 MB")],
+)
+def test_kept_conversations(count: int, size: float, text: str) -> None:
+    assert conversations({"count": count, "bytes": size}) == text
 
 
 def test_tables_are_aligned_and_end_without_spaces() -> None:

@@ -81,7 +81,7 @@ class Daemon:
         self._config = config
         self._under = under
         self._owner = owner
-        self._killed = False
+        self._ran_before = False
         (self.home / "tmp").mkdir()
         self.write_config(config)
         self.write_keys(keys)
@@ -95,7 +95,7 @@ class Daemon:
         merged.setdefault("claude", {})["binary"] = str(self.cli)
         for name, section in tomllib.loads(text).items():
             merged.setdefault(name, {}).update(section)
-        if self._killed and merged["server"]["bind"] == ["127.0.0.1:0"]:
+        if self._ran_before and merged["server"]["bind"] == ["127.0.0.1:0"]:
             merged["server"]["bind"] = [f"127.0.0.1:{self.port}"]  # its clients know this port
         lines = []
         for name, section in merged.items():
@@ -201,12 +201,19 @@ class Daemon:
         finally:
             self.remove()
 
+    def end(self, seconds: float = STOP_SECONDS) -> None:
+        """SIGTERM; it must end with 0 in time. It can be started again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        assert self._ended(seconds) == 0, self.log()[-2000:]
+        self._ran_before = True
+
     def kill(self) -> None:
         """SIGKILL, as a crash would end it; its workers must end with it, with nobody there to reap them."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
-        self._killed = True
+        self._ran_before = True
         until = time.monotonic() + STOP_SECONDS
         while left := list(self.processes()):
             assert time.monotonic() < until, f"outlived the daemon: {left}"

@@ -161,6 +161,11 @@ class Running:
         await trio.to_thread.run_sync(self.daemon.kill)
         await trio.to_thread.run_sync(self.daemon.start)
 
+    async def restart(self) -> None:
+        """Let the daemon end in order, and start it again on the same files and port."""
+        await trio.to_thread.run_sync(self.daemon.end)
+        await trio.to_thread.run_sync(self.daemon.start)
+
     async def kill(self, pid: int) -> None:
         """kill -9 one of the daemon's workers and wait until it is gone."""
         assert pid in [row["pid"] for row in await self.workers()]

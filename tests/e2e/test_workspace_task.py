@@ -101,7 +101,7 @@ async def test_a_failing_test_is_made_to_pass(tmp_path: Path, shape: str) -> Non
         assert text.endswith("All done.")
         assert (repo / "shop" / "cart.py").read_text().endswith("return sum(prices)\n")
         lines = shown.splitlines()
-        assert (lines[0], lines[-1]) == (f"Bash: {test} -> exit 1", f"Bash: {test} -> exit 0")
+        assert (lines[0], lines[-1]) == (f"Bash: {test} -> exit 1, 1 failed", f"Bash: {test} -> exit 0, 1 passed")
         assert f"waiting for approval of {asked['id']}: Bash: touch CHANGES" in lines
         audit = (await ctl(socket, "audit")).out
         assert "touch CHANGES" in audit

@@ -72,9 +72,9 @@ async def test_a_failing_test_is_made_to_pass(repo: Path) -> None:
         text, reasoning = spoken(await gateway.stream("Make the test pass.", model="sonnet@repo"))
         assert text.endswith("All done.")
         lines = reasoning.splitlines()
-        assert lines[:3] == [f"Bash: {test} -> exit 1", "Read src/a.py", "Edit src/a.py"]
+        assert lines[:3] == [f"Bash: {test} -> exit 1, 1 failed", "Read src/a.py", "Edit src/a.py"]
         assert lines[3] == "Bash: rm -r src -> denied: no rule allows that command"
-        assert lines[4] == f"Bash: {test} -> exit 0"
+        assert lines[4] == f"Bash: {test} -> exit 0, 1 passed"
         assert (repo / "src" / "a.py").read_text() == "answer = 42\n"
         assert "Not allowed in this workspace" in told(gateway)[3]
         audit = (await gateway.control("GET", "/v1/audit")).json()["changes"]

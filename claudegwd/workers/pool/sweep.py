@@ -30,7 +30,10 @@ ALIVE_SECONDS: Final = 10.0  # a sweep that is this late is stuck
 
 
 class Sweep:
-    """`leases` is the pool's own table; `swept` is called after each round, when there may be room for others."""
+    """`leases` is the pool's own table; `swept` is called after each round, when there may be room for others.
+
+    `give_up_elsewhere`: where memory is short, ends an idle process that is not the pool's; whether there was one.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Sweep:
         self._config = config
         self._clock = clock
         self._swept = swept
+        self.give_up_elsewhere: Callable[[], bool] = lambda: False
         self._at = clock()
 
     def is_alive(self) -> bool:
@@ -63,8 +67,8 @@ class Sweep:
             self._swept()
             while self._roster.living() > self._config().max and self._roster.give_up_one():
                 pass
-            if is_short():
-                self._roster.give_up_one()
+            if is_short() and not self._roster.give_up_one():
+                self.give_up_elsewhere()
 
     def _end_unused(self) -> None:
         config = self._config()

@@ -139,4 +139,76 @@ WAITS = (
     BoundedWait(
         "mixing._feed", "the client to read another choice's output", "UNREAD_SECONDS", "as for OutputSender.deliver"
     ),
+    BoundedWait(
+        "question.WorkspaceQuestion.next",
+        "the next outputs of an answer in a workspace",
+        "HEARTBEAT_SECONDS, then again",
+        "the workspace's own seconds, which end every answer there",
+    ),
+    BoundedWait(
+        "question.WorkspaceQuestion.take",
+        "the client to read what is said in a workspace",
+        "the workspace's seconds, then LAST_WORD_SECONDS",
+        "WRITE_SECONDS: the connection is closed, and the question with it",
+    ),
+    BoundedWait(
+        "session.WorkspaceSession._answer",
+        "the CLI in a workspace, and all that it runs",
+        "the workspace's seconds",
+        "none",
+    ),
+    BoundedWait(
+        "workspaces.Workspaces.missing",
+        "the trial of what this machine can confine",
+        "PROBE_SECONDS",
+        "none",
+    ),
+    BoundedWait(
+        "workspaces.Workspaces.place",
+        "an idle process of a workspace to end, where there are MAX_AT_ONCE",
+        "EOF_SECONDS, TERM_SECONDS and REAP_SECONDS, and FILE_SECONDS for what is kept of it",
+        "none",
+    ),
+    BoundedWait(
+        "workspaces.Workspaces.prepared",
+        "the disk to take what a process in a workspace is started with",
+        "PREPARE_SECONDS",
+        "none",
+    ),
+    BoundedWait(
+        "workspaces.Workspaces.serve_from",
+        "a process in a workspace to give its listener away",
+        "LISTENER_SECONDS",
+        "the workspace's seconds, which may be shorter",
+    ),
+    BoundedWait(
+        "permissions.Permissions.refusal",
+        "calls of the same process that are judged before it",
+        "the workspace's seconds",
+        "WAIT_SECONDS for each of MAX_JUDGED_AT_ONCE that a person is asked about",
+    ),
+    BoundedWait(
+        "permissions.Permissions._verdict",
+        "the disk to say where a path leads",
+        "the workspace's seconds",
+        "none",
+    ),
+    BoundedWait(
+        "approvals.Approvals.answer",
+        "a person to decide about a call",
+        "WAIT_SECONDS",
+        "the workspace's seconds",
+    ),
+    BoundedWait(
+        "kept_conversations.KeptConversations.read",
+        "the disk to give a kept conversation",
+        "FILE_SECONDS",
+        "none",
+    ),
+    BoundedWait(
+        "kept_conversations.KeptConversations._remove",
+        "the disk to remove a kept conversation that cannot be read",
+        "FILE_SECONDS",
+        "none",
+    ),
 )

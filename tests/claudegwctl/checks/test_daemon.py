@@ -61,6 +61,14 @@ async def test_a_socket_that_was_left_behind(nowhere: Path) -> None:
     assert "left behind by a daemon that died" in daemon.says
 
 
+async def test_conversations_that_are_kept(gateway: SmallGateway, socket: Path) -> None:
+    assert "conversations" not in {finding.about for finding in await findings(Scene({}, socket, Path("/c")))}
+    gateway.conversations = {"count": 2, "bytes": 1_234_567}
+    found = {finding.about: finding for finding in await findings(Scene({}, socket, Path("/c")))}
+    assert found["conversations"].level == "ok"
+    assert found["conversations"].says.startswith("2 conversations, 1.2 MB kept ")
+
+
 async def test_workspaces_that_are_not_confined(gateway: SmallGateway, socket: Path) -> None:
     gateway.sandbox_missing = ["files are not confined"]
     found = {finding.about: finding for finding in await findings(Scene({}, socket, Path("/c")))}

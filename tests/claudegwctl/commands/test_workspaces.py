@@ -30,6 +30,7 @@ async def test_adding_listing_and_removing(gateway: SmallGateway, socket: Path, 
     listed = (await ctl(socket, "workspaces", "list")).out.splitlines()
     assert listed[1].split("  ")[:4] == ["shop", str(work), "Read Bash", "webui, n8n"]
     assert "auto (full)" in listed[1]
+    assert "conversation" not in listed[1]  # it keeps none
     again = await ctl(socket, "workspaces", "add", "shop", str(work))
     assert (again.status, again.err.split(":")[0]) == (1, "cannot add workspace 'shop'")
     done = await ctl(socket, "workspaces", "rm", "shop", "--json")

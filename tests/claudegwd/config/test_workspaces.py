@@ -55,7 +55,8 @@ max_turns = 3
 max_usd = 0.5
 seconds = 60
 sandbox = "required"
-sessions = false
+sessions = true
+session_seconds = 60
 """
     workspace = loaded(repo, text).workspaces["my-repo_2"]
     assert (workspace.max_turns, workspace.max_usd, workspace.seconds) == (3, 0.5, 60)
@@ -83,7 +84,6 @@ sessions = false
         ('[workspaces.a]\ndirectory = "DIR"\notherwise = "allow"', "workspaces.a.otherwise", 'must be "deny" or "ask"'),
         ('[workspaces.a]\ndirectory = "DIR"\nmax_turns = 0', "workspaces.a.max_turns", "from 1 to 1000"),
         ('[workspaces.a]\ndirectory = "DIR"\nmax_usd = nan', "workspaces.a.max_usd", "US dollars"),
-        ('[workspaces.a]\ndirectory = "DIR"\nsessions = true', "workspaces.a.sessions", "cannot be true yet"),
         ('[workspaces.a]\ndirectory = "DIR"\nmodels = ["sonnet@b"]', "workspaces.a.models", "name the plain model"),
         ('[workspaces.a]\ndirectory = "DIR"\nmcp = "DIR/none"', "workspaces.a.mcp", "is not an existing file"),
         ('[workspaces.a]\ndirectory = "DIR"\nallow = ["mcp__git"]', "workspaces.a.allow", "set mcp to a file"),

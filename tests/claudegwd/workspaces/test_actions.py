@@ -39,6 +39,8 @@ def test_a_long_line_is_cut() -> None:
         ("Bash", False, "fine", " -> exit 0"),
         ("Bash", True, "Exit code 1\nno", " -> exit 1"),
         ("Bash", True, "timed out", " -> exit unknown"),
+        ("Bash", True, "Exit code 1\nF\n3 failed, 1 passed in 0.1s", " -> exit 1, 3 failed, 1 passed"),
+        ("Bash", False, "12 passed in 0.1s", " -> exit 0, 12 passed"),
         ("Bash", False, "Exit code 5", " -> exit 0"),
         ("Read", False, "SECRET", ""),
         ("Read", True, "SECRET", " -> failed"),

@@ -17,7 +17,7 @@ def test_all_that_people_ask_for(tmp_path: Path) -> None:
         {
             "name": "shop", "directory": str(tmp_path), "models": ["opus@shop", "haiku@shop"],
             "tools": ["Read", "Grep", "Glob"], "clients": ["webui"], "anonymous": False, "otherwise": "deny",
-            "sandbox": "auto", "sandbox_effective": "full", "sandbox_missing": [], "problem": "",
+            "sandbox": "auto", "sandbox_effective": "full", "sandbox_missing": [], "sessions": False, "problem": "",
         }
     ]  # fmt: skip
 

@@ -12,6 +12,7 @@ import trio.testing
 from claudegwd.claude_cli.tool_lines import ToolAsked
 from claudegwd.limits.clients import Client
 from claudegwd.workspaces import permissions as bounds
+from claudegwd.workspaces.kept_conversations import KeptConversations
 from claudegwd.workspaces.permissions import Permissions
 from claudegwd.workspaces.policy import Policy
 from claudegwd.workspaces.rules import parse_rule
@@ -27,7 +28,8 @@ class Home:
         self.noted: list[dict[str, Any]] = []
         self.said: list[str] = []
         nothing = cast(Any, None)
-        self.workspaces = Workspaces(nothing, nothing, {}, lambda _, fields: self.noted.append(dict(fields)))
+        kept = KeptConversations(None, nothing)
+        self.workspaces = Workspaces(nothing, nothing, {}, kept, lambda _, fields: self.noted.append(dict(fields)))
         policy = Policy(str(directory), frozenset({"Read", "Bash"}), (parse_rule("Bash(ls *)"),), (), asks)
         self.permissions = Permissions(self.workspaces, "repo", policy, self._say)
 

@@ -10,7 +10,7 @@ from claudegwd.config.fields import KEYS
 from claudegwd.workers.question.waits import WAITS
 
 PACKAGE = Path(claudegwd.__file__).parent
-ROOMS = ("workers", "public", "fetching", "servers", "shared", "store")
+ROOMS = ("workers", "public", "fetching", "servers", "shared", "store", "workspaces")
 # Calls that wait for something outside of the calling task. `async with` of an attribute waits for a lock, and `async
 # for` over a name for what comes through a channel.
 PRIMITIVES = {
@@ -27,9 +27,12 @@ TASKS = {
     "client_keys.ClientKeys.rotate",
     "client_keys.ClientKeys.set",
     "connection.StoreConnection.read",
+    "continuation.Continuation.keep",
     "database.Database.hold",
     "http1.Http1._create_stream",
     "group.end_group",
+    "kept_conversations.KeptConversations.keep",
+    "kept_conversations.KeptConversations.load",
     "patience.patiently",
     "process.CliProcess._drain_stderr",
     "process.CliProcess._end_when_asked",
@@ -46,6 +49,8 @@ TASKS = {
     "serving.Server.stop",
     "serving._Connection.read",
     "serving._Listener.accept",
+    "session.WorkspaceSession._in_process",
+    "session.WorkspaceSession._is_resumed",
     "spares.Spares._stand_back",
     "state_lock.StateLock.take",
     "store.SharedStore._look",
@@ -54,6 +59,8 @@ TASKS = {
     "websocket.WebSocketStream._end",
     "websocket.WebSocketStream._handle_events",
     "websocket.WebSocketStream._send_pings",
+    "workspaces.Workspaces.learn",
+    "workspaces.Workspaces.rows",
     "write_behind.write_behind",
 }
 

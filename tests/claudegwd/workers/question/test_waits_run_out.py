@@ -348,6 +348,7 @@ FETCH = "claudegwd/fetching/test_fetch.py"
 FOLLOWED = "claudegwd/store/test_running_responses.py"
 SERVING = "claudegwd/servers/test_serving.py"
 SHARED = "claudegwd/shared/test_connection.py"
+IN_WORKSPACES = "claudegwd/workspaces/test_workspaces.py"
 # Where each place runs out: a test above, or in another file, under tests/.
 TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "waiters.Waiters._given": (test_the_queue,),
@@ -383,6 +384,18 @@ TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "exchange.Exchange.send": f"{FETCH}: test_a_silent_server_is_given_up",
     "exchange.Exchange.event": f"{FETCH}: test_a_silent_server_is_given_up",
     "serving._Connection._write_in_time": f"{SERVING}: test_a_client_that_reads_nothing_is_let_go_of",
+    "question.WorkspaceQuestion.next": f"{IN_WORKSPACES}: test_an_answer_that_is_silent",
+    "question.WorkspaceQuestion.take": f"{IN_WORKSPACES}: test_a_client_that_does_not_read",
+    "session.WorkspaceSession._answer": f"{IN_WORKSPACES}: test_a_client_that_does_not_read",
+    "workspaces.Workspaces.missing": "claudegwd/workspaces/test_probe.py: test_a_trial_that_hangs_is_given_up",
+    "workspaces.Workspaces.place": f"{IN_WORKSPACES}: test_a_place_is_made_by_who_waits",
+    "workspaces.Workspaces.prepared": f"{IN_WORKSPACES}: test_a_disk_that_does_not_take_the_settings",
+    "workspaces.Workspaces.serve_from": f"{IN_WORKSPACES}: test_a_process_that_gives_no_listener_away",
+    "permissions.Permissions.refusal": "claudegwd/workspaces/test_permissions.py: test_few_calls_wait_at_once",
+    "permissions.Permissions._verdict": "claudegwd/workspaces/test_permissions.py: test_nobody_waits_for_a_slow_disk",
+    "approvals.Approvals.answer": "claudegwd/workspaces/test_approvals.py: test_nobody_answers",
+    "kept_conversations.KeptConversations.read": f"{IN_WORKSPACES}: test_a_disk_that_does_not_give_what_is_kept",
+    "kept_conversations.KeptConversations._remove": f"{IN_WORKSPACES}: test_a_disk_that_does_not_give_what_is_kept",
 }
 
 

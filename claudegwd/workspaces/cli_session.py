@@ -1,0 +1,100 @@
+"""The CLI's own session of a conversation: its transcript, which it writes below HOME and can be started with again.
+
+Seen on 2.1.330: `HOME/.claude/projects/FOLDER/ID.jsonl`, where FOLDER is made of the working directory. A session that
+it does not find or understand ends it with a `result` of `error_during_execution`, before it has asked upstream.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from claudegwd.workspaces.opened_files import open_regular, place_of
+
+# A long day's work is a few megabytes; pictures make more. A longer one is replayed from what the client sends.
+MAX_TRANSCRIPT_BYTES: Final = 16 * 1024 * 1024
+# Its projects in a HOME of its own: there is one.
+MAX_FOLDERS: Final = 20
+_PROJECTS: Final = ".claude/projects"
+_FOLDER: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")
+# What earlier answers have cost: `max_usd` is for those of one process.
+_COSTS: Final = b'{"type":"cost-state"'
+
+
+@dataclass(frozen=True, slots=True)
+class CliSession:
+    """How a CLI is started: `ident` "" keeps nothing; with a transcript it goes on from there."""
+
+    ident: str = ""
+    folder: str = ""
+    transcript: bytes = b""
+
+
+class _Block(msgspec.Struct):
+    type: str = ""
+    text: str = ""
+
+
+class _Message(msgspec.Struct):
+    content: str | list[_Block] = ""
+
+
+class _Line(msgspec.Struct):
+    type: str = ""
+    message: _Message | None = None
+
+
+def is_complete(transcript: bytes, text: str, *, stopped: bool) -> bool:
+    """Whether the answer with this text is there to its end, or to the tools' results behind it where a bound has
+    `stopped` it: a CLI that had to be killed may not have written all. Pure."""
+    for raw in reversed(transcript.splitlines()):
+        try:
+            line = msgspec.json.decode(raw, type=_Line)
+        except msgspec.DecodeError:
+            return False
+        if line.message is None or line.type not in ("user", "assistant"):
+            continue
+        if stopped or line.type == "user":
+            return stopped and line.type == "user"
+        content = line.message.content
+        said = content if isinstance(content, str) else "".join(block.text for block in content)
+        return text.strip().endswith(said.strip())
+    return False
+
+
+def put_transcript(home: Path, session: CliSession) -> None:
+    """Lay it where the CLI looks for it. OSError. Blocking."""
+    folder = home / _PROJECTS / session.folder
+    folder.mkdir(mode=0o700, parents=True)
+    file = folder / f"{session.ident}.jsonl"
+    file.touch(0o600)
+    file.write_bytes(session.transcript)
+
+
+def read_transcript(home: Path, ident: str) -> CliSession | None:
+    """What the CLI has written, when it has ended; None where that is not as it should be: commands could write there
+    as well, and links may lead to files that are nobody's but ours. Blocking."""
+    projects = Path(os.path.realpath(home)) / _PROJECTS
+    try:
+        with os.scandir(projects) as entries:
+            names = [entry.name for entry in islice(entries, MAX_FOLDERS)]
+    except OSError:
+        return None
+    for folder in filter(_FOLDER.fullmatch, names):
+        path = projects / folder / f"{ident}.jsonl"
+        try:
+            with open_regular(path) as file:
+                if place_of(file.fileno()) != str(path) or os.fstat(file.fileno()).st_nlink != 1:
+                    return None
+                found = file.read(MAX_TRANSCRIPT_BYTES + 1)
+        except OSError:
+            continue
+        if len(found) > MAX_TRANSCRIPT_BYTES:
+            return None
+        kept = b"".join(line for line in found.splitlines(keepends=True) if not line.startswith(_COSTS))
+        return CliSession(ident, folder, kept)
+    return None

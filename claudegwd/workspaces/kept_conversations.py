@@ -1,0 +1,245 @@
+"""Conversations that outlive their process, where a workspace says `sessions = true`: the CLI's transcript of each.
+
+A sealed file for each in the state directory, for the daemon's user alone; never in a place that a process in a
+workspace can reach. To a new process the transcript is handed as a copy. It is found by the digest of the conversation,
+which begins with the client: whoever has edited the history, or is somebody else, finds nothing.
+"""
+
+import hashlib
+import logging
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+import trio
+
+from claudegwd.atomic import put_file
+from claudegwd.config.schema import WorkspaceConfig
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.workspaces.cli_session import CliSession
+
+DIRECTORY: Final = "conversations"
+# Of all clients together, and of one of them, so that it does not push out the others'. A person has a handful that
+# go on.
+MAX_KEPT: Final = 200
+MAX_KEPT_OF_CLIENT: Final = 50
+# On the disk, for all of them: a long one takes about a megabyte there.
+MAX_KEPT_BYTES: Final = 256 * 1024 * 1024
+# How often it is looked whether client, workspace and time still allow it.
+SWEEP_SECONDS: Final = 2.0
+# A disk that hangs does not keep an answer from beginning, nor the daemon from stopping.
+FILE_SECONDS: Final = 10.0
+_PURPOSE: Final = b"conversation"
+_HEAD: Final = 4  # bytes that say how long the sealed record is, before the sealed transcript
+
+
+class Locks(Protocol):
+    """Seals bytes, and opens them again; None for what was not sealed so."""
+
+    def lock(self, data: bytes, purpose: bytes) -> bytes: ...
+    def unlock(self, data: bytes, purpose: bytes) -> bytes | None: ...
+
+
+class KeptConversation(msgspec.Struct, frozen=True, array_like=True):
+    """One of them. `ident` and `folder` are the CLI's own for its session; `rules` are those of the workspace that it
+    was had under; `used` in seconds since the epoch; `size` on the disk."""
+
+    ident: str
+    folder: str
+    workspace: str
+    rules: bytes
+    client: str
+    owner: str
+    digest: bytes
+    used: float
+    size: int = 0
+
+    @property
+    def place(self) -> tuple[str, bytes]:
+        """By what it is found."""
+        return self.workspace, self.digest
+
+
+def rules_of(workspace: WorkspaceConfig, directory: str) -> bytes:
+    """What tells a workspace from what it was before somebody has changed it. `directory`: where it truly lies."""
+    return hashlib.sha256(msgspec.json.encode([directory, workspace])).digest()[:16]
+
+
+def surplus(kept: Iterable[KeptConversation]) -> list[KeptConversation]:
+    """Those that are too many, or too large together: the ones that were not used for longest. Pure."""
+    gone, of_client, count, size = [], Counter[tuple[str, str]](), 0, 0
+    for each in sorted(kept, key=lambda one: one.used, reverse=True):
+        owner = (each.client, each.owner)
+        if count >= MAX_KEPT or of_client[owner] >= MAX_KEPT_OF_CLIENT or size + each.size > MAX_KEPT_BYTES:
+            gone.append(each)
+        else:
+            count, size = count + 1, size + each.size
+            of_client[owner] += 1
+    return gone
+
+
+class KeptConversations:
+    """Give it the state directory (None: nothing is kept), `load` it, and run `run` as a task.
+
+    `may_stay` says whether a conversation may be kept still.
+    """
+
+    def __init__(self, directory: Path | None, seal: Locks, clock: Callable[[], float] = time.time) -> None:
+        self._directory = directory / DIRECTORY if directory is not None else None
+        self._seal = seal
+        self._clock = clock
+        self._kept: dict[str, KeptConversation] = {}  # by the CLI's id
+        self._found: dict[tuple[str, bytes], KeptConversation] = {}
+        self._in_use: set[str] = set()
+        self.may_stay: Callable[[KeptConversation], bool] = lambda _: False
+
+    async def load(self) -> None:
+        """Take up what an earlier run has left; what may not stay is removed."""
+        if self._directory is not None:
+            for each in await trio.to_thread.run_sync(_read_all, self._directory, self._seal):
+                self._put(each)
+            await self.sweep()
+
+    async def run(self) -> None:
+        """Remove what may not stay, for ever. Run it as a task."""
+        while True:
+            await trio.sleep(SWEEP_SECONDS)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Remove what may not stay."""
+        stays = {each.ident: each for each in self._kept.values() if self.may_stay(each)}
+        for each in surplus(stays.values()):
+            del stays[each.ident]
+        await self._remove([each for each in self._kept.values() if each.ident not in stays])
+
+    def total(self, workspace: str | None = None) -> dict[str, int]:
+        """How many there are, of all workspaces or of one, and what they take on the disk."""
+        sizes = [each.size for each in self._kept.values() if workspace in (None, each.workspace)]
+        return {"count": len(sizes), "bytes": sum(sizes)}
+
+    def take(self, workspace: str, owner: str, digests: Sequence[bytes]) -> KeptConversation | None:
+        """The one that knows most of a history, whose digests are given from the longest part down. Until `release`
+        nobody else goes on from it."""
+        found = next(filter(None, (self._found.get((workspace, digest)) for digest in digests)), None)
+        if found is None or found.ident in self._in_use or found.owner != owner or not self.may_stay(found):
+            return None
+        self._in_use.add(found.ident)
+        return found
+
+    def release(self, ident: str) -> None:
+        """The process that went on from it has ended."""
+        self._in_use.discard(ident)
+
+    async def read(self, kept: KeptConversation) -> CliSession | None:
+        """What the CLI is started with; None for one that is lost, which is removed."""
+        transcript = None
+        with trio.move_on_after(FILE_SECONDS):
+            transcript = await trio.to_thread.run_sync(
+                _read, self._file(kept.ident), self._seal, abandon_on_cancel=True
+            )
+        if transcript is None:
+            await self._remove([kept])
+            return None
+        return CliSession(kept.ident, kept.folder, transcript)
+
+    async def keep(self, kept: KeptConversation, transcript: bytes) -> None:
+        """Keep it, in place of what was kept of it before."""
+        if self._directory is None or not self.may_stay(kept):
+            return
+        kept = msgspec.structs.replace(kept, used=self._clock())
+        same = self._found.get(kept.place)
+        if same is not None and same.ident != kept.ident and same.ident not in self._in_use:
+            await self._remove([same])
+        try:
+            with trio.move_on_after(FILE_SECONDS):
+                size = await trio.to_thread.run_sync(
+                    _write, self._file(kept.ident), self._seal, kept, transcript, abandon_on_cancel=True
+                )
+                self._put(msgspec.structs.replace(kept, size=size))
+        except OSError as error:
+            text = "a conversation of a workspace cannot be kept: it goes on by what its client sends"
+            log_event(log, logging.ERROR, text, workspace=kept.workspace, cause=error)
+        await self.sweep()
+
+    async def drop(self, kept: KeptConversation) -> None:
+        """Remove one that is of no use."""
+        await self._remove([kept])
+
+    def _put(self, kept: KeptConversation) -> None:
+        self._forget(kept.ident)
+        self._kept[kept.ident] = self._found[kept.place] = kept
+
+    def _forget(self, ident: str) -> None:
+        before = self._kept.pop(ident, None)
+        if before is not None and self._found.get(before.place) is before:
+            del self._found[before.place]
+
+    async def _remove(self, gone: Sequence[KeptConversation]) -> None:
+        for each in gone:
+            self._forget(each.ident)
+        if gone:
+            with trio.move_on_after(FILE_SECONDS):
+                files = [self._file(each.ident) for each in gone]
+                await trio.to_thread.run_sync(_unlink, files, abandon_on_cancel=True)
+
+    def _file(self, ident: str) -> Path:
+        assert self._directory is not None  # noqa: S101 - for the type checker: else nothing is kept
+        return self._directory / ident
+
+
+def _unlink(files: Sequence[Path]) -> None:
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            text = "a conversation that should go cannot be removed"
+            log_event(log, logging.ERROR, text, file=str(file), cause=error)
+
+
+def _read_all(directory: Path, seal: Locks) -> list[KeptConversation]:
+    """What can be read; a file that was sealed with another key, or is broken, goes."""
+    found: list[KeptConversation] = []
+    try:
+        files = list(directory.iterdir())
+    except OSError:
+        return found
+    for file in files:
+        record = None
+        try:
+            with file.open("rb") as opened:
+                head = opened.read(int.from_bytes(opened.read(_HEAD)))
+            record = msgspec.msgpack.decode(seal.unlock(head, _PURPOSE) or b"", type=KeptConversation)
+            record = msgspec.structs.replace(record, size=file.stat().st_size)
+        except (OSError, msgspec.DecodeError):
+            pass
+        if record is not None and record.ident == file.name:
+            found.append(record)
+        else:
+            _unlink([file])
+    return found
+
+
+def _read(file: Path, seal: Locks) -> bytes | None:
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return None
+    sealed = data[_HEAD + int.from_bytes(data[:_HEAD]) :]
+    packed = seal.unlock(sealed, _PURPOSE + file.name.encode())
+    return None if packed is None else zlib.decompress(packed)
+
+
+def _write(file: Path, seal: Locks, kept: KeptConversation, transcript: bytes) -> int:
+    """How many bytes it takes. OSError."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    record = seal.lock(msgspec.msgpack.encode(kept), _PURPOSE)
+    sealed = seal.lock(zlib.compress(transcript, 1), _PURPOSE + file.name.encode())
+    data = len(record).to_bytes(_HEAD) + record + sealed
+    put_file(file, data, mode=0o600)
+    return len(data)
