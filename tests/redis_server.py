@@ -1,7 +1,11 @@
-"""The real Redis (Debian's), on a Unix socket of its own, for what several machines share."""
+"""A real Valkey or Redis, on a Unix socket of its own, for what several machines share.
+
+The one that is installed; `SHARED_SERVER=/path/to/valkey-server` names another one.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +19,8 @@ from socket import AF_UNIX, socket
 import pytest
 from hiredis import Reader, pack_command
 
-SERVER = next((name for name in ("valkey-server", "redis-server") if shutil.which(name)), None)
+_NAMES = (os.environ["SHARED_SERVER"],) if os.environ.get("SHARED_SERVER") else ("valkey-server", "redis-server")
+SERVER = next((name for name in _NAMES if shutil.which(name)), None)
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
 
@@ -69,6 +74,20 @@ class RedisServer:
             while (reply := reader.gets()) is False:
                 reader.feed(asked.recv(65536))
             return reply
+
+    @contextmanager
+    def overheard(self) -> Iterator[list[bytes]]:
+        """All that is said to it meanwhile: in the list at the end."""
+        said: list[bytes] = []
+        with socket(AF_UNIX) as listening:
+            listening.connect(str(self.path))
+            listening.sendall(pack_command(("MONITOR",)))
+            try:
+                yield said
+            finally:
+                self.ask("ECHO", "the end")
+                while not said or b"the end" not in b"".join(said[-2:]):
+                    said.append(listening.recv(65536))
 
     def _answers(self) -> bool:
         try:

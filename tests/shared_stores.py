@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
 
 from claudegwd.config.shared import read_place
+from claudegwd.shared.connection import StoreUnfitError
 from claudegwd.shared.store import SharedStore
 from claudegwd.store.sealing import KEY_BYTES, Seal
 
@@ -43,3 +45,15 @@ async def until(holds: Callable[[], object]) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         while not holds():
             await trio.sleep(POLL_SECONDS)
+
+
+async def refused(store: SharedStore) -> StoreUnfitError:
+    """Why only a person can help with it."""
+    with pytest.RaisesGroup(StoreUnfitError, flatten_subgroups=True) as caught:
+        async with connected(store):
+            pass
+    found = caught.value
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, StoreUnfitError)
+    return found

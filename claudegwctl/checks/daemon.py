@@ -70,9 +70,10 @@ def _of_shared(shared: Mapping[str, Any]) -> Finding:
     if shared.get("away_since") is None:
         return Finding("shared store", OK, f"{shared['place']} ({shared['version']})")
     says = f"{shared['place']} is unavailable: {shared['problem']}; this machine continues with what it knows"
-    return Finding(
-        "shared store", PROBLEM, says, "check that it is running and reachable; the gateway then reconnects by itself"
-    )
+    mend = "check that it is running and reachable; the gateway then reconnects by itself"
+    if setting := shared.get("at_fault"):
+        mend = f"correct {setting} and restart claudegwd"
+    return Finding("shared store", PROBLEM, says, mend)
 
 
 def _not_running(socket: Path) -> Finding:

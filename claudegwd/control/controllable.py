@@ -135,13 +135,8 @@ class Shares(Protocol):
 class LedgerReader(Protocol):
     """Who used what."""
 
-    @property
-    def lost(self) -> int:
-        """Requests that could not be written down, since the start."""
-        ...
-
-    async def read(self, question: UsageQuery, /) -> dict[str, Any]:
-        """The answer to a question. StateError."""
+    async def read_all(self, question: UsageQuery, /) -> dict[str, Any]:
+        """The answer to a question, with how many requests were `lost`, if any were. StateError."""
         ...
 
     async def knows(self, client: str, /) -> bool:

@@ -20,11 +20,10 @@ async def show(controls: Controls, request: ControlRequest) -> ControlResponse:
         raise BadRequest(str(error)) from None
     if request.flag("all"):
         return ControlResponse(await everywhere.usage(controls, question))
-    found = await controls.gateway.ledger.read(question)
+    found = await controls.gateway.ledger.read_all(question)
     if question.client and not found["rows"]:
         await _check_name(controls, question.client)
-    lost = controls.gateway.ledger.lost
-    return ControlResponse({**found, "lost": lost} if lost else found)
+    return ControlResponse(found)
 
 
 async def _check_name(controls: Controls, client: str) -> None:

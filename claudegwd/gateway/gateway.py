@@ -130,7 +130,7 @@ class Gateway:
         await self.ledger.load_today()
         await self.ledger.tell_spent(self.clients.book.spending)
         connect(self.notifications, self.ring, self.clients.book.spending, self.workspaces.approvals)
-        owned = (self.ring, self.clients, self.responses.kept, self.notifications, self.ledger.read)
+        owned = (self.ring, self.clients, self.responses.kept, self.notifications, self.ledger.read_all)
         parts = Parts(*owned, partial(described, self))
         self.sharing = await Sharing.open(loaded, self.launcher.env, socket.gethostname(), parts)
         try:

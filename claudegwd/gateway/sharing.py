@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import trio
 
@@ -16,21 +16,26 @@ from claudegwd.keys.ring import KeyRing
 from claudegwd.ledger.query import UsageQuery
 from claudegwd.notify.notifications import Notifications
 from claudegwd.shared.clients import SharedClients
+from claudegwd.shared.connection import StoreUnfitError
 from claudegwd.shared.key_states import SharedKeyStates
 from claudegwd.shared.limits import SharedLimits
 from claudegwd.shared.machines import SharedMachines
 from claudegwd.shared.notices import SharedNotices
 from claudegwd.shared.orders import SharedOrders
+from claudegwd.shared.own_name import OwnName
 from claudegwd.shared.patience import patiently
 from claudegwd.shared.responses import BULK_SECONDS, SharedResponses
 from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.spending import SharedSpending
-from claudegwd.shared.store import SharedStore, StoreUnfitError
+from claudegwd.shared.store import SharedStore
 from claudegwd.shared.usage import SharedUsage
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.responses import KeptResponses
 from claudegwd.store.sealing import Seal
 from claudegwd.supervised import supervised
+
+# Of people and clients who want the usage of all machines: each question is work for all of them.
+QUESTIONS_AT_ONCE: Final = 4
 
 
 def both(*listeners: Callable[[RingChange], None]) -> Callable[[RingChange], None]:
@@ -58,9 +63,10 @@ class Parts:
 class Sharing:
     """`run` it as a task."""
 
-    def __init__(self, loaded: Loaded, store: SharedStore, bulk: SharedStore, parts: Parts) -> None:
+    def __init__(self, loaded: Loaded, store: SharedStore, bulk: SharedStore, parts: Parts, own_name: OwnName) -> None:
         """`bulk`: the same store by another connection, for what is large."""
         self._loaded = loaded
+        self._own_name = own_name
         self.store = store
         self._bulk = bulk
         self.key_states = SharedKeyStates(store, parts.ring)
@@ -68,6 +74,7 @@ class Sharing:
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
         parts.notifications.claim = SharedNotices(store).claim
         self.clients, self.responses, self.orders, self.usage = None, None, None, None
+        self._asking = trio.CapacityLimiter(QUESTIONS_AT_ONCE)
         if store.seal is not None:
             self.clients = SharedClients(store, parts.clients, store.seal)
             self.responses = SharedResponses(bulk, parts.responses, store.seal)
@@ -94,7 +101,7 @@ class Sharing:
         place, name = read_place(shared.url), shared.machine or machine
         store = SharedStore(place, password, name, seal=seal, ca_file=ca_file)
         bulk = SharedStore(place, password, name, patience=BULK_SECONDS, seal=seal, ca_file=ca_file, quiet=True)
-        return cls(loaded, store, bulk, parts)
+        return cls(loaded, store, bulk, parts, OwnName(store, machine, bulk))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """For ever. Started once the store was tried; ConfigError before that if only a person can help."""
@@ -107,6 +114,7 @@ class Sharing:
                 error = group.exceptions[0]
                 assert isinstance(error, StoreUnfitError)  # noqa: S101 - what was caught
                 raise ConfigError(*self._loaded.origin(error.setting), str(error)) from None
+            nursery.start_soon(supervised, self._own_name.run, "the name of this machine")
             nursery.start_soon(supervised, self.key_states.run, "the shared states of the upstream keys")
             nursery.start_soon(supervised, self.limits.run, "the shared limits of the clients")
             nursery.start_soon(supervised, self.spending.run, "the shared budgets of the clients")
@@ -126,12 +134,14 @@ class Sharing:
         return await patiently(self.machines.rows)
 
     async def read_usage(self, question: UsageQuery) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
-        """The answers of all machines by name, and which were silent; None without a secret. StoreAwayError."""
+        """The answers of all machines by name, and which are silent or gone; None without a secret. StoreAwayError."""
         if self.usage is None:
             return None
-        there = [row["machine"] for row in await self.rows() if row["state"] != "gone"]
-        answers = await patiently(partial(self.usage.read_all, question, there))
-        return answers, [name for name in there if name not in answers]
+        async with self._asking:
+            rows = await self.rows()
+            there = [row["machine"] for row in rows if row["state"] != "gone"]
+            answers = await patiently(partial(self.usage.read_all, question, there))
+        return answers, [row["machine"] for row in rows if row["machine"] not in answers]
 
     def sealed_after(self, seal: Seal) -> Seal:
         """By what clients' texts are sealed from now on, after this one: so that each machine opens those of others."""

@@ -8,7 +8,7 @@ _MEANS: Final = ("first_token_ms", "request_ms")
 
 
 def merged(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """At least one; all of them answer the same question (query.answer)."""
+    """At least one; all of them answer the same question (query.answer), perhaps in another version's words."""
     by = answers[0]["by"]
     rows: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for found in answers:
@@ -25,8 +25,8 @@ def merged(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _added(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> dict[str, Any]:
     whole: dict[str, Any] = {}
-    for name in rows[0]:
-        known = [(row[name], row["requests"]) for row in rows if row[name] is not None]
+    for name in dict.fromkeys(name for row in rows for name in row):
+        known = [(row[name], row["requests"]) for row in rows if row.get(name) is not None]
         if name in by:
             whole[name] = rows[0][name]
         elif not known:

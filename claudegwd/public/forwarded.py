@@ -8,11 +8,16 @@ from typing import Final
 
 # Proxies in a row; a longer list is sent to keep us busy.
 MAX_HOPS: Final = 16
+MAX_CHARACTERS: Final = 4096  # of a line of Forwarded: so many hops with all that may be said of each
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_FOR: Final = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^;"\s]*))', re.ASCII | re.IGNORECASE)
+# One pair of RFC 7239 and what ends it. Text in quotes may hold commas, semicolons and what looks like another pair:
+# proxies write there what a client has said. Values without quotes are taken as loosely as proxies write them.
+_PAIR: Final = re.compile(
+    r'[ \t]*(?:([!#$%&\'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?[ \t]*([,;]|$)', re.ASCII
+)
 
 
 def client_address(
@@ -48,17 +53,35 @@ def _first_foreign(hops: Sequence[Address | None], trusted: tuple[str, ...]) -> 
 
 
 def _plain_hops(lines: Sequence[str]) -> list[Address | None]:
-    return [_address(hop) for hop in _last(lines)]
+    found = [hop.strip() for line in lines for hop in line.split(",")]
+    return [_address(hop) for hop in found[-MAX_HOPS:]]
 
 
 def _hops(lines: Sequence[str]) -> list[Address | None]:
     """Of RFC 7239: `for=192.0.2.60;proto=http;by=203.0.113.43`, `for="[2001:db8::17]:4711"`, `for=_hidden`."""
-    found = [_FOR.search(hop) for hop in _last(lines)]
-    return [_address(hop[1] if hop[1] is not None else hop[2]) if hop else None for hop in found]
+    found = [hop for line in lines for hop in _elements(line)]
+    return [_address(hop) for hop in found[-MAX_HOPS:]]
 
 
-def _last(lines: Sequence[str]) -> list[str]:
-    return [hop.strip() for line in lines for hop in line.split(",")][-MAX_HOPS:]
+def _elements(line: str) -> list[str]:
+    """Whom each proxy has named, "" where it has named nobody; [""] if it cannot be read as a whole.
+
+    A proxy may have added its own to what a client has begun and not ended, such as a quotation mark.
+    """
+    found, named, at = [], [], 0
+    while True:
+        pair = _PAIR.match(line, at) if len(line) <= MAX_CHARACTERS else None
+        if pair is None:
+            return [""]
+        name, quoted, plain, end = pair.groups()
+        if name is not None and name.lower() == "for":
+            named.append(quoted if quoted is not None else plain)
+        if end != ";":
+            found.append(named[0] if len(named) == 1 else "")
+            named = []
+        if not end:
+            return found
+        at = pair.end()
 
 
 def _address(text: str) -> Address | None:

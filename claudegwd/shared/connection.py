@@ -39,6 +39,14 @@ class StoreRefusedError(Exception):
         self.code = text.partition(" ")[0]
 
 
+class StoreUnfitError(Exception):
+    """It cannot be used as it is configured, and only a person can help. `setting` is at fault; the text says how."""
+
+    def __init__(self, setting: str, text: str) -> None:
+        super().__init__(text)
+        self.setting = setting
+
+
 @dataclass(slots=True)
 class _Call:
     """One that waits. `reply` stands once `done` is set; without one the connection is gone."""
@@ -68,6 +76,7 @@ class StoreConnection:
         self._error, self._push = ReplyError, PushNotification
         self._calls: deque[_Call] = deque()
         self._writing = trio.Lock()
+        self._reading = trio.CancelScope()
         self._closed = False
 
     async def call(self, *words: Word, seconds: float) -> Any:
@@ -109,10 +118,11 @@ class StoreConnection:
     async def read(self) -> None:
         """Hand out answers and messages until the connection ends."""
         try:
-            while not self._closed and (data := await self._stream.receive_some(READ_BYTES)):
-                self._reader.feed(bytes(data))
-                while (reply := self._reader.gets()) is not False:
-                    self._take(reply)
+            with self._reading:
+                while data := await self._stream.receive_some(READ_BYTES):
+                    self._reader.feed(bytes(data))
+                    while (reply := self._reader.gets()) is not False:
+                        self._take(reply)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
@@ -129,7 +139,8 @@ class StoreConnection:
             call.done.set()
 
     def close(self) -> None:
-        """Nobody is answered any more; `read` closes the rest."""
+        """Nobody is answered any more; `read` closes the rest, and ends."""
         self._closed = True
+        self._reading.cancel()
         while self._calls:
             self._calls.popleft().done.set()

@@ -106,6 +106,7 @@ class SharedLimits:
         self._ended: dict[str, str] = {}
         self._used: dict[str, _Used] = {}
         self._changed = trio.Event()
+        store.on_connected.append(self._renew)  # it may have come back empty
 
     def share(self) -> float:
         """Of each limit, what this machine may grant by itself now: give it to the book of clients."""

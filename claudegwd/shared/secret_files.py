@@ -9,7 +9,7 @@ from typing import Final
 
 from claudegwd import contract
 from claudegwd.redact import know_tokens
-from claudegwd.shared.store import StoreUnfitError
+from claudegwd.shared.connection import StoreUnfitError
 from claudegwd.store.sealing import Seal
 
 MAX_BYTES: Final = 4096  # no password or secret is longer; any other file could be

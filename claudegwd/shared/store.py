@@ -5,7 +5,6 @@ Nothing here waits for long: a call is bounded by milliseconds, and after one th
 
 import hashlib
 import logging
-import re
 import socket
 import ssl
 import time
@@ -18,34 +17,35 @@ import trio
 
 from claudegwd.config.shared import SharedPlace
 from claudegwd.logs import event, log
-from claudegwd.shared.connection import WRITE_SECONDS, StoreAwayError, StoreConnection, StoreRefusedError, Word
+from claudegwd.shared.connection import (
+    WRITE_SECONDS,
+    StoreAwayError,
+    StoreConnection,
+    StoreRefusedError,
+    StoreUnfitError,
+    Word,
+)
+from claudegwd.shared.greeting import CONNECT_SECONDS, check_secret, greet
 from claudegwd.store.sealing import Seal
 
-# Redis 7 is what Debian 12 has; Valkey began at 7.2. Nothing older is tested.
-OLDEST: Final = (7, 0)
 # How long a call may delay a request. On a local network it takes a fifth of a millisecond.
 CALL_SECONDS: Final = 0.05
 # After a call that took longer, the store is not used for this long: one request per second pays for the retry.
 REST_SECONDS: Final = 1.0
-CONNECT_SECONDS: Final = 2.0  # also at startup, which waits no longer than this for an unreachable store
 # A hung store does not close its connections: if it has not replied for this long, we close them.
 LOOK_SECONDS: Final = 2.0
 # The pause between reconnection attempts doubles from the first value to the last.
 PAUSE_FIRST_SECONDS: Final = 0.25
 PAUSE_LAST_SECONDS: Final = 4.0
 
-PROBLEM_CHARACTERS: Final = 200  # what a server says of a fault, in the log and the status
+PROBLEM_CHARACTERS: Final = 300  # what a server says of a fault, in the log and the status
 
 _NO_SCRIPT: Final = "NOSCRIPT"
-_CHECK: Final = b"check"  # what the word is sealed for by which machines know that they have the same secret
-
-
-class StoreUnfitError(Exception):
-    """It cannot be used as it is configured, and only a person can help. `setting` is at fault; the text says how."""
-
-    def __init__(self, setting: str, text: str) -> None:
-        super().__init__(text)
-        self.setting = setting
+# What the whole server refuses now, and not one command: it has no memory or disk left, it has become a replica, or it
+# wants another password. A new connection may lead to another one; until its greeting succeeds this one is away.
+_OF_THE_SERVER: Final = frozenset(
+    ("OOM", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "NOAUTH", "NOPERM")
+)
 
 
 class Script:
@@ -57,7 +57,8 @@ class Script:
 
 
 class SharedStore:
-    """`run` it as a task. `on_connected` are run after each connection is made, `on_message` by channel.
+    """`run` it as a task. `on_connected` are run after each connection is made, `on_message` by channel. `on_greeted`
+    are run before that, and the connection is used only if they let it: StoreUnfitError.
 
     `name`: this machine's. `clock`: wall clock, seconds. `patience`: how long a call may take. `seal`: for what only
     the machines may read or write. `ca_file`: who vouches for the server; None: whom the system trusts.
@@ -82,6 +83,8 @@ class SharedStore:
         self.version = ""
         self.away_since: float | None = clock()
         self.problem = "not connected yet"
+        self.at_fault = ""  # the setting that a person has to change before it is there again
+        self.on_greeted: list[Callable[[StoreConnection], Awaitable[None]]] = []
         self.on_connected: list[Callable[[], Awaitable[None]]] = []
         self.on_message: dict[bytes, Callable[[bytes], None]] = {}
         self._password = password
@@ -111,6 +114,8 @@ class SharedStore:
             if error.code == _NO_SCRIPT:
                 raise
             problem = str(error)
+            if error.code in _OF_THE_SERVER:
+                connection.close()
         except StoreAwayError as error:
             problem = str(error)
         self._rests_until = trio.current_time() + REST_SECONDS
@@ -141,7 +146,7 @@ class SharedStore:
             except StoreUnfitError as error:
                 if not tried:
                     raise
-                self._is_away(str(error))
+                self._is_away(f"{error.setting} {error}", error.setting)
             except (StoreAwayError, StoreRefusedError, OSError, trio.TooSlowError, trio.BrokenResourceError) as error:
                 self._is_away(str(error) or "it does not answer")
             if not tried:
@@ -149,6 +154,11 @@ class SharedStore:
             tried = True
             await trio.sleep(pause)
             pause = min(2 * pause, PAUSE_LAST_SECONDS)
+
+    def reconnect(self) -> None:
+        """End this connection, and let the next one be greeted anew."""
+        if self._connection is not None:
+            self._connection.close()
 
     def status(self) -> dict[str, Any]:
         """For `claudegwctl status`. Times are seconds since the epoch."""
@@ -159,6 +169,7 @@ class SharedStore:
             "sealed": self.seal is not None,
             "away_since": self.away_since,
             "problem": self.problem or None,
+            "at_fault": self.at_fault or None,
         }
 
     async def _live(self, connected: Callable[[], None]) -> NoReturn:
@@ -182,7 +193,7 @@ class SharedStore:
             finally:
                 self._connection = None
                 nursery.cancel_scope.cancel()
-        raise fault or StoreAwayError("the connection ended")
+        raise fault or StoreAwayError(self.problem or "the connection ended")
 
     async def _open(self) -> trio.abc.Stream:
         place = self.place
@@ -208,33 +219,13 @@ class SharedStore:
         return secure
 
     async def _greet(self, connection: StoreConnection) -> None:
-        login = ("AUTH", self.place.user or "default", self._password) if self._password else ()
-        try:
-            words = ("HELLO", "3", *login, "SETNAME", _client_name(self.name))
-            said = await connection.call(*words, seconds=CONNECT_SECONDS)
-            if self.place.database:
-                await connection.call("SELECT", self.place.database, seconds=CONNECT_SECONDS)
-        except StoreRefusedError as error:
-            raise _unfit(error, self.place) or error from None
-        self.version = f"{said.get(b'server', b'').decode()} {said.get(b'version', b'').decode()}"
-        if _numbers(self.version) < OLDEST:
-            raise StoreUnfitError("shared.url", f"points to {self.version}: Valkey 7.2, Redis 7.0 or newer is required")
-        await self._check_secret(connection)
+        self.version = await greet(connection, self.place, self._password, self.name)
+        if self.seal is not None:
+            await check_secret(connection, self.key("secret"), self.seal, self.place)
         if self.on_message:
             await connection.subscribe(*self.on_message)
-
-    async def _check_secret(self, connection: StoreConnection) -> None:
-        """What is sealed with one secret, a machine with another would take for nothing, and go on alone."""
-        if self.seal is None:
-            return
-        word = self.seal.lock(_CHECK, _CHECK)
-        found = await connection.call("SET", self.key("secret"), word, "NX", "GET", seconds=CONNECT_SECONDS)
-        if found is not None and self.seal.unlock(found, _CHECK) is None:
-            text = (
-                f"differs from the secret of the other machines at {self.place}: copy theirs; or, to start over "
-                "with this one, stop all of them and delete the key claudegwd:secret there"
-            )
-            raise StoreUnfitError("shared.secret_file", text)
+        for ready in self.on_greeted:
+            await ready(connection)
 
     async def _look(self, connection: StoreConnection) -> None:
         """Until it is silent: a store that stands still closes nothing."""
@@ -257,10 +248,10 @@ class SharedStore:
         if self.away_since is not None and not self._quiet:
             seconds = round(self._clock() - self.away_since, 1)
             event(log, logging.INFO, "the shared store is available", seconds=seconds, version=self.version)
-        self.away_since, self.problem, self._rests_until = None, "", 0.0
+        self.away_since, self.problem, self.at_fault, self._rests_until = None, "", "", 0.0
 
-    def _is_away(self, problem: str) -> None:
-        problem = problem[:PROBLEM_CHARACTERS]
+    def _is_away(self, problem: str, at_fault: str = "") -> None:
+        problem, self.at_fault = problem[:PROBLEM_CHARACTERS], at_fault
         if (self.away_since is None or problem != self.problem) and not self._quiet:
             text = "the shared store is unavailable: this machine continues with what it knows"
             event(log, logging.WARNING, text, problem=problem)
@@ -272,27 +263,3 @@ class SharedStore:
 async def _until_it_ends(connection: StoreConnection, scope: trio.CancelScope) -> None:
     await connection.read()
     scope.cancel()
-
-
-def _unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | None:
-    """What only a person can mend of what was said to a greeting."""
-    if error.code in ("WRONGPASS", "NOAUTH"):
-        whose = f" for the user {place.user}" if place.user else ""
-        text = f"does not contain the password{whose} that {place} requires: put it into the file, with nothing else"
-        return StoreUnfitError("shared.password_file", text)
-    if error.code == "NOPERM":
-        text = f"names a user without the needed permissions at {place}: grant them by `ACL SETUSER` (docs/scale.md)"
-        return StoreUnfitError("shared.url", text)
-    if "unknown command" in str(error):
-        text = f"points to an unsuitable server: Valkey 7.2, Redis 7.0 or newer is required at {place}"
-        return StoreUnfitError("shared.url", text)
-    return None
-
-
-def _client_name(name: str) -> str:
-    """What CLIENT LIST shows; the protocol takes no blanks and no odd letters."""
-    return "claudegwd-" + "".join(c if c.isascii() and (c.isalnum() or c in ".-_") else "_" for c in name)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

@@ -23,7 +23,7 @@ from claudegwd.store.sealing import Seal
 ANSWER_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 0.02  # how often the answers are counted meanwhile
 KEEP_SECONDS: Final = 10  # for an answer that nobody has fetched
-WAITING_MAX: Final = 16  # questions; people ask one after the other
+WAITING_MAX: Final = 256  # questions of a few hundred bytes; beyond it this machine gives no answer
 
 _QUESTION: Final = b"usage question\0"
 _ANSWER: Final = b"usage answer\0"

@@ -86,6 +86,11 @@ class Ledger:
         """The answer to a question, with all that is pending. StateError."""
         return await self._read(ask_usage, question)
 
+    async def read_all(self, question: UsageQuery) -> dict[str, Any]:
+        """The same for an operator: with what was `lost`, if anything was. StateError."""
+        found = await self.read(question)
+        return {**found, "lost": self.lost} if self.lost else found
+
     async def knows(self, client: str) -> bool:
         """Whether anything is kept of a client of this name, who may have been removed. StateError."""
         return await self._read(has_used, client)

@@ -4,7 +4,9 @@ Three daemons, the real HAProxy with our configuration, a real Valkey or Redis: 
 is killed and another one is drained and started anew, while the store is stopped for ten seconds, paused, and started
 anew empty. Exit status 1 if an answer was lost that had not begun, a limit or a budget did not hold while the store was
 there, a client key was not known everywhere, or the dead upstream key was asked again. Then the throughput of three
-machines' workers is held against that of one daemon with all of them. The CLI is the fake one.
+machines' workers is held against that of one daemon with all of them. The CLI is the fake one; with `--real` it is the
+real one against the scripted upstream, whose answers take longer, as the processor is to have time for them.
+`SHARED_SERVER=/path/to/valkey-server` names another store than the one that is installed.
 """
 
 from __future__ import annotations
@@ -15,10 +17,8 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from signal import SIGTERM
 from statistics import median, quantiles
 from typing import Any
@@ -26,91 +26,37 @@ from typing import Any
 import httpx
 import trio
 
-from tests.e2e.daemon_process import Daemon, free_port
-from tests.e2e.haproxy_process import SERVERS, HAProxy, short_home
-from tests.fake_binary import write_fake_cli
-from tests.plain_http import control_client
-from tests.redis_server import RedisServer, redis_server
+from tests.bench.fleet_machines import AT_ONCE, PATIENCE_SECONDS, WORKERS, Fleet, fleet
+from tests.e2e.daemon_process import Daemon
+from tests.e2e.haproxy_process import SERVERS
 
-# The answer is the question, a third of a second after it.
-MODEL = "fake-echo-1-think-300"
-WORKERS = 4  # of each machine
-AT_ONCE = 24
 TURNS = 4
 RETRIES = 2  # as the official clients do
 BACKOFF_SECONDS = 0.5
-PATIENCE_SECONDS = 60.0
-LIMIT = 60  # requests a minute, of one client
 BUDGET = 3000  # tokens a day, of another
-# A second for each answer: then it is workers that are scarce, and not the processor.
-SLOW = "fake-echo-1-think-1000"
-THROUGHPUT_SECONDS = 24.0
+THROUGHPUT_SECONDS = 15.0
 ROUNDS = 3
 WITHIN = 0.10
+
+
+@dataclass(frozen=True)
+class Pace:
+    """`answer`: the seconds from a question to its answer. `scarce`: so many that workers are scarce, and not the
+    processor. `limit`: requests a minute of one client, fewer than it can ask beside all the others."""
+
+    conversations: int
+    answer: float
+    scarce: float
+    limit: int
+    real: bool = False
+
+
+FAKE = Pace(1000, 0.3, 1.0, 60)
+REAL = Pace(250, 1.0, 2.0, 12, real=True)
 PHASES = (
     "quiet", "a machine is killed", "a machine is drained and started anew", "the store is stopped",
     "the store is back, empty", "the store is paused", "the store goes on", "the store is started anew, empty",
 )  # fmt: skip
-DEAD = {"name": "dead", "token": "sk-false-fail-401-0001"}
-GOOD = {"name": "good", "token": "sk-false-good-0002"}
-
-
-class Fleet:
-    """Three machines, or one with all their workers, behind HAProxy."""
-
-    def __init__(self, home: Path, store: RedisServer, count: int, stack: ExitStack) -> None:
-        self.store = store
-        secret = home / "secret"
-        secret.touch(0o600)
-        secret.write_text("false-secret-of-the-machines-0123456789")
-        cli = write_fake_cli(home)
-        self.daemons = []
-        for number in range(count):
-            workers = WORKERS * len(SERVERS) // count
-            config = (
-                f'[server]\nbind = ["127.0.0.1:{free_port()}"]\ntrusted_proxies = ["127.0.0.1"]\n'
-                f'allowed_hosts = ["gateway.example.org"]\n[claude]\nmodels = {json.dumps([MODEL, SLOW])}\n'
-                f"[limits]\nrequests_per_minute = 0\nqueue = 1000\n[workers]\nmax = {workers}\nspares = {workers}\n"
-                f'[shared]\nurl = "{store.url}"\nmachine = "m{number}"\nsecret_file = "{secret}"\n'
-                'local_share = 0.34\n[log]\nlevel = "info"\n'
-            )
-            daemon = Daemon("http://127.0.0.1:9", (DEAD, GOOD), config, cli=cli)
-            stack.callback(daemon.remove)
-            self.daemons.append(daemon)
-        for daemon in self.daemons:
-            daemon.spawn()
-        for daemon in self.daemons:
-            daemon.wait_until_ready()
-        ports = [daemon.port for daemon in self.daemons] * (len(SERVERS) // count)
-        self.proxy = HAProxy(home, ports)
-        stack.enter_context(self.proxy.running())
-
-    def client(self, key: str = "any") -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=f"https://127.0.0.1:{self.proxy.port}", verify=self.proxy.trust(), timeout=PATIENCE_SECONDS,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE),
-            headers={"host": "gateway.example.org", "authorization": f"Bearer {key}"},
-        )  # fmt: skip
-
-    async def control(self, daemon: Daemon, method: str, path: str, body: Any = None) -> Any:
-        async with control_client(daemon.socket, PATIENCE_SECONDS) as client:
-            return (await client.request(method, path, json=body)).json()
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        with trio.fail_after(PATIENCE_SECONDS):
-            while not holds():
-                await trio.sleep(0.05)
-
-    async def dead_asked(self) -> int:
-        """How often the dead key was asked, by all machines together."""
-        rows = [row for daemon in self.daemons for row in (await self.control(daemon, "GET", "/v1/status"))["keys"]]
-        return sum(row["requests"] for row in rows if row["name"] == DEAD["name"])
-
-
-@contextmanager
-def fleet(count: int) -> Iterator[Fleet]:
-    with short_home() as home, redis_server() as store, ExitStack() as stack:
-        yield Fleet(home, store, count, stack)
 
 
 @dataclass
@@ -121,7 +67,6 @@ class Tally:
     faults: list[str] = field(default_factory=list)
     firsts: dict[str, list[float]] = field(default_factory=dict)
     phase: str = "quiet"
-    model: str = MODEL
     ended: int = 0
 
     def check(self, holds: object, what: str) -> None:
@@ -130,9 +75,9 @@ class Tally:
             self.faults.append(what)
 
 
-async def ask(client: httpx.AsyncClient, name: str, messages: list[dict[str, str]], tally: Tally) -> str:
+async def ask(fleet: Fleet, client: httpx.AsyncClient, name: str, messages: list[dict[str, str]], tally: Tally) -> str:
     """One try: "ok", "refused" (the answer had not begun), "broken" (it had)."""
-    body = {"model": tally.model, "messages": messages, "stream": True}
+    body = {"model": fleet.model, "messages": messages, "stream": True}
     began, phase, text, done = time.monotonic(), tally.phase, "", False
     try:
         async with client.stream(
@@ -165,13 +110,13 @@ async def deltas(answer: httpx.Response) -> AsyncIterator[str | None]:
                     yield piece
 
 
-async def converse(client: httpx.AsyncClient, name: str, tally: Tally) -> None:
+async def converse(fleet: Fleet, client: httpx.AsyncClient, name: str, tally: Tally) -> None:
     messages: list[dict[str, str]] = []
     for turn in range(TURNS):
-        question = f"{name}, turn {turn}."
+        question = f"echo {name}, turn {turn}."
         messages.append({"role": "user", "content": question})
         for attempt in range(RETRIES + 1):
-            became = await ask(client, name, messages, tally)
+            became = await ask(fleet, client, name, messages, tally)
             if became != "refused":
                 break
             tally.counts["asked again"] += 1
@@ -187,19 +132,19 @@ async def conversations(fleet: Fleet, count: int, tally: Tally) -> None:
     async def person() -> None:
         async with fleet.client() as client:
             for name in names:
-                await converse(client, name, tally)
+                await converse(fleet, client, name, tally)
 
     async with trio.open_nursery() as nursery:
         for _ in range(AT_ONCE):
             nursery.start_soon(person)
 
 
-async def troubles(fleet: Fleet, tally: Tally) -> None:
+async def troubles(fleet: Fleet, limit: int, tally: Tally) -> None:
     """Each fault, and some seconds in which it shows."""
     first, second, _ = fleet.daemons
     in_thread = trio.to_thread.run_sync
     await trio.sleep(8)
-    await limits_hold(fleet, tally, troubles_of_machines(fleet, tally, first, second))
+    await limits_hold(fleet, limit, tally, troubles_of_machines(fleet, tally, first, second))
     tally.phase = "the store is stopped"
     await in_thread(fleet.store.stop)
     await trio.sleep(10)
@@ -236,10 +181,10 @@ async def troubles_of_machines(fleet: Fleet, tally: Tally, first: Daemon, second
     await fleet.until(lambda: set(fleet.proxy.states().values()) == {"UP"})
 
 
-async def limits_hold(fleet: Fleet, tally: Tally, meanwhile: Any) -> None:
+async def limits_hold(fleet: Fleet, limit: int, tally: Tally, meanwhile: Any) -> None:
     """As fast as it may and faster, on all machines, while those have their troubles and the store is there."""
     key = (
-        await fleet.control(fleet.daemons[2], "POST", "/v1/clients", {"name": "limited", "requests_per_minute": LIMIT})
+        await fleet.control(fleet.daemons[2], "POST", "/v1/clients", {"name": "limited", "requests_per_minute": limit})
     )["key"]
     await known_everywhere(fleet, key)
     passed, unknown, began = 0, 0, time.monotonic()
@@ -247,7 +192,7 @@ async def limits_hold(fleet: Fleet, tally: Tally, meanwhile: Any) -> None:
     async def hammer(client: httpx.AsyncClient) -> None:
         nonlocal passed, unknown
         while True:
-            body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}]}
+            body = {"model": fleet.model, "messages": [{"role": "user", "content": "echo Hello."}]}
             try:
                 answer = await client.post(
                     "/v1/chat/completions", json=body, headers={"x-session-affinity": str(random.random())}
@@ -265,11 +210,11 @@ async def limits_hold(fleet: Fleet, tally: Tally, meanwhile: Any) -> None:
         await meanwhile
         nursery.cancel_scope.cancel()
     seconds = time.monotonic() - began
-    granted = LIMIT + seconds * LIMIT / 60
+    granted = limit + seconds * limit / 60
     # Four may be under way at the end, and those of the killed machine were counted and not answered.
     tally.check(
         granted - 5 - unknown <= passed <= granted + 1,
-        f"a limit of {LIMIT} requests a minute: {passed} passed in {seconds:.1f} s ({granted:.1f} granted), "
+        f"a limit of {limit} requests a minute: {passed} passed in {seconds:.1f} s ({granted:.1f} granted), "
         f"{unknown} broke off",
     )
 
@@ -306,7 +251,8 @@ async def budget_holds(fleet: Fleet, tally: Tally) -> None:
 
     async def spend(daemon: Daemon) -> None:
         url = f"http://127.0.0.1:{daemon.port}/v1/chat/completions"
-        body = {"model": MODEL, "messages": [{"role": "user", "content": "Hello. " * 20}], "max_tokens": 100}
+        asked = [{"role": "user", "content": "echo " + "Hello. " * 20}]
+        body = {"model": fleet.model, "messages": asked, "max_tokens": 100}
         async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, headers={"authorization": f"Bearer {key}"}) as client:
             while (await client.post(url, json=body)).json().get("error", {}).get("code") != "insufficient_quota":
                 await trio.sleep(0.02)
@@ -332,16 +278,16 @@ async def revoked_everywhere(fleet: Fleet, tally: Tally) -> None:
     tally.check(took < 1.0, f"a revoked client key is refused by all machines after {took * 1000:.0f} ms")
 
 
-async def under_faults(count: int) -> Tally:
+async def under_faults(pace: Pace) -> Tally:
     tally = Tally()
-    with fleet(len(SERVERS)) as made:
+    with fleet(len(SERVERS), pace.answer, real=pace.real) as made:
         first = await ask_once(made)
         tally.check(first == "ok" and await made.dead_asked() == 1, "one request has found the dead key")
         await budget_holds(made, tally)
         began = time.monotonic()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(troubles, made, tally)
-            await conversations(made, count, tally)
+            nursery.start_soon(troubles, made, pace.limit, tally)
+            await conversations(made, pace.conversations, tally)
         seconds = time.monotonic() - began
         await revoked_everywhere(made, tally)
         asked = await made.dead_asked()
@@ -349,7 +295,8 @@ async def under_faults(count: int) -> Tally:
     for phase, firsts in tally.firsts.items():
         late = quantiles(firsts, n=100)[98] if len(firsts) > 1 else firsts[0]
         print(f"  {phase}: {len(firsts)} answers, first token {median(firsts):.3f} s (99 %: {late:.3f} s)")
-    tally.check(tally.ended == count and not tally.counts["lost"], "no answer that had not begun was lost")
+    whole = tally.ended == pace.conversations and not tally.counts["lost"]
+    tally.check(whole, "no answer that had not begun was lost")
     missing = [phase for phase in PHASES if phase not in tally.firsts]
     tally.check(not missing, f"answers began in every phase (not in: {missing or 'none'})")
     tally.check(asked == 1, f"the dead upstream key was asked {asked} time(s) by all machines")
@@ -358,26 +305,26 @@ async def under_faults(count: int) -> Tally:
 
 async def ask_once(made: Fleet) -> str:
     async with made.client() as client:
-        return await ask(client, "first", [{"role": "user", "content": "Hello."}], Tally())
+        return await ask(made, client, "first", [{"role": "user", "content": "echo Hello."}], Tally())
 
 
-async def throughput(count: int) -> float:
+async def throughput(count: int, pace: Pace) -> float:
     """Answers a second, with all workers busy."""
-    tally = Tally(model=SLOW)
-    with fleet(count) as made:
+    tally = Tally()
+    with fleet(count, pace.scarce, real=pace.real) as made:
         await ask_once(made)
         with trio.move_on_after(THROUGHPUT_SECONDS):
             await conversations(made, 10_000, tally)
     return tally.counts["ok"] / THROUGHPUT_SECONDS
 
 
-async def main(count: int) -> int:
-    """`count` conversations; 0: the throughput alone."""
-    tally = await under_faults(count) if count else Tally()
+async def main(pace: Pace) -> int:
+    """Without conversations: the throughput alone."""
+    tally = await under_faults(pace) if pace.conversations else Tally()
     three, one = [], []
     for _ in range(ROUNDS):
-        three.append(await throughput(len(SERVERS)))
-        one.append(await throughput(1))
+        three.append(await throughput(len(SERVERS), pace))
+        one.append(await throughput(1, pace))
     ratio = median(three) / median(one)
     tally.check(
         ratio >= 1 - WITHIN,
@@ -388,6 +335,10 @@ async def main(count: int) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--conversations", type=int, default=1000)
-    sys.exit(trio.run(main, parser.parse_args().conversations))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", action="store_true", help="with the real CLI")
+    parser.add_argument("--conversations", type=int, help=f"{FAKE.conversations}, or {REAL.conversations} with --real")
+    given = parser.parse_args()
+    chosen = REAL if given.real else FAKE
+    count = chosen.conversations if given.conversations is None else given.conversations
+    sys.exit(trio.run(main, replace(chosen, conversations=count)))

@@ -2,7 +2,7 @@
 
     python -m tests.bench.spread --machines 10 100
 
-Consistent hashing with bounded loads as HAProxy does it: a circle with sixteen places for each machine; the home of a
+Consistent hashing with bounded loads as HAProxy does it: a circle with 256 places for each machine; the home of a
 conversation is the next place behind its name's; a machine that has its share of what is under way, times the factor,
 is passed over. Conversations ask, are answered for a while, and think for a while. No HAProxy and no gateway runs.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import ceil
 
-PLACES = 16  # of each machine on HAProxy's circle, at the usual weight
+PLACES = 256  # of each machine on HAProxy's circle, at the weight 16
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1800)
     parser.add_argument("--answer", type=float, default=20, help="seconds, in the mean")
     parser.add_argument("--pause", type=float, default=100, help="seconds between an answer and the next question")
-    parser.add_argument("--factor", type=float, default=1.5, help="hash-balance-factor / 100")
+    parser.add_argument("--factor", type=float, default=1.25, help="hash-balance-factor / 100")
     given = parser.parse_args()
     print("| machines | requests | at home | busiest over mean | moved by one more machine |")
     print("|---:|---:|---:|---:|---:|")

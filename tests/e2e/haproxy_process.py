@@ -28,18 +28,23 @@ needs_haproxy = pytest.mark.skipif(
 
 
 class HAProxy:
-    """Made from packaging/haproxy/haproxy.cfg by nothing but other places; `ports` are the machines'."""
+    """Made from packaging/haproxy/haproxy.cfg by nothing but other places; `ports` are the machines'. A second door is
+    for a balancer before it that speaks the PROXY protocol."""
 
     def __init__(self, home: Path, ports: Sequence[int]) -> None:
-        self.port = free_port()
+        self.port, self.accept_proxy_port = free_port(), free_port()
         self.certificate = home / "gateway.pem"
         self.config = home / "haproxy.cfg"
         self.log_file = home / "haproxy.log"
         self._socket = home / "admin.sock"
         write_certificate(self.certificate)
         text = CONFIG.read_text()
+        doors = "\n    ".join(
+            f"bind 127.0.0.1:{port}{option} ssl crt {self.certificate}"
+            for port, option in ((self.accept_proxy_port, " accept-proxy"), (self.port, ""))
+        )
         for old, new in (
-            ("bind :443 ssl crt /etc/haproxy/gateway.pem", f"bind 127.0.0.1:{self.port} ssl crt {self.certificate}"),
+            ("bind :443 ssl crt /etc/haproxy/gateway.pem", doors),
             ("log /dev/log local0", "log stdout format raw local0"),
             ("    user haproxy\n    group haproxy\n", ""),
             ("/run/haproxy/admin.sock", str(self._socket)),

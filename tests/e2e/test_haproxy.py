@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +172,32 @@ async def test_the_log_has_the_clients_address_whatever_it_says_of_itself(fleet:
         )
         ident = answer.headers["x-request-id"]
         daemon = fleet.daemon(await until(lambda: fleet.server_of(ident)))
-        await until(lambda: any(ident in line and "address=127.0.0.5" in line for line in daemon.log().splitlines()))
+        await until(partial(logged, daemon, ident, "address=127.0.0.5"))
         assert "6.6.6.6" not in daemon.log()
+
+
+async def test_behind_a_balancer_that_speaks_the_proxy_protocol_it_is_still_the_clients_address(fleet: Fleet) -> None:
+    body = json.dumps(chat()).encode()
+    asked = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway.example.org\r\nconnection: close\r\n"
+    asked += b"content-type: application/json\r\nx-forwarded-for: 6.6.6.6\r\ncontent-length: %d\r\n\r\n" % len(body)
+    for line in (b"PROXY TCP4 192.0.2.77 192.0.2.1 4711 443\r\n", b"PROXY TCP6 2001:db8::77 2001:db8::1 4711 443\r\n"):
+        stream = await trio.open_tcp_stream("127.0.0.1", fleet.proxy.accept_proxy_port)
+        await stream.send_all(line)
+        async with trio.SSLStream(
+            stream, fleet.proxy.trust(), server_hostname="127.0.0.1", https_compatible=True
+        ) as secure:
+            await secure.send_all(asked + body)
+            said = b"".join([piece async for piece in secure]).decode()
+        assert said.startswith("HTTP/1.1 200 "), said
+        ident = next(line.split()[1] for line in said.splitlines() if line.startswith("x-request-id: "))
+        daemon = fleet.daemon(await until(partial(fleet.server_of, ident)))
+        address = f"address={line.split()[2].decode()}"
+        await until(partial(logged, daemon, ident, address))
+        assert "6.6.6.6" not in daemon.log()
+
+
+def logged(daemon: Daemon, ident: str, address: str) -> bool:
+    return any(ident in line and address in line for line in daemon.log().splitlines())
 
 
 async def test_a_websocket(fleet: Fleet) -> None:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import trio
 
+from claudegwd.shared.own_name import HELD_SECONDS
 from tests.control_cli import ctl
 from tests.e2e.daemon_process import POLL_SECONDS, Daemon, free_port
 from tests.fake_binary import write_fake_cli
@@ -27,6 +28,7 @@ PATIENCE_SECONDS = 30.0
 SCALE = Path(__file__).parents[2] / "docs" / "scale.md"
 MODEL = "fake-echo-1"
 DEAD = "sk-false-fail-401-0001"
+PRIVATE = "nobody is to read this"
 KEYS = ({"name": "dead", "token": DEAD}, {"name": "good", "token": "sk-false-good-0002"})
 
 
@@ -108,24 +110,43 @@ async def test_a_store_that_goes_away_is_shown_and_stops_nobody(tmp_path: Path) 
                 await trio.sleep(POLL_SECONDS)
 
 
+def refused(server: RedisServer, home: Path, settings: str) -> str:
+    """What a machine says that does not start."""
+    daemon = Daemon("http://127.0.0.1:9", KEYS, f'[shared]\nurl = "{server.url}"\n{settings}', cli=write_fake_cli(home))
+    try:
+        daemon.spawn()
+        assert daemon.process is not None
+        assert daemon.process.wait(PATIENCE_SECONDS) == 78
+        return daemon.log()
+    except subprocess.TimeoutExpired:
+        raise AssertionError(daemon.log()) from None
+    finally:
+        daemon.remove()
+
+
 def test_a_wrong_password_is_exit_status_78(tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.touch(0o600)
     password.write_text("sk-false-wrong\n")
     with redis_server("--requirepass", "sk-false-right") as server:
-        config = f'[shared]\nurl = "{server.url}"\npassword_file = "{password}"\n'
-        daemon = Daemon("http://127.0.0.1:9", KEYS, config, cli=write_fake_cli(tmp_path))
-        try:
-            daemon.spawn()
-            assert daemon.process is not None
-            assert daemon.process.wait(PATIENCE_SECONDS) == 78
-            said = daemon.log()
-            assert "shared.password_file does not contain the password" in said
-            assert "sk-false-wrong" not in said
-        except subprocess.TimeoutExpired:
-            raise AssertionError(daemon.log()) from None
-        finally:
-            daemon.remove()
+        said = refused(server, tmp_path, f'password_file = "{password}"\n')
+        assert "shared.password_file does not contain the password" in said
+        assert "sk-false-wrong" not in said
+
+
+async def test_so_is_the_name_of_a_machine_that_runs_but_not_of_one_that_was_killed(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path, 1) as (one,):
+        (tmp_path / "other").mkdir()
+        settings = f'machine = "m0"\nsecret_file = "{tmp_path / "secret"}"\n'
+        said = await trio.to_thread.run_sync(refused, server, tmp_path / "other", settings)
+        assert "shared.machine must be another name than m0" in said
+        assert f"process {one.pid})" in said
+        assert (await status(one))["shared"]["away_since"] is None
+        await trio.to_thread.run_sync(one.kill)
+        began = trio.current_time()
+        await trio.to_thread.run_sync(one.start)
+        assert trio.current_time() - began < HELD_SECONDS  # nobody waits for the name of one that is dead
+        assert (await status(one))["shared"]["away_since"] is None
 
 
 async def test_a_clients_limit_holds_over_all_machines_and_its_headers_say_so(tmp_path: Path) -> None:
@@ -157,8 +178,8 @@ async def test_a_client_of_one_machine_is_known_to_all_and_its_limit_is_one(tmp_
         assert key not in one.log() + two.log()
 
 
-async def test_a_clients_budget_is_one_over_all_machines(tmp_path: Path) -> None:
-    with redis_server() as server, daemons(server, tmp_path) as (one, two):
+async def test_a_clients_budget_is_one_over_all_machines_and_the_store_hears_nothing_private(tmp_path: Path) -> None:
+    with redis_server() as server, server.overheard() as said, daemons(server, tmp_path) as (one, two):
         key = (await ctl(one.socket, "clients", "create", "ann", "--budget", "1tokens/day", "--json")).json["key"]
         assert (await ask(one, key)).status_code == 200
         with trio.fail_after(PATIENCE_SECONDS):
@@ -167,6 +188,17 @@ async def test_a_clients_budget_is_one_over_all_machines(tmp_path: Path) -> None
         assert answer.json()["error"]["code"] == "insufficient_quota"
         [shown] = (await ctl(two.socket, "clients", "list", "--json")).json["clients"]
         assert shown["budgets"][0]["used"] > 1
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+            body = {"model": MODEL, "input": PRIVATE}
+            kept = (await client.post(f"http://127.0.0.1:{one.port}/v1/responses", json=body)).json()
+            with trio.fail_after(PATIENCE_SECONDS):
+                while not server.ask("EXISTS", *_keys(kept)):
+                    await trio.sleep(POLL_SECONDS)
+    heard = b"".join(said)
+    assert b"claudegwd:response:" in heard
+    assert b"claudegwd:spent:" in heard
+    for secret in (key, *(each["token"] for each in KEYS), PRIVATE, '"ann"', kept["id"]):
+        assert secret.encode() not in heard, secret
 
 
 async def test_a_response_of_one_machine_is_gone_on_from_shown_and_deleted_on_another(tmp_path: Path) -> None:
@@ -225,6 +257,24 @@ async def test_the_usage_of_all_machines_is_shown_as_one(tmp_path: Path) -> None
                 await trio.sleep(POLL_SECONDS)
         assert (found["machines"], found["machines_silent"]) == (["m0", "m1"], [])
         assert found["rows"][0]["prompt_tokens"] > 0
+        for daemon in (one, two):  # and its client, wherever it asks
+            own = await own_usage(daemon)
+            assert (own["total"], own["complete"]) == (found["total"], True)
+        await trio.to_thread.run_sync(two.stop)
+        own = await own_usage(one)
+        assert (own["total"]["requests"], own["complete"]) == (1, False)
+        server.stop()
+        with trio.fail_after(PATIENCE_SECONDS):
+            while (await status(one))["shared"]["away_since"] is None:
+                await trio.sleep(POLL_SECONDS)
+        assert (await own_usage(one))["complete"] is False
+
+
+async def own_usage(daemon: Daemon) -> dict[str, Any]:
+    """What the client itself is told."""
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+        found: dict[str, Any] = (await client.get(f"http://127.0.0.1:{daemon.port}/v1/usage")).json()
+        return found
 
 
 async def test_keys_are_disabled_and_rotated_on_all_machines_and_no_file_is_changed(tmp_path: Path) -> None:

@@ -12,6 +12,10 @@ USAGE_PARAMETERS: list[dict[str, Any]] = [
     )
 ]
 
+_COMPLETE: Schema = {
+    "type": "boolean",
+    "description": "False where other machines of the gateway may have served this client, and have not answered.",
+}
 _NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
 
 
@@ -26,7 +30,7 @@ def usage_schemas() -> dict[str, Schema]:
     sums = record(f"{counts} cost_usd first_token_ms request_ms", **numbers, **told)
     row = {**sums, "properties": {**sums["properties"], "model": TEXT, "day": TEXT, "hour": TEXT}}
     whole = record(
-        "since by rows total", since={"type": "number"}, by=listed(TEXT), rows=listed(row), total=sums,
-        rows_left_out=COUNT,
+        "since by rows total complete", since={"type": "number"}, by=listed(TEXT), rows=listed(row), total=sums,
+        rows_left_out=COUNT, complete=_COMPLETE,
     )  # fmt: skip
     return {"ClientUsage": whole}

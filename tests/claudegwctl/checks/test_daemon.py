@@ -45,6 +45,11 @@ async def test_the_store_that_machines_share(gateway: SmallGateway, socket: Path
     _, _, shared, *_ = await findings(Scene({}, socket, Path("/c")))
     assert shared.level == "problem"
     assert "is unavailable: no answer within 50 ms" in shared.says
+    assert "reconnects by itself" in shared.mend
+    gateway.shared |= {"problem": "shared.machine must be another name than gw1", "at_fault": "shared.machine"}
+    _, _, shared, *_ = await findings(Scene({}, socket, Path("/c")))
+    assert "must be another name" in shared.says
+    assert shared.mend == "correct shared.machine and restart claudegwd"
 
 
 async def test_a_file_that_would_be_refused(gateway: SmallGateway, socket: Path) -> None:

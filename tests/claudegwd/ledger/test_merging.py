@@ -42,3 +42,12 @@ def test_without_a_group_there_is_one_row() -> None:
     plain = answer(UsageQuery(5.0, ()), [(0, 3)], (0, 3))
     [row] = merged([plain, plain])["rows"]
     assert row["requests"] == 6
+
+
+def test_a_machine_of_another_version_may_say_more_or_less() -> None:
+    """As while a fleet is upgraded."""
+    old = of_machine(("ann", "opus", 1, Sums(2, 100)))
+    new = {**old, "rows": [{**row, "new": 3} for row in old["rows"]], "total": {**old["total"], "new": 3}}
+    for answers in ([old, new], [new, old]):
+        found = merged(answers)
+        assert (found["total"]["requests"], found["total"]["new"]) == (4, 3)

@@ -38,6 +38,19 @@ OURS = ("10.0.0.0/24", "fd00::/8")
         ([], ["for=unknown"], PROXY),
         ([], ["proto=https"], PROXY),
         (["192.0.2.1"], ["for=192.0.2.1"], "192.0.2.1"),
+        ([], ["for=6.6.6.6", "for=192.0.2.1, for=10.0.0.7"], "192.0.2.1"),
+        ([], ["proto=https;FOR=192.0.2.1 ; by=_x"], "192.0.2.1"),
+        # A Host that a proxy quotes is the client's own text, whatever it looks like.
+        ([], ['for=192.0.2.1;host="a, for=6.6.6.6"'], "192.0.2.1"),
+        ([], ['host="a;for=6.6.6.6";for=192.0.2.1'], "192.0.2.1"),
+        ([], ['host="a\\";for=6.6.6.6";for=192.0.2.1'], "192.0.2.1"),
+        # Nor does a quotation mark that a client has left open swallow what our proxy has added.
+        ([], ['for=6.6.6.6;host=", for=192.0.2.1'], PROXY),
+        ([], ['for=6.6.6.6;host=", for="[2001:db8::17]"'], PROXY),
+        ([], ['for=6.6.6.6;host="', "for=192.0.2.1"], "192.0.2.1"),
+        ([], ["for=6.6.6.6;for=192.0.2.1"], PROXY),
+        ([], ["for=192.0.2.1, "], PROXY),
+        ([], [""], PROXY),
         # Our proxy sets one of them; the client has made the other one up, and nobody knows which.
         (["192.0.2.1"], ["for=6.6.6.6"], PROXY),
     ],
@@ -71,5 +84,12 @@ def test_whatever_comes_is_answered_by_an_address(forwarded_for: list[str], forw
     assert client_address(found, [], [], ()) == found
 
 
+def test_a_proxy_that_connects_by_ipv4_to_an_address_of_both_kinds_is_ours_all_the_same() -> None:
+    assert client_address("::ffff:10.0.0.5", ["192.0.2.1"], [], OURS) == "192.0.2.1"
+    assert client_address("fd00::7", ["2001:db8::1"], [], OURS) == "2001:db8::1"
+    assert client_address("2001:db8::9", ["2001:db8::1"], [], OURS) == "2001:db8::9"
+
+
 def test_a_list_without_end_costs_no_more_than_its_last_hops() -> None:
     assert client_address(PROXY, ["6.6.6.6, " + ", ".join(["10.0.0.7"] * 1000)], [], OURS) == "10.0.0.7"
+    assert client_address(PROXY, [], ["for=6.6.6.6, " * 1000 + "for=192.0.2.1"], OURS) == PROXY

@@ -172,6 +172,20 @@ async def test_the_place_of_a_request_whose_machine_was_killed_is_given_back(ser
         await here.admit()
 
 
+async def test_requests_under_way_have_their_places_in_a_store_that_comes_back_empty(server: RedisServer) -> None:
+    limits = Limits(concurrent_requests=1)
+    one, two = Machine(server.url, "one", limits), Machine(server.url, "two", limits)
+    async with running(one, two):
+        await one.admit()
+        server.stop()
+        await until(lambda: None not in (one.store.away_since, two.store.away_since))
+        server.start()
+        await until(lambda: one.store.away_since is None and two.store.away_since is None)
+        await until(lambda: server.ask("ZCARD", one.limits._places(_digest())) == 1)
+        with pytest.raises(RateLimitExceeded):
+            await two.admit()
+
+
 async def test_no_command_names_more_requests_than_it_may(server: RedisServer) -> None:
     machine = Machine(server.url, "one", Limits(concurrent_requests=3 * MEMBERS_MAX))
     async with running(machine):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from claudegwd.redact import redact
+from claudegwd.shared.connection import StoreUnfitError
 from claudegwd.shared.secret_files import read_password, read_seal
-from claudegwd.shared.store import StoreUnfitError
 
 PASSWORD = "false-password-of-the-store"
 SECRET = "false-secret-of-the-machines-0123456789"

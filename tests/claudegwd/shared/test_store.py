@@ -8,12 +8,12 @@ import pytest
 import trio
 
 from claudegwd.shared.connection import StoreAwayError
-from claudegwd.shared.store import CALL_SECONDS, Script, SharedStore, StoreUnfitError
-from claudegwd.store.sealing import KEY_BYTES, Seal
+from claudegwd.shared.store import CALL_SECONDS, LOOK_SECONDS, Script
+from claudegwd.store.sealing import Seal
 from tests.certificates import write_certificate
 from tests.e2e.daemon_process import free_port
 from tests.redis_server import RedisServer, needs_redis, redis_server
-from tests.shared_stores import SECRET, connected, store_of, until
+from tests.shared_stores import SECRET, connected, refused, store_of, until
 
 pytestmark = needs_redis
 
@@ -91,6 +91,32 @@ async def test_it_comes_back_by_itself(server: RedisServer) -> None:
         await until(lambda: len(back) == 2)
 
 
+@pytest.mark.parametrize(
+    ("fault", "end", "code"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), "OOM"),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "READONLY"),
+    ],
+)
+async def test_one_that_takes_nothing_is_away_until_it_does(
+    server: RedisServer, fault: tuple[str, ...], end: tuple[str, ...], code: str
+) -> None:
+    """Not there and away in turn: it answers each PING."""
+    store = store_of(server.url, seal=Seal(SECRET))
+    async with connected(store):
+        server.ask(*fault)
+        with pytest.raises(StoreAwayError):
+            await store.call("SET", "a", "b")
+        assert store.problem.startswith(code)
+        since = store.away_since
+        assert since is not None
+        await trio.sleep(2 * LOOK_SECONDS)
+        assert (store.away_since, store.problem[: len(code)]) == (since, code)
+        server.ask(*end)
+        await until(lambda: store.away_since is None)
+        assert await store.call("SET", "a", "b") == b"OK"
+
+
 async def test_without_one_at_the_start_nobody_waits(server: RedisServer) -> None:
     server.stop()
     store = store_of(server.url)
@@ -98,39 +124,6 @@ async def test_without_one_at_the_start_nobody_waits(server: RedisServer) -> Non
         assert store.status()["away_since"] is not None
         server.start()
         await until(lambda: store.away_since is None)
-
-
-@pytest.mark.parametrize("password", ["", "sk-false-wrong"])
-async def test_a_wrong_password_at_the_start_is_for_a_person(password: str) -> None:
-    with redis_server("--requirepass", "sk-false-right") as server:
-        fault = await refused(store_of(server.url, password=password))
-        assert fault.setting == "shared.password_file"
-        assert "put it into the file" in str(fault)
-        assert "sk-false" not in str(fault)
-        store = store_of(server.url, password="sk-false-right")
-        async with connected(store):
-            assert store.away_since is None
-
-
-async def test_so_is_a_server_that_is_too_old() -> None:
-    """One without RESP3 says that it does not know the greeting, as one would whose command has another name."""
-    with redis_server("--rename-command", "HELLO", "") as server:
-        fault = await refused(store_of(server.url))
-        assert fault.setting == "shared.url"
-        assert "Valkey 7.2, Redis 7.0 or newer" in str(fault)
-
-
-async def test_another_secret_than_that_of_the_other_machines(server: RedisServer) -> None:
-    one, other = store_of(server.url, seal=Seal(SECRET)), store_of(server.url, "two", seal=Seal(SECRET))
-    async with connected(one, other):
-        assert (one.away_since, other.away_since) == (None, None)
-        stranger = store_of(server.url, "three", seal=Seal(bytes(KEY_BYTES)))
-        fault = await refused(stranger)
-        assert fault.setting == "shared.secret_file"
-        assert "copy theirs" in str(fault)
-        server.stop()
-        server.start()  # empty: who comes first, says what the secret is
-        await until(lambda: (one.away_since, other.away_since) == (None, None))
 
 
 async def test_tls_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
@@ -154,14 +147,3 @@ async def test_tls_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
             assert "does not verify" in str(fault)
         fault = await refused(store_of(f"valkeys://127.0.0.1:{port}", ca_file=tmp_path / "absent"))
         assert "is not a usable certificate file" in str(fault)
-
-
-async def refused(store: SharedStore) -> StoreUnfitError:
-    with pytest.RaisesGroup(StoreUnfitError, flatten_subgroups=True) as caught:
-        async with connected(store):
-            pass
-    found = caught.value
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    assert isinstance(found, StoreUnfitError)
-    return found

@@ -13,5 +13,9 @@ def test_what_the_ledger_answers_is_as_described() -> None:
     schema = usage_schemas()["ClientUsage"]
     priced = ("sonnet", 0, *astuple(Sums(1, 100, 20, 40, 10, 5, 1, 300, 900, 1, 0, 0.25, 2)))
     unpriced = ("opus", 1, *astuple(Sums(1, 7, unpriced=1)))
-    jsonschema.validate(answer(UsageQuery(0.0, ("model",)), [priced, unpriced], unpriced[1:]), schema)
-    jsonschema.validate(answer(UsageQuery(0.0), [], (0, *astuple(Sums()))), schema)
+    some, none = (
+        answer(UsageQuery(0.0, ("model",)), [priced, unpriced], unpriced[1:]),
+        answer(UsageQuery(0.0), [], (0, *astuple(Sums()))),
+    )
+    for found, complete in ((some, True), (none, False)):
+        jsonschema.validate({**found, "complete": complete}, schema)
