@@ -66,8 +66,9 @@ def test_every_class_names_all_that_it_replaces(made: type) -> None:
     decorated = re.search(rf"@overriding\(([^)]*)\)\nclass {made.__name__}\b", source)
     assert decorated
     listed = set(re.findall(r'"(\w+)"', decorated[1]))
-    # The last two only as of Python 3.13.
-    usual = {"__init__", "__module__", "__doc__", "__annotations__", "__firstlineno__", "__static_attributes__"}
+    usual = {"__init__", "__module__", "__doc__", "__annotations__"}
+    usual |= {"__firstlineno__", "__static_attributes__"}  # as of Python 3.13
+    usual |= {"__annotate_func__", "__annotations_cache__"}  # as of Python 3.14
     bases = [base for base in made.__mro__[1:] if base is not object]
     replaced = {name for name in vars(made) if name not in usual and any(name in vars(base) for base in bases)}
     assert replaced == listed
