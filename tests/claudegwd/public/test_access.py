@@ -27,7 +27,7 @@ def gateway(*binds: str, needs_key: bool = True, **server: Any) -> Any:
     book = ClientBook([(Client("ann", token_digest(KEY)), ClientTotals())], default=Limits())
     return SimpleNamespace(
         config=Config(server=ServerConfig(bind=binds, **server), auth=AuthConfig()),
-        binds=list(binds),
+        life=SimpleNamespace(binds=list(binds)),
         clients=SimpleNamespace(book=book),
         needs_key=lambda: needs_key,
     )

@@ -21,7 +21,7 @@ def gateway() -> Any:
     """What a request that is never asked looks at of a gateway."""
     return SimpleNamespace(
         config=Config(),
-        binds=["127.0.0.1:8000"],
+        life=SimpleNamespace(binds=["127.0.0.1:8000"]),
         bounds=Bounds(),
         clients=SimpleNamespace(book=ClientBook(default=Limits(concurrent_requests=1))),
         ledger=Ledger(Database(None)),

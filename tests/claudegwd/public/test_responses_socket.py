@@ -33,13 +33,13 @@ async def opened(at: Any) -> list[dict[str, Any]]:
 
 async def test_a_client_has_so_many_connections_and_no_more() -> None:
     at = gateway()
-    at.sockets = Counter({"": MAX_SOCKETS - 1})
-    at.responses = SimpleNamespace(forget=lambda _: None)
-    at.draining = trio.Event()
+    at.counts.sockets = Counter({"": MAX_SOCKETS - 1})
+    at.responses = SimpleNamespace(kept=SimpleNamespace(forget=lambda _: None))
+    at.life.draining = trio.Event()
     assert [event["type"] for event in await opened(at)] == ["websocket.accept"]
-    assert at.sockets[""] == MAX_SOCKETS - 1  # it has left
-    at.sockets[""] += 1
+    assert at.counts.sockets[""] == MAX_SOCKETS - 1  # it has left
+    at.counts.sockets[""] += 1
     start, body = await opened(at)
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 429)
     assert json.loads(body["body"])["error"]["code"] == "too_many_connections"
-    assert at.sockets[""] == MAX_SOCKETS
+    assert at.counts.sockets[""] == MAX_SOCKETS

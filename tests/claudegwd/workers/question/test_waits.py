@@ -43,6 +43,7 @@ TASKS = {
     "response_files.ResponseFiles.flush",
     "response_files.ResponseFiles.start",
     "responses_socket.ResponsesSocket._until_drained",
+    "own_name.OwnName._claim",
     "roster.Roster._own",
     "running_responses.RunningResponses.until_idle",
     "serving.Server._next_end",
