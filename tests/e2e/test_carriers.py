@@ -96,6 +96,7 @@ async def test_a_branch_and_then_the_first_line_again(gateway: Running) -> None:
 @pytest.mark.parametrize("when", ["before the first token", "in mid-answer"])
 async def test_a_stop_leaves_a_worker_that_serves_on(gateway: Running, carrier: str, when: str) -> None:
     messages = await conversation_of(gateway, 1, f"stop {when}")
+    await gateway.until_workers(busy=0, settling=0)
     pids = {row["pid"] for row in await gateway.workers("idle")}
     hold = trio.Event()
     said = (Wait(hold),) if when == "before the first token" else (Text(("some",)), Wait(hold))

@@ -87,7 +87,7 @@ async def test_without_room_for_processes_what_needs_none_is_answered(recovers: 
         answer = await gateway.ask("Two.")
         assert (answer.text, answer.how) == ("Two.", "warm")
         assert (await gateway.http.get("/livez")).status_code == 200
-        assert (await gateway.status())["workers"]["idle"] == 1
+        await gateway.until_workers(idle=1)
         if recovers:
             await limit_processes(gateway, under, before)
 

@@ -118,7 +118,7 @@ async def test_results_resume_the_parked_process_in_any_order(gateway: Running, 
     [parked] = await pids(gateway, "parked") - before
     answer = await gateway.ask([*messages, *(result(n, f"result {n}") for n in order)], tools=TOOLS)
     assert (answer.how, answer.text) == ("parked", "done")
-    assert parked in await pids(gateway, "idle", "busy")  # busy while it settles
+    assert parked in await pids(gateway, "idle", "busy", "settling")
     assert gateway.endpoint.count == 2
     found = {r["tool_use_id"]: blocks(r)[0]["text"] for r in results_in(gateway.upstream()[1])}
     assert found == {"toolu_0": "result 0", "toolu_1": "result 1"}

@@ -33,7 +33,7 @@ async def test_a_spare_that_dies_is_replaced(gateway: Running) -> None:
 async def test_an_idle_one_that_dies_is_replayed(gateway: Running) -> None:
     messages = as_messages("before")
     first = await gateway.ask(messages)
-    await gateway.until_workers(busy=0)
+    await gateway.until_workers(busy=0, settling=0)
     for idle in await gateway.workers("idle"):
         await gateway.kill(idle["pid"])
     messages += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "after"}]
