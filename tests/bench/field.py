@@ -20,6 +20,12 @@ MODEL = "sonnet"
 HISTORIES = (2, 20, 200, 800)
 # Closed loops that keep two cores busy with CLI work; the CLI's own ceiling was found with two to eight.
 LOOPS = 8
+# Questions to a process before what is warm is measured: the CLI's runtime compiles as it goes, and a question costs
+# about twice as much among the first hundred as after some three hundred.
+WARM_UP = 150
+# Questions before a round counts: while the others were measured, a pool at its maximum has replaced the worker that
+# was idle longest by a spare.
+LEAD_IN = 20
 
 _serial = count(1)
 
@@ -108,6 +114,18 @@ async def closed_loops(step: Callable[[int], Awaitable[None]], seconds: float) -
         for number in range(LOOPS):
             nursery.start_soon(loop, number)
     return sum(rates)
+
+
+async def warmed_up(step: Callable[[int], Awaitable[None]], times: int = WARM_UP) -> None:
+    """Run the step in LOOPS loops, so often each."""
+
+    async def loop(number: int) -> None:
+        for _ in range(times):
+            await step(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(LOOPS):
+            nursery.start_soon(loop, number)
 
 
 async def wait_until_idle(until: Callable[[bytes], Awaitable[bytes]]) -> None:

@@ -13,8 +13,10 @@ import trio
 from tests.bench.direct import direct_cli
 from tests.bench.field import (
     HISTORIES,
+    LEAD_IN,
     LOOPS,
     MODEL,
+    WARM_UP,
     Field,
     closed_loops,
     exchange,
@@ -23,16 +25,22 @@ from tests.bench.field import (
     question,
     unseen_prompt,
     wait_until_idle,
+    warmed_up,
 )
 from tests.bench.programs import Gateway, write_keys
 from tests.bench.tools import agents, many_tools, resumed
 
 
 async def first_tokens(field: Field) -> None:
-    """A new conversation: cold CLI, prepared CLI, and the gateway with a worker that has served before, with a spare,
-    and with neither."""
-    taken: dict[str, list[float]] = {name: [] for name in ("cold", "prepared", "warm", "spare", "none")}
+    """A new conversation: cold CLI, prepared CLI, and the gateway with a worker that has served before, at first and
+    once it is warmed up, with a spare, and with neither."""
+    taken: dict[str, list[float]] = {name: [] for name in ("cold", "prepared", "early", "warm", "spare", "none")}
     hows: list[str] = []
+    for _ in range(field.scale.samples):
+        taken["early"].append((await one(field.gateway, [question()])).first_token)
+        await trio.sleep(0.02)
+    for _ in range(WARM_UP):
+        await one(field.gateway, [question()])
     for _ in range(field.scale.samples):
         async with direct_cli(field.cli, base_url=field.base_url, model=MODEL) as cli:
             turn = await cli.ask("Question?", before=cli.preparation(), sent=cli.started)
@@ -50,6 +58,8 @@ async def first_tokens(field: Field) -> None:
     section = "First token of a new conversation"
     cold = field.report.durations(section, "CLI started for the request", taken["cold"])
     field.report.durations(section, "CLI started before", taken["prepared"])
+    early = f"gateway, known system prompt, the first {field.scale.samples} questions of its worker"
+    field.report.durations(section, early, taken["early"])
     warm = field.report.durations(section, "gateway, known system prompt", taken["warm"], _had(hows, "warm"))
     field.report.durations(section, "gateway, new system prompt, spare worker", taken["spare"])
     field.report.durations(section, "gateway, new system prompt, no spare", taken["none"])
@@ -63,8 +73,10 @@ async def next_turns(field: Field) -> None:
     through: dict[str, list[float]] = {name: [] for name in ("next", "edit", "stop")}
     async with direct_cli(field.cli, base_url=field.base_url, model=MODEL) as cli:
         await cli.prepare()
-        await cli.ask("Hello?")
         client = await field.gateway.client()
+        for _ in range(WARM_UP):  # as warm as each other
+            await cli.ask("Hello?")
+            await client.chat([question()], model=MODEL)
         messages = exchange([question()], "An answer.")
         for _ in range(field.scale.samples * 3):
             direct.append((await cli.ask("And then?")).first_token)
@@ -112,7 +124,8 @@ async def histories(field: Field) -> None:
 
 
 async def throughput(field: Field) -> None:
-    """New conversations in closed loops: processes cleared and used again, by us and by the gateway; and one each."""
+    """New conversations in closed loops: processes cleared and used again, by us and by the gateway, both warmed up;
+    and one process each."""
     seconds = field.scale.seconds
     done: dict[str, list[float]] = {name: [] for name in ("ceiling", "default", "cold")}
     hows: list[str] = []
@@ -124,20 +137,26 @@ async def throughput(field: Field) -> None:
             cli = await stack.enter_async_context(direct_cli(field.cli, base_url=field.base_url, model=MODEL))
             await cli.prepare()
             clis.append(cli)
+
+        async def cleared(loop: int) -> None:
+            await clis[loop].ask("Question?")
+            await clis[loop].clear()
+
+        async def asked(loop: int) -> None:
+            hows.append((await one(field.gateway, [question()])).how)
+
+        # The steady state of both: as many questions to each process before anything counts.
+        await warmed_up(cleared)
+        await warmed_up(asked)
+        hows.clear()
         for _ in range(rounds):
-
-            async def cleared(loop: int) -> None:
-                await clis[loop].ask("Question?")
-                await clis[loop].clear()
-
             done["ceiling"].append(await closed_loops(cleared, seconds))
-
-            async def asked(loop: int) -> None:
-                hows.append((await one(field.gateway, [question()])).how)
-
+            await warmed_up(asked, LEAD_IN)
             before, count = await _cli_seconds(field.gateway), len(hows)
             done["default"].append(await closed_loops(asked, seconds))
-            spent.append((await _cli_seconds(field.gateway) - before) / max(1, len(hows) - count))
+            after = await _cli_seconds(field.gateway)
+            used = sum(after[pid] - before.get(pid, 0.0) for pid in after)
+            spent.append(used / max(1, len(hows) - count))
 
             async def alone(loop: int) -> None:
                 await one(field.cold, [unseen_prompt(), question()])
@@ -150,18 +169,18 @@ async def throughput(field: Field) -> None:
     field.report.figure(section, "gateway, a process for each", rates["cold"], "requests/s", "")
     field.report.target("default over a process each", rates["default"] / rates["cold"], 7, "times", low=True)
     field.report.target("default over the CLI's ceiling", rates["default"] / rates["ceiling"] * 100, 80, "%", low=True)
-    # The last round: all processes had started.
-    field.report.target("CLI processor time of a new conversation", spent[-1] * 1000, 60, "ms")
+    field.report.target("CLI processor time of a new conversation", sum(spent) / rounds * 1000, 60, "ms")
 
 
-async def _cli_seconds(server: Gateway) -> float:
-    """Processor seconds that the workers have used."""
+async def _cli_seconds(server: Gateway) -> dict[int, float]:
+    """Processor seconds that each worker has used, by its process id."""
     rows = (await server.control("GET", "/v1/workers"))["workers"]
-    ticks = 0
+    seconds = {}
     for row in rows:
         with suppress(OSError):
-            ticks += sum(map(int, Path(f"/proc/{row['pid']}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+            stat = Path(f"/proc/{row['pid']}/stat").read_text().rpartition(")")[2].split()
+            seconds[row["pid"]] = sum(map(int, stat[11:13])) / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 async def open_conversations(field: Field) -> None:
