@@ -96,6 +96,7 @@ class KeptConversations:
         self._kept: dict[str, KeptConversation] = {}  # by the CLI's id
         self._found: dict[tuple[str, bytes], KeptConversation] = {}
         self._in_use: set[str] = set()
+        self._writing: set[str] = set()
         self.may_stay: Callable[[KeptConversation], bool] = lambda _: False
 
     async def load(self) -> None:
@@ -127,7 +128,9 @@ class KeptConversations:
         """The one that knows most of a history, whose digests are given from the longest part down. Until `release`
         nobody else goes on from it."""
         found = next(filter(None, (self._found.get((workspace, digest)) for digest in digests)), None)
-        if found is None or found.ident in self._in_use or found.owner != owner or not self.may_stay(found):
+        if found is None or found.owner != owner or not self.may_stay(found):
+            return None
+        if found.ident in self._in_use or found.ident in self._writing:
             return None
         self._in_use.add(found.ident)
         return found
@@ -156,16 +159,31 @@ class KeptConversations:
         same = self._found.get(kept.place)
         if same is not None and same.ident != kept.ident and same.ident not in self._in_use:
             await self._remove([same])
+        # Listed before it is written: a write that takes too long is not waited for, and what is not listed would
+        # outlive its client.
+        self._put(msgspec.structs.replace(kept, size=len(transcript)))
+        self._writing.add(kept.ident)
         try:
             with trio.move_on_after(FILE_SECONDS):
-                size = await trio.to_thread.run_sync(
-                    _write, self._file(kept.ident), self._seal, kept, transcript, abandon_on_cancel=True
-                )
-                self._put(msgspec.structs.replace(kept, size=size))
+                size = await trio.to_thread.run_sync(self._write, kept, transcript, abandon_on_cancel=True)
+                if kept.ident in self._kept:
+                    self._put(msgspec.structs.replace(kept, size=size))
         except OSError as error:
+            await self._remove([kept])
             text = "a conversation of a workspace cannot be kept: it goes on by what its client sends"
             log_event(log, logging.ERROR, text, workspace=kept.workspace, cause=error)
         await self.sweep()
+
+    def _write(self, kept: KeptConversation, transcript: bytes) -> int:
+        """In a thread, which may end long after it was waited for: nobody removes what was removed before it was
+        there."""
+        try:
+            size = _write(self._file(kept.ident), self._seal, kept, transcript)
+            if kept.ident not in self._kept:
+                _unlink([self._file(kept.ident)])
+            return size
+        finally:
+            self._writing.discard(kept.ident)
 
     async def drop(self, kept: KeptConversation) -> None:
         """Remove one that is of no use."""

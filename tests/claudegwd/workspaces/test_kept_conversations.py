@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 
 from claudegwd.config.schema import WorkspaceConfig
 from claudegwd.store.sealing import Seal
@@ -87,6 +89,37 @@ async def test_what_may_not_stay_goes(tmp_path: Path) -> None:
     nobody = KeptConversations(tmp_path, SEAL)
     await nobody.load()  # no workspace has sessions
     assert names(tmp_path) == []
+
+
+class SlowSeal(Seal):
+    """Stands for a disk that hangs: nothing is written before `goes_on` is set."""
+
+    goes_on: threading.Event
+
+    def lock(self, data: bytes, purpose: bytes) -> bytes:
+        assert self.goes_on.wait(30)
+        return super().lock(data, purpose)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_a_write_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stays: bool) -> None:
+    """It is not waited for; its conversation goes on with nobody before it is written, and goes with its client."""
+    monkeypatch.setattr(bounds, "FILE_SECONDS", 0.05)
+    seal = SlowSeal(bytes(32))
+    seal.goes_on = threading.Event()
+    kept = store(tmp_path, seal)
+    await kept.keep(KEPT, b"words")
+    assert kept.total() == {"count": 1, "bytes": 5}
+    assert kept.take("shop", "owner-1", [b"digest-1"]) is None
+    if not stays:
+        kept.may_stay = lambda _: False
+        await kept.sweep()
+    seal.goes_on.set()
+    with trio.fail_after(10):
+        while kept._writing:  # a thread that nobody waits for
+            await trio.sleep(0.01)
+    assert names(tmp_path) == (["id-1"] if stays else [])
+    assert (kept.take("shop", "owner-1", [b"digest-1"]) is not None) == stays
 
 
 async def test_what_cannot_be_read_goes(tmp_path: Path) -> None:
