@@ -73,7 +73,7 @@ class SharedOrders:
         there = {order.place: order for sealed in list(found.values())[:ORDERS_MAX] if (order := self._opened(sealed))}
         for order in there.values():
             self._take(order)
-        for place, order in self._known.items():
+        for place, order in list(self._known.items()):  # more may come while one is written
             if there.get(place) != order:
                 await self._write(order)
 
