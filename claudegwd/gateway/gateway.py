@@ -3,12 +3,14 @@
 import logging
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import trio
 
+from claudegwd.claude_cli.limit_windows import LimitWindow
 from claudegwd.config.check import auth_required
 from claudegwd.config.load import Loaded
 from claudegwd.config.schema import Config
@@ -21,7 +23,7 @@ from claudegwd.gateway.news import connect, watch
 from claudegwd.gateway.offered_models import OfferedModels
 from claudegwd.gateway.request_counts import RequestCounts
 from claudegwd.gateway.responses import Responses
-from claudegwd.gateway.sharing import Parts, Sharing, both
+from claudegwd.gateway.sharing import Parts, Sharing, Stores, both, open_stores
 from claudegwd.gateway.status import condition, described, status
 from claudegwd.keys.answers import Dead
 from claudegwd.keys.file import KeysSource
@@ -61,11 +63,27 @@ def limits_of(config: Config) -> Limits:
 async def load_gateway(
     loaded: Loaded, keys: KeysSource, database: Database, logs: LogRing, env: Mapping[str, str]
 ) -> "Gateway":
-    """A gateway, with what the last one left behind. Raises StateError, and NoCliError without a CLI."""
-    directory = database.path.parent if database.path is not None else None
-    seal = await trio.to_thread.run_sync(load_seal, directory)
-    clients = await ClientKeys.load(database, limits_of(loaded.config), loaded.secrets.api_keys)
-    return Gateway(loaded, keys, database, logs, env, clients, seal)
+    """A gateway, with what the last one left behind. Raises StateError, ConfigError, and NoCliError without a CLI."""
+    config = loaded.config
+    seal = await trio.to_thread.run_sync(load_seal, database.directory)
+    clients = await ClientKeys.load(database, limits_of(config), loaded.secrets.api_keys)
+    ledger = Ledger(database)
+    await ledger.load_today()
+    await ledger.tell_spent(clients.book.spending)
+    responses = Responses(database, seal, config.responses.keep_seconds)
+    await responses.load(trio.current_time(), on_disk=config.responses.keep == "disk")
+    stores = await open_stores(loaded, env, socket.gethostname())
+    return Gateway(loaded, keys, database, logs, env, LeftBehind(seal, clients, ledger, responses), stores)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What the last daemon left on the disk, read."""
+
+    seal: Seal
+    clients: ClientKeys
+    ledger: Ledger
+    responses: Responses
 
 
 class Gateway:
@@ -81,13 +99,13 @@ class Gateway:
         database: Database,
         logs: LogRing,
         env: Mapping[str, str],
-        clients: ClientKeys,
-        seal: Seal,
+        left: LeftBehind,
+        stores: Stores | None,
     ) -> None:
         self.config = loaded.config
         self.keys_source = keys
         self.database = database
-        self.clients = clients
+        self.clients, self.ledger, self.responses = left.clients, left.ledger, left.responses
         self.logs = logs
         self.life = DaemonLife()
         self.counts = RequestCounts()
@@ -97,21 +115,21 @@ class Gateway:
         self.offered = OfferedModels()
         self.metrics = Metrics()
         self.sessions = ChatSessions(database)
-        self.ledger = Ledger(database)
         self.audit = Audit(database)
         self.notifications = Notifications(database, env, socket.gethostname())
         self.notifications.configure(self.config.notify)
-        self.responses = Responses(database, seal, self.config.responses.keep_seconds)
-        state = database.path.parent if database.path is not None else None
         self.sharing: Sharing | None = None
-        self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time)
+        if stores is not None:
+            owned = (self.ring, self.clients, self.responses.kept, self.notifications, self.ledger.read_all)
+            self.sharing = Sharing(loaded, stores, Parts(*owned, partial(described, self)))
+            self.responses.seal = self.sharing.sealed_after(left.seal)
+        self.pool = Pool(self.launch, self.config.workers, self.config.limits, trio.current_time, self._on_limits)
         self.pool.waiters.on_waited = self.metrics.waited
-        self.pool.on_limits = lambda key, windows: self.ring.windows.note(key, windows, time.time())
         timing = Timing(hold=self.config.keys.hold_seconds, request=self.config.limits.request_seconds)
         self.questions = Questions(self.pool, self.ring, timing, time.time)
-        kept, note = KeptConversations(state, seal), partial(self.audit.note, None, None)
+        kept, note = KeptConversations(database.directory, left.seal), partial(self.audit.note, None, None)
         self.workspaces = Workspaces(self.questions, self.launcher, env, kept, note)
-        self.workspaces.under_way, self.workspaces.client = clients.book.under_way, clients.book.find
+        self.workspaces.under_way, self.workspaces.client = left.clients.book.under_way, left.clients.book.find
         self.pool.sweep.give_up_elsewhere = self.workspaces.give_up_one
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -125,19 +143,11 @@ class Gateway:
         self.ring.on_news = log_key_news
         await memory.load()
         await self.notifications.load()
-        self.ring.on_change = memory.note
-        await self.responses.load(trio.current_time(), on_disk=self.config.responses.keep == "disk")
-        await self.ledger.load_today()
-        await self.ledger.tell_spent(self.clients.book.spending)
+        self.ring.on_change = both(memory.note, self.sharing.key_states.note) if self.sharing else memory.note
         connect(self.notifications, self.ring, self.clients.book.spending, self.workspaces.approvals)
-        owned = (self.ring, self.clients, self.responses.kept, self.notifications, self.ledger.read_all)
-        parts = Parts(*owned, partial(described, self))
-        self.sharing = await Sharing.open(loaded, self.launcher.env, socket.gethostname(), parts)
         try:
             async with trio.open_nursery() as nursery:
                 if self.sharing is not None:
-                    self.responses.seal = self.sharing.sealed_after(self.responses.seal)
-                    self.ring.on_change = both(memory.note, self.sharing.key_states.note)
                     await nursery.start(self.sharing.run)
                 for task, name in (
                     (memory.run, "the memory of the key ring"),
@@ -168,6 +178,9 @@ class Gateway:
                 await trio.sleep_forever()
         finally:
             self.launcher.close()
+
+    def _on_limits(self, key: str, windows: Sequence[LimitWindow]) -> None:
+        self.ring.windows.note(key, windows, time.time())
 
     def launch(self) -> Launch:
         """How a new CLI process is started, with the configuration as it is now."""

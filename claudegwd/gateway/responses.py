@@ -14,7 +14,7 @@ class Responses:
 
     def __init__(self, database: Database, seal: Seal, keep_seconds: float) -> None:
         self.kept = KeptResponses(keep_seconds=keep_seconds)
-        self.files = ResponseFiles(database.path.parent if database.path is not None else None)
+        self.files = ResponseFiles(database.directory)
         self.background = BackgroundRecord(database)
         self.running = RunningResponses()
         self.seal = seal

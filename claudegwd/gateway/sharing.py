@@ -60,15 +60,41 @@ class Parts:
     describe: Callable[[], Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The ways to the store. `bulk`: by another connection, for what is large. `own_name`: under which this machine is
+    known there."""
+
+    store: SharedStore
+    bulk: SharedStore
+    own_name: OwnName
+
+
+async def open_stores(loaded: Loaded, env: Mapping[str, str], machine: str) -> Stores | None:
+    """As configured; not connected yet. None if nothing is shared. Raises ConfigError."""
+    shared = loaded.config.shared
+    if not shared.url:
+        return None
+    try:
+        password = await trio.to_thread.run_sync(read_password, env, loaded.path, shared.password_file)
+        seal = await trio.to_thread.run_sync(read_seal, env, loaded.path, shared.secret_file)
+    except StoreUnfitError as error:
+        raise ConfigError(*loaded.origin(error.setting), str(error)) from None
+    ca_file = contract.shared_ca_path(loaded.path, shared.ca_file)
+    place, name = read_place(shared.url), shared.machine or machine
+    store = SharedStore(place, password, name, seal=seal, ca_file=ca_file)
+    bulk = SharedStore(place, password, name, patience=BULK_SECONDS, seal=seal, ca_file=ca_file, quiet=True)
+    return Stores(store, bulk, OwnName(store, machine, bulk))
+
+
 class Sharing:
     """`run` it as a task."""
 
-    def __init__(self, loaded: Loaded, store: SharedStore, bulk: SharedStore, parts: Parts, own_name: OwnName) -> None:
-        """`bulk`: the same store by another connection, for what is large."""
+    def __init__(self, loaded: Loaded, stores: Stores, parts: Parts) -> None:
         self._loaded = loaded
-        self._own_name = own_name
-        self.store = store
-        self._bulk = bulk
+        self._own_name = stores.own_name
+        self.store = store = stores.store
+        self._bulk = bulk = stores.bulk
         self.key_states = SharedKeyStates(store, parts.ring)
         self.machines = SharedMachines(store, parts.describe)
         self.limits = SharedLimits(store, loaded.config.shared.local_share)
@@ -85,23 +111,6 @@ class Sharing:
         self.spending = SharedSpending(store, book)
         if self.clients is not None:
             self.clients.on_changed = self.spending.look
-
-    @classmethod
-    async def open(cls, loaded: Loaded, env: Mapping[str, str], machine: str, parts: Parts) -> "Sharing | None":
-        """None if nothing is shared. Raises ConfigError."""
-        shared = loaded.config.shared
-        if not shared.url:
-            return None
-        try:
-            password = await trio.to_thread.run_sync(read_password, env, loaded.path, shared.password_file)
-            seal = await trio.to_thread.run_sync(read_seal, env, loaded.path, shared.secret_file)
-        except StoreUnfitError as error:
-            raise ConfigError(*loaded.origin(error.setting), str(error)) from None
-        ca_file = contract.shared_ca_path(loaded.path, shared.ca_file)
-        place, name = read_place(shared.url), shared.machine or machine
-        store = SharedStore(place, password, name, seal=seal, ca_file=ca_file)
-        bulk = SharedStore(place, password, name, patience=BULK_SECONDS, seal=seal, ca_file=ca_file, quiet=True)
-        return cls(loaded, store, bulk, parts, OwnName(store, machine, bulk))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """For ever. Started once the store was tried; ConfigError before that if only a person can help."""

@@ -64,6 +64,11 @@ class Database:
             lambda: self.run_blocking(function, *args, **kwargs), limiter=self._one, abandon_on_cancel=False
         )
 
+    @property
+    def directory(self) -> Path | None:
+        """The state directory; None in memory."""
+        return self.path.parent if self.path is not None else None
+
     def run_blocking(
         self, function: Callable[Concatenate[sqlite3.Connection, _P], _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:

@@ -61,15 +61,20 @@ class Pool:
     """Run it in a nursery; then `acquire`. All methods belong to one trio thread."""
 
     def __init__(
-        self, launch: Callable[[], Launch], workers: WorkersConfig, limits: LimitsConfig, clock: Callable[[], float]
+        self,
+        launch: Callable[[], Launch],
+        workers: WorkersConfig,
+        limits: LimitsConfig,
+        clock: Callable[[], float],
+        on_limits: Callable[[str, Sequence[LimitWindow]], None] = lambda *_: None,
     ) -> None:
+        """`on_limits` is told the name of a key and what an answer said of its limits."""
         self.workers_config = workers
         self.limits = limits
         self.whole = False  # requests go in whole
         self.plain_system = False  # and with nothing but the client's system prompt
         self.had: dict[str, int] = {}  # how workers were had, counted
-        self.on_limits: Callable[[str, Sequence[LimitWindow]], None] = lambda *_: None
-        reports = WorkerReports(self._on_change, self._on_answer, self._on_limits)
+        reports = WorkerReports(self._on_change, self._on_answer, on_limits)
         self.roster = Roster(launch, clock, reports, self._on_gone)
         self.spares = Spares(self.roster, lambda: self.workers_config, clock)
         self._clock = clock
@@ -223,9 +228,6 @@ class Pool:
         return lease
 
     # -- what workers report ------------------------------------------------------------------------------------------
-
-    def _on_limits(self, key: str, windows: Sequence[LimitWindow]) -> None:
-        self.on_limits(key, windows)
 
     def _on_gone(self, worker: Worker) -> None:
         self._leases.pop(worker, None)

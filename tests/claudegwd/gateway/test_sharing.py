@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from claudegwd.config import ConfigError, load
-from claudegwd.gateway.sharing import Parts, Sharing, both
+from claudegwd.gateway.sharing import Parts, Sharing, both, open_stores
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.meter import Limits
@@ -20,19 +20,21 @@ from claudegwd.store.responses import KeptResponses
 
 async def test_nothing_is_shared_without_an_address(tmp_path: Path) -> None:
     (tmp_path / "config.toml").touch()
-    assert await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", await parts()) is None
+    assert await open_stores(load(tmp_path / "config.toml", {}), {}, "m") is None
 
 
 async def test_a_wrong_password_file_is_a_wrong_configuration(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[shared]\nurl = "valkey://127.0.0.1:1"\npassword_file = "absent"\n')
     with pytest.raises(ConfigError, match=r"config.toml: shared.password_file names a file that cannot be read"):
-        await Sharing.open(load(tmp_path / "config.toml", {}), {}, "m", await parts())
+        await open_stores(load(tmp_path / "config.toml", {}), {}, "m")
 
 
 async def test_the_machines_name(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[shared]\nurl = "valkey://127.0.0.1:1"\n')
-    sharing = await Sharing.open(load(tmp_path / "config.toml", {}), {}, "host", await parts())
-    assert sharing is not None
+    loaded = load(tmp_path / "config.toml", {})
+    stores = await open_stores(loaded, {}, "host")
+    assert stores is not None
+    sharing = Sharing(loaded, stores, await parts())
     assert (sharing.status()["machine"], sharing.status()["place"]) == ("host", "127.0.0.1:1")
 
 
