@@ -18,7 +18,7 @@ Credentials = Mapping[str, str]
 
 
 class Loan(Protocol):
-    """A borrowed worker: how it was had, and how many of the plan's entries it keeps."""
+    """A borrowed worker: how it was obtained, and how many of the plan's entries it keeps."""
 
     worker: Worker
     way: Way
@@ -28,9 +28,9 @@ class Loan(Protocol):
 async def carry(
     loan: Loan, plan: Plan, credentials: Credentials, key: str, *, again: bool, system: bool
 ) -> OutputReceiver:
-    """Ask the plan's question; the outputs come on what is returned. Raises WorkerLost.
+    """Ask the plan's question; returns the channel of its outputs. Raises WorkerLost.
 
-    `again`: in the process that has just failed with it. `system`: a whole body holds the system prompt.
+    `again`: ask the process that has just failed it. `system`: a whole body includes the system prompt.
     """
     worker = loan.worker
     if again:
@@ -45,7 +45,7 @@ async def carry(
 
 
 def _whole(worker: Worker, plan: Plan, settings: dict[str, Any], key: str, *, system: bool) -> OutputReceiver:
-    # The CLI's own question is a placeholder; its text reaches nobody.
+    # The CLI's own question is a placeholder; its text is never sent.
     env = {**settings["env"], EXTRA_BODY: whole_body(plan, system=system)}
     worker.settings.put({**settings, "env": env}, key)
     reader = worker.ask(plan.turn(), commands.ask("."))
@@ -66,13 +66,13 @@ async def _turns(loan: Loan, plan: Plan, settings: dict[str, Any], key: str, *, 
         worker.transcript.add(entry.digest)
         return worker.ask(plan.turn(), b"", kept=kept, results=entry.results)
     lines = await replay(worker, plan, held)
-    # What the model adds to a beginning of its own cannot be told from what the client will make of the two.
+    # After a prefill, we cannot know how the client will join the two halves of the answer in its history.
     return worker.ask(plan.turn(), lines, kept=kept, last_use=plan.is_prefill)
 
 
 def credentials(key: UpstreamKey | NoKeys, worker: Worker) -> Credentials:
-    """The variables that say whose credentials are used, and where. Without keys they are in the environment since the
-    start; the address is said anew each time, because the worker may have taken it away."""
+    """The variables for credentials and base URL. Without keys, credentials are in the environment from the start; the
+    URL is repeated each time, because the worker may have removed it."""
     if isinstance(key, UpstreamKey):
         return key.for_worker()
     return {BASE_URL_VARIABLE: worker.launch.env.get(BASE_URL_VARIABLE, "")}

@@ -13,9 +13,9 @@ _NO_CONTENT = "(no content)"
 
 
 async def replay(worker: Worker, plan: Plan, held: int) -> bytes:
-    """Append what the worker does not hold yet; the lines that ask are returned, for one write with what is left.
+    """Append what the worker does not hold yet; returns the lines that ask, to be sent in one write with the rest.
 
-    A user message is acknowledged before the next line is written, or an assistant message would overtake it.
+    Each user message must be acknowledged before the next line is written, or an assistant message would overtake it.
     """
     entries = plan.entries[held:]
     lines = b""
@@ -33,21 +33,21 @@ async def replay(worker: Worker, plan: Plan, held: int) -> bytes:
 
 
 def _known(worker: Worker, entry: Entry) -> str:
-    """Take a user's entry into the transcript; the uuid of its line."""
+    """Add a user entry to the transcript; returns the uuid of its line."""
     uuid = str(uuid4())
     worker.transcript.add(entry.digest, uuid)
     return uuid
 
 
 def _assistant(entry: Entry) -> bytes:
-    """An earlier answer. One with its own thinking passes only under its model's name and an id (observed)."""
+    """An earlier answer. One with thinking is accepted only with its model's name and an id (observed)."""
     if not entry.model:
         return commands.append_assistant(_kept(entry.blocks))
     return commands.append_assistant(entry.blocks, model=entry.model, ident=entry.ident)
 
 
 def _kept(blocks: Sequence[Block]) -> Sequence[Block]:
-    """An answer of these very words is the CLI's own sign for none, and left out (observed): they go in two blocks."""
+    """The CLI uses exactly this text to mean no answer, and drops it (observed), so it is split into two blocks."""
     if len(blocks) == 1 and blocks[0].get("text", "").strip() == _NO_CONTENT:
         head, gap, rest = blocks[0]["text"].partition(" content)")
         return [{"type": "text", "text": head}, {"type": "text", "text": gap + rest}]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Transcript:
-    """Pure. Each entry has the digest of the conversation up to it; `uuids` has the uuid of its user line, or None: of
-    an answer, and of results that came in mid-turn, before which the CLI cannot cut (observed)."""
+    """Pure. Each entry has the digest of the conversation up to it; `uuids` has the uuid of its user line, or None for
+    answers and for mid-turn results, before which the CLI cannot cut (observed)."""
 
     digests: list[bytes] = field(default_factory=list)
     uuids: list[str | None] = field(default_factory=list)
@@ -19,15 +19,15 @@ class Transcript:
         self.uuids.append(uuid)
 
     def cut_point(self, most: int) -> int:
-        """The longest beginning of at most so many entries that it can be cut back to; 0 is an empty conversation."""
+        """The longest prefix of at most `most` entries that it can be cut back to; 0 is an empty conversation."""
         return next((index for index in range(min(most, len(self) - 1), 0, -1) if self.uuids[index] is not None), 0)
 
     def cut(self, length: int) -> None:
-        """Keep the first entries only."""
+        """Keep only the first entries."""
         del self.digests[length:]
         del self.uuids[length:]
 
     @property
     def last_uuid(self) -> str:
-        """Of the last user line; "" if there is none."""
+        """The uuid of the last user line; "" if there is none."""
         return next((uuid for uuid in reversed(self.uuids) if uuid is not None), "")

@@ -1,4 +1,4 @@
-"""What a CLI can do, tested on a process of its own before the first request: it changes with every version.
+"""What a CLI can do, tested on a dedicated process before the first request: it varies by version.
 
 Nothing leaves this machine: if a question has to be asked, an endpoint on loopback answers it.
 """
@@ -20,17 +20,17 @@ from claudegwd.workers.worker.worker import Worker
 # It takes some 100 ms; on a machine that is busy starting many programs, longer.
 TRIAL_SECONDS = 10.0
 
-# Of two questions the second shows that the first left a process that can be asked again.
+# The second question shows that the process can be asked again after the first.
 _QUESTIONS = 2
-# Cut by its limit: the end after which the CLI, left alone, asks upstream three times more.
+# Cut off at its limit: left alone, the CLI would now ask upstream three more times.
 _CUT = ScriptedReply((Text(("ok",)),), stop_reason="max_tokens")
 _TOKEN = "sk-trial-on-loopback"  # noqa: S105 - it opens nothing
 _UUID = "00000000-0000-4000-8000-000000000000"
 
 
 async def takes_whole(worker: Worker) -> bool:
-    """Whether this CLI sends a whole body as it stands, once, and can be asked again. It was started for that, has had
-    its `initialize`, and is of no other use afterwards."""
+    """Whether this CLI sends a whole body unchanged, once, and can be asked again. The worker must have been started
+    for that and initialized; it is of no other use afterwards."""
     if worker.life.state in (WorkerState.STARTING, WorkerState.SPARE):
         worker.life.change(WorkerEvent.TAKEN)
     endpoint = ScriptedEndpoint(lambda _: _CUT)
@@ -50,7 +50,7 @@ async def takes_whole(worker: Worker) -> bool:
 
 
 async def goes_back(worker: Worker) -> bool:
-    """Whether this CLI can cut its transcript. It has had its `initialize`."""
+    """Whether this CLI can cut its transcript. The worker must have been initialized."""
     try:
         with trio.move_on_after(TRIAL_SECONDS):
             worker.transcript.add(b"trial", _UUID)

@@ -18,11 +18,11 @@ _VERSION = re.compile(r'__cli_version__ = "([0-9]+\.[0-9]+\.[0-9]+)"')
 
 
 class NoCliError(Exception):
-    """There is no CLI that could be run; the text says what to do."""
+    """There is no CLI to run; the message says what to do."""
 
 
 class _Record(msgspec.Struct):
-    """What is kept beside a CLI that was fetched, as far as it matters here: `problems` is empty once it has passed."""
+    """The part that matters here of the record beside a fetched CLI: `problems` is empty if it passed the check."""
 
     problems: tuple[str, ...] | None = None
 
@@ -63,7 +63,7 @@ def _kept(folder: Path, version: str) -> Path:
 
 
 def _newest(folder: Path) -> Path | None:
-    """Of those that were fetched and have passed the contract check."""
+    """The newest fetched CLI that has passed the contract check."""
     found = [path.with_name(contract.CLI_NAME) for path in folder.glob(f"*/{contract.CLI_RECORD}") if _passed(path)]
     return max(filter(_runs, found), key=lambda path: _number(path.parent.name), default=None)
 
@@ -85,7 +85,7 @@ def _bundled(package: str) -> Path | None:
 
 
 def _version_of(bundled: Path) -> str:
-    """As the package says beside its binary; "" where it does not, which is then older than any."""
+    """The version that the package states beside its binary; "" if it states none, which counts as the oldest."""
     try:
         found = _VERSION.search((bundled.parent.parent / "_cli_version.py").read_text())
     except (OSError, UnicodeDecodeError):

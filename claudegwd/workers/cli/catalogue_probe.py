@@ -1,4 +1,4 @@
-"""The CLI's model catalogue, requested from a process of its own and cached between starts.
+"""The CLI's model catalogue, requested from a dedicated process and cached between starts.
 
 A process accepts `initialize` only once, so a spare cannot be used. The answer depends on the CLI and on how it is
 started; it is kept in the state directory, so that only the first start of a version waits for it.
@@ -23,13 +23,13 @@ PROBE_SECONDS = 30.0  # 0.6 s was measured; a first start from a cold disk reads
 
 
 class CliEndedError(CliError):
-    """It ended by itself where it should have answered."""
+    """The CLI exited instead of answering."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of a CLI that is started in one way. `able`: to take requests whole, where it was started for that,
-    else to go back in its transcript."""
+    """What is known of a CLI started in a particular way. `able`: it takes requests whole, if it was started for that;
+    otherwise, it can cut its transcript."""
 
     initialized: Initialized
     able: bool
@@ -65,7 +65,7 @@ def read_kept(path: Path, launch: Launch) -> Found | None:
 
 
 def keep(path: Path, launch: Launch, found: Found) -> None:
-    """Remember it; a state directory that cannot be written costs the next start half a second, no more."""
+    """Remember it; if the state directory cannot be written, the next start just takes half a second longer."""
     known = found.initialized
     kept = _Kept(identity(launch), known.claude_code_version, known.models, found.able)
     temporary = path.with_suffix(".new")
@@ -79,7 +79,7 @@ def keep(path: Path, launch: Launch, found: Found) -> None:
 
 
 async def probe(launch: Launch, clock: Callable[[], float]) -> Found:
-    """Ask a new process. Raises CliError, with what to do, when it does not answer; CliEndedError if it is gone."""
+    """Ask a new process. Raises CliError, which says what to do, if it does not answer; CliEndedError if it exits."""
     worker = Worker(launch, clock)
     answer: Found | CliError | None = None
     ended = ""

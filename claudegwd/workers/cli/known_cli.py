@@ -1,6 +1,6 @@
 """What is known about the Claude Code CLI in use: its path, how it can be started, what it offers.
 
-This is learned from a process of its own before the first request: versions differ in the flags that they support.
+This is learned from a dedicated process before the first request: versions differ in the flags that they support.
 """
 
 import logging
@@ -19,8 +19,8 @@ from claudegwd.workers.process.process import Launch
 
 @dataclass(frozen=True, slots=True)
 class KnownCli:
-    """`client_log`: it can be asked for the log of its client library. `whole`: it takes requests whole. `goes_back`:
-    it can cut its transcript. Until it was asked, the best is assumed."""
+    """`client_log`: it can output its client library's log. `whole`: it takes requests whole. `goes_back`: it can cut
+    its transcript. Until it has been asked, the best is assumed."""
 
     binary: Path
     client_log: bool = True
@@ -30,12 +30,12 @@ class KnownCli:
 
     @property
     def version(self) -> str:
-        """As it said it; "" until then."""
+        """As the CLI reported it; "" until then."""
         return self.initialized.claude_code_version
 
     def without_client_log(self) -> "KnownCli":
-        """A CLI that ends at once is perhaps a later one, which does not know the flags of that log any more. It is not
-        needed to answer."""
+        """A CLI that exits at once may be a later version that no longer knows the flags for that log. Answering does
+        not need it."""
         log_event(log, logging.WARNING, "the CLI no longer reports when a limit resets: keys.cooldown_seconds is used")
         return replace(self, client_log=False)
 
@@ -44,7 +44,7 @@ class KnownCli:
         return replace(self, client_log=True, whole=False)
 
     def lesser(self) -> "KnownCli | None":
-        """How else it could be started, after it ended; None if in no way."""
+        """The next way to start it after it exited; None if there is none."""
         if self.client_log:
             return self.without_client_log()
         return self.without_whole() if self.whole else None
@@ -53,8 +53,7 @@ class KnownCli:
 async def learn(
     known: KnownCli, launch: Callable[[KnownCli], Launch], ask: Callable[[Launch], Awaitable[Found]]
 ) -> KnownCli:
-    """Try the ways to start it from the best one down. `ask` asks one process. Raises CliError, also for one that is
-    too old."""
+    """Try the ways to start it, best first. `ask` asks one process. Raises CliError, also if the CLI is too old."""
     while True:
         way = launch(known)
         try:
@@ -73,7 +72,7 @@ async def learn(
 
 
 def refuse_old(found: str) -> None:
-    """Raises CliError for a CLI that is older than what we rely on."""
+    """Raises CliError for a CLI older than the oldest we support."""
     numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
     if numbers < contract.OLDEST_CLI:
         oldest = ".".join(map(str, contract.OLDEST_CLI))

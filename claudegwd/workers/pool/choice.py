@@ -13,13 +13,13 @@ from claudegwd.workers.worker.states import WorkerState
 
 
 class Way(Enum):
-    """How a worker is had, as `x-claudegw-worker` says it."""
+    """How a worker was obtained, as reported in `x-claudegw-worker`."""
 
-    PARKED = "parked"  # it waits in mid-turn for these results
+    PARKED = "parked"  # it is waiting mid-turn for these results
     CONTINUED = "continued"  # it holds the conversation; only what is new is sent
-    REWOUND = "rewound"  # it holds a beginning of it, or another one, and is cut back
-    WARM = "warm"  # it has served before, and holds nothing
-    SPARE = "spare"  # it is ready and was never used
+    REWOUND = "rewound"  # it holds the start of it, or another conversation, and is cut back
+    WARM = "warm"  # it has served before and holds nothing
+    SPARE = "spare"  # it is ready and unused
     COLD = "cold"  # it has to be started first
 
 
@@ -27,10 +27,10 @@ class Way(Enum):
 class Candidate:
     """A worker as the choice sees it. Entries are counted from the beginning of the plan.
 
-    `common`: how many entries of the plan it holds from the beginning on, of the `length` that it holds in all.
-    `cut`: to how many of the plan's entries it can be cut back. `takes_results`: the plan brings just what its open
-    tool calls wait for. `spared`: it was parked a moment ago, and its client is about to come back. `overdue`: its
-    start takes longer than starts do.
+    `common`: how many of the plan's leading entries it holds, out of `length` in all. `cut`: how many of the plan's
+    entries remain if it is cut back. `takes_results`: the plan brings exactly the results that its open tool calls wait
+    for. `spared`: it was parked a moment ago, and its client should be back soon. `overdue`: its start is taking longer
+    than usual.
     """
 
     state: WorkerState
@@ -46,8 +46,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class WorkerChoice:
-    """`worker` is the index of the chosen one, None for a new process; `held`: entries of the plan that it keeps;
-    `instead`: the index of one that is ended first, to make room."""
+    """`worker`: index of the chosen one, None for a new process. `held`: how many of the plan's entries it keeps.
+    `instead`: index of one to end, to make room."""
 
     way: Way
     worker: int | None = None
@@ -60,8 +60,8 @@ def choose(
 ) -> WorkerChoice | None:
     """The choice for one plan, or None: then the request waits for a worker.
 
-    `whole`: requests go in whole. `room`: a process may be started without ending another. `may_start`: starts do not
-    fail just now. `fresh`: one that holds nothing yet is wanted, because a used one has failed this request.
+    `whole`: requests are sent whole. `room`: a process may be started without ending another. `may_start`: starts are
+    not failing at the moment. `fresh`: take one that holds nothing yet, because a used one has failed this request.
     """
     if not fresh:
         choice = _warm(seen) if whole else _holding(seen)
@@ -77,32 +77,32 @@ def choose(
 
 
 def _warm(seen: Sequence[Candidate]) -> WorkerChoice | None:
-    """The one that was used last, so that those that are not needed grow old and are ended."""
+    """The most recently used one, so that workers not needed stay idle and are ended."""
     fits = [index for index, one in enumerate(seen) if one.state is WorkerState.IDLE and one.same_base]
     return WorkerChoice(Way.WARM, max(fits, key=lambda index: seen[index].used_at)) if fits else None
 
 
 def _holding(seen: Sequence[Candidate]) -> WorkerChoice | None:
-    """The one that needs the least to be said again."""
+    """The one that needs the least replay."""
     choices = [choice for index, one in enumerate(seen) if (choice := _as_it_is(index, one)) is not None]
     return max(choices, key=lambda choice: choice.held) if choices else None
 
 
 def _as_it_is(index: int, one: Candidate) -> WorkerChoice | None:
-    """What a worker is good for with the conversation that it holds, if for anything."""
+    """How a worker can be used with the conversation that it holds, if at all."""
     if one.state is WorkerState.IDLE and one.same_base and one.length == 0:
-        return WorkerChoice(Way.REWOUND, index)  # its last client left before it was answered
+        return WorkerChoice(Way.REWOUND, index)  # its last client left before the answer
     if one.state not in (WorkerState.IDLE, WorkerState.PARKED) or not one.common:
         return None
     if one.common == one.length and one.takes_results == (one.state is WorkerState.PARKED):
         return WorkerChoice(Way.PARKED if one.takes_results else Way.CONTINUED, index, one.common)
-    # Whoever brings a parked conversation without what it waits for will not come for that any more.
+    # A client that sends a parked conversation without the results will not send them later.
     is_left = one.common == one.length and one.state is WorkerState.PARKED
     return WorkerChoice(Way.REWOUND, index, one.cut) if one.cut or is_left else None
 
 
 def _at_the_bound(seen: Sequence[Candidate], *, goes_back: bool, may_start: bool) -> WorkerChoice | None:
-    """No process may be added, so one gives up what it holds: an idle one, else a parked one, the oldest first."""
+    """No process may be added, so one must give up what it holds: an idle one, else a parked one, oldest first."""
     for state in (WorkerState.IDLE, WorkerState.PARKED):
         own = _oldest(seen, state, of_the_base=True) if goes_back else None
         if own is not None:
@@ -114,7 +114,7 @@ def _at_the_bound(seen: Sequence[Candidate], *, goes_back: bool, may_start: bool
 
 
 def _oldest(seen: Sequence[Candidate], state: WorkerState, *, of_the_base: bool = False) -> int | None:
-    """The index of the one in this state that was used longest ago, those that are spared left out."""
+    """The index of the least recently used one in this state, not counting those that are spared."""
     fits = [
         index
         for index, one in enumerate(seen)

@@ -7,9 +7,9 @@ from claudegwd.workers.worker.worker import Worker
 
 
 class Conversations:
-    """An index, kept by the pool, of every beginning that a worker at rest can be asked to go on from.
+    """An index, kept by the pool, of every prefix that a worker at rest can continue from.
 
-    Of two workers with the same beginning the later one is found.
+    If two workers hold the same prefix, the later one is found.
     """
 
     def __init__(self) -> None:
@@ -19,19 +19,19 @@ class Conversations:
         return len(self._by_digest)
 
     def put(self, worker: Worker) -> None:
-        """It is at rest: its transcript does not change until `drop`."""
+        """Add a worker at rest: its transcript must not change until `drop`."""
         self._by_digest.update(dict.fromkeys(worker.transcript.digests, worker))
 
     def drop(self, worker: Worker) -> None:
-        """It was lent, or is gone."""
+        """Remove a worker that was lent or is gone."""
         for digest in worker.transcript.digests:
             if self._by_digest.get(digest) is worker:
                 del self._by_digest[digest]
 
     def find(self, plan: Plan) -> tuple[Worker, int] | None:
-        """The worker that holds the longest beginning of this plan, and how many entries it holds.
+        """The worker that holds the longest prefix of this plan, and how many entries it holds.
 
-        The digest begins with the client's name, so a worker of another client is never found.
+        The digest begins with the client's name, so another client's worker is never found.
         """
         for held in range(len(plan.entries), 0, -1):
             worker = self._by_digest.get(plan.entries[held - 1].digest)
@@ -41,14 +41,14 @@ class Conversations:
 
 
 def fits_parked(plan: Plan, held: int) -> bool:
-    """Whether what the plan brings is just the results that a parked turn waits for, in a form that MCP has."""
+    """Whether all that is new in the plan is the results that a parked turn waits for, in a form that MCP supports."""
     new = plan.entries[held:]
     return len(new) == 1 and _is_plain(new[0])
 
 
 def _is_plain(entry: Entry) -> bool:
-    # A result block that is no text or image (a document) has no form in MCP, and texts of the user's would be put
-    # into the CLI's own words.
+    # MCP has no form for a result block other than text and images (a document, say), and the CLI would wrap any text
+    # of the user's in words of its own.
     kinds = [block["type"] for result in entry.results for block in result.blocks]
     return (
         bool(entry.results)

@@ -10,7 +10,7 @@ from claudegwd.workers.worker.worker import Worker
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """A borrowed worker: how it was had, and how many of the plan's entries it holds already."""
+    """A borrowed worker: how it was obtained, and how many of the plan's entries it holds already."""
 
     worker: Worker
     way: Way

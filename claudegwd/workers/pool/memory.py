@@ -1,4 +1,4 @@
-"""Free memory, and the memory of a worker. Linux only; elsewhere nothing is known and no worker is ended for it."""
+"""Free memory, and a worker's memory. Linux only; elsewhere it is unknown, and no worker is ended to free memory."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def rss_bytes(pid: int | None) -> int:
 
 
 def is_short() -> bool:
-    """Whether memory is short: the machine's, or what a limit (MemoryMax=) on us or on a slice around us leaves."""
+    """Whether memory is short: the machine's, or what a limit (MemoryMax=) on us or an enclosing slice leaves."""
     total, available = _meminfo()
     if total > 0 and available < total * SHORT_SHARE:
         return True
@@ -30,14 +30,14 @@ def is_short() -> bool:
 
 
 def is_group_short(group: Path) -> bool:
-    """Whether the control group in this directory comes near its limit; False if it has none."""
+    """Whether the cgroup in this directory is near its limit; False if it has none."""
     limit, used = _number(group / "memory.max"), _number(group / "memory.current")
-    # Pages of files count as used there, the CLI's 370 MB too; they give way before anybody is killed.
+    # File pages count as used there, including the CLI's 370 MB; they are reclaimed before anything is killed.
     return limit is not None and used is not None and limit - used + _pages_of_files(group) < limit * SHORT_SHARE
 
 
 def groups_of(membership: Path) -> list[Path]:
-    """Our control group of version 2 and those around it, out of a file such as /proc/self/cgroup."""
+    """Our cgroup (v2) and its ancestors, from a file such as /proc/self/cgroup."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:

@@ -68,12 +68,12 @@ class Pool:
         clock: Callable[[], float],
         on_limits: Callable[[str, Sequence[LimitWindow]], None] = lambda *_: None,
     ) -> None:
-        """`on_limits` is told the name of a key and what an answer said of its limits."""
+        """`on_limits` is given a key's name and what an answer said about its limits."""
         self.workers_config = workers
         self.limits = limits
-        self.whole = False  # requests go in whole
-        self.plain_system = False  # and with nothing but the client's system prompt
-        self.had: dict[str, int] = {}  # how workers were had, counted
+        self.whole = False  # requests are sent whole
+        self.plain_system = False  # and with only the client's system prompt
+        self.had: dict[str, int] = {}  # how often workers were obtained in each way
         reports = WorkerReports(self._on_change, self._on_answer, on_limits)
         self.roster = Roster(launch, clock, reports, self._on_gone)
         self.spares = Spares(self.roster, lambda: self.workers_config, clock)
@@ -88,7 +88,7 @@ class Pool:
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own the workers until cancelled; on the way out every process is ended and reaped."""
+        """Own the workers until cancelled; then every process is ended and reaped."""
         async with trio.open_nursery() as nursery:
             self.roster.open(nursery)
             nursery.start_soon(supervised, self.spares.run, "the spares")
@@ -98,42 +98,42 @@ class Pool:
             await trio.sleep_forever()
 
     def configure(self, workers: WorkersConfig, limits: LimitsConfig) -> None:
-        """Take new settings at once; workers over a lowered bound go as they become free."""
+        """Apply new settings at once; workers over a lowered bound are ended as they become free."""
         self.workers_config = workers
         self.limits = limits
         self.waiters.configure(limits)
         self.spares.look()
 
     def carry(self, *, whole: bool, plain_system: bool) -> None:
-        """How requests go in from now on: `whole` or as a transcript; whole ones with the system prompt in them, or
-        told to the CLI before. Workers that were started otherwise are given up as they become free."""
+        """How requests are sent from now on: `whole` or as a transcript; if whole, with the system prompt in the body
+        or given to the CLI beforehand. Workers started otherwise are given up as they become free."""
         if (whole, plain_system) != (self.whole, self.plain_system):
             self.whole, self.plain_system = whole, plain_system
             self.renew()
 
     def renew(self) -> None:
-        """Give up every worker that is not in use: the way they are started has changed."""
+        """End every worker that is not in use: the way they are started has changed."""
         for worker in self.roster.in_state(WorkerState.STARTING, WorkerState.SPARE, WorkerState.IDLE):
             worker.life.close()
         self.spares.look()
 
     def drain(self) -> None:
-        """Take no new requests; who waits is told."""
+        """Take no new requests; waiting ones are refused."""
         self.spares.stop()
         self.waiters.drain()
 
     @property
     def queued(self) -> int:
-        """How many requests wait for a worker."""
+        """How many requests are waiting for a worker."""
         return len(self.waiters)
 
     # -- borrowing ----------------------------------------------------------------------------------------------------
 
     async def acquire(self, plan: Plan, *, fresh: bool = False) -> Lease:
-        """A worker for this plan, as `choice.py` has it.
+        """A worker for this plan, as `choice.py` decides.
 
-        `fresh` asks for one that holds nothing. Waits in the queue while all are busy. Raises Overloaded when the queue
-        is full or the wait too long, ShuttingDown while draining, CliError while the CLI does not start.
+        `fresh` asks for one that holds nothing. Waits in the queue while all are busy. Raises Overloaded if the queue
+        is full or the wait too long, ShuttingDown while draining, CliError while the CLI fails to start.
         """
         self.waiters.refuse_while_draining()
         if not fresh:
@@ -149,12 +149,12 @@ class Pool:
         return bool(self.roster.in_state(WorkerState.BUSY, WorkerState.SETTLING))
 
     def key_of(self, plan: Plan) -> str | None:
-        """The name of the key under which this plan's conversation ran so far: its prompt cache is there."""
+        """The name of the key that this plan's conversation last used: its prompt cache is there."""
         digests = (entry.digest for entry in reversed(plan.entries))
         return next((self._keys[digest] for digest in digests if digest in self._keys), None)
 
     def give_back(self, lease: Lease) -> None:
-        """The borrower is done. A turn that is not over is ended, and the worker goes back to where it was."""
+        """The borrower is done. An unfinished turn is ended, and the worker rewinds to where it was before."""
         worker = lease.worker
         if self._leases.get(worker) is lease:
             del self._leases[worker]
@@ -162,7 +162,7 @@ class Pool:
                 worker.turn.abandon()
 
     async def _until_settled(self, plan: Plan) -> None:
-        """Wait for a worker that has just answered and could serve this plan, if no other can."""
+        """Wait for a worker that has just answered and could serve this plan, unless another can."""
         base = self._base(plan)
         of_the_base = [worker for worker in self.roster if worker.base == base]
         if any(worker.life.state is WorkerState.IDLE for worker in of_the_base if worker.launch.whole):
@@ -174,7 +174,7 @@ class Pool:
                 return
 
     def _base(self, plan: Plan) -> bytes:
-        """What a worker has to be started with to serve this plan."""
+        """What a worker must have been started with to serve this plan."""
         return plan.base_of(whole=self.whole, system=self.plain_system, share=self.workers_config.share)
 
     def _take(self, plan: Plan, *, fresh: bool = False) -> Lease | None:
@@ -205,7 +205,7 @@ class Pool:
                 view = replace(
                     view,
                     common=common,
-                    # With all that the plan says it holds the answer too, or at least the question.
+                    # If it holds the whole plan, it also holds the answer, or at least the question.
                     length=max(view.length, common + (common == len(plan.entries))),
                     cut=_cut_point(worker, min(common, len(plan.entries) - 1)),
                     takes_results=worker.life.state is WorkerState.PARKED and fits_parked(plan, common),
@@ -215,7 +215,7 @@ class Pool:
 
     def _carry_out(self, choice: WorkerChoice, workers: Sequence[Worker], plan: Plan) -> Lease:
         worker = self.roster.hire() if choice.worker is None else workers[choice.worker]
-        if choice.instead is not None:  # not before there is another
+        if choice.instead is not None:  # only once its replacement exists
             workers[choice.instead].life.close(now=workers[choice.instead].life.state is WorkerState.PARKED)
         self._conversations.drop(worker)
         worker.life.change(WorkerEvent.TAKEN)
@@ -248,12 +248,12 @@ class Pool:
         self.waiters.wake()
 
     def _is_worn_out(self, worker: Worker) -> bool:
-        """Whether it is to be replaced: too large, too long in use, or started for another way to ask."""
+        """Whether it must be replaced: too large, used too often, or started for the other way of sending requests."""
         worn = worker.uses >= MAX_USES or rss_bytes(worker.process.pid) > MAX_RSS_BYTES
         return worn or worker.launch.whole is not self.whole
 
     def _on_answer(self, worker: Worker) -> None:
-        """The answer is complete: learn of the conversation with it before the client can come back for it."""
+        """The answer is complete: index the conversation that includes it before the client can send the next turn."""
         worker.used_at = self._clock()
         self.roster.starts.succeeded()
         lease = self._leases.get(worker)

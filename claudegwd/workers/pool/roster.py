@@ -1,4 +1,4 @@
-"""The roster: every worker from the start of its process until it is reaped, and how workers ended."""
+"""The roster: every worker from the start of its process until it is reaped, and how workers end."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from claudegwd.workers.worker.worker import Worker, WorkerReports
 
 
 class Roster:
-    """`hire` starts a worker in the nursery of `open`. `reports` are the worker's own; `on_gone` says it was reaped."""
+    """`hire` starts a worker in the nursery given to `open`. `reports` go to each worker; `on_gone`: it was reaped."""
 
     def __init__(
         self,
@@ -28,34 +28,34 @@ class Roster:
         on_gone: Callable[[Worker], None],
     ) -> None:
         self.starts = Starts()
-        self.exits: dict[str, int] = {}  # how processes ended, counted
-        self.last_words = ""  # why the last one that did not start did not
-        self.orphans = 0  # processes that had left others behind
+        self.exits: dict[str, int] = {}  # how often processes ended in each way
+        self.last_words = ""  # why the last failed start failed
+        self.orphans = 0  # processes that left others behind
         self._launch = launch
         self._clock = clock
         self._reports = reports
         self._on_gone = on_gone
         self._workers: set[Worker] = set()
-        self._warms_up = True  # spares do, until a CLI got stuck in it
+        self._warms_up = True  # until a CLI gets stuck in its warm-up
         self._nursery: trio.Nursery | None = None
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(tuple(self._workers))
 
     def open(self, nursery: trio.Nursery) -> None:
-        """Take the nursery that owns the workers from now on."""
+        """Set the nursery that owns the workers from now on."""
         self._nursery = nursery
 
     def hire(self, *, background: bool = False) -> Worker:
-        """Start a worker; it may be taken at once. `background`: nobody waits for it.
+        """Start a worker; it may be taken at once. `background`: no request is waiting for it.
 
-        Raises CliError before `open`, and when what a process needs cannot be made: that is a failed start too.
+        Raises CliError before `open`, and when what a process needs cannot be created; that counts as a failed start.
         """
         if self._nursery is None:
             raise CliError("cannot start a worker: the pool is not running")
         try:
             launch = self._launch()
-        except (OSError, RuntimeError) as error:  # its directory: a full disk, no inodes, a temporary directory gone
+        except (OSError, RuntimeError) as error:  # its directory: disk full, no inodes, TMPDIR gone
             self.starts.fail(self._clock())
             self.last_words = "its directory or a thread could not be created"
             self.exits["start"] = self.exits.get("start", 0) + 1
@@ -68,16 +68,16 @@ class Roster:
         return worker
 
     def living(self) -> int:
-        """How many processes there are that are not being ended."""
+        """How many processes are not being ended."""
         return sum(1 for worker in self._workers if worker.life.state is not WorkerState.CLOSING)
 
     def in_state(self, *states: WorkerState) -> list[Worker]:
-        """The workers in these states, the one that was used longest ago first."""
+        """The workers in these states, least recently used first."""
         found = [worker for worker in self._workers if worker.life.state in states]
         return sorted(found, key=lambda worker: worker.used_at) if len(found) > 1 else found
 
     def give_up_one(self) -> bool:
-        """End the idle worker, else the parked one, that was used longest ago; whether there was one."""
+        """End the least recently used idle worker, else parked one. Returns whether there was one."""
         for state in (WorkerState.IDLE, WorkerState.PARKED):
             for worker in self.in_state(state):
                 worker.life.close(now=state is WorkerState.PARKED)
@@ -85,7 +85,7 @@ class Roster:
         return False
 
     def end_stuck_warm_ups(self) -> None:
-        """End who does not come back from the warm-up; spares that are started from now on go without."""
+        """End workers stuck in their warm-up; spares started from now on skip it."""
         for worker in self:
             if worker.is_stuck_warming_up:
                 self._warms_up = False
@@ -93,8 +93,8 @@ class Roster:
                 worker.life.close(now=True)
 
     def look_after_starts(self, *, background: float, most: float) -> None:
-        """Let a start that has waited for the processor for so many seconds have its share, and end one that takes the
-        `most`: it would count as a spare for ever."""
+        """After `background` seconds, give a start its normal share of the CPU; after `most`, end it: it would count as
+        a spare forever."""
         now = self._clock()
         for worker in self.in_state(WorkerState.STARTING):
             if now - worker.started_at > most:
@@ -113,7 +113,7 @@ class Roster:
         return counts
 
     def describe(self) -> list[dict[str, Any]]:
-        """A dict for each worker: nothing of its conversation."""
+        """A dict for each worker, with nothing from its conversation."""
         now = self._clock()
         return [
             {
@@ -133,7 +133,7 @@ class Roster:
     async def _own(self, worker: Worker) -> None:
         try:
             await worker.run()
-        except Exception as error:  # noqa: BLE001 - a boundary: it has ended, the others go on
+        except Exception as error:  # noqa: BLE001 - a boundary: it has ended, the others continue
             worker.process.fault = worker.process.fault or "an internal error of the gateway"
             log_event(log, logging.ERROR, "a worker failed unexpectedly", pid=worker.process.pid, cause=error)
         finally:

@@ -1,4 +1,4 @@
-"""Keeps spares: a spare that was taken or lost is replaced, but not while a request waits for its first token."""
+"""Keeps spares: one that was taken or lost is replaced, but not while a request waits for its first token."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +22,7 @@ ROOM_SECONDS = 3.0
 
 
 class Spares:
-    """Run it beside the roster. `config` gives the settings as they are now."""
+    """Run it beside the roster. `config` returns the current settings."""
 
     def __init__(self, roster: Roster, config: Callable[[], WorkersConfig], clock: Callable[[], float]) -> None:
         self._roster = roster
@@ -35,23 +35,23 @@ class Spares:
         self._stopped = False
 
     async def run(self) -> None:
-        """Start spares for ever."""
+        """Start spares, forever."""
         while True:
             await self._missing.wait()
             self._missing = trio.Event()
             while self._wanted():
                 await self._stand_back()
                 if self._wanted():
-                    with suppress(CliError):  # a failed start, and noted as one: the next one stands back
+                    with suppress(CliError):  # a failed start, counted as one: the next one backs off
                         self._roster.hire(background=True)
-                        self._make_room()  # not before there is another
+                        self._make_room()  # only once the spare exists
 
     def look(self) -> None:
         """A spare may be missing."""
         self._missing.set()
 
     def stop(self) -> None:
-        """Start none any more."""
+        """Start no more."""
         self._stopped = True
 
     @contextmanager
@@ -71,8 +71,8 @@ class Spares:
         if self._stopped or unused >= config.spares:
             return False
         living = self._roster.living()
-        # Idle workers must not take the place of every spare, or whoever comes with another system prompt would wait
-        # for a process to start; but the last one is worth more than a spare.
+        # Idle workers must not displace every spare, or a client with another system prompt would wait for a process to
+        # start; but the last idle worker is worth more than a spare.
         return living < config.max or (living - unused > 1 and bool(self._long_idle()))
 
     def _make_room(self) -> None:

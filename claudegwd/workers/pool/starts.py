@@ -1,4 +1,4 @@
-"""A pure record of how process starts go, which decides when to back off and when to try again."""
+"""A pure record of process starts, which decides when to back off and when to try again."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ MAX_FAILED_STARTS = 3
 
 @dataclass(slots=True)
 class Starts:
-    """`failed` counts failures in a row; `failed_at` is the last one's time. The clock is an argument."""
+    """`failed`: consecutive failures; `failed_at`: the time of the last one. The clock is an argument."""
 
     failed: int = 0
     failed_at: float = 0.0
@@ -25,7 +25,7 @@ class Starts:
         self.failed_at = now
 
     def pause(self, now: float) -> float:
-        """Seconds to wait before the next start; 0 when one may be made now."""
+        """Seconds to wait before the next start; 0 if none."""
         if not self.failed:
             return 0.0
         pause = min(BACKOFF_FIRST_SECONDS * 2.0 ** min(self.failed - 1, 10), BACKOFF_LAST_SECONDS)

@@ -30,9 +30,9 @@ ALIVE_SECONDS: Final = 10.0  # a sweep that is this late is stuck
 
 
 class Sweep:
-    """`leases` is the pool's own table; `swept` is called after each round, when there may be room for others.
+    """`leases` is the pool's own table; `swept` is called after each round, when there may be room again.
 
-    `give_up_elsewhere`: where memory is short, ends an idle process that is not the pool's; whether there was one.
+    `give_up_elsewhere`: when memory is short, ends an idle process outside the pool; returns whether there was one.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Sweep:
         self._at = clock()
 
     def is_alive(self) -> bool:
-        """For the watchdog: whether it still goes round (it is looked at from the same event loop)."""
+        """For the watchdog (on the same event loop): whether the sweep is still running."""
         return self._clock() - self._at < ALIVE_SECONDS
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""Requests that wait for a worker: a request joins the queue, and gets a worker in its turn."""
+"""Requests waiting for a worker: a request joins the queue, and gets a worker in its turn."""
 
 import random
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from claudegwd.workers.pool.lease import Lease
 from claudegwd.workers.pool.waiting import FairQueue
 from claudegwd.workers.worker.states import WorkerState
 
-# When whoever finds the queue full is told to come back: spread, or all that came at once would come at once again.
+# When to retry if the queue is full: spread out, or requests that came together would come back together.
 FULL_SECONDS = (1.0, 4.0)
 
 
@@ -21,18 +21,18 @@ FULL_SECONDS = (1.0, 4.0)
 class _Waiter:
     plan: Plan
     lease: Lease | None = None
-    given: trio.Event = field(default_factory=trio.Event)  # or there will be none
+    given: trio.Event = field(default_factory=trio.Event)  # or none will be given
 
     @property
     def has_living(self) -> bool:
-        """Whether it was given a worker that is still there."""
+        """Whether it was given a worker that is still alive."""
         return self.lease is not None and self.lease.worker.life.state is not WorkerState.CLOSING
 
 
 class Waiters:
-    """`take` lends a worker for a plan if there is one; `give_back` takes one that nobody has any use for.
+    """`take` lends a worker for a plan if there is one; `give_back` returns one that is not needed.
 
-    `on_waited` is told the seconds of each wait. `draining` is true once no more requests are taken.
+    `on_waited` is given the seconds of each wait. `draining` is true once no more requests are taken.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Waiters:
         return len(self._queue)
 
     def configure(self, limits: LimitsConfig) -> None:
-        """Take new bounds at once."""
+        """Apply new bounds at once."""
         self._queue.bound = limits.queue
         self._seconds = limits.queue_seconds
 
     def drain(self) -> None:
-        """Take no new ones; those that wait are told."""
+        """Take no new requests; waiting ones are refused."""
         self.draining = True
         while len(self._queue):
             self._queue.pop().given.set()
@@ -70,7 +70,7 @@ class Waiters:
         self._free.set()
 
     async def in_turn(self, plan: Plan) -> Lease:
-        """A worker, in turn. Raises Overloaded when the queue is full or the wait too long, and ShuttingDown."""
+        """A worker, in turn. Raises Overloaded if the queue is full or the wait too long, and ShuttingDown."""
         if self._queue.full:
             again = random.uniform(*FULL_SECONDS)  # noqa: S311 - jitter, not a secret
             raise Overloaded("cannot accept the request: the queue is full; try again in a moment", retry_after=again)
@@ -98,7 +98,7 @@ class Waiters:
             raise ShuttingDown("cannot accept the request: the gateway is shutting down; try again in a moment")
 
     async def _given(self, waiter: _Waiter) -> None:
-        """Wait until it has a worker. One that dies before its borrower wakes costs it nothing but time."""
+        """Wait until it has a worker. If that dies before the borrower wakes, it goes back to the head of the queue."""
         while not waiter.has_living and not self.draining:
             if waiter.lease is not None:
                 self._give_back(waiter.lease)
@@ -108,7 +108,7 @@ class Waiters:
             await waiter.given.wait()
 
     async def serve(self) -> None:
-        """Give workers to those that wait, in turn, whenever there may be any to give. Until cancelled."""
+        """Give workers to the waiting requests, in turn, whenever one may be free. Until cancelled."""
         while True:
             await self._free.wait()
             self._free = trio.Event()
@@ -116,7 +116,7 @@ class Waiters:
                 try:
                     lease = self._take(waiter.plan)
                 except CliError:
-                    break  # a failed start: it keeps its place, and the sweep looks again
+                    break  # a failed start: it keeps its place until the sweep tries again
                 if lease is None:
                     break
                 self._queue.pop()

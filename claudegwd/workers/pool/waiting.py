@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class FairQueue(Generic[T]):
-    """Each client has a line of its own, and the lines take turns: one busy client cannot starve the others."""
+    """Each client has its own line, and the lines take turns: one busy client cannot starve the others."""
 
     bound: int
     _lines: OrderedDict[str, deque[T]] = field(default_factory=OrderedDict)
@@ -23,22 +23,22 @@ class FairQueue(Generic[T]):
         return self._length >= self.bound
 
     def put(self, client: str, item: T) -> None:
-        """Add at the end of the client's line. The caller has looked at `full`."""
+        """Add to the end of the client's line. The caller has checked `full`."""
         self._lines.setdefault(client, deque()).append(item)
         self._length += 1
 
     def put_first(self, client: str, item: T) -> None:
-        """Give back a place: at the head of the client's line, and that before the others."""
+        """Return to the head of the client's line, and move that line before the others."""
         self._lines.setdefault(client, deque()).appendleft(item)
         self._lines.move_to_end(client, last=False)
         self._length += 1
 
     def head(self) -> T | None:
-        """Whose turn it is, without taking it."""
+        """The next in turn, without removing it."""
         return next(iter(self._lines.values()))[0] if self._lines else None
 
     def pop(self) -> T:
-        """Take the head; its client goes behind the others. Raises LookupError when nobody waits."""
+        """Take the head; its client moves behind the others. Raises LookupError if the queue is empty."""
         if not self._lines:
             raise LookupError("nobody waits")
         client, line = next(iter(self._lines.items()))
@@ -51,7 +51,7 @@ class FairQueue(Generic[T]):
         return item
 
     def discard(self, client: str, item: T) -> None:
-        """Take out one who no longer waits; nothing happens if it is not there."""
+        """Remove an item that no longer waits, if it is there."""
         line = self._lines.get(client)
         if line is None or item not in line:
             return

@@ -9,9 +9,9 @@ import trio
 
 
 async def end_group(process: trio.Process, steps: Sequence[tuple[signal.Signals, float]]) -> bool:
-    """Signal its group and wait so many seconds, step by step until it is reaped; what is left then gets SIGKILL.
+    """In each step, signal the group and wait up to so many seconds, until it is reaped; the rest then gets SIGKILL.
 
-    Whether anything was left. Call it shielded. The process leads a session of its own.
+    Returns whether anything was left. Call it shielded. The process must lead its own session.
     """
     for number, seconds in steps:
         if process.returncode is None:
@@ -19,7 +19,7 @@ async def end_group(process: trio.Process, steps: Sequence[tuple[signal.Signals,
                 os.killpg(process.pid, number)
             with trio.move_on_after(seconds):
                 await process.wait()
-    # The leader is gone; a grandchild may not be. The group's number stays taken while a member lives.
+    # The leader is gone; a grandchild may not be. The group's number is not reused while a member lives.
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -1,8 +1,8 @@
 """A lifeline: when its holder dies, the kernel kills the process group at its other end.
 
-A CLI that is mid-turn does not notice the end of its stdin, and one that waits for a tool never exits (2.1.330). So it
-is not enough that the daemon's pipes close after a `kill -9`. PR_SET_PDEATHSIG does not work here: it follows the
-thread that forked, and trio's threads come and go.
+A CLI in mid-turn does not notice the end of its stdin, and one that waits for a tool never exits (2.1.330). So it is
+not enough that the daemon's pipes close after a `kill -9`. PR_SET_PDEATHSIG does not work here: it follows the thread
+that forked, and trio's threads come and go.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from contextlib import suppress
 
 
 class Lifeline:
-    """A pipe whose writing end is ours alone, and whose reading end the child inherits by `passed`.
+    """A pipe whose write end is ours alone, and whose read end the child inherits through `passed`.
 
-    Close it when the child is reaped. Outside Linux there is no such thing: it does nothing.
+    Close it when the child is reaped. It does nothing except on Linux.
     """
 
     def __init__(self) -> None:
@@ -25,16 +25,16 @@ class Lifeline:
 
     @property
     def passed(self) -> tuple[int, ...]:
-        """The descriptors that the child has to keep open."""
+        """The descriptors that the child must keep open."""
         return (self._reading,) if self._reading >= 0 else ()
 
     def tie(self, group: int) -> None:
-        """From now on the group gets SIGKILL when the writing end is closed, by whatever end of this process.
+        """From now on the group gets SIGKILL when the write end closes, however this process ends.
 
-        The kernel keeps the group itself, not its number, so nobody who gets the number later is meant.
+        The kernel holds the group itself, not its number, so a later group with the same number is safe.
         """
         if sys.platform == "linux":
-            with suppress(OSError):  # a sandbox's kernel that does not know it
+            with suppress(OSError):  # a sandbox's kernel that does not support it
                 fcntl.fcntl(self._reading, fcntl.F_SETOWN, -group)
                 fcntl.fcntl(self._reading, fcntl.F_SETSIG, signal.SIGKILL)  # instead of SIGIO
                 fcntl.fcntl(self._reading, fcntl.F_SETFL, os.O_ASYNC)

@@ -11,30 +11,30 @@ from contextlib import suppress
 from pathlib import Path
 
 START_NICE = 5  # a third of our share
-SPARE_NICE = 19  # the least that there is
+SPARE_NICE = 19  # the lowest priority
 
 _CAP_SYS_NICE = 1 << 23
 _CAP_SYS_ADMIN = 1 << 21
-_NICE_LIMIT = 20  # RLIMIT_NICE counts from here down: 20 lets a process be as urgent as nice 0
+_NICE_LIMIT = 20  # RLIMIT_NICE counts down from here: 20 lets a process return to nice 0
 
 
 def to_background(pid: int) -> None:
-    """Give a process just started the lowest claim from which it can be brought back."""
+    """Give a process that has just started the lowest priority from which it can be brought back."""
     if hasattr(os, "sched_setscheduler"):
-        # From SCHED_IDLE only who may raise priorities comes back. SCHED_BATCH is open to all: it interrupts nobody.
+        # Leaving SCHED_IDLE needs the right to raise priorities. SCHED_BATCH needs none, and preempts nothing.
         _set(pid, os.SCHED_IDLE if _may_come_back() else os.SCHED_BATCH)
         _share_of_session(pid, SPARE_NICE)
 
 
 def behind_us(pid: int) -> None:
-    """Let a process just started come after this one, if it can be brought back."""
+    """Give a process that has just started a lower priority than ours, if it can be brought back."""
     if hasattr(os, "sched_setscheduler") and _may_come_back():
         _be_nice(pid, START_NICE)
         _share_of_session(pid, START_NICE)
 
 
 def to_foreground(pid: int) -> None:
-    """It has started, or somebody waits for a spare: give it, with all its threads, the usual claim."""
+    """It has started, or a request waits for a spare: give it, with all its threads, the normal priority."""
     if hasattr(os, "sched_setscheduler"):
         for thread in _threads(pid):
             _set(thread, os.SCHED_OTHER)
@@ -48,15 +48,15 @@ def _be_nice(thread: int, more: int) -> None:
 
 
 def _share_of_session(pid: int, nice: int) -> None:
-    # Outside a control group with a share of its own Linux may give every session the same, whatever its processes are.
-    # Anybody may ask for another share, but not often; only who administrates the machine can be sure to get it back.
+    # Outside a cgroup with its own share, Linux may give every session the same share, whatever the nice values in it.
+    # Anyone may ask for another share, but not often; only with CAP_SYS_ADMIN can we be sure to get it back.
     if _capabilities() & _CAP_SYS_ADMIN:
         with suppress(OSError):
             Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def _set(thread: int, policy: int) -> None:
-    with suppress(OSError):  # it has ended, or a filter of system calls forbids it
+    with suppress(OSError):  # it has ended, or a seccomp filter forbids it
         os.sched_setscheduler(thread, policy, os.sched_param(0))
 
 

@@ -1,4 +1,4 @@
-"""One CLI process: started in its own session, pumped, and ended together with everything that it started."""
+"""One CLI process: started in its own session, pumped, and ended together with everything it started."""
 
 import logging
 import os
@@ -45,11 +45,11 @@ LAST_WORDS_CHARACTERS = 400
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a process is started. The environment holds no key when keys are configured: they go in by settings.
+    """How a process is started. If keys are configured, the environment holds none: they are sent as settings.
 
-    `warms_up`: a spare may ask a question to nobody, because each request's settings name all credentials anew.
-    `whole`: requests go in whole, and the process holds no conversation. `goes_back`: otherwise it can cut the one that
-    it holds. `passed`: descriptors that it inherits; open until it has started.
+    `warms_up`: a spare may ask a question that goes nowhere, because each request's settings replace all credentials.
+    `whole`: requests are sent whole, and the process holds no conversation. `goes_back`: if not whole, it can cut the
+    conversation it holds. `passed`: descriptors that it inherits; they must stay open until it has started.
     """
 
     argv: Sequence[str]
@@ -62,16 +62,16 @@ class Launch:
 
 
 class CliProcess:
-    """Owns one process for the length of `run`. `on_lines` gets whole lines, in order, from the pump's task.
+    """Owns one process for the duration of `run`. `on_lines` gets whole lines, in order, from the pump's task.
 
-    While it waits nothing is read, so that a CLI whose reader is behind waits as well.
+    While `on_lines` waits, nothing is read, so a CLI whose reader is behind blocks as well.
     """
 
     def __init__(
         self, launch: Launch, on_lines: Callable[[Sequence[bytes]], Awaitable[None]], *, background: bool = False
     ) -> None:
         self._background = background
-        self._held_back = True  # behind others, until it has started or is waited for
+        self._held_back = True  # at low priority, until it has started or a request waits for it
         self._launch = launch
         self._on_lines = on_lines
         self._process: trio.Process | None = None
@@ -84,20 +84,20 @@ class CliProcess:
         self._stderr_lines = 0
         self._client_log = ClientLog()
         self._last_words: deque[bytes] | None = deque(maxlen=LAST_WORDS_LINES)  # None: it has started
-        self.on_upstream: Callable[[], None] = lambda: None  # its client library wrote of the upstream
-        self.on_limits: Callable[[Mapping[str, str]], None] = lambda _: None  # headers of an answer, of limits
+        self.on_upstream: Callable[[], None] = lambda: None  # its client library logged something about the upstream
+        self.on_limits: Callable[[Mapping[str, str]], None] = lambda _: None  # an answer's headers about limits
         self.exit_status: int | None = None
-        self.fault: str | None = None  # why the stream was given up, if it was
-        self.left_others = False  # processes of its own were still there when it had ended
+        self.fault: str | None = None  # why the stream was abandoned, if it was
+        self.left_others = False  # its child processes were still there when it had ended
 
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
     async def run(self) -> None:
-        """Start the process and stay with it until it is reaped, its group included.
+        """Start the process and own it until it is reaped, including its group.
 
-        Raises OSError when it cannot be started. Returns when it ended by itself, or after `end` or cancellation.
+        Raises OSError if it cannot be started. Returns when it has ended by itself, or after `end` or cancellation.
         """
         with closing(Lifeline()) as lifeline:
             self._process = process = await self._open(lifeline)
@@ -118,7 +118,7 @@ class CliProcess:
 
     async def _open(self, lifeline: Lifeline) -> trio.Process:
         launch = self._launch
-        # A session of its own: signals go to the group, so that nothing which the CLI started outlives it.
+        # In its own session: signals go to the group, so nothing that the CLI started outlives it.
         return await trio.lowlevel.open_process(
             list(launch.argv),
             stdin=PIPE,
@@ -131,7 +131,7 @@ class CliProcess:
         )
 
     def to_foreground(self, *, started: bool = False) -> None:
-        """It has started; or it is a spare, and somebody waits for it now."""
+        """It has started; or it is a spare that a request now waits for."""
         if self._process is None:
             self._background = False
         elif self._held_back and (started or self._background):
@@ -140,7 +140,7 @@ class CliProcess:
 
     @property
     def last_words(self) -> str:
-        """What a process that never said anything on stdout wrote to stderr at the end; redacted."""
+        """The end of the stderr of a process that never wrote to stdout; redacted."""
         lines = (line.decode("utf-8", "replace").strip() for line in self._last_words or ())
         return redact(" / ".join(line for line in lines if line))[-LAST_WORDS_CHARACTERS:]
 
@@ -149,7 +149,7 @@ class CliProcess:
         return self._ending.is_set()
 
     def send(self, data: bytes) -> None:
-        """Queue bytes for the CLI's stdin; never blocks. What fits the pipe is written at once."""
+        """Queue bytes for the CLI's stdin; never blocks. What fits in the pipe is written at once."""
         if not data:
             return
         if self._process is None or self._process.stdin is None or self._ending.is_set():
@@ -162,7 +162,7 @@ class CliProcess:
             except BlockingIOError:
                 written = 0
             except OSError:
-                return  # its end of the pipe is closed: the pump sees the end of its output
+                return  # its end of the pipe is closed: the pump will see EOF
             data = data[written:]
             if not data:
                 return
@@ -179,7 +179,7 @@ class CliProcess:
         self._ending.set()
 
     def kill(self) -> None:
-        """SIGKILL to the group, in this moment: before the CLI can send its next upstream request."""
+        """SIGKILL the group immediately, before the CLI can send its next upstream request."""
         self._signal(signal.SIGKILL)
         self.end()
 
@@ -214,7 +214,7 @@ class CliProcess:
                     await stdin.send_all(data)
                     self._writing = False
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            await trio.sleep_forever()  # the pump sees the end; this task only must not end the nursery first
+            await trio.sleep_forever()  # the pump sees the end; this task must not end first
 
     def _flush_early(self) -> None:
         if self._unwritten:
@@ -225,10 +225,10 @@ class CliProcess:
         scope.cancel()
 
     def reset_at(self, now: float) -> float | None:
-        """When the limit ends that the upstream named in its last answer; both in seconds of the wall clock."""
+        """When the limit named in the upstream's last answer ends. Both times are wall-clock seconds."""
         if self._process is not None and self._process.stderr is not None:
             with suppress(OSError):  # nothing more, or its end is closed
-                # Of two pipes that can be read one has to be read first: here it may have been the other.
+                # When both pipes are readable, stdout may have been read first.
                 self._take_stderr(os.read(self._process.stderr.fileno(), READ_BYTES))  # type: ignore[attr-defined]
         return self._client_log.reset_at(now)
 
@@ -254,17 +254,17 @@ class CliProcess:
         self._stderr_lines += 1
         if self._stderr_lines > MAX_STDERR_LINES or not line.strip():
             return
-        # Its length only: a text of the CLI may quote what a client wrote.
+        # Only its length: the CLI's text may quote what a client wrote.
         log_event(log, logging.DEBUG, "the CLI wrote to stderr", pid=self.pid, bytes=len(line))
 
     def _take_rest_of_stderr(self, process: trio.Process) -> None:
-        """It is gone; what it said last may not have been read yet."""
+        """It is gone; its last output may not have been read yet."""
         if self._last_words is None or process.stderr is None:
             return
         with suppress(OSError):
             while data := os.read(process.stderr.fileno(), READ_BYTES):  # type: ignore[attr-defined]
                 self._take_stderr(data)
-        self._take_stderr(b"\n")  # a last line without an end
+        self._take_stderr(b"\n")  # ends an unterminated last line
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -272,7 +272,7 @@ class CliProcess:
                 os.killpg(self._process.pid, number)
 
     async def _reap(self, process: trio.Process) -> None:
-        """The kill ladder. Runs shielded, each step bounded; whatever of the group is left at the end gets SIGKILL."""
+        """The kill ladder. Runs shielded, each step bounded; whatever is left of the group at the end gets SIGKILL."""
         if process.stdin is not None:
             await process.stdin.aclose()
         with trio.move_on_after(EOF_SECONDS):

@@ -1,4 +1,4 @@
-"""Scratch directories of the workers: HOME and working directory of one process each, mode 0700, removed with it."""
+"""The workers' scratch directories: HOME and working directory of one process each, mode 0700, removed with it."""
 
 import fcntl
 import os
@@ -10,8 +10,8 @@ from secrets import token_hex
 
 PREFIX = "claudegwd-"
 
-# Held for as long as the daemon lives, and let go by the kernel when it dies: also where another daemon cannot see its
-# process, as in a container that shares the temporary directory.
+# Held as long as the daemon lives, and released by the kernel when it dies. This works even if other daemons cannot see
+# its process, as in containers that share the temporary directory.
 _LOCK = "owner.lock"
 # Levels that are walked at once, with two descriptors each.
 MAX_DEPTH = 50
@@ -19,7 +19,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Scratch:
-    """One directory of the daemon's, with one below it for each process."""
+    """The daemon's directory, with a subdirectory for each process."""
 
     def __init__(self, root: Path, lock: int) -> None:
         self.root = root
@@ -28,17 +28,17 @@ class Scratch:
 
     @classmethod
     def make(cls, parent: Path | None = None) -> "Scratch":
-        """A new directory, of this user only. What an earlier daemon left behind when it was killed is removed."""
+        """A new directory, for this user only. Removes what earlier daemons left behind when they were killed."""
         place = parent or Path(tempfile.gettempdir())
         _remove_orphans(place)
         return cls(*_new_root(place))
 
     def next(self) -> Path:
-        """A new empty directory. Raises OSError where there is no room."""
+        """A new empty directory. Raises OSError if there is no room."""
         self._number += 1
         try:
             return self._made()
-        except FileNotFoundError:  # ours was removed, as cleaners of temporary directories do
+        except FileNotFoundError:  # ours was removed, as tmp cleaners do
             self._let_go()
             self.root, self._lock = _new_root(self.root.parent)
             return self._made()
@@ -60,7 +60,7 @@ class Scratch:
 
 def _new_root(place: Path) -> tuple[Path, int]:
     root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-    # Taken under another name: whoever sees the lock file finds it locked.
+    # Locked under another name first, so the lock file is never seen unlocked.
     lock = os.open(root / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     (root / f"{_LOCK}.new").rename(root / _LOCK)
@@ -68,7 +68,7 @@ def _new_root(place: Path) -> tuple[Path, int]:
 
 
 def remove(path: Path) -> None:
-    """Remove a directory, whatever a command has left in it. Blocking: mostly some ten small files."""
+    """Remove a directory, whatever a command has left in it. Blocking: usually about ten small files."""
     with suppress(OSError):
         parent = os.open(path.parent, _DIRECTORY)
         try:
@@ -78,8 +78,8 @@ def remove(path: Path) -> None:
 
 
 def _remove_below(parent: int, name: str) -> None:
-    """Directories may be closed to ourselves, and nested deeper than Python recurses or files can be opened: what lies
-    too deep is brought to the top. By descriptors: what a process that lives on puts there are no ways out."""
+    """Directories may lack permissions for us, or be nested deeper than Python's recursion or our descriptors allow:
+    what is too deep is moved to the top. By descriptors, so links that a surviving process makes lead nowhere else."""
     top = _opened(parent, name)
     try:
         aside: list[str] = []
@@ -101,7 +101,7 @@ def _empty(top: int, directory: int, depth: int, aside: list[str]) -> None:
                     _remove_one(top, directory, entry.name, depth + 1, aside)
                 else:
                     name = token_hex(16)
-                    os.close(_opened(directory, entry.name))  # one that is closed to us cannot be moved either
+                    os.close(_opened(directory, entry.name))  # without permissions it cannot be moved either
                     os.rename(entry.name, name, src_dir_fd=directory, dst_dir_fd=top)
                     aside.append(name)
 
@@ -117,7 +117,7 @@ def _remove_one(top: int, parent: int, name: str, depth: int, aside: list[str]) 
 
 
 def _opened(parent: int, name: str) -> int:
-    """A descriptor of a directory of ours, which is made accessible. OSError."""
+    """A descriptor of a directory of ours, made accessible first if needed. Raises OSError."""
     try:
         descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
     except PermissionError:
@@ -128,7 +128,7 @@ def _opened(parent: int, name: str) -> int:
 
 
 def _open_up(parent: int, name: str) -> None:
-    if sys.platform == "linux":  # where a name cannot be changed without following a link
+    if sys.platform == "linux":  # chmod cannot refuse to follow links there
         held = os.open(name, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=parent)
         try:
             Path(f"/proc/self/fd/{held}").chmod(0o700)
@@ -146,7 +146,7 @@ def _remove_orphans(place: Path) -> None:
 
 
 def _is_orphan(lock: Path) -> bool:
-    """Whether nobody holds the lock. One that is not there yet belongs to a daemon that is just starting."""
+    """Whether the lock is free. If it does not exist yet, a daemon is just starting."""
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

@@ -1,6 +1,6 @@
 """What one question has tried, and whether it may be retried. Pure.
 
-A question is retried only before its first token was sent: until then nothing can be sent twice.
+A question is retried only until its first token is sent, so nothing is sent twice.
 """
 
 from dataclasses import dataclass, field
@@ -23,20 +23,20 @@ class Attempts:
     count: int = 0
     processes_failed: bool = False
     broken_off: bool = False  # after the upstream had begun to answer
-    spoke: bool = False  # one of them had its first token
-    held_until: float | None = None  # the wall clock: it waits for keys no longer than this, all waits together
+    spoke: bool = False  # one of them produced a first token
+    held_until: float | None = None  # wall clock: the end of all waits for keys together
 
     def take(self, failed: Failed, key: str, *, begun: bool, backs_off: bool) -> tuple[FailureRule, int]:
-        """What to do after a failure under this key, and how often it was done before. `begun`: the upstream had begun
-        to answer; `backs_off`: it may be asked again after a pause. Raises the failure's error when nothing is left to
-        try."""
+        """What to do after a failure under this key, and how often that was done before. `begun`: the upstream had
+        begun to answer; `backs_off`: it may be asked again after a pause. Raises the failure's error if nothing is left
+        to try."""
         rule, spent = FAILURES[failed.kind], self.spent.get(failed.kind, 0)
         self.spent[failed.kind] = spent + 1
         over = rule.retries is not None and spent >= rule.retries
         if rule.retry is RetryRule.SAME_KEY_BACKOFF and not backs_off:
             over = True
-        # What has begun is being paid for. One that broke off is asked once more; one that fell silent would take as
-        # long again.
+        # Once it has begun, it costs money. An answer that broke off is retried once; one that fell silent is not, as
+        # it would take just as long again.
         if begun:
             over = over or failed.kind is FailureKind.SILENT or self.broken_off
             self.broken_off = True
@@ -50,5 +50,5 @@ class Attempts:
 
 
 def error_of(failed: Failed) -> GatewayError:
-    """What the client is told of it."""
+    """What the client is told about it."""
     return error_for(failed.kind, detail=redact(failed.detail))

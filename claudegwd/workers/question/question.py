@@ -52,41 +52,41 @@ LOOK_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Use:
-    """What was used under one key: an attempt that failed may have used something too."""
+    """What was used under one key; a failed attempt may have used something too."""
 
     key: str
     answer: Answer
 
 
 class Question:
-    """A question under way. Start it with `Questions.ask`; read it with `first` and `next`; always `close` it."""
+    """A question in progress. Start it with `Questions.ask`; read it with `first` and `next`; always `close` it."""
 
-    bound = ""  # which bound of a workspace's ended the answer
+    bound = ""  # which of a workspace's bounds ended the answer
 
     def __init__(self, questions: "Questions", plan: Plan, request_id: str, *, whole: bool = False) -> None:
         self.plan = plan
         self.request_id = request_id
-        self.whole = whole  # nothing is handed out before the end, so up to there it may be asked again
+        self.whole = whole  # nothing is handed out before the end, so it may be retried until then
         self.how = ""
         self.key: str | None = None
         self.key_digest: str | None = None
         self.attempts = Attempts()
         self.error: GatewayError | None = None
         self.waited = 0.0  # seconds for a worker: in the queue, or for the CLI to end its last turn
-        self.asked_at: float | None = None  # trio's clock: the question was written to the CLI, the first time
-        self.first_at: float | None = None  # the first token came from it
-        self.spoke_at: float | None = None  # the same, also where the answer is not handed out before its end
-        self.waits_for_key = False  # until one has cooled
-        self.uses: list[Use] = []  # one for each time that it was written to a CLI
+        self.asked_at: float | None = None  # trio's clock: when the question was first written to a CLI
+        self.first_at: float | None = None  # when the first token came from it
+        self.spoke_at: float | None = None  # the same, even if the answer is not handed out before its end
+        self.waits_for_key = False  # for the end of a key's cooldown
+        self.uses: list[Use] = []  # one for each time it was written to a CLI
         self._questions = questions
         self._lease: Lease | None = None
         self._receive: OutputReceiver | None = None
-        self._asked = plan  # with what a replay needs beside what the client sent
-        self._answer = Answer()  # this question's own: the worker may have gone on to another before we are read
+        self._asked = plan  # including what a replay needs beyond what the client sent
+        self._answer = Answer()  # this question's own: the worker may move on to another before ours is read
         self._first: list[Output] = []
         self._went_whole = False
-        self._begun = False  # the upstream has begun to answer, which costs
-        self._broken: Failed | None = None  # the answer breaks off after what was handed out
+        self._begun = False  # the upstream has begun to answer, which costs money
+        self._broken: Failed | None = None  # the answer broke off after what was handed out
         self._ready = trio.Event()
         self._scope = trio.CancelScope()
         self._closed = False
@@ -95,8 +95,8 @@ class Question:
     # -- for the request ----------------------------------------------------------------------------------------------
 
     async def first(self) -> Sequence[Output]:
-        """The outputs up to and including the first token, or all of them where it is asked for the `whole`. Raises the
-        GatewayError if it never came.
+        """The outputs up to and including the first token, or all of them for `whole`. Raises the GatewayError if it
+        never came.
 
         May be cancelled and called again.
         """
@@ -121,27 +121,27 @@ class Question:
 
     @property
     def answer(self) -> Answer:
-        """All that was said so far."""
+        """Everything said so far."""
         return self._answer
 
     @property
     def worker_pid(self) -> int | None:
-        """The process that was taken for it."""
+        """The process that serves it."""
         return self._lease.worker.process.pid if self._lease is not None else None
 
     @property
     def altered(self) -> Sequence[str]:
-        """What reached the model in other characters than the client's: nothing of a request that went in whole."""
+        """What reached the model in other characters than the client sent: nothing, if the request was sent whole."""
         return () if self._went_whole else self.plan.tools.altered
 
     @property
     def lacks_model(self) -> bool:
-        """Whether it failed because the model is not to be had under any key, before the first token of an answer."""
+        """Whether it failed before the first token because the model is not available under any key."""
         spoke = self.spoke_at is not None or self.attempts.spoke
         return isinstance(self.error, ModelNotFound | UpstreamUnavailable) and not spoke
 
     def close(self) -> None:
-        """Give everything back; a turn under way is ended at once. Never waits, may be called twice."""
+        """Give everything back; a running turn is ended at once. Never waits, may be called twice."""
         self._closed = True
         self._scope.cancel()
         if self._lease is not None:
@@ -154,7 +154,7 @@ class Question:
     # -- the preparing task -------------------------------------------------------------------------------------------
 
     async def prepare(self) -> None:
-        """Bring the question to its first token, on whatever worker and key that takes."""
+        """Get the question to its first token, with whatever workers and keys that takes."""
         try:
             with self._scope, self._questions.pool.spares.waiting_for_first_token():
                 with trio.fail_at(self._deadline):
@@ -173,7 +173,7 @@ class Question:
             over = self.error is not None or self._scope.cancelled_caught or self._closed
             if over:
                 self.error = self.error or InternalError("cannot answer: the request was closed")
-            self._ready.set()  # whatever comes of closing
+            self._ready.set()  # even if closing fails
             if over:
                 self.close()
 
@@ -188,18 +188,18 @@ class Question:
             again = await self._next_step(failed)
 
     async def _attempt(self, *, again: bool) -> Failed | None:
-        """One attempt; None once a token is there. `again`: in the same process, with its transcript as it is."""
+        """One attempt; None once there is a token. `again`: in the same process, with its transcript as it is."""
         self.attempts.count += 1
         try:
             key = await self._choose_key()
-            again = again and self._has_living_worker()  # it may have died, or was given back while none was to be had
+            again = again and self._has_living_worker()  # it may have died, or was given back to wait for a key
             while self._lease is None:
                 began = trio.current_time()
                 self._lease = await self._questions.pool.acquire(self.plan, fresh=self.attempts.processes_failed)
                 self.how = self._lease.way.value
                 self._went_whole = self._lease.worker.launch.whole
                 self.waited += trio.current_time() - began
-                key = await self._choose_key()  # the one from before the queue may have died in the meantime
+                key = await self._choose_key()  # the one chosen before may have failed meanwhile
             await self._ask(key, again=again)
             self.asked_at = self.asked_at or trio.current_time()
             return await self._read_first()
@@ -213,7 +213,7 @@ class Question:
         lease, pool = self._held(), self._questions.pool
         worker = lease.worker
         self.key = key.name
-        # A late failure of a token that was replaced meanwhile must not mark the new one.
+        # A late failure of a token that has since been replaced must not mark the new one.
         self.key_digest = key.digest if isinstance(key, UpstreamKey) else None
         if not again:
             self._asked = pool.signatures.restored(self.plan, lease.held)
@@ -235,7 +235,7 @@ class Question:
             if isinstance(first[-1], Finished) if self.whole and first else has_token(first):
                 last = first[-1]
                 if isinstance(last, Failed):
-                    self._broken = last  # in the same read as the first token: told when that has been
+                    self._broken = last  # in the same read as the first token, which goes first
                     first.pop()
                 self._first = first
                 self.first_at = trio.current_time()
@@ -243,8 +243,8 @@ class Question:
         return self._lost(FailureKind.CLI, "the CLI exited")
 
     async def _receive_soon(self) -> Batch | None:
-        """The next outputs. Raises WorkerLost for a CLI that says nothing at all, and gives a failure for an upstream
-        that falls silent: not for one that takes long, as long as there is any sign of it."""
+        """The next outputs. Raises WorkerLost if the CLI says nothing at all; returns a failure if the upstream falls
+        silent, but not if it is merely slow and shows any sign of life."""
         worker, timing = self._held().worker, self._questions.timing
         while True:
             if not worker.hearing.acknowledged:
@@ -262,7 +262,7 @@ class Question:
     # -- what a failure leads to --------------------------------------------------------------------------------------
 
     def _report(self, failed: Failed) -> None:
-        if not self._closed:  # else it was stopped, which is nobody's failure
+        if not self._closed:  # otherwise it was stopped, which is not a failure
             self._questions.report(self, failed, self._reset_at(failed))
 
     def _reset_at(self, failed: Failed) -> float | None:
@@ -271,7 +271,7 @@ class Question:
         return self._lease.worker.process.reset_at(self._questions.clock())
 
     async def _next_step(self, failed: Failed) -> bool:
-        """Prepare the next attempt; whether it goes to the same process. Raises the error when nothing is left."""
+        """Prepare the next attempt; returns whether it uses the same process. Raises the error if nothing is left."""
         backs_off = self._questions.timing.backs_off
         self.attempts.spoke = self.attempts.spoke or self.spoke_at is not None
         rule, spent = self.attempts.take(failed, self.key or ENVIRONMENT, begun=self._begun, backs_off=backs_off)
@@ -283,13 +283,13 @@ class Question:
         return self._has_living_worker()
 
     def _has_living_worker(self) -> bool:
-        """Whether there is a worker to go on with; one that is being ended is given back."""
+        """Whether there is a worker to continue with; one that is being ended is given back."""
         if self._lease is not None and self._lease.worker.life.state is WorkerState.CLOSING:
             self._drop_worker()
         return self._lease is not None
 
     def _let_worker_go(self) -> None:
-        """While no key is to be had somebody else may use it, and no sweep has to wonder what it is waiting for."""
+        """While no key is available, another request may use the worker, and no sweep has to judge its silence."""
         if self._lease is not None:
             self._questions.pool.give_back(self._lease)
             self._lease = None
@@ -300,7 +300,7 @@ class Question:
         self._let_worker_go()
 
     async def _choose_key(self) -> UpstreamKey | NoKeys:
-        """The key for the next attempt; holds the request while one comes back within `hold_seconds`."""
+        """The key for the next attempt; holds the request if one becomes available within `hold_seconds`."""
         while True:
             choice = self._questions.choose(self.plan, self.attempts)
             if isinstance(choice, UpstreamKey | NoKeys):

@@ -28,7 +28,7 @@ FIRST_EVENT_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Bounds on one question, in seconds. `backs_off`: whether an upstream that fails is asked again after a pause."""
+    """Bounds on one question, in seconds. `backs_off`: whether a failing upstream is asked again after a pause."""
 
     hold: float
     request: float
@@ -38,7 +38,7 @@ class Timing:
 
 
 class Questions:
-    """Where questions are asked. Run it in a nursery first. `clock` is the wall clock: resets are named in it."""
+    """Where questions are asked. Run it in a nursery first. `clock` is the wall clock, as reset times are."""
 
     def __init__(self, pool: Pool, ring: KeyRing, timing: Timing, clock: Callable[[], float]) -> None:
         self.pool = pool
@@ -55,19 +55,19 @@ class Questions:
             await trio.sleep_forever()
 
     def ask(self, plan: Plan, request_id: str, *, whole: bool = False) -> Question:
-        """Begin; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
+        """Start a question; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
         question = Question(self, plan, request_id, whole=whole)
         self.spawn(question.prepare)
         return question
 
     def spawn(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
-        """Run a task of a request, which none of the others can fail by."""
+        """Run one request's task; its failure does not affect the others."""
         if self._nursery is None:
             raise RuntimeError("cannot ask before the questions are run")
         self._nursery.start_soon(_contained, task, *arguments)
 
     def choose(self, plan: Plan, attempts: Attempts) -> UpstreamKey | NoKeys | WaitForKey:
-        """The key for the next attempt, or until when to wait for one. Raises the error where none comes in time."""
+        """The key for the next attempt, or until when to wait for one. Raises the error if none comes in time."""
         now = self.clock()
         choice = self.ring.choose(now, model=plan.model.cli_name, prefer=self.pool.key_of(plan), tried=attempts.tried)
         if isinstance(choice, UpstreamKey | NoKeys):
@@ -81,7 +81,7 @@ class Questions:
         return choice
 
     def report(self, question: Question, failed: Failed, reset_at: float | None) -> None:
-        """Tell the log, the counts and the key's state of a failed attempt. `reset_at`: when its limit ends."""
+        """Record a failed attempt in the log, the counts and the key's state. `reset_at`: when its limit ends."""
         if failed.kind is FailureKind.UNREAD:
             log_event(log, logging.WARNING, "an answer was not read", request_id=question.request_id)
             return  # this is neither the upstream's fault nor the key's
@@ -98,17 +98,17 @@ class Questions:
         )  # fmt: skip
 
     def within(self, ring: KeyRing, timing: Timing) -> "Questions":
-        """The same place, with other keys and bounds."""
+        """The same, with other keys and bounds."""
         made = Questions(self.pool, ring, timing, self.clock)
         made._nursery = self._nursery
         return made
 
     def configure(self, limits: LimitsConfig, hold_seconds: float) -> None:
-        """New bounds, for the questions that come."""
+        """Set new bounds for future questions."""
         self.timing = Timing(hold=hold_seconds, request=limits.request_seconds)
 
     def answered(self, question: Question) -> None:
-        """Count a complete answer to its key."""
+        """Count a complete answer for its key."""
         finished = question.answer.finished
         if finished is not None:
             tokens = finished.usage.prompt + finished.usage.completion
@@ -116,8 +116,8 @@ class Questions:
 
 
 async def _contained(task: Callable[..., Awaitable[object]], *arguments: object) -> None:
-    """A task of one request, whose faults are nobody else's: the nursery that owns all of them must not end by one."""
+    """One request's task: its failure must not end the nursery, which owns those of all requests."""
     try:
         await task(*arguments)
-    except Exception as error:  # noqa: BLE001 - a boundary: the other requests go on
+    except Exception as error:  # noqa: BLE001 - a boundary: the other requests continue
         log_event(log, logging.ERROR, "a task of a request failed unexpectedly", cause=error)

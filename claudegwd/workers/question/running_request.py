@@ -1,4 +1,4 @@
-"""A view of a running request: computed from what its questions know anyway, at no cost to the request."""
+"""A view of a running request, computed from what its questions know anyway, at no cost to the request."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ class RequestState(StrEnum):
     """How far a request has come, in this order."""
 
     QUEUED = "queued"  # no worker yet
-    WAITING_FOR_KEY = "waiting_for_key"  # until one has cooled
+    WAITING_FOR_KEY = "waiting_for_key"  # for the end of a key's cooldown
     WAITING_FIRST_TOKEN = "waiting_first_token"  # noqa: S105 - a state
-    STREAMING = "streaming"  # tokens come, whether they are handed on at once or not
+    STREAMING = "streaming"  # tokens arrive, whether they are passed on at once or not
     SENDING = "sending"  # complete, but its client has not read all of it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunningRequest:
-    """One request that asks a model. `started` is in trio's clock; `questions` gives its questions as they are now."""
+    """One request that asks a model. `started` is on trio's clock; `questions` returns its current questions."""
 
     request_id: str
     client: str
@@ -33,8 +33,8 @@ class RunningRequest:
     questions: Callable[[], Sequence[Question]]
 
     def row(self, now: float) -> dict[str, Any]:
-        """What of it may be shown: nothing of its content. Of several answers (`n`) the first that is not complete
-        stands for the request, and their tokens are added up."""
+        """What may be shown: none of its content. With several answers (`n`), the first incomplete one stands for the
+        request, and their tokens are added up."""
         questions = self.questions()
         head = next((each for each in questions if state_of(each) is not RequestState.SENDING), questions[0])
         state = state_of(head)
@@ -70,7 +70,7 @@ def state_of(question: Question) -> RequestState:
 
 
 def _tokens(answer: Answer) -> int:
-    """As upstream counted them, once it has; up to then an estimate."""
+    """As counted by the upstream, once it has; until then, an estimate."""
     return answer.counted.completion if answer.finished is not None else said_tokens(answer)
 
 

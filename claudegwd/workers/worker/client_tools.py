@@ -1,7 +1,7 @@
 """The MCP server inside the worker that represents the client's tools. Pure.
 
 Calls come from the CLI, results from the client, and either may come first: a result for a call that the CLI has not
-made yet is kept until it does (the calls of one message arrive one after the other, and the client may be quick).
+made yet is kept until it does (the calls of one message arrive one by one, and the client may be fast).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ class ClientTools:
 
     def __init__(self) -> None:
         self.manifest: Sequence[Mapping[str, Any]] = ()
-        self._calls: dict[str, e.CliRequest] = {}  # open ones, by the id of the model's call
-        self._results: dict[str, ToolResult] = {}  # early ones, by the same
+        self._calls: dict[str, e.CliRequest] = {}  # open calls, by the id of the model's call
+        self._results: dict[str, ToolResult] = {}  # early results, by the same id
 
     def take(self, event: e.CliRequest) -> bytes:
-        """A control request of the CLI: a tool's call, the handshake where no manifest was taken, or something else."""
+        """A control request from the CLI: a tool call, the handshake if it did not take a manifest, or another."""
         message = event.request.message
         if event.request.subtype != "mcp_message" or message is None:
             return commands.refuse(event.request_id, _REFUSAL)
@@ -43,7 +43,7 @@ class ClientTools:
         return _answer(event, {})
 
     def give(self, results: Sequence[ToolResult]) -> bytes:
-        """Results of the client."""
+        """Results from the client."""
         self._results.update((result.call_id, result) for result in results)
         return self._answers()
 
@@ -63,7 +63,7 @@ def _answer(event: e.CliRequest, result: Mapping[str, Any]) -> bytes:
 
 
 def _mcp_block(block: Mapping[str, Any]) -> dict[str, Any]:
-    """A content block of the Messages API as MCP writes it."""
+    """A content block of the Messages API, in MCP's form."""
     if block["type"] == "image":
         source = block["source"]
         return {"type": "image", "data": source["data"], "mimeType": source["media_type"]}

@@ -1,4 +1,4 @@
-"""The turn that a worker is at, or was at last: from the question until the CLI has ended it."""
+"""A worker's current or last turn: from the question until the CLI has ended it."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ from claudegwd.workers.worker.written_settings import WrittenSettings
 
 
 class CurrentTurn:
-    """`now` is None as long as nothing was asked. `on_answered`: the answer is complete, or the turn failed."""
+    """`now` is None until something is asked. `on_answered`: the answer is complete, or the turn failed."""
 
     def __init__(
         self,
@@ -49,12 +49,12 @@ class CurrentTurn:
 
     @property
     def is_answering(self) -> bool:
-        """Whether it is under way, and its answer is not complete."""
+        """Whether it is running and its answer is not complete."""
         return self.now is not None and self.now.outputs.is_open
 
     @property
     def is_parked(self) -> bool:
-        """Whether the CLI waits for results of the client's tools."""
+        """Whether the CLI is waiting for results of the client's tools."""
         return self.now is not None and self.now.waits_for_results
 
     @property
@@ -65,18 +65,18 @@ class CurrentTurn:
     # -- its beginning and its end ------------------------------------------------------------------------------------
 
     def begin(self, turn: Turn, *, kept: int, last_use: bool) -> OutputReceiver:
-        """A question is about to be written; its outputs come on the channel."""
+        """A question is about to be written; its outputs come through the channel."""
         sender, receiver = open_output_channel()
         self.now = RunningTurn(turn, sender, RetryBlock(self._settings.values), self._launch.whole, kept, last_use)
         return receiver
 
     def forget(self) -> None:
-        """Another borrower: the last answer is not its own. A parked turn is one that it goes on with."""
+        """There is a new borrower: the last answer is not its own. But it continues a parked turn."""
         if not self.is_parked:
             self.now = None
 
     async def until_settled(self) -> None:
-        """Wait until the CLI has ended it, before it is asked again. Raises WorkerLost."""
+        """Wait until the CLI has ended it and can be asked again. Raises WorkerLost."""
         if self.now is not None:
             with trio.move_on_after(SETTLE_SECONDS):
                 await self.now.settled.wait()
@@ -89,8 +89,8 @@ class CurrentTurn:
         self._pending.command(commands.interrupt)
 
     def abandon(self) -> None:
-        """Nobody wants the rest, or it failed: the CLI ends the turn and forgets it, and the process serves on. Where
-        that cannot be, the process is ended."""
+        """The rest is unwanted, or it failed: the CLI ends the turn and forgets it, and the process is kept. If that is
+        impossible, the process is ended."""
         now = self.now
         if not self._launch.whole and (now is None or not self._launch.goes_back):
             self._life.close(now=True)  # its conversation may be half written
@@ -100,7 +100,7 @@ class CurrentTurn:
             self._life.change(WorkerEvent.SETTLED)
             return
         now.abandoned = True
-        # To the turn itself nothing has happened yet: it goes on until the CLI has ended it.
+        # The turn itself is unaffected: it continues until the CLI has ended it.
         now.outputs.end((Failed(FailureKind.CLI, None, "abandoned", None),))
         if now.settled.is_set():
             self._settle(now)
@@ -108,19 +108,19 @@ class CurrentTurn:
             self.interrupt()
 
     def tell_silence(self) -> None:
-        """Give the reader an empty batch. For the pool's sweep: one timer for all streams costs less than one for each
+        """Give the reader an empty batch. For the pool's sweep: one timer for all streams is cheaper than one per
         event."""
         if self.now is not None:
             self.now.outputs.tell_silence()
 
     def time_out(self, kind: FailureKind = FailureKind.SILENT) -> None:
-        """End it as one that took too long, and the process with it."""
+        """End it as timed out, and the process with it."""
         if self.now is not None:
             self.now.outputs.end(self.now.lost(kind))
         self._life.close(now=True)
 
     def lose(self) -> None:
-        """The process is gone: let go whoever waits."""
+        """The process is gone: release whatever waits for it."""
         if self.now is not None:
             self.now.outputs.end(self.now.lost(FailureKind.CLI))
             self.now.settled.set()
@@ -128,7 +128,7 @@ class CurrentTurn:
     # -- what the CLI says --------------------------------------------------------------------------------------------
 
     def feed(self, event: e.AnyEvent, outputs: list[Output]) -> None:
-        """Take a line of the answer; what it gives to the reader is added to `outputs`. Raises TurnError."""
+        """Take a line of the answer; adds what it gives the reader to `outputs`. Raises TurnError."""
         now = self.now
         if now is None:
             return
@@ -159,24 +159,24 @@ class CurrentTurn:
             return
         now.settled.set()
         if self._launch.whole:
-            self._conversation.clear()  # while nobody waits for it
+            self._conversation.clear()  # now, while no request waits for it
         if self._life.state is WorkerState.SETTLING:
             self._settle(now)
 
     def began(self) -> None:
-        """The CLI begins the turn. An interrupt that came before had no effect."""
+        """The CLI begins the turn. An interrupt sent before this had no effect."""
         if self.now is not None and self.now.abandoned:
             self.interrupt()
 
     def _on_over(self, now: RunningTurn, last: Output, event: e.AnyEvent) -> None:
-        """The answer is complete, or the turn has failed. Before the next line is looked at, which may be the `result`
-        that settles the turn."""
+        """The answer is complete, or the turn has failed. Called before the next line is looked at, which may be the
+        `result` that settles the turn."""
         if now.cuts(event):
             now.cut_back = True
             self.interrupt()
         elif now.would_ask_again(last, event):
-            # In this very moment: about 10 ms later the CLI's next request would be on its way (observed), and an
-            # interrupt is read too late to stop it.
+            # Right now: about 10 ms later the CLI would send its next request (observed), and an interrupt would be
+            # read too late to stop it.
             self._life.close(now=True)
         if not now.abandoned:
             self._on_answered()
@@ -184,7 +184,7 @@ class CurrentTurn:
             self._life.change(WorkerEvent.CALLED if self.is_parked else WorkerEvent.ANSWERED)
 
     def _settle(self, now: RunningTurn) -> None:
-        """The CLI has ended the turn: it can be asked again, at once or when it has gone back."""
+        """The CLI has ended the turn: it can be asked again, at once or after a rewind."""
         if now.last_use or (now.leaves_nothing and not self._launch.goes_back and not self._launch.whole):
             self._life.close()
         elif self._launch.whole or not now.leaves_nothing:

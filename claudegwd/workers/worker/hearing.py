@@ -1,4 +1,4 @@
-"""When the CLI last wrote something, and who is told about its silence. Pure: the clock is an argument."""
+"""When the CLI last wrote something, and when its silence is reported. Pure: the clock is an argument."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,7 +11,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 
 
 class Hearing:
-    """`has_begun`: the process has said something since it was started. `acknowledged`: and since it was asked."""
+    """`has_begun`: the process has said something since it started. `acknowledged`: and since it was asked."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.has_begun = False
@@ -21,7 +21,7 @@ class Hearing:
         self._behind_since: float | None = None  # the reader of the answer is behind
 
     def ask(self) -> None:
-        """A question goes out: from now on the CLI is waited for."""
+        """A question is sent: from now on we wait for the CLI."""
         self.acknowledged = False
         self.hear()
 
@@ -30,7 +30,7 @@ class Hearing:
         self._at = self._clock()
 
     def wait_for_reader(self) -> None:
-        """Nothing more is read from it until the reader of its answer has made room."""
+        """Nothing more is read from it until the answer's reader has caught up."""
         self._behind_since = self._at
 
     def read_on(self) -> None:
@@ -38,19 +38,19 @@ class Hearing:
         self.hear()
 
     def silent_for(self) -> float:
-        """Seconds since the CLI last wrote a line; none while it waits for us to read on."""
+        """Seconds since the CLI last wrote a line; 0 while it waits for us to read."""
         return 0.0 if self._behind_since is not None else self._clock() - self._at
 
     def unread_for(self) -> float:
-        """Seconds for which the reader of the answer has been so far behind that the CLI has to wait."""
+        """How many seconds the answer's reader has been so far behind that the CLI must wait."""
         return self._clock() - self._behind_since if self._behind_since is not None else 0.0
 
     def acknowledge_within(self) -> float:
-        """How long the CLI may take for its first word after a question: it may still be starting."""
+        """How long the CLI may take to react to a question: it may still be starting."""
         return ACKNOWLEDGE_SECONDS if self.has_begun else START_SECONDS
 
     def heartbeat_is_due(self) -> bool:
-        """Whether its silence has to be told now; true once for each heartbeat."""
+        """Whether its silence must be reported now; true once per heartbeat."""
         now = self._clock()
         due = now - max(self._at, self._told_at) >= HEARTBEAT_SECONDS
         if due:

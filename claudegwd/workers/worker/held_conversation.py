@@ -14,21 +14,21 @@ class _Rewound(msgspec.Struct):
 
 
 class HeldConversation:
-    """`transcript` says what is held. Each of the methods that wait is over when the CLI has done it, or is gone."""
+    """`transcript` says what is held. The methods that wait return when the CLI has finished, or is gone."""
 
     def __init__(self, pending: PendingCommands) -> None:
         self.transcript = Transcript()
         self._pending = pending
         self._appended: trio.Event | None = None
-        self._clears = 0  # written and not acknowledged
+        self._clears = 0  # written but not acknowledged
         self._cut_id = ""
         self._cut_to = 0
         self._cost = 0.0  # what the CLI says this conversation has cost in all
 
     async def append(self, lines: bytes) -> None:
-        """Write lines of which the last appends a user message, and wait for the acknowledgement.
+        """Write lines, the last of which appends a user message, and wait for the acknowledgement.
 
-        Without the wait the next assistant message would overtake it (observed).
+        Otherwise the next assistant message would overtake it (observed).
         """
         self._appended = trio.Event()
         self._pending.send(lines)
@@ -36,12 +36,12 @@ class HeldConversation:
         self._appended = None
 
     def clear(self) -> None:
-        """Let the CLI begin a new conversation: its budget for this one is spent."""
+        """Make the CLI begin a new conversation: its budget for this one is spent."""
         self._clears += 1
         self._pending.send(commands.clear())
 
     def cut(self, held: int) -> None:
-        """Cut the transcript to its first `held` entries, the next of which has a uuid. `is_cut` tells of the end."""
+        """Cut the transcript to its first `held` entries; the next one must have a uuid. `is_cut` says when done."""
         self._cut_to = held
         target, last = self.transcript.uuids[held] or "", self.transcript.last_uuid
         self._cut_id = self._pending.command(commands.rewind, target=target, last=last)
@@ -50,7 +50,7 @@ class HeldConversation:
         await self._pending.answer(self._cut_id)
 
     def is_cut(self, body: e.CliResponseBody) -> bool | None:
-        """Whether the CLI has gone back, by this answer; None if it is one to another command."""
+        """Whether the CLI has rewound, according to this reply; None if it is to another command."""
         if body.request_id != self._cut_id:
             return None
         if not _rewound(body.response):
@@ -59,7 +59,7 @@ class HeldConversation:
         return True
 
     def acknowledges(self, result: e.Result) -> bool:
-        """Whether this `result` ends no turn, but tells that lines were appended or the conversation was cleared."""
+        """Whether this `result` does not end a turn, but acknowledges that lines were appended or all was cleared."""
         if result.num_turns or result.is_error:
             return False
         if self._appended is not None:
@@ -71,7 +71,7 @@ class HeldConversation:
         return True
 
     def new_cost(self, total: float) -> float:
-        """Dollars since the last `result`. The CLI's sum begins anew with a cleared conversation."""
+        """Dollars since the last `result`. Clearing the conversation resets the CLI's total."""
         new, self._cost = total - self._cost if total >= self._cost else total, total
         return new
 
@@ -82,7 +82,7 @@ class HeldConversation:
 
 
 def _rewound(answer: msgspec.Raw) -> bool:
-    """Whether the CLI says that it has gone back."""
+    """Whether the CLI says that it has rewound."""
     try:
         return msgspec.json.decode(answer, type=_Rewound).rewound
     except msgspec.ValidationError:

@@ -10,7 +10,7 @@ from claudegwd.workers.worker.states import TRANSITIONS, WorkerEvent, WorkerStat
 
 
 class WorkerLost(Exception):  # noqa: N818 - named after what happened
-    """The process ended, spoke nonsense or refused a command."""
+    """The process ended, sent something invalid or refused a command."""
 
 
 class WorkerLife:
@@ -26,7 +26,7 @@ class WorkerLife:
     def change(self, event: WorkerEvent) -> None:
         """Take an event of the state table."""
         self.state = after(TRANSITIONS, self.state, event)
-        self._process.to_foreground()  # a spare starts no more, or is waited for
+        self._process.to_foreground()  # a spare has started, or a request waits for it
         if self.state is WorkerState.SETTLING:
             self.at_rest = trio.Event()
         else:
@@ -34,7 +34,7 @@ class WorkerLife:
         self._changed()
 
     def close(self, *, now: bool = False) -> None:
-        """End the process: by the ladder, or at once where a turn is under way. Returns without waiting."""
+        """End the process: by the kill ladder, or at once (`now`) if a turn is running. Returns without waiting."""
         self.end()
         if now:
             self._process.kill()
@@ -42,22 +42,22 @@ class WorkerLife:
             self._process.end()
 
     def fail(self, fault: str) -> None:
-        """Close at once, for this fault of the CLI's."""
+        """Close at once, because of this fault of the CLI's."""
         self._process.fault = fault
         self.close(now=True)
 
     def refuse(self, reason: str) -> None:
-        """Close at once, since the CLI does not do what it is told. The reason may be of what people wrote: not for the
-        log."""
+        """Close at once, because the CLI refuses a command. The reason may quote what people wrote, so it must not be
+        logged."""
         self._refused = reason
         self.close(now=True)
 
     def end(self) -> None:
-        """It takes nothing more."""
+        """It accepts nothing more."""
         if self.state is not WorkerState.CLOSING:
             self.change(WorkerEvent.ENDED)
 
     def check(self) -> None:
-        """Raise WorkerLost where it has ended."""
+        """Raise WorkerLost if it has ended."""
         if self.state is WorkerState.CLOSING:
             raise WorkerLost(self._refused or self._process.fault or "the CLI exited")

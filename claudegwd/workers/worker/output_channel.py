@@ -19,7 +19,7 @@ class OutputReceiver:
 
     def __init__(self, channel: trio.MemoryReceiveChannel[Batch]) -> None:
         self._channel = channel
-        self.last: Batch = ()  # for which there was no room
+        self.last: Batch = ()  # if the channel had no room for it
 
     async def receive(self) -> Batch | None:
         """The next batch, () for a heartbeat of silence; None after the last."""
@@ -31,7 +31,7 @@ class OutputReceiver:
 
 
 class OutputSender:
-    """The worker's end, open from the question to the end of its answer. Used by the worker's own tasks alone."""
+    """The worker's end, open from the question to the end of its answer. Used only by the worker's own tasks."""
 
     def __init__(self, channel: trio.MemorySendChannel[Batch], receiver: OutputReceiver) -> None:
         self._channel: trio.MemorySendChannel[Batch] | None = channel
@@ -42,14 +42,14 @@ class OutputSender:
         return self._channel is not None
 
     def tell_silence(self) -> None:
-        """An empty batch, for a reader that waits for one."""
+        """Send an empty batch if the reader is waiting."""
         if self._channel is not None:
             with suppress(trio.WouldBlock, trio.BrokenResourceError):
                 self._channel.send_nowait(())
 
     async def deliver(self, batch: Batch) -> None:
-        """Hand a batch over. Waits while the reader is behind, and with that lets the CLI wait: ending the process
-        cancels this. A reader that is gone has closed the worker."""
+        """Hand over a batch. Waits while the reader is behind, which makes the CLI wait too; ending the process cancels
+        this. A reader that is gone has closed the worker."""
         if self._channel is not None:
             with suppress(trio.BrokenResourceError):
                 try:
@@ -58,8 +58,8 @@ class OutputSender:
                     await self._channel.send(batch)
 
     def end(self, batch: Batch = ()) -> None:
-        """Hand the last batch over and close. Never waits, since the process may be ended in this moment, and loses
-        nothing, however far behind the reader is."""
+        """Hand over the last batch and close. Never waits, as the process may be about to end, and loses nothing,
+        however far behind the reader is."""
         channel, self._channel = self._channel, None
         if channel is None:
             return
@@ -69,7 +69,7 @@ class OutputSender:
             except trio.WouldBlock:
                 self._receiver.last = batch
             except trio.BrokenResourceError:
-                pass  # nobody reads any more
+                pass  # the reader is gone
         channel.close()
 
 

@@ -10,7 +10,7 @@ from claudegwd.claude_cli import events as e
 
 
 class PendingCommands:
-    """`send` takes the bytes of a command. Each command has an id, under which it is answered."""
+    """`send` takes the bytes of a command. Each command has an id, which its reply carries."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self.send = send
@@ -18,7 +18,7 @@ class PendingCommands:
         self._open: dict[str, trio.Event] = {}
 
     def command(self, make: Callable[..., bytes], **arguments: Any) -> str:
-        """Write a command; its id is returned."""
+        """Write a command; returns its id."""
         ident, line = self.expect(make, **arguments)
         self.send(line)
         return ident
@@ -30,18 +30,18 @@ class PendingCommands:
         return ident, make(ident, **arguments)
 
     def answered(self, body: e.CliResponseBody) -> None:
-        """Call once the answer was looked at: who waits for it goes on."""
+        """Call once the reply has been handled, to wake the task that waits for it."""
         reply = self._open.pop(body.request_id, None)
         if reply is not None:
             reply.set()
 
     async def answer(self, ident: str) -> None:
-        """Wait until the command of this id was answered, or will never be."""
+        """Wait until the command with this id is answered, or never will be."""
         reply = self._open.get(ident)
         if reply is not None:
             await reply.wait()
 
     def let_go(self) -> None:
-        """There will be no more answers."""
+        """There will be no more replies."""
         for reply in self._open.values():
             reply.set()

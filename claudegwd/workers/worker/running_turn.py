@@ -1,4 +1,4 @@
-"""One turn on a worker, from its question until the CLI has ended it: what it has produced, and what must happen to the
+"""One turn of a worker, from its question until the CLI has ended it: what it has produced, and what must happen to the
 process as a result."""
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from claudegwd.workers.worker.retry_block import RetryBlock
 
 @dataclass(slots=True, eq=False)
 class RunningTurn:
-    """`whole`: the question is a whole request. `kept`: entries of the transcript before the question, which stay when
-    the turn is cut back.
+    """`whole`: the question is a whole request. `kept`: how many transcript entries before the question stay when the
+    turn is cut back.
 
-    `settled` is set once the CLI's `result` has come, or never will. `abandoned`: nobody reads the rest. `cut_back`:
-    the turn leaves nothing in the transcript that may stay. `last_use`: nor can it be cut back.
+    `settled` is set once the CLI's `result` has come, or never will. `abandoned`: the rest is not read. `cut_back`:
+    what the turn adds to the transcript must not stay. `last_use`: the process cannot be used again after it.
     """
 
     turn: Turn
@@ -36,51 +36,51 @@ class RunningTurn:
     cut_back: bool = False
 
     def feed(self, event: e.AnyEvent) -> Sequence[Output]:
-        """Take what the CLI said; what it gives to the reader. Raises TurnError."""
+        """Take what the CLI said; returns what to give the reader. Raises TurnError."""
         new = self.turn.feed(event)
         if new:
             self.answer.add(new)
         return new
 
     def lost(self, kind: FailureKind) -> Sequence[Output]:
-        """End it as one whose process is gone."""
+        """End it because its process is lost."""
         outputs = self.turn.lost(kind)
         self.answer.add(outputs)
         return outputs
 
     @property
     def is_complete(self) -> bool:
-        """Whether its terminal output was said."""
+        """Whether its terminal output has come."""
         return self.answer.finished is not None or self.answer.failed is not None
 
     @property
     def waits_for_results(self) -> bool:
-        """Whether the CLI waits for results of the client's tools."""
+        """Whether the CLI is waiting for results of the client's tools."""
         finished = self.answer.finished
         return finished is not None and finished.after is After.PARK and not self.whole
 
     @property
     def leaves_nothing(self) -> bool:
-        """Whether the transcript has to go back to where it was before the question."""
+        """Whether the transcript must be cut back to where it was before the question."""
         finished = self.answer.finished
         return self.cut_back or self.abandoned or finished is None or finished.after is not After.KEEP
 
     def block_is_due(self, new: Sequence[Output]) -> bool:
-        """Whether the CLI has to be kept now from asking upstream again after this answer."""
-        if self.whole:  # from the start on, where the upstream does not tell what uses up the CLI's budget
+        """Whether the CLI must now be kept from asking upstream again after this answer."""
+        if self.whole:  # from the start, if the upstream does not report the tokens that use up the CLI's budget
             return not (self.turn.counts_tokens or self.retry_block.is_up)
         return self.retry_block.is_due(new, invites_another=self.turn.invites_another)
 
     def cuts(self, event: e.AnyEvent) -> bool:
-        """Whether the answer ends here by our own doing: at a stop sequence that the upstream does not take."""
+        """Whether we end the answer here: at a stop sequence that the upstream does not accept."""
         return isinstance(event, e.StreamEvent) and not isinstance(event.event, e.MessageDelta | e.MessageStop)
 
     def asks_again(self, event: e.AnyEvent) -> bool:
-        """Whether the CLI, after the end, has asked its upstream by itself."""
+        """Whether the CLI, after the end, has asked its upstream again on its own."""
         return isinstance(event, e.StreamEvent) and isinstance(event.event, e.MessageStart)
 
     def would_ask_again(self, last: Output, event: e.AnyEvent) -> bool:
-        """Whether the CLI, left alone, would now do that. After its `result` line it never does."""
+        """Whether the CLI would do that now, if left alone. After its `result` line it never does."""
         if self.retry_block.is_up or self.abandoned or self.whole:
             return False
         if isinstance(last, Finished):

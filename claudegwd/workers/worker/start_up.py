@@ -1,4 +1,4 @@
-"""The start of a process, until it can be asked: first output, a spare's warm-up, and `initialize` with its reply."""
+"""The start of a process, until it can be asked: first output, a spare's warm-up, `initialize` and its reply."""
 
 import logging
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from claudegwd.translate.request.catalogue import Initialized, read_initialized
 from claudegwd.workers.worker.pending_commands import PendingCommands
 from claudegwd.workers.worker.warm_up import WarmUp
 
-# Settings that change nothing. The first that a process takes cost it some 40 ms more than later ones (observed), so a
-# spare that does not warm up takes some while nobody waits for it.
+# Settings that change nothing. The first settings cost a process some 40 ms more than later ones (observed), so a spare
+# that does not warm up gets these while no request waits for it.
 _WARMING: dict[str, Any] = {"env": {"CLAUDE_CODE_EXTRA_BODY": ""}}
 
 
 class StartUp:
-    """`warm_up` stands between the worker and stdin. `initialized` is the CLI's answer to `initialize`, or None."""
+    """`warm_up` sits between the worker and stdin. `initialized` is the CLI's answer to `initialize`, or None."""
 
     def __init__(self, pending: PendingCommands, warm_up: WarmUp, *, warms_up: bool) -> None:
         self.warm_up = warm_up
@@ -32,7 +32,7 @@ class StartUp:
         self._initialize_id = ""
 
     def begin(self) -> None:
-        """Ask for the first word."""
+        """Ask for the first output."""
         self._hello_id = self._pending.command(commands.binary_version)
 
     def initialize(self, system: str, tools: Sequence[Any]) -> None:
@@ -47,7 +47,7 @@ class StartUp:
         return body.request_id == self._hello_id
 
     def warms(self, *, taken: bool) -> bool:
-        """At the first word: begin the warm-up, unless the process is `taken` already. Whether there is one."""
+        """At the first output: begin the warm-up, unless the process is already `taken`. Returns whether it began."""
         if taken or not self._warms_up:
             if not taken:
                 self._pending.command(commands.settings, values=_WARMING)
@@ -56,7 +56,7 @@ class StartUp:
         return True
 
     def take(self, body: e.CliResponseBody, pid: int | None) -> None:
-        """An answer to a command that succeeded: that to `initialize` is kept."""
+        """Take the reply to a command that succeeded; the one to `initialize` is kept."""
         if body.request_id == self._initialize_id:
             try:
                 self.initialized = read_initialized(body.response)

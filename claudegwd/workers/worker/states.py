@@ -9,11 +9,11 @@ from claudegwd.transitions import Transitions
 class WorkerState(Enum):
     STARTING = "starting"  # the process runs and has not answered yet
     SPARE = "spare"  # ready, without credentials and without a conversation
-    BUSY = "busy"  # a turn is under way
-    SETTLING = "settling"  # the answer is complete or nobody wants it; the CLI ends its turn and is cut back
+    BUSY = "busy"  # a turn is running
+    SETTLING = "settling"  # the answer is complete or abandoned; the CLI ends its turn and is cut back
     IDLE = "idle"  # it holds an answered conversation
-    PARKED = "parked"  # in mid-turn: it waits for the results of the client's tools
-    CLOSING = "closing"  # it takes nothing more; its process is being ended and reaped
+    PARKED = "parked"  # mid-turn: it waits for the results of the client's tools
+    CLOSING = "closing"  # it accepts nothing more; its process is being ended and reaped
 
 
 class WorkerEvent(Enum):
@@ -35,7 +35,7 @@ TRANSITIONS: Final[Transitions[WorkerState, WorkerEvent]] = {
     (WorkerState.BUSY, WorkerEvent.ANSWERED): WorkerState.SETTLING,
     (WorkerState.BUSY, WorkerEvent.CALLED): WorkerState.PARKED,
     (WorkerState.BUSY, WorkerEvent.ABANDONED): WorkerState.SETTLING,
-    # Its client had left before it was ready.
+    # Its client left before it was ready.
     (WorkerState.SETTLING, WorkerEvent.READY): WorkerState.SETTLING,
     (WorkerState.SETTLING, WorkerEvent.SETTLED): WorkerState.IDLE,
     (WorkerState.IDLE, WorkerEvent.TAKEN): WorkerState.BUSY,

@@ -1,9 +1,9 @@
 """A spare's warm-up: one question that reaches nobody, so that the CLI is warm for the first real one.
 
-The first question of a process takes some 15 ms longer than the second (observed: code that is loaded and compiled on
-first use). A side question leaves no trace in the conversation, and with an invalid base URL it fails before anything
-leaves the process. Until it is answered, everything else that is written waits here: credentials that arrive too early
-would send it upstream after all.
+The first question of a process takes some 15 ms longer than the second (observed: code is loaded and compiled on first
+use). A side question leaves no trace in the conversation, and with an invalid base URL it fails before anything leaves
+the process. Until it is answered, all other writes wait here: credentials that arrive too early would send it upstream
+after all.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from claudegwd.claude_cli import commands
 # not know the command, or is broken.
 WARM_UP_SECONDS = 30.0
 
-# Each of them is replaced by the settings of the first request: where keys are configured those name all three.
+# The settings of the first request replace all of them: if keys are configured, they name all three.
 _NOWHERE: Mapping[str, str] = {
     "ANTHROPIC_BASE_URL": "http://[",
     "ANTHROPIC_AUTH_TOKEN": "none",
@@ -24,7 +24,7 @@ _SETTINGS_ID, _QUESTION_ID = "warm-up-settings", "warm-up-question"
 
 
 class WarmUp:
-    """Stands between a worker and the stdin of its process; `send` is the worker's way to write."""
+    """Sits between a worker and its process's stdin; the worker writes through `send`."""
 
     def __init__(self, send: Callable[[bytes], None], clock: Callable[[], float]) -> None:
         self._send = send
@@ -34,7 +34,7 @@ class WarmUp:
 
     @property
     def is_on(self) -> bool:
-        """Whether it has begun and is not over."""
+        """Whether it is running."""
         return self._began is not None
 
     @property
@@ -43,7 +43,7 @@ class WarmUp:
         return self._began is not None and self._clock() - self._began > WARM_UP_SECONDS
 
     def send(self, data: bytes) -> None:
-        """Write, at once or when the warm-up is over."""
+        """Write at once, or when the warm-up is over."""
         if self.is_on:
             self._held.append(data)
         else:
@@ -56,7 +56,7 @@ class WarmUp:
         self._send(commands.settings(_SETTINGS_ID, {"env": _NOWHERE}) + question)
 
     def takes(self, request_id: str) -> bool:
-        """Whether this is an answer to the warm-up, whatever it says. With the question's own it is over."""
+        """Whether this is a reply to the warm-up, whatever it says. The reply to its question ends the warm-up."""
         if request_id == _QUESTION_ID:
             self._began = None
             held, self._held = self._held, []

@@ -1,12 +1,12 @@
 """A worker: one CLI process and the conversation in it. The pool owns it; a request only borrows it.
 
 Theory of operation. What a request writes goes to the process's stdin at once and in order; what the process writes
-comes to `_on_lines`, in the process's own task, which alone feeds the running turn (current_turn.py) and passes its
+goes to `_on_lines`, in the process's own task, which alone feeds the running turn (current_turn.py) and passes its
 outputs to a channel. The state and its end are in life.py.
 
 - Promised: each turn has one terminal output, whatever happens to the process. A question is one upstream request:
-  requests that the CLI would send by itself are blocked (retry_block.py), or its process is killed. After a turn that
-  nobody wanted, or that must not stay, the CLI is back where it was before the question, or it is ended.
+  requests that the CLI would send on its own are blocked (retry_block.py), or its process is killed. After a turn that
+  was abandoned or must not stay, the CLI is back where it was before the question, or it is ended.
 - What can interleave: a borrower's calls, the process's lines, the sweep (`tell_silence`, `time_out`, `close`) and the
   end of the process. All run on one thread, and none waits between reading the state and changing it; code that waits
   for the CLI (`append`, `go_back`, `until_settled`) checks again afterwards.
@@ -50,8 +50,8 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class WorkerReports:
-    """What a worker tells its owner, in the moment in which it happens. `answered`: the answer is complete, or the turn
-    failed. `limits`: under which key an answer told of the upstream's limits, and what."""
+    """What a worker tells its owner, as it happens. `answered`: the answer is complete, or the turn failed. `limits`:
+    the key's name and what an answer said about its limits."""
 
     changed: "Callable[[Worker], None]" = lambda _: None
     answered: "Callable[[Worker], None]" = lambda _: None
@@ -61,8 +61,8 @@ class WorkerReports:
 class Worker:
     """Fields that others read: its life with the state, its turn, client, base, when it was last used, uses.
 
-    With `launch.whole` every question is a whole request, and what the CLI holds is a placeholder, cleared after each
-    answer. Without it the CLI holds the conversation: `transcript` says which, and going back cuts it.
+    With `launch.whole`, every question is a whole request, and what the CLI holds is a placeholder, cleared after each
+    answer. Without it, the CLI holds the conversation: `transcript` describes it, and `go_back` cuts it.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Worker:
             await self.process.run()
         except (OSError, RuntimeError) as error:  # RuntimeError: no more threads
             self.process.fault = f"it cannot be started: {getattr(error, 'strerror', None) or error}"
-        finally:  # the process is gone: let go whoever waits
+        finally:  # the process is gone: release whatever waits for it
             self.life.end()
             self.turn.lose()
             self._conversation.let_go()
@@ -113,20 +113,20 @@ class Worker:
     # -- what a request does with it ----------------------------------------------------------------------------------
 
     def lend_to(self, client: str, base: bytes) -> None:
-        """A new question begins. The last one's answer is not its own: a borrower who goes before asking has none."""
+        """A new question begins. Its borrower must not see the last answer, even if it leaves before asking."""
         self.client = client
         self.base = base
         self.uses += 1
         self.turn.forget()
 
     def initialize(self, system: str, tools: Sequence[Any]) -> None:
-        """Write system prompt and tools; once in a worker's life. Raises WorkerLost."""
+        """Write system prompt and tools, once in a worker's life. Raises WorkerLost."""
         self.life.check()
         self._client_tools.manifest = tools
         self._start_up.initialize(system, tools)
 
     async def initialized_answer(self) -> Initialized:
-        """Wait for the answer to `initialize`, which holds the catalogue. For the start-up probe."""
+        """Wait for the answer to `initialize`, which contains the catalogue. For the start-up probe."""
         await self._start_up.until_initialized()
         self.life.check()
         if self._start_up.initialized is None:
@@ -134,8 +134,8 @@ class Worker:
         return self._start_up.initialized
 
     async def append(self, lines: bytes) -> None:
-        """Write lines of which the last appends a user message, and wait until the CLI has it. Raises WorkerLost."""
-        self.life.check()  # of one that is gone nobody would ever acknowledge anything
+        """Write lines, the last of which appends a user message, and wait until the CLI has it. Raises WorkerLost."""
+        self.life.check()  # a process that is gone would never acknowledge them
         with trio.move_on_after(self.hearing.acknowledge_within()):
             await self._conversation.append(lines)
             self.life.check()
@@ -143,9 +143,9 @@ class Worker:
         raise WorkerLost("the CLI does not accept the conversation")
 
     async def go_back(self, held: int) -> None:
-        """Cut the transcript to its first `held` entries, the next of which has a uuid. Raises WorkerLost.
+        """Cut the transcript to its first `held` entries; the next one must have a uuid. Raises WorkerLost.
 
-        A turn that is parked is given up for it.
+        A parked turn is given up.
         """
         self.life.check()
         with trio.move_on_after(SETTLE_SECONDS):
@@ -163,10 +163,10 @@ class Worker:
     ) -> OutputReceiver:
         """Write the question, or the results that a parked turn waits for.
 
-        The outputs come on the channel, which ends after the terminal one. `kept`: entries of the transcript that stay
-        when this turn is cut back; `last_use`: the process is of no use after it. Raises WorkerLost.
+        The outputs come through the channel, which ends after the terminal one. `kept`: how many transcript entries
+        stay when this turn is cut back; `last_use`: the process is of no use afterwards. Raises WorkerLost.
         """
-        self.life.check()  # the channel of one that is gone would never end
+        self.life.check()  # if it is gone, the channel would never end
         receiver = self.turn.begin(turn, kept=kept, last_use=last_use)
         self.hearing.ask()
         self._pending.send(self.settings.take() + lines + self._client_tools.give(results))
@@ -176,7 +176,7 @@ class Worker:
 
     @property
     def key(self) -> str | None:
-        """The name of the upstream key that it was last given."""
+        """The name of the upstream key it was last given."""
         return self.settings.key
 
     @property
@@ -186,12 +186,12 @@ class Worker:
 
     @property
     def is_stuck_warming_up(self) -> bool:
-        """Whether the CLI does not answer the question that a spare asks to nobody."""
+        """Whether the CLI has not answered its warm-up question in time."""
         return self._start_up.warm_up.is_stuck
 
     @property
     def failed_to_start(self) -> bool:
-        """Whether the process ended by itself without a word."""
+        """Whether the process ended by itself without any output."""
         return not self.hearing.has_begun and not self.process.was_asked_to_end
 
     # -- what the CLI says --------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ class Worker:
                 hearing.read_on()
 
     def _on_event(self, event: e.AnyEvent, outputs: list[Output]) -> None:
-        # Answers to what was written before the question say nothing of it.
+        # Replies to what was written before the question do not acknowledge it.
         if not isinstance(event, e.CliResponse) or self.settings.are_answered_by(event.response.request_id):
             self.hearing.acknowledged = True
         match event:

@@ -8,11 +8,11 @@ from claudegwd.workers.worker.retry_block import SETTINGS
 
 
 class WrittenSettings:
-    """`values` is None where they have to be written again before the next question. `key`: the name of the upstream
-    key in them.
+    """`values` is None if they must be written again before the next question. `key`: the name of the upstream key in
+    them.
 
-    They wait for the question, to be written with it at once: of two writes the first wakes the CLI, which then may
-    have the processor before the second is made.
+    They are sent in one write with the question: the first of two writes would wake the CLI, which may then get the CPU
+    before the second is made.
     """
 
     def __init__(self, pending: PendingCommands) -> None:
@@ -23,7 +23,7 @@ class WrittenSettings:
         self._waiting = b""
 
     def put(self, values: dict[str, Any], key: str | None) -> None:
-        """Let them be written with the next question, unless they are what was last written."""
+        """Have them written with the next question, unless they were the last ones written."""
         if values != self.values:
             self._id, line = self._pending.expect(commands.settings, values=values)
             self._waiting += line
@@ -31,19 +31,19 @@ class WrittenSettings:
         self.key = key
 
     def take(self) -> bytes:
-        """The lines to be written before the question."""
+        """The lines to write before the question."""
         lines, self._waiting = self._waiting, b""
         return lines
 
     def forget(self) -> None:
-        """They are large, and never the same again."""
+        """Do not keep them: they are large and will not be repeated."""
         self.values = None
 
     def write_retry_block(self) -> None:
-        """Take the upstream's address from the CLI."""
+        """Remove the upstream's address from the CLI."""
         self._pending.command(commands.settings, values=SETTINGS)
         self.forget()
 
     def are_answered_by(self, request_id: str) -> bool:
-        """Whether this is the CLI's answer to the last ones."""
+        """Whether this is the CLI's reply to the last ones."""
         return request_id == self._id
