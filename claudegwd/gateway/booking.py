@@ -13,14 +13,13 @@ from claudegwd.translate.request.estimate import said_tokens
 
 Note = Callable[[Line, Sums], None]
 
-# What was told at first; never changed. Each request pays for what is made here.
+# Initial values, never modified: creating them here costs nothing per request.
 _NO_TOKENS: Final = TokenCount()
 _NO_USES: Final = ServerUses()
 
 
 class Booking:
-    """One answer's entry. What it costs is told some milliseconds after its end; what an answer had used that nobody
-    waited for, perhaps later still."""
+    """One answer's entry. Its cost arrives some milliseconds after its end, or even later if it was abandoned."""
 
     def __init__(
         self, note: Note, spending: Spending, line: Line, answer: Answer, on_spent: Callable[[float], None]
@@ -37,7 +36,7 @@ class Booking:
         self._unpriced = 0
 
     def begin(self, sums: Sums) -> None:
-        """Note `sums`, what of the request is not the answer's alone, with what is known of the answer."""
+        """Record `sums`, the request's own figures, with what is known of the answer so far."""
         self._tell(sums)
         self._answer.on_used = self._more
 
@@ -50,8 +49,8 @@ class Booking:
             self._charge()
 
     def _charge(self) -> None:
-        """Add to what the client has spent. For its budgets nothing is unknown: an answer that broke off is counted as
-        far as it was written, and what the CLI has not priced is reckoned by what it said of others."""
+        """Add to what the client has spent. Its budgets need a figure in any case: an answer that broke off is counted
+        as far as it was written, and one that the CLI has not priced is estimated from those that it has."""
         counted, cost, prices = self._answer.counted, self._answer.cost, self._spending.prices
         whole = self._answer.finished is not None
         completion = max(counted.completion, 0 if whole else said_tokens(self._answer))
@@ -65,7 +64,7 @@ class Booking:
         self._spending.add(self._line.client, self._line.minute, usd, tokens)
 
     def _add_more(self, sums: Sums) -> bool:
-        """Add what was told since the last time; whether anything was."""
+        """Add what was reported since the last time. Returns whether anything was."""
         told, now, cost = self._told, self._answer.counted, self._answer.cost
         used = self._answer.used
         if now == told and cost == self._cost and used == self._used:

@@ -1,4 +1,4 @@
-"""The daemon itself, as both faces show it: since when it runs, where it listens, and whether it takes new requests."""
+"""The daemon itself, as both faces show it: when it started, where it listens, and whether it takes new requests."""
 
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +10,7 @@ from claudegwd.transitions import after
 
 
 def own_version() -> str:
-    """Of the installed package."""
+    """The installed package's version."""
     try:
         return version("claudegwd")
     except PackageNotFoundError:
@@ -18,7 +18,7 @@ def own_version() -> str:
 
 
 class DaemonLife:
-    """`binds`: where the public face listens. `drained_since`: since when the operator wants no new requests here."""
+    """`binds`: where the public face listens. `drained_since`: when the operator drained it, if so."""
 
     def __init__(self) -> None:
         self.version = own_version()
@@ -35,14 +35,14 @@ class DaemonLife:
             self.draining.set()
 
     def drain(self) -> bool:
-        """Be not ready, and serve all the same, until `undrain` or a restart; whether that is new."""
+        """Report not ready, but keep serving, until `undrain` or a restart. Returns whether that is new."""
         new = self.drained_since is None
         if new:
             self.drained_since = time.time()
         return new
 
     def undrain(self) -> bool:
-        """Be ready again; whether that is new."""
+        """Report ready again. Returns whether that is new."""
         new = self.drained_since is not None
         self.drained_since = None
         return new

@@ -7,7 +7,7 @@ from claudegwd.transitions import Transitions
 
 
 class DaemonState(Enum):
-    """The values are those of the status. There, READY shows as "degraded" while no request could be answered."""
+    """The values appear in the status, where READY shows as "degraded" while no request could be answered."""
 
     STARTING = "starting"  # no CLI has answered yet
     READY = "ready"
@@ -15,13 +15,13 @@ class DaemonState(Enum):
 
 
 class DaemonEvent(Enum):
-    """What can happen to it."""
+    """What can happen to the daemon."""
 
     STARTED = "started"  # a CLI has answered, and its models are known
     TOLD_TO_STOP = "told to stop"
 
 
-# Told to stop while it starts, the daemon ends at once: there is nothing to drain.
+# If told to stop while starting, the daemon exits at once: there is nothing to drain.
 TRANSITIONS: Final[Transitions[DaemonState, DaemonEvent]] = {
     (DaemonState.STARTING, DaemonEvent.STARTED): DaemonState.READY,
     (DaemonState.READY, DaemonEvent.TOLD_TO_STOP): DaemonState.DRAINING,

@@ -1,4 +1,4 @@
-"""The gateway: what the two faces share. It holds the parts together and makes few decisions itself."""
+"""The gateway: what the two faces share. It connects the parts and makes few decisions itself."""
 
 import logging
 import socket
@@ -55,7 +55,7 @@ from claudegwd.workspaces.workspaces import Workspaces
 
 
 def limits_of(config: Config) -> Limits:
-    """What a client may do that has no limits of its own."""
+    """The limits of a client that has none of its own."""
     limits = config.limits
     return Limits(limits.requests_per_minute, limits.tokens_per_minute, limits.concurrent_requests)
 
@@ -78,7 +78,7 @@ async def load_gateway(
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """What the last daemon left on the disk, read."""
+    """What the last daemon left on disk, loaded."""
 
     seal: Seal
     clients: ClientKeys
@@ -89,7 +89,7 @@ class LeftBehind:
 class Gateway:
     """One daemon's state. Made by `load_gateway`; `run` it in a nursery, then hand it to the two faces.
 
-    `config` is in effect.
+    `config` is the one in effect.
     """
 
     def __init__(
@@ -135,9 +135,9 @@ class Gateway:
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self, loaded: Loaded, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own the workers and the questions until cancelled. `loaded`: the configuration, as it was read.
+        """Own the workers and the questions until cancelled. `loaded`: the configuration as read.
 
-        Started when a request could be answered. Raises CliError before that when the CLI does not start or is too old.
+        Started once a request could be answered. Raises CliError before that if the CLI does not start or is too old.
         """
         memory = KeyMemory(self.database, self.ring)
         self.ring.on_news = log_key_news
@@ -183,29 +183,29 @@ class Gateway:
         self.ring.windows.note(key, windows, time.time())
 
     def launch(self) -> Launch:
-        """How a new CLI process is started, with the configuration as it is now."""
+        """How a new CLI process is started with the current configuration."""
         if self.launcher.cli.client_log and self.pool.roster.starts.failed:
             self.launcher.cli = self.launcher.cli.without_client_log()
         return self.launcher.launch()
 
     def configure_pool(self) -> None:
-        """Bring the pool to the configuration and the keys as they are now."""
+        """Apply the current configuration and keys to the pool."""
         whole = self.launcher.carries_whole()
         self.pool.configure(self.config.workers, self.config.limits)
         self.pool.carry(whole=whole, plain_system=whole and self.config.claude.system == "plain")
 
     def take_cli(self, cli: KnownCli) -> None:
-        """Start new processes of this one; those that are busy end on theirs."""
+        """Start new processes from this CLI; busy ones finish on the old one."""
         other = cli.binary != self.launcher.cli.binary
         self.launcher.cli = cli
         self.configure_pool()
         if other:
             self.pool.renew()
-            self.pool.roster.starts.succeeded()  # to be learned of it has started: the failures were the other one's
+            self.pool.roster.starts.succeeded()  # it has started for `learn`: the failures were the other's
         self.offered.offer(self.config.claude, cli, self.config.workspaces)
 
     def configure(self, config: Config) -> None:
-        """Let this be in effect, as far as it is the gateway's own."""
+        """Put the gateway's part of this configuration into effect."""
         self.config = self.launcher.config = config
         self.ring.cooldown_seconds = config.keys.cooldown_seconds
         self.ring.by_headroom = config.keys.order == "headroom"
@@ -218,7 +218,7 @@ class Gateway:
     # -- requests -----------------------------------------------------------------------------------------------------
 
     def ask(self, plan: Plan, *, client: Client, request_id: str, route: str, whole: bool) -> Question:
-        """Begin to answer; the caller reads the answer and closes it. `whole`: it takes the answer in one piece."""
+        """Start an answer; the caller reads and closes it. `whole`: it takes the answer in one piece."""
         workspace = self.config.workspaces.get(plan.model.workspace)
         if not plan.model.workspace:
             return self.questions.ask(plan, request_id, whole=whole)
@@ -227,22 +227,22 @@ class Gateway:
         return self.workspaces.ask(plan, request_id, workspace, client, route=route, whole=whole)
 
     def needs_key(self) -> bool:
-        """Whether requests have to bring a client key."""
+        """Whether requests need a client key."""
         return auth_required(self.config, self.life.binds)
 
     # -- status -------------------------------------------------------------------------------------------------------
 
     def cli_fails(self) -> bool:
-        """Whether processes of the CLI do not start any more."""
+        """Whether CLI processes no longer start."""
         return self.pool.roster.starts.failed >= MAX_FAILED_STARTS
 
     def lost_login(self) -> tuple[str, float | None]:
-        """The login that the upstream refuses, where there are no keys, or limits until then; "" if it is well."""
+        """Without keys: the login that the upstream rejects, or limits until the time given; "" if it is usable."""
         lack = None if len(self.ring) else self.ring.lack(time.time(), None)
         return (self.launcher.login.name, None if isinstance(lack, Dead) else lack.until) if lack else ("", None)
 
     def look_at_login(self) -> None:
-        """Notice another login of the CLI: what was known of the last one does not hold for it."""
+        """Check whether the CLI's login has changed: what was known of the last one does not apply to it."""
         before = self.launcher.login.settings
         if not self.launcher.login.changed():
             return
@@ -264,7 +264,7 @@ class Gateway:
         return self.offered.rows()
 
     def requests(self) -> list[dict[str, Any]]:
-        """For the control face: a dict for each request that asks a model, the oldest first. No content."""
+        """For the control face: a dict for each request that asks a model, oldest first. No content."""
         now = trio.current_time()
         return [running.row(now) for running in sorted(self.counts.running, key=lambda running: running.started)]
 

@@ -1,4 +1,4 @@
-"""Gauges: current values, read from the gateway's own counts at each scrape, so that requests do not pay for them."""
+"""Gauges: current values, read from the gateway's own counts at each scrape, so that they cost requests nothing."""
 
 import time
 from collections import Counter
@@ -17,7 +17,7 @@ from claudegwd.workers.pool.choice import Way
 if TYPE_CHECKING:
     from claudegwd.gateway.gateway import Gateway
 
-# Labels that are there from the first scrape on, with 0: a rate over a series that only just began is wrong.
+# Labels that are present, as 0, from the first scrape: a rate over a series that has just appeared is wrong.
 _HAD = tuple(way.value for way in Way)
 _EXITS = ("ended", "fault", "start")
 _KINDS = tuple(kind.value for kind in FailureKind)
@@ -25,7 +25,7 @@ _REASONS = ("asked", "changed", "recovered", "authentication", "billing", "rate_
 
 
 def families(gateway: "Gateway") -> Iterator[Metric]:
-    """The state of workers, queue, keys and processes, in metrics."""
+    """The state of workers, queue, keys and processes, as metrics."""
     info = InfoMetricFamily("claudegwd_build", "Versions of the gateway and of the CLI it drives.")
     info.add_metric((), {"version": gateway.life.version, "claude_version": gateway.launcher.cli.version})
     yield info

@@ -9,7 +9,7 @@ from claudegwd.logs import log
 
 
 def log_key_news(news: KeyNews) -> None:
-    """Log one change, the loss of the last usable key at error level."""
+    """Log one change; the loss of the last usable key is an error."""
     level, text = logging.INFO, "upstream key state changed"
     if news.last:
         level, text = logging.ERROR, "no usable upstream key is left: see `claudegwctl keys list`"
@@ -22,5 +22,5 @@ def log_key_news(news: KeyNews) -> None:
 
 
 def clock_text(at: float | None) -> str | None:
-    """Seconds since the epoch as people and programs read it."""
+    """Seconds since the epoch in ISO 8601."""
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

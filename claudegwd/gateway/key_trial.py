@@ -27,7 +27,7 @@ _TEST_BODY = b'{"model":"%s","max_tokens":16,"messages":[{"role":"user","content
 
 
 async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
-    """Ask one cheap question under this key; an answer clears what stood against it. Raises UnknownKey."""
+    """Ask one cheap question with this key; an answer clears its failures. Raises UnknownKey."""
     key = next((key for key in gateway.keys_source.keys if key.name == name), None)
     if key is None:
         raise UnknownKey(f"cannot find key {name!r}; `claudegwctl keys list` shows the names")
@@ -52,7 +52,7 @@ async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
 
 async def _ask_under(gateway: Gateway, key: UpstreamKey, started: float) -> str | None:
     ring = _Trial(key, gateway.ring)
-    # A limited key, or an upstream that is not there, is an answer, not a reason to wait.
+    # A limited key or an unreachable upstream is a result, not a reason to wait.
     timing = replace(gateway.questions.timing, hold=0.0, backs_off=False)
     questions = gateway.questions.within(ring, timing)
     wanted = parse_chat_request(_TEST_BODY % gateway.config.claude.default_model.encode(), BOUNDS)
@@ -72,7 +72,7 @@ async def _ask_under(gateway: Gateway, key: UpstreamKey, started: float) -> str 
 
 
 def _book(gateway: Gateway, question: Question, status: int, *, milliseconds: int) -> None:
-    """A test is paid for as any other answer."""
+    """A test costs money like any other answer."""
     ledger, spending = gateway.ledger, gateway.clients.book.spending
     for use in question.uses:
         line = Line(
@@ -84,7 +84,7 @@ def _book(gateway: Gateway, question: Question, status: int, *, milliseconds: in
 
 
 class _Trial(KeyRing):
-    """Only the key that is tested, whatever its state. What becomes of it, the ring of all keys is told."""
+    """Only the key being tested, whatever its state. Results are passed on to the ring of all keys."""
 
     def __init__(self, key: UpstreamKey, ring: KeyRing) -> None:
         super().__init__([with_status(key, KeyStatus.ACTIVE)], cooldown_seconds=ring.cooldown_seconds)

@@ -23,8 +23,8 @@ TOOL_GRACE_SECONDS = 60.0
 
 
 class Launcher:
-    """`config` is in effect, `env` the daemon's own environment. Close it at the end: the processes' homes are
-    removed then."""
+    """`config` is the one in effect, `env` the daemon's own environment. Close it at the end, to remove the processes'
+    homes."""
 
     def __init__(self, config: Config, ring: KeyRing, env: Mapping[str, str]) -> None:
         self.config = config
@@ -35,15 +35,15 @@ class Launcher:
         self.scratch = Scratch.make()
 
     def close(self) -> None:
-        """Remove what processes were given to write to."""
+        """Remove the processes' directories."""
         self.scratch.remove()
 
     def launch(self, cli: KnownCli | None = None) -> Launch:
-        """How a new process is started, of the CLI in use or of another one."""
+        """How a new process is started, from the CLI in use or another one."""
         cli = cli or self.cli
         keys = len(self._ring) > 0
         bare = cli_launch.uses_bare(keys_configured=keys, env=self._cli_env())
-        # With its own login, and so without --bare, the CLI has an event for what is looked for in that log.
+        # With its own login, and so without --bare, the CLI has an event for what we need from that log.
         client_log = bare and cli.client_log
         whole = self.carries_whole(cli)
         home = self.scratch.next()
@@ -59,13 +59,13 @@ class Launcher:
         return Launch(line, env, home, warms_up=keys, whole=whole, goes_back=cli.goes_back)
 
     def carries_whole(self, cli: KnownCli | None = None) -> bool:
-        """Whether requests go in whole. Under the CLI's own login what it says of a conversation stays its own."""
+        """Whether requests are sent whole. Not under the CLI's own login, where the CLI composes them itself."""
         bare = cli_launch.uses_bare(keys_configured=len(self._ring) > 0, env=self._cli_env())
         return bare and (cli or self.cli).whole and self.config.workers.carrier == "auto"
 
     async def learn(self, binary: Path, loaded: Loaded) -> KnownCli:
-        """Ask a CLI what it can do. The one in use goes on meanwhile. Raises CliError, and ConfigError for a
-        configuration that counts on what it does not offer."""
+        """Ask a CLI what it can do, while the one in use continues. Raises CliError, and ConfigError if the
+        configuration requires what it does not offer."""
         cli = self.cli
         if binary != cli.binary or not cli.version:
             cli = await learn(KnownCli(binary), self.launch, self._probed)

@@ -1,4 +1,4 @@
-"""Which login the CLI uses if no keys are configured: inspected from outside, and never read, copied or refreshed."""
+"""Which login the CLI uses if no keys are configured: inspected from outside, never read, copied or refreshed."""
 
 import sys
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _CREDENTIALS, _SETTINGS = ".credentials.json", "settings.json"
 
 
 class Login:
-    """The login of the daemon's user, as it was when last looked at. `env` is the daemon's environment."""
+    """The login of the daemon's user, as of the last check. `env` is the daemon's environment."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -22,7 +22,7 @@ class Login:
         self._stamps = self._look()
 
     def changed(self) -> bool:
-        """Look again; whether it is another one now."""
+        """Check again. Returns whether it has changed."""
         before, self._stamps = self._stamps, self._look()
         if self._stamps == before:
             return False
@@ -31,22 +31,22 @@ class Login:
 
     @property
     def name(self) -> str:
-        """The variable, the helper of the user's settings, or launch.OWN_LOGIN."""
+        """The variable, the helper in the user's settings, or launch.OWN_LOGIN."""
         login = launch.login_of(self.env)
         return HELPER if login == launch.OWN_LOGIN and self.settings.helper else login
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The environment that the CLI would have by itself."""
+        """The environment that the CLI would have on its own."""
         return {**self._env, **self.settings.env}
 
     @property
     def found(self) -> bool:
-        """Whether there is any login. A keychain is not looked into: it may be there."""
+        """Whether there is any login. There may be one in a keychain, which is not inspected."""
         return self.name != launch.OWN_LOGIN or sys.platform == "darwin" or self._stamps[0] is not None
 
     def write_settings(self, directory: Path) -> Path | None:
-        """The user's settings that the CLI is to follow, as a file of this directory. OSError."""
+        """The user's settings that the CLI should follow, as a file in this directory. Raises OSError."""
         text = self.settings.as_json()
         if not text:
             return None

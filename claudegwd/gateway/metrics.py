@@ -1,9 +1,9 @@
-"""Prometheus counters for events. Current values (workers, keys, queue) are read at a scrape: see gauges.py.
+"""Prometheus counters for events. Current values (workers, keys, queue) are read at each scrape: see gauges.py.
 
 Names are OpenTelemetry's for generative AI where they exist, in Prometheus's spelling. The values of every label are
-bounded: a model is one of those offered, a route one of the route table; nothing from a client becomes a label.
+bounded: models are those offered, routes those of the route table; nothing from a client becomes a label.
 
-An answered request costs some 30 us here, and an event of a stream costs nothing.
+An answered request costs some 30 us here, a stream event nothing.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from claudegwd.openai_api.usage import Usage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# OpenTelemetry's own buckets end at 82 s; a long answer takes minutes, and limits.request_seconds is ten of them.
+# OpenTelemetry's own buckets end at 82 s; a long answer takes minutes, and limits.request_seconds is ten minutes.
 _DURATION = tuple(0.01 * 2**power for power in range(17))  # to 655 s
 _FIRST_TOKEN = (
     0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
@@ -49,23 +49,23 @@ _METHODS = frozenset({"GET", "POST", "DELETE", "OPTIONS", "HEAD"})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request that asked a model, when it is over. Times are seconds; None: it did not come so far."""
+    """One finished request that asked a model. Times are in seconds; None: it did not get that far."""
 
     operation: str  # "chat", "text_completion"
-    model: str  # of those offered
+    model: str  # one of those offered
     error: str  # the error's code, "" for an answer
     duration: float
     first_token: float | None  # after the request began
     usage: Usage | None
-    own: float | None  # from the whole body read to the question written, without the wait for a worker
+    own: float | None  # from the body read to the question written, without the wait for a worker
     handed_on: float | None  # from the CLI's first token to its first write to the client
 
 
 class Metrics:
-    """One registry of the daemon's own. All methods but `watch_loop` are quick."""
+    """The daemon's own registry. All methods except `watch_loop` are quick."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a time for each series, which nobody looks at
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a useless timestamp per series
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, GCCollector, PlatformCollector):
             collector(registry=self.registry)
@@ -110,7 +110,7 @@ class Metrics:
         return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
 
     def responded(self, method: str, route: str, status: int) -> None:
-        """A request of any kind is over. `route` as the table has it; status 0: its client had gone before."""
+        """A request of any kind is over. `route`: as in the route table; status 0: its client had left."""
         self._responses[method if method in _METHODS else "other", route, status] += 1
 
     def asked(self, asked: Asked) -> None:
@@ -132,28 +132,28 @@ class Metrics:
             self._per_token.labels(*labels).observe(after_first / (asked.usage.completion_tokens - 1))
 
     def waited(self, seconds: float) -> None:
-        """A request has left the queue, with a worker or without."""
+        """A request has left the queue, with or without a worker."""
         self._wait.observe(seconds)
 
     async def watch_loop(self) -> None:
-        """Measure for ever how late the event loop is. Run it as a task."""
+        """Measure how late the event loop is, forever. Run it as a task."""
         while True:
             due = trio.current_time() + LAG_SECONDS
             await trio.sleep_until(due)
             self._lag.observe(trio.current_time() - due)
 
     def families(self) -> Iterable[Metric]:
-        """All that was counted, for `written`."""
+        """Everything counted, for `written`."""
         return self.registry.collect()
 
 
 def written(family: Metric) -> bytes:
-    """One family in Prometheus' text format."""
+    """One family in Prometheus's text format."""
     return generate_latest(_Only(family))
 
 
 class _Responses(Collector):
-    """A plain counter is all that every request pays for; it becomes a metric at a scrape."""
+    """A plain counter, to keep requests cheap; it becomes a metric at each scrape."""
 
     def __init__(self, counted: Counter[tuple[str, str, int]]) -> None:
         self._counted = counted
@@ -169,7 +169,7 @@ class _Responses(Collector):
 
 
 class _Only(Collector):
-    """One family, collected already."""
+    """One family, already collected."""
 
     def __init__(self, family: Metric) -> None:
         self._family = family

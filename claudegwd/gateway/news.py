@@ -1,4 +1,4 @@
-"""Events that people are notified of: from the parts of the gateway that detect them to the notifications."""
+"""Passes events that people are notified of from the parts of the gateway that detect them to the notifications."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -19,21 +19,21 @@ WATCH_SECONDS: Final = 1.0
 
 
 class Watched(Protocol):
-    """The gateway, as far as it is watched."""
+    """The part of the gateway that is watched."""
 
     notifications: Notifications
 
     def cli_fails(self) -> bool:
-        """Whether processes of the CLI do not start any more."""
+        """Whether CLI processes no longer start."""
         ...
 
     def lost_login(self) -> tuple[str, float | None]:
-        """The login that the upstream refuses, where there are no keys, or limits until then; "" if it is well."""
+        """Without keys: the login that the upstream rejects, or limits until the time given; "" if it is usable."""
         ...
 
 
 def connect(notifications: Notifications, ring: KeyRing, spending: Spending, approvals: Approvals) -> None:
-    """Have told what changes of keys, limit windows and budgets from now on, and what people are asked for."""
+    """From now on, notify of changes to keys, limit windows and budgets, and of approvals that are wanted."""
 
     def of_ring(news: KeyNews) -> None:
         log_key_news(news)
@@ -49,7 +49,7 @@ def connect(notifications: Notifications, ring: KeyRing, spending: Spending, app
         notifications.tell(of_budget(client, budget, reset, notifications.clock()))
 
     def asked(row: Mapping[str, Any]) -> None:
-        # Who was told of the first that waits sees the others beside it.
+        # Whoever was notified of the first one will see the others beside it.
         if sum(other["workspace"] == row["workspace"] for other in approvals.rows()) > 1:
             return
         until = row["asked"] + WAIT_SECONDS
@@ -62,7 +62,7 @@ def connect(notifications: Notifications, ring: KeyRing, spending: Spending, app
 
 
 async def watch(gateway: Watched) -> None:
-    """For ever: tell of a CLI that does not start, and of a login that cannot be used, once each time it begins."""
+    """Forever: notify of a CLI that does not start and of a login that cannot be used, once per occurrence."""
     fails, lost = False, ""
     while True:
         if gateway.cli_fails() and not fails:

@@ -19,7 +19,7 @@ from claudegwd.workspaces.plan import in_workspace, may_use, models_of, names_fo
 
 
 class OfferedModels:
-    """None before `offer`."""
+    """Empty before `offer`."""
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
@@ -28,14 +28,14 @@ class OfferedModels:
         self._workspaces: Mapping[str, WorkspaceConfig] = {}
 
     def offer(self, config: ClaudeConfig, cli: KnownCli, workspaces: Mapping[str, WorkspaceConfig]) -> None:
-        """Offer what this CLI has, and what is configured."""
+        """Offer this CLI's models, and the configured ones."""
         self._config = config
         self._workspaces = workspaces
         self._models = _offered(config, cli, workspaces)
         self._owner = f"anthropic-claude-{cli.version}"
 
     def find(self, name: str, client: Client) -> Model:
-        """The model of this name. Raises ModelNotFound, also for one that this client may not use."""
+        """The model with this name. Raises ModelNotFound, also if this client may not use it."""
         named = self._config.aliases.get(name, name)
         if (found := workspace_of(named, self._workspaces)) is not None:
             return self._in_workspace(name, *found, client)
@@ -45,8 +45,8 @@ class OfferedModels:
         return model
 
     def _in_workspace(self, name: str, base: str, workspace: str, client: Client) -> Model:
-        """`name`, perhaps an alias, means `base` there. Raises ModelNotFound where this client is not granted that: the
-        same as for any other name."""
+        """`name`, perhaps an alias, means `base` there. Raises ModelNotFound if this client has no access, just as for
+        an unknown name."""
         config = self._workspaces[workspace]
         model = self._models.get(base) or long_context(base, self._models)
         there = base in models_of(config, self._config) and may_use(config, client, f"{base}@{workspace}")
@@ -55,8 +55,8 @@ class OfferedModels:
         return in_workspace(model, name, workspace)
 
     def in_directory(self, name: str, path: str, client: Client) -> str:
-        """The name of this model in the workspace of that directory; the name itself where this client has none there,
-        and where it names a workspace already."""
+        """The name of this model in the workspace of that directory; the name itself if this client has none there, or
+        if it already names a workspace."""
         named = self._config.aliases.get(name, name)
         if workspace_of(named, self._workspaces) is not None:
             return name
@@ -67,18 +67,18 @@ class OfferedModels:
         return name
 
     def stand_ins(self, model: Model, client: Client) -> Iterator[Model]:
-        """Those that stand in for it where it is not to be had, and that this client may use."""
+        """The fallbacks for it that this client may use."""
         for name in stand_ins(model, self._config.fallback):
             other = self._models.get(name)
             if other and client.allows(other.id):
                 yield other
 
     def default(self) -> Model | None:
-        """The one of claude.default_model; None before anything is offered."""
+        """The model of claude.default_model; None before anything is offered."""
         return self._models.get(self._config.default_model)
 
     def infos(self, client: Client) -> list[ModelInfo]:
-        """The models that this client may use, in the order in which they are listed."""
+        """The models that this client may use, in listing order."""
         found = [model for model in self._models.values() if client.allows(model.id)]
         for name in names_for(self._workspaces, self._config, client):
             with suppress(ModelNotFound):
@@ -86,7 +86,7 @@ class OfferedModels:
         return list(map(self._info, found))
 
     def info(self, name: str, client: Client) -> ModelInfo:
-        """One of them. Raises ModelNotFound."""
+        """A single model. Raises ModelNotFound."""
         return self._info(self.find(name, client))
 
     def rows(self) -> list[dict[str, Any]]:
@@ -114,7 +114,7 @@ class OfferedModels:
 
 
 def check_models(loaded: Loaded, cli: KnownCli) -> None:
-    """Raise ConfigError for a configuration that counts on models that this CLI does not have."""
+    """Raise ConfigError if the configuration requires models that this CLI does not have."""
     models, fallback = _offered(loaded.config.claude, cli, loaded.config.workspaces), loaded.config.claude.fallback
     unknown = strangers(fallback, lambda name: name in models or long_context(name, models) is not None)
     if unknown:

@@ -21,8 +21,8 @@ from claudegwd.workspaces.plan import workspace_messages_plan, workspace_plan
 
 
 def plan_chat(gateway: Gateway, wanted: ChatRequest, client: Client, begun: Begun | None = None) -> Plan:
-    """Plan a chat request of this client, which may go on from what has `begun`. Raises ModelNotFound and the
-    CallerErrors of the translation."""
+    """Plan this client's chat request, which may continue from what has `begun`. Raises ModelNotFound and the
+    translation's CallerErrors."""
     model = gateway.offered.find(wanted.model, client)
     if model.workspace:
         return workspace_plan(wanted, model, client)
@@ -31,7 +31,7 @@ def plan_chat(gateway: Gateway, wanted: ChatRequest, client: Client, begun: Begu
 
 
 def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatRequest:
-    """The request without a search that was only offered and cannot be made. Raises CallerError for another."""
+    """The request, without web search if that is optional and unavailable. Raises CallerError if it is required."""
     search = wanted.web_search
     if search is None:
         return wanted
@@ -47,7 +47,7 @@ def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatR
 
 
 def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client) -> Plan:
-    """Plan a request of the Messages API. Raises the same, and PermissionDenied for a tool that costs."""
+    """Plan a Messages API request. Raises the same errors, and PermissionDenied for a tool that costs money."""
     model = gateway.offered.find(wanted.model, client)
     if model.workspace:
         return workspace_messages_plan(wanted, model, client)
@@ -62,11 +62,11 @@ def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client) -> 
 
 
 def server_tools(gateway: Gateway, client: Client) -> frozenset[str]:
-    """The upstream's own tools that it may use: those of its key; without one of ours, the configured ones."""
+    """The upstream's own tools that the client may use: those of its key if we issued it, else the configured ones."""
     own_key = client.digest and not client.configured
     return frozenset(client.server_tools if own_key else gateway.config.claude.server_tools)
 
 
 def _planned(gateway: Gateway, model: Model, client: Client, make: Callable[[Model], Plan]) -> Plan:
-    """The plan for this model, and for those that stand in for it and that this client may use."""
+    """The plan for this model and for its fallbacks that this client may use."""
     return with_fallbacks(make, model, list(gateway.offered.stand_ins(model, client)))

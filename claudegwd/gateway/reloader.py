@@ -40,8 +40,8 @@ class _Read:
 class Reloader:
     """Changes what is in effect in a gateway.
 
-    `loaded` was read last, and differs from the gateway's configuration in what waits for a restart. `config_option` is
-    --config, to read the same file again; `fixed_keys` are the demo's, which come from no file.
+    `loaded` is what was read last; it differs from the gateway's configuration in what needs a restart. `config_option`
+    is --config, to read the same file again; `fixed_keys` are the demo's, which come from no file.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Reloader:
         self._handler = handler
         self._config_option = config_option
         self._fixed_keys = fixed_keys
-        # Around reading and taking, together: else what was read first could be taken last, and win.
+        # Held while reading and applying: otherwise what was read first could be applied last, and win.
         self._changing = trio.Lock()
 
     def status(self) -> dict[str, Any]:
-        """What `claudegwctl status` shows of it. No token."""
+        """Its part of `claudegwctl status`. No token."""
         return {
             "config_generation": self.generation,
             "last_reload": self.last_reload,
@@ -72,15 +72,15 @@ class Reloader:
         }
 
     async def check(self) -> Mapping[str, Any]:
-        """What `reload` would answer, changing nothing. Raises ConfigError, KeysError or NoCliError."""
+        """What `reload` would return, without changing anything. Raises ConfigError, KeysError or NoCliError."""
         async with self._changing:
             read = await trio.to_thread.run_sync(self._read)
-            if read.binary == self.gateway.launcher.cli.binary:  # what another one offers only a reload finds out
+            if read.binary == self.gateway.launcher.cli.binary:  # only a reload asks a new CLI for its models
                 check_models(read.loaded, self.gateway.launcher.cli)
             return self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys))
 
     async def reload(self) -> Mapping[str, Any]:
-        """Read configuration and keys again and take them at once; what changed. On an error all is as it was."""
+        """Read and apply configuration and keys again; returns what changed. On an error, nothing changes."""
         async with self._changing:
             try:
                 read = await trio.to_thread.run_sync(self._read)
@@ -107,16 +107,16 @@ class Reloader:
         return answer
 
     async def reload_keys(self) -> KeysDiff:
-        """Read only the keys again, and take them at once. Raises KeysError, and then all is as it was."""
+        """Read and apply only the keys again. Raises KeysError, and then nothing changes."""
         async with self._changing:
             changed = self._take_keys(await trio.to_thread.run_sync(self._read_keys, self.loaded))
         await self._tell_shells()
         return changed
 
     async def edit_keys(self, edit: Callable[[Path], KeysEdit]) -> KeysEdit:
-        """Change the keys file by `edit`, in a thread, and take what is there then. Raises KeysError, KeysReadOnly.
+        """Change the keys file with `edit`, in a thread, and apply the result. Raises KeysError, KeysReadOnly.
 
-        Once begun it goes on to its end, also where nobody waits for it any more: what is in the file must be in use.
+        Once begun, it always completes, even if its caller is cancelled: what is in the file must be in use.
         """
         async with self._changing:
             path = self.gateway.keys_source.to_edit()
@@ -127,16 +127,16 @@ class Reloader:
         return done
 
     async def test_key(self, name: str) -> Mapping[str, Any]:
-        """Ask one cheap question under this key; an answer clears what stood against it. Raises UnknownKey."""
+        """Ask one cheap question with this key; an answer clears its failures. Raises UnknownKey."""
         return await try_key(self.gateway, name)
 
     async def follow_keys(self) -> None:
-        """For ever: new shells get the key that requests go out under; with keys.watch, keys.json is read on change."""
+        """Forever: give new shells the key that requests use; with keys.watch, read keys.json when it changes."""
         shown, taken = self.gateway.ring.active, self._keys_stamp()
         seen = taken
         await write_shell_files(
             self.gateway, self.loaded.path.parent
-        )  # also takes out what a setting removed while we were stopped has left
+        )  # also removes what is left of a setting that was removed while we were stopped
         while True:
             await trio.sleep(FOLLOW_SECONDS)
             self.gateway.look_at_login()
@@ -144,7 +144,7 @@ class Reloader:
                 shown = self.gateway.ring.active
                 await self._tell_shells()
             before, seen = seen, self._keys_stamp()
-            # Twice the same: an editor that empties the file before it writes would take all keys away for a moment.
+            # Seen twice: an editor that truncates the file before writing would remove all keys for a moment.
             if self.gateway.config.keys.watch and before == seen != taken:
                 taken = seen
                 await self._reload_changed_keys()
@@ -163,11 +163,11 @@ class Reloader:
             stat = Path(self.gateway.keys_source.origin).stat()
         except OSError:
             return None
-        # With what a chmod changes: a file that was refused for its mode is taken when that is mended.
+        # Includes what a chmod changes: a file that was refused for its mode is read again once that is fixed.
         return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_mode, stat.st_size, stat.st_ino
 
     async def _tell_shells(self) -> None:
-        # Shielded, so that who changed something gets so far as to say so, also where nobody waits for the answer.
+        # Shielded, so that a caller that has changed something still reports it, even if cancelled.
         with trio.CancelScope(shield=True):
             await write_shell_files(self.gateway, self.loaded.path.parent)
 
@@ -175,7 +175,7 @@ class Reloader:
 
     def _read(self) -> _Read:
         loaded = load(self._config_option, self.gateway.launcher.env)
-        # Where the new configuration would listen says nothing of where we do, until a restart.
+        # Where the new configuration would listen does not matter until a restart.
         auth_required(in_effect(self.gateway.config, loaded.config), self.gateway.life.binds)
         return _Read(loaded, self._read_keys(loaded), find_binary(loaded.config.claude, self.gateway.launcher.env))
 
@@ -187,7 +187,7 @@ class Reloader:
         found = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
         if not (found.blank and self.gateway.keys_source.keys):
             return found
-        # An editor, or a disk that is full, empties files by accident, and somebody else's login would pay.
+        # Editors and full disks empty files by accident, and then the CLI's login would pay.
         note = (
             f"{found.origin} is empty or missing: the keys read before stay in use; to use none, "
             'put {"claude_api_keys": []} in it'
@@ -222,5 +222,5 @@ class Reloader:
         changed = self.gateway.ring.replace(keys.keys, time.time())
         if had != (len(self.gateway.ring) > 0):
             self.gateway.configure_pool()
-            self.gateway.pool.renew()  # with keys the CLI is started another way than with its own login
+            self.gateway.pool.renew()  # the CLI is started differently with keys than with its own login
         return changed

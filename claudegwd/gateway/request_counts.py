@@ -8,9 +8,9 @@ from claudegwd.workers.question.running_request import RunningRequest
 
 
 class RequestCounts:
-    """`active`: under way; `total`: since the start; `failed`: answers that were errors, by code.
+    """`active`: running now; `total`: since the start; `failed`: answers that were errors, by code.
 
-    `running`: those under way that ask a model. `sockets`: WebSockets that are open, by owner.
+    `running`: active ones that ask a model. `sockets`: open WebSockets, by owner.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class RequestCounts:
         self.sockets: Counter[str] = Counter()
 
     def begin(self) -> Callable[[], None]:
-        """Count a request; call what it returns at its end."""
+        """Count a request; call the returned function when it ends."""
         self.total += 1
         self.active += 1
 

@@ -1,4 +1,4 @@
-"""Responses: those that are kept, those under way, and those that a restart has lost."""
+"""Responses: those kept, those running, and those lost in a restart."""
 
 from claudegwd.store.background_record import BackgroundRecord
 from claudegwd.store.database import Database
@@ -9,8 +9,8 @@ from claudegwd.store.sealing import Seal
 
 
 class Responses:
-    """`background` remembers which are made in the background, so that a restart can say so. `seal`: for what a client
-    brings back to us."""
+    """`background` remembers which run in the background, so that they can be reported after a restart. `seal`: for
+    what clients bring back to us."""
 
     def __init__(self, database: Database, seal: Seal, keep_seconds: float) -> None:
         self.kept = KeptResponses(keep_seconds=keep_seconds)
@@ -20,6 +20,6 @@ class Responses:
         self.seal = seal
 
     async def load(self, now: float, *, on_disk: bool) -> None:
-        """Take up what an earlier run has left. `on_disk`: they are to be kept there. `now`: trio's clock."""
+        """Load what an earlier run left. `on_disk`: responses are to be kept on disk. `now`: trio's clock."""
         await self.files.start(self.kept, self.seal, now, wanted=on_disk)
         await self.background.load()

@@ -34,12 +34,12 @@ from claudegwd.store.responses import KeptResponses
 from claudegwd.store.sealing import Seal
 from claudegwd.supervised import supervised
 
-# Of people and clients who want the usage of all machines: each question is work for all of them.
+# Concurrent queries for the usage of all machines: each is work for all of them.
 QUESTIONS_AT_ONCE: Final = 4
 
 
 def both(*listeners: Callable[[RingChange], None]) -> Callable[[RingChange], None]:
-    """Tell each of the ring's changes."""
+    """Pass the ring's changes to every listener."""
 
     def tell(change: RingChange) -> None:
         for listener in listeners:
@@ -50,7 +50,7 @@ def both(*listeners: Callable[[RingChange], None]) -> Callable[[RingChange], Non
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Of this machine, what it shares. `describe`: what the others are shown of it."""
+    """What this machine shares. `describe`: what the others are shown about it."""
 
     ring: KeyRing
     clients: ClientKeys
@@ -62,8 +62,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The ways to the store. `bulk`: by another connection, for what is large. `own_name`: under which this machine is
-    known there."""
+    """Connections to the store. `bulk`: a second one, for large values. `own_name`: the name of this machine there."""
 
     store: SharedStore
     bulk: SharedStore
@@ -71,7 +70,7 @@ class Stores:
 
 
 async def open_stores(loaded: Loaded, env: Mapping[str, str], machine: str) -> Stores | None:
-    """As configured; not connected yet. None if nothing is shared. Raises ConfigError."""
+    """The stores as configured, not connected yet. None if nothing is shared. Raises ConfigError."""
     shared = loaded.config.shared
     if not shared.url:
         return None
@@ -113,7 +112,7 @@ class Sharing:
             self.clients.on_changed = self.spending.look
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """For ever. Started once the store was tried; ConfigError before that if only a person can help."""
+        """Run forever. Started once the store was tried. Raises ConfigError before that if only a person can help."""
         async with trio.open_nursery() as nursery:
             try:
                 await nursery.start(self.store.run)
@@ -139,11 +138,11 @@ class Sharing:
             task_status.started()
 
     async def rows(self) -> list[dict[str, Any]]:
-        """A dict for each machine (SharedMachines.rows). StoreAwayError."""
+        """A dict for each machine (SharedMachines.rows). Raises StoreAwayError."""
         return await patiently(self.machines.rows)
 
     async def read_usage(self, question: UsageQuery) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
-        """The answers of all machines by name, and which are silent or gone; None without a secret. StoreAwayError."""
+        """All machines' answers by name, and which are silent or gone; None without a secret. Raises StoreAwayError."""
         if self.usage is None:
             return None
         async with self._asking:
@@ -153,15 +152,15 @@ class Sharing:
         return answers, [row["machine"] for row in rows if row["machine"] not in answers]
 
     def sealed_after(self, seal: Seal) -> Seal:
-        """By what clients' texts are sealed from now on, after this one: so that each machine opens those of others."""
+        """The seal for clients' texts from now on: all machines share it, and it also opens what this one sealed."""
         return self.store.seal.after(seal) if self.store.seal is not None else seal
 
     async def fetch_response(self, owner: str, ident: str) -> bool:
-        """Take up a kept response of another machine, by its id or that of one of its items; whether there was one."""
+        """Fetch another machine's kept response, by its id or an item's. Returns whether there was one."""
         return self.responses is not None and await self.responses.fetch(owner, ident)
 
     async def delete_response(self, owner: str, ident: str) -> bool:
-        """Forget a kept response on all machines; whether another one had it."""
+        """Delete a kept response on all machines. Returns whether another one had it."""
         return self.responses is not None and await self.responses.delete(owner, ident)
 
     def status(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from claudegwd.logs import log
 
 
 async def write_shell_files(gateway: Gateway, directory: Path) -> None:
-    """Bring env.sh in this directory and the shell files to the current key. What cannot be written is logged."""
+    """Update env.sh in this directory and the shell files to the current key. What cannot be written is logged."""
     if len(gateway.ring) and gateway.ring.active is None:
         return  # every key is down: new shells keep the last one rather than none
     files = gateway.config.keys.shell_files

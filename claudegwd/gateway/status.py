@@ -16,7 +16,7 @@ from claudegwd.keys.failures import FailureKind
 if TYPE_CHECKING:
     from claudegwd.gateway.gateway import Gateway
 
-# Why no request can be answered until a person has helped: with keys, and without.
+# Why no request can be answered until a person helps: with keys, and without.
 _DEAD: Final[Mapping[FailureKind, str]] = {
     FailureKind.AUTHENTICATION: "no upstream key is usable: see `claudegwctl keys list`",
     FailureKind.BILLING: "no upstream key is usable: the last one is out of credit; add credit or a key",
@@ -38,21 +38,21 @@ _NO_LOGIN: Final = f"neither a key nor a login of the Claude Code CLI was found:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How the gateway is now, for all who ask."""
+    """The gateway's current condition, as shown everywhere."""
 
-    state: str  # outwards: beside the states of the daemon "degraded", and "draining" also while drained
-    problem: str  # why a request could not be answered now; "" when it could
-    refuses: bool  # it would be refused for that, and not only wait
+    state: str  # as shown: a daemon state, or "degraded"; "draining" also while drained
+    problem: str  # why a request could not be answered now; "" if it could
+    refuses: bool  # it would be refused, rather than wait
     drained: bool
 
     @property
     def unready(self) -> str:
-        """Why no new request should be sent here; "" when one may. Drained, those that come are served."""
+        """Why no new request should be sent here; "" if one may. While drained, requests are served all the same."""
         return self.problem if self.refuses else "drained by the operator" if self.drained else ""
 
 
 def condition(gateway: "Gateway") -> Condition:
-    """Look at all that a request needs."""
+    """Check everything that a request needs."""
     drained = gateway.life.drained_since is not None
     if gateway.life.state is not DaemonState.READY:
         state = str(gateway.life.state.value)
@@ -65,7 +65,7 @@ def condition(gateway: "Gateway") -> Condition:
     default = gateway.offered.default()
     lack = gateway.ring.lack(now, default.cli_name if default else None)
     if fault := _fault_of(gateway, lack):
-        # As the questions do it: a key that is back so soon is waited for.
+        # As questions do: they wait for a key that is back this soon.
         waits = isinstance(lack, WaitForKey) and lack.until <= now + gateway.config.keys.hold_seconds
         return Condition("degraded", fault, refuses=not waits, drained=drained)
     return Condition("draining" if drained else "ready", "", refuses=False, drained=drained)
@@ -81,13 +81,13 @@ def _fault_of(gateway: "Gateway", lack: WaitForKey | Dead | None) -> str:
 
 
 def active_sessions(gateway: "Gateway") -> int:
-    """Conversations that are kept in a worker or under way."""
+    """Conversations that are running or held by a worker."""
     counts = gateway.pool.roster.counts()
     return counts["busy"] + counts["idle"] + counts["parked"]
 
 
 def shuts_out(gateway: "Gateway") -> str:
-    """Why nobody at all may ask; "" where somebody may."""
+    """Why nobody at all may ask; "" if somebody may."""
     now = time.time()
     if not gateway.needs_key() or any(client.state(now) == "active" for client, _ in gateway.clients.book.rows()):
         return ""
@@ -135,7 +135,7 @@ def status(gateway: "Gateway") -> dict[str, Any]:
 
 
 def described(gateway: "Gateway") -> dict[str, Any]:
-    """What the other machines are shown of this one: counts, states and versions."""
+    """What the other machines are shown about this one: counts, states and versions."""
     keys = gateway.ring.snapshot(time.time())
     counts = gateway.counts
     return {

@@ -15,7 +15,7 @@ _KINDS = {"prompt": "prompt", "completion": "completion", "cache_read": "cached"
 
 def families(series: Series, lost: int) -> Iterator[Metric]:
     """Requests, tokens, cost and first tokens by client, upstream key and model. `lost`: requests that were never
-    written to the state file; they are in these sums all the same."""
+    written to the state file; these sums include them."""
     requests = CounterMetricFamily(
         "claudegwd_usage_requests",
         "Model requests, including refused ones.",
