@@ -1,4 +1,4 @@
-"""Client keys on all machines: a key that is created, changed or revoked on one is so on all, and in each state file.
+"""Client keys on all machines: creating, changing or revoking a key on one does so on all, and in each state file.
 
 Machines exchange records of clients (limits/records.py), sealed with the machines' secret: whoever can read the store
 learns nothing from them, and whoever can write to it cannot create a client. Without the store, each machine continues
@@ -35,7 +35,7 @@ _WRITE: Final = Script(
 
 
 class SharedClients:
-    """`run` it as a task. `seal`: of the machines' secret. `clock`: wall clock, seconds."""
+    """`run` it as a task. `seal`: from the machines' secret. `clock`: wall clock, seconds."""
 
     def __init__(
         self, store: SharedStore, keys: ClientKeys, seal: Seal, clock: Callable[[], float] = time.time
@@ -44,19 +44,19 @@ class SharedClients:
         self._keys = keys
         self._seal = seal
         self._clock = clock
-        self._all = False  # all are to be read, and told
-        self._unsaid: set[str] = set()  # owners of what has changed here
+        self._all = False  # all records must be read and compared
+        self._unsaid: set[str] = set()  # owners whose records changed here
         self._heard: deque[ClientRecord] = deque()
-        self._told_of: set[str] = set()  # names of which two machines have each another one
+        self._told_of: set[str] = set()  # names that two machines use for different clients
         self._upkeep = Upkeep()
         self._channel = store.channel("clients")
-        self.on_changed: Callable[[], None] = lambda: None  # some are others than before, here or elsewhere
+        self.on_changed: Callable[[], None] = lambda: None  # some clients have changed, here or elsewhere
         keys.on_change = self._note
         store.on_message[self._channel] = self._hear
         store.on_connected.append(self._connected)
 
     async def run(self) -> None:
-        """For ever: tell what has changed here, and take what has changed elsewhere."""
+        """Forever: send what has changed here, and apply what has changed elsewhere."""
         await self._upkeep.run(self._bring_together)
 
     async def _bring_together(self) -> None:
@@ -79,7 +79,7 @@ class SharedClients:
                 raise
 
     async def _compare_all(self) -> None:
-        """What is in the store is taken, and what is not, or is older there, is written."""
+        """Apply what is in the store, and write what is missing or older there."""
         there: dict[str, ClientRecord] = {}
         cursor = b"0"
         while len(there) < RECORDS_MAX:
@@ -90,7 +90,7 @@ class SharedClients:
             if cursor == b"0":
                 break
         too_old = self._clock() - REMOVED_KEPT_SECONDS
-        # First what is gone: a name may have passed to another.
+        # Removed clients first: a name may have been reused.
         for record in sorted(there.values(), key=lambda record: not record.removed):
             if record.removed and record.changed < too_old:
                 await self._store.call("HDEL", self._name, _field(record.owner))
@@ -108,7 +108,7 @@ class SharedClients:
                 self._told_of.add(record.name)
                 event(log, logging.WARNING, "a client of another machine is unknown here", problem=str(error))
             return
-        if holds != record:  # each of two machines had a part of what holds now
+        if holds != record:  # the result merges records of two machines
             self._unsaid.add(record.owner)
             self._upkeep.due()
         self.on_changed()

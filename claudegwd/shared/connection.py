@@ -1,7 +1,7 @@
-"""One connection to Valkey or Redis: many calls at once, answered in their order, and messages in between (RESP3).
+"""One connection to Valkey or Redis: many concurrent calls, answered in order, with messages in between (RESP3).
 
-hiredis, the servers' own parser, reads; it is loaded with the first connection. It takes 40 us for a call where a whole
-client library takes 750 (in a thread) to 1300 (on anyio), and that much is added to each request.
+Replies are parsed by hiredis, the servers' own parser, loaded with the first connection. A call takes 40 us, where a
+full client library takes 750 (in a thread) to 1300 (on anyio), which every request would pay.
 """
 
 import os
@@ -17,7 +17,7 @@ READ_BYTES: Final = 64 * 1024  # a reply is some hundred bytes, and many arrive 
 # Calls that wait for their replies. More than there are concurrent requests; beyond this the store is too slow to be of
 # use.
 MAX_CALLS: Final = 4096
-ROUNDS: Final = 2  # of the event loop: in one the bytes are seen, in the other they are read
+ROUNDS: Final = 2  # of the event loop: one to see the bytes, one to read them
 # A call is some hundred bytes, which a socket accepts at once; one that does not has megabytes of them unread.
 WRITE_SECONDS: Final = 0.05
 
@@ -26,11 +26,11 @@ Word = str | bytes | int | float  # of a command
 
 
 class StoreAwayError(Exception):
-    """The store does not answer, or not in time: whoever asks goes on by itself."""
+    """The store does not answer, or not in time: the caller continues without it."""
 
 
 class StoreRefusedError(Exception):
-    """The store answers, and will not have it: a wrong password, a missing right, a script that it cannot run.
+    """The store refuses the command: a wrong password, a missing permission, a script that it cannot run.
 
     `code` is its first word, such as WRONGPASS.
     """
@@ -41,7 +41,7 @@ class StoreRefusedError(Exception):
 
 
 class StoreUnfitError(Exception):
-    """It cannot be used as it is configured, and only a person can help. `setting` is at fault; the text says how."""
+    """The store cannot be used as configured, and only a person can help. `setting` is at fault; the text says how."""
 
     def __init__(self, setting: str, text: str) -> None:
         super().__init__(text)
@@ -50,7 +50,7 @@ class StoreUnfitError(Exception):
 
 @dataclass(slots=True)
 class _Call:
-    """One that waits. `reply` stands once `done` is set; without one the connection is gone."""
+    """A pending call. When `done` is set, it has been answered with `reply`, or the connection is gone."""
 
     done: trio.Event = field(default_factory=trio.Event)
     reply: Any = None
@@ -58,8 +58,8 @@ class _Call:
 
 
 class StoreConnection:
-    """`read` it in a task of its own. `on_message` is told what is published: channel and content. `write_seconds`: how
-    long a command may take to be taken."""
+    """`read` it in its own task. `on_message` gets what is published: channel and content. `write_seconds`: how long
+    the server may take to accept a command."""
 
     def __init__(
         self,
@@ -81,12 +81,12 @@ class StoreConnection:
         self._closed = False
 
     async def call(self, *words: Word, seconds: float) -> Any:
-        """One command, and its answer. StoreAwayError: not within so many seconds, or never; StoreRefusedError."""
+        """Send one command; returns its reply. Raises StoreRefusedError, and StoreAwayError if none comes in time."""
         call = await self._send(words, expected=True)
         with trio.move_on_after(seconds):
             await call.done.wait()
         if not call.answered:
-            # It may have come while the event loop was busy with others: then it is read in the next round.
+            # It may have arrived while the event loop was busy: then the next round reads it.
             for _ in range(ROUNDS):
                 await trio.lowlevel.checkpoint()
         if not call.answered:
@@ -96,7 +96,7 @@ class StoreConnection:
         return call.reply
 
     async def subscribe(self, *channels: bytes) -> None:
-        """Be told of these from now on. Its answers come as messages. StoreAwayError."""
+        """Subscribe to these channels. The replies arrive as messages. Raises StoreAwayError."""
         await self._send(("SUBSCRIBE", *channels), expected=False)
 
     async def _send(self, words: tuple[Word, ...], *, expected: bool) -> _Call:
@@ -113,7 +113,7 @@ class StoreConnection:
             rest = data[self._write_at_once(data) :]
             if not rest:
                 return call
-            # Whoever asks may leave in the middle, but half a command would be read as one with the next.
+            # The caller may be cancelled halfway, but half a command would be parsed together with the next.
             with (
                 trio.CancelScope(shield=True, deadline=trio.current_time() + self._write_seconds),
                 suppress(trio.BrokenResourceError, trio.ClosedResourceError),
@@ -126,16 +126,16 @@ class StoreConnection:
         raise StoreAwayError
 
     def _write_at_once(self, data: bytes) -> int:
-        """How many bytes the socket takes now. A round of the event loop less than `send_all`: 0.1 ms of a request."""
+        """Write what the socket takes now; returns the count. Saves a round of the event loop: 0.1 ms of a request."""
         if not isinstance(self._stream, trio.SocketStream):
             return 0
         try:
             return os.write(self._stream.socket.fileno(), data)
-        except OSError:  # it is full, or broken: `send_all` waits, or says so
+        except OSError:  # it is full or broken: `send_all` waits or raises
             return 0
 
     async def read(self) -> None:
-        """Hand out answers and messages until the connection ends."""
+        """Dispatch replies and messages until the connection ends."""
         try:
             with self._reading:
                 while data := await self._stream.receive_some(READ_BYTES):
@@ -158,7 +158,7 @@ class StoreConnection:
             call.done.set()
 
     def close(self) -> None:
-        """Nobody is answered any more; `read` closes the rest, and ends."""
+        """Fail all pending calls; `read` then closes the stream and returns."""
         self._closed = True
         self._reading.cancel()
         while self._calls:

@@ -1,4 +1,4 @@
-"""The first words on a connection to the store: whether it lets us in, is new enough, and has our secret."""
+"""The handshake with the store: whether it lets us in, is new enough, and has our secret."""
 
 import re
 from typing import Final
@@ -7,15 +7,15 @@ from claudegwd.config.shared import SharedPlace
 from claudegwd.shared.connection import StoreConnection, StoreRefusedError, StoreUnfitError
 from claudegwd.store.sealing import Seal
 
-# Redis 7 is what Debian 12 has; Valkey began at 7.2. Nothing older is tested.
+# Debian 12 has Redis 7; Valkey started at 7.2. Nothing older is tested.
 OLDEST: Final = (7, 0)
 CONNECT_SECONDS: Final = 2.0  # also at startup, which waits no longer than this for an unreachable store
 
-_CHECK: Final = b"check"  # what the word is sealed for by which machines know that they have the same secret
+_CHECK: Final = b"check"  # purpose of the sealed value that proves that machines have the same secret
 
 
 async def greet(connection: StoreConnection, place: SharedPlace, password: str, name: str) -> str:
-    """Log in; what the server is, and of which version. StoreUnfitError, StoreRefusedError, StoreAwayError."""
+    """Log in; returns the server's name and version. Raises StoreUnfitError, StoreRefusedError, StoreAwayError."""
     login = ("AUTH", place.user or "default", password) if password else ()
     try:
         words = ("HELLO", "3", *login, "SETNAME", _client_name(name))
@@ -31,7 +31,7 @@ async def greet(connection: StoreConnection, place: SharedPlace, password: str, 
 
 
 async def check_secret(connection: StoreConnection, key: str, seal: Seal, place: SharedPlace) -> None:
-    """What is sealed with one secret, a machine with another would take for nothing, and go on alone."""
+    """A machine with another secret would silently ignore what the others seal, and run on its own."""
     word = seal.lock(_CHECK, _CHECK)
     found = await connection.call("SET", key, word, "NX", "GET", seconds=CONNECT_SECONDS)
     if found is not None and seal.unlock(found, _CHECK) is None:
@@ -43,7 +43,7 @@ async def check_secret(connection: StoreConnection, key: str, seal: Seal, place:
 
 
 def _unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | None:
-    """What only a person can mend of what was said to a greeting."""
+    """The error, if only a person can fix what the store refused."""
     if error.code in ("WRONGPASS", "NOAUTH"):
         whose = f" for the user {place.user}" if place.user else ""
         text = f"does not contain the password{whose} that {place} requires: put it into the file, with nothing else"
@@ -58,7 +58,7 @@ def _unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | No
 
 
 def _client_name(name: str) -> str:
-    """What CLIENT LIST shows; the protocol takes no blanks and no odd letters."""
+    """What CLIENT LIST shows; the protocol allows no spaces or special characters."""
     return "claudegwd-" + "".join(c if c.isascii() and (c.isalnum() or c in ".-_") else "_" for c in name)
 
 

@@ -1,5 +1,4 @@
-"""What one machine learns about an upstream key, all know: that it is limited, spent or refused, or that it works
-again.
+"""Shares what a machine learns about an upstream key: that it is limited, exhausted or rejected, or works again.
 
 Each machine has its own ring, which never waits for another. Changes in it are written to the store and published;
 changes that others publish are applied to it. The latest report on a key counts, by the clock of the machine that made
@@ -35,7 +34,7 @@ class SharedKeyStates:
         self._store = store
         self._ring = ring
         self._clock = clock
-        self._known: dict[str, KeyMark] = {}  # by the key's digest: the latest that was said, by whomever
+        self._known: dict[str, KeyMark] = {}  # by the key's digest: the latest report by any machine
         self._upkeep = Upkeep()
         self._channel = store.channel("keys")
         store.on_message[self._channel] = self._hear
@@ -47,11 +46,11 @@ class SharedKeyStates:
             self._upkeep.due()
 
     async def run(self) -> None:
-        """For ever: bring the store and the ring together whenever one of them may have changed."""
+        """Forever: synchronize the store and the ring whenever either may have changed."""
         await self._upkeep.run(self.bring_together)
 
     async def bring_together(self) -> None:
-        """Take what the store knows better, and write what we do. StoreAwayError."""
+        """Apply what is newer in the store, and write what is newer here. Raises StoreAwayError."""
         digests = [row.digest for row in self._ring.remembered()]
         if not digests:
             return
@@ -61,7 +60,7 @@ class SharedKeyStates:
             if data is not None:
                 self._take(decode_mark(data))
             elif known is not None and (known.state is KeyState.READY or known.stands(self._clock())):
-                await self._write(known)  # it was started anew, and is empty
+                await self._write(known)  # the store was restarted, and is empty
         for row in self._ring.remembered():
             mark = self._news(row)
             if mark is not None:
@@ -81,15 +80,15 @@ class SharedKeyStates:
             return
         ours = next((row for row in self._ring.remembered() if row.digest == mark.digest), None)
         if ours is None or (known is None and _since(ours) > mark.at):
-            return  # a key that is not ours, or one of which we know something later
+            return  # not our key, or we know something later
         self._known[mark.digest] = mark
         self._ring.learn(mark, self._clock())
 
     def _news(self, row: RememberedKey) -> KeyMark | None:
-        """What is to be told of this key: nothing, if all know it already."""
+        """What to report about this key: None if all know it already."""
         now = self._clock()
         if row.state is KeyState.DISABLED:
-            return None  # of what the upstream thinks of it nothing is known
+            return None  # nothing is known of the upstream's view of it
         mark = mark_of(row.digest, row.state, row.until, _since(row) or now, self._store.name)
         known = self._known.get(row.digest)
         if known is None:
@@ -97,7 +96,7 @@ class SharedKeyStates:
         if (known.state, known.until) == (mark.state, mark.until):
             return None
         if not known.stands(now) and not mark.stands(now):
-            return None  # its time is over, everywhere
+            return None  # it has expired, everywhere
         return mark if mark.at > known.at else KeyMark(mark.digest, mark.state, now, mark.until, mark.by)
 
     async def _write(self, mark: KeyMark) -> None:
@@ -113,5 +112,5 @@ class SharedKeyStates:
 
 
 def _since(row: RememberedKey) -> float:
-    """When what stands against a key was learned; 0: nothing does."""
+    """When the failure that blocks a key was learned; 0: none does."""
     return row.last_error_at or 0.0 if row.state in TIMED or row.state is KeyState.INVALID else 0.0

@@ -1,7 +1,7 @@
 """Client limits that apply to all machines together: counted in the store, by one script call per request.
 
 The script's result is mirrored in the client's own meter: the headers come from there, and if the store is unreachable,
-the meter continues by itself with a configured share of each limit. Tokens are reported to the store in the background;
+the meter continues alone with a configured share of each limit. Tokens are reported to the store in the background;
 each request reads them again.
 """
 
@@ -25,7 +25,7 @@ RENEW_SECONDS: Final = 10.0
 # Of one client, per command.
 MEMBERS_MAX: Final = 1000
 
-# A bucket as in limits/bucket.py, by the store's own clock. One that is full again need not be kept.
+# A bucket as in limits/bucket.py, by the store's own clock. A full one need not be kept.
 _BUCKET: Final = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -42,8 +42,8 @@ local function keep(name, capacity, left)
   if redis.call('PTTL', KEYS[1]) < full then redis.call('PEXPIRE', KEYS[1], full) end
 end
 """
-# ARGV: requests and tokens a minute, requests at once, the name of this one, seconds of its lease.
-# Answers 0 (it may pass), 1 (too many at once) or 2 (too many a minute), the levels, and when that was.
+# ARGV: requests and tokens per minute, concurrent requests, this request's name, seconds of its lease.
+# Returns 0 (admitted), 1 (too many at once) or 2 (too many per minute), the levels, and the time.
 _ADMIT: Final = Script(
     _BUCKET
     + """
@@ -68,7 +68,7 @@ end
 return {verdict, string.format('%.17g', requests), string.format('%.17g', tokens), string.format('%.17g', now)}
 """
 )
-# ARGV: tokens a minute, and how many were used; negative: given back.
+# ARGV: tokens per minute, and how many were used; negative: given back.
 _USE: Final = Script(
     _BUCKET
     + """
@@ -76,7 +76,7 @@ local capacity = tonumber(ARGV[1])
 keep('t', capacity, math.min(capacity, level('t', capacity) - ARGV[2]))
 """
 )
-# ARGV: seconds of the lease, and the names of those that go on.
+# ARGV: seconds of the lease, and the names of the requests still running.
 _RENEW: Final = Script(
     """
 local time = redis.call('TIME')
@@ -88,36 +88,36 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] * 1000))
 
 @dataclass(slots=True)
 class _Used:
-    """Tokens that the store is not told of yet."""
+    """Tokens not yet reported to the store."""
 
     capacity: int
     tokens: float = 0.0
 
 
 class SharedLimits:
-    """`run` it as a task. `local_share`: of each limit, what this machine grants while the store is away."""
+    """`run` it as a task. `local_share`: the share of each limit that this machine grants while the store is away."""
 
     def __init__(self, store: SharedStore, local_share: float) -> None:
         self._store = store
         self._local_share = local_share
-        self._machine = f"{store.name}.{token_hex(4)}"  # and this run of it
+        self._machine = f"{store.name}.{token_hex(4)}"  # of this run
         self._numbers = count()
-        self._leases: dict[str, str] = {}  # the client of each request that has a place
+        self._leases: dict[str, str] = {}  # the client of each request that holds a slot
         self._ended: dict[str, str] = {}
         self._used: dict[str, _Used] = {}
         self._changed = trio.Event()
         store.on_connected.append(self._renew)  # it may have come back empty
 
     def share(self) -> float:
-        """Of each limit, what this machine may grant by itself now: give it to the book of clients."""
+        """The share of each limit that this machine may grant on its own now, for the client book."""
         return 1.0 if self._store.away_since is None else self._local_share
 
     async def admit(self, client: Client, book: ClientBook) -> Admission:
-        """Let one request in, as Meter.admit does. Raises RateLimitExceeded."""
+        """Admit one request, as Meter.admit does. Raises RateLimitExceeded."""
         meter = book.meter(client, trio.current_time())
         limits, whose = meter.limits, _whose(client)
         if limits == Limits():
-            return meter.admit(trio.current_time())  # nothing to be counted, anywhere
+            return meter.admit(trio.current_time())  # nothing to count
         name = f"{self._machine}.{next(self._numbers)}"
         try:
             verdict, requests, tokens, read_at = await self._store.run_script(
@@ -153,7 +153,7 @@ class SharedLimits:
         self._changed.set()
 
     async def run(self) -> None:
-        """For ever: tell the store what was used and what has ended, and hold the places of what goes on."""
+        """Forever: report usage and ended requests to the store, and renew the slots of running ones."""
         renewed = trio.current_time()
         while True:
             with trio.move_on_at(renewed + RENEW_SECONDS):
@@ -165,7 +165,7 @@ class SharedLimits:
                     renewed = trio.current_time()
                     await self._renew()
             except StoreAwayError:
-                # Places are given back by time, and a minute later nobody asks for a minute's tokens.
+                # Slots expire by themselves, and in a minute this minute's tokens no longer matter.
                 self._ended.clear()
                 self._used.clear()
 
@@ -190,12 +190,12 @@ class SharedLimits:
 
 
 def _whose(client: Client) -> str:
-    """The same on all machines, and nothing of the key: its digest."""
+    """The key's digest: the same on all machines, and reveals nothing of the key."""
     return client.digest.hex() or "anonymous"
 
 
 def _by_client(names: dict[str, str]) -> list[tuple[str, list[str]]]:
-    """The requests of each client, no more than a command may name."""
+    """The requests of each client, in batches small enough for one command."""
     found: dict[str, list[str]] = {}
     for name, whose in names.items():
         found.setdefault(whose, []).append(name)

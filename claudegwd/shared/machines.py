@@ -18,7 +18,7 @@ GONE_SECONDS: Final = 15.0
 LISTED_SECONDS: Final = 86_400.0
 MACHINES_MAX: Final = 1000  # this many names are not real machines
 
-# KEYS: what the machine says, the list of all. ARGV: that, its name, seconds until it counts as gone and is forgotten.
+# KEYS: the report, the list of all machines. ARGV: the report, its machine, seconds until that is gone, and forgotten.
 _BEAT: Final = Script(
     """
 local time = redis.call('TIME')
@@ -31,7 +31,7 @@ redis.call('PEXPIRE', KEYS[2], math.ceil(ARGV[4] * 1000))
 
 
 class SharedMachines:
-    """`run` it as a task. `describe`: what this machine says of itself; no token, and nothing of content."""
+    """`run` it as a task. `describe`: what this machine reports about itself; no token, no content."""
 
     def __init__(
         self, store: SharedStore, describe: Callable[[], Mapping[str, Any]], clock: Callable[[], float] = time.time
@@ -41,22 +41,22 @@ class SharedMachines:
         self._clock = clock
 
     async def run(self) -> None:
-        """Say for ever that this machine is there."""
+        """Report forever that this machine is running."""
         while True:
-            with suppress(StoreAwayError):  # the next one tells
+            with suppress(StoreAwayError):  # until the next one
                 await self.beat()
             await trio.sleep(BEAT_SECONDS)
 
     async def beat(self) -> None:
-        """Say it once. StoreAwayError."""
+        """Report once. Raises StoreAwayError."""
         said = msgspec.json.encode({**self._describe(), "at": self._clock()})
         keys = [self._name(self._store.name), self._list]
         await self._store.run_script(_BEAT, keys, said, self._store.name, GONE_SECONDS, LISTED_SECONDS)
 
     async def rows(self) -> list[dict[str, Any]]:
-        """A dict for each machine by name: `machine`, `state` ("gone" for one that is silent), `last_seen`, and what it
-        said. StoreAwayError."""
-        await self.beat()  # what it says of itself is of now
+        """A dict for each machine, sorted by name: `machine`, `state` ("gone" if silent), `last_seen`, and its report.
+        Raises StoreAwayError."""
+        await self.beat()  # so that its own report is current
         listed = await self._store.call("ZRANGE", self._list, 0, MACHINES_MAX - 1, "WITHSCORES")
         seen = {name.decode("utf-8", "replace"): float(at) for name, at in listed}
         names = sorted(seen)
@@ -78,6 +78,6 @@ def _row(name: str, data: bytes | None, seen: float) -> dict[str, Any]:
     try:
         said = msgspec.json.decode(data, type=dict[str, Any])
     except msgspec.DecodeError:
-        return gone  # somebody else's
+        return gone  # not written by us
     at = said.pop("at", seen)
     return {**said, "machine": name, "last_seen": at}

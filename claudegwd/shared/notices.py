@@ -12,20 +12,20 @@ SAME_SECONDS: Final = 60.0
 
 
 class SharedNotices:
-    """Asks the store, which knows who has told what."""
+    """Asks the store, which knows which machine has sent what."""
 
     def __init__(self, store: SharedStore) -> None:
         self._store = store
 
     async def claim(self, notice: Notice) -> bool:
-        """Whether this machine is to tell it: no other has. While the store is away: better twice than never."""
+        """Whether this machine should send it, as no other has. While the store is away: better twice than never."""
         seconds = max(SAME_SECONDS, notice.once_until - notice.time)
         words = ("SET", self._key(notice), self._store.name, "NX", "GET", "PX", int(seconds * 1000))
         try:
             by = await self._store.call(*words)
         except StoreAwayError:
             return True
-        # What this machine has told, it knows by itself not to tell again.
+        # The machine itself knows what it has already sent.
         return by is None or bool(by == self._store.name.encode())
 
     def _key(self, notice: Notice) -> str:

@@ -1,8 +1,8 @@
 """The operator's orders about upstream keys on all machines: disable this one, activate that one.
 
 Orders are sealed with the machines' secret, so write access to the store is not enough to give one. Each machine
-applies them to its ring and nowhere else: no keys.json is changed, and an order that is withdrawn leaves nothing
-behind. The latest order for a key counts. They are sent again to a store that comes back empty.
+applies them only to its ring: no keys.json is changed, and an order that is withdrawn leaves nothing behind. The latest
+order for a key counts. If the store comes back empty, they are sent again.
 """
 
 import logging
@@ -24,14 +24,14 @@ from claudegwd.store.sealing import Seal
 # Keys with orders; a higher number are not keys of ours.
 ORDERS_MAX: Final = 1000
 
-_ACTIVE: Final = "active"  # the place of the order that names the active key
+_ACTIVE: Final = "active"  # the `place` of the order that names the active key
 _PURPOSE: Final = b"order\0"
 
 _WRITE: Final = Script("redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])\nreturn redis.call('PUBLISH', ARGV[3], ARGV[2])")
 
 
 class Order(msgspec.Struct, array_like=True, frozen=True):
-    """`place`: the digest of a key that is `disabled` or no longer, or "active" for the key that is to be so."""
+    """`place`: the digest of a key that is `disabled` or no longer so, or "active" to make `digest` the active key."""
 
     place: str
     at: float
@@ -56,16 +56,16 @@ class SharedOrders:
         store.on_connected.append(self._connected)
 
     async def disable(self, name: str, *, disabled: bool) -> None:
-        """Disable one of our keys on all machines, or no longer. UnknownKey; StoreAwayError: nothing has changed."""
+        """Disable or enable a key of ours on all machines. Raises UnknownKey; on StoreAwayError nothing has changed."""
         digest = self._digest(name)
         await self._give(Order(digest, self._clock(), self._store.name, digest, disabled))
 
     async def rotate(self, name: str) -> None:
-        """Make one of our keys the active one on all machines. UnknownKey, StoreAwayError."""
+        """Make one of our keys the active one on all machines. Raises UnknownKey, StoreAwayError."""
         await self._give(Order(_ACTIVE, self._clock(), self._store.name, self._digest(name)))
 
     async def run(self) -> None:
-        """For ever: bring the store and the ring together when the store has come back."""
+        """Forever: synchronize the store and the ring when the store has come back."""
         await self._upkeep.run(self._bring_together)
 
     async def _bring_together(self) -> None:
@@ -99,7 +99,7 @@ class SharedOrders:
         self._known[order.place] = order
         name = next((row.name for row in self._ring.remembered() if row.digest == order.digest), None)
         if order.place == _ACTIVE:
-            # One from before this machine was started is over: it has its own active key since.
+            # An order from before this machine started is obsolete: the machine has its own active key by now.
             if name is not None and order.at >= self._started:
                 with suppress(UnknownKey, CannotRotate):
                     self._ring.rotate(self._clock(), name)
@@ -117,7 +117,7 @@ class SharedOrders:
         try:
             return msgspec.msgpack.decode(opened or b"", type=Order)
         except (msgspec.DecodeError, ValueError):
-            return None  # somebody else's
+            return None  # not written by us
 
     def _digest(self, name: str) -> str:
         digest = next((row.digest for row in self._ring.remembered() if row.name == name), None)

@@ -1,9 +1,9 @@
-"""That each machine has a name of its own: of two with the same name, each would overwrite what the other has said.
+"""Ensures that each machine's name is unique: two with the same name would overwrite each other's reports.
 
-A running machine listens on a channel of its own, and has written that channel down under its name. Whoever wants the
-name sees whether anybody still listens: a machine that was killed gives its name free at once, and one whose
-connection was cut off silently does so after some seconds. The second of two does not start. Where both are running
-already, because the store was away meanwhile, the second goes on without the store until the name is free.
+A running machine listens on a channel of its own, which is recorded under its name. A machine that wants the name
+checks whether anyone still listens: one that was killed frees its name at once, and one whose connection was cut
+silently does so after some seconds. The second of two does not start. If both are already running, because the store
+was away meanwhile, the second continues without the store until the name is free.
 """
 
 import logging
@@ -25,10 +25,10 @@ HELD_SECONDS: Final = 15.0
 RENEW_SECONDS: Final = 5.0  # three times in that
 # Whoever finds its name taken looks so often whether the other one has renewed it.
 LOOK_SECONDS: Final = 0.5
-HOST_CHARACTERS: Final = 64  # of what another machine says of itself, in the log and the status
+HOST_CHARACTERS: Final = 64  # of another machine's description, in the log and the status
 
-# KEYS: where the name is. ARGV: what we write there, the name of the channel without the token, milliseconds for which
-# it holds. Answers who has the name and for how many milliseconds; nothing: we have it now.
+# KEYS: where the name is stored. ARGV: what we write there, the channel name without the token, milliseconds until it
+# expires. Returns who has the name and for how many milliseconds; nothing: we have it now.
 _CLAIM: Final = Script(
     """
 local holder = redis.call('GET', KEYS[1])
@@ -41,8 +41,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 
 
 class OwnName:
-    """`run` it as a task. `host`: the name of this computer, for the person who has to find it. `others`: more of this
-    machine's connections, which are made under the same name."""
+    """`run` it as a task. `host`: this computer's name, for people who have to find it. `others`: this machine's other
+    connections, made under the same name."""
 
     def __init__(
         self, store: SharedStore, host: str, *others: SharedStore, renew_seconds: float = RENEW_SECONDS
@@ -51,7 +51,7 @@ class OwnName:
         self._connections = (store, *others)
         self._renew_seconds = renew_seconds
         token, channels = token_hex(8), store.channel("name:")
-        store.on_message[channels + token.encode()] = lambda _: None  # that we listen is all that it is for
+        store.on_message[channels + token.encode()] = lambda _: None  # only the subscription matters
         self._key = store.key("name", store.name)
         said = f"{token} {host}, process {os.getpid()}"
         self._arguments: tuple[Word, ...] = (said, channels, int(HELD_SECONDS * 1000))
@@ -59,7 +59,7 @@ class OwnName:
             each.on_greeted.append(self._claim)
 
     async def run(self) -> None:
-        """For ever: keep the name, and leave the store to whoever has got it meanwhile."""
+        """Forever: renew the name, and disconnect if another machine has taken it meanwhile."""
         while True:
             with suppress(StoreAwayError):  # the next connection claims it
                 if await self._store.run_script(_CLAIM, [self._key], *self._arguments):
@@ -69,7 +69,7 @@ class OwnName:
             await trio.sleep(self._renew_seconds)
 
     async def _claim(self, connection: StoreConnection) -> None:
-        """Get the name, or wait until it is known that the other one lives. StoreUnfitError, StoreAwayError."""
+        """Claim the name, waiting if it is taken. Raises StoreUnfitError if its holder is alive, and StoreAwayError."""
         left = inf
         words = ("EVAL", _CLAIM.source, 1, self._key, *self._arguments)
         while found := await connection.call(*words, seconds=CONNECT_SECONDS):

@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 async def patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
-    """Ask for a person, who would rather wait some seconds than read that the store was slow. StoreAwayError."""
+    """Ask for a person, who would rather wait a few seconds than see an error. Raises StoreAwayError."""
     until = trio.current_time() + PERSON_SECONDS
     while True:
         try:

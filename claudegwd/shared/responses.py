@@ -32,14 +32,14 @@ CHAIN_MAX: Final = 32 * 1024 * 1024
 # A whole conversation is megabytes, and a client waits for it. It uses a connection of its own, so that the calls of
 # other requests are not delayed behind it.
 BULK_SECONDS: Final = 1.0
-# When the store comes back it is looked which of ours it has: so many in one command.
+# When the store comes back, we check which of our responses it has: this many per command.
 LOOKED_AT_ONCE: Final = 500
 
 _PURPOSE: Final = b"shared response\0"
-# Ids of items that were made here (openai_api/responses) name the response that they are of.
+# Ids of items created here (openai_api/responses) contain the id of their response.
 _OWN_ITEM: Final = re.compile(r"[a-z]+_([0-9a-f]{24})[0-9a-f]{2,6}", re.ASCII)
 
-# What is over is taken out of the index; what is there because it was gone on from stays. Then the oldest go.
+# Removes expired responses from the index, but keeps those that were extended by being continued; then the oldest.
 _TIDY: Final = """
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', time[2])
@@ -65,8 +65,8 @@ local function tidy(seconds, most)
   end
 end
 """
-# KEYS: the response, the index, the sum of sizes. ARGV: what is sealed, the key of what it goes on from, for how many
-# seconds it is kept, bytes of all, links of a chain.
+# KEYS: the response, the index, the sum of sizes. ARGV: the sealed response, the key of the one it continues, for how
+# many seconds it is kept, bytes of all, links of a chain.
 _KEEP: Final = Script(
     _TIDY
     + """
@@ -82,7 +82,7 @@ if redis.call('ZADD', KEYS[2], now, member) == 1 then redis.call('INCRBY', KEYS[
 tidy(tonumber(ARGV[3]), tonumber(ARGV[4]))
 """
 )
-# KEYS: as above. ARGV: the channel, and what is told there. Answers whether it was there.
+# KEYS: as above. ARGV: the channel, and the message for it. Returns whether the response was there.
 _DELETE: Final = Script(
     _TIDY
     + """
@@ -96,7 +96,7 @@ redis.call('PUBLISH', ARGV[1], ARGV[2])
 return size
 """
 )
-# KEYS: the last response. ARGV: links and bytes at the most, seconds that all of them are kept.
+# KEYS: the last response. ARGV: maximum links and bytes, seconds that all of them are kept.
 _CHAIN: Final = Script(
     """
 local found, key, bytes = {}, KEYS[1], 0
@@ -116,7 +116,7 @@ return found
 
 class SharedResponses:
     """`run` it as a task. `store`: one with BULK_SECONDS of patience. `now`: the clock of `responses`. `response_max`,
-    `stored_max`: bytes of one, and of all."""
+    `stored_max`: bytes of one, and of all of them."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class SharedResponses:
         self._seal = seal
         self._now = now
         self._response_max, self._stored_max = response_max, stored_max
-        self._waiting: dict[tuple[str, str], KeptResponse | None] = {}  # by owner and id; None: it goes
+        self._waiting: dict[tuple[str, str], KeptResponse | None] = {}  # by owner and id; None: to be deleted
         self._size = 0
         self._compares = False
         self._upkeep = Upkeep()
@@ -143,8 +143,7 @@ class SharedResponses:
         store.on_connected.append(self._connected)
 
     async def fetch(self, owner: str, ident: str) -> bool:
-        """Take up a response, given by its id or that of one of its items, with all that it goes on from; whether there
-        was one."""
+        """Fetch a response, by its id or an item's, with everything it continues. Returns whether there was one."""
         if match := _OWN_ITEM.fullmatch(ident):
             ident = f"resp_{match[1]}"
         key = self._key(owner, ident)
@@ -166,7 +165,7 @@ class SharedResponses:
         return bool(found)
 
     async def delete(self, owner: str, ident: str) -> bool:
-        """Forget it everywhere; whether the store had it. Here it has gone already."""
+        """Delete it everywhere else; it is already gone here. Returns whether the store had it."""
         self._take((owner, ident))
         try:
             return await self._delete(owner, ident)
@@ -175,7 +174,7 @@ class SharedResponses:
             return False
 
     async def run(self) -> None:
-        """For ever: tell the store what is kept here."""
+        """Forever: send what is kept here to the store."""
         await self._upkeep.run(self._bring_up_to_date)
 
     async def _bring_up_to_date(self) -> None:
@@ -207,7 +206,7 @@ class SharedResponses:
         return bool(await self._store.run_script(_DELETE, self._keys(key), self._channel, told))
 
     async def _compare(self) -> None:
-        """It may have come back empty: what is here is written again."""
+        """The store may have come back empty: write what it lacks again."""
         every = [(owner, kept) for owner, kept in self._responses.every() if self._is_shared(owner, kept)]
         for start in range(0, len(every), LOOKED_AT_ONCE):
             part = every[start : start + LOOKED_AT_ONCE]
@@ -245,11 +244,11 @@ class SharedResponses:
         try:
             owner, ident = msgspec.msgpack.decode(opened or b"", type=tuple[str, str])
         except (msgspec.DecodeError, ValueError):
-            return  # somebody else's
+            return  # not written by us
         self._responses.delete(owner, ident)
 
     def _opened(self, owner: str, ident: str | None, sealed: bytes) -> KeptResponse | None:
-        """One of a chain, if it is what it should be."""
+        """One response of a chain, if it is valid."""
         if ident is None:
             return None
         opened = self._seal.unlock(sealed, _PURPOSE + self._key(owner, ident).encode())

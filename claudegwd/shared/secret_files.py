@@ -1,5 +1,4 @@
-"""The password of the shared store, and the secret of its machines: each in a file of its own or a systemd credential,
-and nowhere else."""
+"""The shared store's password and its machines' secret: each only in its own file or a systemd credential."""
 
 import hashlib
 import stat
@@ -22,13 +21,13 @@ _SEAL: Final = b"claudegwd shared seal\0"
 
 
 def read_password(env: Mapping[str, str], config_file: Path, setting: str) -> str:
-    """The password, "" where there is none. From now on no log shows it. Blocking. Raises StoreUnfitError."""
+    """The password, "" if there is none. From now on it is redacted in logs. Blocking. Raises StoreUnfitError."""
     path = contract.shared_password_path(env, config_file, setting)
     return "" if path is None else _line_of(path, _PASSWORD, "password", private=bool(setting))
 
 
 def read_seal(env: Mapping[str, str], config_file: Path, setting: str) -> Seal | None:
-    """The seal that the machines' secret gives, None where there is none. Blocking. Raises StoreUnfitError."""
+    """The seal derived from the machines' secret, None if there is none. Blocking. Raises StoreUnfitError."""
     path = contract.shared_secret_path(env, config_file, setting)
     if path is None:
         return None

@@ -49,8 +49,8 @@ class SharedSpending:
         self._book = book
         self._spending = book.spending
         self._clock = clock
-        self._names: dict[str, str] = {}  # of clients that have a budget, by what they are called in the store
-        self._met: set[str] = set()  # of those, the ones of which it is known what the store has
+        self._names: dict[str, str] = {}  # of clients that have a budget, by their name in the store
+        self._met: set[str] = set()  # those of them whose reports in the store have been read
         self._unsaid: set[str] = set()
         self._changed = trio.Event()
         self._channel = store.channel("spent")
@@ -59,7 +59,7 @@ class SharedSpending:
         store.on_connected.append(self._connected)
 
     def look(self) -> None:
-        """Clients may have got budgets, or lost them."""
+        """Clients' budgets may have been added or removed."""
         self._names = {_called(client.name): client.name for client, _ in self._book.rows() if client.budgets}
         self._met.intersection_update(self._names.values())
         self._spending.elsewhere.keep(self._names.values())
@@ -67,7 +67,7 @@ class SharedSpending:
         self._changed.set()
 
     async def run(self) -> None:
-        """For ever: tell what was spent here, and hold what is held."""
+        """Forever: report what was spent here, and renew what is held."""
         self.look()
         renewed = trio.current_time()
         while True:
@@ -84,7 +84,7 @@ class SharedSpending:
                 self._changed.set()
 
     def renew(self) -> None:
-        """Say once more what is held."""
+        """Report again what is held."""
         self._unsaid.update(self._spending.holding())
         self._changed.set()
 
@@ -103,7 +103,7 @@ class SharedSpending:
                 raise
 
     async def _meet(self, client: str, called: str) -> None:
-        """Read what all machines have said of a client, this one in an earlier life among them."""
+        """Read all machines' reports on a client, including this one's from an earlier run."""
         found = await self._store.call("HGETALL", self._key(called))
         for machine, data in list(found.items())[:MACHINES_MAX]:
             said, name = decode_spent(data), machine.decode("utf-8", "replace")
@@ -135,7 +135,7 @@ class SharedSpending:
         try:
             message = msgspec.msgpack.decode(content, type=_Message)
         except (msgspec.DecodeError, ValueError):
-            return  # somebody else's
+            return  # not written by us
         client, said = self._names.get(message.client), decode_spent(message.said)
         if client is not None and said is not None and message.machine != self._store.name:
             self._spending.elsewhere.put(client, message.machine, said)

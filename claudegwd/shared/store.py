@@ -1,6 +1,6 @@
-"""What several machines share lies in Valkey or Redis; this is our way there, and what we know of it while it is away.
+"""Access to the Valkey or Redis that several machines share, and what we know about it while it is away.
 
-Nothing here waits for long: a call is bounded by milliseconds, and after one that took longer nobody asks for a while.
+Nothing here waits long: calls are bounded by milliseconds, and after one that takes longer there are none for a while.
 """
 
 import hashlib
@@ -38,18 +38,18 @@ LOOK_SECONDS: Final = 2.0
 PAUSE_FIRST_SECONDS: Final = 0.25
 PAUSE_LAST_SECONDS: Final = 4.0
 
-PROBLEM_CHARACTERS: Final = 300  # what a server says of a fault, in the log and the status
+PROBLEM_CHARACTERS: Final = 300  # of a server's error message, in the log and the status
 
 _NO_SCRIPT: Final = "NOSCRIPT"
-# What the whole server refuses now, and not one command: it has no memory or disk left, it has become a replica, or it
-# wants another password. A new connection may lead to another one; until its greeting succeeds this one is away.
+# Errors of the whole server rather than one command: it is out of memory or disk, has become a replica, or wants
+# another password. A new connection may reach another server; until its greeting succeeds, the store is away.
 _OF_THE_SERVER: Final = frozenset(
     ("OOM", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS", "LOADING", "NOAUTH", "NOPERM")
 )
 
 
 class Script:
-    """Runs in the store in one piece, and is sent once."""
+    """Runs atomically in the store, and is sent only once."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -57,12 +57,12 @@ class Script:
 
 
 class SharedStore:
-    """`run` it as a task. `on_connected` are run after each connection is made, `on_message` by channel. `on_greeted`
-    are run before that, and the connection is used only if they let it: StoreUnfitError.
+    """`run` it as a task. `on_connected` are called after each connection is made, `on_message` by channel.
+    `on_greeted` are called before that; the connection is not used if they raise StoreUnfitError.
 
     `name`: this machine's. `clock`: wall clock, seconds. `patience`: how long a call may take. `seal`: for what only
-    the machines may read or write. `ca_file`: who vouches for the server; None: whom the system trusts.
-    `quiet`: whether it is there is logged by another one.
+    the machines may read or write. `ca_file`: the CA for the server; None: the system's. `quiet`: another instance logs
+    whether the store is available.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class SharedStore:
         self.version = ""
         self.away_since: float | None = clock()
         self.problem = "not connected yet"
-        self.at_fault = ""  # the setting that a person has to change before it is there again
+        self.at_fault = ""  # the setting that a person must change before it can be used again
         self.on_greeted: list[Callable[[StoreConnection], Awaitable[None]]] = []
         self.on_connected: list[Callable[[], Awaitable[None]]] = []
         self.on_message: dict[bytes, Callable[[bytes], None]] = {}
@@ -93,18 +93,18 @@ class SharedStore:
         self._ca_file = ca_file
         self._quiet = quiet
         self._connection: StoreConnection | None = None
-        self._rests_until = 0.0  # of the event loop's clock
+        self._rests_until = 0.0  # on the event loop's clock
 
     def key(self, *parts: str) -> str:
         """The name of something in the store."""
         return ":".join(("claudegwd", *parts))
 
     def channel(self, name: str) -> bytes:
-        """The name of a channel: those of all databases are heard in each."""
+        """The name of a channel, with the database: channels are common to all databases."""
         return f"claudegwd:{self.place.database}:{name}".encode()
 
     async def call(self, *words: Word) -> Any:
-        """One round trip. StoreAwayError: not in time, or not at all, or refused."""
+        """One round trip. Raises StoreAwayError if there is no reply in time, or it is refused."""
         connection = self._connection
         if connection is None or trio.current_time() < self._rests_until:
             raise StoreAwayError
@@ -130,7 +130,7 @@ class SharedStore:
             return await self.call("EVAL", script.source, len(keys), *keys, *arguments)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Hold a connection, for ever. Started once it was tried; before that StoreUnfitError passes."""
+        """Keep a connection, forever. Started once it has been tried; before that, raises StoreUnfitError."""
         pause, tried = PAUSE_FIRST_SECONDS, False
 
         def connected() -> None:
@@ -156,7 +156,7 @@ class SharedStore:
             pause = min(2 * pause, PAUSE_LAST_SECONDS)
 
     def reconnect(self) -> None:
-        """End this connection, and let the next one be greeted anew."""
+        """Close this connection, so that a new one is greeted."""
         if self._connection is not None:
             self._connection.close()
 
@@ -173,7 +173,7 @@ class SharedStore:
         }
 
     async def _live(self, connected: Callable[[], None]) -> NoReturn:
-        """One connection, from its beginning to its end."""
+        """One connection, from beginning to end."""
         fault: Exception | None = None
         with trio.fail_after(CONNECT_SECONDS):
             stream = await self._open()
@@ -228,7 +228,7 @@ class SharedStore:
             await ready(connection)
 
     async def _look(self, connection: StoreConnection) -> None:
-        """Until it is silent: a store that stands still closes nothing."""
+        """Ping until it is silent: a hung store does not close connections."""
         while True:
             await trio.sleep(LOOK_SECONDS)
             began = trio.current_time()

@@ -12,7 +12,7 @@ RETRY_SECONDS: Final = 1.0
 
 
 class Upkeep:
-    """Changes while the work goes on are not lost: it is done once more."""
+    """Changes made during the work are not lost: it runs again."""
 
     def __init__(self) -> None:
         self._due = trio.Event()
@@ -22,7 +22,7 @@ class Upkeep:
         self._due.set()
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
-        """For ever."""
+        """Work whenever it is due, forever."""
         while True:
             await self._due.wait()
             self._due = trio.Event()

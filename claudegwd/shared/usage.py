@@ -39,7 +39,7 @@ class _Question(msgspec.Struct):
 
 
 class SharedUsage:
-    """`run` it as a task. `store`: the one for what is large. `read`: this machine's own answer. StateError."""
+    """`run` it as a task. `store`: the one for large values. `read`: this machine's own answer; raises StateError."""
 
     def __init__(self, store: SharedStore, seal: Seal, read: Callable[[UsageQuery], Awaitable[dict[str, Any]]]) -> None:
         self._store = store
@@ -51,13 +51,13 @@ class SharedUsage:
         store.on_message[self._channel] = self._hear
 
     async def read_all(self, question: UsageQuery, machines: Collection[str]) -> dict[str, dict[str, Any]]:
-        """The answers of these machines, by name; without those that are silent. StoreAwayError."""
+        """These machines' answers, by name, without those that are silent. Raises StoreAwayError."""
         asked = _Question(token_hex(8), **asdict(question))
         sealed = self._seal.lock(msgspec.msgpack.encode(asked), _QUESTION)
         await self._store.call("PUBLISH", self._channel, sealed)
         key = self._key(asked.ident)
         with trio.move_on_after(ANSWER_SECONDS):
-            while await self._store.call("HLEN", key) < len(machines):  # noqa: ASYNC110 - it comes to the store, not here
+            while await self._store.call("HLEN", key) < len(machines):  # noqa: ASYNC110 - it is set in the store
                 await trio.sleep(LOOK_SECONDS)
         found = await self._store.call("HGETALL", key)
         answers: dict[str, dict[str, Any]] = {}
@@ -68,12 +68,12 @@ class SharedUsage:
         return answers
 
     async def run(self) -> None:
-        """For ever: answer what is asked."""
+        """Answer questions, forever."""
         while True:
             await self._changed.wait()
             self._changed = trio.Event()
             while self._asked:
-                # Whoever asks is told which machines are silent; why, this one's log says.
+                # The asker learns which machines are silent; this machine's log says why.
                 with suppress(StoreAwayError, StateError):
                     await self._answer(self._asked.popleft())
 
@@ -84,7 +84,7 @@ class SharedUsage:
 
     def _hear(self, content: bytes) -> None:
         opened = self._seal.unlock(content, _QUESTION)
-        with suppress(msgspec.DecodeError, ValueError):  # somebody else's
+        with suppress(msgspec.DecodeError, ValueError):  # not written by us
             self._asked.append(msgspec.msgpack.decode(opened or b"", type=_Question))
             self._changed.set()
 
