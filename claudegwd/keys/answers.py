@@ -8,7 +8,7 @@ from typing import Final
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import UpstreamKey
 
-# Stands for "no key" where a name is wanted. Parentheses are refused in names, so no key can be called so.
+# Stands for "no key" where a name is needed. Names cannot contain parentheses, so no key can have this name.
 ENVIRONMENT: Final = "(environment)"
 
 
@@ -21,23 +21,23 @@ class NoKeys:
 
 @dataclass(frozen=True, slots=True)
 class WaitForKey:
-    """No key now; the soonest is back at ``until`` (seconds since the epoch). ``kind``: what to say until then."""
+    """No key now; the first is back at ``until`` (seconds since the epoch). ``kind``: what to report until then."""
 
     until: float
     kind: FailureKind
-    refused: bool = False  # and other keys were refused for good
+    refused: bool = False  # and other keys are invalid
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """No key, and waiting does not help. ``kind``: what to say."""
+    """No key, and waiting does not help. ``kind``: what to report."""
 
     kind: FailureKind
 
 
 @unique
 class RingChange(Enum):
-    """What a listener has to make durable: a state at once, counters when convenient."""
+    """What a listener must persist: a state at once, counters when convenient."""
 
     STATE = "state"
     COUNTERS = "counters"
@@ -45,7 +45,7 @@ class RingChange(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KeysDiff:
-    """What ``KeyRing.replace`` changed, names in file order. ``changed``: another token, host, kind or status."""
+    """What ``KeyRing.replace`` changed: names in file order. ``changed``: another token, host, kind or status."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class KeysDiff:
 
     @classmethod
     def between(cls, old: Iterable[UpstreamKey], new: Iterable[UpstreamKey]) -> "KeysDiff":
-        """What differs from one list of keys to another."""
+        """The difference between two lists of keys."""
         before, after = ({key.name: key for key in keys} for keys in (old, new))
         return cls(
             added=tuple(name for name in after if name not in before),
@@ -63,8 +63,8 @@ class KeysDiff:
 
 
 class UnknownKey(LookupError):  # noqa: N818 - it names the fault
-    """No key of this name."""
+    """There is no key with this name."""
 
 
 class CannotRotate(Exception):  # noqa: N818 - it names the fault
-    """Rotation was asked for and there is nothing to rotate to; the text says why and what to do."""
+    """There is no key to rotate to; the text says why and what to do."""

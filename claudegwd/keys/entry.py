@@ -1,4 +1,4 @@
-"""One key of the ring with its history: its state, its times, its counters."""
+"""One key of the ring with its history: state, times and counters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ _EFFECT_EVENTS: Final[Mapping[KeyEffect, KeyEvent]] = {
 
 @dataclass(frozen=True, slots=True)
 class RememberedKey:
-    """What the store keeps of a key. Times are seconds since the epoch; ``digest`` is UpstreamKey.digest."""
+    """What the store keeps about a key. Times are seconds since the epoch; ``digest`` is UpstreamKey.digest."""
 
     name: str
     digest: str
@@ -58,7 +58,7 @@ class RememberedKey:
 
 @dataclass(slots=True)
 class KeyEntry:
-    """Mutable, and owned by the ring alone."""
+    """Mutable, and owned by the ring."""
 
     key: UpstreamKey
     state: KeyState
@@ -71,34 +71,34 @@ class KeyEntry:
     last_error_at: float | None = None
     last_used: float | None = None
     forbidden: dict[str, float] = field(default_factory=dict)
-    proven: bool = False  # whether an answer ever came under this token from this address
+    proven: bool = False  # whether this token has ever had an answer from this address
 
     @classmethod
     def new(cls, key: UpstreamKey) -> "KeyEntry":
-        """An entry without a past."""
+        """An entry without history."""
         return cls(key, KeyState.DISABLED if key.status is KeyStatus.DISABLED else KeyState.READY)
 
     @property
     def usable(self) -> bool:
-        """Whether requests may go out under it."""
+        """Whether requests may use it."""
         return self.state in USABLE
 
     def comes_back(self, now: float) -> bool:
-        """Whether it is usable, or will be without a person's help."""
+        """Whether it is usable, or will be without anyone's help."""
         return self.usable or self.state is KeyState.COOLING or (self.state in TIMED and self.until <= now)
 
     def allows(self, model: str | None, now: float) -> bool:
-        """Whether the upstream has not refused ``model`` to it lately."""
+        """Whether the upstream has not recently refused it ``model``."""
         return model is None or self.forbidden.get(model, 0.0) <= now
 
     def fire(self, event: KeyEvent) -> None:
-        """Take one event; ImpossibleTransition if it cannot happen now."""
+        """Apply one event; raises ImpossibleTransition if it cannot happen now."""
         self.state = after(TRANSITIONS, self.state, event)
         if self.state not in TIMED:
             self.until = 0.0
 
     def succeed(self, now: float, tokens: int) -> None:
-        """An answer came under it. A late one does not lift a limit that came meanwhile."""
+        """It had an answer. A late one does not lift a limit that was reported meanwhile."""
         self.requests += 1
         self.proven = True
         self.tokens += tokens
@@ -109,9 +109,9 @@ class KeyEntry:
     def fail(
         self, kind: FailureKind, now: float, *, cooldown: float, model: str | None, reset_at: float | None, error: str
     ) -> bool:
-        """Take one failure; whether anything but a counter changed.
+        """Record one failure. Returns whether anything but a counter changed.
 
-        A failure that is not the key's fault counts as a request and leaves no mark but what was said last.
+        A failure that is not the key's fault counts as a request, and is kept only as the last error.
         """
         self.requests += 1
         self.last_used = now
@@ -153,7 +153,7 @@ class KeyEntry:
             self.until = named or now + cooldown_after(self.repeats, cooldown)
 
     def learn(self, mark: KeyMark, now: float) -> bool:
-        """Take what another machine has learned of it; whether that is news."""
+        """Apply what another machine has learned about it. Returns whether that is news."""
         before = (self.state, self.until)
         if mark.state is KeyState.READY:
             if self.state in TIMED or self.state is KeyState.INVALID:
@@ -169,21 +169,21 @@ class KeyEntry:
         return True
 
     def recover(self, now: float) -> bool:
-        """Leave a timed state whose time is over; whether it did."""
+        """Leave a timed state that has expired. Returns whether it did."""
         if self.state in TIMED and self.until <= now:
             self.fire(KeyEvent.RECOVERED)
             return True
         return False
 
     def clear(self) -> None:
-        """Forget every mark against it: a person or a test says it works."""
+        """Forget all its failures: a person or a test says that it works."""
         self.fire(KeyEvent.CLEARED)
         self.repeats = 0
         self.forbidden.clear()
         self.last_error = self.last_error_at = None
 
     def become(self, key: UpstreamKey) -> None:
-        """Take the newly configured form of the same name: state kept for the same token, begun anew for another."""
+        """Take the new configuration for this name: the state is kept for the same token, reset for another."""
         if key.digest != self.key.digest:
             self.fire(KeyEvent.REPLACED)
             self.repeats = 0
@@ -215,7 +215,7 @@ class KeyEntry:
         )
 
     def remember(self, row: RememberedKey, now: float) -> None:
-        """Take up where the last run stopped. Counters go with the name, the state only with the same token."""
+        """Continue from the last run. Counters follow the name, the state only the same token."""
         self.requests, self.failures, self.tokens = row.requests, row.failures, row.tokens
         self.last_used = row.last_used
         if row.digest != self.key.digest:
@@ -249,13 +249,13 @@ class KeyEntry:
 
 
 def cooldown_after(repeats: int, cooldown: float) -> float:
-    """Seconds of the ``repeats``-th cooldown in a row (1 is the first)."""
+    """Seconds of the ``repeats``-th consecutive cooldown (1 is the first)."""
     first = max(COOLDOWN_MIN_SECONDS, cooldown)
     return min(max(first, COOLDOWN_MAX_SECONDS), first * 2.0 ** min(repeats - 1, 32))
 
 
 def named_reset(reset_at: float | None, now: float) -> float | None:
-    """The reset that the upstream named, if it lies ahead; bounded."""
+    """The reset time that the upstream named, if it is in the future; bounded."""
     if reset_at is None or not reset_at > now:
         return None
     return min(reset_at, now + RESET_MAX_SECONDS)

@@ -7,16 +7,16 @@ from claudegwd.keys.answers import ENVIRONMENT, Dead, NoKeys, WaitForKey
 from claudegwd.keys.entry import cooldown_after, named_reset
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 
-# Only a person helps against these.
+# Only a person can fix these.
 _FINAL = frozenset({KeyEffect.INVALID, KeyEffect.EXHAUSTED})
 
 
 class EnvironmentLogin:
     """The one login of an empty ring.
 
-    It has no states: the person who mends it (logs in, pays) does so outside of us and does not tell us, so each new
-    request tries it. Only within one request are its failures final, and a limit is kept to until its reset. What it
-    last failed by is remembered for people, until it answers or is another one.
+    It has no states: people fix it (log in, pay) without telling us, so each new request tries it. Its failures are
+    final only within one request, and a limit applies until its reset. Its last failure is remembered for people, until
+    it answers or is replaced.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class EnvironmentLogin:
         return Dead(self._last) if ENVIRONMENT in tried else NoKeys()
 
     def succeeded(self) -> None:
-        """It works: forget what stood against it."""
+        """It works: forget its failures."""
         self._until = 0.0
         self._repeats = 0
         self._failed = None
@@ -48,7 +48,7 @@ class EnvironmentLogin:
             self._until = max(self._until, named_reset(reset_at, now) or now + cooldown_after(self._repeats, cooldown))
 
     def lack(self, now: float) -> WaitForKey | Dead | None:
-        """As KeyRing.lack: what only a person can mend, as far as the last answer goes; a limit until its reset."""
+        """As KeyRing.lack: what only a person can fix, judging by the last answer; a limit, until its reset."""
         if self._failed and FAILURES[self._failed[0]].effect in _FINAL:
             return Dead(self._failed[0])
         return WaitForKey(self._until, FailureKind.RATE_LIMIT) if self._until > now else None

@@ -1,4 +1,4 @@
-"""Failures in words for people, as a key's last error: the names of the kinds are for logs and metrics."""
+"""Failures in words for people, as a key's last error; the names of the kinds are for logs and metrics."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -23,5 +23,5 @@ _WORDS: Final[Mapping[FailureKind, str]] = MappingProxyType(
 
 
 def in_words(kind: FailureKind, status: int | None = None, detail: str = "") -> str:
-    """What failed, for people: the upstream's status and its own words, where there are any."""
+    """What failed, for people, with the upstream's status and words, if any."""
     return _WORDS[kind] + (f" ({status})" if status else "") + (f": {detail}" if detail else "")

@@ -28,7 +28,7 @@ from claudegwd.openai_api.errors import (
 
 @unique
 class FailureKind(Enum):
-    """The classes of failure that are told apart. The values appear in logs, in the status and in metrics."""
+    """The classes of failure that we distinguish. The values appear in logs, in the status and in metrics."""
 
     AUTHENTICATION = "authentication"
     BILLING = "billing"
@@ -37,14 +37,14 @@ class FailureKind(Enum):
     UNAVAILABLE = "unavailable"
     BAD_REQUEST = "bad_request"
     TOO_LONG = "too_long"
-    CLI = "cli"  # it crashed or wrote what cannot be understood
+    CLI = "cli"  # it crashed, or its output cannot be understood
     UNREAD = "unread"  # the client does not read its answer
-    SILENT = "silent"  # it lives and says nothing, which the caller sees as 504, not as 500
+    SILENT = "silent"  # it is alive but says nothing, which the caller sees as 504, not 500
 
 
 @unique
 class KeyEffect(Enum):
-    """What a failure makes of the key that it happened under."""
+    """What a failure does to the key that was used."""
 
     UNCHANGED = "unchanged"
     INVALID = "invalid"
@@ -55,7 +55,7 @@ class KeyEffect(Enum):
 
 @unique
 class RetryRule(Enum):
-    """Where the same question may be asked again. Never once a token has gone out, whatever stands here."""
+    """Where the same question may be asked again. Never once a token has been sent, whatever the rule says."""
 
     NEVER = "never"
     NEXT_KEY = "next_key"
@@ -65,7 +65,7 @@ class RetryRule(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FailureRule:
-    """One row of the table. ``retries`` is how often beyond the first attempt; None: as long as there are keys."""
+    """One row of the table. ``retries``: how often after the first attempt; None: as long as there are keys."""
 
     effect: KeyEffect
     retry: RetryRule
@@ -130,7 +130,7 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             RetryRule.NEVER,
             0,
             ContextLengthExceeded,
-            # LiteLLM, and with it OpenHands and aider, and Cline know this error by such words, not by its code.
+            # LiteLLM (so OpenHands and aider too) and Cline recognize this error by such words, not by its code.
             "cannot answer: the prompt is longer than the model's context length; shorten or summarise the messages",
         ),
         FailureKind.CLI: FailureRule(
@@ -159,13 +159,13 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
     }
 )
 
-# In place of AUTHENTICATION's, where there are no keys: what somebody sees who has only just installed it.
+# Instead of AUTHENTICATION's if there are no keys: what people see right after installing it.
 NO_LOGIN: Final = (
     "cannot reach the model: no key is configured, and the login of the Claude Code CLI is missing or was rejected; "
     "the gateway's operator can add a key with `claudegwctl keys add NAME`, or log in with `claudegwctl login`"
 )
 
-# In place of BILLING's, where it does not hold of all keys.
+# Instead of BILLING's if that is not true of all keys.
 SPENT_OR_REFUSED: Final = (
     "cannot answer: the upstream rejected some of this gateway's keys, and the others are out of credit; ask its "
     "operator to check `claudegwctl keys list`"
@@ -174,21 +174,21 @@ SPENT_OR_REFUSED: Final = (
 BACKOFF_FIRST_SECONDS: Final = 0.5  # doubles up to the bound below
 BACKOFF_MAX_SECONDS: Final = 8.0  # the SDKs' own maximum: longer waits are up to the client
 
-# A quota that is used up may come dressed as 400 or 429, and an overload as 429: these types say it for sure, so they
-# are asked before the status.
+# An exhausted quota may arrive as 400 or 429, and an overload as 429: these types are unambiguous, so they are checked
+# before the status.
 _SURE_TYPES: Final[Mapping[str, FailureKind]] = MappingProxyType(
     {
         "billing_error": FailureKind.BILLING,
         "insufficient_quota": FailureKind.BILLING,  # an OpenAI-shaped relay behind base_url
         "overloaded_error": FailureKind.UNAVAILABLE,
-        "request_too_large": FailureKind.TOO_LONG,  # 32 MB: what agents do about it is the same, they compact
+        "request_too_large": FailureKind.TOO_LONG,  # 32 MB: agents react the same way, by compacting
     }
 )
 _STATUSES: Final[Mapping[int, FailureKind]] = MappingProxyType(
     {
         401: FailureKind.AUTHENTICATION,
         402: FailureKind.BILLING,
-        403: FailureKind.MODEL_FORBIDDEN,  # the CLI calls this authentication_failed: the status is finer
+        403: FailureKind.MODEL_FORBIDDEN,  # the CLI calls this authentication_failed: the status is more precise
         404: FailureKind.MODEL_FORBIDDEN,
         408: FailureKind.UNAVAILABLE,
         409: FailureKind.UNAVAILABLE,
@@ -209,7 +209,7 @@ _TYPES: Final[Mapping[str, FailureKind]] = MappingProxyType(
         "timeout_error": FailureKind.UNAVAILABLE,
     }
 )
-# The CLI's own word, the enumeration of 2.1.330. No status and no type: it failed before a request, or the network did.
+# The CLI's own term, as enumerated in 2.1.330. No status and no type: it failed before a request, or the network did.
 _ERRORS: Final[Mapping[str, FailureKind]] = MappingProxyType(
     {
         "authentication_failed": FailureKind.AUTHENTICATION,  # with no status: "Not logged in"
@@ -220,15 +220,15 @@ _ERRORS: Final[Mapping[str, FailureKind]] = MappingProxyType(
         "rate_limit": FailureKind.RATE_LIMIT,
         "overloaded": FailureKind.UNAVAILABLE,
         "server_error": FailureKind.UNAVAILABLE,  # also a refused connection
-        "unknown": FailureKind.UNAVAILABLE,  # also an answer of 200 that is no answer
+        "unknown": FailureKind.UNAVAILABLE,  # also a 200 without an answer
         "model_not_found": FailureKind.MODEL_FORBIDDEN,
         "invalid_request": FailureKind.BAD_REQUEST,
     }
 )
 
 
-# Of a 400 that speaks of no field only the text says that it is about the account, or the program, and not about the
-# request (observed; the type is invalid_request_error each time).
+# If a 400 names no field, only its text says that it is about the account or the program rather than the request
+# (observed; the type is always invalid_request_error).
 _OF_A_FIELD: Final = re.compile(r"[a-z_]+(?:\.[\w$]+)*: ")
 _ACCOUNT_TEXTS: Final[Mapping[str, FailureKind]] = MappingProxyType(
     {
@@ -239,7 +239,7 @@ _ACCOUNT_TEXTS: Final[Mapping[str, FailureKind]] = MappingProxyType(
     }
 )
 
-# The upstream says so, or the CLI itself before it asks.
+# From the upstream, or from the CLI itself before it asks.
 _TOO_LONG: Final = frozenset(("prompt_too_long", "blocking_limit"))
 
 
@@ -252,10 +252,10 @@ def classify(
 ) -> FailureKind:
     """The kind of a failed turn, from ``api_error_status``, ``error`` and ``api_error_type`` of its assistant line.
 
-    ``terminal_reason`` of the result line is the only field that tells a prompt that is too long from other bad
-    requests. ``text``: the upstream's own, of use where the fields say nothing but 400.
+    The result line's ``terminal_reason`` is the only field that distinguishes a prompt that is too long from other bad
+    requests. ``text``: the upstream's own, useful if the fields say nothing but 400.
 
-    Order: quota before rate limit, then the finest evidence first. Nothing known at all is the CLI's fault.
+    Order: quota before rate limit, then the most precise evidence first. If nothing is known, it is the CLI's fault.
     """
     if error == "billing_error":
         return FailureKind.BILLING
@@ -265,7 +265,7 @@ def classify(
     if sure is not None:
         return sure
     if status == 404 and not error_type:
-        return FailureKind.UNAVAILABLE  # of a path: no API of this kind answers so
+        return FailureKind.UNAVAILABLE  # a wrong path: no such API answers like this
     if status == 400:
         return _of_bad_request(text)
     if status is not None and status >= 400:
@@ -290,8 +290,8 @@ def error_for(
 ) -> GatewayError:
     """What the caller is told when nothing is left to try.
 
-    ``retry_after``: seconds until the soonest key is free. ``keys``: whether there are any, or only the CLI's login.
-    ``refused``: whether others of the keys were refused. ``detail``: what the upstream says of the request; redacted.
+    ``retry_after``: seconds until the first key is available. ``keys``: whether there are any, or only the CLI's login.
+    ``refused``: whether other keys were rejected. ``detail``: what the upstream says about the request; redacted.
     """
     rule = FAILURES[kind]
     message = NO_LOGIN if kind is FailureKind.AUTHENTICATION and not keys else rule.message
@@ -305,7 +305,7 @@ def error_for(
 def backoff_seconds(attempt: int, chance: float) -> float:
     """How long to wait before retry ``attempt`` (0 is the first retry); ``chance`` in 0..1 is the jitter.
 
-    Between half and the whole of the doubled time, so that requests which failed together do not come back together.
+    Between half and all of the doubled time, so that requests that failed together do not retry together.
     """
     full = min(BACKOFF_MAX_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(attempt, 16))
     return full * (0.5 + 0.5 * chance)

@@ -1,7 +1,7 @@
 """Where the upstream keys come from, and changes to keys.json. Blocking: call it with ``trio.to_thread.run_sync``.
 
-Order: ``$CREDENTIALS_DIRECTORY/keys.json`` (systemd's LoadCredential), then the keys file, then CLAUDE_API_KEYS of the
-older gateway. Having no keys is allowed: the CLI's own login is used then.
+Order: ``$CREDENTIALS_DIRECTORY/keys.json`` (systemd's LoadCredential), then the keys file, then the older gateway's
+CLAUDE_API_KEYS. Having no keys is allowed: then the CLI's own login is used.
 """
 
 import errno
@@ -44,15 +44,15 @@ _OWNER_ONLY: Final = 0o600
 
 
 class KeysReadOnly(KeysError):  # noqa: N818 - it names the fault
-    """The keys come from where the daemon does not write."""
+    """The keys come from a place that the daemon does not write to."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeysSource:
-    """Keys and where they are from. ``path``: the file to change, None when ``writable`` is False.
+    """Keys and their origin. ``path``: the file to change, None if ``writable`` is False.
 
-    ``notes``: what the operator should be told (a log line each). ``blank``: nobody has said that there are no keys;
-    there only is no file, or nothing in it.
+    ``notes``: what the operator should be told (a log line each). ``blank``: there is no file, or nothing in it, as
+    opposed to an explicit empty list.
     """
 
     keys: tuple[UpstreamKey, ...]
@@ -63,7 +63,7 @@ class KeysSource:
     blank: bool = False
 
     def to_edit(self) -> Path:
-        """The file to change. KeysReadOnly where there is none."""
+        """The file to change. Raises KeysReadOnly if there is none."""
         if self.path is None:
             raise KeysReadOnly(
                 f"cannot change the keys: they come from {self.origin}, which the daemon does not write; change "
@@ -75,14 +75,14 @@ class KeysSource:
 
 @dataclass(frozen=True, slots=True)
 class KeysEdit:
-    """What a change of keys.json has led to. ``added``: names that were not there before."""
+    """The result of a change to keys.json. ``added``: new names."""
 
     source: KeysSource
     added: tuple[str, ...]
 
 
 def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> KeysSource:
-    """All keys. ``path``: the keys file; ``required`` if the operator named it. KeysError: broken, too open, missing.
+    """All keys. ``path``: the keys file; ``required`` if the operator named it. KeysError: invalid, too open, missing.
 
     Call it again on each reload.
     """
@@ -117,11 +117,11 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
 
 
 def edit_keys(path: Path, change: Callable[[KeysDocument], bool]) -> KeysEdit:
-    """Change keys.json by ``change``, which works on the document in place and says whether it did; what is there then.
+    """Change keys.json with ``change``, which edits the document in place and returns whether it did.
 
-    Atomic, with mode, owner, order and every field that is not ours kept. ``change`` may be called more than once, if
-    somebody else writes at the same moment. The whole result is validated before it is written: KeysError leaves the
-    file as it was.
+    Atomic; mode, owner, order and fields that are not ours are kept. ``change`` may be called more than once, if
+    something else writes at the same time. The whole result is validated before it is written: on KeysError the file is
+    unchanged.
     """
     edits: list[KeysEdit] = []
 
@@ -146,7 +146,7 @@ def edit_keys(path: Path, change: Callable[[KeysDocument], bool]) -> KeysEdit:
 
 
 def add_key(path: Path, key: UpstreamKey, *, replace: bool = False) -> KeysEdit:
-    """Append ``key``; with ``replace`` one of the same name gets its values and keeps its place and other fields."""
+    """Append ``key``; with ``replace``, one of the same name takes its values but keeps its place and other fields."""
 
     def change(document: KeysDocument) -> bool:
         old = document.entry(key.name)
@@ -168,7 +168,7 @@ def add_key(path: Path, key: UpstreamKey, *, replace: bool = False) -> KeysEdit:
 
 
 def remove_key(path: Path, name: str) -> KeysEdit:
-    """Remove the key ``name``. KeysError if there is none."""
+    """Remove the key ``name``. Raises KeysError if there is none."""
 
     def change(document: KeysDocument) -> bool:
         document.entries.remove(_entry(document, name, path))
@@ -178,7 +178,7 @@ def remove_key(path: Path, name: str) -> KeysEdit:
 
 
 def set_key_status(path: Path, name: str, status: KeyStatus) -> KeysEdit:
-    """Enable or disable the key ``name``. KeysError if there is none."""
+    """Enable or disable the key ``name``. Raises KeysError if there is none."""
 
     def change(document: KeysDocument) -> bool:
         entry = _entry(document, name, path)
@@ -191,7 +191,7 @@ def set_key_status(path: Path, name: str, status: KeyStatus) -> KeysEdit:
 
 
 def rename_key(path: Path, name: str, to: str) -> KeysEdit:
-    """Give the key ``name`` another name; its place and all else stay. KeysError if there is none, or one called so."""
+    """Rename the key ``name``; nothing else changes. Raises KeysError if there is none, or the new name is taken."""
 
     def change(document: KeysDocument) -> bool:
         entry = _entry(document, name, path)
@@ -205,7 +205,7 @@ def rename_key(path: Path, name: str, to: str) -> KeysEdit:
 
 
 def import_keys(path: Path, keys: Iterable[UpstreamKey]) -> KeysEdit:
-    """Append those of ``keys`` whose name is not there yet."""
+    """Append those of ``keys`` whose names are new."""
 
     def change(document: KeysDocument) -> bool:
         there = document.names()
@@ -217,7 +217,7 @@ def import_keys(path: Path, keys: Iterable[UpstreamKey]) -> KeysEdit:
 
 
 def read_entries(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
-    """Keys from entries that came another way, under the rules of the file; and notes on them. KeysError."""
+    """Keys from entries of another source, under the file's rules, and notes on them. Raises KeysError."""
     return _checked(document_of(entries), origin)
 
 
@@ -232,7 +232,7 @@ def _entry(document: KeysDocument, name: str, path: Path) -> dict[str, Any]:
 
 def _parse(data: bytes, origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
     if not data.strip():
-        return (), ()  # `install -m 600 /dev/null keys.json` is how one begins
+        return (), ()  # people start with `install -m 600 /dev/null keys.json`
     return _checked(parse_document(data, origin), origin)
 
 
@@ -253,13 +253,13 @@ def _read(path: Path) -> FileState:
 
 
 def _unusable(verb: str, path: Path, error: OSError) -> KeysError:
-    # Errors of our own have no errno and say it all in their text.
+    # Our own errors have no errno, and a complete text.
     mend = "free some disk space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check its owner and mode"
     return KeysError(f"cannot {verb} {path}: {error.strerror}; {mend}" if error.errno else str(error), origin=str(path))
 
 
 def _check_mode(state: FileState, path: Path, credentials: Path | None) -> None:
-    """Refuse a file that others can read. systemd's own directory is closed already, and its files may be 0440."""
+    """Refuse a file that others can read. systemd's own directory is private, so files in it may be 0440."""
     inside = credentials is not None and real_path(path).is_relative_to(credentials)
     if state.mode & ~(0o440 | _OWNER_ONLY if inside else _OWNER_ONLY):
         raise KeysError(

@@ -19,7 +19,7 @@ class KeyKind(Enum):
 
 @unique
 class KeyStatus(Enum):
-    """What the operator wants of a key. The values are those of ``status`` in keys.json."""
+    """Whether the operator wants a key used. The values are those of ``status`` in keys.json."""
 
     ACTIVE = "active"
     DISABLED = "disabled"
@@ -30,40 +30,40 @@ VARIABLES: Final[Mapping[KeyKind, str]] = MappingProxyType(
 )
 BASE_URL_VARIABLE: Final = "ANTHROPIC_BASE_URL"
 
-# Whether the CLI puts its own first block before the system prompt: what it bills by, other words in each conversation,
-# which so share no prompt cache. Anthropic's API wants it of subscriptions only; a relay may look for it.
+# Whether the CLI puts its billing block before the system prompt. It differs in each conversation, so they share no
+# prompt cache. Anthropic's API requires it only for subscriptions; a relay may check for it.
 ATTRIBUTION_VARIABLE: Final = "CLAUDE_CODE_ATTRIBUTION_HEADER"
 _OWN_HOST: Final = "api.anthropic.com"
-_OF_SUBSCRIPTION: Final = "sk-ant-oat"  # how tokens of `claude setup-token` begin
+_OF_SUBSCRIPTION: Final = "sk-ant-oat"  # prefix of tokens from `claude setup-token`
 
-# Four characters tell two keys apart; of a token shorter than this they would be too large a part of it.
+# Four characters distinguish two keys, but would reveal too much of a token shorter than this.
 _SHOW_TAIL_FROM: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamKey:
-    """One entry of keys.json. The token is in no repr, so that no traceback or log can show it."""
+    """One entry of keys.json. The token is not in the repr, so that no traceback or log can show it."""
 
     name: str
     token: str = field(repr=False)
     base_url: str | None = None
     kind: KeyKind = KeyKind.AUTH_TOKEN
     status: KeyStatus = KeyStatus.ACTIVE
-    attribution: bool | None = None  # None: as the host and the token want it
+    attribution: bool | None = None  # None: depends on the host and the token
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of token, kind and host: what the store knows a key by. Another host is another key."""
+        """SHA-256 (hex) of token, kind and host, which identifies a key in the store. Another host is another key."""
         text = "\n".join((self.kind.value, self.base_url or "", self.token))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def tail(self) -> str:
-        """The last four characters, for people; empty for a token so short that this would give it away."""
+        """The last four characters, for people; empty if the token is so short that they would give it away."""
         return self.token[-4:] if len(self.token) >= _SHOW_TAIL_FROM else ""
 
     def environment(self) -> dict[str, str]:
-        """The CLI's credentials, always all three: one left out would keep the value of the key before.
+        """The CLI's credentials, always all three: one left out would keep the previous key's value.
 
         ``""`` unsets; for the base URL that means Anthropic's own host.
         """
@@ -73,12 +73,12 @@ class UpstreamKey:
         return env
 
     def for_worker(self) -> dict[str, str]:
-        """The same for a process of ours, with what else depends on the key."""
+        """The same for our own processes, with what else depends on the key."""
         return {**self.environment(), ATTRIBUTION_VARIABLE: "1" if self.attributes else "0"}
 
     @property
     def attributes(self) -> bool:
-        """Whether requests under it carry the CLI's own billing block."""
+        """Whether requests with it carry the CLI's own billing block."""
         if self.attribution is not None:
             return self.attribution
         own = self.base_url is None or urlsplit(self.base_url).hostname == _OWN_HOST
@@ -86,5 +86,5 @@ class UpstreamKey:
 
 
 def with_status(key: UpstreamKey, status: KeyStatus) -> UpstreamKey:
-    """The key, switched on or off."""
+    """The key, enabled or disabled."""
     return replace(key, status=status)

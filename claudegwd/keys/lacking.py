@@ -14,7 +14,7 @@ TRIED_AGAIN_SECONDS: Final = 1.0
 
 
 def nothing_left(entries: Collection[KeyEntry], now: float, model: str | None) -> WaitForKey | Dead:
-    """What becomes of a request for which none of these keys is to be had."""
+    """What to do with a request for which none of these keys is available."""
     waits = []
     forbidden = False
     refused = any(entry.state is KeyState.INVALID for entry in entries)
@@ -35,14 +35,14 @@ def nothing_left(entries: Collection[KeyEntry], now: float, model: str | None) -
 
 
 def lack(entries: Collection[KeyEntry], now: float, model: str | None) -> WaitForKey | Dead | None:
-    """Why no request could be answered now, or None where one could.
+    """Why no request could be answered now, or None if one could.
 
-    Unlike for a request that waits, spent credit is Dead: hoping for an hour that somebody pays is not being ready.
+    Unlike for a waiting request, exhausted credit is Dead: hoping that somebody pays within an hour is not readiness.
     """
     alive = [entry for entry in entries if entry.comes_back(now)]
     able = [entry for entry in alive if entry.allows(model, now)]
     if able:
-        # Those that can be used have no time; of a limit that is over, it lies behind us.
+        # Usable keys have no `until`; for an expired limit it is in the past.
         soonest = min(entry.until for entry in able)
         return WaitForKey(soonest, FailureKind.RATE_LIMIT) if soonest > now else None
     if alive:

@@ -1,4 +1,4 @@
-"""What machines tell each other about an upstream key: its problem, and since when it is known. Pure."""
+"""What machines tell each other about an upstream key: its problem, and when it was learned. Pure."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,8 +8,8 @@ import msgspec
 
 from claudegwd.keys.states import TIMED, KeyEvent, KeyState
 
-# Of the states those that the upstream has caused. "ready": what stood against the key was cleared; which key is the
-# active one, and which are disabled, each machine says for itself.
+# The states that the upstream causes. "ready": the key's failures were cleared. Which key is active, and which are
+# disabled, each machine decides for itself.
 EVENTS: Final[Mapping[KeyState, KeyEvent]] = MappingProxyType(
     {
         KeyState.READY: KeyEvent.CLEARED,
@@ -21,7 +21,7 @@ EVENTS: Final[Mapping[KeyState, KeyEvent]] = MappingProxyType(
 
 
 class KeyMark(msgspec.Struct, frozen=True):
-    """`digest`: UpstreamKey.digest. `at`: when it was learned, `until`: when it is over; seconds since the epoch."""
+    """`digest`: UpstreamKey.digest. `at`: when it was learned, `until`: when it expires; seconds since the epoch."""
 
     digest: str
     state: KeyState
@@ -30,22 +30,22 @@ class KeyMark(msgspec.Struct, frozen=True):
     by: str = ""  # the machine that learned it
 
     def stands(self, now: float) -> bool:
-        """Whether it is still against the key."""
+        """Whether it still blocks the key."""
         return self.state is KeyState.INVALID or (self.state in TIMED and self.until > now)
 
 
 def mark_of(digest: str, state: KeyState, until: float, at: float, by: str) -> KeyMark:
-    """The mark that a key's state amounts to."""
+    """The mark for a key's state."""
     return KeyMark(digest, state if state in EVENTS else KeyState.READY, at, until if state in TIMED else 0.0, by)
 
 
 def encode_mark(mark: KeyMark) -> bytes:
-    """As it is stored and sent. There is nothing of the token in it but its digest."""
+    """As stored and sent. All that it contains of the token is the digest."""
     return msgspec.json.encode(mark)
 
 
 def decode_mark(data: bytes) -> KeyMark | None:
-    """None for what is no mark: of another version, or of somebody else."""
+    """None if it is not a mark: from another version, or not written by us."""
     try:
         mark = msgspec.json.decode(data, type=KeyMark)
     except (msgspec.DecodeError, ValueError):

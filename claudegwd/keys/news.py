@@ -7,14 +7,14 @@ from typing import Final
 from claudegwd.keys.entry import KeyEntry
 from claudegwd.keys.states import USABLE, KeyState
 
-TOLD: Final = "told"  # the reason of what another machine has learned, and has told people of
+TOLD: Final = "told"  # the reason when another machine learned it, and notified people
 
 
 @dataclass(frozen=True, slots=True)
 class KeyNews:
     """One key's change of state. `before` None: it is new; `after` None: it was removed.
 
-    `until`: seconds since the epoch, where it comes back by itself; `soonest`: when the first of all keys does.
+    `until`: seconds since the epoch, if it comes back by itself; `soonest`: when the first of all keys does.
     `usable` and `keys`: how many there are now.
     """
 
@@ -29,17 +29,17 @@ class KeyNews:
 
     @property
     def lost(self) -> bool:
-        """Whether it could be used before and cannot now."""
+        """Whether it was usable before and is not now."""
         return self.before in USABLE and self.after not in USABLE
 
     @property
     def last(self) -> bool:
-        """Whether with it the last usable one is gone. Without any keys the login is used, and nothing is gone."""
+        """Whether the last usable key is lost with it. Without any keys, the login is used, and nothing is lost."""
         return self.lost and not self.usable and self.keys > 0
 
 
 class ToldStates:
-    """The states that were told last. `entries` is the ring's, by name, in each call."""
+    """The states last reported. `entries` are always the ring's, by name."""
 
     def __init__(self, entries: Mapping[str, KeyEntry]) -> None:
         self._states = _states(entries)
@@ -47,7 +47,7 @@ class ToldStates:
     def tell(
         self, entries: Mapping[str, KeyEntry], listener: Callable[[KeyNews], None], reason: str, about: str | None
     ) -> None:
-        """Tell what differs. `about`: the key that `reason` happened to; others changed because of it."""
+        """Report what has changed. `about`: the key that `reason` applies to; others changed because of it."""
         before, self._states = self._states, _states(entries)
         usable = sum(entry.usable for entry in entries.values())
         soonest = min((entry.until for entry in entries.values() if entry.until), default=None)

@@ -1,6 +1,6 @@
 """keys.json as text: parsing and writing, with errors that name the place and never show a token. Pure.
 
-Format: ``{"claude_api_keys": [{"name", "token", "base_url"?, "kind"?, "status"?, "attribution"?, …}], …}``, or only the
+Format: ``{"claude_api_keys": [{"name", "token", "base_url"?, "kind"?, "status"?, "attribution"?, …}], …}``, or just the
 list, as in the older gateway's CLAUDE_API_KEYS. Unknown fields are kept.
 """
 
@@ -23,25 +23,25 @@ TOKEN_MAX: Final = 8192  # characters; it must fit into an HTTP header, and serv
 URL_MAX: Final = 2048  # longer than any host with a path
 KEYS_MAX: Final = 1000  # selecting a key walks the whole ring; nobody has this many accounts
 
-# Not in names: what would need quoting in a URL's path or a shell, or could pass for an option or for no key at all.
+# Not allowed in names: what needs quoting in a URL path or a shell, or could look like an option or like no key at all.
 _NAME_REFUSED: Final = re.compile(r"""^[-.]|^\s|\s$|[/\\"'`()<>|;&$*?#%\x00-\x1f\x7f]""")
-# Visible ASCII without quotes and backslash: what a header and a line of any shell can hold alike. A line break would
-# be a header or a shell command of somebody's choosing.
+# Visible ASCII without quotes and backslash: safe both in a header and in a line of any shell. A line break would allow
+# injecting a header or a shell command.
 _TOKEN_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\]""")
 _URL_REFUSED: Final = re.compile(r"""[^!-~]|["'`\\<>{}|^]""")
 
-# How Anthropic's own tokens begin, and how each kind has to be sent.
+# Prefixes of Anthropic's own tokens, and how each kind must be sent.
 KIND_OF: Final = {"sk-ant-api": KeyKind.API_KEY, "sk-ant-oat": KeyKind.AUTH_TOKEN}
 _HEADERS: Final = {KeyKind.API_KEY: "as x-api-key", KeyKind.AUTH_TOKEN: "as a Bearer token"}
 
-# What the CLI adds to a base URL by itself. As other programs want it in theirs, people write it here too.
+# What the CLI adds to a base URL itself. Other programs need it in theirs, so people write it here too.
 _OWN_PATH: Final = re.compile(r"/v1(?:/messages)?/*$")
 
 _E = TypeVar("_E", bound=Enum)
 
 
 class KeysError(Exception):
-    """Keys that cannot be read or written. ``origin``: the file or variable. The text has all of it, and no token."""
+    """Keys that cannot be read or written. ``origin``: the file or variable. The text is complete, with no token."""
 
     def __init__(
         self, message: str, *, origin: str, line: int | None = None, column: int | None = None, key: str | None = None
@@ -56,7 +56,7 @@ class KeysError(Exception):
 
 @dataclass(slots=True)
 class KeysDocument:
-    """The parsed JSON, to be changed in place and written again. ``entries`` is the list inside ``root``."""
+    """The parsed JSON, to be edited in place and written back. ``entries`` is the list inside ``root``."""
 
     root: Any
     entries: list[Any]
@@ -67,17 +67,17 @@ class KeysDocument:
         return next((entry for entry in self.entries if isinstance(entry, dict) and entry.get("name") == name), None)
 
     def names(self) -> list[Any]:
-        """Those of its entries, whatever they are."""
+        """The names in its entries, not validated."""
         return [entry.get("name") for entry in self.entries if isinstance(entry, dict)]
 
 
 def document_of(entries: list[Any]) -> KeysDocument:
-    """One with these entries: of an empty file, or of what came another way."""
+    """A document with these entries: for an empty file, or another source."""
     return KeysDocument({LIST_FIELD: entries}, entries)
 
 
 def parse_document(data: bytes, origin: str) -> KeysDocument:
-    """JSON to a document. KeysError with line and column (both from 1)."""
+    """Parse JSON to a document. Raises KeysError with line and column (both from 1)."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -98,7 +98,7 @@ def parse_document(data: bytes, origin: str) -> KeysDocument:
         )
     if isinstance(root, dict):
         if root and LIST_FIELD not in root:
-            # Most likely misspelt: taken for no keys at all, requests would go out under somebody's login instead.
+            # Probably misspelt: if it counted as no keys, requests would use somebody's login instead.
             raise KeysError(
                 f'cannot read {origin}: it has no "{LIST_FIELD}"; write '
                 f'{{"{LIST_FIELD}": [{{"name": …, "token": …}}]}}',
@@ -110,7 +110,7 @@ def parse_document(data: bytes, origin: str) -> KeysDocument:
 
 
 def document_keys(document: KeysDocument, origin: str) -> tuple[UpstreamKey, ...]:
-    """The document's entries, validated. KeysError names the entry."""
+    """The document's entries, validated. Raises KeysError, which names the entry."""
     if len(document.entries) > KEYS_MAX:
         raise KeysError(f"cannot use {origin}: it has more than {KEYS_MAX} keys", origin=origin)
     keys: dict[str, UpstreamKey] = {}
@@ -123,16 +123,16 @@ def document_keys(document: KeysDocument, origin: str) -> tuple[UpstreamKey, ...
 
 
 def dump_document(document: KeysDocument) -> bytes:
-    """The document as UTF-8 JSON in the indentation that it was read with."""
+    """The document as UTF-8 JSON, with its original indentation."""
     text = json.dumps(document.root, indent=document.indent, ensure_ascii=False) + "\n"
     try:
         return text.encode()
-    except UnicodeEncodeError:  # a lone surrogate in somebody's own field: only the escaped form can hold it
+    except UnicodeEncodeError:  # a lone surrogate in a field that is not ours: it can only be written escaped
         return (json.dumps(document.root, indent=document.indent) + "\n").encode()
 
 
 def key_entry(key: UpstreamKey) -> dict[str, str | bool]:
-    """A new entry for ``key``, with what differs from the defaults."""
+    """A new entry for ``key``, with only what differs from the defaults."""
     entry: dict[str, str | bool] = {"name": key.name, "token": key.token}
     if key.base_url:
         entry["base_url"] = key.base_url
@@ -146,7 +146,7 @@ def key_entry(key: UpstreamKey) -> dict[str, str | bool]:
 
 
 def notes_on(document: KeysDocument, keys: Iterable[UpstreamKey], origin: str) -> tuple[str, ...]:
-    """What was understood otherwise than it may have been meant; `keys` are those of the document."""
+    """What may have been meant differently than it was read; `keys` are the document's."""
     notes = []
     for entry, key in zip(document.entries, keys, strict=True):
         whose = f"{origin}: key {key.name!r}"
@@ -206,7 +206,7 @@ def _name(value: object, number: int, origin: str) -> str:
 
 
 def _refuse_misspelt(entry: dict[str, Any], name: str, origin: str) -> None:
-    """Other fields are the operator's own. But a token whose base_url is misspelt would go to another host."""
+    """Other fields are the operator's own. But if base_url is misspelt, the token would go to another host."""
     absent = [field for field in KEY_FIELDS if field not in entry]
     for field in entry:
         if field not in KEY_FIELDS and (near := difflib.get_close_matches(field.lower(), absent, n=1, cutoff=0.75)):
@@ -247,7 +247,7 @@ def _base_url(value: object, name: str, origin: str) -> str | None:
 
 
 def _is_private(url: str) -> bool:
-    """Whether nobody on the way can read along: by TLS, or because it does not leave the machine."""
+    """Whether nobody can eavesdrop: because of TLS, or because it does not leave the machine."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
@@ -281,7 +281,7 @@ def _choice(kind: type[_E], value: object, default: _E, field: str, name: str, o
 def _object(pairs: list[tuple[str, Any]], origin: str) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        # Writing the file again would lose one of the two.
+        # Writing the file back would lose one of the two.
         raise KeysError(f"cannot read {origin}: an object has the same field twice", origin=origin)
     return result
 

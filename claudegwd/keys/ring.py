@@ -60,8 +60,8 @@ class KeyRing:
         self._entries: dict[str, KeyEntry] = {key.name: KeyEntry.new(key) for key in keys}
         self.on_news: Callable[[KeyNews], None] = lambda _: None
         self._login = EnvironmentLogin()
-        self._given = keys  # as they are configured
-        self._withheld: frozenset[str] = frozenset()  # digests of those that are not to be used all the same
+        self._given = keys  # as configured
+        self._withheld: frozenset[str] = frozenset()  # digests of those that must not be used nevertheless
         self.rotation = Rotation(self._entries)
         self._told = ToldStates(self._entries)
 
@@ -72,9 +72,9 @@ class KeyRing:
     ) -> UpstreamKey | NoKeys | WaitForKey | Dead:
         """The key for the next attempt of one request.
 
-        ``prefer``: the key of the conversation so far (its prompt cache is there), kept while it lives. ``tried``: the
-        names this request has failed under; empty it after a WaitForKey. Then the active key, then the next ready one
-        in file order. WaitForKey: none now, but one is back at ``until``. Dead: only a person can help.
+        First ``prefer``, the conversation's key so far (its prompt cache is there), if usable; then the active key;
+        then the next ready one in file order. ``tried``: the names this request has failed with; empty it after a
+        WaitForKey. WaitForKey: none now, but one is back at ``until``. Dead: only a person can help.
         """
         self.settle(now)
         if not self._entries:
@@ -88,15 +88,15 @@ class KeyRing:
         return nothing_left(self._entries.values(), now, model)
 
     def lack(self, now: float, model: str | None) -> WaitForKey | Dead | None:
-        """Why no request could be answered now, or None where one could. Changes nothing."""
+        """Why no request could be answered now, or None if one could. Changes nothing."""
         return lack(self._entries.values(), now, model) if self._entries else self._login.lack(now)
 
     def login_failure(self, now: float) -> dict[str, Any] | None:
-        """What the login of the daemon's environment last failed by (EnvironmentLogin.snapshot); None with keys."""
+        """The last failure of the daemon's own login (EnvironmentLogin.snapshot); None if there are keys."""
         return None if self._entries else self._login.snapshot(now)
 
     def forget_login(self) -> None:
-        """The login of the environment is another one: nothing is known of it, and nothing stands against it."""
+        """The daemon's own login has changed: nothing is known about the new one."""
         self._login = EnvironmentLogin()
         self.windows.follow({name: name for name in self._entries})
 
@@ -112,7 +112,7 @@ class KeyRing:
     # -- telling
 
     def succeeded(self, name: str, now: float, tokens: int) -> None:
-        """An answer came under key ``name``, costing ``tokens``. A name that was removed meanwhile is ignored."""
+        """Key ``name`` had an answer, which used ``tokens``. A name that was removed meanwhile is ignored."""
         if name == ENVIRONMENT:
             self._login.succeeded()
         elif (entry := self._entries.get(name)) is not None:
@@ -130,12 +130,12 @@ class KeyRing:
         error: str = "",
         digest: str | None = None,
     ) -> None:
-        """A request under key ``name`` failed.
+        """A request with key ``name`` failed.
 
-        ``model``: what was asked for, for MODEL_FORBIDDEN. ``reset_at``: when the upstream says the limit ends, seconds
-        since the epoch. ``error``: a class and status for the status page, with a redacted word on why.
-        ``digest``: UpstreamKey.digest of the key used; a failure of a token that was replaced meanwhile is ignored, as
-        is that of a name that was removed.
+        ``model``: the one requested, for MODEL_FORBIDDEN. ``reset_at``: when the upstream says the limit ends, seconds
+        since the epoch. ``error``: class and status for the status page, with a redacted reason. ``digest``:
+        UpstreamKey.digest of the key used. Failures of a token that was replaced, or a name that was removed, in the
+        meantime are ignored.
         """
         if name == ENVIRONMENT:
             self._login.failed(kind, now, reset_at, self.cooldown_seconds, error)
@@ -149,7 +149,7 @@ class KeyRing:
         self.on_change(RingChange.STATE if changed else RingChange.COUNTERS)
 
     def learn(self, mark: KeyMark, now: float) -> None:
-        """Take what another machine has learned of one of our keys. It is for the caller to know that it is news."""
+        """Apply what another machine has learned about one of our keys. The caller must check that it is news."""
         meant = [entry for entry in self._entries.values() if entry.key.digest == mark.digest]
         changed = [entry for entry in meant if entry.learn(mark, now)]
         if changed:
@@ -158,7 +158,7 @@ class KeyRing:
             self.on_change(RingChange.STATE)
 
     def settle(self, now: float) -> None:
-        """Take back keys whose time is over, and see that a ready one is active. Every other call does it first."""
+        """Restore keys whose time is over, and ensure that a ready one is active. Every other call does it first."""
         recovered = [entry for entry in self._entries.values() if entry.recover(now)]
         if self.rotation.to_next("recovered") or recovered:
             self._tell("recovered")
@@ -167,7 +167,7 @@ class KeyRing:
     # -- what people do
 
     def next_active(self, now: float, to: str | None = None) -> str:
-        """The key that ``rotate`` would make the active one; its name. UnknownKey, CannotRotate."""
+        """The name of the key that ``rotate`` would activate. Raises UnknownKey, CannotRotate."""
         self.settle(now)
         if to is None:
             entry = self.rotation.next_ready()
@@ -184,9 +184,9 @@ class KeyRing:
         return entry.key.name
 
     def rotate(self, now: float, to: str | None = None) -> str:
-        """Make ``to``, or the next ready key, the active one; its name. UnknownKey, CannotRotate.
+        """Make ``to``, or the next ready key, the active one; returns its name. Raises UnknownKey, CannotRotate.
 
-        Conversations under way stay where they are; disable a key to take them off it.
+        Running conversations keep their key; disable a key to move them off it.
         """
         name = self.next_active(now, to)
         self.rotation.to(self._entry(name), "asked")
@@ -195,15 +195,15 @@ class KeyRing:
         return name
 
     def clear(self, name: str) -> None:
-        """A person or a test says that the key works. UnknownKey. A disabled key stays disabled."""
+        """A person or a test says that the key works. A disabled key stays disabled. Raises UnknownKey."""
         self._entry(name).clear()
         self.rotation.to_next("recovered")
         self._tell("cleared")
         self.on_change(RingChange.STATE)
 
     def replace(self, keys: Sequence[UpstreamKey], now: float) -> KeysDiff:
-        """Take a new list of keys. What a key has lived through stays with it while its token and host do, by another
-        name too; a request under way that fails under the old name is then not heard of."""
+        """Take a new list of keys. A key keeps its history as long as its token and host stay the same, even under
+        another name; failures that running requests then report under the old name are ignored."""
         _refuse_duplicates(keys)
         self._given = keys
         keys = [with_status(key, KeyStatus.DISABLED) if key.digest in self._withheld else key for key in keys]
@@ -211,7 +211,7 @@ class KeyRing:
         renamed = _renamed([entry.key for entry in old.values()], keys)
         differs = KeysDiff.between((entry.key for entry in old.values()), keys)
         before = {key.name: old.get(renamed.get(key.name, key.name)) for key in keys}
-        # Another token has limits of its own.
+        # A new token has its own limits.
         same = {key.name: was.key.name for key in keys if (was := before[key.name]) and was.key.digest == key.digest}
         self.windows.follow(same if keys else {ENVIRONMENT: ENVIRONMENT})
         self._entries = {key.name: before[key.name] or KeyEntry.new(key) for key in keys}
@@ -226,7 +226,7 @@ class KeyRing:
         return differs
 
     def withhold(self, digests: Collection[str], now: float) -> None:
-        """Use none of these keys, and all others as they are configured."""
+        """Use none of these keys, and all others as configured."""
         if self._withheld != frozenset(digests):
             self._withheld = frozenset(digests)
             self.replace(self._given, now)
@@ -241,11 +241,11 @@ class KeyRing:
         ]
 
     def remembered(self) -> list[RememberedKey]:
-        """What has to outlive the process."""
+        """What must outlive the process."""
         return [entry.remembered() for entry in self._entries.values()]
 
     def remember(self, rows: Iterable[RememberedKey], now: float) -> None:
-        """Take up what ``remembered`` gave to an earlier run. Call it once, before the first request."""
+        """Restore what ``remembered`` returned in an earlier run. Call it once, before the first request."""
         for row in rows:
             entry = self._entries.get(row.name)
             if entry is None:
@@ -280,7 +280,7 @@ def _why_not(count: int) -> str:
 
 
 def _renamed(old: Sequence[UpstreamKey], new: Sequence[UpstreamKey]) -> dict[str, str]:
-    """The old name by the new one of each key that goes on under another."""
+    """For each renamed key, its old name by its new one."""
     names, gone = {key.name for key in old}, {key.name for key in old} - {key.name for key in new}
     before = {key.digest: key.name for key in old if key.name in gone}
     return {key.name: before.pop(key.digest) for key in new if key.name not in names and key.digest in before}

@@ -7,7 +7,7 @@ from typing import Final
 from claudegwd.keys.entry import KeyEntry
 from claudegwd.keys.states import KeyEvent, KeyState
 
-# By headroom another key becomes active only if it has so much more left: a new one is a cold prompt cache.
+# By headroom, another key becomes active only if it has this much more left: changing means a cold prompt cache.
 HEADROOM_STEP: Final = 0.05
 
 
@@ -17,14 +17,14 @@ class Rotation:
     def __init__(self, entries: Mapping[str, KeyEntry]) -> None:
         self.counts: Counter[str] = Counter()
         self._entries = entries
-        self._turn: str | None = None  # the last active key: rotation goes on from its place
+        self._turn: str | None = None  # the last active key: rotation continues from its place
         self.to_next(None)
 
     def active(self) -> KeyEntry | None:
         return next((entry for entry in self._entries.values() if entry.state is KeyState.ACTIVE), None)
 
     def order(self, prefer: str | None = None) -> Iterator[KeyEntry]:
-        """The preferred key, the active one, then file order going on behind it and around."""
+        """The preferred key, the active one, then the rest in file order from there, wrapping around."""
         if prefer is not None and prefer in self._entries:
             yield self._entries[prefer]
         names = list(self._entries)
@@ -37,7 +37,7 @@ class Rotation:
         return next((entry for entry in self.order() if entry.state is KeyState.READY), None)
 
     def to(self, entry: KeyEntry, reason: str | None) -> None:
-        """Make it the active one; a rotation for this reason, if another was so before (None: no rotation)."""
+        """Make it the active one; if another was active before, that is a rotation for this reason (None: none)."""
         current = self.active()
         if current is entry:
             return
@@ -49,15 +49,15 @@ class Rotation:
         self._turn = entry.key.name
 
     def to_next(self, reason: str | None) -> bool:
-        """See that a ready key is active if there is one; whether that changed anything."""
+        """Ensure that a ready key is active if there is one. Returns whether that changed anything."""
         if self.active() is not None or (entry := self.next_ready()) is None:
             return False
         self.to(entry, reason)
         return True
 
     def to_roomiest(self, used: Callable[[str], float]) -> bool:
-        """Make the key active that has the most left of its limits, if the active one has clearly less; whether it was
-        so. `used`: the share of its limits that a key has used."""
+        """Activate the key with the most left of its limits, if the active one has clearly less. Returns whether it
+        did. `used`: the share of its limits that a key has used."""
         active = self.active()
         if active is None:
             return False
@@ -69,12 +69,12 @@ class Rotation:
         return True
 
     def follow(self, entries: Mapping[str, KeyEntry], renamed: Mapping[str, str], removed: Collection[str]) -> None:
-        """Other entries are in the ring. `renamed`: the old names by the new ones."""
+        """The ring's entries have changed. `renamed`: the old names by the new ones."""
         if self._turn in renamed.values():
             self._turn = next(new for new, name in renamed.items() if name == self._turn)
         if self._turn in removed:
             self.counts["changed"] += 1
-            # Go on behind the place of the removed one, not at the head of the file.
+            # Continue after the removed one's place, not from the head of the file.
             behind = (entry.key.name for entry in self.order() if entry.key.name not in removed)
             self._turn = next(behind, None)
         self._entries = entries

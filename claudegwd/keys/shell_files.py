@@ -1,4 +1,4 @@
-"""The current key for new shells: one env.sh with the token, and in each shell file a marked block that sources it.
+"""The current key for new shells: one env.sh with the token, and a marked block in each shell file that sources it.
 
 Blocking: call it with ``trio.to_thread.run_sync``.
 """
@@ -35,10 +35,10 @@ _NEW_SHELL_FILE: Final = 0o644  # what other programs give a .bashrc; it holds n
 
 @dataclass(frozen=True, slots=True)
 class ShellReport:
-    """What was done to one file, for the log and the answer to a reload.
+    """What was done to one file, for the log and the reply to a reload.
 
-    ``commented``: numbers of the lines of an older gateway that were commented out. ``backup``: the copy just made.
-    ``error``: why it was left alone, and what to do.
+    ``commented``: numbers of an older gateway's lines that were commented out. ``backup``: the copy just made.
+    ``error``: why it was left unchanged, and what to do.
     """
 
     path: Path
@@ -50,19 +50,19 @@ class ShellReport:
 
 
 def apply_shell_files(env_path: Path, shell_files: Sequence[str], key: UpstreamKey | None) -> list[ShellReport]:
-    """Make env.sh and the shell files what they should be now; one report per shell file that was looked at.
+    """Bring env.sh and the shell files up to date; returns a report for each shell file that was checked.
 
     ``env_path``: env.sh in the configuration directory. ``shell_files``: keys.shell_files of the configuration
-    (``~`` is understood); those that env.sh remembers and the setting names no more lose their block, and with none
-    left env.sh goes too. ``key``: the current key; None leaves the variables of new shells alone. Nothing is written
-    that is as it should be, so call it on every change of key and every reload. OSError only for env.sh itself.
+    (``~`` is expanded); files that env.sh remembers but the setting no longer names lose their block, and if none is
+    left, env.sh is removed too. ``key``: the current key; None leaves the variables of new shells alone. Files that are
+    up to date are not written, so call it on every key change and reload. Raises OSError only for env.sh itself.
     """
     wanted = list(dict.fromkeys(str(Path(name).expanduser()) for name in shell_files))
     remembered = sourced_by(read_state(env_path, limit=SHELL_FILE_MAX_BYTES).data or b"")
     gone = [name for name in remembered if name not in wanted]
     if not wanted and not remembered:
         return []
-    # First the file that is sourced, then those that source it; its list keeps a file until its block is gone.
+    # First the sourced file, then those that source it; its list keeps a file until its block is removed.
     _write_env(env_path, env_file(key, wanted + gone))
     reports = [_remove_block(Path(name), env_path) for name in gone]
     reports += [_write_block(Path(name), env_path) for name in wanted]
@@ -112,7 +112,7 @@ def _remove_block(path: Path, env_path: Path) -> ShellReport:
         return None if state.data is None else without_block(state.data).data
 
     if not path.parent.is_dir():
-        return ShellReport(path, removed=True)  # a home that is gone holds no block
+        return ShellReport(path, removed=True)  # the home is gone, and the block with it
     try:
         changed = edit_file(path, change, new_mode=_PRIVATE, limit=SHELL_FILE_MAX_BYTES, lock_dir=env_path.parent)
     except (OSError, DamagedBlock) as error:
@@ -134,7 +134,7 @@ def _unfit(path: Path) -> str | None:
 
 
 def _backup(path: Path, state: FileState) -> Path | None:
-    """Keep the first content we found, once. Private, as an older gateway may have left a token in it."""
+    """Keep a copy of the original content, once. Private, as an older gateway may have left a token in it."""
     backup = path.with_name(path.name + BACKUP_SUFFIX)
     try:
         fd = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE)
@@ -142,7 +142,7 @@ def _backup(path: Path, state: FileState) -> Path | None:
         return None
     with os.fdopen(fd, "wb") as file:
         if os.geteuid() == 0:
-            os.fchown(fd, state.uid, state.gid)  # a system daemon that was pointed at somebody's home
+            os.fchown(fd, state.uid, state.gid)  # a system daemon configured with somebody's home
         file.write(state.data or b"")
         file.flush()
         os.fsync(fd)

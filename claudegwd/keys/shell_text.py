@@ -11,13 +11,13 @@ from claudegwd.keys.key import UpstreamKey
 
 BEGIN: Final = b"# >>> claudegwd: the current key for new shells; written by claudegwd, do not edit >>>"
 END: Final = b"# <<< claudegwd <<<"
-# The same in a file whose last line had no line break, which goes again with the block.
+# The same, for a file whose last line had no line break; the one we add is removed with the block.
 _BEGIN_AFTER_OPEN_LINE: Final = BEGIN + b" (after a line without an end)"
-# Only the head is compared, so that a later version may say more in the line.
+# Only this prefix is compared, so that a later version may extend the line.
 _BEGIN_MARK: Final = b"# >>> claudegwd"
 _COMMENTED: Final = b"# commented out by claudegwd: "
 
-# What the older gateway left behind, by sed. A line that goes on in the next one cannot be commented out alone.
+# What the older gateway left behind, using sed. A line continued on the next one cannot be commented out alone.
 _OLD_EXPORT: Final = re.compile(rb"([ \t]*)export\s+ANTHROPIC_(?:AUTH_TOKEN|BASE_URL)=(?:[^\n]*[^\n\\])?\n?")
 
 _SOURCED_BY: Final = "# sourced by: "
@@ -26,7 +26,7 @@ _HEAD: Final = "# Written by claudegwd from keys.json: the current upstream key 
 
 @unique
 class Shell(Enum):
-    """Shells whose syntax differs. The values are the names that `claudegwctl env` takes."""
+    """Shells with different syntax. The values are the names that `claudegwctl env` takes."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -34,7 +34,7 @@ class Shell(Enum):
 
 
 class DamagedBlock(ValueError):  # noqa: N818 - it names the fault
-    """The marked block has a beginning and no end; what is ours in the file cannot be told from the rest."""
+    """The marked block has a beginning but no end, so our part of the file cannot be determined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,15 @@ class ShellEdit:
 
 
 def env_lines(key: UpstreamKey | None, shell: Shell) -> str:
-    """Lines for ``eval`` (fish: ``source``) that set the key's variables and unset those it does not mean.
+    """Lines for ``eval`` (fish: ``source``) that set the key's variables and unset those it does not use.
 
-    Holds the token: to be written to the operator's own terminal or a file of mode 0600, and nowhere else. Without a
-    key the shell is left as it is.
+    Contains the token: write it only to the operator's own terminal or a file with mode 0600. Without a key, the shell
+    is left as it is.
     """
     if key is None:
         return ""
-    # Unset rather than empty: other programs take an empty ANTHROPIC_BASE_URL for a host. The rules of keys.json keep
-    # quotes and backslashes out of both values, so sh and fish agree on single quotes.
+    # Unset rather than empty: other programs treat an empty ANTHROPIC_BASE_URL as a host. The rules of keys.json keep
+    # quotes and backslashes out of both values, so single quotes work in both sh and fish.
     set_, unset = ("set -gx {} {};\n", "set -e {};\n") if shell is Shell.FISH else ("export {}={}\n", "unset {}\n")
     return "".join(
         set_.format(name, _quoted(value)) if value else unset.format(name) for name, value in key.environment().items()
@@ -62,7 +62,7 @@ def env_lines(key: UpstreamKey | None, shell: Shell) -> str:
 
 
 def source_lines(env_file: str, shell: Shell) -> str:
-    """Lines for ``eval`` that read env.sh, if it is there. They hold no token."""
+    """Lines for ``eval`` that read env.sh, if it exists. They contain no token."""
     if shell is not Shell.FISH:
         path = shlex.quote(env_file)
         return f"if [ -r {path} ]; then . {path}; fi\n"
@@ -72,7 +72,7 @@ def source_lines(env_file: str, shell: Shell) -> str:
 
 
 def env_file(key: UpstreamKey | None, shell_files: Sequence[str]) -> bytes:
-    """The content of env.sh. It also remembers who sources it, so that blocks can be removed after a restart."""
+    """The content of env.sh. It also lists the files that source it, so that blocks can be removed after a restart."""
     names = "".join(f"{_SOURCED_BY}{name}\n" for name in shell_files)
     return (_HEAD + names + env_lines(key, Shell.BASH)).encode(errors="surrogateescape")
 
@@ -84,9 +84,9 @@ def sourced_by(data: bytes) -> tuple[str, ...]:
 
 
 def with_block(data: bytes, env_file: str, shell: Shell) -> ShellEdit:
-    """A shell file with our block, once, and without exports that would undo it. DamagedBlock.
+    """A shell file with our block, once, and without exports that would undo it. Raises DamagedBlock.
 
-    A block that is there already keeps its place. The same input again gives the same output.
+    An existing block keeps its place. Idempotent.
     """
     source = source_lines(env_file, shell).encode(errors="surrogateescape")
     begin = BEGIN
@@ -98,7 +98,7 @@ def with_block(data: bytes, env_file: str, shell: Shell) -> ShellEdit:
             place = len(kept) if place is None else place
             begin = _BEGIN_AFTER_OPEN_LINE if line.rstrip() == _BEGIN_AFTER_OPEN_LINE else begin
         elif (old := _OLD_EXPORT.fullmatch(line)) is not None:
-            # Indented means inside an if or a function, which must not become empty: ":" is a command.
+            # Indented means inside an if or a function, which must not become empty, so ":" stays as a command.
             kept.append(old[1] + (b": " if old[1] else b"") + _COMMENTED + line[len(old[1]) :])
             commented.append(number)
         else:
@@ -113,9 +113,9 @@ def with_block(data: bytes, env_file: str, shell: Shell) -> ShellEdit:
 
 
 def without_block(data: bytes) -> ShellEdit:
-    """A shell file without our block; nothing else changes. DamagedBlock.
+    """A shell file without our block; nothing else changes. Raises DamagedBlock.
 
-    A line break that came with the block goes with it, unless somebody has written on behind.
+    A line break that was added with the block is removed with it, unless something was written after it.
     """
     kept: list[bytes] = []
     opened = False
@@ -144,5 +144,5 @@ def _lines(data: bytes) -> list[tuple[int, bytes, bool]]:
 
 
 def _quoted(value: str) -> str:
-    # Always in quotes: shlex.quote leaves plain words bare, and the next reader wonders which rule holds.
+    # Always quoted: shlex.quote leaves plain words bare, which makes readers wonder about the rule.
     return "'" + value + "'"

@@ -10,12 +10,12 @@ from claudegwd.transitions import Transitions
 class KeyState(Enum):
     """The values are those of the status and of the store."""
 
-    ACTIVE = "active"  # the one that new conversations get
+    ACTIVE = "active"  # used for new conversations
     READY = "ready"
     COOLING = "cooling"  # limited by the upstream until a time
-    INVALID = "invalid"  # refused by the upstream; only a person or a test brings it back
-    EXHAUSTED = "exhausted"  # credit spent; looked at again after a long time
-    DISABLED = "disabled"  # switched off by the operator
+    INVALID = "invalid"  # rejected by the upstream; only a person or a test brings it back
+    EXHAUSTED = "exhausted"  # out of credit; tried again after a long time
+    DISABLED = "disabled"  # by the operator
 
 
 @unique
@@ -37,8 +37,8 @@ class KeyEvent(Enum):
 _S = KeyState
 _E = KeyEvent
 
-# A request may end long after its key has changed state (an answer that was under way, one of many that failed
-# together), so each state lists what such late news does: bad news may worsen a state and never improves it.
+# A request may end long after its key has changed state (it was running then, or many failed together), so each state
+# lists what such late news does: bad news may worsen a state, but never improves it.
 TRANSITIONS: Final[Transitions[KeyState, KeyEvent]] = {
     (_S.ACTIVE, _E.PASSED_ON): _S.READY,
     (_S.ACTIVE, _E.REFUSED): _S.INVALID,

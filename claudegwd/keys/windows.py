@@ -7,14 +7,14 @@ from typing import Any, Final, Protocol
 WINDOWS_MAX: Final = 16
 # Including keys that were removed, whose windows may remain.
 KEYS_MAX: Final = 2000
-# From this share on it is worth a notification.
+# Used up to this share, a window is worth a notification.
 FULL_FROM: Final = 0.9
 # Windows without a reset time are windows of a minute: after this, what they reported is out of date.
 UNDATED_SECONDS: Final = 60.0
 
 
 class SeenWindow(Protocol):
-    """A window as an answer told of it."""
+    """A window as reported by an answer."""
 
     @property
     def name(self) -> str: ...
@@ -33,15 +33,15 @@ class SeenWindow(Protocol):
 
 
 class Windows:
-    """`on_full` is called once for each window that is used up to FULL_FROM: key, window, share, reset."""
+    """`on_full` is called once for each window used up to FULL_FROM: key, window, share, reset."""
 
     def __init__(self) -> None:
         self.on_full: Callable[[str, str, float, float | None], None] = lambda *_: None
         self._of: dict[str, dict[str, tuple[SeenWindow, float]]] = {}
-        self._told: dict[tuple[str, str], float] = {}  # until when it was told of
+        self._told: dict[tuple[str, str], float] = {}  # when it may be reported again
 
     def note(self, key: str, windows: Iterable[SeenWindow], now: float) -> None:
-        """An answer under this key told of them."""
+        """An answer with this key reported them."""
         if key not in self._of and len(self._of) >= KEYS_MAX:
             return
         known = self._of.setdefault(key, {})
@@ -51,7 +51,7 @@ class Windows:
                 self._tell(key, window, now)
 
     def follow(self, names: Mapping[str, str]) -> None:
-        """Keep what is known of these keys, the old name of each by its new one, and forget all others."""
+        """Keep what is known about these keys (old name by new name), and forget all others."""
         self._of = {new: self._of[old] for new, old in names.items() if old in self._of}
         new_of = {old: new for new, old in names.items()}
         self._told = {(new_of[key], window): at for (key, window), at in self._told.items() if key in new_of}
@@ -63,11 +63,11 @@ class Windows:
             self.on_full(key, window.name, window.used, window.resets)
 
     def used(self, key: str, now: float) -> float:
-        """The share of the fullest window of this key; 0 where nothing is known."""
+        """The used share of this key's fullest window; 0 if nothing is known."""
         return max((window.used for window, _ in self._live(key, now)), default=0.0)
 
     def rows(self, now: float) -> list[dict[str, Any]]:
-        """A dict for each window that has not been reset since."""
+        """A dict for each window that has not reset since."""
         return [
             {
                 "key": key,
