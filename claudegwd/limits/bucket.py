@@ -9,7 +9,7 @@ WINDOW_SECONDS: Final = 60.0  # every limit is per minute
 
 @dataclass(slots=True)
 class Bucket:
-    """``capacity`` units a minute, all of them at once if they were not used. The level may be negative: a debt."""
+    """``capacity`` units per minute, all of them at once if unused. The level may be negative: a debt."""
 
     capacity: float
     level: float
@@ -17,11 +17,11 @@ class Bucket:
 
     @classmethod
     def full(cls, capacity: float, now: float) -> "Bucket":
-        """A bucket nobody has taken from."""
+        """A bucket from which nothing was taken."""
         return cls(capacity, capacity, now)
 
     def refill(self, now: float) -> None:
-        """Bring the level up to ``now``. A clock that goes back changes nothing."""
+        """Update the level to ``now``. If the clock goes back, nothing changes."""
         if now > self.updated:
             self.level = min(self.capacity, self.level + (now - self.updated) * self.capacity / WINDOW_SECONDS)
             self.updated = now
@@ -30,15 +30,15 @@ class Bucket:
         """Seconds until ``units`` can be taken; 0 if they can now. More than the capacity counts as all of it."""
         self.refill(now)
         missing = min(units, self.capacity) - self.level
-        # What floating point leaves over after waiting exactly that long must not refuse again.
+        # Rounding errors after waiting exactly that long must not cause another refusal.
         return missing * WINDOW_SECONDS / self.capacity if missing > 1e-9 * self.capacity else 0.0
 
     def take(self, units: float) -> None:
-        """Take ``units`` after ``wait`` said 0. Negative units are given back."""
+        """Take ``units`` after ``wait`` returned 0. Negative units are given back."""
         self.level = min(self.capacity, self.level - units)
 
     def resize(self, capacity: float, now: float) -> None:
-        """Another limit: the same share of it is left."""
+        """Change the limit; the same share of it is left."""
         self.refill(now)
         self.level *= capacity / self.capacity
         self.capacity = capacity

@@ -16,11 +16,11 @@ Unit = Literal["usd", "tokens"]
 Period = Literal["day", "week", "month"]
 PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month")
 
-# From this share on each answer says how much of a budget is used.
+# From this share on, each answer says how much of a budget is used.
 WARN_FROM: Final = 0.8
 
-_DAY_SECONDS: Final = 86_400  # of UTC, as the system counts it
-# Each request asks for the same windows, some ten times: those of today, and of what is told late.
+_DAY_SECONDS: Final = 86_400  # in UTC, as the system counts it
+# Each request looks up the same windows some ten times: today's, and those of late reports.
 DAYS_KNOWN: Final = 4
 
 _FORM: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([km]?)\s*(usd|tokens?)\s*/\s*(day|week|month)", re.ASCII)
@@ -28,11 +28,11 @@ _FACTORS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 class BudgetError(ValueError):
-    """It cannot be understood; the text says what to write."""
+    """The budget cannot be understood; the text says what to write."""
 
 
 class BudgetReached(RateLimitExceeded):
-    """A client's budget is used up. The official clients do not ask again; give ``retry_after``: its reset."""
+    """A client's budget is used up. The official clients do not retry; ``retry_after`` must be its reset."""
 
     type = "insufficient_quota"
     code = "insufficient_quota"
@@ -41,7 +41,7 @@ class BudgetReached(RateLimitExceeded):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """So many US dollars or tokens in each period."""
+    """An amount of US dollars or tokens per period."""
 
     amount: float
     unit: Unit
@@ -51,11 +51,11 @@ class Budget:
         return f"{self.amount:.6f}".rstrip("0").rstrip(".") + f"{self.unit}/{self.period}"
 
     def start(self, now: float) -> float:
-        """When the period began that ``now`` lies in. Both are seconds since the epoch."""
+        """The start of the period that contains ``now``. Both are seconds since the epoch."""
         return start_of(self.period, now)
 
     def reset(self, now: float) -> float:
-        """When the next one begins."""
+        """The start of the next period."""
         begun = datetime.fromtimestamp(self.start(now), UTC)
         if self.period == "month":
             return (begun + timedelta(days=32)).replace(day=1).timestamp()
@@ -63,7 +63,7 @@ class Budget:
 
 
 def start_of(period: Period, now: float) -> float:
-    """When the day, week or month began that ``now`` lies in."""
+    """The start of the day, week or month that contains ``now``."""
     return _start_of(period, int(now // _DAY_SECONDS))
 
 
@@ -78,7 +78,7 @@ def _start_of(period: Period, number: int) -> float:
 
 
 def read_budgets(text: str) -> tuple[Budget, ...]:
-    """Budgets with commas between; none in an empty text or "none". Raises BudgetError."""
+    """Parse comma-separated budgets; empty or "none": none. Raises BudgetError."""
     words = [word.strip() for word in text.lower().split(",") if word.strip()]
     if words == ["none"]:
         return ()
@@ -89,7 +89,7 @@ def read_budgets(text: str) -> tuple[Budget, ...]:
 
 
 def budgets_text(budgets: Iterable[Budget]) -> str:
-    """As ``read_budgets`` takes them."""
+    """In the format of ``read_budgets``."""
     return ",".join(map(str, budgets))
 
 

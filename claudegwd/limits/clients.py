@@ -22,7 +22,7 @@ PREFIX: Final = "cgw-"  # tells people, secret scanners and our redaction what i
 TOKEN_BYTES: Final = 32  # 256 bits, which nobody can guess
 # A longer token does not fit into an 8 KB header, and hashing a megabyte would be free work for strangers.
 TOKEN_MAX: Final = 8192
-CONFIGURED_NAME: Final = "api-key-"  # and its place in API_KEYS
+CONFIGURED_NAME: Final = "api-key-"  # and its number in API_KEYS
 CLIENTS_MAX: Final = 20_000  # about 10 MB of memory
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -33,7 +33,7 @@ class ClientRefused(ValueError):  # noqa: N818 - it names the fault
 
 
 class UnknownClient(LookupError):  # noqa: N818 - it names the fault
-    """No client of this name that could be changed here; the text says where to look."""
+    """No client with this name can be changed here; the text says where to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,15 @@ class Client:
     created: float = 0.0
     expires: float | None = None
     revoked: float | None = None
-    identity: str = ""  # tells it from an earlier client of the same name; "": made before there were identities
+    identity: str = ""  # distinguishes it from earlier clients of that name; "": created before identities
     budgets: tuple[Budget, ...] = ()
-    server_tools: tuple[str, ...] = ()  # tools that run at the upstream, each use at a price
-    configured: bool = False  # from API_KEYS: not in the store, and gone when it is taken out there
-    changed: float = 0.0  # when it became as it is
+    server_tools: tuple[str, ...] = ()  # tools that run at the upstream; each use costs money
+    configured: bool = False  # from API_KEYS: not in the store, and removed when it is removed there
+    changed: float = 0.0  # when it was last changed
 
     @property
     def owner(self) -> str:
-        """Whose stored things are its own: a name may pass to another key, as may a place in API_KEYS."""
+        """Identifies the owner of stored data: a name, or a place in API_KEYS, may pass to another key."""
         return f"key:{self.digest.hex()}" if self.configured else self.identity or self.name
 
     def state(self, now: float) -> str:
@@ -67,11 +67,11 @@ class Client:
         return "expired" if self.expires is not None and self.expires <= now else "active"
 
     def allows(self, model: str) -> bool:
-        """Whether it may use ``model``: the name that clients write."""
+        """Whether it may use ``model``, named as clients name it."""
         return not self.models or model in self.models
 
     def limits(self, default: Limits) -> Limits:
-        """Its limits, with ``default`` where it has none of its own."""
+        """Its limits, from ``default`` where it has none of its own."""
         return Limits(
             default.requests_per_minute if self.requests_per_minute is None else self.requests_per_minute,
             default.tokens_per_minute if self.tokens_per_minute is None else self.tokens_per_minute,
@@ -88,7 +88,7 @@ class ClientTotals:
     last_used: float | None = None
 
 
-# Who calls where no key is asked for. Not in the book's list, but with a meter like everybody else.
+# The caller if no key is required. Not in the book's list, but metered like every other client.
 ANONYMOUS: Final = Client("", b"")
 
 
@@ -100,12 +100,12 @@ def client_token(randomness: bytes) -> str:
 
 
 def token_digest(token: str) -> bytes:
-    """What is kept of a key, and what it is found by."""
+    """What is stored of a key, and how it is found."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
 def check_name(name: str) -> str:
-    """``name`` if a client may be called so, else ClientRefused. It stands in logs, in URLs and on command lines."""
+    """``name`` if valid; otherwise raises ClientRefused. It appears in logs, URLs and command lines."""
     if not _NAME.fullmatch(name):
         raise ClientRefused(
             "cannot use this name: use 1 to 64 letters, digits, '.', '_', '@' or '-', starting with a letter or digit"
@@ -123,13 +123,13 @@ def configured_clients(tokens: Sequence[str]) -> list[Client]:
 
 
 class ClientBook:
-    """All clients, found by key. Holds the meters and what was spent too, so that limits outlive a reload."""
+    """All clients, found by key. Also holds their meters and spending, so that limits survive a reload."""
 
     def __init__(self, clients: Iterable[tuple[Client, ClientTotals]] = (), *, default: Limits) -> None:
         self.default = default
         self.spending = Spending()
         self.spending.budgets_of = self._budgets_of
-        self.share: Callable[[], float] = lambda: 1.0  # of each limit, what is granted here
+        self.share: Callable[[], float] = lambda: 1.0  # the part of each limit that is granted here
         self._clients: dict[str, Client] = {}
         self._usage: dict[str, ClientTotals] = {}
         self._by_digest: dict[bytes, str] = {}
@@ -140,12 +140,12 @@ class ClientBook:
             self._put(client, usage)
 
     def authenticate(self, token: str, now: float) -> Client:
-        """The client with this key. Raises AuthenticationFailed, which does not say what the key was.
+        """The client with this key. Raises AuthenticationFailed, which does not reveal the key.
 
-        Constant time over all clients: the dict is searched by the SHA-256 of the whole key. How long that takes may
-        depend on the digest's leading bits, but those nobody can choose: finding a key whose digest shares n bits with
-        a stored one takes 2**n hashes, and knowing the whole digest would still not give the key. The one candidate is
-        compared by compare_digest, so that no early exit of bytes.__eq__ remains.
+        Constant time over all clients: the dict is searched by the SHA-256 of the whole key. The time may depend on the
+        digest's leading bits, but an attacker cannot choose those: finding a key whose digest shares n bits with a
+        stored one takes 2**n hashes, and even the whole digest would not reveal the key. The one candidate is compared
+        with compare_digest, which avoids the early exit of bytes.__eq__.
         """
         digest = token_digest(token[:TOKEN_MAX])
         client = self._clients.get(self._by_digest.get(digest, ""))
@@ -159,7 +159,7 @@ class ClientBook:
         return client
 
     def create(self, client: Client) -> None:
-        """Add a new client. ClientRefused: the name is taken (by a revoked one too, until that is removed)."""
+        """Add a new client. Raises ClientRefused, for instance if the name is taken, even by a revoked client."""
         check_name(client.name)
         if client.name in self._clients:
             raise ClientRefused(
@@ -174,7 +174,7 @@ class ClientBook:
         self._put(client, ClientTotals())
 
     def revoke(self, name: str, now: float) -> Client:
-        """Refuse its key from now on and end what it has under way; the revoked client. UnknownClient."""
+        """Reject its key from now on and end its requests; returns the revoked client. Raises UnknownClient."""
         client = self.own(name)
         if client.revoked is None:
             client = replace(client, revoked=now, changed=max(now, client.changed))
@@ -183,17 +183,17 @@ class ClientBook:
         return client
 
     def change(self, client: Client) -> None:
-        """Take other limits, models, expiry or another key for the client of that name. UnknownClient."""
+        """Apply new limits, models, expiry or a new key to the client with that name. Raises UnknownClient."""
         del self._by_digest[self.own(client.name).digest]
         self._put(client, self._usage[client.name])
 
     def remove(self, name: str) -> None:
-        """Forget a client and its totals, after ending what it has under way. UnknownClient."""
+        """End a client's requests, then remove it and its totals. Raises UnknownClient."""
         self.revoke(name, 0.0)
         self._drop(name)
 
     def configure(self, clients: Sequence[Client], default: Limits) -> None:
-        """Take the clients of API_KEYS and the limits of a configuration; on each reload. Used limits are kept."""
+        """Apply the clients of API_KEYS and a configuration's limits, on each reload. What was used still counts."""
         self.default = default
         kept = {client.digest for client in clients}
         for name in [name for name, client in self._clients.items() if client.configured]:
@@ -201,33 +201,33 @@ class ClientBook:
                 self._end(name)
             self._drop(name, meter=name not in {client.name for client in clients})
         for client in clients:
-            # One that was created by hand under the same key or name stays what it is.
+            # A client created by hand with the same key or name takes precedence.
             if client.digest not in self._by_digest and client.name not in self._clients:
                 self._put(client, ClientTotals())
 
     def get(self, name: str) -> Client:
-        """The client of that name. UnknownClient."""
+        """The client with that name. Raises UnknownClient."""
         if name not in self._clients:
             raise UnknownClient(f"cannot find client {name!r}; `claudegwctl clients list` shows the names")
         return self._clients[name]
 
     def find(self, name: str) -> Client | None:
-        """The client of that name, if there is one."""
+        """The client with that name, if there is one."""
         return self._clients.get(name)
 
     def own(self, name: str) -> Client:
-        """The client of that name, which can be changed here. UnknownClient."""
+        """The client with that name, if it can be changed here. Raises UnknownClient."""
         client = self.get(name)
         if client.configured:
             raise UnknownClient(f"cannot change {name!r}: it comes from API_KEYS; change it there and reload")
         return client
 
     def rows(self) -> list[tuple[Client, ClientTotals]]:
-        """All of them by name, revoked ones and API_KEYS too."""
+        """All of them by name, including revoked ones and API_KEYS."""
         return [(self._clients[name], self._usage[name]) for name in sorted(self._clients)]
 
     def meter(self, client: Client, now: float) -> Meter:
-        """The client's meter, at the limits that hold now. ``now``: monotonic seconds."""
+        """The client's meter, with its current limits. ``now``: monotonic seconds."""
         limits = client.limits(self.default).scaled(self.share())
         meter = self._meters.get(client.name)
         if meter is None:
@@ -250,7 +250,7 @@ class ClientBook:
     def used(self, client: Client, tokens: int, now: float) -> None:
         """Count one request. ``now``: seconds since the epoch."""
         usage = self._usage.get(client.name)
-        if usage is not None:  # else it was removed while its request ran
+        if usage is not None:  # otherwise it was removed during its request
             usage.requests += 1
             usage.tokens += tokens
             usage.last_used = now
@@ -263,7 +263,7 @@ class ClientBook:
         return [(name, replace(self._usage[name])) for name in stored]
 
     def changed_still(self, names: Iterable[str]) -> None:
-        """Those totals were taken, and could not be stored."""
+        """Those totals were taken, but could not be stored."""
         self._changed.update(name for name in names if name in self._clients)
 
     def _budgets_of(self, name: str) -> Sequence[Budget]:

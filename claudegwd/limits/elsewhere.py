@@ -1,4 +1,4 @@
-"""What clients have spent on other machines, as those report it. Pure.
+"""What clients have spent on other machines, as reported by these. Pure.
 
 Each machine reports its own totals, not increments: a report that is repeated or late is not counted twice.
 """
@@ -17,7 +17,7 @@ HELD_SECONDS: Final = 30.0
 
 
 class Sum(msgspec.Struct, array_like=True, frozen=True):
-    """Of a window that began at `start`."""
+    """What was spent in the window that began at `start`."""
 
     start: float
     usd: float
@@ -25,7 +25,7 @@ class Sum(msgspec.Struct, array_like=True, frozen=True):
 
 
 class MachineSpent(msgspec.Struct, array_like=True, frozen=True):
-    """What one client has spent on one machine, and what its requests there may still spend. `at`: when that was."""
+    """What a client has spent on one machine, and what its requests there may still spend. `at`: time of the report."""
 
     at: float
     sums: Mapping[Period, Sum]
@@ -33,33 +33,33 @@ class MachineSpent(msgspec.Struct, array_like=True, frozen=True):
     held_tokens: float = 0.0
 
     def spent(self, period: Period, start: float, unit: Unit) -> float:
-        """In the window that began then."""
+        """What was spent in the window from `start`."""
         found = self.sums.get(period)
         if found is None or found.start != start:
             return 0.0
         return found.usd if unit == "usd" else found.tokens
 
     def held(self, unit: Unit, now: float) -> float:
-        """By requests that are still under way."""
+        """What is held by running requests."""
         if now - self.at > HELD_SECONDS:
             return 0.0
         return self.held_usd if unit == "usd" else self.held_tokens
 
 
 class Elsewhere:
-    """By client and machine. Without other machines there is nothing in it."""
+    """Reports by client and machine. Empty if there are no other machines."""
 
     def __init__(self) -> None:
         self._said: dict[str, dict[str, MachineSpent]] = {}
 
     def put(self, client: str, machine: str, said: MachineSpent) -> None:
-        """One machine has said this of one client."""
+        """Record a machine's report on a client."""
         known = self._said.setdefault(client, {})
         if machine not in known or known[machine].at <= said.at:
             known[machine] = said
 
     def knows(self, client: str) -> bool:
-        """Whether any machine has said something of it."""
+        """Whether any machine has reported on it."""
         return client in self._said
 
     def keep(self, clients: Iterable[str]) -> None:
@@ -68,21 +68,21 @@ class Elsewhere:
         self._said = {client: said for client, said in self._said.items() if client in kept}
 
     def spent(self, client: str, period: Period, start: float, unit: Unit) -> float:
-        """On all of them."""
+        """On all machines."""
         return sum(said.spent(period, start, unit) for said in self._said.get(client, {}).values())
 
     def held(self, client: str, unit: Unit, now: float) -> float:
-        """On all of them."""
+        """On all machines."""
         return sum(said.held(unit, now) for said in self._said.get(client, {}).values())
 
 
 def encode_spent(said: MachineSpent) -> bytes:
-    """As it is stored and sent: numbers."""
+    """As stored and sent: numbers."""
     return msgspec.msgpack.encode(said)
 
 
 def decode_spent(data: bytes) -> MachineSpent | None:
-    """None for what is none: of another version, or of somebody else."""
+    """None if it is not a report: from another version, or not written by us."""
     try:
         said = msgspec.msgpack.decode(data, type=MachineSpent)
     except (msgspec.DecodeError, ValueError):

@@ -1,7 +1,7 @@
 """What a client may still use: requests per minute, tokens per minute, concurrent requests. Pure: the clock is an
 argument.
 
-A request is admitted (``admit``), the tokens that it may use are reserved before it is sent (``Admission.reserve``) and
+A request is admitted (``admit``), the tokens it may use are reserved before it is sent (``Admission.reserve``) and
 settled once they are known (``settle``), and it ends (``end``).
 """
 
@@ -29,7 +29,7 @@ class Limits:
     concurrent_requests: int = 0
 
     def scaled(self, share: float) -> "Limits":
-        """A share of each; of what is limited at least one."""
+        """A share of each limit, but at least 1."""
         if share == 1.0:
             return self
         each = (self.requests_per_minute, self.tokens_per_minute, self.concurrent_requests)
@@ -38,29 +38,29 @@ class Limits:
 
 @dataclass(slots=True)
 class Admission:
-    """A request that was let in. ``settle`` what it reserved once, and ``end`` it always; both may be called twice."""
+    """An admitted request. ``settle`` its reservation, and always ``end`` it; both may be called twice."""
 
     meter: "Meter"
     reserved: float = 0.0
     settled: bool = False
     ended: bool = False
-    on_end: Callable[[], None] = lambda: None  # once
+    on_end: Callable[[], None] = lambda: None  # called once
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether it matters how many are reserved."""
+        """Whether there is a token limit."""
         return self.meter.limits.tokens_per_minute > 0
 
     def reserve(self, prompt: int, answer: int, now: float) -> None:
-        """Take the tokens that the request may use. Raises RateLimitExceeded with the true wait, and takes none then;
-        RequestTooLarge where a whole minute's tokens would not do."""
-        if self.counts_tokens:  # else there is nothing to give back, even if there is a limit by then
+        """Take the tokens that the request may use. If it cannot, takes none and raises RateLimitExceeded with the true
+        wait, or RequestTooLarge if even a whole minute's tokens are not enough."""
+        if self.counts_tokens:  # otherwise there is nothing to give back, even if there is a limit by then
             self.meter.check_tokens(prompt, answer, now)
             self.reserved += prompt + answer
             self.meter.use_tokens(prompt + answer, now)
 
     def settle(self, tokens: int, now: float) -> None:
-        """The request used ``tokens`` in all; what was reserved beyond is given back, what is missing becomes debt."""
+        """The request used ``tokens`` in total; any excess reservation is given back, any shortfall becomes debt."""
         if not self.settled:
             self.settled = True
             self.meter.use_tokens(tokens - self.reserved, now)
@@ -80,20 +80,20 @@ class Meter:
         self.limits = Limits()
         self.active = 0
         self.on_used: Callable[[float, int], None] = lambda *_: None  # tokens, and the limit that they count against
-        self._read_at = 0.0  # when the levels were read that were mirrored last
+        self._read_at = 0.0  # when the last mirrored levels were read
         self._requests: Bucket | None = None
         self._tokens: Bucket | None = None
         self.change(limits, now)
 
     def change(self, limits: Limits, now: float) -> None:
-        """Other limits from now on."""
+        """Change the limits from now on."""
         if limits != self.limits:
             self.limits = limits
             self._requests = _changed(self._requests, limits.requests_per_minute, now)
             self._tokens = _changed(self._tokens, limits.tokens_per_minute, now)
 
     def admit(self, now: float) -> Admission:
-        """Let one request in. Raises RateLimitExceeded with the true wait, and takes nothing then."""
+        """Admit one request, or take nothing and raise RateLimitExceeded with the true wait."""
         if self.limits.concurrent_requests and self.active >= self.limits.concurrent_requests:
             raise self.busy()
         if self._requests is not None:
@@ -103,15 +103,15 @@ class Meter:
         return self.let_in()
 
     def let_in(self) -> Admission:
-        """One request, that somebody else has let in."""
+        """A request that was admitted elsewhere."""
         self.active += 1
         return Admission(self)
 
     def mirror(self, requests: float, tokens: float, read_at: float, now: float) -> None:
-        """Go on from these levels: those that hold where all machines are counted together.
+        """Continue from these levels, which count all machines together.
 
-        ``read_at``: seconds of the clock there. Answers to requests side by side are taken up in any order, and an
-        earlier one says less; by more than a second only another clock is earlier."""
+        ``read_at``: seconds on the store's clock. Replies to concurrent requests arrive in any order, and an earlier
+        one is outdated; if it is earlier by more than a second, the clock has changed."""
         if 0 < self._read_at - read_at < MIRROR_SECONDS:
             return
         self._read_at = read_at
@@ -120,7 +120,7 @@ class Meter:
                 bucket.level, bucket.updated = level, now
 
     def busy(self) -> RateLimitExceeded:
-        """The refusal of one more at once."""
+        """The error for too many concurrent requests."""
         return RateLimitExceeded(
             f"cannot accept this request: this client may have at most {self.limits.concurrent_requests} concurrent "
             "requests; wait for one to finish",
@@ -128,11 +128,11 @@ class Meter:
         )
 
     def limited(self, now: float) -> RateLimitExceeded:
-        """The refusal of one more in this minute."""
+        """The error for too many requests per minute."""
         return _exceeded("requests", self._requests.wait(1, now) if self._requests is not None else 0.0)
 
     def check_tokens(self, prompt: int, answer: int, now: float) -> None:
-        """Raises RateLimitExceeded if a request for so many tokens cannot pass now, RequestTooLarge if it never can."""
+        """Raises RateLimitExceeded if a request for so many tokens must wait, RequestTooLarge if it can never pass."""
         if self._tokens is None:
             return
         tokens, capacity = prompt + answer, int(self._tokens.capacity)
@@ -144,7 +144,7 @@ class Meter:
             )
         wait = self._tokens.wait(tokens, now)
         if wait > 0:
-            # The next try takes a request as well.
+            # The next attempt also takes a request.
             raise _exceeded("tokens", max(wait, self._requests.wait(1, now) if self._requests is not None else 0.0))
 
     def use_tokens(self, tokens: float, now: float) -> None:
@@ -155,7 +155,7 @@ class Meter:
             self.on_used(tokens, self.limits.tokens_per_minute)
 
     def headers(self, now: float) -> dict[str, str]:
-        """``x-ratelimit-*``, for those limits that there are. Names are lower case."""
+        """``x-ratelimit-*`` for the limits that are set. Names are lower case."""
         headers: dict[str, str] = {}
         for bucket, what in self._limited():
             headers[f"x-ratelimit-limit-{what}"] = str(int(bucket.capacity))
@@ -164,7 +164,7 @@ class Meter:
         return headers
 
     def anthropic_headers(self, now: float, clock: float) -> dict[str, str]:
-        """The same as Anthropic writes them; `clock` is the time of day, in seconds since 1970."""
+        """The same in Anthropic's format; `clock`: wall clock, in seconds since 1970."""
         headers: dict[str, str] = {}
         for bucket, what in self._limited():
             headers[f"anthropic-ratelimit-{what}-limit"] = str(int(bucket.capacity))

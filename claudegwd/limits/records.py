@@ -12,7 +12,7 @@ DIGEST_BYTES: Final = 32  # SHA-256
 
 
 class ClientRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A client as it is, or that it was removed. `changed`: when it became so; seconds since the epoch."""
+    """A client's current state, or that it was removed. `changed`: since when; seconds since the epoch."""
 
     owner: str
     name: str
@@ -31,7 +31,7 @@ class ClientRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def record_of(client: Client) -> ClientRecord:
-    """What is told of a client."""
+    """The record of a client."""
     return ClientRecord(
         owner=client.owner,
         name=client.name,
@@ -50,7 +50,7 @@ def record_of(client: Client) -> ClientRecord:
 
 
 def client_of(record: ClientRecord) -> Client:
-    """The client that a record tells of."""
+    """The client that a record describes."""
     return Client(
         record.name, record.digest, record.models, record.requests_per_minute, record.tokens_per_minute,
         record.concurrent_requests, record.created, record.expires, record.revoked, record.owner,
@@ -59,20 +59,20 @@ def client_of(record: ClientRecord) -> Client:
 
 
 def later(ours: Client, theirs: Client) -> Client:
-    """What holds of two states of one client: the later one, in any order; and revoked is revoked for good."""
-    # Of two that were changed at the same time any will do, if it is the same on all machines.
+    """The later of two states of one client, whatever their order; but revoked stays revoked."""
+    # If both were changed at the same time, either will do, as long as all machines choose the same.
     newest = max(ours, theirs, key=lambda it: (it.changed, encode_record(record_of(replace(it, revoked=None)))))
     revoked = min((at for at in (ours.revoked, theirs.revoked) if at is not None), default=None)
     return replace(newest, revoked=revoked)
 
 
 def encode_record(record: ClientRecord) -> bytes:
-    """As it is sealed and sent. There is nothing of the key in it but its digest."""
+    """As sealed and sent. All that it contains of the key is the digest."""
     return msgspec.msgpack.encode(record)
 
 
 def decode_record(data: bytes) -> ClientRecord | None:
-    """None for what is no record: of another version, or of somebody else."""
+    """None if it is not a record: from another version, or not written by us."""
     try:
         record = msgspec.msgpack.decode(data, type=ClientRecord)
         check_name(record.name)

@@ -10,9 +10,9 @@ from claudegwd.limits.elsewhere import Elsewhere, MachineSpent, Sum
 from claudegwd.limits.prices import Prices, heaviest
 from claudegwd.openai_api.errors import RateLimitExceeded
 
-# The present one and the one before it: a clock that is set back finds what was spent by then.
+# The current one and the one before it, in case the clock is set back.
 STARTS_KEPT: Final = 2
-# Sums of dollars and what they add up from differ in their last digits; less than this is nothing.
+# Sums of dollars have rounding errors; less than this is nothing.
 ROUNDING: Final = 1e-9
 
 # Nobody knows when a running request ends; one second keeps clients from hammering.
@@ -22,12 +22,12 @@ AWAY_RETRY_SECONDS: Final = 5.0
 
 _DAY_SECONDS: Final = 86_400.0
 
-Window = tuple[Period, float]  # and when it began
+Window = tuple[Period, float]  # with its start
 
 
 @dataclass(slots=True)
 class Spent:
-    """By one client in one window."""
+    """What one client has spent in one window."""
 
     usd: float = 0.0
     tokens: float = 0.0
@@ -38,13 +38,13 @@ class Spent:
 
 @dataclass(slots=True)
 class Reservation:
-    """What one request may spend. ``end`` it always; may be called twice."""
+    """What one request may spend. Always ``end`` it; may be called twice."""
 
-    held: list[tuple[Spent, Spent]] = field(default_factory=list)  # the client's sum, and this one's part of it
+    held: list[tuple[Spent, Spent]] = field(default_factory=list)  # the client's sum, and this request's part of it
     on_end: Callable[[], None] = lambda: None
 
     def end(self) -> None:
-        """The request is over: what it has spent was added, and the rest is free again."""
+        """The request is over: what it spent has been added, and the rest is free again."""
         for whole, part in self.held:
             whole.usd -= part.usd
             whole.tokens -= part.tokens
@@ -54,11 +54,11 @@ class Reservation:
 
 
 class Spending:
-    """All clients' sums. ``budgets_of``: those of the client of a name.
+    """All clients' sums. ``budgets_of``: a client's budgets, by its name.
 
     ``on_reached`` is called once for each budget and window, when an answer reaches it: client, budget, reset.
-    ``elsewhere``: what other machines say. ``share``: of what is left, how much may be spent here now. ``on_spent`` is
-    called with each client whose own sums or reservations have changed.
+    ``elsewhere``: what other machines report. ``share``: how much of what is left may be spent here now. ``on_spent``
+    is called with each client whose own sums or reservations have changed.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Spending:
         self._reserved: dict[str, Spent] = {}
         self._latest: tuple[float, Sequence[dict[str, Spent]]] = (0.0, ())  # a day's start, and its windows
         self._told: set[tuple[str, Budget, float]] = set()
-        # While only a share may be spent: what had been spent here when that began, and the share.
+        # While only a share may be spent: what had been spent here when that started, and the share.
         self._granted: dict[tuple[str, Budget, float], tuple[float, float]] = {}
 
     def load(self, period: Period, start: float, sums: Iterable[tuple[str, float, float]]) -> None:
@@ -81,7 +81,7 @@ class Spending:
         self._latest = (0.0, ())
 
     def add(self, client: str, at: float, usd: float, tokens: float) -> None:
-        """It was spent at that time; negative: it turned out to be less."""
+        """Add what was spent at that time; negative: it turned out to be less."""
         windows = self._windows_of(at)
         for window in windows:
             spent = window.get(client)
@@ -91,14 +91,14 @@ class Spending:
             spent.tokens += tokens
         for budget in self.budgets_of(client):
             used = windows[PERIODS.index(budget.period)][client].of(budget.unit)
-            if self.elsewhere.knows(client):  # reckoning where a window begins takes longer than all else
+            if self.elsewhere.knows(client):  # computing a window's start takes longest
                 used = self.spent(client, budget, at)
             if budget.amount - used <= ROUNDING:
                 self._tell_reached(client, budget, budget.reset(at), at)
         self.on_spent(client)
 
     def spent(self, client: str, budget: Budget, now: float) -> float:
-        """Of this budget, in its present window, on all machines."""
+        """What is spent of this budget, in its current window, on all machines."""
         elsewhere = self.elsewhere.spent(client, budget.period, budget.start(now), budget.unit)
         return self._spent_here(client, budget, now) + elsewhere
 
@@ -107,7 +107,7 @@ class Spending:
         return found.of(budget.unit) if found is not None else 0.0
 
     def said(self, client: str, now: float) -> MachineSpent:
-        """For the other machines: what was spent here, and what requests under way may still spend."""
+        """For the other machines: what was spent here, and what running requests may still spend."""
         sums: dict[Period, Sum] = {}
         for period in PERIODS:
             start = start_of(period, now)
@@ -117,18 +117,18 @@ class Spending:
         return MachineSpent(now, sums, held.usd, held.tokens)
 
     def holding(self) -> list[str]:
-        """The clients with requests under way that may still spend."""
+        """The clients with running requests that may still spend."""
         return [client for client, held in self._reserved.items() if held.usd > 0 or held.tokens > 0]
 
     def raise_to(self, client: str, said: MachineSpent, now: float) -> None:
-        """This machine has said so before it was started anew: it was no less, whatever its state file has kept."""
+        """This machine reported this before a restart, so it was no less, whatever its state file says."""
         for period, one in said.sums.items():
             if one.start == start_of(period, now):
                 spent = self._window(period, one.start).setdefault(client, Spent())
                 spent.usd, spent.tokens = max(spent.usd, one.usd), max(spent.tokens, one.tokens)
 
     def _left(self, client: str, budget: Budget, now: float) -> float:
-        """What may be spent here of a budget."""
+        """What of a budget may still be spent here."""
         left, share = budget.amount - self.spent(client, budget, now), self.share()
         if share == 1.0:
             self._granted.clear()
@@ -140,10 +140,10 @@ class Spending:
     def reserve(
         self, client: str, budgets: Sequence[Budget], model: str, prompt: int, answer: int, now: float
     ) -> Reservation:
-        """Hold back what a request may spend: at the most ``prompt`` and ``answer`` tokens, or all that is left.
+        """Reserve what a request may spend: at most ``prompt`` and ``answer`` tokens, or all that is left.
 
-        Raises BudgetReached, or RateLimitExceeded while what is left is held by requests under way. So those that run
-        side by side spend more than a budget by one answer at the most.
+        Raises BudgetReached, or RateLimitExceeded while running requests hold what is left. So concurrent requests
+        exceed a budget by at most one answer.
         """
         reservation = Reservation()
         if not budgets:
@@ -175,7 +175,7 @@ class Spending:
         return reservation
 
     def warning(self, client: str, budgets: Sequence[Budget], now: float) -> str:
-        """For the header of an answer: the budget of which most is used, if that is much; else ""."""
+        """For the header of an answer: the budget with the largest share used, if that is much; else ""."""
         shares = [(self.spent(client, budget, now) / budget.amount, budget) for budget in budgets]
         share, budget = max(shares, key=lambda pair: pair[0], default=(0.0, None))
         if budget is None or share < WARN_FROM:
@@ -190,7 +190,7 @@ class Spending:
                 retry_after=AWAY_RETRY_SECONDS,
             )
         reset = budget.reset(now)
-        self._tell_reached(client, budget, reset, now)  # which nobody noticed if the budget was made smaller meanwhile
+        self._tell_reached(client, budget, reset, now)  # unnoticed so far if the budget was lowered meanwhile
         return BudgetReached(
             f"cannot accept this request: this client's budget of {budget} is used up; it resets at {moment(reset)}, "
             "or ask the operator for more",
@@ -199,12 +199,12 @@ class Spending:
 
     def _tell_reached(self, client: str, budget: Budget, reset: float, now: float) -> None:
         if (client, budget, reset) not in self._told:
-            # Those of windows that are over are of no use any more.
+            # Drop those of past windows.
             self._told = {told for told in self._told if told[2] > now} | {(client, budget, reset)}
             self.on_reached(client, budget, reset)
 
     def _windows_of(self, at: float) -> Sequence[dict[str, Spent]]:
-        """The day, week and month of a moment; looked up anew when it is another day, which costs some 10 us."""
+        """The day, week and month of a moment; looked up again only on another day, as that costs some 10 us."""
         day, windows = self._latest
         if not day <= at < day + _DAY_SECONDS:
             windows = [self._window(period, start_of(period, at)) for period in PERIODS]
