@@ -53,18 +53,18 @@ DRAIN_SECONDS = 60.0
 EXTEND_SECONDS = 15.0
 FIRST_SPARE_SECONDS = 5.0  # 0.6 s was measured; after this the demo reports ready anyway
 STATUS_SECONDS = 5.0  # how often the status line and the keep-alive are sent, or more often for a short watchdog
-# A CLI in a workspace has a few requests under way at once; what else asks there may wait.
+# A CLI in a workspace has a few concurrent requests; anything else may wait.
 INSIDE_CONNECTIONS = 32
 
 STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
-# What logrotate and others send to have files opened anew. We have none, and by default these end a process.
+# What logrotate and others send to have files reopened. We have none, and by default these end a process.
 HARMLESS = frozenset({signal.SIGUSR1, signal.SIGUSR2})
 RECEIVED = (*STOPPING, *HARMLESS, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonOptions:
-    """What the command line says beside the configuration."""
+    """What the command line sets in addition to the configuration."""
 
     config: Path | None = None
     demo: bool = False
@@ -73,19 +73,19 @@ class DaemonOptions:
 async def run(
     loaded: Loaded, options: DaemonOptions, handler: LogHandler, logs: LogRing, env: Mapping[str, str]
 ) -> None:
-    """Run until SIGTERM or SIGINT and drained. Raises what prevents the start (SocketError, KeysError, NoCliError…)."""
+    """Run until SIGTERM or SIGINT, then drain. Raises what prevents the start (SocketError, KeysError, NoCliError…)."""
     notifier = Notifier()
     passed = inherited(os.environ, os.getpid())
     forget_inherited(os.environ)
     hang_up_ends = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
-    # Those that come when stopping is over are delivered again where the receiver ends: they must find the process
-    # cleaning up, and not end it. A function, unlike SIG_IGN, is not handed down to the CLI.
+    # Signals that arrive after draining are delivered again when the receiver closes: they must not kill the process
+    # while it cleans up. Unlike SIG_IGN, a function is not inherited by the CLI.
     for number in RECEIVED:
         signal.signal(number, lambda *_: None)
     with ExitStack() as stack, trio.open_signal_receiver(*RECEIVED) as signals:
         public = open_public(loaded.config.server.bind, passed)
         stack.callback(public.close)
-        auth_required(loaded.config, public.binds)  # a socket unit may have opened wider than the configuration says
+        auth_required(loaded.config, public.binds)  # a socket unit may listen more widely than the configuration says
         control = stack.enter_context(
             open_control(
                 contract.daemon_socket_path(env, loaded.config.control.socket), loaded.config.control.group, passed
@@ -142,8 +142,8 @@ async def run(
 
 
 async def _start(nursery: trio.Nursery, gateway: Gateway, loaded: Loaded) -> bool:
-    """Start the gateway; False if it was told to end meanwhile: a CLI that says nothing is waited for half a minute."""
-    # Only these two: a SIGHUP waits in the receiver around this one until there is something to reload.
+    """Start the gateway; False if told to stop meanwhile, since waiting for a silent CLI takes half a minute."""
+    # Only these two: a SIGHUP waits in the outer receiver until there is something to reload.
     with trio.CancelScope() as scope, trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as both:
             both.start_soon(_cancel_when_told, signals, scope)
@@ -179,19 +179,19 @@ async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
 
 
 async def _serve_inside(app: QuartTrio, listener: socket.socket) -> None:
-    """Answer a CLI in a workspace on its own listener, until cancelled."""
+    """Serve a CLI in a workspace on its own listener, until cancelled."""
     await Server(app, [listener], connections=INSIDE_CONNECTIONS).serve()
 
 
 async def _first_spare(gateway: Gateway) -> None:
-    """The first request of a newcomer should not be the one that waits for a process to start."""
+    """A new user's first request should not have to wait for a process to start."""
     with trio.move_on_after(FIRST_SPARE_SECONDS):
-        while not gateway.pool.roster.counts()["spare"] and gateway.config.workers.spares:  # noqa: ASYNC110 - for a moment
+        while not gateway.pool.roster.counts()["spare"] and gateway.config.workers.spares:  # noqa: ASYNC110 - only briefly
             await trio.sleep(FIRST_SPARE_SECONDS / 100)
 
 
 def _has_terminal() -> bool:
-    """Whether the process's controlling terminal is there; after it was closed it cannot be opened any more."""
+    """Whether the process still has its controlling terminal: once that is closed, it can no longer be opened."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError:
@@ -214,11 +214,11 @@ async def _until_stopped(signals: object, reloader: Reloader, *, hang_up_ends: b
 
 
 async def _drain(gateway: Gateway, server: Server, notifier: Notifier, signals: object) -> None:
-    """Readiness goes first; then the answers end, and with them the connections; then everything is cut off.
+    """First readiness ends, then the answers and with them their connections, then everything is cut off.
 
-    Where the manager keeps our listeners, who connects now waits there for the next daemon, and whoever is connected
-    is answered, so a restart loses nothing. Elsewhere new requests are refused with the word to ask again. A second
-    signal ends the wait.
+    If the service manager keeps our listeners, new connections wait there for the next daemon, and open ones are
+    answered, so a restart loses nothing. Otherwise new requests are refused, and told to try again. A second signal
+    ends the wait.
     """
     gateway.life.change(DaemonEvent.TOLD_TO_STOP)
     notifier.stopping(_status_line(gateway))
@@ -233,7 +233,7 @@ async def _drain(gateway: Gateway, server: Server, notifier: Notifier, signals: 
         nursery.start_soon(_hurry_if_told_again, signals, server, patience)
         await server.stop(DRAIN_SECONDS, kept=notifier.listens)
         with patience:
-            await gateway.responses.running.until_idle()  # what is made in the background has no connection
+            await gateway.responses.running.until_idle()  # background responses have no connection
         nursery.cancel_scope.cancel()
 
 
@@ -257,7 +257,7 @@ async def _ask_for_time(notifier: Notifier) -> None:
 
 
 async def _report(gateway: Gateway, notifier: Notifier, watchdog: float | None) -> None:
-    """The watchdog's sign of life and the status line. It runs on the loop that it vouches for."""
+    """The watchdog's keep-alive and the status line. It runs on the event loop that it vouches for."""
     every = min(STATUS_SECONDS, watchdog or STATUS_SECONDS)
     shown = ""
     while True:

@@ -25,7 +25,7 @@ def greet(gateway: Gateway) -> None:
 
 
 def _chat_line(gateway: Gateway) -> str:
-    """The control CLI beside this program, by the name under which a shell finds it, and the socket if it needs it."""
+    """The control CLI beside this program, as a shell finds it, with the socket if needed."""
     beside = Path(sys.argv[0]).with_name("claudegwctl")
     found = shutil.which("claudegwctl")
     name = "claudegwctl" if found and Path(found).resolve() == beside.resolve() else str(beside)
@@ -36,7 +36,7 @@ def _chat_line(gateway: Gateway) -> str:
 
 
 def _key_header(gateway: Gateway) -> str:
-    """For curl, where the demo asks for a key; one that somebody else chose is not shown."""
+    """For curl, if the demo requires a key; a key that is not the demo's own is not shown."""
     if not gateway.needs_key():
         return ""
     ours = gateway.launcher.env.get("API_KEYS") == DEMO_CLIENT_KEY

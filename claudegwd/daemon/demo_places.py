@@ -11,18 +11,18 @@ from claudegwd import contract
 
 BIND_VARIABLE: Final = "CLAUDEGWD_SERVER__BIND"
 _SOCKET_VARIABLES: Final = ("CLAUDEGWD_SOCKET", "CLAUDEGWD_CONTROL__SOCKET")
-# As in the configuration's default; a demo that finds it taken lets the system choose another.
+# The configuration's default; if it is taken, the demo lets the system choose another.
 _USUAL_PORT: Final = 8000
 
 
-# A demo that others can reach, as in a container, asks for a key too. This one is no secret: there is nothing to spend.
+# A demo that others can reach, as in a container, requires a key too. This one is no secret: there is nothing to spend.
 DEMO_CLIENT_KEY: Final = "cgw-opens-nothing-but-the-demo"
 
 
 def demo_places(env: Mapping[str, str], scratch: Path) -> dict[str, str]:
-    """What the demo's environment has beside `env`: state and configuration of its own in `scratch`, which it leaves
-    empty at its end, and a control socket and port of its own where the usual ones are in use. What somebody named
-    in the environment holds, the clients' keys too, and all of them where a service manager has given it places."""
+    """What the demo adds to `env`: its own state and configuration in `scratch`, which it leaves empty, and its own
+    control socket and port if the usual ones are in use. What is set in the environment takes precedence, including
+    client keys; under a service manager, which provides the places, nothing is added."""
     if env.get("NOTIFY_SOCKET"):
         return {}
     own = {"STATE_DIRECTORY": str(scratch), "CONFIGURATION_DIRECTORY": str(scratch)}

@@ -1,5 +1,5 @@
-"""The daemon's own files. If others remove them while it runs, the daemon continues, but nobody can reach it, or what
-it writes is lost. So it checks them every few seconds, recreates them, and logs that."""
+"""The daemon's own files. If they are removed while it runs, the daemon continues, but nobody can reach it, or what it
+writes is lost. So it checks them every few seconds, recreates them, and logs that."""
 
 import logging
 import sqlite3
@@ -22,7 +22,7 @@ LOOK_SECONDS: Final = 2.0  # how often the daemon checks its files: a few stat c
 
 
 class ControlFace:
-    """The control face, served on its socket, and on another once that was removed."""
+    """The control face, served on its socket, and on a new one if that is removed."""
 
     def __init__(self, app: QuartTrio, control: ControlSocket, nursery: trio.Nursery) -> None:
         self._app = app
@@ -31,12 +31,12 @@ class ControlFace:
         self._ends = trio.Event()
 
     async def start(self) -> None:
-        """Returns when connections are accepted."""
+        """Start serving; returns once connections are accepted."""
         self._ends = trio.Event()
         await self._nursery.start(partial(serve_control, self._app, self._control.socket, shutdown=self._ends))
 
     async def hold(self) -> bool:
-        """Look whether the socket is still there; True: it was not, and is now. SocketError, ConfigError, OSError."""
+        """Recreate the socket if it is gone; returns whether it was. Raises SocketError, ConfigError, OSError."""
         if await trio.to_thread.run_sync(self._control.is_there):
             return False
         await trio.to_thread.run_sync(self._control.open_again)
@@ -46,12 +46,12 @@ class ControlFace:
         return True
 
     def end(self) -> None:
-        """Answer what is under way, then end."""
+        """Finish running requests, then end."""
         self._ends.set()
 
 
 async def hold_own_files(control: ControlFace, database: Database, lock: StateLock) -> None:
-    """For ever. What cannot be made anew is tried again; the log tells of it once."""
+    """Check forever. What cannot be recreated is tried again, but logged only once."""
     told: dict[str, str] = {}
     while True:
         await trio.sleep(LOOK_SECONDS)

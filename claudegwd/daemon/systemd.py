@@ -26,7 +26,7 @@ MAX_DESCRIPTORS: Final = 256
 
 @dataclass(frozen=True)
 class Inherited:
-    """A descriptor that the manager handed us, with the name it has there."""
+    """A descriptor passed by the manager, with its name there."""
 
     descriptor: int
     name: str
@@ -46,13 +46,13 @@ def inherited(env: Mapping[str, str], pid: int) -> tuple[Inherited, ...]:
 
 
 def forget_inherited(env: MutableMapping[str, str]) -> None:
-    """Take the variables out of the environment once they are read: they are not meant for our children."""
+    """Remove the variables from the environment once read: they are not meant for our children."""
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         env.pop(name, None)
 
 
 def watchdog_interval(env: Mapping[str, str], pid: int) -> float | None:
-    """How often to say that we live, in seconds: half of what the manager waits. None if it does not watch us."""
+    """How often to send a keep-alive, in seconds: half the manager's timeout. None if there is no watchdog."""
     if env.get("WATCHDOG_PID", str(pid)) != str(pid):
         return None
     microseconds = _number(env.get("WATCHDOG_USEC"))
@@ -68,7 +68,7 @@ def stopping_text(status: str) -> str:
 
 
 def status_text(status: str) -> str:
-    """The human line of `systemctl status`. A newline in it would begin another assignment."""
+    """The status line of `systemctl status`. A newline in it would start another assignment."""
     return "STATUS=" + re.sub(r"\s+", " ", status).strip()
 
 
@@ -85,12 +85,12 @@ def forget_text(name: str) -> str:
     return f"FDSTOREREMOVE=1\nFDNAME={name}"
 
 
-# Our unit's ExecStopPost= leaves it in the state directory when the manager ended us because we gave no sign of life.
+# Our unit's ExecStopPost= leaves this file in the state directory if the watchdog killed us.
 WATCHDOG_MARK: Final = "watchdog"
 
 
 def take_watchdog_mark(directory: Path) -> float | None:
-    """When the watchdog ended the daemon before this one, in seconds since the epoch; None if it did not. Blocking."""
+    """When the watchdog killed the previous daemon, in seconds since the epoch; None if it did not. Blocking."""
     mark = directory / WATCHDOG_MARK
     try:
         at = mark.stat().st_mtime
@@ -101,9 +101,9 @@ def take_watchdog_mark(directory: Path) -> float | None:
 
 
 class Notifier:
-    """Tells the manager named by NOTIFY_SOCKET; without one every call does nothing.
+    """Notifies the manager named by NOTIFY_SOCKET; without one, every call does nothing.
 
-    Each call is one datagram of some bytes to a socket that the manager reads at once: it may run on the event loop.
+    Each call is one small datagram to a socket that the manager reads at once, so it may run on the event loop.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Notifier:
 
     @property
     def listens(self) -> bool:
-        """Whether a manager hears us."""
+        """Whether there is a manager."""
         return bool(self._notifier.socket is not None)
 
     def ready(self, status: str) -> None:
@@ -127,14 +127,14 @@ class Notifier:
         self._notifier.notify(extend_text(seconds))
 
     def alive(self) -> None:
-        """The watchdog's sign of life: call it only when the daemon's own checks pass."""
+        """The watchdog's keep-alive: call it only if the daemon's own checks pass."""
         self._notifier.notify("WATCHDOG=1")
 
     def keep(self, name: str, sock: socket.socket) -> None:
-        """Give the manager a copy of an open listener: it comes back at the next start, with the same name."""
+        """Give the manager a copy of an open listener, which it passes to the next daemon under the same name."""
         if self._notifier.socket is not None:
             passed = array("i", [sock.fileno()]).tobytes()
-            # A manager without a descriptor store, or one that is going away: the next start binds anew.
+            # The manager has no descriptor store, or is going away: the next start binds again.
             with suppress(OSError):
                 self._notifier.socket.sendmsg(
                     [keep_text(name).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)]
