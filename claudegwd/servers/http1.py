@@ -1,4 +1,4 @@
-"""HTTP/1.1, WebSockets on a single route, and only requests that can be read in one way.
+"""HTTP/1.1, WebSockets on a single route, and only unambiguous requests.
 
 Hypercorn 0.18 would upgrade to a WebSocket on any path, or to HTTP/2, and speak HTTP/2 even without an upgrade. These
 bypass the access checks of the public face, or can be flooded in their own ways. A client that requests an upgrade is
@@ -33,17 +33,17 @@ _TEXTS = {
 
 
 def refusal(method: bytes, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> int | None:
-    """The status with which a request head is refused; None if it may pass. Names of headers are in small letters."""
+    """The status with which to refuse a request head; None if it may pass. Header names are lower case."""
     if version not in (b"1.0", b"1.1"):
         return 505
     size = len(method) + len(target) + sum(len(name) + len(value) for name, value in headers)
     if len(headers) > MAX_HEADERS or size > MAX_HEAD_BYTES:
         return 431
-    # An absolute target names a host of its own, past the one that is checked.
+    # An absolute target names its own host, bypassing the one that is checked.
     if not target.startswith(b"/") and (method, target) != (b"OPTIONS", b"*"):
         return 400
     names = {name for name, _ in headers}
-    # A proxy before us may go by the other one, and take the rest of the body for the next client's request.
+    # A proxy in front of us may use the other one, and take the rest of the body for the next client's request.
     if b"transfer-encoding" in names and (b"content-length" in names or version == b"1.0"):
         return 400
     return None
@@ -51,10 +51,10 @@ def refusal(method: bytes, target: bytes, version: bytes, headers: Sequence[tupl
 
 @overriding("_check_protocol", "_create_stream", "_send_error_response")
 class Http1(H11Protocol):
-    """Hypercorn's HTTP/1.1, with one way out of it. What cannot be read is answered as errors are everywhere."""
+    """Hypercorn's HTTP/1.1, with WebSocket as the only upgrade. Invalid requests get errors in our usual format."""
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """No other protocol is assumed, and none is changed to."""
+        """Never assume or switch to another protocol."""
 
     async def _create_stream(self, request: h11.Request) -> None:
         headers = list(request.headers)

@@ -1,4 +1,4 @@
-"""Hypercorn's connection as both servers use it, with fixes for what version 0.18 gets wrong with Quart-Trio."""
+"""Hypercorn's connection as used by both servers, with fixes for what version 0.18 gets wrong with Quart-Trio."""
 
 import trio
 from hypercorn.events import Event, RawData, Updated
@@ -12,9 +12,9 @@ FOLLOW_UP_SECONDS = 1.0
 
 @overriding("_read_data", "protocol_send")
 class HypercornConnection(TCPServer):
-    """Quart-Trio cancels a request's tasks once its response is out, and Hypercorn runs in them what follows: without a
-    shield no idle timer is set, and a connection that kept alive, or said "close", stays open. Nor does Hypercorn let
-    go of a connection whose client is gone before that timer has run out."""
+    """Quart-Trio cancels a request's tasks once its response is sent, and Hypercorn runs its follow-up in them: without
+    a shield, no idle timer is set, and connections stay open, whether "keep-alive" or "close". Nor does Hypercorn drop
+    a connection whose client is gone before that timer expires."""
 
     _gone = False
 
@@ -24,14 +24,14 @@ class HypercornConnection(TCPServer):
         await self.idle_task.stop()
 
     async def read(self) -> None:
-        """Hand over what comes until the client has closed."""
+        """Pass on what arrives until the client has closed."""
         await super()._read_data()
 
     async def protocol_send(self, event: Event) -> None:
         """Send what the protocol says."""
         if isinstance(event, RawData):
             await self.write(event)
-        elif not (self._gone and isinstance(event, Updated)):  # a response that ends now would set the timer once more
+        elif not (self._gone and isinstance(event, Updated)):  # a response that ends now would set the timer again
             await self.follow_up(event)
 
     async def write(self, event: RawData) -> None:
@@ -39,6 +39,6 @@ class HypercornConnection(TCPServer):
         await super().protocol_send(event)
 
     async def follow_up(self, event: Event) -> None:
-        """Do what comes after a response."""
+        """Do what follows a response."""
         with trio.move_on_after(FOLLOW_UP_SECONDS, shield=True):
             await super().protocol_send(event)

@@ -1,9 +1,9 @@
 """Overrides parts of a library whose interface is not guaranteed.
 
 The servers override methods of Hypercorn and Quart, some of them private. Python treats a method that overrides nothing
-as a new one, and type checkers do not complain: after an update of the library our checks would exist but never be
-called, and a request that can be read in two ways would reach the application. So each class declares what it
-overrides, and if one of these methods is missing, its module cannot be imported and the daemon does not start.
+as a new one, and type checkers do not complain: after a library update, our checks might exist but never be called, and
+ambiguous requests would reach the application. So each class declares what it overrides, and if one of these methods is
+missing, its module cannot be imported and the daemon does not start.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ Class = TypeVar("Class", bound=type)
 
 
 class LibraryError(Exception):
-    """A library is not one that the servers can be built on; the text says what to do."""
+    """The servers cannot use this version of a library; the text says what to do."""
 
 
 def overriding(*names: str) -> Callable[[Class], Class]:
-    """A decorator for a class that replaces these attributes of its base. Raises LibraryError where the base, or one of
-    its own bases, does not have one."""
+    """A decorator for a class that replaces these attributes of its base. Raises LibraryError if one is missing from
+    the base and from its own bases."""
 
     def check(made: Class) -> Class:
         base = made.__mro__[1]

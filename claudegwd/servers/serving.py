@@ -34,8 +34,8 @@ MAX_CONNECTIONS = 4096
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024  # the default maximum of a body
 # Less than the 30 to 60 s after which proxies consider a silent connection dead.
 PING_SECONDS = 20.0
-# Of the descriptors that the process may have: for the control socket, the state file, the log and listeners; and for
-# each worker its three pipes, with both ends while it starts, and some to spare.
+# Reserved from the process's descriptor limit: for the control socket, the state file, the log and listeners; and for
+# each worker's three pipes, with both ends while it starts, and some to spare.
 KEPT_BACK = 32
 KEPT_BACK_EACH = 6
 ACCEPT_MAX = 64  # per round of the event loop: a few milliseconds of work before streams continue
@@ -56,12 +56,12 @@ LINGER_SECONDS = 1.0
 
 
 def connections_within(descriptors: int, workers: int) -> int:
-    """How many connections may be open in a process of so many descriptors, whatever else it has to do."""
+    """How many connections may be open in a process with this many descriptors, leaving enough for everything else."""
     return max(1, min(MAX_CONNECTIONS, descriptors - KEPT_BACK - KEPT_BACK_EACH * workers))
 
 
 class Server:
-    """Serves until told to stop. Counts requests rather than connections, so that idle ones hold up nothing."""
+    """Serves until told to stop. Counts requests rather than connections, so that idle ones do not delay it."""
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class Server:
         connections: int = MAX_CONNECTIONS,
         message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
-        """`urgent` are the paths whose requests pass those that wait to begin; `connections`, how many may be open;
-        `message_bytes`, how large a message on a WebSocket may be."""
+        """`urgent`: paths whose requests overtake those waiting to begin; `connections`: how many may be open;
+        `message_bytes`: how large a WebSocket message may be."""
         self._app = app
         self._urgent = frozenset(urgent)
         self._turnstile = trio.Lock()
@@ -81,7 +81,7 @@ class Server:
         self._config = HypercornConfig()
         self._config.include_server_header = False
         self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
-        # Hypercorn's own bound of 1000 requests would cut a busy client's connection now and then, for nothing.
+        # Hypercorn's own bound of 1000 requests would needlessly cut a busy client's connection now and then.
         self._config.keep_alive_max_requests = sys.maxsize
         self._config.h11_max_incomplete_size = MAX_HEAD_BYTES
         self._config.alpn_protocols = ["http/1.1"]
@@ -98,7 +98,7 @@ class Server:
         self._ended = trio.Event()
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Accept until `stop`; return when the last connection has ended."""
+        """Accept until `stop`; returns when the last connection has ended."""
         with self._connections:
             async with trio.open_nursery() as connections:
                 with self._accepting:
@@ -110,11 +110,11 @@ class Server:
                     )
 
     async def stop(self, seconds: float, *, kept: bool = False) -> None:
-        """Wait at most `seconds` for requests under way, each the last on its connection; then close what is left.
+        """Wait at most `seconds` for running requests, each the last on its connection; then close what is left.
 
-        `kept`: somebody else holds the listeners open too, so a new connection waits there for the next daemon, and
-        what still comes on an open one is answered. Otherwise new ones are taken for as long as answers are running,
-        so that the application can refuse them in words.
+        `kept`: the listeners are also held open elsewhere, so new connections wait there for the next daemon, and
+        requests on open ones are still answered. Otherwise new ones are accepted while answers are running, so that the
+        application can refuse them with an error.
         """
         self._config.keep_alive_max_requests = 0  # every answer says "connection: close"
         self._patience.deadline = trio.current_time() + seconds
@@ -154,13 +154,13 @@ class Server:
         self._requests += 1
         try:
             if scope["path"] not in self._urgent:
-                # Its lock is held for one round of the event loop: so one request begins in each, in the order in which
-                # they came. Were all that come at once let in together, that round would last as long as all of them.
+                # The lock is held for one round of the event loop, so one request begins in each, in order of arrival.
+                # If all that arrive at once began together, that round would last as long as all of them.
                 async with self._turnstile:
                     pass
             await self._app(scope, receive, send)
         except Exception as error:
-            # The boundary of an answer. Hypercorn ends it, and would keep to itself why.
+            # The boundary of an answer. Hypercorn ends it, but does not report why.
             log_event(log, logging.ERROR, "an answer failed unexpectedly", cause=error)
             raise
         finally:
@@ -175,7 +175,7 @@ class Server:
         try:
             state = ConnectionState(LifespanState({}))
             await _Connection(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others go on
+        except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others continue
             log_event(log, logging.ERROR, "a connection failed unexpectedly", cause=error)
         finally:
             self._open.discard(stream)
@@ -183,17 +183,17 @@ class Server:
 
 
 class _Connection(HypercornConnection):
-    """With fewer system calls, which are most of what a small answer costs.
+    """Makes fewer system calls, which are most of what a small answer costs.
 
-    The head of a response goes out with what follows it, and what the socket takes at once is written without the lock
-    and the cancel scope of the long way.
+    The head of a response is sent with what follows it, and what the socket takes at once is written without the lock
+    and the cancel scope of the slow path.
     """
 
     _head = b""
 
     async def read(self) -> None:
         made = self.protocol
-        self.protocol = Http1(  # type: ignore[assignment]  # it stands for Hypercorn's, which changes to other protocols
+        self.protocol = Http1(  # type: ignore[assignment]  # replaces Hypercorn's, which switches to other protocols
             made.app, made.config, made.context, made.task_group, made.state, made.ssl, made.client, made.server,
             made.send,
         )  # fmt: skip
@@ -219,32 +219,32 @@ class _Connection(HypercornConnection):
         await super().follow_up(event)
 
     async def _write_in_time(self, data: bytes) -> None:
-        """Write as the client takes it. Shielded: after half of what is written nothing could follow."""
+        """Write as the client reads. Shielded: after a partial write, nothing could follow."""
         async with self.send_lock:
             try:
                 for start in range(0, len(data), WRITTEN_BYTES):
                     with trio.move_on_after(WRITE_SECONDS, shield=True) as patience:
                         await self.stream.send_all(data[start : start + WRITTEN_BYTES])
                     if patience.cancelled_caught:
-                        await trio.aclose_forcefully(self.stream)  # with it ends the reading, and the request
+                        await trio.aclose_forcefully(self.stream)  # this also ends reading, and the request
                         break
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 await self.protocol.handle(Closed())
 
     def _write_now(self, data: bytes) -> bool:
-        """Write what the socket takes; whether that was all. `_written` says how much."""
+        """Write what the socket takes; returns whether that was all. `_written` says how much."""
         self._written = 0
         if not self.send_lock.locked():
             try:
                 self._written = os.write(self.stream.socket.fileno(), data)
             except OSError:
-                return False  # it is full, or closed: the long way waits, or finds out
+                return False  # it is full or closed: the slow path waits or finds out
         return self._written == len(data)
 
 
 class _Listener(trio.abc.Listener[trio.SocketStream]):
-    """Takes all connections that wait, at once. Trio's own takes one in each round of the event loop, and under load,
-    when rounds are long, that is a few dozen a second: who looks at /livez then waited for seconds."""
+    """Accepts all waiting connections at once. Trio's own accepts one per round of the event loop; under load, when
+    rounds are long, that is a few dozen per second, and requests for /livez waited for seconds."""
 
     def __init__(self, sock: socket.socket, room: Callable[[], int]) -> None:
         sock.settimeout(0)
@@ -253,7 +253,7 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
         self._taken: deque[socket.socket] = deque()
 
     async def accept(self) -> trio.SocketStream:
-        while not self._taken:  # no checkpoint before it is empty: a cancelled wait loses nobody
+        while not self._taken:  # no checkpoint until it is empty: cancellation loses no connection
             await trio.lowlevel.wait_readable(self._socket)
             self._take()
         return trio.SocketStream(trio.socket.from_stdlib_socket(self._taken.popleft()))
@@ -264,8 +264,8 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
                 taken = self._socket.accept()[0]
             except OSError as error:
                 if error.errno in _NO_ROOM and not self._taken:
-                    raise  # trio waits a moment, and tries again
-                return  # none is left, or one has gone already: the others are seen in the next round
+                    raise  # trio waits a moment and tries again
+                return  # none is left, or one is already gone: the next round sees the others
             if len(self._taken) < self._room():
                 self._taken.append(taken)
             else:
@@ -278,7 +278,7 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
 
 
 class _Started(trio.TaskStatus[list[Any]]):
-    """Reports started without the listeners, which are the caller's already."""
+    """Reports started without the listeners, which the caller already has."""
 
     def __init__(self, outer: trio.TaskStatus[None]) -> None:
         self._outer = outer

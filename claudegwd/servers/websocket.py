@@ -15,13 +15,13 @@ from claudegwd.servers.overriding import overriding
 # The one route that is also a WebSocket.
 PATHS = frozenset((b"/v1/responses", b"/v1/responses/"))
 
-# So many pings in a row without any frame from the client: its machine is gone, or asleep. One may be lost with a slow
-# network, and a program that computes may answer late.
+# This many consecutive pings without any frame from the client: its machine is gone or asleep. One may be lost on a
+# slow network, and a busy program may answer late.
 MISSED_PONGS = 3
 
 
 def asks_for_websocket(method: bytes, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether a request head asks for a WebSocket where there is one. Names of headers are in small letters."""
+    """Whether a request head asks for a WebSocket on a path that has one. Header names are lower case."""
     found = dict(headers)
     return (
         method == b"GET"
@@ -30,7 +30,7 @@ def asks_for_websocket(method: bytes, target: bytes, version: bytes, headers: Se
         and found.get(b"upgrade", b"").strip().lower() == b"websocket"
         and b"upgrade" in (token.strip().lower() for token in found.get(b"connection", b"").split(b","))
         and b"sec-websocket-key" in found
-        # A body before the first frame could be read in two ways.
+        # A body before the first frame would be ambiguous.
         and not {b"content-length", b"transfer-encoding"} & found.keys()
     )
 
@@ -45,14 +45,14 @@ class WebSocketStream(WSStream):
         self._heard = True  # since the last ping: any frame is a sign of life
 
     async def handle(self, event: Event) -> None:
-        """Take what came."""
+        """Handle what has arrived."""
         self._heard = True
         await super().handle(event)
         if self.closed:
             self._pinging.cancel()
 
     async def _accept(self, message: object) -> None:
-        # Some bytes of compressed text would be gigabytes of message, and nobody counts them before they are there.
+        # A few compressed bytes could expand to gigabytes, and the size is not checked until they have.
         self.handshake.extensions = None
         await super()._accept(message)  # type: ignore[arg-type]
 
@@ -71,15 +71,15 @@ class WebSocketStream(WSStream):
                 case Ping():
                     await self._send_wsproto_event(event.response())
                 case CloseConnection():
-                    # The client's own, to be answered; or that for a frame that cannot be read.
+                    # The client's own, to be answered, or ours for an invalid frame.
                     theirs = self.connection.state is ConnectionState.REMOTE_CLOSING
                     await self._send_wsproto_event(event.response() if theirs else event)
                     await self.send(StreamClosed(stream_id=self.stream_id))
                     return
 
     async def _send_pings(self) -> None:
-        # Hypercorn's own would sleep on after the end, and hold the connection's place for so long; and it would wait
-        # for ever for a client whose machine has gone.
+        # Hypercorn's own would sleep on after the end, keeping the connection's slot for that long, and would wait
+        # forever for a client whose machine is gone.
         interval, missed, at = self.config.websocket_ping_interval, 0, trio.current_time()
         with self._pinging:
             while interval:
@@ -90,7 +90,7 @@ class WebSocketStream(WSStream):
                     await self.send(StreamClosed(stream_id=self.stream_id))
                     return
                 self._heard = False
-                with trio.move_on_at(at + interval):  # it may wait behind what the client does not read
+                with trio.move_on_at(at + interval):  # it may be stuck behind what the client does not read
                     await self._send_wsproto_event(Ping())
 
     async def _end(self, close: CloseConnection) -> None:
