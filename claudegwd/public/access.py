@@ -17,7 +17,7 @@ from claudegwd.openai_api.errors import AuthenticationFailed, PermissionDenied, 
 from claudegwd.public.call import at_end
 from claudegwd.public.forwarded import client_address
 
-# Names of this machine that no DNS answer can point elsewhere.
+# Names of this machine that DNS cannot point elsewhere.
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
@@ -37,7 +37,7 @@ def check_host(gateway: Gateway, host: str) -> None:
 
 
 def check_origin(gateway: Gateway, origin: str | None) -> None:
-    """Refuse a web page of another origin. Programs send no Origin."""
+    """Refuse a web page from another origin. Programs send no Origin."""
     if origin is not None and origin not in gateway.config.server.cors_origins:
         raise PermissionDenied(
             "cannot serve this web page: add its origin to server.cors_origins", code="origin_not_allowed"
@@ -45,7 +45,7 @@ def check_origin(gateway: Gateway, origin: str | None) -> None:
 
 
 def address_of(gateway: Gateway, scope: Mapping[str, Any], headers: Headers) -> str | None:
-    """Where a request comes from: who connected, or whom a proxy of server.trusted_proxies names."""
+    """Where a request comes from: the peer, or the client named by a proxy in server.trusted_proxies."""
     peer = scope.get("client")
     trusted = gateway.config.server.trusted_proxies
     if not trusted:
@@ -55,9 +55,9 @@ def address_of(gateway: Gateway, scope: Mapping[str, Any], headers: Headers) -> 
 
 
 def check_body_type(headers: Headers) -> None:
-    """JSON only, packed or not: a form or a text could be sent by any web page without asking first.
+    """JSON only, compressed or not: any web page could send a form or text without a preflight.
 
-    What is no body needs no type; a page that sends none is still known by its Origin.
+    A request without a body needs no type; a web page that sends none is still recognized by its Origin.
     """
     if "transfer-encoding" not in headers and headers.get("content-length", "0").strip() == "0":
         return
@@ -69,8 +69,8 @@ def check_body_type(headers: Headers) -> None:
 def authenticate(gateway: Gateway, headers: Headers) -> Client:
     """The client of the key in Authorization or x-api-key. Raises AuthenticationFailed.
 
-    Where no key is asked for, programs send any text at all. One of our own keys is no such text: whoever made it
-    expects its limits, models, expiry and revocation to hold.
+    If no key is required, programs send arbitrary text. But one of our own keys is checked: whoever created it expects
+    its limits, models, expiry and revocation to apply.
     """
     token = token_of(headers)
     if not gateway.needs_key() and not token.startswith(PREFIX):
@@ -84,9 +84,9 @@ def authenticate(gateway: Gateway, headers: Headers) -> Client:
 
 
 async def admit(gateway: Gateway, client: Client) -> Admission:
-    """Let one request in under the client's limits, until the request ends. Raises RateLimitExceeded.
+    """Admit one request under the client's limits, until the request ends. Raises RateLimitExceeded.
 
-    Its tokens are reserved when it has been read: by its length, one picture would be a book.
+    Its tokens are reserved once it has been read: judged by its size, a picture would count as a book.
     """
     if gateway.sharing is not None:
         admission = await gateway.sharing.limits.admit(client, gateway.clients.book)
@@ -98,7 +98,7 @@ async def admit(gateway: Gateway, client: Client) -> Admission:
 
 
 def limit_headers(gateway: Gateway, client: Client, *, anthropic: bool = False) -> dict[str, str]:
-    """The limits as they stand now, in the words of either API, and a warning once most of a budget is used."""
+    """The current state of the limits, in either API's format, and a warning once most of a budget is used."""
     now = trio.current_time()
     meter = gateway.clients.book.meter(client, now)
     headers = meter.anthropic_headers(now, time.time()) if anthropic else meter.headers(now)
@@ -109,13 +109,13 @@ def limit_headers(gateway: Gateway, client: Client, *, anthropic: bool = False) 
 
 
 def token_of(headers: Headers) -> str:
-    """The API key, by whichever of the two headers it came."""
+    """The API key, from either of the two headers."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
 
 
 def name_of(host: str) -> str:
-    """The host of a Host header in its shortest form: small letters, no port, no brackets, no dot at the end."""
+    """The host of a Host header, normalized: lower case, without port, brackets or trailing dot."""
     host = host.strip().lower()
     if host.startswith("["):
         name = host[1:].partition("]")[0]

@@ -51,7 +51,7 @@ Handler = Callable[..., Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`open`: answered without a client key. Closed unless it says so here, and nowhere else. `asks`: asks a model."""
+    """`open`: answered without a client key; routes are closed unless declared open here. `asks`: asks a model."""
 
     method: str
     path: str
@@ -82,7 +82,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/models/capabilities", models.capabilities),
     Route("GET", "/v1/models/<path:ident>", models.show_model),
     Route("GET", "/v1/usage", usage.usage),
-    # What the older gateway had beside OpenAI's API.
+    # What the older gateway had in addition to OpenAI's API.
     Route("POST", "/v1/chat/completions/debug", older_chat.chat_debug),
     Route("GET", "/v1/chat/completions/<ident>/status", sessions.session_status),
     Route("DELETE", "/v1/chat/completions/<ident>", sessions.session_stop),
@@ -100,10 +100,10 @@ ROUTES: tuple[Route, ...] = (
 _OPEN = frozenset(route.handler.__name__ for route in ROUTES if route.open)
 _ASKING = frozenset(route.handler.__name__ for route in ROUTES if route.asks)
 
-# What a browser may send after asking; answered before authentication, since a preflight cannot carry a key.
+# What a browser may send after a preflight, which is answered before authentication, since it cannot carry a key.
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, DELETE",
-    # "*" is any but authorization: the official SDK sends a dozen x-stainless-….
+    # "*" means any except authorization: the official SDK sends a dozen x-stainless-….
     "access-control-allow-headers": "authorization, content-type, x-api-key, x-request-id, *",
     "access-control-max-age": "600",
 }
@@ -120,12 +120,12 @@ def public_app(gateway: Gateway) -> QuartTrio:
 def new_app(
     gateway: Gateway, routes: Sequence[Route], begin_request: Callable[[Gateway], Awaitable[Response | None]]
 ) -> Application:
-    """An application with these routes. `begin_request` lets a request in, or answers it."""
+    """An application with these routes. `begin_request` admits a request, or answers it."""
     app = Application("claudegwd.public", static_folder=None)
     app.gateway = gateway
     app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes)
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # it would redirect, and a redirect is an answer of Quart's own
+    app.url_map.merge_slashes = False  # it would redirect, bypassing our own answers
     for route in routes:
         app.add_url_rule(
             route.path, endpoint=route.handler.__name__, view_func=_view(route.handler), methods=[route.method]
@@ -147,7 +147,7 @@ def new_app(
 
 
 def _fixed_paths(routes: Sequence[Route]) -> dict[str, Map]:
-    """For each path without an id, its own routes."""
+    """The routes of each path without an id."""
     rules: dict[str, list[Rule]] = {}
     for route in routes:
         if "<" not in route.path:
@@ -157,14 +157,14 @@ def _fixed_paths(routes: Sequence[Route]) -> dict[str, Map]:
 
 
 async def _begin(gateway: Gateway) -> Response | None:
-    """Access checks, in order: host, origin, preflight, key, limits. What this returns is the answer."""
+    """Access checks, in order: host, origin, preflight, key, limits. If this returns a response, that is the answer."""
     call = begin(gateway)
     call.record.address = access.address_of(gateway, request.scope, request.headers)
     access.check_host(gateway, request.headers.get("host", ""))
     origin = request.headers.get("origin")
     access.check_origin(gateway, origin)
     if request.method == "OPTIONS":
-        # With a body, though an empty one: under Trio, Quart 0.22 breaks off an answer that has none.
+        # With a body, though empty: under Trio, Quart 0.22 breaks off responses without one.
         return Response("", status=204, headers=_PREFLIGHT)
     if request.endpoint in _OPEN:
         return None
@@ -179,7 +179,7 @@ async def _begin(gateway: Gateway) -> Response | None:
 
 
 def begin(gateway: Gateway) -> Call:
-    """A request has come in: what every one has."""
+    """Set up what every incoming request has."""
     route = request.url_rule.rule if request.url_rule else "unknown"
     call = begin_call(gateway, Record(request_id(request.headers), request.method, route, trio.current_time()))
     at_end(partial(over, gateway, call.record))

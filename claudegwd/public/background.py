@@ -1,4 +1,4 @@
-"""Background responses: created whether or not anyone waits, and read, followed or cancelled by their id."""
+"""Background responses: created whether or not anyone waits; read, followed or cancelled by their id."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ MAX_NUMBER_DIGITS = 9  # of starting_after: more events than are kept of any res
 
 
 async def begin(call: Call, making: ResponseMaking) -> Response:
-    """Ask, and answer with what there is: nothing yet, or the events as they come."""
+    """Ask, and return what there is: nothing yet, or the events as they come."""
     running_ones, owner = call.gateway.responses.running, call.client.owner
     running_ones.check_room(owner)
     await making.ask()
@@ -33,13 +33,13 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
         reply.stop(InvalidRequest("cannot continue: the response was cancelled", code=CANCELLED))
 
     running = RunningResponse(stream.so_far, cancel)
-    running_ones.begin(owner, making.ident, running)  # it looks for room again: others have come in meanwhile
+    running_ones.begin(owner, making.ident, running)  # checks for room again: others may have arrived meanwhile
     try:
         await call.gateway.responses.background.begin(owner, making.ident, int(time.time()), reply.head.plan.model.id)
     except BaseException:
         running_ones.end(owner, making.ident)
         raise
-    moved = call.ending.pop_all()  # what ends with the request ends with the response now
+    moved = call.ending.pop_all()  # what would end with the request now ends with the response
 
     async def run() -> None:
         try:
@@ -47,7 +47,7 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
                 async for written in reply.events(stream, opening, write):
                     running.add(written)
                 making.keep(stream)
-        except Exception as error:  # noqa: BLE001 - the boundary of a response in the background: the others go on
+        except Exception as error:  # noqa: BLE001 - the boundary of a background response: the others continue
             log_event(
                 log, logging.ERROR, "a background response failed unexpectedly", cause=error,
                 request_id=call.record.request_id,
@@ -63,14 +63,14 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
 
 
 async def cancel(running: RunningResponse) -> None:
-    """End it, and wait until it has ended."""
+    """Cancel it, and wait until it has ended."""
     running.cancel()
     with trio.move_on_after(CANCEL_SECONDS):
         await running.until_ended()
 
 
 def follow(running: RunningResponse, after: int, headers: dict[str, str] | None = None) -> Response:
-    """The response's events behind number `after`, and then as they come."""
+    """The response's events after number `after`, and then as they come."""
     if not running.is_whole:
         raise UnsupportedParameter(
             "cannot stream this response: its events are no longer stored; omit stream", param="stream"
@@ -81,7 +81,7 @@ def follow(running: RunningResponse, after: int, headers: dict[str, str] | None 
 
 
 def starting_after() -> int:
-    """The number of the last event that the client has; -1 for none. Raises InvalidRequest."""
+    """The number of the last event that the client has; -1 if none. Raises InvalidRequest."""
     given = request.args.get("starting_after", "")
     if not given:
         return -1

@@ -1,4 +1,4 @@
-"""The body of a request: read within bounds of size and time, decompressed, or discarded so that an error arrives."""
+"""Request bodies: read within bounds of size and time, decompressed, or discarded so that an error arrives."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ DISCARDED_SILENCE_SECONDS = 2.0
 
 @overriding("append")
 class RequestBody(TrioBody):
-    """Counts all that comes. Quart's own bounds only what nobody has read yet, and then forgets where the body ends."""
+    """Counts everything that arrives. Quart's own bounds only unread data, and then loses track of the body's end."""
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
         super().__init__(None, None)
@@ -42,7 +42,7 @@ class RequestBody(TrioBody):
         return bool(self._complete.is_set())
 
     def append(self, data: bytes) -> None:
-        """Take a piece as it arrives."""
+        """Add a piece as it arrives."""
         self._count += len(data)
         self.is_too_large = self.is_too_large or self._exceeds(self._count)
         if self.is_too_large or self._discards:
@@ -52,7 +52,7 @@ class RequestBody(TrioBody):
         self._has_data.set()
 
     async def piece(self) -> bytes:
-        """What has come since the last time; waits for some. Empty at the end. Raises BodyTooLarge."""
+        """What has arrived since the last time; waits if there is none. Empty at the end. Raises BodyTooLarge."""
         while not (self._data or self.is_complete or self.is_too_large):
             self._has_data.clear()
             await self._has_data.wait()
@@ -63,7 +63,7 @@ class RequestBody(TrioBody):
         return data
 
     async def discard(self) -> bool:
-        """Read on and throw away, within the bounds; whether the end was reached."""
+        """Read and discard the rest, within the bounds. Returns whether the end was reached."""
         self._discards = True
         self._data.clear()
         last = self._count + DISCARDED_BYTES
@@ -88,7 +88,7 @@ class Request(TrioRequest):
 
 
 async def read_body(call: Call) -> bytes:
-    """The whole body, unpacked. Raises BodyTooLarge, and InvalidRequest where it is too slow or cannot be unpacked."""
+    """The whole body, decompressed. Raises BodyTooLarge, and InvalidRequest if it is too slow or badly compressed."""
     body = bytearray()
     encoding = encoding_of(request.headers.get("content-encoding", ""))
     unpacker = Unpacker(encoding, call.gateway.config.server.max_body_bytes) if encoding != "identity" else None
@@ -108,6 +108,6 @@ async def read_body(call: Call) -> bytes:
 
 
 async def body_is_read() -> bool:
-    """Whether nothing more of this request's body is to come: its rest is read and thrown away, within bounds."""
+    """Read and discard the rest of this request's body, within bounds. Returns whether the end was reached."""
     body: Any = request.body
     return bool(await body.discard())

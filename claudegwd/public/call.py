@@ -26,27 +26,27 @@ _at_end: ContextVar[ExitStack] = ContextVar("at_end")
 
 @dataclass(slots=True)
 class Record:
-    """What is known of a request when it ends, for its one line in the log. Nothing of its content."""
+    """What is known about a request when it ends, for its line in the log. No content."""
 
     request_id: str
     method: str
     route: str
     started: float
     client: str = ""
-    status: int = 0  # 0: the client went away before there was one
+    status: int = 0  # 0: the client left before there was one
     code: str | None = None
     model: str | None = None
     key: str | None = None
     how: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    asks: bool = False  # it is to ask a model, and its client is known
-    booked: bool = False  # its answer writes the ledger's entry
-    part_of: tuple[str, str] | None = None  # the model and route of a client's request that it is made for
-    address: str | None = None  # of the client, as far as it can be known
+    asks: bool = False  # it asks a model, and its client is known
+    booked: bool = False  # its answer writes the ledger entry
+    part_of: tuple[str, str] | None = None  # model and route of the client's request that it serves
+    address: str | None = None  # of the client, if known
 
     def write(self) -> None:
-        """Log it: work at info, looks at health and the like at debug."""
+        """Log it: work at info, health checks and the like at debug."""
         fields = {name: value for name in _LOGGED if (value := getattr(self, name)) is not None}
         level = logging.INFO if self.method != "GET" else logging.DEBUG
         log_event(log, level, "request", milliseconds=milliseconds_since(self.started), **fields)
@@ -54,9 +54,9 @@ class Record:
 
 @dataclass(slots=True)
 class Call:
-    """One request: each handler gets its own. `ending` closes what it holds; `read_at` is when its body was there.
+    """One request: each handler gets its own. `ending` closes what it holds; `read_at`: when its body was complete.
 
-    `admitted` is set for those that count against limits, `grant` for those that come from inside a workspace.
+    `admitted` is set for requests that count against limits, `grant` for those from inside a workspace.
     """
 
     gateway: Gateway
@@ -66,38 +66,38 @@ class Call:
     admitted: Admission | None = None
     read_at: float = 0.0
     grant: Grant | None = None
-    limited: bool = False  # its answer tells of limits
+    limited: bool = False  # its answer reports limits
 
     @property
     def admission(self) -> Admission:
-        """What it may use. Only for a request that was let in to be answered."""
+        """What it may use. Only for an admitted request."""
         if self.admitted is None:
             raise RuntimeError("this request was not let in")
         return self.admitted
 
 
 def begin_call(gateway: Gateway, record: Record) -> Call:
-    """The call of the request in whose task we are, from now on."""
+    """Create the call for the current task's request."""
     g.call = call = Call(gateway, record, _at_end.get())
     return call
 
 
 def this_call() -> Call:
-    """That of the request in whose task we are."""
+    """The call of the current task's request."""
     call: Call = g.call
     return call
 
 
 @contextmanager
 def ending() -> Iterator[ExitStack]:
-    """What is registered by `at_end` inside is closed at its end."""
+    """At the end, close what was registered inside with `at_end`."""
     with ExitStack() as stack:
         _at_end.set(stack)
         yield stack
 
 
 def at_end(close: Callable[[], object]) -> None:
-    """Call `close` when this request is over: answered, refused, or its client gone. It must not wait."""
+    """Call `close` when this request is over: answered, refused, or abandoned by its client. It must not wait."""
     _at_end.get().callback(close)
 
 
@@ -107,7 +107,7 @@ def during(holding: AbstractContextManager[object]) -> None:
 
 
 def over(gateway: Gateway, record: Record) -> None:
-    """Write down that a request has ended."""
+    """Record that a request has ended."""
     record.write()
     if record.asks and not record.booked and not record.part_of and not 0 < record.status < FAILED:
         _book_refusal(gateway, record)
@@ -115,7 +115,7 @@ def over(gateway: Gateway, record: Record) -> None:
 
 
 def _book_refusal(gateway: Gateway, record: Record) -> None:
-    """It was refused, or its client left, before a model was asked. Only a name that we know is written down."""
+    """It was refused, or its client left, before a model was asked. Only a name that we know is recorded."""
     line = Line(
         minute_of(gateway.ledger.clock()), record.client, "", record.model or "", "", record.route, "",
         record.status or CLIENT_GONE,

@@ -46,7 +46,7 @@ async def chat_completions(call: Call) -> Response:
 
 
 async def _other_shape(call: Call, fields: Fields, size: int) -> Response:
-    """Answer a chat that is shaped as for /v1/responses: Cursor sends such, and reads the answers of a chat."""
+    """Answer a chat in the format of /v1/responses: Cursor sends these, and expects chat completions."""
     gateway = call.gateway
     wanted = await with_earlier(
         gateway, call.client.owner, size, lambda earlier: read_responses_request(fields, BOUNDS, earlier)

@@ -21,7 +21,7 @@ class Choice:
     def __init__(
         self, ask: Callable[[Plan], Question], plan: Plan, prepares: Callable[[Answer], Plan] | None = None
     ) -> None:
-        """`prepares`: the answer to the plan is not handed out, but makes the true question. It may raise."""
+        """`prepares`: the plan's answer is not handed out, but turned into the real question. It may raise."""
         self._ask = ask
         self._prepares = prepares
         self.question = ask(plan)
@@ -29,22 +29,22 @@ class Choice:
         self.may_change_model = True  # until the client has been told which one answers
         self._repeats = 0
         self._said = False  # text was handed out, so there is nothing to repeat
-        self._begun = False  # the first outputs of the present question were handed out
+        self._begun = False  # the first outputs of the current question were handed out
         self._held: list[Output] | None = None
 
     @property
     def every(self) -> Sequence[Question]:
-        """All that was asked."""
+        """All questions asked."""
         return (*self.earlier, self.question)
 
     @property
     def answered(self) -> Sequence[Question]:
-        """Those of them that did not fail, so that they have an answer or are about to."""
+        """Those of them that did not fail, so they have an answer or will have one."""
         return [question for question in self.every if question.error is None]
 
     @property
     def earliest(self) -> Question:
-        """Whose first token was the first; where all have failed, what was asked first."""
+        """The question with the earliest first token; if all have failed, the first one asked."""
         return next(iter(self.answered), self.every[0])
 
     async def first(self) -> Sequence[Output]:
@@ -58,7 +58,7 @@ class Choice:
                 return outputs
 
     async def next(self, seconds: float) -> Sequence[Output] | None:
-        """The next outputs; () for silence, None at the end. Raises GatewayError if it breaks off or is no good."""
+        """The next outputs; () for silence, None at the end. Raises GatewayError if it breaks off or is unusable."""
         while self._begun:
             batch = await self.question.next()
             outputs = self._taken(batch) if batch is not None else None
@@ -69,7 +69,7 @@ class Choice:
         return ()
 
     async def whole(self, seconds: float) -> Sequence[Output]:
-        """All outputs, of the answer that is used. An answer may be repeated up to its end: nothing was handed out."""
+        """All outputs of the answer that is used. It may be repeated until its end, as nothing is handed out before."""
         self._held = []
         batch: Sequence[Output] | None = await self.first()
         while batch is not None:
@@ -83,7 +83,7 @@ class Choice:
             question.close()
 
     async def _prepare(self, prepares: Callable[[Answer], Plan]) -> None:
-        # Cancelled and called again it goes on where it was: the first outputs are given twice, and not used.
+        # If cancelled and called again, it continues where it was; the first outputs come twice, but are not used.
         batch: Sequence[Output] | None = await self._first()
         while batch is not None:
             batch = await self.question.next()
@@ -92,7 +92,7 @@ class Choice:
         self._go_on(plan)
 
     async def _first(self) -> Sequence[Output]:
-        """The first outputs of the present question, or of the same to a model that stands in."""
+        """The first outputs of the current question, or of the same question to a fallback model."""
         while True:
             try:
                 return await self.question.first()
@@ -102,11 +102,11 @@ class Choice:
                 try:
                     plan = self.question.plan.fallback()
                 except CallerError:
-                    raise error from None  # what is asked for that one cannot do
+                    raise error from None  # the fallback cannot do what is asked
                 self._go_on(plan)
 
     def _taken(self, batch: Sequence[Output]) -> Sequence[Output] | None:
-        """The batch, if it may be handed out; None when another question has taken the place of this one."""
+        """The batch, if it may be handed out; None if another question has replaced this one."""
         if batch and isinstance(batch[-1], Finished):
             fault = self.question.plan.fault(self.question.answer)
             if fault is not None:
@@ -116,7 +116,7 @@ class Choice:
         return batch
 
     def _repeat(self, fault: str) -> None:
-        """Ask once more, in the same conversation: the pool finds the process that holds it."""
+        """Ask again in the same conversation: the pool finds the process that holds it."""
         plan = self.question.plan.corrected(self.question.answer, fault)
         if plan is None or self._repeats >= MAX_REPEATS or (self._said and self._held is None):
             raise UpstreamUnavailable(

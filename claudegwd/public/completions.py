@@ -1,4 +1,4 @@
-"""POST /v1/completions: each prompt is asked as a chat of its own, and only its text is returned."""
+"""POST /v1/completions: each prompt is asked as a separate chat, and only the text is returned."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ from claudegwd.workers.question.question import Question
 
 
 async def completions(call: Call) -> Response:
-    """Answer one request, streaming or not: `n` choices for each prompt, those of the first prompt first."""
+    """Answer one request, streaming or not: `n` choices per prompt, those of the first prompt first."""
     gateway = call.gateway
     wanted = parse_completions_request(await read_body(call), BOUNDS)
     plans = [plan_chat(gateway, chat, call.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
@@ -53,7 +53,7 @@ def _stream(
                 return stream.text(index, raw)
             case Finished():
                 return stream.finish(index, _reason(output))
-        return None  # this protocol has no place for what the model thinks
+        return None  # this protocol has no place for thinking
 
     echoed = wanted.prompts if wanted.echo else ()
     opening = [
@@ -65,7 +65,7 @@ def _stream(
 
 
 def _reason(end: Finished) -> FinishReason:
-    reason: Any = end.reason  # without tools it is never that of a tool call
+    reason: Any = end.reason  # without tools it is never a tool call
     return reason  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""What a request continues: kept responses of this machine, and those of others if machines share a store."""
+"""What a request continues: responses kept on this machine, or on others if machines share a store."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -18,8 +18,8 @@ _T = TypeVar("_T")
 async def with_earlier(
     gateway: Gateway, owner: str, size: int, read: Callable[[OwnResponses], _T], also: str = ""
 ) -> _T:
-    """`read` a request that has this size and may go on from earlier responses of its owner, and what is kept for
-    `also`. With them, it is no larger than any body may be."""
+    """`read` a request of this size, which may continue earlier responses of its owner and what is kept for `also`.
+    Together they must not exceed the maximum size of a body."""
     for _ in range(FETCHES_MAX):
         earlier = _earlier(gateway, owner, size, also)
         try:
@@ -31,7 +31,7 @@ async def with_earlier(
 
 
 async def fetched(gateway: Gateway, owner: str, ident: str) -> bool:
-    """Take up what another machine keeps; whether there was such a response."""
+    """Fetch a response that another machine keeps. Returns whether there was one."""
     return gateway.sharing is not None and await gateway.sharing.fetch_response(owner, ident)
 
 

@@ -1,4 +1,4 @@
-"""The client's address behind a proxy: as a trusted proxy reports it, and nobody else."""
+"""The client's address behind a proxy, as reported only by trusted proxies."""
 
 import ipaddress
 import re
@@ -13,8 +13,8 @@ MAX_CHARACTERS: Final = 4096  # of a line of Forwarded: so many hops with all th
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# One pair of RFC 7239 and what ends it. Text in quotes may hold commas, semicolons and what looks like another pair:
-# proxies write there what a client has said. Values without quotes are taken as loosely as proxies write them.
+# One pair of RFC 7239 and its terminator. Quoted text may contain commas, semicolons and what looks like another pair:
+# proxies put there what a client has sent. Unquoted values are parsed as loosely as proxies write them.
 _PAIR: Final = re.compile(
     r'[ \t]*(?:([!#$%&\'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?[ \t]*([,;]|$)', re.ASCII
 )
@@ -23,12 +23,12 @@ _PAIR: Final = re.compile(
 def client_address(
     peer: str, forwarded_for: Sequence[str], forwarded: Sequence[str], trusted: tuple[str, ...]
 ) -> str | None:
-    """The address that a request comes from; None where it has none.
+    """The address that a request comes from; None if it has none.
 
-    `peer` is who connected; the others are the lines of X-Forwarded-For and Forwarded. Each proxy of ours has added
-    whom it was asked by at the end, so the last one that is no proxy of ours is the client; what stands before it,
-    the client may have written itself. Where the two headers name different clients one of them is made up, and the
-    proxy's own address is all that is known.
+    `peer`: who connected; the others are the lines of X-Forwarded-For and Forwarded. Each of our proxies has appended
+    the address of its own peer, so the last one that is not our proxy is the client; the client may have written what
+    comes before it. If the two headers name different clients, one of them is forged, and only the proxy's own address
+    is known.
     """
     if not trusted or not _is_trusted(peer, trusted):
         return peer or None
@@ -41,7 +41,7 @@ def client_address(
 
 
 def _first_foreign(hops: Sequence[Address | None], trusted: tuple[str, ...]) -> str | None:
-    """The last of the hops that is no proxy of ours; the first of all where each is one. None where nobody is named."""
+    """The last hop that is not our proxy; the first of all if each is one. None if none is named."""
     named = None
     for hop in reversed(hops):
         if hop is None:
@@ -58,15 +58,15 @@ def _plain_hops(lines: Sequence[str]) -> list[Address | None]:
 
 
 def _hops(lines: Sequence[str]) -> list[Address | None]:
-    """Of RFC 7239: `for=192.0.2.60;proto=http;by=203.0.113.43`, `for="[2001:db8::17]:4711"`, `for=_hidden`."""
+    """As in RFC 7239: `for=192.0.2.60;proto=http;by=203.0.113.43`, `for="[2001:db8::17]:4711"`, `for=_hidden`."""
     found = [hop for line in lines for hop in _elements(line)]
     return [_address(hop) for hop in found[-MAX_HOPS:]]
 
 
 def _elements(line: str) -> list[str]:
-    """Whom each proxy has named, "" where it has named nobody; [""] if it cannot be read as a whole.
+    """The address that each proxy named, "" if none; [""] if the line as a whole is invalid.
 
-    A proxy may have added its own to what a client has begun and not ended, such as a quotation mark.
+    A proxy may have appended to something that a client left open, such as a quotation mark.
     """
     found, named, at = [], [], 0
     while True:
@@ -103,6 +103,6 @@ def _is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
     return found is not None and any(found in network for network in _networks(trusted))
 
 
-@lru_cache(maxsize=8)  # of the configuration in effect, and of some before it
+@lru_cache(maxsize=8)  # the configuration in effect, and some before it
 def _networks(trusted: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(network) for network in trusted)

@@ -1,16 +1,16 @@
-"""/, /health, /livez and /readyz: open to everybody, so they reveal nothing secret."""
+"""/, /health, /livez and /readyz: open to everyone, so they reveal nothing secret."""
 
 from quart import Response, jsonify
 
 from claudegwd.gateway.status import active_sessions, condition
 from claudegwd.public.call import Call
 
-# Who looks whether we live does not stand in line with work.
+# Health checks do not wait behind other requests.
 URGENT = ("/livez", "/readyz", "/health")
 
 
 async def index(call: Call) -> Response:
-    """What this is, for somebody who opens the port in a browser."""
+    """What this is, for people who open the port in a browser."""
     gateway = call.gateway
     return jsonify(
         {
@@ -27,7 +27,7 @@ async def index(call: Call) -> Response:
 async def health(call: Call) -> tuple[Response, int]:
     """The older gateway's health: 503 with an error while no request could be answered.
 
-    Without a key or login that could answer it is "degraded": the process is well, and starting it anew would not help.
+    Without a usable key or login it is "degraded": the process is healthy, and a restart would not help.
     """
     gateway = call.gateway
     now = condition(gateway)
@@ -42,12 +42,12 @@ async def health(call: Call) -> tuple[Response, int]:
 
 
 async def livez(_: Call) -> Response:
-    """The process answers."""
+    """Whether the process answers."""
     return Response("ok\n", content_type="text/plain; charset=utf-8")
 
 
 async def readyz(call: Call) -> tuple[Response, int]:
-    """Whether new requests should be sent here. Who drains a daemon still wants those answered that come."""
+    """Whether new requests should be sent here. A drained daemon still answers those that arrive."""
     gateway = call.gateway
     fault = condition(gateway).unready
     text = Response("ok\n" if not fault else f"{fault}\n", content_type="text/plain; charset=utf-8")

@@ -15,9 +15,9 @@ MAX_FETCHES = 20
 
 
 async def with_fetched_images(gateway: Gateway, wanted: ChatRequest) -> ChatRequest:
-    """The request with `data:` URLs in place of addresses. Raises InvalidRequest for one that may not be fetched.
+    """The request with `data:` URLs instead of addresses. Raises InvalidRequest for one that may not be fetched.
 
-    Without server.fetch_hosts nothing is fetched, and the translation refuses addresses with the place and the reason.
+    Without server.fetch_hosts, nothing is fetched, and the translation refuses addresses with the place and the reason.
     """
     hosts = gateway.config.server.fetch_hosts
     found = [

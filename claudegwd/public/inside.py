@@ -33,8 +33,8 @@ async def _begin(gateway: Gateway) -> Response | None:
     access.check_body_type(request.headers)
     grant.use()
     call.grant = grant
-    # Its budgets and the ledger are those of the client that the answer is for. Requests and tokens of a minute are
-    # counted once, to the client's own request.
+    # It counts towards the budgets and the ledger of the client that the answer is for. Requests and tokens per minute
+    # are counted only once, for the client's own request.
     call.client = replace(grant.client, models=())
     call.record.client = grant.client.name
     call.record.part_of = (grant.asked_model, grant.route)

@@ -50,7 +50,7 @@ async def messages_create(call: Call) -> Response:
 
 
 async def messages_count(call: Call) -> Response:
-    """About how many tokens a request has: an estimate, and the header says so, for nobody is asked."""
+    """About how many tokens a request has: an estimate, as the header says, since no model is asked."""
     check_version(request.headers.get(VERSION_HEADER))
     plan, _ = await _planned(call, counts=True)
     body = encode({"input_tokens": prompt_tokens(plan)})
@@ -62,7 +62,7 @@ async def _planned(call: Call, *, counts: bool) -> tuple[Plan, bool]:
     fields = Fields(read_object(await read_body(call), BOUNDS))
     betas = ",".join(request.headers.getlist("anthropic-beta"))
     wanted = read_messages_request(fields, betas, BOUNDS, counts=counts)
-    if (grant := call.grant) is not None:  # from a workspace: one model answers all that is asked for one answer
+    if (grant := call.grant) is not None:  # from a workspace: the same model answers all requests of one answer
         check_confined(wanted, searches=grant.searches)
         wanted = msgspec.structs.replace(wanted, model=grant.model)
         if not gateway.launcher.carries_whole():
@@ -92,7 +92,7 @@ def _verbatim(outputs: Sequence[Output]) -> Iterator[bytes]:
     return (output.raw for output in outputs if isinstance(output, Verbatim))
 
 
-# -- from a workspace: of several messages of the upstream's, one is made ---------------------------------------------
+# -- from a workspace: several upstream messages become one -----------------------------------------------------------
 
 
 def _made_stream(request_id: str, model: str) -> Written:

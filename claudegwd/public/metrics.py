@@ -11,11 +11,11 @@ from claudegwd.public.call import Call
 
 
 async def metrics(call: Call) -> Response:
-    """What is and what happened, in Prometheus' text format."""
+    """Current values and counters, in Prometheus's text format."""
     gateway = call.gateway
     pieces = []
     used = usage_metrics.families(gateway.ledger.series, gateway.ledger.lost)
     for family in chain(gauges.families(gateway), used, gateway.metrics.families()):
         pieces.append(written(family))
-        await trio.lowlevel.checkpoint()  # a large family takes a few milliseconds: streams go on between two
+        await trio.lowlevel.checkpoint()  # a large family takes a few milliseconds: let streams continue
     return Response(b"".join(pieces), content_type=CONTENT_TYPE)

@@ -6,7 +6,7 @@ from claudegwd.openai_api.errors import NotFound
 from claudegwd.public.protocol import ROUTE, is_anthropic
 from claudegwd.public.requests import path_of
 
-# The older gateway had these on TCP. A control route is never reachable there; say where it went.
+# The older gateway had these on TCP. Control routes are never reachable there; say where they went.
 MOVED = {"/v1/keys/status": "claudegwctl keys list", "/v1/keys/rotate": "claudegwctl rotate"}
 _ROOT = "/v1"
 
@@ -28,8 +28,8 @@ def not_found() -> NotFound:
 
 
 def _base_url(path: str, meant: str) -> str:
-    """To whom, and what. A client of OpenAI's API has the version in its base URL. Most of Anthropic's put it into the
-    path themselves, and some do not: which kind this is shows in what was asked."""
+    """For which client, and the URL. Clients of OpenAI's API have the version in their base URL. Most of Anthropic's
+    put it into the path themselves, but some do not: the requested path shows which kind this is."""
     if not (is_anthropic() or meant.startswith(ROUTE)):
         return f"a client is http://HOST:PORT{_ROOT} and nothing more"
     base = "http://HOST:PORT" if f"{_ROOT}/" in path else f"http://HOST:PORT{_ROOT}"

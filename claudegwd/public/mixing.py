@@ -13,13 +13,13 @@ MIXED_BATCHES = 64
 
 
 async def first_of_all(choices: Sequence[Choice]) -> None:
-    """Wait until every choice has its first token. Raises the error of the first that has none."""
+    """Wait until every choice has its first token. Raises the error of the first choice that fails."""
     for choice in choices:
         await choice.first()
 
 
 async def mixed_outputs(choices: Sequence[Choice], seconds: float) -> AsyncIterator[tuple[int, Sequence[Output]]]:
-    """Pairs of choice and outputs until all have ended; outputs are empty after `seconds` of silence."""
+    """Pairs of choice index and outputs until all have ended; outputs are empty after `seconds` of silence."""
     if len(choices) == 1:
         async for outputs in _of_one(choices[0], seconds):
             yield 0, outputs
@@ -58,7 +58,7 @@ async def _feed(
     seconds: float,
     send: trio.MemorySendChannel[tuple[int, Sequence[Output] | Exception]],
 ) -> None:
-    """Move one question's outputs into the common channel; ends with the question, or when the reader is gone."""
+    """Move one choice's outputs into the common channel; ends with the choice, or when the reader is gone."""
     async with send:
         with suppress(trio.BrokenResourceError):
             try:
@@ -67,5 +67,5 @@ async def _feed(
                         await send.send((index, batch))
             except trio.BrokenResourceError:
                 raise
-            except Exception as error:  # noqa: BLE001 - handed over to the reader, which raises it
+            except Exception as error:  # noqa: BLE001 - passed to the reader, which raises it
                 await send.send((index, error))

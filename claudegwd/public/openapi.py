@@ -9,12 +9,12 @@ from claudegwd.openai_api.description.document import describe
 from claudegwd.openai_api.encode import encode
 from claudegwd.public.call import Call
 
-# Where public_app leaves its routes: (method, path, open) each.
+# Where public_app stores its routes, each as (method, path, open).
 ROUTES_KEY = "PUBLIC_ROUTES"
 
 
 async def openapi(call: Call) -> Response:
-    """The description; it holds nothing that is not in the source."""
+    """The description; it contains nothing that is not in the source."""
     gateway = call.gateway
     routes: tuple[tuple[str, str, bool], ...] = current_app.config[ROUTES_KEY]
     return Response(_described(gateway.life.version, routes, BOUNDS), content_type="application/json")

@@ -9,7 +9,7 @@ VERSION_HEADER = "anthropic-version"
 
 
 def is_anthropic() -> bool:
-    """By the route where that is Anthropic's alone; else by the header of its clients."""
+    """Judged by the route, if only Anthropic's API has it; otherwise by its clients' header."""
     path = path_of(request)
     if path == ROUTE or path.startswith(f"{ROUTE}/"):
         return True

@@ -1,6 +1,6 @@
-"""The reply to one request: its questions are asked, their outputs are read, and their usage is counted.
+"""The reply to one request: its questions are asked, their outputs read, and their usage counted.
 
-Shared by every route that asks a model; each of them adds the format of its own protocol.
+Shared by all routes that ask a model; each adds the format of its own protocol.
 """
 
 import logging
@@ -44,11 +44,11 @@ STREAM_HEADERS = {
 
 
 class Stream(Protocol):
-    """What writes the events of one protocol: bytes of one event each."""
+    """Writes the events of one protocol, each as bytes."""
 
     include_usage: bool
-    done: bytes  # the last word of every stream; may be empty
-    silence: bytes  # what keeps a silent connection open
+    done: bytes  # ends every stream; may be empty
+    silence: bytes  # keeps a silent connection open
 
     def usage(self, usage: Usage, /) -> bytes: ...
 
@@ -67,8 +67,8 @@ class Reply:
         stream: bool,
         prepares: Callable[[Answer], Plan] | None = None,
     ) -> None:
-        """`operation` is OpenTelemetry's name of what is done: "chat", "text_completion"; `stream`: the answer is
-        handed out as it comes; `prepares` as in Choice.
+        """`operation`: OpenTelemetry's name for what is done: "chat", "text_completion"; `stream`: the answer is handed
+        out as it comes; `prepares`: as in Choice.
 
         Raises InvalidRequest for more plans than there may be workers: they would wait for each other.
         """
@@ -81,7 +81,7 @@ class Reply:
         self._handed_on: float | None = None
         self._answered = False
         self._stopped: GatewayError | None = None
-        self._status = CLIENT_GONE  # the answer's, whatever went out with its first byte
+        self._status = CLIENT_GONE  # the answer's, whatever was sent with its first byte
         self._record.model = plans[0].model.id
         most = self._gateway.config.workers.max
         if len(plans) > most:
@@ -90,8 +90,8 @@ class Reply:
         call.ending.callback(self._hold_budget(plans).end)
         self._reserve(plans)
         self.usage = Usage()
-        self.on_settled: Callable[[Usage], None] = lambda _: None  # all is answered
-        self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, told by the CLI after the answer
+        self.on_settled: Callable[[Usage], None] = lambda _: None  # everything is answered
+        self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, reported by the CLI after the answer
         ask = partial(self._gateway.ask, client=self._client, request_id=call.record.request_id, whole=not stream)
         ask = partial(ask, route=call.record.route)
         self._choices = [Choice(ask, plan, prepares) for plan in plans]
@@ -109,29 +109,29 @@ class Reply:
 
     @property
     def questions(self) -> list[Question]:
-        """The question of each choice: the last one, where it was asked more than once."""
+        """The question of each choice: the last one, if there were several."""
         return [choice.question for choice in self._choices]
 
     @property
     def model(self) -> str:
-        """The model that answers, once that is known, else the one that was asked for."""
+        """The model that answers, once known; until then, the requested one."""
         return self.head.answer.model or self.head.plan.model.id
 
     @property
     def head(self) -> Question:
-        """The one of which headers tell: one that another model answers, if there is any."""
+        """The question that the headers describe: one that a fallback model answers, if there is any."""
         return next((question for question in self.questions if question.plan.stands_in_for), self.questions[0])
 
     def stop(self, error: GatewayError) -> None:
-        """End it now; its reader is told `error`. Never waits."""
+        """End it now; its reader gets `error`. Never waits."""
         self._stopped = self._stopped or error
         for choice in self._choices:
             choice.close()
 
     async def whole(self, take: Callable[[Sequence[Output]], object] = len) -> None:
-        """Read every answer to its end. Raises the GatewayError of the first that has none.
+        """Read every answer to its end. Raises the GatewayError of the first that fails.
 
-        `take` is given all outputs of each, for who wants more than the answer gathered from them.
+        `take` gets all outputs of each, for callers that need more than the collected answer.
         """
         try:
             for choice in self._choices:
@@ -158,9 +158,9 @@ class Reply:
         make: Callable[[str], tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]],
         headers: Callable[[Question], dict[str, str]],
     ) -> Response:
-        """The streamed response. `make`, given the model, answers the stream, its first events, and what writes one.
+        """The streamed response. `make`, given the model, returns the stream, its first events, and what writes one.
 
-        Waits for the first token, so that a failure before it is a real status; but no longer than a heartbeat.
+        Waits for the first token, so that a failure before it gets a real status, but no longer than a heartbeat.
         """
         await self.begun()
         events = self.events(*make(self.model))
@@ -184,7 +184,7 @@ class Reply:
                         yield written
                     if isinstance(output, Finished):
                         self._count(self._choices[index])
-        except Exception as error:  # noqa: BLE001 - the boundary of a streamed answer: its status has gone out
+        except Exception as error:  # noqa: BLE001 - the boundary of a streamed answer: its status has been sent
             yield stream.error(self._refused(self._broken(error)))
         else:
             self._settle()
@@ -194,7 +194,7 @@ class Reply:
             yield stream.done
 
     def _broken(self, error: Exception) -> GatewayError:
-        """What is told of an error inside a stream."""
+        """How an error inside a stream is reported."""
         if isinstance(error, GatewayError):
             return self._told(error)
         log_event(log, logging.ERROR, "a stream failed unexpectedly", cause=error, request_id=self._record.request_id)
@@ -202,30 +202,30 @@ class Reply:
         return InternalError("cannot continue: internal error")
 
     def _refused(self, error: GatewayError) -> GatewayError:
-        """Count an error that is told inside a stream."""
+        """Count an error reported inside a stream."""
         self._gateway.counts.refused(error)
         self._record.code = error.code
         return error
 
     def _count(self, choice: Choice) -> None:
-        """Count a complete answer to its key and to this request, and those that were not used: they were paid for."""
+        """Count a complete answer for its key and this request, and unused ones too: they cost money."""
         for question in choice.answered:
             self.usage += usage_of(finished(question).usage)
-            if not question.plan.model.workspace:  # what one asked there was counted by itself
+            if not question.plan.model.workspace:  # requests made there were counted on their own
                 self._gateway.questions.answered(question)
 
     def _spent(self) -> int:
-        """The tokens that the request has used so far, as far as can be told."""
+        """The tokens that the request has used so far, as far as is known."""
         return sum(_spent(question) for choice in self._choices for question in choice.every)
 
     def _reserve(self, plans: Sequence[Plan]) -> None:
-        """Take what it may use from the client's tokens. Raises RateLimitExceeded."""
+        """Reserve the client's tokens that it may use. Raises RateLimitExceeded."""
         if self._admission.counts_tokens:
             now = trio.current_time()
             self._admission.reserve(sum(map(prompt_tokens, plans)), sum(map(answer_tokens, plans)), now)
 
     def _hold_budget(self, plans: Sequence[Plan]) -> Reservation:
-        """Hold back what it may spend of the client's budgets. Raises BudgetReached."""
+        """Reserve what it may spend of the client's budgets. Raises BudgetReached."""
         client, spending = self._client, self._gateway.clients.book.spending
         if not client.budgets:
             return Reservation()
@@ -233,11 +233,11 @@ class Reply:
         now = self._gateway.ledger.clock()
         held = spending.reserve(client.name, client.budgets, plans[0].model.id, prompt, answer, now)
         if plans[0].model.workspace:
-            held.end()  # each request that is made for the answer holds back its own
+            held.end()  # each request made for the answer reserves its own
         return held
 
     def _settle(self) -> None:
-        """Count what the request used to its client."""
+        """Count what the request used for its client."""
         self._answered, self._status = True, 200
         self._used(self.usage.prompt_tokens + self.usage.completion_tokens)
         self.on_settled(self.usage)
@@ -246,21 +246,21 @@ class Reply:
         record.key, record.how = head.key, head.how
 
     def _used(self, tokens: int) -> None:
-        """Settle the limit, and count the request to its client; once."""
+        """Settle the limit and count the request for its client, once."""
         if not self._admission.settled:
             self._admission.settle(tokens, trio.current_time())
             if tokens or self._answered:
                 self._gateway.clients.book.used(self._client, tokens, time.time())
 
     def _told(self, error: GatewayError) -> GatewayError:
-        """The error as the client is told it: who stopped an answer knows better why it broke off."""
+        """The error that the client gets: if the answer was stopped, the reason for that takes precedence."""
         self._used(self._spent())
         error = self._stopped or error
         self._status = error.status
         return error
 
     def _observe(self) -> None:
-        """Settle what was not answered to its end, and tell the metrics: once the request is over."""
+        """When the request is over: settle what was not fully answered, and update the metrics."""
         self._used(self._spent())
         self._book()
         if self._gateway.config.log.content:
@@ -281,7 +281,7 @@ class Reply:
         )
 
     def _book(self) -> None:
-        """Write down who used what: an entry for each answer; one stands for the request, unless that is a part."""
+        """Record usage: an entry for each answer; one stands for the request, unless that is part of another."""
         ledger, started = self._gateway.ledger, self._record.started
         spending = self._gateway.clients.book.spending
         part_of = self._record.part_of
@@ -308,7 +308,7 @@ class Reply:
 
 
 def finished(question: Question) -> Finished:
-    """How the answer ended. Raises InternalError for one that did not."""
+    """How the answer ended. Raises InternalError if it did not."""
     end = question.answer.finished
     if end is None:
         raise InternalError("cannot answer: the turn ended without an answer")
@@ -316,8 +316,8 @@ def finished(question: Question) -> Finished:
 
 
 def worker_headers(question: Question, ignored: Sequence[str], told: Callable[[str], str] = str) -> dict[str, str]:
-    """How the worker was had, which model stands in for another, and which parameters have no effect. `told`: those
-    that only the plan ignores, in the words of the client's API."""
+    """How the worker was obtained, which fallback model answers, and which parameters have no effect. `told` translates
+    those that only the plan ignores to the names of the client's API."""
     headers = {"x-claudegw-worker": question.how} if question.how else {}
     if question.plan.stands_in_for:
         headers["x-claudegw-fallback"] = question.plan.model.id
@@ -332,7 +332,7 @@ def ignored_header(names: Sequence[str]) -> dict[str, str]:
 
 
 def _spent(question: Question) -> int:
-    """The tokens that one question has used so far, as far as can be told."""
+    """The tokens that one question has used so far, as far as is known."""
     end = question.answer.finished
     if end is not None:
         return end.usage.prompt + end.usage.completion
@@ -342,5 +342,5 @@ def _spent(question: Question) -> int:
 
 
 def usage_of(count: TokenCount) -> Usage:
-    """As the outer protocols have it."""
+    """Usage in the form of the outer protocols."""
     return Usage(count.prompt, count.completion, count.cached, count.reasoning, count.written)

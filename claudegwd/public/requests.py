@@ -39,17 +39,17 @@ class Connection(TrioASGIHTTPConnection):
 
 @overriding("asgi_http_class", "request_class", "create_url_adapter")
 class Application(QuartTrio):
-    """Routes by the path alone. Werkzeug would encode the Host as a name of DNS first, and of one that cannot be a name
-    it makes an error before anybody could answer."""
+    """Routes only by path. Werkzeug would first encode the Host as a DNS name, and raise for an invalid one before we
+    could answer."""
 
     gateway: Gateway
     asgi_http_class = Connection
     request_class = Request
-    # Paths that are a route as they stand, with that one's methods alone: `compact` is no id of a response.
+    # Paths that match a route literally, with only its own methods: `compact` is not a response's id.
     fixed_paths: Mapping[str, Map] = MappingProxyType({})
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
-        """Look the request's route up. A base URL that ends in a slash makes two of one: they count as one."""
+        """Look up the request's route. A base URL with a trailing slash causes double slashes: they count as one."""
         if request is None:
             return None
         path = path_of(request)
@@ -63,6 +63,6 @@ def path_of(request: BaseRequestWebsocket) -> str:
 
 
 def request_id(headers: Headers) -> str:
-    """The client's own id where it is harmless in a log and a header, else a new one."""
+    """The client's own id if it is harmless in logs and headers, otherwise a new one."""
     given = headers.get("x-request-id", "")
     return given if _CLIENTS_OWN_ID.fullmatch(given) else f"req_{token_hex(12)}"

@@ -47,17 +47,17 @@ Opened = tuple[ResponsesStream, Iterable[bytes], Callable[[int, Output], bytes |
 
 
 class ResponseMaking:
-    """`ask` first; then hand `opened` to the reply, or take it `whole`."""
+    """First `ask`; then pass `opened` to the reply, or take it `whole`."""
 
     def __init__(self, call: Call, wanted: ResponsesRequest, *, unstored: str = "") -> None:
-        """`unstored`: for whom it is kept where it is not to be stored; "" for nobody."""
+        """`unstored`: for whom it is kept if it is not to be stored; "" for nobody."""
         self._unstored = unstored
         self.wanted = wanted
         self.reply: Reply
         self._call = call
         self._token = token_hex(12)
         self._begun: Begun | None = None
-        self._sealed: str | None = None  # a summary that no event has told of yet
+        self._sealed: str | None = None  # a summary not yet sent in an event
 
     @property
     def ident(self) -> str:
@@ -66,15 +66,15 @@ class ResponseMaking:
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Errors inside speak of the fields of this API."""
+        """Make errors raised inside name the fields of this API."""
         try:
             yield
         except GatewayError as error:
             raise self.wanted.paths.told(error) from None
 
     async def ask(self, *, in_one_piece: bool = False) -> None:
-        """Plan the question and ask it; where the conversation is too long, for its summary first. `in_one_piece`:
-        nothing of the answer is handed out before its end."""
+        """Plan and ask the question; if the conversation is too long, first for its summary. `in_one_piece`: nothing of
+        the answer is handed out before its end."""
         with self.told():
             chat = await with_fetched_images(self._call.gateway, self.wanted.chat)
             plan = self._plan(summarising(chat) if self.wanted.compacts else chat)
@@ -90,7 +90,7 @@ class ResponseMaking:
         return stream, stream.opening(), lambda _, output: self._write(stream, output)
 
     def nothing(self) -> list[bytes]:
-        """The events of a response for which nobody is asked: what is to be gone on from is kept, and no more."""
+        """The events of a response for which no model is asked: it is only kept, to be continued later."""
         stream = self._stream(self._plan(self.wanted.chat).model.id)
         events = [*stream.opening(), stream.finish("stop"), stream.usage(Usage())]
         self.keep(stream)
@@ -105,15 +105,15 @@ class ResponseMaking:
         return stream.body
 
     async def compaction(self) -> bytes:
-        """What the conversation becomes: for a request that is answered by that and nothing else."""
+        """The compacted conversation, for a request that asks only for that."""
         await self._outputs()
         item = CompactionItem(self._token, 0, self._seal(self.reply.questions[0].answer))
         words = [_with_id(word, self._token, index) for index, word in enumerate(self.wanted.words())]
         return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.reply.usage)
 
     def headers(self, question: Question | None = None) -> dict[str, str]:
-        """How the worker was had, which parameters have no effect, and for balancers which response it is: what goes on
-        from it has to come here again."""
+        """How the worker was obtained, which parameters have no effect, and for load balancers the response's id: what
+        continues it must come back here."""
         found, ignored = {"x-claudegw-response": self.ident}, self.wanted.chat.ignored
         if question is None:
             return found | ignored_header(ignored)
@@ -130,7 +130,7 @@ class ResponseMaking:
         return ResponsesStream(made, self._token, self.wanted.shapes, sources=self.wanted.sources)
 
     def _plan(self, chat: ChatRequest) -> Plan:
-        """A question; only what is new since the last turn is translated."""
+        """Plan a question; only what is new since the last turn is translated."""
         previous = self.wanted.previous
         read = self._call.gateway.responses.kept.read.get(previous) if previous is not None else None
         plan = plan_chat(self._call.gateway, chat, self._call.client, read.begun if read is not None else None)
@@ -165,10 +165,10 @@ class ResponseMaking:
             self.keep(stream)
 
     def keep(self, stream: ResponsesStream) -> None:
-        """Keep the response as it is in the end, if it is to be kept."""
+        """Keep the final response, if it is to be kept."""
         owner = self._call.client.owner if self.wanted.store else self._unstored
         if self.wanted.store or owner:
-            # These are the items that the history holds too: whoever goes on from here knows them by the same ids.
+            # The history holds the same items, so what continues from here knows them by the same ids.
             items = [_with_id(item, self._token, index) for index, item in enumerate(self.wanted.items)]
             ids = (*(item["id"] for item in items), *stream.item_ids)
             kept = KeptResponse(self.ident, self.wanted.previous, stream.body, encode(items), ids)
@@ -178,7 +178,7 @@ class ResponseMaking:
 
 
 def _with_id(item: dict[str, Any], token: str, index: int) -> dict[str, Any]:
-    """The item, which is given an id of ours if it has none."""
+    """The item, with an id of ours if it has none."""
     given = item.get("id")
     item["id"] = given if given and isinstance(given, str) else f"{OWN_INPUT_ID}{token}{index:04x}"
     return item
@@ -197,7 +197,7 @@ def _written(stream: ResponsesStream, output: Output) -> bytes | None:
         case ToolStart(id=ident, name=name):
             return stream.tool_start(ident, name)
         case ServerToolStart(id=ident):
-            return stream.search_start(ident)  # no other is offered here
+            return stream.search_start(ident)  # the only server tool offered here
         case ServerToolInput(id=ident, input=asked):
             return stream.search_input(ident, asked.get("query"))
         case ServerToolResult(id=ident, pages=pages, failed=failed):

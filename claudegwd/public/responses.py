@@ -43,7 +43,7 @@ async def responses_create(call: Call) -> Response:
 
 
 async def responses_compact(call: Call) -> Response:
-    """What a conversation becomes when it is summarised."""
+    """Compact a conversation to a summary."""
     wanted = await _parsed(call, await read_body(call))
     making = ResponseMaking(call, msgspec.structs.replace(wanted, compacts=True))
     await making.ask(in_one_piece=True)
@@ -52,7 +52,7 @@ async def responses_compact(call: Call) -> Response:
 
 
 async def responses_input_tokens(call: Call) -> Response:
-    """About how many tokens a request has: an estimate, and the header says so, for nobody is asked."""
+    """About how many tokens a request has: an estimate, as the header says, since no model is asked."""
     gateway = call.gateway
     body = await read_body(call)
     fields = read_object(body, BOUNDS)
@@ -78,7 +78,7 @@ async def _parsed(call: Call, body: bytes) -> ResponsesRequest:
 
 
 async def responses_show(call: Call, ident: str) -> Response:
-    """A response that is kept, or under way in the background; `stream`: its events, past those and to come."""
+    """A response that is kept or running in the background; `stream`: its events, past and future."""
     gateway = call.gateway
     running = gateway.responses.running.get(call.client.owner, ident)
     if running is None:
@@ -98,7 +98,7 @@ async def responses_show(call: Call, ident: str) -> Response:
 
 
 async def responses_delete(call: Call, ident: str) -> Response:
-    """Forget a response; one that is under way is cancelled."""
+    """Delete a response; a running one is cancelled."""
     gateway = call.gateway
     running = gateway.responses.running.get(call.client.owner, ident)
     if running is not None and not running.ended:
@@ -114,7 +114,7 @@ async def responses_delete(call: Call, ident: str) -> Response:
 
 
 async def responses_cancel(call: Call, ident: str) -> Response:
-    """End a response that is made in the background; one that has ended stays as it is."""
+    """Cancel a background response; one that has ended stays as it is."""
     gateway = call.gateway
     running = gateway.responses.running.get(call.client.owner, ident)
     if running is None:
@@ -132,21 +132,21 @@ async def responses_cancel(call: Call, ident: str) -> Response:
 
 
 async def responses_input_items(call: Call, ident: str) -> Response:
-    """A page of what a response was asked with."""
+    """A page of a response's input items."""
     await _bring(call, ident)
     page = page_of_items(_own(call, ident).input(), parse_items_page(request.args))
     return Response(page, content_type="application/json")
 
 
 async def _bring(call: Call, ident: str) -> None:
-    """Have it here, if another machine keeps it."""
+    """Fetch it, if another machine keeps it."""
     gateway = call.gateway
     if gateway.responses.kept.get(call.client.owner, ident, trio.current_time()) is None:
         await fetched(gateway, call.client.owner, ident)
 
 
 def _lost(call: Call, ident: str) -> bytes | None:
-    """What is shown of one that was made in the background, and that a restart has lost."""
+    """What is shown of a background response that was lost in a restart."""
     gateway = call.gateway
     if gateway.responses.kept.get(call.client.owner, ident, trio.current_time()) is not None:
         return None

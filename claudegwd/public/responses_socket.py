@@ -1,8 +1,8 @@
 """GET /v1/responses as a WebSocket: each message from the client is a request, each message to it an event.
 
 Access checks, and the way a response is created, are the same as for HTTP. Requests with the same `stream_id` (and
-those without one) are answered one after the other, others concurrently. A response that is not to be stored is kept as
-long as the connection is open, so that `previous_response_id` works without a history.
+those without one) are answered one at a time, others concurrently. A response that is not to be stored is kept as long
+as the connection is open, so that `previous_response_id` works without a history.
 """
 
 import logging
@@ -38,7 +38,7 @@ METHOD = "WEBSOCKET"
 MAX_SOCKETS = 512
 MAX_STREAMS = 16  # stream ids of one connection that are served concurrently: more than there are workers
 MAX_WAITING = 16  # requests of one stream that wait for earlier ones
-RECONNECT = 1012  # "service restart": the official clients connect anew
+RECONNECT = 1012  # "service restart": the official clients reconnect
 
 
 class ResponsesSocket:
@@ -49,7 +49,7 @@ class ResponsesSocket:
         self._headers = Headers([(name.decode("latin1"), value.decode("latin1")) for name, value in scope["headers"]])
         self._address = access.address_of(self._gateway, scope, self._headers)
         self._client: Client
-        self._ident = f"{UNSTORED}{token_hex(12)}"  # whose the responses are that are not to be stored
+        self._ident = f"{UNSTORED}{token_hex(12)}"  # owner of responses that are not to be stored
         self._send: ASGISendCallable
         self._writing = trio.Lock()
         self._streams: dict[str | None, trio.MemorySendChannel[Create]] = {}
@@ -58,7 +58,7 @@ class ResponsesSocket:
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         self._send = send
-        await receive()  # that somebody wants to connect
+        await receive()  # the connect event
         with ExitStack() as stack:
             try:
                 self._enter(stack)
@@ -73,7 +73,7 @@ class ResponsesSocket:
                 nursery.cancel_scope.cancel()
 
     def _enter(self, stack: ExitStack) -> None:
-        """The access checks, in the order in which a request passes them."""
+        """The access checks, in the same order as for a request."""
         gateway = self._gateway
         access.check_host(gateway, self._headers.get("host", ""))
         access.check_origin(gateway, self._headers.get("origin"))
@@ -105,7 +105,7 @@ class ResponsesSocket:
         await self._send({"type": "websocket.http.response.body", "body": body, "more_body": False})
 
     async def _read(self, receive: ASGIReceiveCallable, nursery: trio.Nursery) -> None:
-        """Take messages until the client goes. Never waits for an answer, so that its going is seen at once."""
+        """Take messages until the client leaves. Never waits for an answer, so that this is noticed at once."""
         while True:
             event: Mapping[str, Any] = await receive()
             if event["type"] != "websocket.receive":
@@ -160,7 +160,7 @@ class ResponsesSocket:
                 gateway.counts.refused(error)
                 record.status, record.code = error.status, error.code
                 await self._write(error_message(error, create.stream_id, told_by(record)))
-            except Exception as error:  # noqa: BLE001 - the boundary of a request: the connection goes on
+            except Exception as error:  # noqa: BLE001 - the boundary of a request: the connection continues
                 log_event(
                     log, logging.ERROR, "a request failed unexpectedly", cause=error, request_id=record.request_id
                 )
@@ -205,7 +205,7 @@ class ResponsesSocket:
             await self._send({"type": "websocket.send", "bytes": None, "text": message.decode("utf-8", "replace")})
 
     async def _until_drained(self, nursery: trio.Nursery) -> None:
-        """Before a restart: what has been asked is answered, then the client is sent to the next daemon."""
+        """Before a restart: answer what has been asked, then send the client to the next daemon."""
         await self._gateway.life.draining.wait()
         while self._busy:
             await self._rested.wait()
@@ -215,5 +215,5 @@ class ResponsesSocket:
 
 
 def told_by(record: Record) -> dict[str, str]:
-    """What the log knows a request by."""
+    """The id that identifies a request in the log."""
     return {"x-request-id": record.request_id}

@@ -1,4 +1,4 @@
-"""GET /v1/usage: the usage of the client that owns this key, and of no other."""
+"""GET /v1/usage: the usage of only the client that owns this key."""
 
 import time
 from contextlib import suppress
@@ -16,12 +16,12 @@ from claudegwd.public.call import Call
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.store.database import StateError
 
-# Which upstream keys there are is the operator's business.
+# Not by upstream key: which ones there are is the operator's business.
 _GROUPS = ("model", "day", "hour")
 
 
 async def usage(call: Call) -> Response:
-    """Its sums, `?since=7d&by=model,day,hour`; `complete`: whether those of all machines are in them."""
+    """Its sums, `?since=7d&by=model,day,hour`; `complete`: whether they include all machines."""
     gateway = call.gateway
     try:
         question = read_query(request.args.to_dict(), time.time(), _GROUPS)
@@ -35,11 +35,11 @@ async def usage(call: Call) -> Response:
 
 
 async def _read(gateway: Gateway, question: UsageQuery) -> tuple[dict[str, Any], bool]:
-    """The sums of all machines that share a store with this one, and whether each of them has answered. StateError."""
+    """The sums of all machines that share the store, and whether each of them has answered. Raises StateError."""
     sharing = gateway.sharing
     if sharing is None:
         return await gateway.ledger.read(question), True
-    if sharing.store.away_since is None:  # else this machine answers for itself, and at once
+    if sharing.store.away_since is None:  # otherwise this machine answers for itself, at once
         with suppress(StoreAwayError):
             answers, silent = await sharing.read_usage(question) or ({}, [])
             if answers:

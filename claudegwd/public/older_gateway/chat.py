@@ -20,10 +20,10 @@ from claudegwd.store.projects import get_project
 
 
 async def in_session(call: Call, wanted: ChatRequest) -> ChatRequest:
-    """The request with what its session adds: project, and system prompt where it brings none.
+    """The request with what its session adds: project, and system prompt if it has none.
 
-    A request with a project and no session is from a client of the older gateway: it gets a new session's id. One with
-    neither is left alone. A session that is not known begins here.
+    A request with a project but no session is from a client of the older gateway: it gets the id of a new session. One
+    with neither is unchanged. An unknown session begins here.
     """
     session_id = checked_id("session_id", wanted.session_id)
     project_id = checked_id("project_id", wanted.project_id)
@@ -31,7 +31,7 @@ async def in_session(call: Call, wanted: ChatRequest) -> ChatRequest:
     if session_id is None:
         fresh = str(uuid4()) if project_id else None
         if fresh is not None:
-            # Its next turn may come before the session is written behind our back.
+            # Its next turn may arrive before the session is written in the background.
             gateway.sessions.remember(call.client.owner, fresh, Known(project_id))
         return await _in_workspace(call, msgspec.structs.replace(wanted, session_id=fresh, project_id=project_id))
     known = await gateway.sessions.known(call.client.owner, session_id)
@@ -48,8 +48,8 @@ async def in_session(call: Call, wanted: ChatRequest) -> ChatRequest:
 
 
 async def _in_workspace(call: Call, wanted: ChatRequest) -> ChatRequest:
-    """The request in the workspace that its project's path names, if that is granted to its client. No path makes one:
-    any other is a text."""
+    """The request in the workspace that its project's path names, if its client has access to that. A path never
+    creates one: any other path is just text."""
     gateway = call.gateway
     if wanted.project_id is None or not gateway.config.workspaces:
         return wanted
@@ -61,7 +61,7 @@ async def _in_workspace(call: Call, wanted: ChatRequest) -> ChatRequest:
 
 
 def follow(call: Call, reply: Reply, wanted: ChatRequest) -> None:
-    """Keep the books of the request's session, if it has one: off the request's way."""
+    """Keep the statistics of the request's session, if it has one, without delaying the request."""
     session_id = wanted.session_id
     if session_id is None:
         return
@@ -86,7 +86,7 @@ def follow(call: Call, reply: Reply, wanted: ChatRequest) -> None:
 
 
 async def chat_debug(call: Call) -> Response:
-    """Say whether a chat request would be taken, and where its fault is. Nothing is asked and nothing is logged."""
+    """Say whether a chat request would be accepted, or what is wrong with it. Nothing is asked or logged."""
     gateway = call.gateway
     try:
         wanted = parse_chat_request(await read_body(call), BOUNDS)

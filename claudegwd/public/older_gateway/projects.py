@@ -15,7 +15,7 @@ from claudegwd.store.projects import Project, StoreFull, create_project, delete_
 
 
 async def projects_list(call: Call) -> Response:
-    """A page of the client's projects, the newest first."""
+    """A page of the client's projects, newest first."""
     gateway = call.gateway
     page = parse_page(request.args)
     rows, total = await gateway.sessions.read(list_projects, call.client.owner, limit=page.size, offset=page.offset)
@@ -23,7 +23,7 @@ async def projects_list(call: Call) -> Response:
 
 
 async def projects_create(call: Call) -> Response:
-    """Make a project; its id is ours."""
+    """Create a project, with an id of ours."""
     gateway = call.gateway
     wanted = parse_project(await read_body(call), BOUNDS)
     now = time.time()
@@ -45,7 +45,7 @@ async def projects_show(call: Call, ident: str) -> Response:
 
 
 async def projects_delete(call: Call, ident: str) -> Response:
-    """Delete a project; its sessions stay, without one."""
+    """Delete a project; its sessions remain, without one."""
     gateway = call.gateway
     if not await gateway.sessions.read(delete_project, call.client.owner, ident):
         raise _not_found()
@@ -57,7 +57,7 @@ def _shown(project: Project) -> dict[str, Any]:
         "id": project.id,
         "name": project.name,
         "description": project.description,
-        "path": project.path or "",  # a text that clients may keep here; it may be the directory of a workspace
+        "path": project.path or "",  # any text; it may be the directory of a workspace
         "created_at": moment(project.created_at),
         "updated_at": moment(project.updated_at),
         "is_active": project.is_active,

@@ -24,7 +24,7 @@ from claudegwd.store.sessions import (
 
 
 async def sessions_list(call: Call) -> Response:
-    """A page of the client's sessions (`project_id`: of one project), the newest first."""
+    """A page of the client's sessions (`project_id`: of one project), newest first."""
     gateway = call.gateway
     page = parse_page(request.args)
     rows, total = await gateway.sessions.read(
@@ -34,7 +34,7 @@ async def sessions_list(call: Call) -> Response:
 
 
 async def sessions_create(call: Call) -> Response:
-    """Make a session. Chats that name it, and bring no system prompt of their own, are asked with its own."""
+    """Create a session. Chats that name it, and have no system prompt of their own, use the session's."""
     gateway = call.gateway
     wanted = parse_session(await read_body(call), BOUNDS)
     model = gateway.offered.find(wanted.model or gateway.config.claude.default_model, call.client).id
@@ -46,7 +46,7 @@ async def sessions_create(call: Call) -> Response:
 
 
 async def sessions_statistics(call: Call) -> Response:
-    """Sums over the client's sessions, and which of them are being answered now."""
+    """Totals over the client's sessions, and which of them are being answered now."""
     gateway = call.gateway
     stats = await gateway.sessions.read(session_stats, call.client.owner)
     running = gateway.sessions.running(call.client.owner)
@@ -71,7 +71,7 @@ async def sessions_show(call: Call, ident: str) -> Response:
 
 
 async def sessions_delete(call: Call, ident: str) -> Response:
-    """Delete a session and what is kept of it; an answer under way is stopped."""
+    """Delete a session and everything kept of it; a running answer is stopped."""
     gateway = call.gateway
     gateway.sessions.stop(call.client.owner, ident)
     gateway.sessions.remember(call.client.owner, ident, None)
@@ -81,7 +81,7 @@ async def sessions_delete(call: Call, ident: str) -> Response:
 
 
 async def session_status(call: Call, ident: str) -> Response:
-    """How a session stands: is it being answered, and what has it used."""
+    """A session's status: whether it is being answered, and what it has used."""
     gateway = call.gateway
     session = await _session(call, ident)
     shown = _shown(session)
@@ -91,7 +91,7 @@ async def session_status(call: Call, ident: str) -> Response:
 
 
 async def session_stop(call: Call, ident: str) -> Response:
-    """Stop the answer that is under way in a session; it is fine if none is."""
+    """Stop a session's running answer, if there is one."""
     gateway = call.gateway
     gateway.sessions.stop(call.client.owner, ident)
     if not await gateway.sessions.read(end_session, call.client.owner, ident, time.time()):
