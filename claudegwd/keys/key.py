@@ -30,7 +30,7 @@ VARIABLES: Final[Mapping[KeyKind, str]] = MappingProxyType(
 )
 BASE_URL_VARIABLE: Final = "ANTHROPIC_BASE_URL"
 
-# Whether the CLI puts its billing block before the system prompt. It differs in each conversation, so they share no
+# Whether the CLI puts its billing block before the system prompt. It differs by conversation, so conversations share no
 # prompt cache. Anthropic's API requires it only for subscriptions; a relay may check for it.
 ATTRIBUTION_VARIABLE: Final = "CLAUDE_CODE_ATTRIBUTION_HEADER"
 _OWN_HOST: Final = "api.anthropic.com"

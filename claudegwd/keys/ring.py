@@ -61,7 +61,7 @@ class KeyRing:
         self.on_news: Callable[[KeyNews], None] = lambda _: None
         self._login = EnvironmentLogin()
         self._given = keys  # as configured
-        self._withheld: frozenset[str] = frozenset()  # digests of those that must not be used nevertheless
+        self._withheld: frozenset[str] = frozenset()  # digests of those that must not be used
         self.rotation = Rotation(self._entries)
         self._told = ToldStates(self._entries)
 

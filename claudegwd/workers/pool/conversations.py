@@ -47,8 +47,8 @@ def fits_parked(plan: Plan, held: int) -> bool:
 
 
 def _is_plain(entry: Entry) -> bool:
-    # MCP has no form for a result block other than text and images (a document, say), and the CLI would wrap any text
-    # of the user's in words of its own.
+    # MCP has no form for result blocks other than text and images (a document, say), and the CLI would wrap the user's
+    # own text in words of its own.
     kinds = [block["type"] for result in entry.results for block in result.blocks]
     return (
         bool(entry.results)

@@ -38,7 +38,7 @@ REAP_SECONDS = 5.0
 MAX_STDERR_LINES = 50
 MAX_STDERR_LINE_BYTES = 2000
 
-# Of a CLI that ends at once the last lines say why; before its first event it has read nothing of a client's.
+# If a CLI exits at once, its last lines say why; before its first event it has read nothing from a client.
 LAST_WORDS_LINES = 4
 LAST_WORDS_CHARACTERS = 400
 

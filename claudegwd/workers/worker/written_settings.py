@@ -36,7 +36,7 @@ class WrittenSettings:
         return lines
 
     def forget(self) -> None:
-        """Do not keep them: they are large and will not be repeated."""
+        """They are too large to keep, or no longer in effect."""
         self.values = None
 
     def write_retry_block(self) -> None:
