@@ -15,7 +15,7 @@ from claudegwd.workspaces.probe import probe
 
 
 def main(arguments: list[str]) -> None:
-    """Read the configuration, and print."""
+    """Read the configuration, and print the report."""
     file = Path(arguments[0]) if arguments else None
     try:
         loaded = load(file, os.environ)

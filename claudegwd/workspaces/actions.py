@@ -1,4 +1,4 @@
-"""Claude's actions in a workspace, one line each: never the content of a file or of an answer."""
+"""Claude's actions in a workspace, one line each, without the contents of files or answers."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _FIELDS: Final = {
 
 
 def shown(tool: str, given: Mapping[str, Any], directory: str = "", *, characters: int = MAX_LINE_CHARACTERS) -> str:
-    """A call, such as `Read src/a.py` or `Bash: pytest -q`. Paths are those from the directory on."""
+    """A call, such as `Read src/a.py` or `Bash: pytest -q`. Paths are relative to the directory."""
     value = given.get(_FIELDS.get(tool, ""))
     text = value if isinstance(value, str) else ""
     if directory and text.startswith(f"{directory}/"):
@@ -32,8 +32,8 @@ def shown(tool: str, given: Mapping[str, Any], directory: str = "", *, character
 
 
 def in_full(tool: str, given: Mapping[str, Any], directory: str = "") -> str:
-    """All of a call, for a person who decides about it. But for new lines, a character that could not be seen, or would
-    move what is seen, is named: ⟨U+001B⟩."""
+    """A call in full, for the person who approves it. Except for newlines, any character that is invisible or moves
+    text is spelled out: ⟨U+001B⟩."""
     field = _FIELDS.get(tool, "")
     main = given.get(field)
     head = f"{tool}:" if tool == "Bash" else tool
@@ -41,7 +41,7 @@ def in_full(tool: str, given: Mapping[str, Any], directory: str = "") -> str:
     if isinstance(main, str):
         lines = [f"{head} {_indented(main.removeprefix(f'{directory}/') if directory else main)}"]
     for name, value in given.items():
-        # What a command is said to do is not what it does.
+        # Bash's description may not match what the command does.
         if (name == field and isinstance(value, str)) or (tool, name) == ("Bash", "description"):
             continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -50,7 +50,7 @@ def in_full(tool: str, given: Mapping[str, Any], directory: str = "") -> str:
 
 
 def _indented(text: str) -> str:
-    """So that no line of it looks like one of ours."""
+    """Indent it, so that no line of it looks like one of ours."""
     return _visible(text, new_lines=True).replace("\n", "\n  ")
 
 
@@ -64,7 +64,7 @@ def _visible(text: str, *, new_lines: bool) -> str:
 
 
 def outcome(tool: str, *, failed: bool, text: str) -> str:
-    """What came of it, to stand behind the line; "" where there is nothing to say."""
+    """The outcome, to append to the line; "" if there is nothing to say."""
     found = _EXIT.match(text) if failed else None
     if tool == "Bash":
         counts = tally(text)
@@ -73,6 +73,6 @@ def outcome(tool: str, *, failed: bool, text: str) -> str:
 
 
 def one_line(text: str, characters: int = MAX_LINE_CHARACTERS) -> str:
-    """The text in one line that no terminal takes for a command."""
+    """The text in one line, without anything that a terminal would interpret."""
     line = "".join(char if char.isprintable() else " " for char in text)
     return line if len(line) <= characters else line[: characters - 1] + "…"

@@ -7,7 +7,7 @@ MAX_CHAIN = 4
 
 
 def works_alone(pid: int, binary: Path) -> bool:
-    """Whether below this process there is a chain with the CLI at its end, and nothing besides."""
+    """Whether the processes from this one down are a single chain that ends in the CLI."""
     clis = 0
     for _ in range(MAX_CHAIN):
         try:

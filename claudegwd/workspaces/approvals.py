@@ -1,4 +1,4 @@
-"""Questions to a person: what Claude would like to do in a workspace if no rule decides."""
+"""Questions to a person: calls that Claude wants to make in a workspace and no rule decides."""
 
 import hashlib
 import json
@@ -23,12 +23,12 @@ REASON_CHARACTERS = 500  # the model reads it
 
 
 class UnknownApproval(LookupError):  # noqa: N818 - it names the fault
-    """Nobody asks that, or not any more."""
+    """No such approval is pending."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedCall:
-    """What is to be done, where and for whom. `owner` tells the client from an earlier one of its name."""
+    """What is to be done, where and for whom. `owner` distinguishes the client from an earlier one of its name."""
 
     workspace: str
     directory: str
@@ -39,7 +39,7 @@ class WantedCall:
 
     @property
     def digest(self) -> bytes:
-        """Tells this from everything else that could be done; what a command is said to do is no part of it."""
+        """Identifies what would be done; the description of a command is left out."""
         given = {name: value for name, value in self.given.items() if (self.tool, name) != ("Bash", "description")}
         parts = [self.workspace, self.directory, self.client, self.owner, self.tool, given]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
@@ -47,7 +47,7 @@ class WantedCall:
 
 @dataclass(slots=True, eq=False)
 class Approval:
-    """One question. `shown`: all that is to be done, redacted, in lines; `why`: what kept it from being allowed."""
+    """One question. `shown`: the whole call, redacted, in lines; `why`: what kept it from being allowed."""
 
     id: str
     wanted: WantedCall
@@ -61,28 +61,28 @@ class Approval:
 
     @property
     def workspace(self) -> str:
-        """Where."""
+        """The workspace's name."""
         return self.wanted.workspace
 
     @property
     def client(self) -> str:
-        """For whom; "" for one without a key."""
+        """The client's name; "" for one without a key."""
         return self.wanted.client
 
     def row(self) -> dict[str, Any]:
-        """For the control face."""
+        """A row for the control API."""
         names = ("workspace", "directory", "client", "tool")
         ours = {name: getattr(self.wanted, name) for name in names}
         return {"id": self.id, **ours, "shown": self.shown, "why": self.why, "asked": self.asked}
 
     def refuse(self, reason: str) -> None:
-        """Decided, and not by a person."""
+        """Decide it without a person."""
         self.allowed, self.reason = False, reason
         self.decided.set()
 
 
 class Approvals:
-    """Those that wait. `on_asked` is told of each, at once."""
+    """The pending approvals. `on_asked` is called at once for each."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -91,11 +91,11 @@ class Approvals:
         self.on_asked: Callable[[Mapping[str, Any]], None] = lambda _: None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Those that wait, the oldest first."""
+        """The pending ones, oldest first."""
         return [approval.row() for approval in self._waiting.values()]
 
     def begin(self, wanted: WantedCall, *, shown: str, why: str) -> Approval | None:
-        """Ask; None where it was approved for good before. `shown`: all of it, as a person is to see it."""
+        """Ask; None if it was approved permanently before. `shown`: the whole call, as a person sees it."""
         if wanted.digest in self._always:
             return None
         approval = Approval(token_hex(4), wanted, shown, why, self._clock())
@@ -110,7 +110,7 @@ class Approvals:
         return approval
 
     async def answer(self, approval: Approval) -> bool:
-        """Whether it was approved; `reason` says more. Denied when nobody has answered in time."""
+        """Whether it was approved; `reason` says why not. Denied if nobody answers in time."""
         try:
             with trio.move_on_after(WAIT_SECONDS):
                 await approval.decided.wait()
@@ -125,15 +125,15 @@ class Approvals:
         return approval.allowed is True
 
     def approve(self, ident: str, *, always: bool = False) -> Approval:
-        """Let it be done; `always`: the very same call for this client later too, until the daemon ends.
-        UnknownApproval."""
+        """Allow it; `always`: this client may repeat exactly this call until the daemon ends.
+        Raises UnknownApproval."""
         approval = self._find(ident)
         approval.allowed, approval.always = True, always
         approval.decided.set()
         return approval
 
     def deny(self, ident: str, why: str = "") -> Approval:
-        """Do not; the model is told why. UnknownApproval."""
+        """Deny it; the model is told why. Raises UnknownApproval."""
         approval = self._find(ident)
         approval.refuse(why[:REASON_CHARACTERS] or "a person denied it")
         return approval

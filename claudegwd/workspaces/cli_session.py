@@ -1,7 +1,7 @@
-"""The CLI's own session of a conversation: its transcript, which it writes below HOME and can be started with again.
+"""The CLI's own session of a conversation: a transcript that it writes below HOME and can resume from.
 
-Seen on 2.1.330: `HOME/.claude/projects/FOLDER/ID.jsonl`, where FOLDER is made of the working directory. A session that
-it does not find or understand ends it with a `result` of `error_during_execution`, before it has asked upstream.
+Seen on 2.1.330: `HOME/.claude/projects/FOLDER/ID.jsonl`, where FOLDER is made from the working directory. If the CLI
+cannot find or read a session, it exits with a `result` of `error_during_execution` before it asks upstream.
 """
 
 import os
@@ -21,13 +21,13 @@ MAX_TRANSCRIPT_BYTES: Final = 16 * 1024 * 1024
 MAX_FOLDERS: Final = 20
 _PROJECTS: Final = ".claude/projects"
 _FOLDER: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")
-# What earlier answers have cost: `max_usd` is for those of one process.
+# What earlier answers cost: `max_usd` applies to the answers of one process.
 _COSTS: Final = b'{"type":"cost-state"'
 
 
 @dataclass(frozen=True, slots=True)
 class CliSession:
-    """How a CLI is started: `ident` "" keeps nothing; with a transcript it goes on from there."""
+    """How a CLI is started: with `ident` "" it keeps nothing; with a transcript it resumes from there."""
 
     ident: str = ""
     folder: str = ""
@@ -49,8 +49,8 @@ class _Line(msgspec.Struct):
 
 
 def is_complete(transcript: bytes, text: str, *, stopped: bool) -> bool:
-    """Whether the answer with this text is there to its end, or to the tools' results behind it where a bound has
-    `stopped` it: a CLI that had to be killed may not have written all. Pure."""
+    """Whether the transcript contains the whole answer with this text, or, if a bound `stopped` it, the tool results
+    after it: a CLI that had to be killed may not have written everything. Pure."""
     for raw in reversed(transcript.splitlines()):
         try:
             line = msgspec.json.decode(raw, type=_Line)
@@ -67,7 +67,7 @@ def is_complete(transcript: bytes, text: str, *, stopped: bool) -> bool:
 
 
 def put_transcript(home: Path, session: CliSession) -> None:
-    """Lay it where the CLI looks for it. OSError. Blocking."""
+    """Write it to where the CLI looks for it. Raises OSError. Blocking."""
     folder = home / _PROJECTS / session.folder
     folder.mkdir(mode=0o700, parents=True)
     file = folder / f"{session.ident}.jsonl"
@@ -76,8 +76,8 @@ def put_transcript(home: Path, session: CliSession) -> None:
 
 
 def read_transcript(home: Path, ident: str) -> CliSession | None:
-    """What the CLI has written, when it has ended; None where that is not as it should be: commands could write there
-    as well, and links may lead to files that are nobody's but ours. Blocking."""
+    """What the CLI wrote, once it has ended; None if anything looks wrong: commands could write there too, and links
+    may lead to files that are only ours to read. Blocking."""
     projects = Path(os.path.realpath(home)) / _PROJECTS
     try:
         with os.scandir(projects) as entries:

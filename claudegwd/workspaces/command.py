@@ -1,7 +1,7 @@
-"""Parses a shell command: only a single plain command is understood, every word of which is known before it runs.
+"""Parses a shell command: only a single plain command is understood, with every word known before it runs.
 
-Anything to which a shell would give a further meaning (other commands, variables, file patterns) is not understood, and
-no rule allows it.
+Anything that a shell would interpret further (other commands, variables, file patterns) is not understood, and no rule
+allows it.
 """
 
 import re
@@ -17,7 +17,7 @@ _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 
 
 def words_of(command: str) -> tuple[str, ...] | None:
-    """The words of one plain command; None for anything else. Quotes are taken off."""
+    """The words of one plain command, unquoted; None for anything else."""
     words: list[str] = []
     word: str | None = None
     index = 0
@@ -32,7 +32,7 @@ def words_of(command: str) -> tuple[str, ...] | None:
             if end < 0:
                 return None
             quoted = command[index + 1 : end]
-            # A shell goes on reading inside double quotes; and no program needs a line that only looks like one.
+            # A shell still expands inside double quotes; and no program needs a line that only looks like one.
             if (char == '"' and re.search(r"[$`\\!]", quoted)) or not quoted.isprintable():
                 return None
             word = (word or "") + quoted
@@ -49,14 +49,14 @@ def words_of(command: str) -> tuple[str, ...] | None:
 _URL: Final = re.compile(r"(?:https?|ftp|git|ssh|wss?)://(?=[a-z0-9])", re.IGNORECASE)
 _ATTACHED: Final = re.compile(r"\.\.(?:/|$)|/|~")
 _APART: Final = re.compile(r"[=@:,]")
-# Letters of short options in one word, behind which a value may stand without a blank.
+# Short options in one word that may be followed by a value without a space.
 _MAX_LETTERS: Final = 8
 
 
 def paths_in(words: Sequence[str]) -> tuple[str, ...] | None:
-    """What of a command's words may be the path of a file: each word, and what stands in one behind "=", "@", ":", ","
-    or letters of options. Only the two slashes of an address begin no path: "x://../y" is one for who has made "x:".
-    None for too many."""
+    """The parts of a command's words that may be file paths: each word, and what follows "=", "@", ":", "," or option
+    letters in one. Only the two slashes of a URL begin no path: "x://../y" is one if somebody has created "x:".
+    None if there are too many."""
     found: list[str] = []
     for word in words:
         found.append(word)

@@ -1,9 +1,9 @@
 """Starts a command in a sandbox: `confine.py SPEC COMMAND…`, `confine.py --probe`.
 
-This is a program of its own, run by its path with `python -I -S`: what it gives up it never gets back, and neither does
-anything that it starts. It imports only the standard library and the modules next to it that it needs.
+This is a program of its own, run by its path with `python -I -S`: what it gives up is gone for good, for all that it
+starts too. It imports only the standard library and the modules next to it that it needs.
 
-- A network namespace with nobody else in it; where that is not possible, TCP goes only to our port, on any host.
+- A network namespace with nobody else in it; without one, TCP reaches only our port, on any host.
 - Landlock: files outside the named directories cannot be opened, by any path or link; no process outside can be
   signalled or traced, or have its environment read.
 - A mount namespace: what Landlock does not cover (mode, owner, times, attributes of files outside) cannot be changed
@@ -12,8 +12,8 @@ anything that it starts. It imports only the standard library and the modules ne
   datagrams; no io_uring, which would bypass that; no kernel keyrings.
 - A process namespace: everything that is started, however it hides, ends with the first process. With its own /proc, if
   the kernel provides one, it does not see the command lines of others.
-- Limits: the number of processes, their memory, the size of files; and when memory is short, the kernel ends these
-  first.
+- Limits: the number of processes, their memory, the size of files; when memory is short, the kernel kills these
+  processes first.
 """
 
 import json
@@ -25,7 +25,7 @@ import sys
 import time
 from contextlib import suppress
 
-if not __package__:  # run by its path, without any place of packages; after the library's, so that nothing hides that
+if not __package__:  # run by path, so no package path is set; last, so that nothing shadows the standard library
     sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
 from claudegwd.workspaces.crowd import excess, ours
@@ -40,13 +40,13 @@ _CAPABILITIES = 64
 LOOK_SECONDS = 0.1  # how often the processes are counted: a fork bomb creates some hundred in that time
 # Counting takes at most one part in this many of the time: a /proc that shows the whole machine is slow to read.
 LOOK_SHARE = 20
-SHORT_OF_MEMORY = "500"  # of 1000: before all that is at its usual 0, the daemon above all
+SHORT_OF_MEMORY = "500"  # of 1000: killed before all processes at the usual 0, such as the daemon
 FAILED = 71  # sysexits' EX_OSERR
 
 
 def listen(channel: int, lacks: "list[str]") -> int:
-    """A port on loopback for our upstream; whoever holds the other end of the channel is to serve it, and is told what
-    is not confined here."""
+    """Listen on loopback for our upstream. Whoever holds the other end of the channel serves the port, and is told
+    what is not confined here."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener, socket.socket(fileno=channel) as other:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -59,7 +59,7 @@ def _bound(spec: "dict[str, object]") -> None:
     files, processes = int(str(spec["file_bytes"])), int(str(spec["processes"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (files, files))
-    if spec["namespace"]:  # elsewhere all processes of the user are counted
+    if spec["namespace"]:  # otherwise all processes of the user count
         resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
 
 
@@ -73,9 +73,9 @@ def _confined(spec: "dict[str, object]", command: "list[str]") -> None:
     if spec["confined"]:
         version, ports = landlock_version(), spec["ports"]
         if version:
-            restrict_files(version, spec["read"], spec["write"], ports)  # type: ignore[arg-type]  # as we wrote it
+            restrict_files(version, spec["read"], spec["write"], ports)  # type: ignore[arg-type]  # we wrote it
         if is_known():
-            # Where Landlock knows nothing of it yet, a file outside could be cut by its name.
+            # Where Landlock does not cover it yet, a file outside could be truncated by name.
             restrict_calls(
                 datagrams=bool(spec["outside"]), truncate=version >= TRUNCATE_ABI, ipc=bool(spec["namespace"])
             )
@@ -84,7 +84,7 @@ def _confined(spec: "dict[str, object]", command: "list[str]") -> None:
 
 
 def _child(spec: "dict[str, object]", command: "list[str]") -> int:
-    """Starts the command; its process id."""
+    """Start the command; return its process id."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -98,8 +98,8 @@ def _child(spec: "dict[str, object]", command: "list[str]") -> int:
 
 
 def _stay(child: int, spec: "dict[str, object] | None" = None) -> int:
-    """Reap whatever ends until the child has; its exit status. `spec`: for the first process of a namespace, in which
-    too many processes are ended, all of them, and the largest where they hold too much memory."""
+    """Reap everything until the child ends; its exit status. `spec`: given for a namespace's first process, which kills
+    all processes if there are too many, and the largest if they use too much memory."""
     pause = LOOK_SECONDS
     while True:
         signal.sigtimedwait([signal.SIGCHLD], pause)
@@ -115,23 +115,23 @@ def _stay(child: int, spec: "dict[str, object] | None" = None) -> int:
 
 
 def _look(processes: int, memory: int) -> float:
-    """End what is too much; when to look again."""
+    """Kill whatever exceeds the limits; return when to look again."""
     began = time.monotonic()
     if (pid := excess(ours(), processes, memory)) is not None:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)  # -1 is everybody in this namespace but us
+            os.kill(pid, signal.SIGKILL)  # -1 is everything in this namespace but us
     return max(LOOK_SECONDS, LOOK_SHARE * (time.monotonic() - began))
 
 
 def run(spec: "dict[str, object]", command: "list[str]") -> int:
-    """Run the command to its end; its exit status, 128 and the number for a signal."""
-    # The command gets the signal as well, and ends by it or by the next one; we stay to see it.
+    """Run the command to its end; its exit status, or 128 plus the signal."""
+    # The command gets the signal too, and ends by it or by the next one; we stay to see it.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(SHORT_OF_MEMORY)
-    writable: list[str] = spec["write"]  # type: ignore[assignment]  # as we wrote it
+    writable: list[str] = spec["write"]  # type: ignore[assignment]  # we wrote it
     wanted = NEW_PID | NEW_MOUNT | (0 if spec["outside"] else NEW_NET) if spec["confined"] else 0
     status = _entered(wanted, spec, command) if wanted else None
     if status is None and wanted and (have := available(wanted, writable)):
@@ -140,14 +140,14 @@ def run(spec: "dict[str, object]", command: "list[str]") -> int:
 
 
 def _entered(flags: int, spec: "dict[str, object]", command: "list[str]") -> "int | None":
-    """Run the command in these namespaces. None where they cannot be had: found out by a process of its own, since who
-    gets halfway in cannot go back."""
+    """Run the command in these namespaces. None if they are unavailable, as tried in a separate process: one that gets
+    halfway in cannot go back."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             prctl(_SET_PDEATHSIG, signal.SIGKILL)
-            enter(flags, spec["write"], spec["kept"])  # type: ignore[arg-type]  # as we wrote it
+            enter(flags, spec["write"], spec["kept"])  # type: ignore[arg-type]  # we wrote it
             os.write(writing, b".")
             os.close(writing)
             os._exit(_begun(flags, spec, command))
@@ -161,7 +161,7 @@ def _entered(flags: int, spec: "dict[str, object]", command: "list[str]") -> "in
 
 
 def _begun(have: int, spec: "dict[str, object]", command: "list[str]") -> int:
-    """Run the command where we are now, in these namespaces."""
+    """Run the command where we are now, inside these namespaces."""
     wanted = NEW_PID | NEW_MOUNT | (0 if spec["outside"] else NEW_NET)
     lacks = lacking(wanted & ~have) if spec["confined"] else []
     if lacks and spec["required"]:
@@ -193,7 +193,7 @@ def missing() -> "list[str]":
 
 
 def lacking(namespaces: int) -> "list[str]":
-    """The same where these namespaces cannot be had."""
+    """The same, if these namespaces are unavailable."""
     version, lacks = landlock_version(), []
     if version < 1:
         lacks.append("files are not confined (requires Landlock: Linux 5.13 or newer, and enabled)")

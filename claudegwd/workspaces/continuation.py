@@ -1,4 +1,4 @@
-"""From where the conversation of one process goes on, and where it is kept when the process has ended."""
+"""Where the conversation of a process resumes from, and where it is kept once the process has ended."""
 
 import time
 from pathlib import Path
@@ -15,7 +15,7 @@ from claudegwd.workspaces.transcript import kept_digest
 
 
 class Continuation:
-    """`session` is what the CLI is started with, and `held` how much of the history it knows by that."""
+    """`session` is what the CLI is started with; `held` is how much of the history it knows from that."""
 
     def __init__(self, kept: KeptConversations, rules: bytes, *, wanted: bool) -> None:
         self._kept = kept
@@ -24,7 +24,7 @@ class Continuation:
         self._wanted = wanted
         self.session = CliSession()
         self.held = 0
-        self._digest = b""  # of the conversation, once an answer is complete from which it can go on
+        self._digest = b""  # of the conversation, once it has a complete answer to resume from
         self._text, self._stopped = "", False
 
     @property
@@ -33,7 +33,7 @@ class Continuation:
         return bool(self.session.transcript)
 
     async def find(self, plan: Plan, owner: str) -> None:
-        """Look for what is kept of this conversation."""
+        """Look up what is kept of this conversation."""
         if not self._wanted:
             return
         self.session = CliSession(str(uuid4()))
@@ -43,21 +43,21 @@ class Continuation:
             self.session, self.held = session, digests.index(found.digest) + 1
 
     async def give_up(self) -> None:
-        """The CLI does not go on from it: all is said anew."""
+        """The CLI cannot resume from it: everything is sent again."""
         if self._found is not None:
             await self._kept.drop(self._found)
         self.session, self.held = CliSession(str(uuid4())), 0
 
     def begun(self) -> None:
-        """Another answer is under way."""
+        """Another answer has begun."""
         self._digest = b""
 
     def answered(self, plan: Plan, answer: Answer, *, bound: str) -> None:
-        """It is complete. `bound`: by which the workspace has ended it."""
+        """The answer is complete. `bound`: the workspace's bound that ended it."""
         self._digest, self._text, self._stopped = kept_digest(plan, answer, bound=bound), answer.text, bool(bound)
 
     async def keep(self, home: Path, workspace: str, client: Client) -> None:
-        """The process has ended. `home`: its own."""
+        """Keep the conversation of a process that has ended. `home`: the process's own."""
         if not self._wanted or not self._digest:
             return
         left = None
@@ -68,6 +68,6 @@ class Continuation:
             await self._kept.keep(KeptConversation(*names, self._digest, time.time()), left.transcript)
 
     def release(self) -> None:
-        """Others may go on from what is kept."""
+        """Let others resume from what is kept."""
         if self._found is not None:
             self._kept.release(self._found.ident)

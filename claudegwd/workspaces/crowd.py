@@ -1,12 +1,12 @@
-"""The number of processes in our namespace, and the memory they hold. From /proc, which may show others as well."""
+"""The processes in our namespace, and their memory. From /proc, which may show others as well."""
 
 import os
 from typing import NamedTuple
 
 
 class Process(NamedTuple):
-    """One of ours. `pid` is its number in our namespace; `memory`: bytes that it has, whether or not others share
-    them, without what it has only mapped of files."""
+    """One of ours. `pid` is its number in our namespace; `memory`: its bytes, shared or not, without what is only
+    mapped from files."""
 
     pid: int
     memory: int
@@ -17,14 +17,14 @@ _KIB = 1024
 
 
 def ours() -> "list[Process]":
-    """All but the first, which is who asks."""
+    """All but the first, which is the caller."""
     own = os.stat("/proc/self/ns/pid").st_ino
     found = (_read(name) for name in os.listdir("/proc") if name.isdigit() and _namespace(name) == own)
     return [process for process in found if process is not None and process.pid != 1]
 
 
 def excess(processes: "list[Process]", most: int, memory: int) -> "int | None":
-    """Which is to be ended: -1 for all of them, beyond so many; the largest one beyond so much memory. Pure."""
+    """What to kill: -1 (everything) if there are too many, the largest if they use too much memory. Pure."""
     if len(processes) > most:
         return -1
     if sum(process.memory for process in processes) > memory:

@@ -1,7 +1,7 @@
 """Patterns with wildcards, matched in time proportional to the length of the text. Pure.
 
 A regular expression with several wildcards tries every way to divide the text among them, which takes minutes for a
-path of four kilobytes; here all ways are followed at once, each as a bit of a number.
+path of four kilobytes; here all ways are tried at once, each as a bit of a number.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ MAX_COMPILED = 1000
 
 @dataclass(frozen=True, slots=True)
 class PathGlob:
-    """`*` and `?` stay between slashes, `**` does not, `**/` also means nothing; what lies below a match is meant too.
+    """`*` and `?` stop at slashes, `**` does not, `**/` may be empty; whatever is below a match also matches.
 
     Bit n of each number stands for the place before the n-th token.
     """
 
-    letters: dict[str, int]  # where this letter is wanted
+    letters: dict[str, int]  # where this letter is expected
     any_letter: int
     star: int
     deep: int
@@ -26,7 +26,7 @@ class PathGlob:
     end: int
 
     def matches(self, path: str) -> bool:
-        """Whether it means this path."""
+        """Whether this path matches."""
         places, inside = self._skipped(1), 0
         skips = self.star | self.deep | self.folders
         for char in path:
@@ -41,7 +41,7 @@ class PathGlob:
         return bool(places & self.end)
 
     def _skipped(self, places: int) -> int:
-        """And all places behind wildcards that stand for nothing."""
+        """These places, and those after wildcards that match nothing."""
         more = places
         while more:
             more = ((more & (self.star | self.deep | self.folders)) << 1) & ~places
@@ -51,7 +51,7 @@ class PathGlob:
 
 @lru_cache(MAX_COMPILED)
 def path_glob(pattern: str) -> PathGlob:
-    """Raises nothing: every text is a pattern."""
+    """Never raises: any text is a pattern."""
     letters: dict[str, int] = {}
     masks = {"?": 0, "*": 0, "**": 0, "**/": 0}
     place, index = 1, 0
@@ -66,7 +66,7 @@ def path_glob(pattern: str) -> PathGlob:
 
 
 def matches_text(pattern: str, text: str) -> bool:
-    """Whether a pattern, in which `*` alone is a wildcard and stands for anything, means the whole text."""
+    """Whether the whole text matches a pattern whose only wildcard is `*`, which stands for anything."""
     first, *others = pattern.split("*")
     if not others:
         return text == pattern
@@ -74,7 +74,7 @@ def matches_text(pattern: str, text: str) -> bool:
     if not text.startswith(first) or len(text) < len(first) + len(last) or not text.endswith(last):
         return False
     place, end = len(first), len(text) - len(last)
-    for part in inner:  # the first place for each leaves most for the rest
+    for part in inner:  # the first match of each leaves most for the rest
         found = text.find(part, place, end)
         if found < 0:
             return False

@@ -1,4 +1,4 @@
-"""The short-lived keys with which a CLI in a workspace asks the gateway itself, and nothing else."""
+"""The short-lived keys that a CLI in a workspace uses to ask the gateway itself, and nothing else."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -14,10 +14,10 @@ REQUESTS_PER_TURN = 4
 
 @dataclass(slots=True, eq=False)
 class Grant:
-    """One answer's key. What it asks is asked of `model` whatever it names, and counts to `client` as a part of its
-    request for `asked_model` at `route`.
+    """One answer's key. Its requests go to `model` whatever they name, and count as part of the request of `client` for
+    `asked_model` at `route`.
 
-    The CLI keeps to its bounds itself; these hold too where something else in there has found the key.
+    The CLI observes its bounds by itself; these also hold if something else in there finds the key.
     """
 
     client: Client
@@ -27,14 +27,14 @@ class Grant:
     max_usd: float
     asked_model: str = ""
     route: str = ""
-    searches: bool = False  # whether the web may be searched by the upstream
+    searches: bool = False  # whether the upstream may search the web
     requests: int = 0
     usd: float = 0.0
-    error: GatewayError | None = None  # the last one that it was told
-    rests: bool = False  # no answer is under way
+    error: GatewayError | None = None  # the last one that it got
+    rests: bool = False  # no answer is running
 
     def use(self) -> None:
-        """Count a request. Raises PermissionDenied beyond the bounds, and where nobody has asked for an answer."""
+        """Count a request. Raises PermissionDenied beyond the bounds, or if no answer was asked for."""
         if self.rests:
             raise PermissionDenied("cannot answer: no answer is running in this workspace", code="workspace_bound")
         self.requests += 1
@@ -47,12 +47,12 @@ class Grant:
         self.requests, self.usd = 0, 0.0
 
     def spend(self, usd: float) -> None:
-        """What a request has cost."""
+        """Add what a request cost."""
         self.usd += usd
 
 
 class Grants:
-    """Those that are in use, by the digest of their key."""
+    """The keys in use, by digest."""
 
     def __init__(self, randomness: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._randomness = randomness
@@ -60,7 +60,7 @@ class Grants:
 
     @contextmanager
     def open(self, grant: Grant) -> Iterator[str]:
-        """A new key for it, which ends with the block."""
+        """A new key for it, valid until the block ends."""
         token = client_token(self._randomness(TOKEN_BYTES))
         digest = token_digest(token)
         self._grants[digest] = grant
@@ -70,7 +70,7 @@ class Grants:
             del self._grants[digest]
 
     def find(self, token: str) -> Grant:
-        """Raises AuthenticationFailed for any but a key that is in use."""
+        """Raises AuthenticationFailed for a key that is not in use."""
         grant = self._grants.get(token_digest(token))
         if grant is None:
             raise AuthenticationFailed("cannot accept this API key: it belongs to no running answer in a workspace")

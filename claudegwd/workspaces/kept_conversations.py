@@ -1,8 +1,8 @@
-"""Conversations that outlive their process, where a workspace says `sessions = true`: the CLI's transcript of each.
+"""Conversations that outlive their process, in workspaces with `sessions = true`: the CLI's transcript of each.
 
-A sealed file for each in the state directory, for the daemon's user alone; never in a place that a process in a
-workspace can reach. To a new process the transcript is handed as a copy. It is found by the digest of the conversation,
-which begins with the client: whoever has edited the history, or is somebody else, finds nothing.
+Each has a sealed file in the state directory, for the daemon's user only, and out of reach of all processes in a
+workspace. A new process gets a copy of the transcript. It is found by the digest of the conversation, which begins with
+the client: if the history was edited, or the client is another, nothing is found.
 """
 
 import hashlib
@@ -35,19 +35,19 @@ SWEEP_SECONDS: Final = 2.0
 # A disk that hangs does not keep an answer from beginning, nor the daemon from stopping.
 FILE_SECONDS: Final = 10.0
 _PURPOSE: Final = b"conversation"
-_HEAD: Final = 4  # bytes that say how long the sealed record is, before the sealed transcript
+_HEAD: Final = 4  # bytes for the length of the sealed record, which precedes the sealed transcript
 
 
 class Locks(Protocol):
-    """Seals bytes, and opens them again; None for what was not sealed so."""
+    """Seals bytes, and opens them again; None if they were not sealed that way."""
 
     def lock(self, data: bytes, purpose: bytes) -> bytes: ...
     def unlock(self, data: bytes, purpose: bytes) -> bytes | None: ...
 
 
 class KeptConversation(msgspec.Struct, frozen=True, array_like=True):
-    """One of them. `ident` and `folder` are the CLI's own for its session; `rules` are those of the workspace that it
-    was had under; `used` in seconds since the epoch; `size` on the disk."""
+    """One of them. `ident` and `folder` are those of the CLI's session; `rules` are those of the workspace at the time;
+    `used` is in seconds since the epoch; `size` on the disk."""
 
     ident: str
     folder: str
@@ -61,17 +61,17 @@ class KeptConversation(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def place(self) -> tuple[str, bytes]:
-        """By what it is found."""
+        """What it is found by."""
         return self.workspace, self.digest
 
 
 def rules_of(workspace: WorkspaceConfig, directory: str) -> bytes:
-    """What tells a workspace from what it was before somebody has changed it. `directory`: where it truly lies."""
+    """Changes whenever the workspace is changed. `directory`: its real path."""
     return hashlib.sha256(msgspec.json.encode([directory, workspace])).digest()[:16]
 
 
 def surplus(kept: Iterable[KeptConversation]) -> list[KeptConversation]:
-    """Those that are too many, or too large together: the ones that were not used for longest. Pure."""
+    """Those beyond the bounds on number and size: the least recently used ones. Pure."""
     gone, of_client, count, size = [], Counter[tuple[str, str]](), 0, 0
     for each in sorted(kept, key=lambda one: one.used, reverse=True):
         owner = (each.client, each.owner)
@@ -86,7 +86,7 @@ def surplus(kept: Iterable[KeptConversation]) -> list[KeptConversation]:
 class KeptConversations:
     """Give it the state directory (None: nothing is kept), `load` it, and run `run` as a task.
 
-    `may_stay` says whether a conversation may be kept still.
+    `may_stay` says whether a conversation may still be kept.
     """
 
     def __init__(self, directory: Path | None, seal: Locks, clock: Callable[[], float] = time.time) -> None:
@@ -100,14 +100,14 @@ class KeptConversations:
         self.may_stay: Callable[[KeptConversation], bool] = lambda _: False
 
     async def load(self) -> None:
-        """Take up what an earlier run has left; what may not stay is removed."""
+        """Load what an earlier run left; remove what may not stay."""
         if self._directory is not None:
             for each in await trio.to_thread.run_sync(_read_all, self._directory, self._seal):
                 self._put(each)
             await self.sweep()
 
     async def run(self) -> None:
-        """Remove what may not stay, for ever. Run it as a task."""
+        """Keep removing what may not stay. Run it as a task."""
         while True:
             await trio.sleep(SWEEP_SECONDS)
             await self.sweep()
@@ -120,13 +120,13 @@ class KeptConversations:
         await self._remove([each for each in self._kept.values() if each.ident not in stays])
 
     def total(self, workspace: str | None = None) -> dict[str, int]:
-        """How many there are, of all workspaces or of one, and what they take on the disk."""
+        """How many there are, in all workspaces or one, and their size on the disk."""
         sizes = [each.size for each in self._kept.values() if workspace in (None, each.workspace)]
         return {"count": len(sizes), "bytes": sum(sizes)}
 
     def take(self, workspace: str, owner: str, digests: Sequence[bytes]) -> KeptConversation | None:
-        """The one that knows most of a history, whose digests are given from the longest part down. Until `release`
-        nobody else goes on from it."""
+        """The one that covers most of a history, given its digests from the longest part down. Until `release`, nobody
+        else can resume from it."""
         found = next(filter(None, (self._found.get((workspace, digest)) for digest in digests)), None)
         if found is None or found.owner != owner or not self.may_stay(found):
             return None
@@ -136,11 +136,11 @@ class KeptConversations:
         return found
 
     def release(self, ident: str) -> None:
-        """The process that went on from it has ended."""
+        """The process that resumed from it has ended."""
         self._in_use.discard(ident)
 
     async def read(self, kept: KeptConversation) -> CliSession | None:
-        """What the CLI is started with; None for one that is lost, which is removed."""
+        """What the CLI is started with; None if it is lost, and then it is removed."""
         transcript = None
         with trio.move_on_after(FILE_SECONDS):
             transcript = await trio.to_thread.run_sync(
@@ -152,15 +152,15 @@ class KeptConversations:
         return CliSession(kept.ident, kept.folder, transcript)
 
     async def keep(self, kept: KeptConversation, transcript: bytes) -> None:
-        """Keep it, in place of what was kept of it before."""
+        """Keep it, replacing its earlier version."""
         if self._directory is None or not self.may_stay(kept):
             return
         kept = msgspec.structs.replace(kept, used=self._clock())
         same = self._found.get(kept.place)
         if same is not None and same.ident != kept.ident and same.ident not in self._in_use:
             await self._remove([same])
-        # Listed before it is written: a write that takes too long is not waited for, and what is not listed would
-        # outlive its client.
+        # Listed before it is written: nobody waits for a write that takes too long, and an unlisted file would outlive
+        # its client.
         self._put(msgspec.structs.replace(kept, size=len(transcript)))
         self._writing.add(kept.ident)
         try:
@@ -175,8 +175,8 @@ class KeptConversations:
         await self.sweep()
 
     def _write(self, kept: KeptConversation, transcript: bytes) -> int:
-        """In a thread, which may end long after it was waited for: nobody removes what was removed before it was
-        there."""
+        """In a thread, which may outlive the wait for it: if the conversation was removed meanwhile, nobody else
+        removes the file."""
         try:
             size = _write(self._file(kept.ident), self._seal, kept, transcript)
             if kept.ident not in self._kept:
@@ -186,7 +186,7 @@ class KeptConversations:
             self._writing.discard(kept.ident)
 
     async def drop(self, kept: KeptConversation) -> None:
-        """Remove one that is of no use."""
+        """Remove one that is useless."""
         await self._remove([kept])
 
     def _put(self, kept: KeptConversation) -> None:
@@ -207,7 +207,7 @@ class KeptConversations:
                 await trio.to_thread.run_sync(_unlink, files, abandon_on_cancel=True)
 
     def _file(self, ident: str) -> Path:
-        assert self._directory is not None  # noqa: S101 - for the type checker: else nothing is kept
+        assert self._directory is not None  # noqa: S101 - for the type checker: without one nothing is kept
         return self._directory / ident
 
 
@@ -221,7 +221,7 @@ def _unlink(files: Sequence[Path]) -> None:
 
 
 def _read_all(directory: Path, seal: Locks) -> list[KeptConversation]:
-    """What can be read; a file that was sealed with another key, or is broken, goes."""
+    """All readable ones; a file that is broken or was sealed with another key is removed."""
     found: list[KeptConversation] = []
     try:
         files = list(directory.iterdir())
@@ -254,7 +254,7 @@ def _read(file: Path, seal: Locks) -> bytes | None:
 
 
 def _write(file: Path, seal: Locks, kept: KeptConversation, transcript: bytes) -> int:
-    """How many bytes it takes. OSError."""
+    """Returns its size in bytes. Raises OSError."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     record = seal.lock(msgspec.msgpack.encode(kept), _PURPOSE)
     sealed = seal.lock(zlib.compress(transcript, 1), _PURPOSE + file.name.encode())

@@ -7,14 +7,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def checked(found: int) -> int:
-    """What a call gave. Raises OSError for what it refused."""
+    """The result of a call. Raises OSError if it failed."""
     if found < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return found
 
 
 def call(number: int, *arguments: object) -> int:
-    """By its number. Raises OSError."""
+    """Make a system call by its number. Raises OSError."""
     return checked(int(libc.syscall(number, *arguments)))
 
 

@@ -19,12 +19,12 @@ TRUNCATE_ABI, NETWORK_ABI = 3, 4
 
 
 def landlock_version() -> int:
-    """0 where there is none."""
+    """0 if there is none."""
     return max(0, int(libc.syscall(_CREATE_RULESET, None, 0, 1)))
 
 
 def restrict_files(version: int, read: "list[str]", write: "list[str]", ports: "list[int] | None") -> None:
-    """Only these directories and files from now on. `ports`: TCP ports that may be connected to; None: all."""
+    """Confine us to these directories and files. `ports`: TCP ports that may be connected to; None: all."""
     handled = _ALL_BEFORE_REFER
     handled |= _REFER if version >= _REFER_ABI else 0
     handled |= _TRUNCATE if version >= TRUNCATE_ABI else 0
@@ -47,7 +47,7 @@ def _open_path(rules: int, path: str, access: int) -> None:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # systems differ in what they have
+        return  # not every system has all of them
     if not os.path.isdir(path):
         access &= _ONLY_FILES
     call(_ADD_RULE, rules, 1, struct.pack("=Qi", access, descriptor), 0)

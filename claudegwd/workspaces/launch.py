@@ -1,4 +1,4 @@
-"""How a CLI process for an answer in a workspace is started, and what it can reach."""
+"""How the CLI process of an answer in a workspace is started, and what it can reach."""
 
 import json
 import os
@@ -29,7 +29,7 @@ MAX_MEMORY_BYTES = 4 * 1024 * 1024 * 1024
 MAX_INSTRUCTIONS_BYTES = 64 * 1024  # a CLAUDE.md; it is sent with every upstream request
 MAX_SERVERS_BYTES = 1024 * 1024  # a file of MCP servers, which is written by hand
 
-# What programs need of the system, and that holds nobody's secrets. Of /etc only this.
+# What programs need from the system, without anybody's secrets. Nothing else of /etc.
 _SYSTEM = (
     "/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr", "/nix/store", "/proc", "/sys/devices/system/cpu",
     "/sys/fs/cgroup",
@@ -48,9 +48,9 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 
 @dataclass(frozen=True, slots=True)
 class PreparedProcess:
-    """What a process is started with. `channel` gives the listener on which it will ask us; close both ends.
+    """What a process is started with. `channel` delivers the listener that it will send requests to; close both ends.
 
-    `instructions`: the directory's CLAUDE.md, where it is wanted.
+    `instructions`: the directory's CLAUDE.md, if wanted.
     """
 
     launch: Launch
@@ -60,7 +60,7 @@ class PreparedProcess:
 
 
 def policy_of(workspace: WorkspaceConfig) -> Policy:
-    """The policy, with the directory as it truly lies."""
+    """The policy, with the directory's real path."""
     return Policy(
         os.path.realpath(Path(workspace.directory).expanduser()),
         frozenset(workspace.tools),
@@ -80,7 +80,7 @@ def prepare(
     tool_seconds: float,
     session: CliSession,
 ) -> PreparedProcess:
-    """Write what the process reads at its start into `home`, its own scratch directory. OSError. Blocking."""
+    """Write the files that the process reads at startup to `home`, its scratch directory. OSError. Blocking."""
     servers = _servers(workspace, home)
     settings = home / "settings.json"
     settings.write_text(json.dumps(workspace_launch.settings(workspace.tools, servers, workspace.deny)))
@@ -118,17 +118,17 @@ def _reach(workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path)
 
 
 def _kept(policy: Policy) -> dict[str, bool]:
-    """What in the directory stays where it is, and whether it may be written: what other programs obey, they run
-    outside of the sandbox. Of a repository the rest has to be written."""
+    """What in the directory must stay in place, and whether it is writable: other programs run what they find there,
+    outside the sandbox. The rest of a repository has to be writable."""
     places = {f"{policy.directory}/{name}": name == ".git" for name in OTHERS_OBEY}
     repository = f"{policy.directory}/.git"
     if not Path(repository).is_dir():
-        return places | {repository: False}  # a file that says where it lies
+        return places | {repository: False}  # a file that points to the repository
     return places | {f"{repository}/{name}": False for name in ("hooks", "config")}
 
 
 def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:
-    """The names of the MCP servers, whose file is copied to where the CLI may read it. ValueError for none of that."""
+    """The names of the MCP servers; their file is copied to where the CLI may read it. ValueError if it is invalid."""
     if not workspace.mcp:
         return []
     with open_regular(Path(workspace.mcp).expanduser()) as file:
@@ -143,7 +143,7 @@ def _servers(workspace: WorkspaceConfig, home: Path) -> list[str]:
 
 
 def instructions_of(workspace: WorkspaceConfig, policy: Policy) -> str:
-    """The directory's CLAUDE.md where it is wanted; "" otherwise, and for a link that leads out of it."""
+    """The directory's CLAUDE.md if wanted; "" otherwise, or if it is a link that leads outside."""
     if not workspace.instructions:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Namespaces for network, processes (with what they share) and mounts, as far as this user may create them."""
+"""Namespaces for network, processes (and IPC) and mounts, as far as this user may create them."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ _SET_FLAGS, _UP = 0x8914, 1  # of a network interface
 
 
 def available(wanted: int, writable: "list[str]") -> int:
-    """Which of these can be had. Tried by another process: who gets halfway in cannot go back."""
+    """Which of these are available. Tried in another process: one that gets halfway in cannot go back."""
     each = [flag for flag in (NEW_PID, NEW_NET, NEW_MOUNT) if flag & wanted and _can(flag, writable)]
     together = reduce(int.__or__, each, 0)
     return together if together and _can(together, writable) else 0
@@ -41,10 +41,10 @@ def _can(flags: int, writable: "list[str]") -> bool:
 
 
 def enter(flags: int, writable: "list[str]", kept: "Mapping[str, bool] | None" = None) -> None:
-    """Network and mounts from now on, processes from the next one that is forked. Raises OSError.
+    """Enter them: network and mounts right away, processes from the next fork. Raises OSError.
 
-    With mounts of our own only `writable` can be changed: files as well as their mode, owner, times and attributes.
-    `kept`, the outer ones first: what in there stays where it is, and whether it may be written.
+    In a mount namespace, only `writable` can be changed: files as well as their mode, owner, times and attributes.
+    `kept`, outermost first: what in there must stay in place, and whether it is writable.
     """
     user, group = os.getuid(), os.getgid()
     flags |= _NEW_IPC if flags & NEW_PID else 0
@@ -61,8 +61,8 @@ def enter(flags: int, writable: "list[str]", kept: "Mapping[str, bool] | None" =
 
 
 def own_proc() -> None:
-    """For the first process of a namespace, with mounts of its own: a /proc that shows only what is in there. Raises
-    OSError where the kernel does not give it: in a container, or where something lies over parts of /proc."""
+    """For the first process of a namespace with its own mounts: a /proc that shows only this namespace. Raises OSError
+    if the kernel refuses: in a container, or if something is mounted over parts of /proc."""
     proc = call(_FSOPEN, b"proc", _CLOSE_MOUNT_ON_EXEC)
     call(_FSCONFIG, proc, _CREATE, None, None, 0)
     mount = call(_FSMOUNT, proc, _CLOSE_MOUNT_ON_EXEC, _READ_ONLY | _NO_PROGRAMS)
@@ -72,10 +72,10 @@ def own_proc() -> None:
 
 
 def _read_only_but(places: "list[str]", kept: "Mapping[str, bool] | None") -> None:
-    """The parents come first, else they would cover what lies in them."""
-    _set_all(0, _PRIVATE)  # as root there is no other user namespace, and mounts would show outside
-    # Taken as they are, before: a mount that the system made read-only among them stays so. Of devices only the node
-    # would become writable, which nobody wants: what is written into one goes through as it is.
+    """Parents come first, or they would cover what is in them."""
+    _set_all(0, _PRIVATE)  # root gets no user namespace of its own, and its mounts would show outside
+    # Cloned first, as they are: a mount in there that the system made read-only stays so. Of a device only the node
+    # would become writable, which nobody wants: writes to the device itself still go through.
     trees = [
         (place, call(_OPEN_TREE, _HERE, os.fsencode(place), _CLONE | _CLOSE_ON_EXEC | _RECURSIVE))
         for place in places
@@ -87,13 +87,13 @@ def _read_only_but(places: "list[str]", kept: "Mapping[str, bool] | None") -> No
         call(_MOVE_MOUNT, tree, b"", _HERE, os.fsencode(place), _EMPTY_PATH)
         os.close(tree)
     for path, writes in (kept or {}).items():
-        with suppress(FileNotFoundError):  # it has gone in this moment
+        with suppress(FileNotFoundError):  # it has just disappeared
             _keep(path, writes=writes)
-    os.chdir(os.getcwd())  # we are still in what lies below
+    os.chdir(os.getcwd())  # we are still in the mount below
 
 
 def _keep(path: str, *, writes: bool) -> None:
-    """A mount is neither removed nor moved away, nor is anything put in its place. Links are left as they are."""
+    """Mount it on itself: a mount cannot be removed, moved or replaced. Links are left as they are."""
     if os.path.islink(path) or not os.path.exists(path):
         return
     tree = call(_OPEN_TREE, _HERE, os.fsencode(path), _CLONE | _CLOSE_ON_EXEC | _RECURSIVE | _NO_LINKS)
@@ -104,7 +104,7 @@ def _keep(path: str, *, writes: bool) -> None:
 
 
 def _set_all(attributes: int, propagation: int, tree: "int | None" = None) -> None:
-    """Of all mounts, or of those of a tree."""
+    """Of all mounts, or of those in a tree."""
     wanted = struct.pack("=QQQQ", attributes, 0, propagation, 0)
     if tree is None:
         call(_MOUNT_SETATTR, _HERE, b"/", _RECURSIVE, wanted, len(wanted))

@@ -1,4 +1,4 @@
-"""Files in places where commands of a workspace may have written: not their names count, but what was opened."""
+"""Files where commands of a workspace may have written: what was opened counts, not its name."""
 
 import fcntl
 import os
@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file that commands may have replaced by a pipe, which would keep us waiting for ever, or just now by a
-    link: what has been opened is looked at, not its name. OSError."""
+    """Open a file that commands may have replaced by a pipe, which would block us forever, or just now by a link: what
+    has been opened is checked, not its name. Raises OSError."""
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
@@ -19,7 +19,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def place_of(descriptor: int) -> str:
-    """Where an open file lies."""
+    """The path of an open file."""
     if sys.platform == "darwin":
         return fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).partition(b"\0")[0].decode("utf-8", "replace")
     return str(Path(f"/proc/self/fd/{descriptor}").readlink())

@@ -14,7 +14,7 @@ from claudegwd.workspaces.plan import models_of
 def overview(
     workspaces: Mapping[str, WorkspaceConfig], claude: ClaudeConfig, missing: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """A dict for each. `missing`: what this machine cannot confine."""
+    """A row for each. `missing`: what this machine cannot confine."""
     return [_row(name, each, claude, missing) for name, each in workspaces.items()]
 
 
@@ -40,7 +40,7 @@ def _row(name: str, workspace: WorkspaceConfig, claude: ClaudeConfig, missing: S
 
 
 def _of_directory(workspace: WorkspaceConfig) -> str:
-    """What keeps whoever runs this from working there, and what to do about it."""
+    """What keeps this user from working in the directory, and how to fix it."""
     policy = policy_of(workspace)
     if not Path(policy.directory).is_dir():
         return f"the directory {policy.directory} does not exist: create it"

@@ -27,7 +27,7 @@ MAX_NOTED = 50
 
 
 class Permissions:
-    """Those of one process. `say` tells the client in a line that a person is waited for."""
+    """Those of one process. `say` sends the client a line when a person has to approve."""
 
     def __init__(
         self, home: "Workspaces", workspace: str, policy: Policy, say: Callable[[str], Awaitable[None]]
@@ -41,12 +41,12 @@ class Permissions:
         self._at_once = trio.CapacityLimiter(MAX_JUDGED_AT_ONCE)
 
     def count(self) -> bool:
-        """One more call is told of; whether it may be."""
+        """Count another call; False if there are too many."""
         self._asked += 1
         return self._asked <= MAX_ASKED
 
     async def refusal(self, asked: ToolAsked, client: Client) -> str | None:
-        """Why it may not be done; None if it may. A refusal is noted for the audit."""
+        """Why it may not be done; None if it may. A refusal goes to the audit log."""
         async with self._at_once:
             verdict, reason = await self._verdict(asked.tool, asked.given), None
             if verdict.behavior is Behavior.DENY:
@@ -58,7 +58,7 @@ class Permissions:
         return reason
 
     async def denial(self, call: ToolCalled, client: str) -> str | None:
-        """Why the CLI has denied it without asking; None if it was not by the rules. Noted for the audit as well."""
+        """Why the CLI denied it without asking; None if the rules did not. Goes to the audit log too."""
         verdict = await self._verdict(call.tool, call.given)
         if verdict.behavior is not Behavior.DENY:
             return None
@@ -95,7 +95,7 @@ class Permissions:
 
 
 def _judged(policy: Policy, tool: str, given: Mapping[str, Any]) -> Decision:
-    """Blocking: it follows links, on a disk that may be far away, and holds every path against every rule."""
+    """Blocking: it follows links, perhaps on a slow disk, and checks every path against every rule."""
     return decide(policy, tool, given, _resolved(policy.directory, paths_named(tool, given) or ()))
 
 

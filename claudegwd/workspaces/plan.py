@@ -1,4 +1,4 @@
-"""Which workspace models exist for whom, and what a request to one may contain. Pure."""
+"""Which workspace models each client has, and what a request to one may contain. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ from claudegwd.translate.request.plan import Plan, make_plan
 from claudegwd.translate.request.tools import ToolSet
 from claudegwd.workspaces.rules import MCP, TOOLS
 
-# What the CLI decides itself where it works with its own tools. Nobody is worse off without them.
+# What the CLI decides itself when it works with its own tools. Nobody is worse off without them.
 _LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop", "parallel_tool_calls")
 _MESSAGES_LEFT_TO_CLI = ("temperature", "top_p", "top_k", "max_tokens", "stop_sequences", "thinking")
 
@@ -26,25 +26,25 @@ _FORMAT = "a format: ask for it in the prompt"
 
 
 def workspace_of(name: str, workspaces: Mapping[str, WorkspaceConfig]) -> tuple[str, str] | None:
-    """The plain model and the workspace of a name such as "sonnet@repo"; None where there is no such workspace."""
+    """The plain model and the workspace of a name such as "sonnet@repo"; None if there is no such workspace."""
     model, at, workspace = name.rpartition("@")
     return (model, workspace) if at and model and workspace in workspaces else None
 
 
 def may_use(workspace: WorkspaceConfig, client: Client, name: str) -> bool:
-    """Whether the workspace exists for this client. A client without a name came in without a key."""
+    """Whether the workspace exists for this client. A client without a name has no key."""
     granted = client.name in workspace.clients if client.name else workspace.anonymous
     model = name.rpartition("@")[0]
     return granted and (client.allows(name) or client.allows(model))
 
 
 def models_of(workspace: WorkspaceConfig, config: ClaudeConfig) -> tuple[str, ...]:
-    """The plain models that there are in it."""
+    """Its plain models."""
     return workspace.models or (config.default_model,)
 
 
 def names_for(workspaces: Mapping[str, WorkspaceConfig], config: ClaudeConfig, client: Client) -> Iterator[str]:
-    """The names of all models of workspaces that this client may use."""
+    """The names of all workspace models that this client may use."""
     for name, workspace in workspaces.items():
         for model in models_of(workspace, config):
             if may_use(workspace, client, f"{model}@{name}"):
@@ -52,7 +52,7 @@ def names_for(workspaces: Mapping[str, WorkspaceConfig], config: ClaudeConfig, c
 
 
 def in_workspace(model: Model, name: str, workspace: str) -> Model:
-    """The plain model as it is called and served in a workspace."""
+    """The plain model under its name in a workspace."""
     return replace(model, id=name, workspace=workspace, description=f"{model.display_name} in {workspace}")
 
 
@@ -67,7 +67,7 @@ def workspace_plan(wanted: ChatRequest, model: Model, client: Client) -> Plan:
     _check_names((tool.name for tool in wanted.tools), "tools")
     plan = make_plan(wanted, model, client.name, client.owner)
     if not wanted.tools or wanted.tool_choice == "none":
-        plan = replace(plan, tools=ToolSet())  # those of the history are not offered again
+        plan = replace(plan, tools=ToolSet())  # tools from the history are not offered again
     if plan.format is not None:
         _refuse("response_format", _FORMAT)
     given = tuple(name for name in _LEFT_TO_CLI if getattr(wanted, name, None) not in (None, (), []))
@@ -92,7 +92,7 @@ def workspace_messages_plan(wanted: MessagesRequest, model: Model, client: Clien
 
 
 def _check_names(names: Iterable[str], param: str) -> None:
-    """The client's tools must not be taken for those that the policy decides about."""
+    """The client's tools must not be mistaken for those that the policy decides about."""
     for name in names:
         if name in TOOLS or name.startswith(MCP):
             _refuse(param, f"a tool of yours named {name[:80]}: Claude has a tool of this name; rename yours")

@@ -1,4 +1,4 @@
-"""Whether Claude may do what it is about to do in a workspace. Pure: the caller has resolved the paths."""
+"""Whether Claude may do what it wants to do in a workspace. Pure: the caller has resolved the paths."""
 
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ from claudegwd.workspaces.rules import (
 )
 from claudegwd.workspaces.starters import starts_others
 
-# What a call of Bash may say. With anything else (in the background, without the sandbox) it is not understood.
+# The fields of a Bash call. One with any other (background, no sandbox) is not understood.
 _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
 
-# In these, other programs find commands that they run without asking, outside of any sandbox.
+# Other programs find commands in these, and run them without asking, outside any sandbox.
 OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
 
 # The kernel opens no longer path; but a program could shorten it first.
@@ -37,7 +37,7 @@ MAX_COMMAND_CHARACTERS: Final = 20_000  # nobody reads a longer one before appro
 
 
 class Behavior(Enum):
-    """What becomes of a call."""
+    """What happens to a call."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -46,7 +46,7 @@ class Behavior(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`reason` is for the model, the audit and a person who is asked: what kept it from being allowed."""
+    """`reason` is for the model, the audit log and the person who is asked: what kept it from being allowed."""
 
     behavior: Behavior
     reason: str = ""
@@ -54,9 +54,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of one workspace. `directory` is absolute and has no symbolic link in it.
+    """The rules of one workspace. `directory` is absolute and contains no symbolic link.
 
-    `asks`: what no rule decides is put to a person, and not denied.
+    `asks`: what no rule decides is put to a person instead of denied.
     """
 
     directory: str
@@ -66,7 +66,7 @@ class Policy:
     asks: bool = False
 
     def outside(self, *tools: str) -> tuple[str, ...]:
-        """Directories outside of its own that rules for these tools open."""
+        """Directories outside its own that rules for these tools allow."""
         found = (granted(rule.pattern) for rule in self.allow if rule.tool in tools)
         return tuple(dict.fromkeys(path for path in found if path is not None))
 
@@ -75,7 +75,7 @@ _ALLOW: Final = Decision(Behavior.ALLOW)
 
 
 def decide(policy: Policy, tool: str, given: Mapping[str, Any], resolved: Mapping[str, str]) -> Decision:
-    """`given` is the tool's input, `resolved` where each of `paths_named` leads, symbolic links followed."""
+    """`given` is the tool's input, `resolved` each of `paths_named` with symbolic links followed."""
     if tool.startswith(MCP):
         return _by_rules(policy, tool, lambda rule: matches_mcp(rule, tool))
     if tool not in policy.tools:
@@ -97,7 +97,7 @@ def decide(policy: Policy, tool: str, given: Mapping[str, Any], resolved: Mappin
 
 
 def paths_named(tool: str, given: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The paths that a call names, relative ones from the directory on; None for a call that is not understood."""
+    """The paths that a call names, relative to the directory; None for a call that is not understood."""
     match tool:
         case "Read" | "Edit" | "Write":
             return _texts(given.get("file_path"))
@@ -117,7 +117,7 @@ def paths_named(tool: str, given: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _texts(value: object) -> tuple[str, ...] | None:
-    # The CLI takes blanks off, and puts a home in the place of "~": it would open another file than we have looked at.
+    # The CLI strips blanks and expands "~", so it would open another file than the one we checked.
     if not isinstance(value, str) or not value or value != value.strip() or value.startswith("~"):
         return None
     return (value,) if _can_be_looked_up(value) else None
@@ -131,7 +131,7 @@ def _can_be_looked_up(path: str) -> bool:
 
 
 def _searched(path: object, patterns: Sequence[object]) -> tuple[str, ...] | None:
-    """Where a search begins. Its patterns must not lead out of there."""
+    """Where a search begins. Its patterns must not lead outside."""
     for pattern in patterns:
         if not isinstance(pattern, str) or pattern.startswith(("/", "~")) or ".." in pattern:
             return None
@@ -148,7 +148,7 @@ def _file(policy: Policy, tool: str, named: Sequence[str], resolved: Mapping[str
 
 def _one_file(policy: Policy, tool: str, named: str, path: str) -> Decision:
     writes = tool in WRITING
-    # What may not be read may not be edited either.
+    # What may not be read may not be edited.
     if forbidden := _forbidden(policy, (tool, "Read", "Edit") if writes else (tool, "Read"), named, path):
         return _denied(f"{forbidden} is denied here")
     if writes and (kept := _obeyed(policy, named, path)):
@@ -162,8 +162,8 @@ def _one_file(policy: Policy, tool: str, named: str, path: str) -> Decision:
 
 
 def _forbidden(policy: Policy, tools: Sequence[str], named: str, path: str, *, whole: bool = True) -> str:
-    """The rule by which a path is denied, as it was named or where it leads; "" for none. `whole`: also one that takes
-    the tool away: for a command, any word of which could be a path, it is not meant."""
+    """The rule that denies a path, as named or as resolved; "" for none. `whole`: rules that take away the whole tool
+    count too; they do not for a command, any word of which could be a path."""
     both = dict.fromkeys((path, _full(policy, named)))
     for rule in policy.deny:
         if rule.tool not in tools or not (rule.pattern or whole):
@@ -174,7 +174,7 @@ def _forbidden(policy: Policy, tools: Sequence[str], named: str, path: str, *, w
 
 
 def _obeyed(policy: Policy, named: str, path: str) -> str:
-    """The name in a path, as it was named or where it leads, that other programs obey; "" for none."""
+    """The name in a path, as named or as resolved, that other programs obey; "" for none."""
     parts: set[str] = set()
     for each in (path, _full(policy, named)):
         parts |= set(folded(each.removeprefix(policy.directory)).split("/"))
@@ -204,7 +204,7 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
     why = "no rule allows that command"
     for rule in policy.allow:
         if rule.tool == "Bash" and matches_command(rule.pattern, words):
-            # Word for word it is what somebody wanted; with a wildcard it would be everything.
+            # Taken literally, it is what somebody wanted; with a wildcard it would allow everything.
             starter = starts_others(words, fixed_words(rule.pattern)) if "*" in rule.pattern else ""
             if not starter:
                 return _ALLOW
@@ -213,7 +213,7 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
 
 
 def _named_in_command(policy: Policy, named: str, path: str) -> Decision | None:
-    """Why a command may not name that path. It is not known whether it reads or writes there."""
+    """Why a command may not name that path. Whether it reads or writes there is unknown."""
     if named.startswith("~") or not _within(policy, path):
         return _denied("that command names a path outside this workspace")
     if forbidden := _forbidden(policy, ("Read", "Edit"), named, path, whole=False):
@@ -233,7 +233,7 @@ def _within(policy: Policy, path: str) -> bool:
 
 
 def _host(url: object) -> str:
-    """The host of a URL that is nothing but one; "" for any other."""
+    """The host of a plain URL; "" for any other."""
     if not isinstance(url, str):
         return ""
     try:

@@ -9,12 +9,12 @@ from claudegwd.workspaces import confine
 
 # The start of Python, and a few system calls.
 PROBE_SECONDS = 20.0
-# What is said where the trial itself failed, on a machine that is busy: no answer, and asked for again.
+# If the test itself failed, on a busy machine: this is no answer, and it is tried again.
 UNTRIED = ("it cannot be tested here",)
 
 
 def probe() -> tuple[str, ...]:
-    """In words for people; () where nothing is missing; UNTRIED where that could not be found out."""
+    """In words for people; () if nothing is missing; UNTRIED if that could not be determined."""
     line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), "--probe"]
     try:
         done = subprocess.run(line, capture_output=True, timeout=PROBE_SECONDS, check=True)  # noqa: S603 - our own

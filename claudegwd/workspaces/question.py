@@ -1,4 +1,4 @@
-"""One question in a workspace, with the same interface for its reader as any other. The session does the work."""
+"""One question in a workspace, with the same interface as any other. The session does the work."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -32,16 +32,16 @@ class WorkspaceQuestion(Question):
 
     @property
     def worker_pid(self) -> int | None:
-        """The process that works on it."""
+        """The process that answers it."""
         return self.session.pid
 
     @property
     def lacks_model(self) -> bool:
-        """No other model works on in its place."""
+        """No other model takes over."""
         return False
 
     async def next(self) -> Batch | None:
-        """As for every question."""
+        """As for any question."""
         with trio.move_on_after(HEARTBEAT_SECONDS):
             try:
                 return await self._batches.receive()
@@ -52,7 +52,7 @@ class WorkspaceQuestion(Question):
         return ()
 
     def close(self) -> None:
-        """End it, and with it all that runs for it, now. An answer that is complete may be gone on from."""
+        """End it now, with everything that runs for it. A complete answer may still be continued."""
         self._closed = True
         if self._answer.finished is None:
             self.session.stop()
@@ -60,13 +60,13 @@ class WorkspaceQuestion(Question):
     # -- for the session ----------------------------------------------------------------------------------------------
 
     def begin(self, outputs: Sequence[Output]) -> None:
-        """It is asked; `outputs` are what was left from before."""
+        """It is being asked; `outputs` are left over from before."""
         self.asked_at = trio.current_time()
         self._answer.add(outputs)
         self._first.extend(outputs)
 
     async def take(self, outputs: Sequence[Output]) -> bool:
-        """Hand out what was said; whether the answer is complete with it."""
+        """Hand out what was said; whether that completes the answer."""
         self._answer.add(outputs)
         if self._ready.is_set():
             await self._send.send(outputs)
@@ -78,12 +78,12 @@ class WorkspaceQuestion(Question):
         return isinstance(outputs[-1], Finished)
 
     def fail(self, error: GatewayError) -> None:
-        """It breaks off. The first reason counts."""
+        """End it with an error. The first one counts."""
         if self._answer.finished is None:
             self.error = self.error or error
 
     def over(self) -> None:
-        """Nothing more comes."""
+        """Nothing more will come."""
         self.fail(InternalError("cannot answer: the request was closed"))
         self._send.close()
         self._ready.set()

@@ -28,14 +28,14 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`pattern` "" means every call of the tool."""
+    """`pattern` "" matches every call of the tool."""
 
     tool: str
     pattern: str = ""
 
     @property
     def text(self) -> str:
-        """As it is written in a configuration."""
+        """As written in a configuration."""
         return f"{self.tool}({self.pattern})" if self.pattern else self.tool
 
 
@@ -75,9 +75,9 @@ def _check_pattern(tool: str, pattern: str) -> None:
 
 
 def matches_path(pattern: str, directory: str, path: str) -> bool:
-    """Whether a pattern of `Read(…)` or `Edit(…)` means this path; both are absolute, without symbolic links or "..".
+    """Whether a pattern of `Read(…)` or `Edit(…)` matches this path; both are absolute, without symbolic links or "..".
 
-    As in a .gitignore: without a slash it means that name at any depth, and what is below a match is meant as well.
+    As in a .gitignore: without a slash it matches that name at any depth, and everything below a match matches too.
     """
     if not pattern:
         return below(directory, path)
@@ -92,23 +92,23 @@ def matches_path(pattern: str, directory: str, path: str) -> bool:
 
 
 def forbids_path(pattern: str, directory: str, path: str) -> bool:
-    """The same for a rule of `deny`, which also means every other spelling that a file system takes for that name."""
+    """The same for a rule of `deny`, which also matches any other spelling that a file system treats as equal."""
     return matches_path(folded(pattern), folded(directory), folded(path))
 
 
 def folded(text: str) -> str:
-    """A name as those file systems compare names that know no capitals: macOS also leaves out what cannot be seen."""
+    """A name as case-insensitive file systems compare it: macOS also ignores invisible characters."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return plain if plain.isascii() else "".join(char for char in plain if unicodedata.category(char) != "Cf")
 
 
 def below(directory: str, path: str) -> bool:
-    """Whether the path is the directory, or in it."""
+    """Whether the path is the directory, or inside it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 def granted(pattern: str) -> str | None:
-    """The directory outside of the workspace that a pattern opens: what stands before its first wildcard."""
+    """The directory outside the workspace that a pattern allows: the part before its first wildcard."""
     if not pattern.startswith("//"):
         return None
     parts = pattern[1:].split("/")
@@ -117,9 +117,9 @@ def granted(pattern: str) -> str | None:
 
 
 def matches_command(pattern: str, words: Sequence[str]) -> bool:
-    """Whether a pattern of `Bash(…)` means this one plain command, given as its words.
+    """Whether a pattern of `Bash(…)` matches this one plain command, given as its words.
 
-    `*` stands for anything; " *" or ":*" at the end also for nothing. A word with a space in it is never two words.
+    `*` stands for anything; at the end, " *" or ":*" may also stand for nothing. A word with a space stays one word.
     """
     if not pattern:
         return True
@@ -131,7 +131,7 @@ def matches_command(pattern: str, words: Sequence[str]) -> bool:
 
 
 def fixed_words(pattern: str) -> tuple[str, ...]:
-    """The words with which each command begins that the pattern means: the whole ones before its first wildcard."""
+    """The words that each matching command begins with: the whole words before the first wildcard."""
     before, star, _ = pattern.replace(":*", " *").partition("*")
     try:
         words = tuple(shlex.split(before))
@@ -141,7 +141,7 @@ def fixed_words(pattern: str) -> tuple[str, ...]:
 
 
 def matches_host(pattern: str, host: str) -> bool:
-    """Whether a pattern of `WebFetch(domain:…)` means this host."""
+    """Whether a pattern of `WebFetch(domain:…)` matches this host."""
     wanted = pattern.removeprefix(_DOMAIN)
     if not pattern:
         return True
@@ -149,6 +149,6 @@ def matches_host(pattern: str, host: str) -> bool:
 
 
 def matches_mcp(rule: Rule, tool: str) -> bool:
-    """Whether a rule for a server or one of its tools means this tool."""
+    """Whether a rule for a server or one of its tools matches this tool."""
     server = rule.tool.removesuffix("__*")
     return tool == rule.tool or (server.count("__") == 1 and tool.startswith(f"{server}__"))

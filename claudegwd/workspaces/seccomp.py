@@ -12,7 +12,7 @@ _LOAD, _EQUAL, _LEAST, _ANY_BIT, _MASK, _GIVE = 0x20, 0x15, 0x35, 0x45, 0x54, 0x
 _NUMBER, _ARCHITECTURE = 0, 4
 _FIRST, _SECOND, _THIRD, _FOURTH = (16 + 8 * index for index in range(4))  # an argument's lower half
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
-_STREAM, _TYPE = 1, 0xF  # a socket's type is given with flags
+_STREAM, _TYPE = 1, 0xF  # a socket's type also contains flags
 _DEFAULT, _TCP = 0, 6  # protocols
 _CONNECTING = 0x20000000  # MSG_FASTOPEN
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -30,29 +30,29 @@ _CALLS = {
         "fchmodat2": 452,
     },
 }  # fmt: skip
-# Shared memory, semaphores and queues that have no place in a directory: shmget to msgctl, mq_open, mq_unlink.
+# Shared memory, semaphores and queues outside the file system: shmget to msgctl, mq_open, mq_unlink.
 _IPC = {
     "x86_64": (29, 30, 31, 64, 65, 66, 68, 69, 70, 71, 220, 240, 241),
     "aarch64": (180, 181, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195, 196),
 }
-# As if the kernel did not have them. Of the last two the arguments cannot be looked at; whoever calls them goes back to
-# the older ones.
+# Denied as if the kernel lacked them. The arguments of the last two cannot be inspected; callers fall back to the older
+# calls.
 _NONE = ("io_uring_setup", "add_key", "request_key", "keyctl", "clone3", "openat2")
-# Namespaces of any kind: in one of its own a process could be out of the sight of who counts, and has powers in the
-# kernel that nobody else here has.
+# Namespaces of any kind: in its own, a process could hide from being counted, and has powers in the kernel that nobody
+# else here has.
 _NEW_NAMESPACES = 0x7E020080
-_EXIT_SIGNAL = 0xFF  # of clone's flags, in the place of CLONE_NEWTIME
-_AS_OWNER = 0o6000  # setuid and setgid: a file that others would run with the rights of the daemon's user
+_EXIT_SIGNAL = 0xFF  # in clone's flags, where CLONE_NEWTIME is elsewhere
+_AS_OWNER = 0o6000  # setuid and setgid: a file that runs with the rights of the daemon's user
 _MAKES = 0o100 | 0o20000000  # O_CREAT, O_TMPFILE
 _X32 = 0x40000000
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _EACCES, _ENOSYS, _EPROTONOSUPPORT = 13, 38, 93
 
-Line = tuple[str, int, int, str, str]  # its name, code, number, where to if it holds, and if not
+Line = tuple[str, int, int, str, str]  # label, code, number, jump if true, jump if false
 
 
 def is_known() -> bool:
-    """Whether the system calls of this machine are known here."""
+    """Whether we know the system calls of this machine."""
     return platform.machine() in _ARCHITECTURES
 
 
@@ -72,20 +72,20 @@ def _program(*, datagrams: bool, truncate: bool, ipc: bool) -> "list[Line]":
         ("", _LOAD, _ARCHITECTURE, "", ""),
         ("", _EQUAL, _ARCHITECTURES[platform.machine()], "", "kill"),
         ("", _LOAD, _NUMBER, "", ""),
-        ("", _LEAST, _X32, "kill", ""),  # calls of another numbering
+        ("", _LEAST, _X32, "kill", ""),  # calls with other numbers
         *(("", _EQUAL, number, "none", "") for number in none),
         *(("", _EQUAL, calls[name], to, "") for name, to in checks.items() if name in calls),
         ("", _LEAST, 0, "allow", ""),
         *_socket(datagrams=datagrams),
         *_NAMESPACES,
         *_MODES,
-        # Of datagrams each could be sent to any socket of the machine; a pair of streams is connected for good.
+        # Any datagram could go to any socket of the machine; a pair of streams stays connected.
         ("pair", _LOAD, _FIRST, "", ""),
         ("", _EQUAL, _UNIX, "", "refuse"),
         ("", _LOAD, _SECOND, "", ""),
         ("", _MASK, _TYPE, "", ""),
         ("", _EQUAL, _STREAM, "allow", "refuse"),
-        # A connection is made by what is sent, and nobody asks Landlock.
+        # Sending can make a connection without Landlock being asked.
         ("flags 3", _LOAD, _THIRD, "", ""),
         ("", _ANY_BIT, _CONNECTING, "refuse", "allow"),
         ("flags 4", _LOAD, _FOURTH, "", ""),
@@ -125,7 +125,7 @@ def _socket(*, datagrams: bool) -> "list[Line]":
         ("", _EQUAL, _INET, "type", ""),
         ("", _EQUAL, _INET6, "type", "refuse"),
     ]
-    # Which interfaces and routes there are, and nothing else of the kernel's.
+    # Interfaces and routes, and nothing else of the kernel's.
     netlink: list[Line] = [("netlink", _LOAD, _THIRD, "", ""), ("", _EQUAL, _DEFAULT, "allow", "unknown")]
     if datagrams:
         return [*family, *netlink, ("type", _LEAST, 0, "allow", "")]
@@ -135,7 +135,7 @@ def _socket(*, datagrams: bool) -> "list[Line]":
         ("type", _LOAD, _SECOND, "", ""),
         ("", _MASK, _TYPE, "", ""),
         ("", _EQUAL, _STREAM, "", "refuse"),
-        # Landlock's rule is for TCP, and MPTCP speaks that too.
+        # Landlock's rule is for TCP, and MPTCP speaks it too.
         ("", _LOAD, _THIRD, "", ""),
         ("", _EQUAL, _DEFAULT, "allow", ""),
         ("", _EQUAL, _TCP, "allow", "unknown"),
@@ -143,7 +143,7 @@ def _socket(*, datagrams: bool) -> "list[Line]":
 
 
 def _assembled(lines: "list[Line]") -> bytes:
-    """Jumps are by name, counted out here: forward only, as the kernel wants them."""
+    """Resolve jumps from labels to distances: forward only, as the kernel requires."""
     places = {line[0]: index for index, line in enumerate(lines) if line[0]}
     return b"".join(
         struct.pack("=HBBI", code, *(places[to] - index - 1 if to else 0 for to in (yes, no)), number)
@@ -152,8 +152,8 @@ def _assembled(lines: "list[Line]") -> bytes:
 
 
 def restrict_calls(*, datagrams: bool, truncate: bool, ipc: bool) -> None:
-    """No Unix sockets, io_uring, keyrings, namespaces, nor files that give the rights of their owner; the rest only if
-    it is wanted. `truncate`: of a file by its name; `ipc`: what processes share by a number."""
+    """No Unix sockets, io_uring, keyrings, namespaces, or setuid files; the rest only if wanted. `truncate`: allow
+    truncating a file by name; `ipc`: allow what processes share by number."""
     program = _assembled(_program(datagrams=datagrams, truncate=truncate, ipc=ipc))
     held = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))

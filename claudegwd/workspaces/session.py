@@ -48,7 +48,7 @@ MAX_KEPT_BYTES = 128 * 1024 * 1024
 
 
 class WorkspaceSession:
-    """Made by `Workspaces.ask`, which runs it. `digest`: of the conversation that it holds, while it waits."""
+    """Made by `Workspaces.ask`, which runs it. `digest`: of the conversation that it holds while it waits."""
 
     def __init__(self, home: "Workspaces", workspace: WorkspaceConfig, question: WorkspaceQuestion) -> None:
         plan = question.plan
@@ -68,46 +68,46 @@ class WorkspaceSession:
         )  # fmt: skip
         self._process: CliProcess | None = None
         self._past = home.continuation(workspace)
-        self._pieces: list[bytes] = []  # of the history, which the CLI does not know yet
-        self._held: list[Output] = []  # what was said while nobody was there
+        self._pieces: list[bytes] = []  # of the history, not yet sent to the CLI
+        self._held: list[Output] = []  # what was said while nobody read
         self._said = 0
-        self._done = trio.Event()  # the answer is complete, or broken
+        self._done = trio.Event()  # the answer is complete or broken
         self._resumed = trio.Event()
         self._scope = trio.CancelScope()
         self._nursery: trio.Nursery
 
     @property
     def name(self) -> str:
-        """Of the workspace."""
+        """The workspace's name."""
         return self._plan.model.workspace
 
     @property
     def pid(self) -> int | None:
-        """The process that works."""
+        """The process that does the work."""
         return self._process.pid if self._process is not None else None
 
     @property
     def is_ending(self) -> bool:
-        """Whether nobody can go on in it any more."""
+        """Whether it is too late to continue in it."""
         return self._scope.cancel_called
 
     @property
     def is_parked(self) -> bool:
-        """Whether it waits, in mid-turn, for the result of a tool of the client's."""
+        """Whether it waits, mid-turn, for the result of one of the client's tools."""
         return self._turn.parked
 
     def stop(self) -> None:
-        """End it, and all that runs in it, now."""
+        """End it now, with everything that runs in it."""
         if self._process is not None and not self._turn.over:
             self._process.kill()
         self._scope.cancel()
 
     def fits(self, plan: Plan) -> bool:
-        """Whether what the plan adds to the conversation can be said here: results to a call, or words to an answer."""
+        """Whether this process can take what the plan adds: results for a call, or a message after an answer."""
         return fits_parked(plan, len(plan.entries) - 1) if self._turn.parked else fits_ended(plan)
 
     def resume(self, question: WorkspaceQuestion) -> None:
-        """Go on with what the client brings."""
+        """Continue with what the client sent."""
         last, settings = question.plan.entries[-1], question.plan.settings
         self.question = question
         self._done = trio.Event()
@@ -128,7 +128,7 @@ class WorkspaceSession:
         self._resumed.set()
 
     async def run(self) -> None:
-        """The whole of it, as a task of its own."""
+        """Run it from start to end, as a task of its own."""
         try:
             with self._scope, self._home.under_way(self._grant.client, lambda: self._home.end_waiting(self)):
                 await self._work()
@@ -159,7 +159,7 @@ class WorkspaceSession:
                 self._past.release()
 
     async def _in_process(self) -> bool:
-        """All of it in one process; False for one that does not go on from what was kept."""
+        """Run it in one process; False if that one cannot resume from what was kept."""
         home, past = self._home, self._past
         directory = home.cli.scratch.next()
         try:
@@ -175,7 +175,7 @@ class WorkspaceSession:
         return not self._is_refused()
 
     def _is_refused(self) -> bool:
-        """Whether the CLI does not go on from what was kept: it has failed, and never asked upstream."""
+        """Whether the CLI cannot resume from what was kept: it failed without asking upstream."""
         question = self.question
         return question.how == "resumed" and not self._grant.requests and question.answer.finished is None
 
@@ -203,7 +203,7 @@ class WorkspaceSession:
             self._nursery.cancel_scope.cancel()
 
     async def _answer(self, process: CliProcess) -> None:
-        """Stay until the answer is complete, or broken, or as late as it may be."""
+        """Wait until the answer is complete, broken or out of time."""
         with trio.move_on_after(self.workspace.seconds) as bound:
             await self._done.wait()
         if bound.cancelled_caught:
@@ -213,10 +213,10 @@ class WorkspaceSession:
                 await self._deliver(self._turn.stopped("seconds", said))
         self._past.answered(self.question.plan, self.question.answer, bound=self._turn.bound)
         if self._done.is_set() and not self._is_refused():
-            self.question.over()  # the reader need not wait for what is cleaned up
+            self.question.over()  # the reader need not wait for the cleanup
 
     async def _is_resumed(self) -> bool:
-        """Wait for the request that goes on from here."""
+        """Wait for the request that continues from here."""
         if self.question.plan.is_prefill or not (self._turn.parked or self._may_rest()):
             return False
         self._grant.rests = not self._turn.parked
@@ -229,8 +229,8 @@ class WorkspaceSession:
         return self._resumed.is_set()
 
     def _may_rest(self) -> bool:
-        """Whether the answer has ended by itself, and left nothing behind that runs. Where cost is bounded it does not:
-        the CLI adds up all answers of a process."""
+        """Whether the answer ended by itself and left nothing running. Never if cost is limited: the CLI adds up all
+        answers of a process."""
         end, process = self.question.answer.finished, self._living()
         good = end is not None and end.reason == "stop" and not self.workspace.max_usd and not process.was_asked_to_end
         return good and process.pid is not None and works_alone(process.pid, self._home.cli.cli.binary)
@@ -245,7 +245,7 @@ class WorkspaceSession:
             self._fail(CliError(f"cannot continue: the Claude Code CLI has exited{words}"))
         self._done.set()
         if self.digest:
-            self._scope.cancel()  # it waited, and nobody can go on in it any more
+            self._scope.cancel()  # it was waiting, and can no longer continue
 
     async def _serve(self, started: PreparedProcess) -> None:
         if not await self._home.serve_from(started):
@@ -284,7 +284,7 @@ class WorkspaceSession:
                 if self._pieces:
                     self._living().send(self._pieces.pop(0))
             case Failed(kind=kind, detail=detail):
-                # What we told the CLI ourselves is the better word: of it comes what it says.
+                # Our own error says it better: the CLI only repeats it.
                 self._fail(self._grant.error or error_for(kind, detail=redact(detail)))
             case _:
                 outputs.append(told)
@@ -309,13 +309,13 @@ class WorkspaceSession:
         self._done.set()
 
     def _living(self) -> CliProcess:
-        assert self._process is not None  # noqa: S101 - for the type checker: its own lines are read
+        assert self._process is not None  # noqa: S101 - for the type checker: we are reading its lines
         return self._process
 
     # -- what it may do -----------------------------------------------------------------------------------------------
 
     async def _decide(self, asked: ToolAsked) -> None:
-        own = self._turn.tools.client_name(asked.tool) is not None  # whoever runs it says what it may do
+        own = self._turn.tools.client_name(asked.tool) is not None  # whoever runs it decides what it may do
         reason = None if own else await self._permissions.refusal(asked, self.question.client)
         if reason is None:
             self._living().send(commands.allow_tool(asked.request_id, asked.given))

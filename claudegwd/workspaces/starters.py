@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# They start what their arguments say, or can be told to by what they edit or show.
+# They run their arguments, or can be made to by what they edit or show.
 RUNNERS: Final = frozenset(
     ("!", ".", "ash", "at", "bash", "batch", "builtin", "bun", "busybox", "capsh", "chroot", "chrt", "command",
      "coproc", "crontab", "csh", "dash", "dc", "deno", "doas", "ed", "emacs", "emacsclient", "entr", "env", "eval",
@@ -23,20 +23,20 @@ RUNNERS: Final = frozenset(
      "xargs", "xvfb-run", "zsh")
 )  # fmt: skip
 
-# Everybody knows that they run any code: fine for a rule that names one itself, such as `Bash(python3 *)`.
+# Everybody knows that they run any code: fine if a rule names the program itself, such as `Bash(python3 *)`.
 INTERPRETERS: Final = frozenset(
     ("groovy", "guile", "java", "jshell", "julia", "lua", "luajit", "node", "nodejs", "octave", "perl", "php", "pwsh",
      "pypy", "python", "r", "rscript", "ruby", "ts-node", "tsx")
 )  # fmt: skip
 
-# They run what their first word says, and hand it the rest, which not everybody knows: fine if the rule says that word.
+# They run what their first word says with the rest as arguments, which is less known: fine if the rule fixes that word.
 LAUNCHERS: Final = frozenset(("awk", "bunx", "gawk", "mawk", "nawk", "npx", "uvx"))
 
 
 @dataclass(frozen=True, slots=True)
 class Starters:
-    """`letters`: short options; `long`: those with two dashes; `words`: beginnings of words; `commands`: a program's
-    own commands, which stand before everything but options."""
+    """`letters`: short options; `long`: those with two dashes; `words`: beginnings of words; `commands`: the program's
+    subcommands, which only options may precede."""
 
     letters: str = ""
     long: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ STARTERS: Final = {
     "pipenv": Starters(commands=("run",)),
 }  # fmt: skip
 
-# Behind these the rule may name what is run: `Bash(uv run pytest *)`. They take no options of their own after it.
+# After these the rule may name what is run: `Bash(uv run pytest *)`. They take no options of their own after it.
 _WRAPPERS: Final = frozenset(
     (("pnpm", "dlx"), ("pnpm", "exec"), ("yarn", "dlx"), ("yarn", "exec"), ("uv", "run"), ("poetry", "run"),
      ("pipenv", "run"))
@@ -111,9 +111,9 @@ _VARIABLE: Final = re.compile(r"[^-=][^=]*=")
 
 
 def starts_others(words: Sequence[str], fixed: Sequence[str] = ()) -> str:
-    """The word by which the command would start another one, or write where one does not see it; "" for none.
+    """The word that makes the command start another, or write in a way that is easy to miss; "" for none.
 
-    `fixed`: the words that the rule fixes, which are the first of the command.
+    `fixed`: the words that the rule fixes, which begin the command.
     """
     name = words[0].rsplit("/", 1)[-1].casefold()
     program = name if name in STARTERS or name in RUNNERS else _VERSION.sub("", name)
@@ -136,7 +136,7 @@ def starts_others(words: Sequence[str], fixed: Sequence[str] = ()) -> str:
 
 
 def _bare(program: str, rest: Sequence[str], known: Starters) -> str:
-    """What is no option by its look: variables of make, and the first word of tar."""
+    """What does not look like an option: variables of make, and the first word of tar."""
     if program == "make":
         return next(filter(_VARIABLE.match, rest), "")
     old = program == "tar" and rest and not rest[0].startswith("-") and _has_letter(f"-{rest[0]}", known.letters)
@@ -144,7 +144,7 @@ def _bare(program: str, rest: Sequence[str], known: Starters) -> str:
 
 
 def _names_code(rest: Sequence[str]) -> bool:
-    """Whether a rule says what is run: a word that is no option, before everything else."""
+    """Whether a rule fixes what is run: a word that is not an option, before everything else."""
     return bool(rest) and not rest[0].startswith("-")
 
 

@@ -1,4 +1,4 @@
-"""What a test runner counts, read from the end of what it prints: numbers, and words of ours."""
+"""A test runner's counts, read from the end of its output: numbers, and words of ours."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _NUMBER_FIRST: Final = re.compile(r"(?<!\d)(?P<number>\d{1,7}) (?P<word>[a-z]+)")
 _WORD_FIRST: Final = re.compile(r"(?<!expected )(?P<word>[A-Za-z]+)(?:: *|=| )(?P<number>\d{1,7})(?!\d)")
 _TESTS_FAILED: Final = re.compile(r"(?<!\d)(?P<number>\d{1,7}) tests? (?P<word>failed)")
-# In this order they are shown. "total" is only counted with.
+# In display order. "total" is only used to compute others.
 _SHOWN: Final = ("failed", "errors", "passed", "skipped", "packages failed", "packages passed")
 _MEANING: Final = {
     **dict.fromkeys(("failed", "failures", "failure", "failing", "fail"), "failed"),
@@ -26,7 +26,7 @@ _MEANING: Final = {
 
 
 class _Summary(NamedTuple):
-    """A line of a runner's: all of it, and how its numbers are found; or what one such line counts for."""
+    """A runner's summary line: what matches it, and how to find its numbers; or what one such line counts as."""
 
     runner: str
     line: re.Pattern[str]
@@ -70,7 +70,7 @@ _SUMMARIES: Final = (
 
 
 def tally(text: str) -> str:
-    """Such as "3 failed, 12 passed"; "" where no runner of the table has printed its summary. The last one counts."""
+    """Such as "3 failed, 12 passed"; "" if no known runner printed its summary. The last one counts."""
     found: dict[str, Counter[str]] = {}
     last = ""
     for line in _COLOURS.sub("", text[-MAX_TEXT:]).splitlines()[-MAX_LINES:]:
@@ -92,7 +92,7 @@ def _counted(line: str, counts: re.Pattern[str] | str) -> Counter[str]:
 
 
 def _shown(counted: Counter[str]) -> Iterator[str]:
-    if not counted["passed"]:  # some runners tell how many there were
+    if not counted["passed"]:  # some runners print only the total
         counted["passed"] = counted["total"] - counted["failed"] - counted["errors"] - counted["skipped"]
     for what in _SHOWN:
         if counted[what] > 0:

@@ -1,6 +1,6 @@
-"""The lines of a CLI that works in a workspace to outputs: many messages and its own tools, one answer. Pure.
+"""Turns the lines of a CLI in a workspace into outputs: many messages and its own tools, one answer. Pure.
 
-A call of one of the client's tools also ends the answer; its result begins another one in the same turn.
+A call of one of the client's tools also ends the answer; its result begins another in the same turn.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from claudegwd.translate.request.tools import ToolSet
 from claudegwd.workspaces.actions import outcome, shown
 
 _EMPTY = b'""'
-# How the CLI says that one of its bounds was reached.
+# How the CLI reports that it reached one of its bounds.
 _BOUNDS = {"error_max_turns": "max_turns", "error_max_budget_usd": "max_usd"}
 _FINISH = {"max_tokens": "length", "model_context_window_exceeded": "length", "refusal": "content_filter"}
 # There are a handful of running calls; beyond this, a result is shown without its call.
@@ -40,12 +40,12 @@ _PARTIAL = b'{"type":"stream_event"'
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A message that was appended without a question is in the transcript."""
+    """A message that was appended without asking is in the transcript."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unasked:
-    """A call that the CLI did not make, and did not ask about either: a mistake in it, or what it was told to deny."""
+    """A call that the CLI did neither make nor ask about: it was invalid, or the CLI was told to deny it."""
 
     call: ToolCalled
 
@@ -55,19 +55,19 @@ Told = Unasked | Output | ToolAsked | Acknowledged | e.CliRequest
 
 @dataclass(slots=True)
 class _ClientCall:
-    """A call of a tool of the client's, while it is written."""
+    """A call of one of the client's tools while it is being written."""
 
     number: int
-    given: bytes  # all of its arguments, where they do not come in pieces
+    given: bytes  # all of its arguments, if they do not come in pieces
     pieces: list[bytes] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class WorkspaceTurn:
-    """Feed it lines, in order. The last output is the one Finished or Failed.
+    """Feed it lines, in order. The last output is a Finished or Failed.
 
-    `bound`: which of the workspace's bounds ended it. `parked`: the answer is complete and the turn is not, which waits
-    for results of `tools`, the client's own.
+    `bound`: the workspace's bound that ended it. `parked`: the answer is complete but the turn is not; it waits for
+    results of `tools`, the client's own.
     """
 
     directory: str
@@ -76,7 +76,7 @@ class WorkspaceTurn:
     parked: bool = False
     usage: TokenCount = field(default_factory=TokenCount)
     over: bool = False
-    _asked: dict[str, str] = field(default_factory=dict)  # calls that it asked about, with why they were denied
+    _asked: dict[str, str] = field(default_factory=dict)  # calls that it asked about, and why they were denied
     _calls: dict[str, ToolCalled] = field(default_factory=dict)
     _head: e.RawUsage = field(default_factory=e.RawUsage)
     _client_calls: int = 0  # in this answer
@@ -84,12 +84,12 @@ class WorkspaceTurn:
     _started: bool = False
     _spoke: bool = False  # in an earlier message of this answer
     _speaks: bool = False  # in this one
-    _open: bool = False  # reasoning that does not end in a new line
+    _open: bool = False  # reasoning that does not end in a newline
     _stop: str = ""
     _error: e.AssistantLine | None = None
 
     def feed(self, line: bytes) -> list[Told]:
-        """What a line gives. Raises EventError."""
+        """The outputs of a line. Raises EventError."""
         if self.over:
             return []
         told: list[Told] = []
@@ -105,28 +105,28 @@ class WorkspaceTurn:
         return told or self._event(e.decode_event(line))
 
     def resume(self) -> None:
-        """The results are there: what follows is the next answer."""
+        """The results have arrived: what follows is the next answer."""
         self.parked = self._started = self._spoke = self._speaks = self._open = False
         self.usage = TokenCount()
         self._client_calls = 0
 
     def denied(self, asked: ToolAsked, reason: str) -> None:
-        """A call was denied: shown with its reason when the CLI takes it up."""
+        """A call was denied: shown with its reason when the CLI processes it."""
         self._note_asked(asked.ident, reason)
 
     def unasked(self, call: ToolCalled, reason: str | None) -> list[Output]:
-        """Such a call, with what the policy says of it."""
+        """Show such a call, with the policy's verdict."""
         end = f" -> denied: {reason}" if reason else outcome(call.tool, failed=True, text="")
         return self.note(shown(call.tool, call.given, self.directory) + end)
 
     def note(self, text: str) -> list[Output]:
-        """A line of our own among the actions."""
+        """Add a line of our own between the actions."""
         head = "\n" if self._open else ""
         self._open = False
         return [Reasoning(literal_of(f"{head}{text}\n"))]
 
     def stopped(self, bound: str, said: str) -> list[Output]:
-        """A bound of ours ends it here."""
+        """One of our own bounds ends it here."""
         self.bound = bound
         return [*self.note(said), self._finished("length")]
 
@@ -199,13 +199,13 @@ class WorkspaceTurn:
         return (ToolArguments(call.number, raw),)
 
     def _ended(self, stop: str) -> Sequence[Output]:
-        """A message with calls of the client's tools: its answer ends here, whatever the CLI has to do besides."""
+        """A message with calls of the client's tools: its answer ends here, whatever else the CLI has to do."""
         outputs: list[Output] = []
         for index, call in self._written.items():
             if not call.pieces:
                 whole = call.given.decode("utf-8", "replace")
                 outputs += self._arguments(index, literal_of(whole if whole.startswith("{") else "{}"))
-        # Arguments that are no JSON the CLI answers itself, and asks again; so it does behind a message that was cut.
+        # If arguments are not JSON, the CLI answers them itself and asks again, as it does after a truncated message.
         waits = stop == "tool_use" and all(is_json(joined(call.pieces)) for call in self._written.values())
         self.parked, self.over = waits, not waits
         after = After.PARK if waits else After.KILL
@@ -243,7 +243,7 @@ def _sum(one: TokenCount, other: TokenCount) -> TokenCount:
 
 
 def weight(line: bytes, told: Sequence[Told]) -> int:
-    """What is held of a line, about. Of a piece of a message only what it adds to the answer."""
+    """Roughly the bytes held of a line. Of a partial message, only what it adds to the answer."""
     if not line.startswith(_PARTIAL):
         return len(line)
     return sum(len(getattr(each, "raw", b"")) + PIECE_BYTES for each in told)

@@ -58,7 +58,7 @@ class WorkersLauncher(Protocol):
 
 
 class Workspaces:
-    """`serve` is given before the first question; `note` remembers for the audit."""
+    """`serve` is set before the first question; `note` writes to the audit log."""
 
     serve: Callable[[socket.socket], Awaitable[None]]
 
@@ -73,21 +73,21 @@ class Workspaces:
         kept.may_stay = self._may_stay
         self.grants = Grants()
         self.approvals = Approvals()
-        self.at_work = 0  # processes, those that wait included
-        self._waiting: dict[tuple[str, bytes], WorkspaceSession] = {}  # by workspace and conversation, the oldest first
+        self.at_work = 0  # processes, including those that wait
+        self._waiting: dict[tuple[str, bytes], WorkspaceSession] = {}  # by workspace and conversation, oldest first
         self._configured: Mapping[str, WorkspaceConfig] = {}
         self._policies: dict[WorkspaceConfig, Policy] = {}
         self._note = note
-        # While a context lasts, a client that is revoked ends what was begun for it.
+        # Inside this context, revoking the client ends what was begun for it.
         self.under_way: Callable[[Client, Callable[[], None]], AbstractContextManager[None]] = lambda *_: nullcontext()
         self.client: Callable[[str], Client | None] = lambda _: None  # by name
-        self.tries = probe  # finds out what is not confined; in a thread
+        self.tries = probe  # determines what is not confined; in a thread
         self._missing: tuple[str, ...] | None = None
 
     def ask(
         self, plan: Plan, request_id: str, workspace: WorkspaceConfig, client: Client, *, route: str, whole: bool
     ) -> Question:
-        """Begin, or go on; the caller reads the answer and closes it. `route`: where it was asked."""
+        """Begin or continue; the caller reads the answer and closes it. `route`: where it was asked."""
         question = WorkspaceQuestion(self.questions, plan, request_id, client, route=route, whole=whole)
         waiting = self._take(plan, workspace)
         if waiting is not None:
@@ -100,7 +100,7 @@ class Workspaces:
 
     @property
     def parked_seconds(self) -> float:
-        """How long a process waits for the result of a client's tool."""
+        """How long a process waits for the result of one of the client's tools."""
         return self.questions.pool.workers_config.parked_seconds
 
     @property
@@ -109,24 +109,24 @@ class Workspaces:
         return self.questions.pool.workers_config.idle_seconds
 
     def keep(self, session: WorkspaceSession) -> None:
-        """It waits for its client."""
+        """Let it wait for its client."""
         before = self._waiting.pop((session.name, session.digest), None)
         if before is not None:
             before.stop()
         self._waiting[session.name, session.digest] = session
 
     def end_waiting(self, session: WorkspaceSession) -> None:
-        """End it if it waits: its client was revoked. An answer under way is ended by who reads it, who says so."""
+        """End it if it waits: its client was revoked. A running answer is ended by its reader, who says why."""
         if self._waiting.get((session.name, session.digest)) is session:
             session.stop()
 
     def forget(self, session: WorkspaceSession) -> None:
-        """It waits no more."""
+        """It no longer waits."""
         if self._waiting.get((session.name, session.digest)) is session:
             del self._waiting[session.name, session.digest]
 
     def configure(self, workspaces: Mapping[str, WorkspaceConfig]) -> None:
-        """End what waits in a workspace that has changed."""
+        """End the waiting processes of workspaces that changed."""
         self._configured = workspaces
         self._policies = {each: policy for each, policy in self._policies.items() if each in workspaces.values()}
         for session in list(self._waiting.values()):
@@ -134,7 +134,7 @@ class Workspaces:
                 session.stop()
 
     def give_up_one(self) -> bool:
-        """End the idle process, else the parked one, that has waited for longest; whether there was one."""
+        """End the idle process, else the parked one, that has waited longest; False if there is none."""
         parked_last = sorted(self._waiting.values(), key=lambda session: session.is_parked)
         for session in parked_last[:1]:
             self.forget(session)
@@ -142,7 +142,7 @@ class Workspaces:
         return bool(parked_last)
 
     def _take(self, plan: Plan, workspace: WorkspaceConfig) -> WorkspaceSession | None:
-        """The process that waits for this very request."""
+        """The process that waits for exactly this request."""
         held = len(plan.entries) - 1
         if not held or (found := self._waiting.get((plan.model.workspace, plan.entries[held - 1].digest))) is None:
             return None
@@ -153,7 +153,7 @@ class Workspaces:
         return found
 
     def policy(self, workspace: WorkspaceConfig) -> Policy:
-        """Made once in the life of a configuration: a link that leads elsewhere later was not checked."""
+        """Made once per configuration: the target of a link that is changed later was not checked."""
         found = self._policies.get(workspace)
         if found is None:
             found = self._policies[workspace] = policy_of(workspace)
@@ -167,7 +167,7 @@ class Workspaces:
         return rules_of(workspace, self.policy(workspace).directory)
 
     def _may_stay(self, kept: KeptConversation) -> bool:
-        """Whether its workspace is as it was, its client may use it still, and it was used not too long ago."""
+        """Whether its workspace is unchanged, its client may still use it, and it was used recently enough."""
         workspace = self._configured.get(kept.workspace)
         if workspace is None or not workspace.sessions or self._rules(workspace) != kept.rules:
             return False
@@ -181,11 +181,11 @@ class Workspaces:
         return same and kept.client in workspace.clients
 
     def note(self, what: str, **fields: Any) -> None:
-        """For the audit."""
+        """Write to the audit log."""
         self._note(what, fields)
 
     async def learn(self, workspaces: Mapping[str, WorkspaceConfig]) -> None:
-        """Find out where directories lie, and what cannot be confined, which is logged: at the start and after each
+        """Determine where directories really are, and log what cannot be confined: at the start and after each
         reload."""
         await trio.to_thread.run_sync(lambda: [self.policy(each) for each in workspaces.values()])
         self._configured = workspaces
@@ -204,7 +204,7 @@ class Workspaces:
         return self._missing
 
     def saw(self, lacks: Sequence[str]) -> None:
-        """What the process of an answer did without, which the trial may have had."""
+        """Note what the process of an answer lacked; the probe may have had it."""
         for lack in lacks:
             if self._missing is not None and lack not in self._missing:
                 self._missing += (lack,)
@@ -214,26 +214,26 @@ class Workspaces:
         log_event(log, logging.WARNING, "workspaces are not fully confined", problem=lack)
 
     def unconfined(self, workspaces: Mapping[str, WorkspaceConfig]) -> list[str]:
-        """What is known not to be confined where it should be; for status."""
+        """What should be confined but is known not to be; for status."""
         wanted = any(workspace.sandbox != "off" for workspace in workspaces.values())
         return list(self._missing or ()) if wanted else []
 
     async def rows(self, config: Config) -> list[dict[str, Any]]:
-        """For the control face: a dict for each workspace."""
+        """A row for each workspace, for the control API."""
         missing = await self.missing() if config.workspaces else ()
-        # Directories may lie on a disk that is far away.
+        # Directories may be on a slow disk.
         rows = await trio.to_thread.run_sync(lambda: overview(config.workspaces, config.claude, missing))
         return [row | {"conversations": self.kept.total(row["name"])} for row in rows]
 
     async def check(self, workspace: WorkspaceConfig) -> None:
-        """Raises CliError where no answer can be begun."""
+        """Raises CliError if no answer can be started."""
         missing = await self.missing()
         if workspace.sandbox == "required" and missing:
             raise CliError(f"cannot start this workspace without a sandbox: {missing[0]}", code="workspace_unavailable")
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """A place for one process. Raises Overloaded."""
+        """A slot for one process. Raises Overloaded."""
         while self.at_work >= MAX_AT_ONCE:
             if (oldest := next(iter(self._waiting.values()), None)) is None:
                 raise Overloaded("cannot start: too many answers are running in workspaces; try again later")
@@ -248,7 +248,7 @@ class Workspaces:
     async def prepared(
         self, workspace: WorkspaceConfig, home: Path, token: str, session: CliSession
     ) -> PreparedProcess:
-        """What a process is started with, written into `home`, its own directory. Raises CliError."""
+        """What a process is started with, written to `home`, its own directory. Raises CliError."""
         try:
             with trio.move_on_after(PREPARE_SECONDS):
                 return await trio.to_thread.run_sync(
@@ -260,8 +260,8 @@ class Workspaces:
             raise CliError(f"cannot start here: {type(error).__name__}; see the workspace's `mcp`") from None
 
     async def serve_from(self, started: PreparedProcess) -> bool:
-        """Answer what the process asks upstream: from its own listener, which nobody else can reach. False where it
-        gives none away; true when its process has ended."""
+        """Serve the process's upstream requests, on its own listener, which nobody else can reach. False if it hands
+        over none; True once its process has ended."""
         listener = None
         with trio.move_on_after(LISTENER_SECONDS) as waiting:
             await trio.lowlevel.wait_readable(started.channel)
