@@ -1,4 +1,4 @@
-"""The arguments of a tool call: a text in OpenAI's protocol, an object in the Messages API."""
+"""The arguments of a tool call: text in OpenAI's protocol, an object in the Messages API."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from claudegwd.openai_api.json_body import nests_deeper_than
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
-# Above this a float has no digits after the point to lose, and an integer of that size is not every encoder's.
+# Above this, floats have no fraction to lose, and not every encoder can write integers.
 _MAX_WHOLE = 2.0**53
 
 # The maximum depth of a request body: walking deeper values could raise RecursionError.
@@ -18,7 +18,7 @@ MAX_DEPTH = 100
 
 
 def as_object(text: str) -> dict[str, Any]:
-    """A call's arguments as an object. What is none (a model's slip), or is too deep, is kept as a text."""
+    """A call's arguments as an object. Anything else (a model's slip), or too deep, stays text."""
     if nests_deeper_than(MAX_DEPTH, text):
         return {"arguments": text}
     try:
@@ -30,7 +30,7 @@ def as_object(text: str) -> dict[str, Any]:
 
 
 def is_json(text: str) -> bool:
-    """Whether a call's arguments can be read at all, by whoever wants an object or not."""
+    """Whether a call's arguments can be parsed at all, whether or not as an object."""
     try:
         _decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -39,7 +39,7 @@ def is_json(text: str) -> bool:
 
 
 def same_numbers(value: object) -> object:
-    """The value with 1.0 as 1: one number to JavaScript, which writes back the second when it read the first."""
+    """The value with 1.0 as 1: the same number in JavaScript, which reads the first and writes the second."""
     match value:
         case float() if value.is_integer() and abs(value) <= _MAX_WHOLE:
             return int(value)
@@ -51,9 +51,9 @@ def same_numbers(value: object) -> object:
 
 
 def canonical(value: object) -> bytes:
-    """Bytes that are the same for equal values, whatever the order of keys."""
+    """Equal bytes for equal values, whatever the order of keys."""
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        # Half of a surrogate pair, in what a model said. Escaped; a client cannot send it back anyhow.
+        # Half of a surrogate pair in a model's words. Escaped; a client cannot send it back anyway.
         return json.dumps(value, sort_keys=True).encode("ascii")

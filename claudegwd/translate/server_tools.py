@@ -1,4 +1,4 @@
-"""Tools that run at the upstream: what is reported of their calls and results."""
+"""Tools that run upstream: what is reported of their calls and results."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MAX_PAGES = 100
 
 
 def server_input(block: OpenBlock) -> tuple[ServerToolInput, ...]:
-    """What the tool is called with, once the block is whole; told once."""
+    """The tool's input, once the block is complete; output once."""
     if block.told:
         return ()
     block.told = True
@@ -24,11 +24,11 @@ def server_input(block: OpenBlock) -> tuple[ServerToolInput, ...]:
 
 
 def server_result(block: ContentBlock) -> ServerToolResult:
-    """What came of it; such blocks are whole from their start."""
+    """Its result; such blocks are complete from the start."""
     try:
         content: Any = msgspec.json.decode(block.content)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        content = None  # half of a surrogate pair in a title; the pages that are cited come with the text
+        content = None  # half of a surrogate pair in a title; cited pages come with the text
     found = content if isinstance(content, list) else ()
     pages = [one["url"] for one in found if isinstance(one, dict) and isinstance(one.get("url"), str)]
     failed = isinstance(content, dict) and "error_code" in content

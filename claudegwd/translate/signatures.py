@@ -27,9 +27,9 @@ class _Kept:
 
 
 class Signatures:
-    """A bounded store; what has not been used for longest goes first.
+    """A bounded store; the least recently used goes first.
 
-    Keys are digests of conversations, which begin with the client's name: nobody is given another one's thinking.
+    Keys are digests of conversations, which begin with the client's name: nobody gets another client's thinking.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
@@ -41,7 +41,7 @@ class Signatures:
         return len(self._kept)
 
     def remember(self, digest: bytes, model: str, finished: Finished) -> None:
-        """Keep an answer, if it has signed thinking. `digest`: of the conversation with it; `model`: which gave it."""
+        """Keep an answer that has signed thinking. `digest`: of the conversation with it; `model`: which gave it."""
         if not finished.said or not model:
             return
         size = len(canonical(finished.said))
@@ -54,13 +54,13 @@ class Signatures:
             self._drop(next(iter(self._kept)))
 
     def restored(self, plan: Plan, held: int) -> Plan:
-        """The plan for a worker that holds `held` of its entries already: the others get their thinking back.
+        """The plan for a worker that has `held` of its entries already: the others get their thinking back.
 
-        Where the Messages API would refuse what is missing, thinking is turned off for this question.
+        If the Messages API would miss some of it, thinking is turned off for this question.
         """
         if plan.own_body is not None:
-            return plan  # its client brings the thinking back itself
-        # Not the last: that is the question, or a text of the client's that the model goes on from.
+            return plan  # its client sends the thinking back itself
+        # Not the last: it is the question, or a text of the client's for the model to continue.
         *given, last = plan.entries[held:]
         entries = (*plan.entries[:held], *map(self._entry, given), last)
         settings = plan.settings
@@ -82,10 +82,10 @@ class Signatures:
 
 
 def _misses_thinking(entries: Sequence[Entry], held: int) -> bool:
-    """Whether a round of tools is under way that did not begin with thinking, as far as the model can see.
+    """Whether, as far as the model can see, a tool round is running that did not begin with thinking.
 
-    For the Messages API all answers since the last question are one turn: with a thinking budget it has to begin with
-    thinking. Adaptive thinking has no such rule.
+    For the Messages API all answers since the last question are one turn, which must begin with thinking if there is a
+    thinking budget. Adaptive thinking has no such rule.
     """
     for index in range(len(entries) - 1, -1, -1):
         entry = entries[index]

@@ -30,20 +30,20 @@ class GatheredCall:
 
     @property
     def arguments(self) -> str:
-        """As the model wrote them, which need not be JSON."""
+        """As the model wrote them; not necessarily JSON."""
         return joined(self.pieces)
 
 
 @dataclass(slots=True)
 class ServerUses:
-    """How often tools were used that run at the upstream."""
+    """How often tools that run upstream were used."""
 
     web_searches: int = 0
     web_fetches: int = 0
     code_executions: int = 0
 
     def count(self, name: str) -> None:
-        """One more use of the tool of this name. Running code is several tools by now."""
+        """Count a use of this tool. Code execution is several tools by now."""
         if name == "web_search":
             self.web_searches += 1
         elif name == "web_fetch":
@@ -56,8 +56,8 @@ class ServerUses:
 class Answer:
     """Fed with the outputs of one turn.
 
-    `counted`: the tokens that upstream has told of, which an answer that breaks off has used as well. `cost`: US
-    dollars, by the CLI, which tells it after the answer. `on_used` is called when one of the two has changed.
+    `counted`: the tokens that upstream has reported, which count even if the answer breaks off. `cost`: US dollars, as
+    reported by the CLI after the answer. `on_used` is called whenever one of the two changes.
     """
 
     model: str = ""
@@ -74,7 +74,7 @@ class Answer:
     _reasoning: list[bytes] = field(default_factory=list)
 
     def add(self, outputs: Sequence[Output]) -> None:
-        """Take outputs in the order in which the turn gave them."""
+        """Take outputs in the order in which the turn produced them."""
         for output in outputs:
             match output:
                 case TextPiece(raw=raw):
@@ -102,7 +102,7 @@ class Answer:
                     self.failed = output
 
     def spend(self, dollars: float) -> None:
-        """The CLI says what it cost."""
+        """Add the cost that the CLI reported."""
         self.cost = (self.cost or 0.0) + dollars
         self.on_used()
 
@@ -113,17 +113,17 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The same text that a stream gives, piece after piece."""
+        """The text that a stream gives piece by piece."""
         return joined(self._text)
 
     @property
     def characters(self) -> int:
-        """About how many there are of all kinds together: escapes are counted as they are written."""
+        """Roughly the number of characters of all kinds: escapes count as written."""
         calls = sum(len(piece) for call in self.calls for piece in call.pieces)
         return sum(map(len, self._text)) + sum(map(len, self._reasoning)) + calls
 
     def spoken(self) -> dict[str, object]:
-        """All that was said, for the log where that is wanted."""
+        """Everything that was said, for the log if wanted."""
         calls = [{"name": call.name, "arguments": call.arguments} for call in self.calls]
         return {"reasoning": self.reasoning, "text": self.text, "calls": calls}
 

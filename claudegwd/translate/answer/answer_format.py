@@ -1,4 +1,4 @@
-"""response_format: how the model is made to comply with it, and whether it did."""
+"""response_format: how to make the model comply with it, and whether it did."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ _SCHEMA = "The object must satisfy this JSON Schema:"
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """One of two ways: the upstream's own structured output (`output`), or a word to the model (`instruction`)."""
+    """One of two ways: the upstream's structured output (`output`), or an instruction to the model (`instruction`)."""
 
     output: Mapping[str, Any] | None
     instruction: str
     schema: Mapping[str, Any] | None  # which the answer is checked against; None: any object
-    wanted: Mapping[str, Any] | None = None  # the client's, whether it is strict or not
+    wanted: Mapping[str, Any] | None = None  # the client's, strict or not
 
     def fault(self, text: str) -> str | None:
-        """What keeps this text from being an answer in the format, for the model to read; None for one that is."""
+        """Why this text is not an answer in the format, for the model to read; None if it is one."""
         try:
             value = msgspec.json.decode(text)
         except (msgspec.DecodeError, ValueError, RecursionError):
@@ -40,7 +40,7 @@ class AnswerFormat:
         return f"the object does not satisfy the JSON Schema: {found}" if found is not None else None
 
     def correction(self, fault: str) -> str:
-        """What the model is asked after an answer with this fault."""
+        """What to tell the model after an answer with this fault."""
         words = [f"That answer cannot be used: {fault}. Give it once more. {_ONLY_JSON}"]
         if self.wanted is not None:
             words += [_SCHEMA, encode(self.wanted).decode()]
@@ -48,10 +48,10 @@ class AnswerFormat:
 
 
 def answer_format(wanted: JsonObject | JsonSchema | None, *, structured: bool) -> AnswerFormat | None:
-    """How to get what is wanted; `structured`: whether the model has structured output.
+    """How to get the wanted format; `structured`: whether the model has structured output.
 
-    It has no form for an object of any shape, nor for some schemas: these are asked for in words. Raises InvalidRequest
-    for a schema that is not of an object, or that no object can satisfy.
+    Structured output cannot express an object of any shape, nor some schemas: those are requested in words. Raises
+    InvalidRequest for a schema that is not for an object, or that no object can satisfy.
     """
     if wanted is None:
         return None
@@ -68,7 +68,7 @@ def answer_format(wanted: JsonObject | JsonSchema | None, *, structured: bool) -
 
 
 def _check_root(schema: Mapping[str, Any], param: str) -> None:
-    # OpenAI's own rule too: the root is an object, and no choice between several.
+    # OpenAI has the same rule: the root is an object, not a choice of several.
     kind = schema.get("type", "object")
     if kind != "object" or "anyOf" in schema or "oneOf" in schema:
         raise InvalidRequest(

@@ -13,18 +13,18 @@ from claudegwd.translate.request.history import call_id
 
 @dataclass(slots=True)
 class OpenBlock:
-    """One block, with what came of it. `call` is the number of a client's tool call, from 0."""
+    """One block and its content. `call` is the number of a client's tool call, from 0."""
 
     start: ContentBlock
     call: int | None = None
     signature: str = ""
     pieces: list[bytes] = field(default_factory=list)
-    citations: list[dict[str, Any]] = field(default_factory=list)  # that are still to be told
-    told: bool = False  # a server's tool: what it is called with
+    citations: list[dict[str, Any]] = field(default_factory=list)  # not yet output
+    told: bool = False  # a server tool: its input was output
 
 
 def cited(block: OpenBlock, blocks: Mapping[int, OpenBlock]) -> list[Cited]:
-    """What this text rests on, each page once; told once. Places are counted in characters of the whole answer."""
+    """The sources of this text, each page once; output once. Positions are in characters of the whole answer."""
     given, block.citations = block.citations, []
     pages = {
         one["url"]: str(one.get("title") or "")
@@ -43,7 +43,7 @@ def cited(block: OpenBlock, blocks: Mapping[int, OpenBlock]) -> list[Cited]:
 
 
 def said(blocks: Mapping[int, OpenBlock]) -> tuple[dict[str, Any], ...]:
-    """The blocks as the Messages API takes them back, if any is signed thinking; else nothing, as texts will do."""
+    """The blocks as the Messages API takes them back, if any is signed thinking; else nothing, as texts suffice."""
     if not any(block.start.type in ("thinking", "redacted_thinking") for block in blocks.values()):
         return ()
     made = [_block(blocks[index]) for index in sorted(blocks)]
@@ -57,7 +57,7 @@ def _block(block: OpenBlock) -> dict[str, Any] | None:
     match start.type:
         case "thinking":
             signature = block.signature or start.signature
-            # The text may be empty: newer models can keep it to themselves, and sign it all the same.
+            # The text may be empty: newer models can withhold it, and still sign it.
             return {"type": "thinking", "thinking": text, "signature": signature} if signature else None
         case "redacted_thinking":
             return {"type": "redacted_thinking", "data": start.data} if start.data else None

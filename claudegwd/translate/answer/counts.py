@@ -1,16 +1,16 @@
-"""Token counts: Anthropic's to OpenAI's."""
+"""Token counts: from Anthropic's to OpenAI's."""
 
 from dataclasses import replace
 
 from claudegwd.claude_cli.events import RawUsage
 from claudegwd.translate.answer.outputs import TokenCount
 
-# The usual rule of thumb for English, for the one case in which nobody counts: we cut the answer ourselves.
+# The usual rule of thumb for English, for the one case without counts: when we cut the answer ourselves.
 _BYTES_PER_TOKEN = 4
 
 
 def count_tokens(head: RawUsage, last: RawUsage) -> TokenCount:
-    """The counts of a whole message: those of its end, where they are given, else those of its start."""
+    """The counts of a whole message: those at its end if given, else those at its start."""
 
     def of(name: str) -> int:
         value = getattr(last, name)
@@ -29,6 +29,6 @@ def count_tokens(head: RawUsage, last: RawUsage) -> TokenCount:
 
 
 def count_cut(head: RawUsage, text_bytes: int) -> TokenCount:
-    """The counts of an answer that was cut before its end, so before its counts: the completion is an estimate."""
+    """The counts of an answer that was cut before its end, and so before its counts: the completion is estimated."""
     estimated = RawUsage(output_tokens=max(head.output_tokens or 0, -(-text_bytes // _BYTES_PER_TOKEN)))
     return replace(count_tokens(head, estimated), estimated=True)

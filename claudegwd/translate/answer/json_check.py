@@ -23,9 +23,9 @@ MAX_PATTERN_BYTES: Final = 1024 * 1024
 # The length of the library's error message, which repeats the value: enough for a path and a sentence.
 MAX_FAULT_CHARS: Final = 300
 
-# A pattern that came to a bound says nothing of the value.
+# Reaching a bound of the pattern says nothing about the value.
 _UNDECIDED = frozenset(("BacktrackLimitExceeded", "RegexEngineFailure"))
-_ANY: Final[Mapping[str, Any]] = {}  # true, false, and what is no schema
+_ANY: Final[Mapping[str, Any]] = {}  # true, false, and anything that is not a schema
 _IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
 _WITHIN = (
     "patternProperties", "additionalProperties", "propertyNames", "unevaluatedProperties", "items",
@@ -36,7 +36,7 @@ _OF_NAMES = frozenset(("patternProperties", "dependentSchemas", "dependencies"))
 
 
 def fault(value: object, schema: Mapping[str, Any]) -> str | None:
-    """Where the value does not satisfy the schema, and why, in the library's words. None also where it cannot say."""
+    """Where the value violates the schema, and why, in the library's words. None also if it cannot tell."""
     if not _is_affordable(value, schema):
         return None
     validator = _validator(schema)
@@ -44,7 +44,7 @@ def fault(value: object, schema: Mapping[str, Any]) -> str | None:
         return None
     found = _first_fault(validator, value)
     if found is None:
-        return "more than 250 levels deep in it"  # where the library decides, but does not tell
+        return "more than 250 levels deep in it"  # the library decides, but does not say where
     if type(found.kind).__name__ in _UNDECIDED:
         return None
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in found.instance_path)
@@ -52,7 +52,7 @@ def fault(value: object, schema: Mapping[str, Any]) -> str | None:
 
 
 def _first_fault(validator: Any, value: object) -> Any:
-    """Not by `iter_errors`, which gathers all of them before it gives the first: there can be millions."""
+    """Without `iter_errors`, which collects all errors before it yields the first: there can be millions."""
     import jsonschema_rs as library
 
     try:
@@ -65,14 +65,14 @@ def _first_fault(validator: Any, value: object) -> Any:
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:
-    """By the draft that the schema names, else the newest of which it is one; None for what is no JSON Schema."""
+    """By the draft that the schema names, else the newest that it is valid in; None if it is not JSON Schema."""
     import jsonschema_rs as library  # with the first strict schema: 15 MB on disk, 11 MB of memory, 30 ms
 
     patterns = library.FancyRegexOptions(
         backtrack_limit=MAX_BACKTRACKS, size_limit=MAX_PATTERN_BYTES, dfa_size_limit=MAX_PATTERN_BYTES
     )
     undrafted = {key: value for key, value in schema.items() if key != "$schema"}
-    # Without its patterns at last: they may be of another language's kind, and the rest is as good.
+    # As a last resort without patterns: they may be in another regex dialect, and the rest is still useful.
     named = dict(schema)
     for tried in (named, undrafted, _without_patterns(undrafted)):
         for make in (library.validator_for, library.Draft7Validator, library.Draft4Validator):
@@ -86,7 +86,7 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 
 def _without_patterns(schema: object) -> Any:
     if isinstance(schema, dict):
-        # A property of that name has a schema, and no text.
+        # A property named "pattern" has a schema, not text.
         kept = {key: one for key, one in schema.items() if key != "pattern" or not isinstance(one, str)}
         return {key: _without_patterns(one) for key, one in kept.items()}
     return [_without_patterns(one) for one in schema] if isinstance(schema, list) else schema
@@ -101,17 +101,17 @@ def _is_affordable(value: object, schema: Mapping[str, Any]) -> bool:
 
 
 class _TooMuchError(Exception):
-    """More than a bound, or nobody can tell."""
+    """The bound is exceeded, or nobody can tell."""
 
 
-_Ways = dict[int, int]  # to a part, by its identity: in how many ways a value comes to be held against it
+_Ways = dict[int, int]  # for each part, by identity: in how many ways a value is checked against it
 
 
 @dataclass(slots=True)
 class _Estimate:
-    """How often parts of a schema are evaluated at most, level by level of the value.
+    """An upper bound on how often parts of a schema are evaluated, level by level of the value.
 
-    Values of one level and one name count as if each stood wherever the schema has something for that name there.
+    Values of one level and name count as if each were everywhere that the schema has something for that name there.
     """
 
     root: Mapping[str, Any]
@@ -135,9 +135,9 @@ class _Estimate:
             named, others = below, below_others
 
     def _count(self, ways: _Ways, size: int, below: dict[str, _Ways], below_others: _Ways) -> None:
-        """Count so many values against these parts. Adds the ways to the parts for what is in them.
+        """Count so many values against these parts. Adds the ways to reach the parts for what is in them.
 
-        These are of one parent each: the largest counts, and not the sum over all parents of the level.
+        They have one parent each, so the largest counts, not the sum over all parents of the level.
         """
         named: dict[str, _Ways] = {}
         others: _Ways = {}
@@ -149,7 +149,7 @@ class _Estimate:
                 self.steps += size * count * (1 + (len(listed) if isinstance(listed, list) else 0))
                 if self.steps > MAX_STEPS:
                     raise _TooMuchError
-                # What is left over can only be known when all others have been asked, once more.
+                # What is unevaluated is only known once everything else was evaluated, once more.
                 times = 2 * count if "unevaluatedProperties" in part or "unevaluatedItems" in part else count
                 _add(beside, self._children(part, _IN_PLACE), times)
                 _add(others, self._children(part, _WITHIN), times)
@@ -182,7 +182,7 @@ class _Estimate:
             raise _TooMuchError
         known = part if isinstance(part, dict) else _ANY
         if part is not self.root and ("$id" in known or isinstance(known.get("id"), str)):
-            raise _TooMuchError  # references in it may lead anywhere
+            raise _TooMuchError  # references in it may point anywhere
         self.parts[id(known)] = known
         return id(known)
 
@@ -216,7 +216,7 @@ def _raise_to(ways: _Ways, found: _Ways) -> None:
 
 
 def _sizes(value: object) -> Iterator[Counter[str | None]]:
-    """How many values of each name there are on each level; those of lists have none."""
+    """The number of values of each name on each level; values in lists have none."""
     sizes: Counter[str | None] = Counter([None])
     level = [value]
     while level:

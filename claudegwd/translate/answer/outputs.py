@@ -9,11 +9,11 @@ from claudegwd.keys.failures import FailureKind
 
 
 class After(Enum):
-    """What becomes of the process once the answer is complete."""
+    """What happens to the process once the answer is complete."""
 
     KEEP = "keep"  # it settles with its `result` line and can take the next turn
     PARK = "park"  # it waits for the results of the client's tools
-    KILL = "kill"  # it would go on by itself: end it before its next request leaves
+    KILL = "kill"  # it would continue by itself: end it before its next request
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class TokenCount:
     cached: int = 0
     reasoning: int = 0
     written: int = 0  # to the cache
-    estimated: bool = False  # the completion's, which nobody told
+    estimated: bool = False  # the completion's, which was not reported
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The upstream message began. `model` is the one that answers, which may not be the one asked for; `usage`: what
+    """The upstream message began. `model` is the one that answers, perhaps not the one that was asked; `usage`: what
     upstream has counted so far."""
 
     model: str
@@ -53,7 +53,7 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The model declined. It gives no words for that but what it had said before, so they are ours; likewise."""
+    """The model declined. It gives no reason besides what it said before, so the words are ours; likewise."""
 
     raw: bytes = b'"The model declined to answer this."'
 
@@ -79,8 +79,8 @@ class ToolArguments:
 class Finished:
     """The answer is complete. `reason` is OpenAI's finish reason.
 
-    `said`: the answer as blocks of the Messages API, where some of them are signed thinking, which a replay has to give
-    back unchanged; else empty.
+    `said`: the answer as blocks of the Messages API, if some are signed thinking, which a replay must return unchanged;
+    else empty.
     """
 
     reason: str
@@ -91,9 +91,9 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The turn failed. `status` is the upstream's, `error` the CLI's word.
+    """The turn failed. `status` is the upstream's, `error` the CLI's name for it.
 
-    `detail`: why, in a few words, perhaps the upstream's own: to be redacted before anybody reads it.
+    `detail`: why, in a few words, perhaps the upstream's own: redact it before anybody reads it.
     """
 
     kind: FailureKind
@@ -105,7 +105,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A part of the text, from which character to before which, rests on a page of the web. Comes after that part."""
+    """A range of characters in the text (end exclusive) is based on a web page. Comes after that text."""
 
     start: int
     end: int
@@ -115,8 +115,8 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """An event of the upstream's message as it came, JSON and all. Only a turn that is asked to gives these, each
-    ahead of what else it makes of the event."""
+    """An event of the upstream's message as it came, as JSON. Only produced by a turn that is asked to, each before the
+    event's other outputs."""
 
     name: str
     raw: bytes
@@ -124,7 +124,7 @@ class Verbatim:
 
 @dataclass(frozen=True, slots=True)
 class ServerToolStart:
-    """A tool that runs at the upstream is used."""
+    """A tool that runs upstream is called."""
 
     id: str
     name: str
@@ -132,7 +132,7 @@ class ServerToolStart:
 
 @dataclass(frozen=True, slots=True)
 class ServerToolInput:
-    """What it is used for; comes once, before its result."""
+    """Its input; comes once, before its result."""
 
     id: str
     input: Mapping[str, Any]
@@ -140,7 +140,7 @@ class ServerToolInput:
 
 @dataclass(frozen=True, slots=True)
 class ServerToolResult:
-    """It is done. `pages`: the addresses that a search has found; `failed`: whether it gave an error instead."""
+    """It is done. `pages`: the addresses that a search found; `failed`: whether it returned an error instead."""
 
     id: str
     pages: tuple[str, ...]
@@ -165,7 +165,7 @@ Output: TypeAlias = (
 
 
 def has_token(outputs: Sequence[Output]) -> bool:
-    """Whether anything of an answer is among them, and not only that it begins or has failed."""
+    """Whether any of them is part of an answer, rather than just its start or a failure."""
     return any(not isinstance(output, Started | Failed) and not _is_start(output) for output in outputs)
 
 

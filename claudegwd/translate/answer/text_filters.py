@@ -1,4 +1,4 @@
-"""Filters for an answer's text, for features that the upstream does not have.
+"""Filters for an answer's text, for features that the upstream lacks.
 
 Most answers need none, and their pieces are never decoded. A filter may be fed the text in pieces of any size, and its
 output does not depend on where they are cut.
@@ -12,9 +12,9 @@ from claudegwd.translate.answer.turn import TextFilter
 
 
 class StopsFilter:
-    """Ends the answer before the sequence that is whole first, wherever the pieces are cut.
+    """Ends the answer before the sequence that is completed first, wherever the pieces are cut.
 
-    For sequences of white space alone, which code completion lives on ("\\n") and the Messages API refuses.
+    For sequences of only white space, which code completion needs ("\\n") and the Messages API rejects.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -23,11 +23,11 @@ class StopsFilter:
         self.stopped = False
 
     def feed(self, text: str) -> str:
-        """Take a piece; give what cannot be the beginning of a stop any more."""
+        """Take a piece; return what can no longer be the beginning of a stop."""
         if self.stopped:
             return ""
         text = self._held + text
-        # Of two that overlap, the one that ends first: the other may have begun before it and not be whole yet.
+        # If two overlap, the one that ends first: the other may have begun earlier and still be incomplete.
         found = [(place + len(stop), place) for stop in self._stops if (place := text.find(stop)) >= 0]
         if found:
             self.stopped = True
@@ -38,7 +38,7 @@ class StopsFilter:
         return text[: len(text) - keep]
 
     def end(self) -> str:
-        """What was held back was no stop."""
+        """What was held back was not a stop."""
         held, self._held = self._held, ""
         return held
 
@@ -55,15 +55,15 @@ class _Place(Enum):
     AFTER = "after it"
 
 
-_BEGINS = re.compile(r'\{\s*(?:["}]|$)')  # "{name}" and "{{ }}" in the words before it are none
+_BEGINS = re.compile(r'\{\s*(?:["}]|$)')  # "{name}" and "{{ }}" in the words before it do not match
 _STRUCTURE = re.compile(r'["{}\[\]]')
 _STRING_END = re.compile(r'(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 class ObjectFilter:
-    """Lets the first JSON object through, and nothing around it: models put fences and words there, against all asking.
+    """Passes only the first JSON object: models put fences and words around it, whatever they are told.
 
-    It only finds where the object begins and ends. Whether it is JSON is for others to say.
+    It only finds where the object begins and ends, not whether it is JSON.
     """
 
     stopped = False
@@ -71,10 +71,10 @@ class ObjectFilter:
     def __init__(self) -> None:
         self._place = _Place.BEFORE
         self._depth = 0
-        self._held = ""  # a bracket that may begin it, and the white space behind; in a string, half an escape
+        self._held = ""  # a bracket that may begin it, and white space after it; in a string, half an escape
 
     def feed(self, text: str) -> str:
-        """Take a piece; give what of it belongs to the object."""
+        """Take a piece; return its part of the object."""
         if self._place is _Place.AFTER:
             return ""
         text, self._held = self._held + text, ""
@@ -92,12 +92,12 @@ class ObjectFilter:
         return text[start:end]
 
     def end(self) -> str:
-        """What was held back, of an object that was cut off there."""
+        """What was held back, if the object was cut off there."""
         held, self._held = self._held, ""
         return held
 
     def _end(self, text: str, position: int) -> int:
-        """How far the object goes in this text."""
+        """Where the object ends in this text."""
         while True:
             if self._place is _Place.STRING:
                 found = _STRING_END.match(text, position)
@@ -120,7 +120,7 @@ class ObjectFilter:
                         return position
 
     def _without_half_escape(self, text: str, position: int) -> int:
-        """The end of a text that ends within a string: a backslash waits for the character that it is for."""
+        """The end of a text that ends within a string: a backslash is held until its character arrives."""
         slashes = len(text) - len(text[position:].rstrip("\\")) - position
         if slashes % 2:
             self._held = "\\"
@@ -129,19 +129,19 @@ class ObjectFilter:
 
 
 class FilterChain:
-    """Several filters, one behind the other."""
+    """Several filters in sequence."""
 
     def __init__(self, filters: Sequence[TextFilter]) -> None:
         self._filters = tuple(filters)
 
     def feed(self, text: str) -> str:
-        """Through all of them."""
+        """Through all filters."""
         for one in self._filters:
             text = one.feed(text)
         return text
 
     def end(self) -> str:
-        """What the first held back goes through those behind it."""
+        """What each filter held back goes through those after it."""
         text = ""
         for one in self._filters:
             text = one.feed(text) + one.end()
@@ -149,5 +149,5 @@ class FilterChain:
 
     @property
     def stopped(self) -> bool:
-        """Whether one of them has ended the answer."""
+        """Whether one of them ended the answer."""
         return any(one.stopped for one in self._filters)

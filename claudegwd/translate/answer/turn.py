@@ -1,4 +1,4 @@
-"""The events of one upstream message to outputs.
+"""Turns the events of one upstream message into outputs.
 
 A turn ends for us with the first upstream message. The CLI continues by itself where an API would stop (after
 `max_tokens`, an empty answer, or a call of an unknown tool), and each time sends another upstream request. Therefore
@@ -40,7 +40,7 @@ from claudegwd.translate.server_tools import server_input, server_result
 
 _FINISH = {
     "max_tokens": "length",
-    "pause_turn": "length",  # of searches that took too long for one answer
+    "pause_turn": "length",  # searches took too long for one answer
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
 }
@@ -52,30 +52,30 @@ WRONG_ADDRESS = "the server there is not a Messages API: check base_url"
 
 
 class TurnError(Exception):
-    """An event that cannot be read: the process is not one that can be relied on."""
+    """An event that cannot be read: the process is unreliable."""
 
 
 class TextFilter(Protocol):
-    """Something that the answer's text passes through, where what the upstream can do is not enough."""
+    """Something that the answer's text passes through, for what the upstream cannot do."""
 
     def feed(self, text: str) -> str:
-        """Take a piece; give what can go out."""
+        """Take a piece; return what can go out."""
 
     def end(self) -> str:
-        """The answer has ended: give what was held back."""
+        """The answer has ended: return what was held back."""
 
     @property
     def stopped(self) -> bool:
-        """Whether the answer ends here, whatever the model still has to say."""
+        """Whether the answer ends here, whatever else the model says."""
 
 
 @dataclass(slots=True)
 class Turn:
-    """Feed it the events of a turn, in order. Of its outputs exactly one is Finished or Failed: the last."""
+    """Feed it the events of a turn, in order. Exactly one output is Finished or Failed: the last."""
 
     tools: ToolSet
     filter: TextFilter | None = None
-    verbatim: bool = False  # the upstream's events are handed out as they came, too
+    verbatim: bool = False  # also output the upstream's events as they came
     state: TurnState = TurnState.ASKED
     _blocks: dict[int, OpenBlock] = field(default_factory=dict)  # by the upstream's index
     _calls: list[str] = field(default_factory=list)  # ids
@@ -94,7 +94,7 @@ class Turn:
 
     @property
     def invites_another(self) -> bool:
-        """Whether the CLI, left alone, would ask upstream again if the answer ended here."""
+        """Whether the CLI, left alone, would ask upstream again after this answer."""
         return self._strange_call or (self._text_bytes > 0 and not self._spoke and not self._calls)
 
     @property
@@ -104,14 +104,14 @@ class Turn:
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether the upstream has told, at the start of its message, how many tokens the question had."""
+        """Whether the upstream reported the question's tokens at the start of its message."""
         head = self._head
         return bool(head.input_tokens or head.cache_read_input_tokens or head.cache_creation_input_tokens)
 
     def feed(self, event: e.AnyEvent) -> Sequence[Output]:
-        """Take one event. Events after the end are the CLI settling and give nothing.
+        """Take one event. Events after the end are the CLI settling, and produce nothing.
 
-        Raises ImpossibleTransition for an event that has no place here, TurnError for one that cannot be read.
+        Raises ImpossibleTransition for an event that does not belong here, TurnError for one that cannot be read.
         """
         if self.over:
             return ()
@@ -129,14 +129,14 @@ class Turn:
         return ()
 
     def passed_on(self, event: e.AnyEvent, line: bytes) -> Sequence[Output]:
-        """The upstream's event in this line, for who is to have it as it came. To be asked before `feed`."""
+        """The upstream's event in this line, for clients that get it as it came. Call it before `feed`."""
         passed = e.upstream_event(line) if self.verbatim and not self.over else None
         if passed is None or passed.name == "message_stop":
             return ()
         return verbatim(passed, event, self.tools, refused=self._refused)
 
     def lost(self, kind: FailureKind = FailureKind.CLI) -> Sequence[Output]:
-        """The process ended or spoke nonsense (CLI), or fell silent (SILENT)."""
+        """The process ended, wrote nonsense (CLI), or fell silent (SILENT)."""
         if self.over:
             return ()
         return (self._fail(kind, None, None),)
@@ -160,11 +160,11 @@ class Turn:
                 self._take(TurnEvent.ENDED)
                 return self._stopped(part, delta.stop_reason)
             case e.MessageDelta(delta=delta) if self._refused:
-                # A CLI whose budget is spent says before that the model refused, and leaves the reason out here.
+                # A CLI whose budget is spent reports the refusal earlier, and leaves the reason out here.
                 self._take(TurnEvent.ENDED)
                 return self._stopped(part, "refusal")
             case e.MessageDelta():
-                self._take(TurnEvent.PART)  # the CLI closes a broken answer so; the result line says more
+                self._take(TurnEvent.PART)  # how the CLI closes a broken answer; the result line says more
             case e.MessageStop() if self.state is not TurnState.STREAMING:
                 self._take(TurnEvent.CLOSED)
             case e.MessageStop() if self._error is None:
@@ -180,7 +180,7 @@ class Turn:
                 return self._reasoning(opened, bytes(block.thinking))
             case "tool_use":
                 name = self.tools.client_name(block.name)
-                # A tool nobody declared: the CLI would answer the call itself and ask upstream again.
+                # An undeclared tool: the CLI would answer the call itself and ask upstream again.
                 self._strange_call = self._strange_call or name is None
                 opened.call = len(self._calls)
                 self._calls.append(block.id)
@@ -239,13 +239,13 @@ class Turn:
             return server_input(block)
         outputs = self._arguments_of(block)
         if block is not None and block.call is not None and not is_json(joined(block.pieces)):
-            self._strange_call = True  # likewise: it would tell the model so, and ask upstream again
-        if block is not None and block.citations and self.filter is None:  # a filter moves the places
+            self._strange_call = True  # likewise: it would report that to the model, and ask again
+        if block is not None and block.citations and self.filter is None:  # a filter shifts positions
             return [*outputs, *cited(block, self._blocks)]
         return outputs
 
     def _arguments_of(self, block: OpenBlock | None) -> Sequence[Output]:
-        """For a call whose arguments did not come in pieces: all of them, which mostly means none."""
+        """All arguments of a call that had none in pieces, which mostly means there are none."""
         if block is None or block.call is None or block.pieces:
             return ()
         whole = bytes(block.start.input).decode("utf-8", "replace")
@@ -265,7 +265,7 @@ class Turn:
         return outputs
 
     def _reason(self, stop: str) -> str:
-        # By what there is rather than by the word: a client that reads tool_calls looks for calls, and the other way.
+        # By what is there rather than by the stop reason: clients that see tool_calls look for calls, and vice versa.
         return _FINISH.get(stop) or ("tool_calls" if self._calls else "stop")
 
     def _after(self, stop: str) -> After:
@@ -286,7 +286,7 @@ class Turn:
         elif kind is FailureKind.UNAVAILABLE:
             detail = WRONG_ADDRESS if status == NOT_FOUND else kind_of_error or ""
         else:
-            detail = "" if status == NOT_FOUND else text  # for that status the text is the CLI's advice to its user
+            detail = "" if status == NOT_FOUND else text  # here the text is the CLI's advice to its user
         return self._fail(kind, status, error.error or kind_of_error or result.terminal_reason, detail=detail)
 
     def _fail(
@@ -306,7 +306,7 @@ class Turn:
 
 
 def _checked(raw: bytes) -> bytes:
-    """A piece as it came. It is spliced into our stream, so it must be a string and nothing else."""
+    """A piece as it came. It is spliced into our stream, so it must be a string literal and nothing else."""
     if raw[:1] != b'"':
         raise TurnError("cannot take a piece of an answer that is no text")
     return raw

@@ -7,7 +7,7 @@ from claudegwd.transitions import Transitions
 
 
 class TurnState(Enum):
-    """Where a turn is. In the last two it is over: what still comes is the CLI settling, and gives nothing."""
+    """Where a turn is. In the last two it is over: anything else is the CLI settling, and produces nothing."""
 
     ASKED = "asked"  # no upstream message yet: a failure may still be passed on to another key
     STREAMING = "streaming"
@@ -28,7 +28,7 @@ class TurnEvent(Enum):
 TRANSITIONS: Final[Transitions[TurnState, TurnEvent]] = {
     (TurnState.ASKED, TurnEvent.BEGAN): TurnState.STREAMING,
     (TurnState.ASKED, TurnEvent.BROKE): TurnState.FAILED,
-    # Of the message before: results of tools may be handed in before the CLI has written its last line.
+    # The end of the previous message: tool results may be handed in before the CLI has written its last line.
     (TurnState.ASKED, TurnEvent.CLOSED): TurnState.ASKED,
     (TurnState.STREAMING, TurnEvent.PART): TurnState.STREAMING,
     (TurnState.STREAMING, TurnEvent.ENDED): TurnState.STOPPED,
@@ -39,5 +39,5 @@ TRANSITIONS: Final[Transitions[TurnState, TurnEvent]] = {
 
 
 def is_over(state: TurnState) -> bool:
-    """Whether the turn has had its one terminal output."""
+    """Whether the turn has had its terminal output."""
     return state in (TurnState.STOPPED, TurnState.FAILED)

@@ -1,4 +1,4 @@
-"""The upstream's events for clients that speak its own protocol: unchanged, except for the CLI's own texts in them."""
+"""The upstream's events for clients that speak its own protocol: unchanged, except for texts of the CLI's in them."""
 
 import json
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from claudegwd.translate.request.tools import ToolSet
 
 
 def verbatim(passed: e.Passed, event: e.AnyEvent, tools: ToolSet, *, refused: bool) -> Sequence[Verbatim]:
-    """`event` is what was made of it. `refused`: the CLI has said that the model declined."""
+    """`event` is what was parsed from it. `refused`: the CLI reported that the model declined."""
     part = event.event if isinstance(event, e.StreamEvent) else None
     match part:
         case e.MessageDelta(delta=delta) if delta.stop_reason is None:
-            # The CLI's own end of a broken answer; or of a refusal, where it leaves the reason out.
+            # The CLI's own end of a broken answer; or of a refusal, if it leaves the reason out.
             return (_changed(passed, "delta", stop_reason="refusal"),) if refused else ()
         case e.BlockStart(content_block=block) if block.type == "tool_use":
             name = tools.client_name(block.name) or block.name

@@ -1,4 +1,4 @@
-"""Which models are offered, and what each of them supports."""
+"""Which models are offered, and what each supports."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-# The six ids that the older gateway listed. The CLI takes them, and asks for the successors of those that are retired.
+# The six ids that the older gateway listed. The CLI accepts them, and uses the successors of retired ones.
 OLDER_IDS = (
     "claude-opus-4-1-20250805",
     "claude-opus-4-20250514",
@@ -17,22 +17,22 @@ OLDER_IDS = (
     "claude-3-5-haiku-20241022",
 )
 
-# Of these the CLI 2.1.330 asks for the successor instead, which is the model behind its alias: what that can do counts.
+# For these, CLI 2.1.330 asks for the successor, which is the model behind its alias, so that one's abilities count.
 _RETIRED = {"claude-opus-4-1-20250805": "opus", "claude-opus-4-20250514": "opus"}
 
-# Generations by what the Messages API lets them do. A name of no known generation is taken for a new one.
+# Generations by their abilities in the Messages API. A name of no known generation is assumed to be a new one.
 _WITHOUT_THINKING = re.compile(r"claude-3-(?!7-)")
 _WITH_BUDGET = re.compile(r"claude-(3-7-|(opus|sonnet|haiku)-4(-[015])?(-2|$|@|\[))")
 _WITHOUT_STRUCTURE = re.compile(r"claude-(3-|(opus|sonnet)-4(-0)?(-2|$|@|\[))")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
-# The CLI's "default" is a choice that depends on the account, and as a model name it would say nothing.
+# The CLI's "default" depends on the account, and would say nothing as a model name.
 _LEFT_OUT = frozenset({"default"})
 
-# What the CLI takes behind any model's name: it then asks for a context of a million tokens.
+# The CLI accepts this after any model's name, and then asks for a context of a million tokens.
 LONG_CONTEXT = "[1m]"
 
-# For ids that carry no date of their own: the day of this table. OpenAI's `created` must be a real time.
+# For ids without a date: the day of this table. OpenAI's `created` must be a real time.
 _UNDATED = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -50,7 +50,7 @@ class CatalogueEntry(msgspec.Struct, rename="camel"):
 
 
 class Initialized(msgspec.Struct):
-    """What we read of the CLI's answer to `initialize`."""
+    """What we read from the CLI's answer to `initialize`."""
 
     models: tuple[CatalogueEntry, ...] = ()
     claude_code_version: str = ""
@@ -74,16 +74,16 @@ class Model:
     thinking_off: bool
     created: int
     structured: bool = True
-    workspace: str = ""  # where Claude works with its own tools, if it does
+    workspace: str = ""  # where Claude works with its own tools, if anywhere
 
     @property
     def prefills(self) -> bool:
-        """Whether it goes on from a last message of its own: those that think as they like refuse that."""
+        """Whether it can continue a last message of its own: models with adaptive thinking refuse to."""
         return self.thinking != "adaptive"
 
 
 def read_initialized(raw: bytes | msgspec.Raw) -> Initialized:
-    """Read the CLI's answer to `initialize`; raises msgspec.ValidationError where it is not of the known shape."""
+    """Read the CLI's answer to `initialize`; raises msgspec.ValidationError if its shape is unknown."""
     return msgspec.json.decode(raw, type=Initialized)
 
 
@@ -92,7 +92,7 @@ def offered(
 ) -> dict[str, Model]:
     """All models by the name a client may use: the CLI's aliases and resolved ids, the older six, the configured ones.
 
-    `aliases` maps client names to CLI names. The order is that in which they are listed.
+    `aliases` maps client names to CLI names. They are listed in this order.
     """
     models: dict[str, Model] = {}
     for entry in entries:
@@ -109,7 +109,7 @@ def offered(
 
 
 def long_context(name: str, models: Mapping[str, Model]) -> Model | None:
-    """The model of a name with the CLI's own ending for a context of a million tokens, if the rest is offered."""
+    """The model of a name with the CLI's suffix for a context of a million tokens, if the base model is offered."""
     base = models.get(name.removesuffix(LONG_CONTEXT)) if name.endswith(LONG_CONTEXT) else None
     if base is None or base.cli_name.endswith(LONG_CONTEXT):
         return None
@@ -143,7 +143,7 @@ def _unlisted(name: str, listed: Mapping[str, Model]) -> Model:
         thinking=thinking,
         thinking_off=True,
         created=_created(name),
-        # Names of other makers' models come from relays, which know nothing of it.
+        # Other makers' models come through relays, which do not support it.
         structured=name.startswith("claude-") and not _WITHOUT_STRUCTURE.match(name),
     )
 

@@ -9,12 +9,12 @@ import unicodedata
 from typing import Any
 
 _TAKEN_OUT = frozenset(("Cf", "Co", "Cn"))  # formatting, private use, unassigned
-# Assigning to a key of this name sets a JavaScript object's prototype, so the CLI leaves it out.
+# Assigning to this key sets a JavaScript object's prototype, so the CLI drops it.
 _LOST_KEY = "__proto__"
 
 
 def is_altered(value: Any) -> bool:
-    """Whether the CLI passes on something else than this: a text, or a JSON value with texts in it."""
+    """Whether the CLI passes on anything but this exact value: a text, or a JSON value with texts in it."""
     match value:
         case str():
             return not value.isascii() and not _is_kept(value)

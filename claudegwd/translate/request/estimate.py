@@ -28,7 +28,7 @@ ANSWER_TOKENS_MAX: Final = 128_000
 
 
 def prompt_tokens(plan: Plan) -> int:
-    """Of all that goes to the model: system prompt, tools, and the whole conversation."""
+    """Of everything sent to the model: system prompt, tools, and the whole conversation."""
     characters = _characters(plan.system) + (len(_encode(plan.tools.manifest)) if plan.tools.manifest else 0)
     tokens = 0
     for block in _blocks(plan):
@@ -43,16 +43,16 @@ def prompt_tokens(plan: Plan) -> int:
                 characters += _characters(block["source"]["data"])
             case _:
                 characters += len(_encode(block))
-    return max(1, tokens + _tokens(characters))  # a client takes none for a fault
+    return max(1, tokens + _tokens(characters))  # a client would think that 0 is an error
 
 
 def _tokens(characters: int) -> int:
-    """As many as it takes to hold them: the shortest text is one."""
+    """As many as these characters take: even the shortest text is one."""
     return -(-characters // CHARACTERS_PER_TOKEN)
 
 
 def _characters(text: str) -> int:
-    """As many as an English text of so many tokens would have."""
+    """The length of an English text with as many tokens."""
     if text.isascii():
         return len(text)
     further = len(text.encode("utf-8", "surrogatepass")) - len(text)
@@ -60,22 +60,22 @@ def _characters(text: str) -> int:
 
 
 def answer_tokens(plan: Plan) -> int:
-    """As many as the answer may have by the client's own bound, else as many as answers mostly have."""
+    """The client's own bound on the answer, else what most answers stay below."""
     return ANSWER_TOKENS if plan.max_tokens is None else min(plan.max_tokens, ANSWER_TOKENS_MAX)
 
 
 def most_tokens(plan: Plan) -> int:
-    """The most that the answer can have: the CLI's own bound where the client names none."""
+    """The most that the answer can have: the CLI's own bound if the client sets none."""
     return DEFAULT_MAX_TOKENS if plan.max_tokens is None else min(plan.max_tokens, ANSWER_TOKENS_MAX)
 
 
 def used_tokens(plan: Plan, answer: Answer) -> int:
-    """What an answer that was broken off has used: nobody told its counts."""
+    """What an answer that broke off has used: its counts were never reported."""
     return prompt_tokens(plan) + said_tokens(answer)
 
 
 def said_tokens(answer: Answer) -> int:
-    """Of what the answer has said so far."""
+    """Of the answer so far."""
     return _tokens(answer.characters)
 
 

@@ -10,14 +10,14 @@ Fallbacks = Mapping[str, Sequence[str]]
 
 
 def stand_ins(model: Model, fallbacks: Fallbacks) -> Sequence[str]:
-    """The names of those that may stand in for it, in the order in which they are tried."""
+    """The names of the models that may stand in for it, in the order in which to try them."""
     return fallbacks.get(model.id) or fallbacks.get(model.cli_name) or ()
 
 
 def with_fallbacks(make: Callable[[Model], Plan], model: Model, others: Sequence[Model], wanted: str = "") -> Plan:
-    """The plan for `model`, which knows how to become one for the first of the `others`, and that one for the next.
+    """The plan for `model`, which can turn into one for the first of the `others`, and that into one for the next.
 
-    `wanted`: the name that was asked for, where `model` is not that one. Raises what `make` raises.
+    `wanted`: the name that was asked for, if `model` is not that one. Raises what `make` raises.
     """
     plan = make(model)
     if not others:
@@ -27,6 +27,6 @@ def with_fallbacks(make: Callable[[Model], Plan], model: Model, others: Sequence
 
 
 def strangers(fallbacks: Fallbacks, known: Callable[[str], bool]) -> list[str]:
-    """The names in it of models that are not offered."""
+    """The names in it that are not offered models."""
     names = dict.fromkeys(name for model, others in fallbacks.items() for name in (model, *others))
     return [name for name in names if not known(name)]

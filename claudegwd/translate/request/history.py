@@ -1,4 +1,4 @@
-"""OpenAI messages to the entries of a transcript, each with the digest of the conversation up to it.
+"""Turns OpenAI messages into the entries of a transcript, each with the digest of the conversation up to it.
 
 Consecutive messages of one role become one entry, because the Messages API requires alternating roles. The digest chain
 shows whether a kept conversation is exactly this one: it covers what the model sees, normalized, so that a client that
@@ -19,19 +19,19 @@ from claudegwd.translate.request.tools import cli_name
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
-# OpenAI's own API refuses a call without a result; agents that abandon a call and go on exist all the same, and the
-# Messages API wants a result for each call.
+# OpenAI's own API rejects a call without a result; but some agents abandon a call and continue, and the Messages API
+# requires a result for each call.
 NO_RESULT = "No result was given for this call."
 
-# A result that comes when the conversation has gone on without it. The Messages API takes results only right after
-# their calls, where NO_RESULT stands now; as a text it reaches the model at the moment at which it came.
+# A result that comes after the conversation has moved on. The Messages API accepts results only right after their
+# calls, where NO_RESULT is now; as text, it reaches the model at the point where it came.
 LATE_RESULT = "Result of an earlier call of {name}:"
 
-# The Messages API wants the user to begin. Chat programs open with a greeting of the assistant's, or send nothing but a
+# The Messages API requires the user to begin. Chat programs open with a greeting by the assistant, or send only a
 # system message.
 OPENING = "Begin the conversation."
 
-# Newer models refuse to go on from a last message of their own unless somebody asks them to.
+# Newer models do not continue a last message of their own unless asked to.
 CONTINUE = "Go on from exactly where your last message ends, without repeating any of it."
 
 
@@ -44,7 +44,7 @@ class ToolResult:
     is_error: bool = False
 
     def block(self) -> Block:
-        """As the Messages API has it."""
+        """In the form of the Messages API."""
         made: dict[str, Any] = {"type": "tool_result", "tool_use_id": self.call_id}
         if self.blocks:
             made["content"] = list(self.blocks)
@@ -54,7 +54,7 @@ class ToolResult:
 
     @property
     def chars(self) -> int:
-        """Of its texts."""
+        """The length of its texts."""
         return sum(len(block.get("text", "")) for block in self.blocks)
 
 
@@ -62,7 +62,7 @@ class ToolResult:
 class Entry:
     """One side's turn: `results` (user side only) come before `blocks`. `digest` covers the conversation up to here.
 
-    `model`: which one said it, where the blocks are its very own (signatures.py); else "". `pixels`: of its images.
+    `model`: which one said it, if the blocks are its own (signatures.py); else "". `pixels`: of its images.
     """
 
     role: Literal["user", "assistant"]
@@ -73,18 +73,18 @@ class Entry:
     pixels: int = 0
 
     def content(self) -> list[Block]:
-        """All blocks, in the order that the Messages API wants."""
+        """All blocks, in the order that the Messages API requires."""
         return [*(result.block() for result in self.results), *self.blocks]
 
     @property
     def ident(self) -> str:
-        """An id for the message, the same for the same conversation."""
+        """An id for the message, always the same for the same conversation."""
         return f"msg_{self.digest.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The beginning of a conversation that was asked before: its messages, and the entries that they became."""
+    """The beginning of a conversation that was asked before: its messages and their entries."""
 
     base: bytes
     messages: tuple[Message, ...]
@@ -92,24 +92,24 @@ class Begun:
 
 
 def system_text(messages: Sequence[Message], extra: str | None = None) -> str:
-    """The system prompt: `extra` (the older gateway's), then system and developer messages. "" if there is no word."""
+    """The system prompt: `extra` (the older gateway's), then system and developer messages. "" if there is none."""
     texts = [extra or ""]
     texts += [_text(message) for message in messages if message.role in ("system", "developer")]
     return "\n\n".join(text for text in texts if text.strip())
 
 
 def call_id(client_id: str) -> str:
-    """A tool call's id as the Messages API takes it: the client's own, or a digest of one with other characters."""
+    """A tool call's id that the Messages API accepts: the client's own, or a digest if it has other characters."""
     if _PLAIN_ID.fullmatch(client_id):
         return client_id
     return "call_" + sha256(client_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def base_digest(*facts: object) -> bytes:
-    """Where a conversation's chain begins: what must be equal beside the messages (client, model, system, tools).
+    """Where a conversation's chain begins: what must be equal besides the messages (client, model, system, tools).
 
-    The model too: a CLI that is told another one in mid-conversation tells the model of it (observed: `/model` and its
-    output in the next user message).
+    The model too: if a CLI's model changes mid-conversation, it tells the new one (observed: `/model` and its output
+    in the next user message).
     """
     return blake2b(canonical(facts), digest_size=16).digest()
 
@@ -120,7 +120,7 @@ def chain(digest: bytes, entry: object) -> bytes:
 
 
 def canonical_answer(text: str, calls: Iterable[tuple[str, str, str]]) -> object:
-    """What counts of an assistant entry: its text without outer white space, and its calls (id, name, arguments)."""
+    """What counts of an assistant entry: its text, stripped, and its calls (id, name, arguments)."""
     return [
         "a",
         text.strip(),
@@ -131,11 +131,11 @@ def canonical_answer(text: str, calls: Iterable[tuple[str, str, str]]) -> object
 def entries_of(
     messages: Sequence[Message], base: bytes, *, prefills: bool = True, begun: Begun | None = None
 ) -> tuple[Entry, ...]:
-    """Turn the messages (system ones left aside) into alternating entries, of which the first is the user's.
+    """Turn the messages (without system ones) into alternating entries, starting with the user's.
 
-    `prefills`: whether the model goes on from a last message of its own; else the user asks it to. `begun`: its entries
-    are taken over where the messages begin with the same ones.
-    Raises InvalidRequest where nothing can be asked: no message with content, or a last message that waits for results.
+    `prefills`: whether the model can continue a last message of its own; else the user asks it to. `begun`: its entries
+    are reused if the messages begin with the same ones.
+    Raises InvalidRequest if there is nothing to ask: no message with content, or a last message that needs results.
     """
     entries: list[Entry] = []
     groups = _groups(messages)
@@ -165,7 +165,7 @@ Group = list[tuple[int, Message]]
 
 
 def _unchanged(groups: Sequence[tuple[str, Group]], messages: Sequence[Message], base: bytes, begun: Begun) -> int:
-    """How many groups are those of `begun`, without its last, which may go on here."""
+    """How many groups are those of `begun`, except its last, which may continue here."""
     known = len(begun.messages)
     if begun.base != base or begun.messages != tuple(messages[:known]):
         return 0
@@ -173,7 +173,7 @@ def _unchanged(groups: Sequence[tuple[str, Group]], messages: Sequence[Message],
 
 
 def _groups(messages: Sequence[Message]) -> list[tuple[str, Group]]:
-    """Messages by side. Left out are those that say nothing: the Messages API refuses an empty turn."""
+    """Messages by side, without empty ones: the Messages API rejects an empty turn."""
     groups: list[tuple[str, Group]] = []
     for index, message in enumerate(messages):
         if message.role in ("system", "developer"):
@@ -197,7 +197,7 @@ def _text(message: Message) -> str:
 
 
 def _words(text: str, digest: bytes) -> Entry:
-    """Words of ours, in the user's mouth."""
+    """Words of ours, as the user."""
     return Entry("user", ({"type": "text", "text": text},), (), chain(digest, ["u", ["t" + text], []]))
 
 
@@ -216,13 +216,13 @@ def _assistant(group: Group, digest: bytes, allowance: Allowance) -> Entry:
 
 
 def _prefill(entry: Entry) -> Entry:
-    """A last entry of the model's, from which it goes on."""
+    """A last entry of the model's, for it to continue."""
     last = entry.blocks[-1]
     if last["type"] == "tool_use":
         raise InvalidRequest(
             "cannot continue from a tool call without its result: add a tool message for each call", param="messages"
         )
-    # The Messages API refuses white space at the end of such a text.
+    # The Messages API rejects white space at the end of such a text.
     blocks = (*entry.blocks[:-1], {**last, "text": last["text"].rstrip()})
     return Entry("assistant", blocks, (), entry.digest)
 
@@ -258,5 +258,5 @@ def user_entry(blocks: Sequence[Block], results: tuple[ToolResult, ...], before:
 
 
 def _brief(block: Block) -> str:
-    """A block in a few bytes, texts apart. No text looks like the digest of an image."""
+    """A block in a few bytes, except texts. No text can look like the digest of an image."""
     return "t" + block["text"] if block["type"] == "text" else "b" + sha256(canonical(block)).hexdigest()

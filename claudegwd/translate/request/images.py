@@ -16,9 +16,9 @@ _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 
 
 def media_type_of(data: bytes) -> str | None:
-    """The type by its bytes, of the four that the Messages API reads; None for anything else.
+    """The type according to its bytes, among the four that the Messages API reads; None for anything else.
 
-    Not by its name: agents call every screenshot image/png, and the API refuses a name that does not fit.
+    Not according to its name: agents call every screenshot image/png, and the API rejects a wrong name.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
@@ -32,7 +32,7 @@ def media_type_of(data: bytes) -> str | None:
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels, or None where its head is broken."""
+    """Width and height in pixels, or None if its header is broken."""
     try:
         match media_type_of(data):
             case "image/png":

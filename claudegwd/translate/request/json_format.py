@@ -13,7 +13,7 @@ Schema = Mapping[str, Any]
 _FORMATS = frozenset(
     ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
 )  # fmt: skip
-# What means nothing to a validator, or has been dealt with.
+# What means nothing to a validator, or is handled elsewhere.
 _SAID = frozenset(
     ("type", "title", "description", "enum", "const", "default", "$schema", "$id", "$comment", "$defs", "definitions")
 )  # fmt: skip
@@ -30,11 +30,11 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 class _CannotSayError(Exception):
-    """The schema says something for which structured output has no form."""
+    """The schema says something that structured output cannot express."""
 
 
 def output_schema(schema: Schema) -> dict[str, Any] | None:
-    """The schema for `output_config.format`; None where it cannot be said so: open objects, tuples, recursion."""
+    """The schema for `output_config.format`; None if it cannot be expressed: open objects, tuples, recursion."""
     definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
     try:
         if _is_recursive(definitions):
@@ -55,7 +55,7 @@ def _converted(schema: object) -> dict[str, Any]:
     if "$ref" in schema:
         return {"$ref": f"#/$defs/{_definition(schema['$ref'])}"}
     if isinstance(kind, list):
-        # OpenAI's strict mode writes ["string", "null"] for what may be missing.
+        # OpenAI's strict mode writes ["string", "null"] for optional values.
         return {"anyOf": [_converted({**schema, "type": one}) for one in kind]}
     made = {key: schema[key] for key in ("title", "const", "default") if key in schema}
     if "enum" in schema:
@@ -92,7 +92,7 @@ def _object(schema: Schema) -> dict[str, Any]:
     others = schema.get("additionalProperties", True)
     properties = schema.get("properties", {})
     if "patternProperties" in schema or isinstance(others, dict) or (not properties and others is not False):
-        raise _CannotSayError  # a map: its names are for the model to choose
+        raise _CannotSayError  # a map: the model chooses its keys
     made = {name: _converted(one) for name, one in properties.items()}
     required = {"required": schema["required"]} if "required" in schema else {}
     return {"properties": made, **required, "additionalProperties": False}
@@ -102,7 +102,7 @@ def _combined(schema: Schema, said: set[str]) -> dict[str, Any]:
     for keyword in ("anyOf", "oneOf", "allOf"):
         if keyword in schema:
             said.add(keyword)
-            # oneOf as anyOf: what is both at once is rare.
+            # oneOf as anyOf: values that match both are rare.
             return {"allOf" if keyword == "allOf" else "anyOf": [_converted(one) for one in schema[keyword]]}
     if "enum" in schema or "const" in schema:
         return {}
@@ -110,7 +110,7 @@ def _combined(schema: Schema, said: set[str]) -> dict[str, Any]:
 
 
 def _told(schema: Schema, said: Collection[str]) -> str:
-    """The description, with what else the schema demands."""
+    """The description, with the rest of the schema's demands."""
     left = {key: value for key, value in schema.items() if key not in _SAID and key not in said}
     words = [schema.get("description") or "", json.dumps(left) if left else ""]
     return "\n".join(word for word in words if word)
@@ -131,7 +131,7 @@ def _definition(reference: object) -> str:
 
 def _is_recursive(definitions: Schema) -> bool:
     uses = {name: set(_references(one)) for name, one in definitions.items()}
-    # A definition that uses only finished ones is finished; what is never finished goes round in a circle.
+    # A definition that uses only finished ones is finished; those that never finish are recursive.
     finished: set[str] = set()
     while ready := {name for name, used in uses.items() if name not in finished and used & uses.keys() <= finished}:
         finished |= ready

@@ -1,5 +1,5 @@
-"""Whether any value can satisfy a client's schema: a request with an impossible one would pay for an answer and end in
-an error.
+"""Whether any value can satisfy a client's schema: a request with an impossible one would pay for an answer only to
+fail.
 
 It detects common mistakes. Anything that it cannot decide counts as possible.
 """
@@ -19,7 +19,7 @@ _BOUNDS: Final = {
 
 
 def impossible(schema: Mapping[str, Any]) -> str | None:
-    """The path, within the schema of an object, of the first demand that no value can meet (`.properties.a.enum`)."""
+    """The path, within the schema of an object, of the first demand that no value meets (`.properties.a.enum`)."""
     try:
         return _Search(schema).fault({"type": "object", **schema}, "", ())
     except (_TooMuchError, RecursionError):
@@ -36,7 +36,7 @@ class _Search:
     steps: int = 0
 
     def fault(self, schema: object, path: str, within: tuple[str, ...]) -> str | None:
-        """Where `schema` demands the impossible. `within`: the references that this value is a part of."""
+        """Where `schema` demands the impossible. `within`: the references that contain this value."""
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise _TooMuchError
@@ -59,7 +59,7 @@ class _Search:
         return None
 
     def _target(self, reference: str) -> object:
-        """The part that a reference means; True where there is none."""
+        """The part that a reference points to; True if there is none."""
         found: Any = self.root
         for step in reference.removeprefix("#").split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
@@ -73,7 +73,7 @@ class _Search:
         if not isinstance(reference, str):
             return None
         if reference in within:
-            return f"{path}.$ref"  # a value that must hold another of its kind has no end
+            return f"{path}.$ref"  # a value that must contain another of its kind never ends
         found = self.fault(self._target(reference), path, (*within, reference))
         return f"{path}.$ref" if found is not None else None
 
@@ -91,7 +91,7 @@ class _Search:
         return None
 
     def _of_a_kind(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> str | None:
-        """A fault of every kind of value that it may be."""
+        """A fault that applies to every type that it may have."""
         if "type" not in schema:
             return None
         kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
@@ -123,14 +123,14 @@ class _Search:
 
 
 def _fits(value: object, schema: Mapping[str, Any]) -> bool:
-    """Whether a listed value may be one, by its type and the other list."""
+    """Whether a listed value is possible, given its type and the other list."""
     listed = [schema["enum"]] if "enum" in schema else []
     listed += [[schema["const"]]] if "const" in schema else []
     return bool(_types(value) & _kinds(schema)) and all(_is_among(value, values) for values in listed)
 
 
 def _is_among(value: object, values: list[Any]) -> bool:
-    # Containers are taken for equal where Python says so: true for 1 within them is not found out here.
+    # Containers are compared by Python's equality: true for 1 inside them goes unnoticed.
     return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in values)
 
 

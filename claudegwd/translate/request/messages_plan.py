@@ -1,7 +1,7 @@
-"""A request of the Messages API to a plan: its body is already in the inner language, and is used as it is.
+"""Turns a request of the Messages API into a plan: its body is already in the inner protocol, and used unchanged.
 
-By transcript the CLI writes the request: what cannot be expressed there is rejected by name, or named as ignored if the
-answer is correct without it.
+With a transcript, the CLI writes the request: what cannot be expressed there is rejected by name, or listed as ignored
+if the answer is correct without it.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ _encode = msgspec.json.Encoder().encode
 
 _WRITTEN_BY_CLI = "it cannot be passed on, because the Claude Code CLI writes the request here"
 _PASSED_BY_TRANSCRIPT = ("text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking")
-# What the extra body of a transcript's turn holds: all but what the CLI says itself.
+# Left out of the extra body for a transcript's turn: what the CLI says itself.
 _SAID_BY_CLI = frozenset(("messages", "system", "tools", "max_tokens", *NOT_BY_TRANSCRIPT, *IGNORED_BY_TRANSCRIPT))
 
 
 def messages_plan(
     request: MessagesRequest, model: Model, client: str, owner: str = "", *, whole: bool, plain_system: bool
 ) -> Plan:
-    """Plan a request of `client`. `whole`: it goes in whole, then with `plain_system` its system prompt too.
+    """Plan a request of `client`. `whole`: it is passed on whole, with `plain_system` including its system prompt.
 
     Raises the CallerError that names the field at fault.
     """
@@ -63,14 +63,14 @@ def messages_plan(
 
 
 def _tools_of_whole(request: MessagesRequest) -> ToolSet:
-    """They go in as they are, and whether a schema is one is for the upstream to say."""
+    """They are passed on unchanged; whether a schema is valid is for the upstream to say."""
     own = request.tools.own
     manifest = [{"name": tool.name, "description": tool.description, "input_schema": tool.schema} for tool in own]
     return ToolSet(tuple(manifest), {tool.name: tool.name for tool in own})
 
 
 def _tools_of_transcript(request: MessagesRequest) -> ToolSet:
-    """Raises InvalidRequest for a schema that is none: the CLI would leave its tool out without a word."""
+    """Raises InvalidRequest for an invalid schema: the CLI would silently drop its tool."""
     for tool in request.tools.own:
         if tool.schema.get("type") not in (None, "object"):
             refuse(f"{tool.path}.type", "it must be object")
@@ -79,12 +79,12 @@ def _tools_of_transcript(request: MessagesRequest) -> ToolSet:
 
 
 def _body(request: MessagesRequest, model: Model) -> Mapping[str, Any]:
-    """What a body leaves out, the CLI fills in; so what the API would take for left out is said."""
+    """The CLI fills in whatever a body leaves out, so the API's defaults are made explicit."""
     body = {"system": [], "tools": [], **request.body}
     if "thinking" not in body and model.thinking_off and model.thinking != "none":
         body["thinking"] = {"type": "disabled"}
     if request.betas:
-        # The CLI makes it the whole header, so what the model's name asks for has to be said here.
+        # The CLI uses this as the whole header, so what the model's name implies must be included.
         long = [LONG_CONTEXT_BETA] if model.cli_name.endswith(LONG_CONTEXT) else []
         body["betas"] = list(dict.fromkeys((*request.betas, *long)))
     return body
@@ -94,11 +94,11 @@ def _settings(request: MessagesRequest, model: Model, *, whole: bool, plain_syst
     effort = (request.body.get("output_config") or {}).get("effort")
     ignored = list(request.ignored)
     if effort is not None and effort not in model.efforts:
-        ignored.append("output_config.effort")  # the CLI takes it out for a model that has none
+        ignored.append("output_config.effort")  # the CLI drops it for a model without efforts
         effort = None
     if whole:
         if not plain_system and _is_marked(request.body.get("system")):
-            ignored.append("system.cache_control")  # the CLI sets its own there
+            ignored.append("system.cache_control")  # the CLI sets its own
         return TurnSettings(model.cli_name, effort, {EXTRA_BODY: "", MAX_OUTPUT_TOKENS: ""}, tuple(ignored))
     ignored += _ignored_by_transcript(request)
     body = {name: value for name, value in _body(request, model).items() if name not in _SAID_BY_CLI}
@@ -134,7 +134,7 @@ def _entries(messages: list[dict[str, Any]], base: bytes, model: str) -> tuple[E
 
 
 def _grouped(messages: list[dict[str, Any]]) -> list[tuple[str, list[Block]]]:
-    """The blocks of each side's turn, without cache markers: they say nothing."""
+    """The blocks of each side's turn, without cache markers, which carry no meaning."""
     groups: list[tuple[str, list[Block]]] = []
     for message in messages:
         role = "assistant" if message["role"] == "assistant" else "user"
@@ -176,7 +176,7 @@ def _user(blocks: list[Block], before: bytes) -> Entry:
 
 
 def _for_transcript(request: MessagesRequest, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """Raises the CallerError for what the CLI's own way of writing a request has no place for."""
+    """Raises the CallerError for what the CLI cannot express when it writes the request."""
     for name in NOT_BY_TRANSCRIPT:
         if name in request.body:
             cannot_honour(name, _WRITTEN_BY_CLI)
@@ -202,7 +202,7 @@ def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:
             if source["type"] not in (("base64",) if block["type"] == "image" else ("base64", "text")):
                 cannot_honour(f"{place}.source", "send the content itself, as base64")
             if block["type"] == "image":
-                # The CLI unpacks images, so one that would be too much for it has to be refused here.
+                # The CLI decodes images, so one that is too large for it must be rejected here.
                 image_block(source["data"], f"{place}.source.data", allowance)
 
 

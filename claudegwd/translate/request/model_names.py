@@ -14,9 +14,9 @@ MAX_SHOWN: Final = 64
 
 
 def no_such_model(name: str, offered: Iterable[str]) -> str:
-    """The message for a client that asked for `name` and may use the models of `offered`, the most wanted first."""
+    """The message for a client that asked for `name` and may use the models of `offered`, most wanted first."""
     names = list(islice(offered, MAX_COMPARED))
-    # By the shown form: what is longer is no name that could be near to one.
+    # Compared as shown: a longer name cannot be similar to any.
     near = get_close_matches(_shown(name).lower(), names, MAX_NEIGHBOURS, cutoff=0.5) or names[:MAX_NEIGHBOURS]
     if not near:
         return (
@@ -27,7 +27,7 @@ def no_such_model(name: str, offered: Iterable[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """One line of plain characters, whatever a client wrote."""
+    """One line of plain characters, whatever the client wrote."""
     cut = name if len(name) <= MAX_SHOWN else name[: MAX_SHOWN - 1] + "…"
     return "".join(character if character.isprintable() and character != '"' else "?" for character in cut)
 

@@ -1,4 +1,4 @@
-"""Request parameters to the CLI's settings for one turn.
+"""Turns request parameters into the CLI's settings for one turn.
 
 The CLI merges CLAUDE_CODE_EXTRA_BODY into the upstream body. Every variable is always set, because the CLI keeps the
 value of any that a turn does not set.
@@ -15,14 +15,14 @@ from claudegwd.openai_api.errors import UnsupportedParameter
 from claudegwd.translate.request.catalogue import Model
 from claudegwd.translate.request.tools import cli_name
 
-_encode = msgspec.json.Encoder().encode  # in the order given: a schema's is the order of the answer
+_encode = msgspec.json.Encoder().encode  # keeps the order: a schema's determines the answer's
 
 EXTRA_BODY = "CLAUDE_CODE_EXTRA_BODY"
 MAX_OUTPUT_TOKENS = "CLAUDE_CODE_MAX_OUTPUT_TOKENS"
 # The name of the upstream's search among its tools.
 WEB_SEARCH = "web_search"
 
-# OpenAI's efforts to the CLI's. "none" asks for no thinking, "minimal" for as little as the model has.
+# OpenAI's efforts to the CLI's. "none" asks for no thinking, "minimal" for the least that the model has.
 _EFFORT = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 
 # Thinking budgets (tokens) for models that take a budget and no effort.
@@ -37,7 +37,7 @@ _OFF = {"type": "disabled"}
 
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
-    """What is written to the live CLI before the question. Equal settings need not be written again.
+    """What is sent to the live CLI before the question. Equal settings need not be sent again.
 
     `ignored`: parameters that this model cannot honour, for the header x-claudegw-ignored.
     """
@@ -53,7 +53,7 @@ class TurnSettings:
 
     @property
     def body(self) -> dict[str, Any]:
-        """What the CLI is told to put into the upstream body."""
+        """What the CLI is told to merge into the upstream body."""
         body: dict[str, Any] = msgspec.json.decode(self.env[EXTRA_BODY] or b"{}")
         return body
 
@@ -70,14 +70,14 @@ def turn_settings(
     prefill: bool = False,
     no_calls: bool = False,
 ) -> TurnSettings:
-    """`output`: the upstream's structured output; `prefill`: the model goes on from a message of its own; `no_calls`:
-    the tools are those of the history, and not to be called.
+    """`output`: the upstream's structured output; `prefill`: the model continues a message of its own; `no_calls`: the
+    tools come from the history, and must not be called.
 
-    Raises UnsupportedParameter where a parameter cannot be honoured on this model.
+    Raises UnsupportedParameter if this model cannot honour a parameter.
     """
     ignored: list[str] = [*request.left_aside]
     body: dict[str, Any] = {}
-    stops = [stop for stop in request.stop if stop.strip()]  # of white space alone: the API refuses them
+    stops = [stop for stop in request.stop if stop.strip()]  # not only white space: the API rejects that
     if stops:
         body["stop_sequences"] = stops
     choice = {"type": "none"} if no_calls else _tool_choice(request)
@@ -89,10 +89,10 @@ def turn_settings(
     if output is not None:
         body["output_config"] = {"format": output}
     if any(tool.strict for tool in request.tools):
-        ignored.append("tools.strict")  # the schema reaches the model whole; that it is kept to is not promised
+        ignored.append("tools.strict")  # the model sees the whole schema, but may not follow it
     env = {
         EXTRA_BODY: _encode(body).decode() if body else "",
-        # The CLI lowers it to what the model can write, so it is not in the body, which nobody would lower.
+        # The CLI lowers it to the model's maximum; nobody would do that in the body.
         MAX_OUTPUT_TOKENS: str(request.max_tokens) if request.max_tokens is not None else "",
     }
     return TurnSettings(model.cli_name, effort, env, tuple(ignored))
@@ -117,9 +117,9 @@ def _tool_choice(request: ChatRequest) -> dict[str, Any] | None:
 def _thinking(
     request: ChatRequest, model: Model, body: dict[str, Any], ignored: list[str], *, can_think: bool
 ) -> str | None:
-    """Put `thinking` into the body where the model needs it said; return the CLI's effort level.
+    """Put `thinking` into the body if the model needs it; return the CLI's effort level.
 
-    `can_think`: the Messages API refuses thinking with a forced tool, and on top of a prefill.
+    `can_think`: the Messages API rejects thinking with a forced tool, and after a prefill.
     """
     effort = request.reasoning_effort
     match model.thinking:
@@ -132,7 +132,7 @@ def _thinking(
             if effort == "none" or (not can_think and model.thinking_off):
                 body["thinking"] = _OFF
             else:
-                # Newer models leave the thinking text out unless it is asked for.
+                # Newer models omit the thinking text unless asked for it.
                 body["thinking"] = {"type": "adaptive", "display": "summarized"}
             return level
     body["thinking"] = _budget(request, effort) if can_think else _OFF
@@ -142,8 +142,8 @@ def _thinking(
 
 
 def _budget(request: ChatRequest, effort: str | None) -> dict[str, Any]:
-    """Thinking of older models. The CLI would switch it on with nearly all of the limit, which leaves no room for the
-    answer and forbids a temperature; a client that did not ask for it gets the API's own default: none."""
+    """Thinking of older models. The CLI would turn it on with nearly the whole limit as budget, which leaves no room
+    for the answer and rules out a temperature; a client that did not ask for it gets the API's default: none."""
     if effort in (None, "none"):
         return _OFF
     room = (request.max_tokens or DEFAULT_MAX_TOKENS) * 3 // 4  # the limit counts both: leave the answer a quarter
@@ -152,7 +152,7 @@ def _budget(request: ChatRequest, effort: str | None) -> dict[str, Any]:
 
 
 def _level(effort: str | None, model: Model, ignored: list[str]) -> str | None:
-    """The CLI's level, None for its default. Raises UnsupportedParameter, with what the model takes."""
+    """The CLI's level, None for its default. Raises UnsupportedParameter, which lists the levels of the model."""
     if effort is None or (effort == "none" and model.thinking_off):
         return None
     if not model.efforts and effort != "none":
@@ -169,17 +169,17 @@ def _level(effort: str | None, model: Model, ignored: list[str]) -> str | None:
 
 
 def _sampling(request: ChatRequest, body: dict[str, Any], ignored: list[str]) -> None:
-    """Temperature and top_p. 1 is the API's default for both, and left out: some models take no other value."""
+    """Temperature and top_p. 1 is the API's default for both, and left out, as some models accept no other value."""
     thinking = body.get("thinking", _OFF)["type"] != "disabled"
     if request.temperature is not None and request.temperature != 1:
         if thinking or request.temperature > 1:
-            # The API refuses it while thinking is on, and nearly every client sends one by habit; OpenAI's scale ends
-            # at 2, Anthropic's at 1.
+            # The API rejects it while thinking is on, and nearly every client sends one; OpenAI's scale ends at 2,
+            # Anthropic's at 1.
             ignored.append("temperature")
         else:
             body["temperature"] = request.temperature
     if request.top_p is not None and request.top_p != 1:
         if thinking or "temperature" in body:
-            ignored.append("top_p")  # newer models take one of the two
+            ignored.append("top_p")  # newer models take only one of the two
         else:
             body["top_p"] = request.top_p

@@ -1,4 +1,4 @@
-"""Content parts of OpenAI messages to content blocks of the Messages API."""
+"""Turns content parts of OpenAI messages into content blocks of the Messages API."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ _TEXTS = ("application/json", "application/xml", "application/yaml", "applicatio
 
 @dataclass(slots=True)
 class Allowance:
-    """What the parts of one request may still hold, all together."""
+    """What the parts of one request may still contain, in total."""
 
     pixels: int = MAX_REQUEST_PIXELS
 
@@ -34,7 +34,7 @@ class Allowance:
 def blocks_of(parts: Sequence[Part], path: str, allowance: Allowance) -> list[Block]:
     """Turn the parts of one message into blocks; `path` (`messages[1].content`) leads the `param` of errors.
 
-    Texts of white space alone are left out: the Messages API refuses them. Raises InvalidRequest for what cannot be
+    Texts of only white space are left out, as the Messages API rejects them. Raises InvalidRequest for what cannot be
     passed on.
     """
     blocks: list[Block] = []
@@ -56,7 +56,7 @@ def _image(url: str, param: str, allowance: Allowance) -> Block:
 
 
 def image_block(data: str, param: str, allowance: Allowance) -> Block:
-    """An image in base64, checked; its type is told by its bytes. Raises InvalidRequest with this `param`."""
+    """An image in base64, checked; its type is determined from its bytes. Raises InvalidRequest with this `param`."""
     raw = _decoded(data, param)
     media_type = media_type_of(raw)
     if media_type is None:
@@ -78,10 +78,10 @@ def _file(part: FilePart, param: str) -> Block:
     if part.file_data is None:
         _refuse("cannot use an uploaded file: send its content in file_data", f"{param}.file_id")
     param = f"{param}.file_data"
-    # Bare base64, as OpenAI's own examples have it, is told by its bytes.
+    # Bare base64, as in OpenAI's own examples, is identified by its bytes.
     media_type, data = _data_url(part.file_data, param) if part.file_data.startswith("data:") else ("", part.file_data)
     raw = _decoded(data, param)
-    is_pdf = b"%PDF-" in raw[:1024]  # readers let it begin so late
+    is_pdf = b"%PDF-" in raw[:1024]  # readers accept it this late
     if media_type == _PDF and not is_pdf:
         _refuse("cannot read this file: its bytes are not a PDF", param)
     if media_type not in ("", _PDF, *_TEXTS) and not media_type.startswith("text/"):
@@ -92,7 +92,7 @@ def _file(part: FilePart, param: str) -> Block:
 
 
 def _base64(media_type: str, raw: bytes) -> Block:
-    # Encoded anew: some clients wrap lines or leave the padding out, which the Messages API does not take.
+    # Encoded again: some clients wrap lines or omit the padding, which the Messages API rejects.
     return {"type": "base64", "media_type": media_type, "data": base64.b64encode(raw).decode("ascii")}
 
 

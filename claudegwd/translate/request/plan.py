@@ -1,4 +1,4 @@
-"""A request to the plan of a turn: everything that any worker needs to serve it."""
+"""Turns a request into the plan of a turn: everything that any worker needs to serve it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,15 +24,15 @@ from claudegwd.translate.request.history import (
 from claudegwd.translate.request.parameters import WEB_SEARCH, TurnSettings, turn_settings
 from claudegwd.translate.request.tools import ToolSet, tool_set, tools_of_history
 
-# In place of an answer of which nothing can be handed out, where another process has to be told of it.
+# Replaces an answer without a usable part, when it has to be told to another process.
 NO_OBJECT = "(words without JSON)"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One question. `base` is the digest of all but the messages; two plans of unlike clients never share one.
+    """One question. `base` is the digest of all but the messages; plans of different clients never share one.
 
-    `owner` keeps conversations of different client keys apart, whatever their names are.
+    `owner` keeps conversations of different client keys apart, whatever their names.
     """
 
     client: str
@@ -44,26 +44,26 @@ class Plan:
     base: bytes
     settings: TurnSettings
     format: AnswerFormat | None = None
-    own_stops: tuple[str, ...] = ()  # stop sequences that the upstream does not take
-    max_tokens: int | None = None  # the client's bound of its answer
-    # Tools that run at the upstream, as it knows them.
+    own_stops: tuple[str, ...] = ()  # stop sequences that the upstream does not accept
+    max_tokens: int | None = None  # the client's limit for the answer
+    # Tools that run upstream, in its own form.
     server_tools: tuple[Mapping[str, Any], ...] = ()
-    # The client's own body, where it speaks the Messages API: it goes in as it is, and the answer comes back so.
+    # The body of a client of the Messages API: it is passed on unchanged, and so is the answer.
     own_body: Mapping[str, Any] | None = None
-    # The same question to the model that stands in where this one is not to be had, by the operator's word.
+    # The same question to the operator's fallback for when this model is unavailable.
     fallback: "Callable[[], Plan] | None" = None
-    stands_in_for: str = ""  # the name that was asked for, where this is such a model
+    stands_in_for: str = ""  # the name that was asked for, if this is such a fallback
 
     @property
     def is_prefill(self) -> bool:
-        """Whether the model is to go on from a last message of its own."""
+        """Whether the model is to continue a last message of its own."""
         return self.entries[-1].role == "assistant"
 
     def base_of(self, *, whole: bool, system: bool, share: bool) -> bytes:
-        """The digest of what a worker has to be started with to serve this plan.
+        """The digest of what a worker must be started with to serve this plan.
 
-        `whole`: it is given each request whole; then with `system` its system prompt too, and with `share` it serves
-        all clients. Otherwise it was told all but the messages before.
+        `whole`: it gets each request whole, with `system` including the system prompt, and with `share` it serves all
+        clients. Otherwise it was told everything but the messages beforehand.
         """
         if not whole:
             return self.base
@@ -75,7 +75,7 @@ class Plan:
             return Turn(self.tools, verbatim=True)
         filters: list[TextFilter] = []
         if self.format is not None:
-            # Where the upstream has its own structured output too: a relay before it may know nothing of that.
+            # Even if the upstream has structured output: a relay in between may not support it.
             filters.append(ObjectFilter())
         if self.own_stops:
             filters.append(StopsFilter(self.own_stops))
@@ -84,16 +84,16 @@ class Plan:
         return Turn(self.tools, filters[0] if filters else None)
 
     def fault(self, answer: Answer) -> str | None:
-        """What is wrong with a whole answer that was to be JSON, before the client is told that it is finished.
+        """What is wrong with a whole answer that should be JSON, before the client is told that it is finished.
 
-        One that was cut says so itself, by its finish reason.
+        An answer that was cut off shows that by its finish reason.
         """
         if self.format is None or answer.calls or answer.finished is None or answer.finished.reason != "stop":
             return None
         return self.format.fault(answer.text)
 
     def corrected(self, answer: Answer, fault: str) -> "Plan | None":
-        """The question that goes on from an answer with a fault, and asks for a better one; None where it cannot."""
+        """A follow-up that asks for a better answer than the one with this fault; None if that is impossible."""
         if self.format is None or self.is_prefill:
             return None
         text = answer.text
@@ -109,10 +109,10 @@ class Plan:
 
 
 def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "", begun: Begun | None = None) -> Plan:
-    """Plan a chat request of `client`, as it is called in the status.
+    """Plan a chat request of `client`, as the status calls it.
 
     `owner` (or else `client`) keeps conversations of different client keys apart: a name may pass to another key.
-    `begun`: what it may go on from.
+    `begun`: what it may continue from.
 
     Raises the CallerError that names the field at fault.
     """
@@ -146,7 +146,7 @@ def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "", 
     )
 
 
-# The upstream's search as it was first: the later ones run code to sift what they find.
+# The upstream's original search: later versions run code to filter what they find.
 _WEB_SEARCH_TYPE = "web_search_20250305"
 
 

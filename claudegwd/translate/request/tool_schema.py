@@ -1,4 +1,4 @@
-"""A tool's parameters in the form that the Messages API and the CLI accept, without loss.
+"""A tool's parameters in a form that the Messages API and the CLI accept, without loss.
 
 Both reject some keywords at the root of a schema: the API rejects the request, the CLI drops the tool or rewrites it.
 Such parts are moved into a definition that the root refers to, which means the same.
@@ -15,14 +15,14 @@ Schema = Mapping[str, Any]
 _EMPTY: Schema = {"type": "object", "properties": {}}
 _COMBINATORS = ("anyOf", "oneOf", "allOf")
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-# What says which properties there may be goes together: `additionalProperties` means the ones beside it.
+# Keywords about which properties are allowed belong together: `additionalProperties` refers to those next to it.
 _OF_PROPERTIES = ("properties", "patternProperties", "additionalProperties")
 _DEFINITION = "arguments"
 
 
 def upstream_schema(parameters: Schema | None) -> Schema:
-    """The schema of an object: in the form of draft 2020-12, and with nothing at its root that is not taken there."""
-    # OpenAI's clients leave `type` out for tools without parameters.
+    """The schema of an object: as draft 2020-12, with nothing at its root that would be rejected."""
+    # OpenAI's clients omit `type` for tools without parameters.
     schema = {**_EMPTY, **modern(dict(parameters or {}))}
     moved = [key for key in _COMBINATORS if key in schema]
     if not all(_KEY.fullmatch(name) for name in schema["properties"]):
@@ -46,7 +46,7 @@ def _with_moved(schema: dict[str, Any], moved: Collection[str]) -> Schema:
 
 
 def _redirected(value: Any, moves: Mapping[str, str]) -> Any:
-    """With every reference into what was moved pointing to where that is now."""
+    """With every reference to something that was moved pointing to its new place."""
     if isinstance(value, list):
         return [_redirected(one, moves) for one in value]
     if not isinstance(value, dict):

@@ -13,7 +13,7 @@ from claudegwd.translate.arguments import canonical
 from claudegwd.translate.request.characters import is_altered
 from claudegwd.translate.request.tool_schema import upstream_schema
 
-# What a CLI that knows no CLAUDE_AGENT_SDK_MCP_NO_PREFIX puts before the names that the model sees.
+# The prefix of the names that the model sees, from a CLI that does not know CLAUDE_AGENT_SDK_MCP_NO_PREFIX.
 PREFIX = f"mcp__{TOOL_SERVER}__"
 
 MAX_NAME = 128  # the Messages API's rule for names, and the CLI's: up to this many letters, digits, _ and -
@@ -25,18 +25,18 @@ _MARK_CHARS = 8
 # replay instead.
 MAX_LIVE_RESULT_CHARS = 500_000
 
-# Names that the CLI keeps for itself: it leaves tools of such names out (seen on 2.1.330).
+# Names that the CLI reserves: it drops tools with such names (seen on 2.1.330).
 _KEPT_BACK = re.compile(r"ToolSearch|mcp__ide__.*")
 
-# Without --bare the CLI passes a description on whole, with it only up to the first empty line (seen on 2.1.330). A
-# line with a space on it is none.
+# Without --bare the CLI passes on the whole description, with it only up to the first empty line (seen on 2.1.330). A
+# line with a space on it does not count as empty.
 _EMPTY_LINE = re.compile(r"\n(?=\n)")
 
 EMPTY_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 
 def cli_name(name: str) -> str:
-    """The name under which the model sees a tool: the client's own where the API takes it, else always the same one."""
+    """The name under which the model sees a tool: the client's if the API accepts it, else always the same one."""
     kept_back = _KEPT_BACK.fullmatch(name)
     if _PLAIN.fullmatch(name) and not kept_back:
         return name
@@ -49,8 +49,8 @@ def cli_name(name: str) -> str:
 class ToolSet:
     """The tools of one request: `manifest` is what `initialize` declares; `names` maps model's names to client's.
 
-    `declared` are the tools as the client sent them. `altered` names, for the header x-claudegw-ignored, what of them
-    the CLI passes on in other characters.
+    `declared` are the tools as the client sent them. `altered` lists, for the header x-claudegw-ignored, what the CLI
+    passes on in other characters.
     """
 
     manifest: tuple[Mapping[str, Any], ...] = ()
@@ -59,7 +59,7 @@ class ToolSet:
     altered: tuple[str, ...] = ()
 
     def client_name(self, model_name: str) -> str | None:
-        """The client's name of a tool that the model called, or None if the client declared no such tool."""
+        """The client's name of a tool that the model called; None if the client declared no such tool."""
         name = self.names.get(model_name)
         if name is None and model_name in self.own_names.values():
             return model_name
@@ -67,14 +67,14 @@ class ToolSet:
 
     @property
     def own_names(self) -> Mapping[str, str]:
-        """The client's names that only the CLI does not take, by the names that it is told instead."""
+        """The client's names that only the CLI rejects, by the names that it is told instead."""
         return {told: own for told, own in self.names.items() if told != own and _PLAIN.fullmatch(own)}
 
 
 def tool_set(tools: Sequence[Tool]) -> ToolSet:
-    """Declare each tool whole. Without `readOnlyHint` parallel calls would reach us one by one.
+    """Declare each tool in full. Without `readOnlyHint`, parallel calls would reach us one by one.
 
-    Raises InvalidRequest where two tools would have one name.
+    Raises InvalidRequest if two tools would have the same name.
     """
     manifest = []
     names: dict[str, str] = {}
@@ -101,7 +101,7 @@ def tool_set(tools: Sequence[Tool]) -> ToolSet:
 def _altered(tools: Sequence[Tool]) -> tuple[str, ...]:
     whole = canonical([[tool.description, tool.parameters] for tool in tools])
     if whole.isascii() and b"\\u" not in whole and b"__proto__" not in whole:
-        return ()  # nearly always, and a look at all of it at once is quick
+        return ()  # nearly always, and quick to check in one go
     names = []
     if any(is_altered(tool.description) for tool in tools):
         names.append("tools.description")
@@ -113,7 +113,7 @@ def _altered(tools: Sequence[Tool]) -> tuple[str, ...]:
 def tools_of_history(messages: Sequence[Message]) -> tuple[Tool, ...]:
     """A declaration of each tool that the history calls, for a request without tools.
 
-    Agents drop their tools for a closing summary; the Messages API refuses calls and results where no tools are given.
+    Agents drop their tools for a closing summary; the Messages API rejects calls and results if there are no tools.
     """
     names = dict.fromkeys(call.name for message in messages for call in message.tool_calls)
     return tuple(Tool(name, "A tool of an earlier part of this conversation.") for name in names)

@@ -1,6 +1,6 @@
-"""A plan as one body of the Messages API, for a CLI that accepts the whole body in its settings.
+"""A plan as one body of the Messages API, for a CLI that takes the whole body from its settings.
 
-The CLI's processing of a transcript (cache markers, tools, images, texts next to results) does not apply then: the
+The CLI's processing of a transcript (cache markers, tools, images, texts next to results) does not happen then: the
 upstream gets exactly this body.
 """
 
@@ -14,20 +14,20 @@ from claudegwd.translate.request.history import Entry
 from claudegwd.translate.request.plan import Plan
 from claudegwd.translate.request.tools import EMPTY_SCHEMA, cli_name
 
-_encode = msgspec.json.Encoder().encode  # in the order given: a schema's is the order of the answer
+_encode = msgspec.json.Encoder().encode  # keeps the order: a schema's determines the answer's
 
 _MARK = {"type": "ephemeral"}
 
-# The Messages API takes four cache markers. The CLI marks its own and the client's system prompt itself; in a system
-# prompt of ours one is enough. Tools stand before the system prompt, so its marker covers them.
+# The Messages API allows four cache markers. The CLI marks its own and the client's system prompt; in a system prompt
+# of ours one is enough. Tools precede the system prompt, so its marker covers them.
 _MARKED_USER_TURNS = 2
 
 
 def whole_body(plan: Plan, *, system: bool) -> str:
     """The JSON text of the body, for the CLI's extra body.
 
-    `system`: with the client's system prompt in it, in place of all that the CLI would say there. Otherwise
-    `initialize` has to have set it.
+    `system`: with the client's system prompt, replacing all that the CLI would say there. Otherwise `initialize` must
+    have set it.
     """
     if plan.own_body is not None:
         own = plan.own_body if system else {name: said for name, said in plan.own_body.items() if name != "system"}
@@ -45,14 +45,14 @@ def whole_body(plan: Plan, *, system: bool) -> str:
         body["system"] = [{"type": "text", "text": plan.system, "cache_control": _MARK}] if plan.system else []
     if tools and not plan.system:
         tools[-1]["cache_control"] = _MARK
-    # Always named: what a body leaves out, the CLI fills in.
+    # Always present: the CLI fills in whatever a body leaves out.
     body["tools"] = [*plan.server_tools, *tools]
     return _encode(body).decode()
 
 
 def _messages(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """The conversation, with a marker at the end of the last two user turns: the next request finds the first of them
-    in the cache, whatever the answer to this one is."""
+    in the cache, whatever the answer to this one."""
     messages: list[dict[str, Any]] = [
         {"role": entry.role, "content": [{**block} for block in entry.content()]} for entry in entries
     ]
@@ -63,7 +63,7 @@ def _messages(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
-    """As the client wrote it; OpenAI's clients leave the type out for tools without parameters."""
+    """As the client wrote it; OpenAI's clients omit the type for tools without parameters."""
     made: dict[str, Any] = {"name": cli_name(tool.name)}
     if tool.description:
         made["description"] = tool.description
