@@ -1,4 +1,4 @@
-"""Who changed what over the control socket: written immediately after the change, in the background, and bounded."""
+"""Who changed what over the control socket: written right after the change, in the background, and bounded."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ PENDING_MAX: Final = 1000
 
 
 class AuditEntry(NamedTuple):
-    """`fields`: what it was about, names and states only, and `before` and `after` where there is such a thing."""
+    """`fields`: what it was about, only names and states, with `before` and `after` if applicable."""
 
     at: float
     uid: int | None
@@ -32,7 +32,7 @@ class AuditEntry(NamedTuple):
 
 
 class Audit:
-    """Give it the state file, run `run` as a task."""
+    """Give it the state file, and run `run` as a task."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
@@ -40,16 +40,16 @@ class Audit:
         self._pending: list[AuditEntry] = []
         self._changed = trio.Event()
         self._failing = False
-        self._writing = trio.Lock()  # in order, and whoever reads sees what was noted before
+        self._writing = trio.Lock()  # keeps the order, and readers see what was noted before
 
     def note(self, uid: int | None, pid: int | None, what: str, fields: Mapping[str, Any]) -> None:
-        """Somebody changed something. Never waits."""
+        """Note a change. Never waits."""
         self._pending.append(AuditEntry(self._clock(), uid, pid, "", what, fields))
         del self._pending[:-PENDING_MAX]
         self._changed.set()
 
     async def rows(self, count: int) -> list[dict[str, Any]]:
-        """The last changes, the newest last. StateError."""
+        """The last changes, newest last. Raises StateError."""
         await self.flush()
         try:
             found = await self._database.run(last_changes, count)
@@ -59,11 +59,11 @@ class Audit:
         return [change._asdict() for change in found]
 
     async def run(self) -> None:
-        """Write what is noted, for ever; a last time when cancelled."""
+        """Keep writing what is noted; a last time when cancelled."""
         await write_behind(lambda: self._changed, self.flush)
 
     async def flush(self) -> bool:
-        """Write what is noted, now; whether that went well."""
+        """Write what is noted now; whether that succeeded."""
         async with self._writing:
             return await self._write()
 
@@ -76,7 +76,7 @@ class Audit:
             # In a thread: names may come over the network.
             changes = await trio.to_thread.run_sync(_with_names, changes)
             await self._database.run(add_changes, changes)
-        except trio.Cancelled:  # before it began: what runs in a thread is waited for
+        except trio.Cancelled:  # before it began: a running thread is waited for
             self._pending = changes + self._pending
             raise
         except (sqlite3.Error, StateError) as error:
@@ -93,7 +93,7 @@ class Audit:
 
 
 def add_changes(connection: sqlite3.Connection, changes: Iterable[AuditEntry]) -> None:
-    """Add them, and forget the oldest above ROWS_MAX."""
+    """Add them, and delete the oldest above ROWS_MAX."""
     connection.executemany(
         "INSERT INTO audit (at, uid, pid, user, what, fields) VALUES (?, ?, ?, ?, ?, ?)",
         [
@@ -115,7 +115,7 @@ def last_changes(connection: sqlite3.Connection, count: int) -> list[AuditEntry]
 
 
 def _with_names(changes: Iterable[AuditEntry]) -> list[AuditEntry]:
-    """With the names of the users, as they are now."""
+    """With the current names of the users."""
     changes = list(changes)
     names = {uid: _name_of(uid) for uid in {change.uid for change in changes}}
     return [change._replace(user=names[change.uid]) for change in changes]

@@ -19,14 +19,14 @@ ROWS_MAX: Final = 10_000  # of all clients, some 100 bytes each; the oldest are 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A response that an earlier run of the gateway has begun. `created`: seconds since the epoch."""
+    """A response that an earlier run of the gateway began. `created`: seconds since the epoch."""
 
     created: int
     model: str
 
 
 class BackgroundRecord:
-    """Give it the state file and `load` it. A disk that fails is logged; responses are made all the same."""
+    """Give it the state file and `load` it. A failing disk is logged; responses are created anyway."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
@@ -35,21 +35,21 @@ class BackgroundRecord:
         self._failing = False
 
     async def load(self) -> None:
-        """Find out what the runs before have begun."""
+        """Look up what earlier runs began."""
         rows = await self._run(_load, self._clock() - KEPT_SECONDS) or []
         self._lost = {(owner, ident): Lost(created, model) for owner, ident, created, model in rows}
 
     async def begin(self, owner: str, ident: str, created: int, model: str) -> None:
-        """One is begun; when this returns, a restart will know of it."""
+        """One begins; once this returns, a restart will know of it."""
         await self._run(_insert, (owner, ident, created, model))
 
     async def forget(self, owner: str, ident: str) -> bool:
-        """Its client has deleted it; whether it was one that is lost."""
+        """Its client deleted it; whether it was a lost one."""
         await self._run(_delete, owner, ident)
         return self._lost.pop((owner, ident), None) is not None
 
     def lost(self, owner: str, ident: str) -> Lost | None:
-        """One of the owner's that was begun before the last restart."""
+        """The owner's response if it was begun before the last restart."""
         found = self._lost.get((owner, ident))
         return found if found is not None and self._clock() - found.created <= KEPT_SECONDS else None
 

@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a chat takes over from its session."""
+    """What a chat takes from its session."""
 
     project_id: str | None = None
     system_prompt: str | None = None
@@ -43,7 +43,7 @@ class Known:
 
 @dataclass(slots=True)
 class _Use:
-    """What is to be added to a session; it is made if it is not there and a message is among it."""
+    """What is to be added to a session; it is created if it does not exist and there is a message to add."""
 
     project_id: str | None = None
     model: str = ""
@@ -53,7 +53,7 @@ class _Use:
 
 
 class ChatSessions:
-    """Give it the state file, run `run` as a task. `clock`: wall clock, seconds."""
+    """Give it the state file, and run `run` as a task. `clock`: wall clock, seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
@@ -67,7 +67,7 @@ class ChatSessions:
     # -- for chats ----------------------------------------------------------------------------------------------------
 
     async def known(self, client: str, session_id: str) -> Known:
-        """What is known of the client's session; nothing for one that is new. Looks it up once, then remembers."""
+        """What is known of the client's session; nothing for a new one. Looked up once, then remembered."""
         key = (client, session_id)
         if key not in self._known:
             session = await self.run_in_store(get_session, client, session_id)
@@ -76,7 +76,7 @@ class ChatSessions:
         return self._known[key]
 
     def remember(self, client: str, session_id: str, known: Known | None) -> None:
-        """Know it without looking; None: forget it."""
+        """Remember it without a lookup; None: forget it."""
         self._known.pop((client, session_id), None)
         if known is not None:
             self._known[client, session_id] = known
@@ -93,7 +93,7 @@ class ChatSessions:
         pending.messages += messages
 
     def spent(self, client: str, session_id: str, dollars: float) -> None:
-        """The CLI says what it cost, which it does after the answer. Never waits."""
+        """Add the cost, which the CLI reports after the answer. Never waits."""
         self._use(client, session_id).cost += dollars
 
     def _use(self, client: str, session_id: str) -> _Use:
@@ -105,7 +105,7 @@ class ChatSessions:
 
     @contextmanager
     def under_way(self, client: str, session_id: str, stop: Callable[[], None]) -> Iterator[None]:
-        """While this lasts the session is running, and stopping it calls `stop`, which must neither wait nor raise."""
+        """Meanwhile the session is running, and stopping it calls `stop`, which must neither wait nor raise."""
         key = (client, session_id)
         stops = self._stops.setdefault(key, set())
         stops.add(stop)
@@ -119,14 +119,14 @@ class ChatSessions:
     # -- for the routes -----------------------------------------------------------------------------------------------
 
     def running(self, client: str) -> list[str]:
-        """The ids of the client's sessions that are being answered now."""
+        """The ids of the client's sessions that are being answered."""
         return sorted(session_id for owner, session_id in self._stops if owner == client)
 
     def is_running(self, client: str, session_id: str) -> bool:
         return (client, session_id) in self._stops
 
     def stop(self, client: str, session_id: str) -> bool:
-        """End what is under way in it; whether anything was."""
+        """End what is running in it; whether there was anything."""
         stops = tuple(self._stops.get((client, session_id), ()))
         for stop in stops:
             stop()
@@ -135,14 +135,14 @@ class ChatSessions:
     async def read(
         self, function: Callable[Concatenate[sqlite3.Connection, _P], _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Call a function of the store after all that is pending was written. Raises InternalError."""
+        """Call a function of the store once everything pending is written. Raises InternalError."""
         await self.flush()
         return await self.run_in_store(function, *args, **kwargs)
 
     async def run_in_store(
         self, function: Callable[Concatenate[sqlite3.Connection, _P], _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Call a function of the store. Raises InternalError when the state file cannot be used."""
+        """Call a function of the store. Raises InternalError if the state file cannot be used."""
         try:
             return await self._database.run(function, *args, **kwargs)
         except sqlite3.IntegrityError:
@@ -154,17 +154,17 @@ class ChatSessions:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Write what is pending, for ever; a last time when cancelled."""
+        """Keep writing what is pending; a last time when cancelled."""
         await write_behind(lambda: self._changed, self.flush, WRITE_SECONDS)
 
     async def flush(self) -> bool:
-        """Write what is pending now; whether that went well."""
+        """Write what is pending now; whether that succeeded."""
         if not self._pending:
             return True
         uses, self._pending, self._changed = self._pending, {}, trio.Event()
         try:
             await self._database.run(_write, uses, self._clock())
-        except trio.Cancelled:  # before it began: what runs in a thread is waited for
+        except trio.Cancelled:  # before it began: a running thread is waited for
             self._take_back(uses)
             raise
         except (sqlite3.Error, StateError) as error:
@@ -203,5 +203,5 @@ def _write(connection: sqlite3.Connection, uses: Mapping[Key, _Use], now: float)
 
 
 def _title(now: float) -> str:
-    """For a session that a chat began: never out of its messages, which are not kept."""
+    """For a session that a chat began: never from its messages, which are not kept."""
     return f"Chat of {datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""The client keys of the running daemon: the book in memory, and its copy on disk. The control face manages them."""
+"""The client keys of the running daemon: the book in memory, and its copy on disk. The control API manages them."""
 
 import logging
 import secrets
@@ -46,9 +46,9 @@ IDENTITY_BYTES: Final = 8  # two clients with the same name never get the same i
 
 
 class ClientKeys:
-    """Creates and revokes clients, durably, and keeps their totals. ``book`` is what requests ask.
+    """Creates and revokes clients, durably, and keeps their totals. ``book`` is what requests consult.
 
-    ``clock``: wall clock, seconds. ``randomness``: that many bytes of the system's.
+    ``clock``: wall clock, seconds. ``randomness``: returns that many random bytes.
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class ClientKeys:
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.book = book
-        self.on_change: Callable[[str], None] = lambda _owner: None  # somebody has changed it, here
+        self.on_change: Callable[[str], None] = lambda _owner: None  # somebody changed it, here
         self.removed: dict[str, ClientRecord] = {}  # by owner
         self._database = database
         self._clock = clock
         self._randomness = randomness
         self._generation = database.generation
         self._failing = False
-        self._changing = trio.Lock()  # a change is made of what is there: two at once would undo one of them
-        # Revocations and removals that the disk has not taken yet, by name; the later one stands.
+        self._changing = trio.Lock()  # a change builds on what is there: of two at once, one would be undone
+        # Revocations and removals that the disk has not taken yet, by name; the latest counts.
         self._owed: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {}
 
     @classmethod
     async def load(cls, database: Database, default: Limits, api_keys: Sequence[str] = ()) -> "ClientKeys":
-        """The clients of the last run, and those of API_KEYS. sqlite3.Error: nobody could come in without."""
+        """The clients of the last run, and those of API_KEYS. Raises sqlite3.Error: without it nobody could get in."""
         book = ClientBook(await database.run(load_clients), default=default)
         book.configure(configured_clients(api_keys), default)
         keys = cls(database, book)
@@ -81,7 +81,7 @@ class ClientKeys:
         return keys
 
     async def rows(self) -> list[dict[str, Any]]:
-        """A dict for each client by name, never a key. Times are seconds since the epoch."""
+        """A dict for each client, by name, without its key. Times are seconds since the epoch."""
         default = self.book.default
         now = self._clock()
         return [
@@ -104,7 +104,7 @@ class ClientKeys:
         budgets: Sequence[Budget] = (),
         server_tools: Sequence[str] = (),
     ) -> str:
-        """A new client; its key, which is kept nowhere. ClientRefused (a ValueError), StateError."""
+        """Create a client; its key, which is not kept. Raises ClientRefused (a ValueError), StateError."""
         if self._database.problem:
             problem = self._database.problem
             raise StateError(f"cannot create client {name!r}, which would be lost at a restart: {problem}")
@@ -134,28 +134,28 @@ class ClientKeys:
         return token
 
     async def revoke(self, name: str) -> None:
-        """Refuse a client from now on and end its requests. UnknownClient (a LookupError), StateError."""
+        """Reject a client from now on and end its requests. Raises UnknownClient (a LookupError), StateError."""
         now = self._clock()
         client = self.book.revoke(name, now)
         self.on_change(client.owner)
         await self._owe(name, revoke_client, name, now)
 
     async def remove(self, name: str) -> None:
-        """Revoke and forget a client with all that is stored of it; its name is free. UnknownClient, StateError."""
+        """Revoke a client and delete all that is stored of it; its name is free. Raises UnknownClient, StateError."""
         client, now = self.book.own(name), self._clock()
         self._remove(ClientRecord(client.owner, name, self._after(client), removed=True))
         self.on_change(client.owner)
         await self._owe(name, delete_client, name, client.owner, now)
 
     async def set(self, name: str, changes: Mapping[str, Any]) -> None:
-        """Change some of a client's fields, all but its name. UnknownClient, ClientRefused, StateError."""
+        """Change fields of a client, except its name. Raises UnknownClient, ClientRefused, StateError."""
         async with self._changing:
             await self._change(replace(self._living(name), **changes))
 
     async def rotate(self, name: str) -> str:
-        """A new key for a client, whose conversations and totals stay its own; the old one is refused from now on.
+        """A new key for a client, which keeps its conversations and totals; the old one is rejected from now on.
 
-        UnknownClient, ClientRefused, StateError."""
+        Raises UnknownClient, ClientRefused, StateError."""
         token = client_token(self._randomness(TOKEN_BYTES))
         async with self._changing:
             await self._change(replace(self._living(name), digest=token_digest(token)))
@@ -177,7 +177,7 @@ class ClientKeys:
         return max(self._clock(), client.changed + CHANGE_SECONDS)
 
     async def _change(self, client: Client) -> None:
-        """On disk first: what is told to have changed has to outlive a restart."""
+        """On disk first: a change that was reported must survive a restart."""
         client = replace(client, changed=self._after(client))
         try:
             await self._run(change_client, client)
@@ -188,20 +188,20 @@ class ClientKeys:
         self.book.change(replace(client, revoked=self.book.own(client.name).revoked))
         self.on_change(client.owner)
 
-    # -- what other machines say
+    # -- what other machines report
 
     def records(self) -> dict[str, ClientRecord]:
-        """All that other machines should know, by owner."""
+        """Everything that other machines should know, by owner."""
         living = (record_of(client) for client, _ in self.book.rows() if not client.configured)
         return self.removed | {record.owner: record for record in living}
 
     async def learn(self, record: ClientRecord) -> ClientRecord:
-        """Take what another machine says of a client; what holds now. ClientRefused: another one here has its name."""
+        """Apply another machine's record of a client; what is in effect now. ClientRefused: its name is taken here."""
         async with self._changing:
             ours = self.book.find(record.name)
             if (gone := self.removed.get(record.owner)) is not None:
                 return gone
-            with suppress(sqlite3.Error, StateError):  # it was logged; what does not last is learned again
+            with suppress(sqlite3.Error, StateError):  # it was logged; what is lost is learned again
                 if record.removed:
                     self._remove(record)
                     await self._owe(record.owner, delete_client, record.name, record.owner, record.changed)
@@ -221,7 +221,7 @@ class ClientKeys:
             return self.removed.get(record.owner) or record_of(self.book.get(record.name))
 
     async def _owe(self, name: str, function: Callable[..., None], *args: Any) -> None:
-        """Write what holds in memory already, now or as soon as the disk takes it: it must not end with a restart."""
+        """Write what is in effect in memory, now or as soon as the disk takes it: it must survive a restart."""
         self._owed[name] = function, args
         try:
             await self._pay()
@@ -239,7 +239,7 @@ class ClientKeys:
                 del self._owed[name]
 
     async def run(self) -> None:
-        """Write totals every few seconds, for ever; a last time when cancelled. Run it as a task."""
+        """Keep writing totals every few seconds; a last time when cancelled. Run it as a task."""
         try:
             while True:
                 await trio.sleep(TOTALS_SECONDS)
@@ -249,7 +249,7 @@ class ClientKeys:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Write what is owed and the totals that changed. A disk that fails is logged, and both are tried again."""
+        """Write what is owed and the totals that changed. A failing disk is logged, and both are tried again."""
         with suppress(sqlite3.Error, StateError):
             await self._pay()
             if totals := self.book.take_changed():
@@ -269,7 +269,7 @@ class ClientKeys:
             raise
         self._failing = False
         if self._generation != self._database.generation:
-            # The file was broken and a new one begun: give it everybody we know.
+            # The file was broken and a new one was created: write everybody we know to it.
             self._generation = self._database.generation
             rows = [row for row in self.book.rows() if not row[0].configured]
             await self._database.run(_write_all, rows, list(self.removed.values()))

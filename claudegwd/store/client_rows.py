@@ -8,7 +8,7 @@ from claudegwd.limits.spending import Spending
 
 
 def shown_budgets(spending: Spending, client: Client, now: float) -> list[dict[str, Any]]:
-    """Its budgets, with what is used of each."""
+    """Its budgets, with how much of each is used."""
     return [
         {"budget": str(budget), "used": spending.spent(client.name, budget, now), "resets": budget.reset(now)}
         for budget in client.budgets
@@ -16,7 +16,7 @@ def shown_budgets(spending: Spending, client: Client, now: float) -> list[dict[s
 
 
 def shown_client(client: Client, usage: ClientTotals, limits: Limits, now: float) -> dict[str, Any]:
-    """All else of it; never its key."""
+    """Everything else of it, except its key."""
     return {
         "name": client.name,
         "state": client.state(now),

@@ -24,7 +24,7 @@ def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, ClientTot
 
 
 def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, ClientTotals]]) -> None:
-    """New clients. sqlite3.IntegrityError if a name or key is there already (ClientBook.create says it better)."""
+    """New clients. sqlite3.IntegrityError if a name or key exists (ClientBook.create has the better message)."""
     connection.executemany(
         f"INSERT INTO clients ({_COLUMNS}) VALUES ({_MARKS})",  # noqa: S608 - a constant
         [
@@ -40,14 +40,14 @@ def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, 
 
 
 def revoke_client(connection: sqlite3.Connection, name: str, now: float) -> None:
-    """Mark a client as revoked; the first time stands."""
+    """Mark a client as revoked; the first time counts."""
     connection.execute(
         "UPDATE clients SET revoked = coalesce(revoked, ?), changed = max(changed, ?) WHERE name = ?", (now, now, name)
     )
 
 
 def change_client(connection: sqlite3.Connection, client: Client) -> None:
-    """Write what can be changed of a client; its totals and when it was made stay."""
+    """Write a client's changeable fields; its totals and creation time stay."""
     connection.execute(
         "UPDATE clients SET digest = ?, models = ?, requests_per_minute = ?, tokens_per_minute = ?, "
         "concurrent_requests = ?, expires = ?, revoked = ?, budgets = ?, server_tools = ?, changed = ? WHERE name = ?",
@@ -60,7 +60,7 @@ def change_client(connection: sqlite3.Connection, client: Client) -> None:
 
 
 def delete_client(connection: sqlite3.Connection, name: str, owner: str, now: float) -> None:
-    """Forget a client, its totals, its projects and its sessions, and keep that it was removed."""
+    """Delete a client, its totals, projects and sessions, and remember that it was removed."""
     connection.execute("INSERT OR REPLACE INTO removed_clients VALUES (?, ?, ?)", (owner, name, now))
     connection.execute("DELETE FROM removed_clients WHERE at < ?", (now - REMOVED_KEPT_SECONDS,))
     connection.execute("DELETE FROM clients WHERE name = ? AND coalesce(nullif(identity, ''), name) = ?", (name, owner))
@@ -74,7 +74,7 @@ def load_removed(connection: sqlite3.Connection) -> list[tuple[str, str, float]]
 
 
 def save_totals(connection: sqlite3.Connection, totals: Iterable[tuple[str, ClientTotals]]) -> None:
-    """Write what clients have used in all. One that was deleted meanwhile stays deleted."""
+    """Write clients' total usage. One that was deleted meanwhile stays deleted."""
     connection.executemany(
         "UPDATE clients SET requests = ?, tokens = ?, last_used = ? WHERE name = ?",
         [(usage.requests, usage.tokens, usage.last_used, name) for name, usage in totals],

@@ -33,32 +33,32 @@ _T = TypeVar("_T")
 
 
 class StateError(Exception):
-    """The state cannot be used. The text says what to do."""
+    """The state cannot be used. The text says how to fix it."""
 
 
 class StateInUseError(StateError):
-    """Another process has it. Going on without it would be wrong: it is there, and will be again."""
+    """Another process holds it. Continuing without it would be wrong: it exists, and will be back."""
 
 
 class Database:
-    """An open state file. ``path`` None: in memory, for a daemon that has nowhere to write."""
+    """An open state file. ``path`` None: in memory, for a daemon without a writable directory."""
 
     def __init__(self, path: Path | None, problem: str = "") -> None:
-        """Open or create it; blocking. StateError if there is no way to. `problem`: why it is in memory only."""
+        """Open or create it; blocking. StateError if that is impossible. `problem`: why it is only in memory."""
         self.path = path
         self.problem = problem
-        self.generation = 0  # counts the files that were set aside: what was written before is written no more
+        self.generation = 0  # counts the files that were set aside, with all that was written before
         self._one = trio.CapacityLimiter(1)
-        self._inode: tuple[int, int] | None = None  # of the file that is open
+        self._inode: tuple[int, int] | None = None  # of the open file
         self._connection = self._open()
 
     async def run(
         self, function: Callable[Concatenate[sqlite3.Connection, _P], _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """``function(connection, …)`` as one transaction, in a thread. sqlite3.Error, and what ``function`` raises.
+        """``function(connection, …)`` as one transaction, in a thread. Raises sqlite3.Error and what ``function`` does.
 
-        Cancelling waits for the transaction. A file found broken is set aside and the function called again on the
-        new, empty one: ``function`` must not have effects elsewhere.
+        Cancelling waits for the transaction. A broken file is set aside, and the function called again on a new, empty
+        one: ``function`` must not have effects elsewhere.
         """
         return await trio.to_thread.run_sync(
             lambda: self.run_blocking(function, *args, **kwargs), limiter=self._one, abandon_on_cancel=False
@@ -72,7 +72,7 @@ class Database:
     def run_blocking(
         self, function: Callable[Concatenate[sqlite3.Connection, _P], _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """As ``run``, for before the event loop begins and after it has ended."""
+        """Like ``run``, for use before the event loop starts and after it has ended."""
         try:
             return self._transaction(lambda connection: function(connection, *args, **kwargs))
         except sqlite3.DatabaseError as error:
@@ -85,9 +85,9 @@ class Database:
             return self._transaction(lambda connection: function(connection, *args, **kwargs))
 
     async def hold(self) -> bool:
-        """Look whether the open file still lies where it did. If it was removed, write all that it holds anew: True.
+        """Check that the open file is still in place. If it was removed, write everything to a new one: True.
 
-        If another one lies there, that is left alone, and `problem` says so. sqlite3.Error, OSError, StateError.
+        If another one is there, leave it alone, and say so in `problem`. Raises sqlite3.Error, OSError, StateError.
         """
         return await trio.to_thread.run_sync(self._hold, limiter=self._one, abandon_on_cancel=False)
 
@@ -103,7 +103,7 @@ class Database:
         _private(fresh)
         with closing(sqlite3.connect(fresh)) as copy:
             self._connection.backup(copy)
-        _rename(self.path, None)  # log files that outlived it would be taken for those of the new one
+        _rename(self.path, None)  # leftover log files would be taken for those of the new one
         fresh.rename(self.path)
         self._connection.close()
         self._connection = self._open()
@@ -111,7 +111,7 @@ class Database:
         return True
 
     def close(self) -> None:
-        """Close the file; blocking. Nothing is lost without it."""
+        """Close the file; blocking. Nothing is lost if it is never called."""
         self._connection.close()
 
     def _transaction(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -146,7 +146,7 @@ class Database:
         return connection
 
     def _set_aside(self) -> None:
-        """Rename the broken file, with its log files, and say so."""
+        """Rename the broken file, with its log files, and log that."""
         if self.path is None:
             return
         aside = self.path.with_name(f"{self.path.name}.broken-{time.time_ns()}")
@@ -170,7 +170,7 @@ class Database:
 
 
 def _prepare(path: Path) -> None:
-    """Make the file before SQLite does: for us alone. SQLite gives its mode to the log files beside it."""
+    """Create the file before SQLite does: for us alone. SQLite's log files get the same mode."""
     try:
         _prepare_directory(path)
         _private(path)
@@ -208,7 +208,7 @@ def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        # Each commit reaches the disk: a revoked client must not come back with a power cut.
+        # Each commit reaches the disk: a revoked client must not return after a power cut.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEEP_BYTES}")
         connection.execute(f"PRAGMA max_page_count = {MAX_PAGES}")
@@ -236,17 +236,17 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
             f"{VERSION}); install that version, or move the file away"
         )
     for number, step in enumerate(STEPS[version:], version + 1):
-        # One script, so that a kill in the middle leaves the version before, whole.
+        # One script, so that a kill halfway leaves the previous version intact.
         connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
 
 
 def _is_one_of(error: sqlite3.DatabaseError, codes: frozenset[int]) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in codes  # the low byte: extended codes refine it
+    return code is not None and code & 0xFF in codes  # the low byte; extended codes refine it
 
 
 def open_database(env: Mapping[str, str]) -> Database:
-    """The state file, or one in memory where there is nowhere to write. Blocking. Raises StateInUseError."""
+    """The state file, or one in memory if no directory is writable. Blocking. Raises StateInUseError."""
     path = contract.state_directory(env) / contract.STATE_NAME
     try:
         return Database(path)

@@ -28,7 +28,7 @@ ROWS_MAX: Final = 2000
 
 
 def load_key_rows(connection: sqlite3.Connection) -> list[RememberedKey]:
-    """Every row that can be read; forgets the oldest above ROWS_MAX."""
+    """Every readable row; deletes the oldest above ROWS_MAX."""
     connection.execute(
         "DELETE FROM keys WHERE name NOT IN (SELECT name FROM keys ORDER BY written DESC LIMIT ?)", (ROWS_MAX,)
     )
@@ -70,7 +70,7 @@ def _row(columns: tuple[Any, ...]) -> RememberedKey | None:
             forbidden={model: float(until) for model, until in json.loads(columns[11]).items()},
         )
     except (ValueError, TypeError, AttributeError):
-        return None  # a state of a version to come: the key is learnt again
+        return None  # a state of a later version: it is learned again
 
 
 class KeyMemory:
@@ -90,7 +90,7 @@ class KeyMemory:
         self._failing = False
 
     async def load(self) -> None:
-        """Tell the ring what the last run knew. Before the first request. A disk that fails is logged, not raised."""
+        """Tell the ring what the last run knew, before the first request. A failing disk is logged, not raised."""
         try:
             rows = await self._database.run(load_key_rows)
         except (sqlite3.Error, StateError) as error:
@@ -100,19 +100,19 @@ class KeyMemory:
         self._ring.remember(rows, self._clock())
 
     def note(self, change: RingChange) -> None:
-        """The ring changed. Quick; for the event loop's thread."""
+        """The ring changed. Fast; for the event loop's thread."""
         self._changed.set()
         if change is RingChange.STATE:
             self._urgent.set()
 
     async def run(self) -> None:
-        """Write what is noted, for ever; a last time when cancelled."""
+        """Keep writing what is noted; a last time when cancelled."""
         try:
             while True:
                 await self._changed.wait()
                 with trio.move_on_after(COUNTERS_SECONDS):
                     await self._urgent.wait()
-                # New events first: what is noted while we write is written next time.
+                # New events first: what is noted during the write goes into the next one.
                 self._changed, self._urgent = trio.Event(), trio.Event()
                 if not await self.flush():
                     await trio.sleep(RETRY_SECONDS)
@@ -122,7 +122,7 @@ class KeyMemory:
                 await self.flush()
 
     async def flush(self) -> bool:
-        """Write what differs from the disk, now; whether that went well."""
+        """Write what differs from the disk now; whether that succeeded."""
         try:
             await self._write()
         except (sqlite3.Error, StateError) as error:
@@ -141,7 +141,7 @@ class KeyMemory:
                 self._written.update((row.name, row) for row in rows)
             if self._generation == self._database.generation:
                 return
-            # The file was broken: the new one holds only what was written just now.
+            # The file was broken: the new one holds only what was just written.
             self._generation = self._database.generation
             self._written.clear()
 

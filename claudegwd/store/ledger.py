@@ -1,6 +1,6 @@
 """Usage on disk: written in the background, aggregated as it ages, queried by people.
 
-A request pays for one addition in memory. Its usage is on disk a second later, so that much is lost by `kill -9`.
+A request costs one addition in memory. Its usage is on disk a second later, so `kill -9` loses that much.
 """
 
 import logging
@@ -46,7 +46,7 @@ Found = TypeVar("Found")
 
 
 class Ledger:
-    """Give it the state file, run `run` as a task. `clock`: wall clock; `elapsed`: one that nobody sets; seconds."""
+    """Give it the state file, run `run` as a task. `clock`: wall clock; `elapsed`: one that is never set; seconds."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Ledger:
         elapsed: Callable[[], float] | None = None,
     ) -> None:
         self.clock = clock
-        self.lost = 0  # requests that were never written, since the start
+        self.lost = 0  # requests since the start that were never written
         self.series = Series()
         self._database = database
         self._elapsed = elapsed or _boot_time
@@ -67,7 +67,7 @@ class Ledger:
         self._join_at = 0.0
 
     def note(self, line: Line, sums: Sums) -> None:
-        """Add what a request used, or what was learnt of it later. Never waits."""
+        """Add what a request used, or what was learned about it later. Never waits."""
         self.series.add(line, sums)
         self._today = self._today.with_line(line, sums)
         self._keep(line, sums)
@@ -83,16 +83,16 @@ class Ledger:
             self.lost += sums.requests
 
     async def read(self, question: UsageQuery) -> dict[str, Any]:
-        """The answer to a question, with all that is pending. StateError."""
+        """The answer to a question, including what is pending. Raises StateError."""
         return await self._read(ask_usage, question)
 
     async def read_all(self, question: UsageQuery) -> dict[str, Any]:
-        """The same for an operator: with what was `lost`, if anything was. StateError."""
+        """The same for an operator: with `lost`, if anything was. Raises StateError."""
         found = await self.read(question)
         return {**found, "lost": self.lost} if self.lost else found
 
     async def knows(self, client: str) -> bool:
-        """Whether anything is kept of a client of this name, who may have been removed. StateError."""
+        """Whether there is usage of a client of this name, who may have been removed. Raises StateError."""
         return await self._read(has_used, client)
 
     async def _read(self, read: Callable[[sqlite3.Connection, Asked], Found], asked: Asked) -> Found:
@@ -104,13 +104,13 @@ class Ledger:
             raise StateError("cannot read the usage: the state file is unusable; see the log") from None
 
     def today(self) -> dict[str, Any]:
-        """The sums of the present day of UTC, with what is pending; `since` is its beginning."""
+        """The sums of the current UTC day, including what is pending; `since` is its start."""
         start = day_of(self.clock())
         day = self._today if self._today.start == start else Day(start)
         return {"since": start, **shape(day.failed, day.sums)}
 
     async def load_today(self) -> None:
-        """Take up what an earlier run has written of this day. A disk that fails is logged: the day begins anew."""
+        """Load what an earlier run wrote today. A failing disk is logged: the day starts over."""
         start = day_of(self.clock())
         try:
             failed, *sums = await self._database.run(sums_since, start)
@@ -120,7 +120,7 @@ class Ledger:
             self._today = Day(start, Sums(*sums), failed)
 
     async def tell_spent(self, spending: Spending) -> None:
-        """Tell what was spent before the start. A disk that fails is logged: budgets then begin anew."""
+        """Report what was spent before the start. A failing disk is logged: budgets start over."""
         now = self.clock()
         try:
             for period in PERIODS:
@@ -132,7 +132,7 @@ class Ledger:
             self._say_failing(error)
 
     async def run(self) -> None:
-        """Write what is pending, for ever; a last time when cancelled."""
+        """Keep writing what is pending; a last time when cancelled."""
         try:
             while True:
                 with trio.move_on_after(JOIN_SECONDS):
@@ -153,13 +153,13 @@ class Ledger:
                 )
 
     async def flush(self) -> bool:
-        """Write what is pending now; whether that went well."""
+        """Write what is pending now; whether that succeeded."""
         if not self._pending:
             return True
         lines, self._pending, self._changed = self._pending, {}, trio.Event()
         try:
             await self._database.run(write_usage, lines)
-        except trio.Cancelled:  # before it began: what runs in a thread is waited for
+        except trio.Cancelled:  # before it began: a running thread is waited for
             self._take_back(lines)
             raise
         except (sqlite3.Error, StateError) as error:
@@ -183,7 +183,7 @@ class Ledger:
             self._say_failing(error)
 
     def look_at_clock(self) -> None:
-        """Say when the clock was set: from then on usage is counted to another minute, and perhaps another day."""
+        """Log when the clock was set: usage then counts for another minute, and perhaps another day."""
         offset = self.clock() - self._elapsed()
         moved, self._offset = offset - self._offset, offset
         if abs(moved) > JUMP_SECONDS:
@@ -204,5 +204,5 @@ class Ledger:
 
 
 def _boot_time() -> float:
-    # On Linux the monotonic clock stands still while the machine sleeps, which would look like a jump.
+    # On Linux the monotonic clock stops during sleep, which would look like a jump.
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

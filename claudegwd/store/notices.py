@@ -8,7 +8,7 @@ from claudegwd.notify.repeats import ROWS_MAX, Place, Told
 
 
 def read_told(connection: sqlite3.Connection) -> list[tuple[Place, Told]]:
-    """What was told, the latest last."""
+    """What was sent, latest last."""
     found = connection.execute("SELECT event, subject, part, times, until FROM notices ORDER BY written").fetchall()
     return [
         (Place(event, subject, part), Told(tuple(json.loads(times)), until))
@@ -17,7 +17,7 @@ def read_told(connection: sqlite3.Connection) -> list[tuple[Place, Told]]:
 
 
 def write_told(connection: sqlite3.Connection, rows: Iterable[tuple[Place, Told]]) -> None:
-    """Keep these, and forget the oldest above ROWS_MAX."""
+    """Store these, and delete the oldest above ROWS_MAX."""
     connection.executemany(
         "INSERT OR REPLACE INTO notices (event, subject, part, times, until, written) VALUES (?, ?, ?, ?, ?, ?)",
         [(*place, json.dumps(told.times), told.until, told.times[-1]) for place, told in rows],

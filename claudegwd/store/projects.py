@@ -14,7 +14,7 @@ _COLUMNS: Final = "id, name, description, path, created_at, updated_at, is_activ
 
 
 class StoreFull(Exception):  # noqa: N818 - it names the fault
-    """The client has as many as it may have."""
+    """The client has as many as allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Project:
 
 
 def create_project(connection: sqlite3.Connection, client: str, project: Project) -> None:
-    """Insert it. StoreFull; sqlite3.IntegrityError for an id that is there."""
+    """Insert it. Raises StoreFull, or sqlite3.IntegrityError if the id exists."""
     if _count(connection, client) >= PROJECTS_MAX:
         raise StoreFull(f"cannot create a project: this client already has {PROJECTS_MAX}; delete some first")
     connection.execute(
@@ -53,7 +53,7 @@ def get_project(connection: sqlite3.Connection, client: str, project_id: str) ->
 
 
 def list_projects(connection: sqlite3.Connection, client: str, *, limit: int, offset: int) -> tuple[list[Project], int]:
-    """A page of the client's projects, the newest first, and how many there are in all."""
+    """A page of the client's projects, newest first, and their total number."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM projects WHERE client = ? ORDER BY created_at DESC, id LIMIT ? OFFSET ?",  # noqa: S608 - a constant
         (client, limit, offset),
@@ -62,7 +62,7 @@ def list_projects(connection: sqlite3.Connection, client: str, *, limit: int, of
 
 
 def delete_project(connection: sqlite3.Connection, client: str, project_id: str) -> bool:
-    """Delete it; whether it was there. Its sessions stay, without a project."""
+    """Delete it; whether it existed. Its sessions stay, without a project."""
     gone = connection.execute("DELETE FROM projects WHERE id = ? AND client = ?", (project_id, client)).rowcount == 1
     if gone:
         connection.execute(

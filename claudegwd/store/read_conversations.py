@@ -1,7 +1,7 @@
-"""Kept conversations as they were last read: the request that goes on from one reads only what is new.
+"""Kept conversations as they were last read: a request that continues one reads only what is new.
 
-What is not here is read from the kept responses themselves: after a restart, from another machine, or when a client
-goes on a second time from the same response.
+Anything else is read from the kept responses: after a restart, from another machine, or when a client continues the
+same response a second time.
 """
 
 from collections import OrderedDict
@@ -17,7 +17,7 @@ MAX_READ_BYTES: Final = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ReadConversation:
-    """A conversation up to the input of one response. `begun`: what it was asked as."""
+    """A conversation up to the input of one response. `begun`: how it was asked."""
 
     history: History
     begun: Begun | None
@@ -25,7 +25,7 @@ class ReadConversation:
 
 
 class ReadConversations:
-    """By the id of their last response. Whose it is has been checked by whoever asks."""
+    """By the id of their last response. Callers have checked the owner."""
 
     def __init__(self, max_bytes: int = MAX_READ_BYTES) -> None:
         self._max = max_bytes
@@ -33,7 +33,7 @@ class ReadConversations:
         self.size = 0
 
     def note(self, ident: str, previous: str | None, read: ReadConversation) -> None:
-        """Hold one; that which it goes on from is mostly done with, and others may have to go."""
+        """Hold one; its predecessor is usually done with and dropped, and others may be too."""
         self.forget(ident)
         if previous is not None:
             self.forget(previous)
@@ -43,10 +43,10 @@ class ReadConversations:
             self.forget(next(iter(self._read)))
 
     def get(self, ident: str) -> ReadConversation | None:
-        """One, if it is here."""
+        """One, if present."""
         return self._read.get(ident)
 
     def forget(self, ident: str) -> None:
-        """Let go of one, if it is here."""
+        """Drop one, if present."""
         if (read := self._read.pop(ident, None)) is not None:
             self.size -= read.size

@@ -32,7 +32,7 @@ _PURPOSE: Final = b"response"
 
 
 class ResponseFiles:
-    """Give it the state directory (None: there is nowhere to write), `start` it, and run `run` as a task."""
+    """Give it the state directory (None: not writable), `start` it, and run `run` as a task."""
 
     def __init__(self, directory: Path | None, clock: Callable[[], float] = time.time) -> None:
         self._directory = directory / DIRECTORY if directory is not None else None
@@ -41,25 +41,24 @@ class ResponseFiles:
         self._seal: Seal
         self._enabled = False
         self._clears = False
-        self._pending: dict[str, StoredResponse | None] = {}  # by the file's name; None: it goes
+        self._pending: dict[str, StoredResponse | None] = {}  # by file name; None: delete it
         self._changed = trio.Event()
         self._failing = False
 
     async def start(self, responses: KeptResponses, seal: Seal, now: float, *, wanted: bool) -> None:
-        """Take up what an earlier run has left, or remove it where it is not `wanted`. `now`: the clock of
-        `responses`."""
+        """Load what an earlier run left, or remove it if not `wanted`. `now`: the clock of `responses`."""
         self._responses, self._seal = responses, seal
         responses.on_kept, responses.on_gone = self._kept, self._gone
         if wanted and self._directory is not None:
             found = await trio.to_thread.run_sync(_read_all, self._directory, seal)
             for stored in sorted(found, key=lambda one: one.made):
                 responses.restore(stored.owner, stored.kept(), now - max(0.0, self._clock() - stored.made))
-        # Not by `configure`: what has just been read is on the disk already, with its time.
+        # Without `configure`: what was just read is on the disk already, with its time.
         self._enabled, self._clears = wanted, not wanted
         self._changed.set()
 
     def configure(self, *, wanted: bool) -> None:
-        """Keep them on disk from now on, or no longer."""
+        """Start or stop keeping them on disk."""
         if wanted and not self._enabled:
             self._enabled, self._clears = True, False
             for owner, kept in self._responses.every():
@@ -70,7 +69,7 @@ class ResponseFiles:
         self._changed.set()
 
     async def run(self) -> None:
-        """Write what has changed, for ever; a last time when cancelled. Run it as a task."""
+        """Keep writing what changes; a last time when cancelled. Run it as a task."""
         await write_behind(lambda: self._changed, self.flush, WRITE_SECONDS, LAST_WRITE_SECONDS)
 
     async def flush(self) -> bool:
@@ -123,7 +122,7 @@ def _name(owner: str, ident: str) -> str:
 
 
 def _read_all(directory: Path, seal: Seal) -> Iterable[StoredResponse]:
-    """What can be read; a file that was sealed with another key, or is broken, goes."""
+    """All readable ones; a file that is broken or was sealed with another key is removed."""
     found: list[StoredResponse] = []
     try:
         files = list(directory.iterdir())

@@ -27,7 +27,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 # What a kept response, and each of its items, takes besides its text; these bound their number, too.
 OVERHEAD_BYTES: Final = 2048
 ITEM_OVERHEAD_BYTES: Final = 256
-# The owner of what is not to be stored begins so: it lives as long as its connection.
+# The owner of anything not to be stored starts with this: it lives as long as its connection.
 UNSTORED: Final = "socket:"
 SWEEP_SECONDS: Final = 60.0  # how often expired ones are looked for, if there are any at all
 
@@ -38,7 +38,7 @@ Item = dict[str, Any]
 class KeptResponse:
     """`body` is the response object as it was sent; `items` the input that it answered, each with an id, as JSON.
 
-    `ids`: those of the items of both.
+    `ids`: those of all items in both.
     """
 
     ident: str
@@ -49,7 +49,7 @@ class KeptResponse:
 
     @property
     def size(self) -> int:
-        """What it counts for."""
+        """What it counts as."""
         return len(self.body) + len(self.items) + OVERHEAD_BYTES + ITEM_OVERHEAD_BYTES * len(self.ids)
 
     def input(self) -> list[Item]:
@@ -58,7 +58,7 @@ class KeptResponse:
         return items
 
     def output(self) -> list[Item]:
-        """What was answered."""
+        """The answer."""
         output: list[Item] = _decoded(self.body)["output"]
         return output
 
@@ -72,14 +72,14 @@ def _decoded(text: bytes) -> Any:
 
 @dataclass(slots=True)
 class _Owned:
-    # In the order of their last use, which is the time beside them.
+    # By last use, which is the time next to them.
     responses: OrderedDict[str, tuple[float, KeptResponse]] = field(default_factory=OrderedDict)
     places: dict[str, str] = field(default_factory=dict)  # item id -> response id
     size: int = 0
 
 
 class KeptResponses:
-    """A bounded store. `now` is any clock of seconds that does not go back."""
+    """A bounded store. `now` is any clock of seconds that never goes back."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, keep_seconds: float = 86_400) -> None:
         """`keep_seconds`: since the last use."""
@@ -93,7 +93,7 @@ class KeptResponses:
         self.read = ReadConversations()
 
     def keep(self, owner: str, kept: KeptResponse, now: float, read: ReadConversation | None = None) -> None:
-        """Keep one; others may have to go for it. `read`: the conversation up to its answer."""
+        """Keep one; others may be dropped for it. `read`: the conversation up to its answer."""
         self._sweep(now)
         if kept.size > self._max:
             return
@@ -104,9 +104,9 @@ class KeptResponses:
         self._shrink()
 
     def adopt(self, owner: str, kept: KeptResponse, now: float) -> None:
-        """Take up one that another machine keeps, unless it is here; others may have to go for it."""
+        """Take over one that another machine keeps, unless it is here; others may be dropped for it."""
         if self.get(owner, kept.ident, now) is None and kept.size <= self._max:
-            self.delete(owner, kept.ident)  # which is too old, and so kept no longer
+            self.delete(owner, kept.ident)  # which is expired
             self.restore(owner, kept, now)
             self._shrink()
 
@@ -116,7 +116,7 @@ class KeptResponses:
             self.delete(largest, next(iter(self._owners[largest].responses)))
 
     def restore(self, owner: str, kept: KeptResponse, used: float) -> None:
-        """Take up one that an earlier run has kept, and that was last used then. The oldest first, please."""
+        """Load one that an earlier run kept, last used then. Call it oldest first."""
         owned = self._owners.setdefault(owner, _Owned())
         owned.responses[kept.ident] = (used, kept)
         owned.size += kept.size
@@ -141,12 +141,12 @@ class KeptResponses:
         return kept
 
     def holds(self, owner: str, ident: str) -> bool:
-        """Whether it is here, old or not."""
+        """Whether it is here, expired or not."""
         owned = self._owners.get(owner)
         return owned is not None and ident in owned.responses
 
     def delete(self, owner: str, ident: str) -> bool:
-        """Forget one; whether it was there. Nothing can go on from it, nor from those that went on from it."""
+        """Delete one; whether it existed. Nothing can continue from it or its successors."""
         owned = self._owners.get(owner)
         if owned is None or ident not in owned.responses:
             return False
@@ -163,11 +163,11 @@ class KeptResponses:
         return True
 
     def of(self, owner: str, now: float, room: int, seal: Seal, also: str = "") -> "OwnResponses":
-        """What this owner may go on from, up to `room` bytes in one request; and what is kept for `also`."""
+        """What this owner may continue from, up to `room` bytes per request; and what is kept for `also`."""
         return OwnResponses(self, owner, now, room, seal, also)
 
     def forget(self, owner: str) -> None:
-        """Forget all of one owner's."""
+        """Delete everything of one owner."""
         owned = self._owners.get(owner)
         for ident in list(owned.responses) if owned is not None else ():
             self.delete(owner, ident)
@@ -189,9 +189,9 @@ class KeptResponses:
 
 @dataclass(slots=True)
 class OwnResponses:
-    """One owner's responses, as the reader of one request asks for them.
+    """One owner's responses, for the reader of one request.
 
-    What is kept in many requests could be named in one: `room` is what may still be taken, in bytes.
+    One request could name what many requests stored: `room` is how many bytes it may still load.
     """
 
     kept: KeptResponses
@@ -200,12 +200,11 @@ class OwnResponses:
     room: int
     seal: Seal
     also: str = ""
-    missing: str = ""  # the response or item that was asked for last and is not here
-    _items: dict[str, dict[str, Item]] = field(default_factory=dict)  # of responses that were read, by their ids
+    missing: str = ""  # the last requested response or item that is not here
+    _items: dict[str, dict[str, Item]] = field(default_factory=dict)  # of responses already read, by their ids
 
     def conversation(self, ident: str, bounds: Bounds) -> History | None:
-        """What was said up to the end of this response; None if any part is gone. What was read before is not read
-        again.
+        """What was said up to the end of this response; None if any part is gone. Nothing is read twice.
 
         Raises BodyTooLarge.
         """

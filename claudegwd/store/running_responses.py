@@ -22,7 +22,7 @@ _END: Final = b"\n\n"
 
 
 class RunningResponse:
-    """One response. `show` makes its object as it is now, `cancel` ends it."""
+    """One response. `show` returns its object in its current state, `cancel` ends it."""
 
     def __init__(self, show: Callable[[], bytes], cancel: Callable[[], None]) -> None:
         self.show = show
@@ -34,7 +34,7 @@ class RunningResponse:
         self._changed = trio.Event()
 
     def add(self, written: bytes) -> None:
-        """Take one or several events as they are sent; comments between them are not kept."""
+        """Take one or several events as sent; comments between them are dropped."""
         for piece in written.split(_END):
             if piece and not piece.startswith(b":"):
                 self._events.append(piece + _END)
@@ -44,19 +44,19 @@ class RunningResponse:
         self._tell()
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Nothing more will come."""
         self.ended = True
         self._tell()
 
     def forget(self) -> None:
-        """Let go of its events; who reads them is cut off."""
+        """Drop its events; readers are cut off."""
         self.is_whole = False
         self.size = 0
         self._events.clear()
         self._tell()
 
     async def follow(self, after: int, heartbeat: float) -> AsyncIterator[bytes]:
-        """Its events from number `after` + 1 to the last, and a comment for each heartbeat of silence."""
+        """Its events from number `after` + 1 to the last, with a comment for each heartbeat of silence."""
         number = after + 1
         while self.is_whole:
             while number < len(self._events):
@@ -70,7 +70,7 @@ class RunningResponse:
                 yield KEEP_ALIVE
 
     async def until_ended(self) -> None:
-        """Wait until nothing more comes."""
+        """Wait until nothing more will come."""
         while not self.ended:
             await self._changed.wait()
 
@@ -80,7 +80,7 @@ class RunningResponse:
 
 
 class RunningResponses:
-    """Those under way, and the events of those that have ended, within bounds. Each owner sees its own only."""
+    """The running ones, and the events of finished ones, within bounds. Each owner sees only its own."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max = max_bytes
@@ -89,7 +89,7 @@ class RunningResponses:
         self._idle = trio.Event()
 
     def check_room(self, owner: str) -> None:
-        """Raises TooMany where the owner has as many as it may have."""
+        """Raises TooMany if the owner has as many as allowed."""
         if sum(whose == owner for whose, _ in self._running) >= MAX_RUNNING:
             raise TooMany(
                 f"cannot start another background response: {MAX_RUNNING} are running; wait for one to finish, or "
@@ -97,12 +97,12 @@ class RunningResponses:
             )
 
     def begin(self, owner: str, ident: str, running: RunningResponse) -> None:
-        """One more is under way. Raises as `check_room`."""
+        """Another one is running. Raises like `check_room`."""
         self.check_room(owner)
         self._running[owner, ident] = running
 
     def end(self, owner: str, ident: str) -> None:
-        """It is over; its events are kept for a while."""
+        """It has ended; its events are kept for a while."""
         running = self._running.pop((owner, ident))
         running.end()
         self._over[owner, ident] = running
@@ -113,16 +113,16 @@ class RunningResponses:
             self._idle = trio.Event()
 
     def get(self, owner: str, ident: str) -> RunningResponse | None:
-        """One of the owner's, under way or just ended."""
+        """One of the owner's, running or just ended."""
         return self._running.get((owner, ident)) or self._over.get((owner, ident))
 
     def forget(self, owner: str, ident: str) -> None:
-        """Let go of the events of one that has ended."""
+        """Drop the events of one that has ended."""
         over = self._over.pop((owner, ident), None)
         if over is not None:
             over.forget()
 
     async def until_idle(self) -> None:
-        """Wait until none is under way."""
+        """Wait until none is running."""
         while self._running:
             await self._idle.wait()

@@ -16,21 +16,21 @@ from claudegwd.logs import event, log
 
 KEY_BYTES: Final = 32  # AES-256
 NONCE_BYTES: Final = 12  # GCM's own
-# Of what is sealed, in characters: it says which key and which form.
+# Starts what is sealed, as characters: identifies key and format.
 PREFIX: Final = "cgws1."
 
 
 class Seal:
-    """Seals texts and opens them again. `owner` is whose they are."""
+    """Seals texts and opens them again, each for its `owner` only."""
 
     def __init__(self, key: bytes, before: "Seal | None" = None) -> None:
-        """`before`: by which texts were sealed until now, which are opened still."""
+        """`before`: the previous one, whose texts can still be opened."""
         self._key = key
         self._before = before
         self._cipher: Any = None
 
     def after(self, before: "Seal") -> "Seal":
-        """This one, that also opens the texts of another."""
+        """This one, but also opening the texts of another."""
         return Seal(self._key, before)
 
     def seal(self, owner: str, text: str) -> str:
@@ -40,7 +40,7 @@ class Seal:
         return PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode("ascii")
 
     def unseal(self, owner: str, sealed: str) -> str | None:
-        """The text; None for what was not sealed here for this owner."""
+        """The text; None if it was not sealed here for this owner."""
         from cryptography.exceptions import InvalidTag
 
         if not sealed.startswith(PREFIX):
@@ -58,7 +58,7 @@ class Seal:
         return nonce + bytes(self._aead().encrypt(nonce, data, purpose))
 
     def unlock(self, data: bytes, purpose: bytes) -> bytes | None:
-        """The bytes; None for what was not locked here so."""
+        """The bytes; None if they were not locked here for that purpose."""
         from cryptography.exceptions import InvalidTag
 
         try:
@@ -75,7 +75,7 @@ class Seal:
 
 
 def load_seal(directory: Path | None) -> Seal:
-    """The seal of this state directory, made if there is none; one for this process where there is nowhere to write.
+    """The seal of this state directory, created if there is none; without a writable directory, one for this process.
 
     Blocking.
     """
@@ -105,7 +105,7 @@ def _read_or_make(path: Path) -> bytes:
             file.write(secrets.token_bytes(KEY_BYTES))
             file.flush()
             os.fsync(fd)
-        # A link fails where somebody was faster: then theirs is the key.
+        # A link fails if somebody else was faster: then theirs is the key.
         with suppress(FileExistsError):
             path.hardlink_to(made)
     finally:

@@ -34,7 +34,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SessionStats:
-    """Sums over the client's sessions; ``models`` are those of active ones, sorted."""
+    """Sums over the client's sessions; ``models``: those of active ones, sorted."""
 
     active_sessions: int
     total_tokens: int
@@ -44,7 +44,7 @@ class SessionStats:
 
 
 def create_session(connection: sqlite3.Connection, client: str, session: Session) -> None:
-    """Insert it, and forget the least recently used above SESSIONS_MAX. sqlite3.IntegrityError: the client has it."""
+    """Insert it, and delete the least recently used above SESSIONS_MAX. sqlite3.IntegrityError: the id exists."""
     connection.execute(
         f"INSERT INTO sessions (client, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         (
@@ -72,7 +72,7 @@ def get_session(connection: sqlite3.Connection, client: str, session_id: str) ->
 def list_sessions(
     connection: sqlite3.Connection, client: str, *, limit: int, offset: int, project_id: str | None = None
 ) -> tuple[list[Session], int]:
-    """A page of the client's sessions (of one project), the newest first, and how many there are in all."""
+    """A page of the client's sessions (in one project), newest first, and their total number."""
     where = "client = ? AND (? IS NULL OR project_id = ?)"
     values = (client, project_id, project_id)
     rows = connection.execute(
@@ -95,7 +95,7 @@ def use_session(
     cost: float,
     messages: int,
 ) -> bool:
-    """Add one answer to the session's totals; whether there is such a session."""
+    """Add one answer to the session's totals; whether the session exists."""
     done = connection.execute(
         "UPDATE sessions SET updated_at = ?, model = ?, is_active = 1, total_tokens = total_tokens + ?, "
         "total_cost = total_cost + ?, message_count = message_count + ? WHERE id = ? AND client = ?",
@@ -105,14 +105,14 @@ def use_session(
 
 
 def add_cost(connection: sqlite3.Connection, client: str, session_id: str, cost: float) -> None:
-    """Add what an answer has cost, as far as the session is still there."""
+    """Add the cost of an answer, if the session still exists."""
     connection.execute(
         "UPDATE sessions SET total_cost = total_cost + ? WHERE id = ? AND client = ?", (cost, session_id, client)
     )
 
 
 def end_session(connection: sqlite3.Connection, client: str, session_id: str, now: float) -> bool:
-    """Mark it as no longer active; whether there is such a session."""
+    """Mark it as no longer active; whether the session exists."""
     done = connection.execute(
         "UPDATE sessions SET is_active = 0, updated_at = ? WHERE id = ? AND client = ?", (now, session_id, client)
     )
@@ -120,7 +120,7 @@ def end_session(connection: sqlite3.Connection, client: str, session_id: str, no
 
 
 def delete_session(connection: sqlite3.Connection, client: str, session_id: str) -> bool:
-    """Delete it; whether it was there."""
+    """Delete it; whether it existed."""
     done = connection.execute("DELETE FROM sessions WHERE id = ? AND client = ?", (session_id, client))
     return done.rowcount == 1
 

@@ -21,7 +21,7 @@ POLL_SECONDS: Final = 0.05  # how often the lock is tried meanwhile
 
 
 class StateLock:
-    """Held by the process until it ends, however it ends. The file stays, else two could hold a lock."""
+    """Held by the process until it ends, however it ends. The file stays, or two could hold a lock."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -30,15 +30,15 @@ class StateLock:
         self._told = False
 
     async def take(self, seconds: float = TAKE_SECONDS) -> None:
-        """Take it, waiting for the one before. StateError when another daemon holds it and does not let go.
+        """Take it, waiting for the previous holder. StateError if another daemon holds it and does not release it.
 
-        Goes on without where there is nowhere to write, or no locks: better than not to start.
+        Continues without it if nothing is writable, or locks do not exist: better than not starting.
         """
         self._lock = await trio.to_thread.run_sync(self._open)
         if self._lock is None:
             return
         with trio.move_on_after(seconds):
-            while not self._try():  # noqa: ASYNC110 - of another process
+            while not self._try():  # noqa: ASYNC110 - held by another process
                 await trio.sleep(POLL_SECONDS)
             return
         who = _holder(self._lock)
@@ -49,7 +49,7 @@ class StateLock:
         )
 
     def hold(self) -> bool:
-        """Look whether the file is still there; True: it was not, and is now. Blocking. StateError: another daemon has
+        """Check that the file is still there; True: it was not, and now it is. Blocking. StateError: another daemon has
         taken it."""
         if self._lock is None or _same(self._lock, self._path):
             return False
@@ -68,13 +68,13 @@ class StateLock:
         )
 
     def close(self) -> None:
-        """Let it go."""
+        """Release it."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _open(self) -> int | None:
-        """The file; None where it cannot be had, which whoever opens the state file says better."""
+        """The file; None if it cannot be opened: the error of opening the state file says it better."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -96,7 +96,7 @@ class StateLock:
                 self._told = True
             return True
         with suppress(OSError):
-            # Only for the sentence that names us; a full disk is no reason not to start.
+            # Only for the message that names us; a full disk is no reason not to start.
             os.truncate(self._lock, 0)
             os.pwrite(self._lock, str(os.getpid()).encode(), 0)
         return True

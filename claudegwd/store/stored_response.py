@@ -1,4 +1,4 @@
-"""A kept response as it is written down, before it is sealed: on this machine's disk, and for other machines."""
+"""A kept response in its stored form, before it is sealed: on this machine's disk, and for other machines."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from claudegwd.store.responses import KeptResponse
 
 
 class StoredResponse(msgspec.Struct, array_like=True):
-    """Fields may be added at the end: other machines may be older, and so may what is on the disk."""
+    """Fields may be added at the end: other machines may be older, and so may what is on disk."""
 
     owner: str
     ident: str
@@ -18,9 +18,9 @@ class StoredResponse(msgspec.Struct, array_like=True):
 
     @classmethod
     def of(cls, owner: str, kept: KeptResponse, made: float = 0.0) -> "StoredResponse":
-        """What is written of it."""
+        """The stored form."""
         return cls(owner, kept.ident, kept.previous, kept.body, kept.items, kept.ids, made)
 
     def kept(self) -> KeptResponse:
-        """What was written."""
+        """From the stored form."""
         return KeptResponse(self.ident, self.previous, self.body, self.items, self.ids)

@@ -21,7 +21,7 @@ _GROUPS: Final = {
     "route": "route",
     "how": "how",
     "day": "at - at % 86400",
-    # What is kept by the day alone stands in the day's first hour.
+    # What is kept only by day is in the day's first hour.
     "hour": "at - at % 3600",
 }
 _ERRORS: Final = "sum(requests * (status >= 400))"
@@ -41,13 +41,13 @@ def write_usage(connection: sqlite3.Connection, lines: Mapping[Line, Sums]) -> N
 
 
 def join_usage(connection: sqlite3.Connection, now: float) -> None:
-    """Join rows that have grown old; sooner than planned while there are too many."""
+    """Join old rows; sooner than planned while there are too many."""
     for sooner in range(SOONER_MAX + 1):
         for cut in cuts(now, sooner):
             _cut(connection, cut)
         if connection.execute("SELECT count(*) FROM usage").fetchone()[0] <= ROWS_MAX:
             return
-    # Days alone are too many: the oldest go.
+    # Even the days are too many: delete the oldest.
     connection.execute(
         "DELETE FROM usage WHERE grain = ? AND at <= (SELECT at FROM usage ORDER BY at DESC LIMIT 1 OFFSET ?)",
         (DAY, ROWS_MAX),
@@ -57,7 +57,7 @@ def join_usage(connection: sqlite3.Connection, now: float) -> None:
 def _cut(connection: sqlite3.Connection, cut: Cut) -> None:
     old = (cut.grain, cut.before)
     if cut.into:
-        # How a worker was had, and on which route, is of no interest after a month.
+        # After a month, nobody cares about the route or how the worker was obtained.
         dropped = ("route", "how") if cut.into == DAY else ()
         place = ["''" if name in dropped else name for name in _PLACE]
         kept = ", ".join(name for name in _PLACE if name not in dropped)
@@ -71,7 +71,7 @@ def _cut(connection: sqlite3.Connection, cut: Cut) -> None:
 
 
 def sums_since(connection: sqlite3.Connection, start: float) -> tuple[Any, ...]:
-    """The requests that failed since the start of a day, and the sums of all."""
+    """The failed requests since the start of a day, and the sums of all."""
     found = connection.execute(f"SELECT {_ERRORS}, {_SUMMED} FROM usage WHERE at >= ?", (start,))  # noqa: S608
     row: tuple[Any, ...] = found.fetchone()
     return row if row[0] is not None else (0,)
@@ -85,7 +85,7 @@ def spent_since(connection: sqlite3.Connection, start: float) -> list[tuple[str,
 
 
 def weights_since(connection: sqlite3.Connection, start: float) -> Iterator[tuple[str, float, float]]:
-    """What answers weighed and cost since then, of each model whose answers all have a cost."""
+    """Weights and costs of answers since then, for each model whose answers all have a cost."""
     found = connection.execute(
         "SELECT model, sum(prompt), sum(completion), sum(cached), sum(written), sum(cost) FROM usage "
         "WHERE at >= ? AND unpriced = 0 AND priced > 0 GROUP BY model",
@@ -95,15 +95,15 @@ def weights_since(connection: sqlite3.Connection, start: float) -> Iterator[tupl
 
 
 def has_used(connection: sqlite3.Connection, client: str) -> bool:
-    """Whether there is a row of this client."""
+    """Whether this client has a row."""
     found = connection.execute("SELECT EXISTS (SELECT 1 FROM usage WHERE client = ?)", (client,)).fetchone()
     return bool(found[0])
 
 
 def ask_usage(connection: sqlite3.Connection, question: UsageQuery) -> dict[str, Any]:
     """The rows that a question asks for, in the order of their groups."""
-    # A row counts if any of its time does: an hour that began before `since` holds minutes after it. One condition for
-    # all grains: of several, SQLite makes a list of the rows that it has seen, which takes longer than reading them.
+    # A row counts if any of its time does: an hour that began before `since` contains minutes after it. One condition
+    # for all grains: with several, SQLite lists the rows that it has seen, which takes longer than reading them.
     where = "WHERE at > :since - grain" + (" AND client = :client" if question.client is not None else "")
     given = {"since": question.since, "client": question.client}
 
@@ -111,7 +111,7 @@ def ask_usage(connection: sqlite3.Connection, question: UsageQuery) -> dict[str,
         return connection.execute(f"SELECT {select} FROM usage {where} {rest}", given)  # noqa: S608 - constants
 
     total = found(f"{_ERRORS}, {_SUMMED}").fetchone()
-    if total[0] is None:  # a sum over nothing
+    if total[0] is None:  # a sum over no rows
         return answer(question, [], (0,))
     if not question.by:
         return answer(question, [total], total)

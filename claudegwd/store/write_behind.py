@@ -1,4 +1,4 @@
-"""Writes in the background what requests have noted: a moment later, and when the daemon stops."""
+"""Writes what requests have noted in the background: a moment later, and when the daemon stops."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -15,10 +15,10 @@ async def write_behind(
     pause: float = 0.0,
     last: float = LAST_WRITE_SECONDS,
 ) -> None:
-    """Write for ever what is noted, `pause` seconds after the first of it; a last time when cancelled.
+    """Keep writing what is noted, `pause` seconds after the first note; a last time when cancelled.
 
-    `changed` gives the event that the next note sets. `flush` writes what is noted and says whether that went well;
-    what it could not write, also because it was cancelled before it began, it keeps. `last` bounds the last write.
+    `changed` returns the event that the next note sets. `flush` writes what is noted, and returns whether it did;
+    it keeps what it could not write, also if cancelled before it began. `last` bounds the last write.
     """
     try:
         while True:
