@@ -4,12 +4,12 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.fields import Fields, refuse
 
-# Of another answer's thinking there is nothing to give back without its process.
+# Another answer's thinking cannot be sent back without its process.
 THINKING = ("thinking", "redacted_thinking")
 
 
 def read_tool_use(fields: Fields, bounds: Bounds) -> tuple[str, str, str]:
-    """A part `tool_use`: the call's id and name, and its arguments as a text."""
+    """A part `tool_use`: the call's id and name, and its arguments as text."""
     values = fields.object("input")
     arguments = encode(values.values if values else {}).decode()
     name = fields.needed_text("name", longest=bounds.max_id_chars)

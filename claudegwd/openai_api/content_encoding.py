@@ -32,7 +32,7 @@ def encoding_of(header: str) -> str:
 
 
 class Unpacker:
-    """Unpacks one body. Never makes more than `most` bytes, in all, and holds no more than what it gives back."""
+    """Unpacks one body. Never produces more than `most` bytes in total, and holds only what it returns."""
 
     def __init__(self, encoding: str, most: int) -> None:
         """`encoding`: one of ENCODINGS."""
@@ -40,7 +40,7 @@ class Unpacker:
         self._most = most
         self._taken = 0
         self._made = 0
-        self._head = b""  # of a deflate body, until there are the two bytes that tell its two forms apart
+        self._head = b""  # of a deflate body, until the two bytes that distinguish its two forms have arrived
         self._error: type[Exception] = zlib.error
         self._decoder: Any = None
         if encoding == "gzip":
@@ -51,7 +51,7 @@ class Unpacker:
             self._decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: MAX_ZSTD_WINDOW})
 
     def feed(self, piece: bytes) -> bytes:
-        """Take a piece; give what it unpacks to. Raises BodyTooLarge, and InvalidRequest where it is something else."""
+        """Take a piece; return what it unpacks to. Raises BodyTooLarge, or InvalidRequest if it is something else."""
         if self._decoder is None:
             piece = self._head = self._head + piece
             if len(piece) < 2:
@@ -64,7 +64,7 @@ class Unpacker:
         self._taken += len(piece)
         room = min(self._most, max(MAX_BYTES_OF_ANY_RATIO, MAX_RATIO * self._taken)) - self._made
         try:
-            # One more than may be: so what is too large shows itself.
+            # One more than allowed, so that excess shows.
             made: bytes = self._decoder.decompress(piece, room + 1)
         except self._error as error:
             raise self._fault("it is corrupt, or not in that format") from error
@@ -79,7 +79,7 @@ class Unpacker:
         return made
 
     def end(self) -> None:
-        """All was fed. Raises InvalidRequest if it was not whole."""
+        """Everything was fed. Raises InvalidRequest if it is incomplete."""
         if self._decoder is None or not self._decoder.eof:
             raise self._fault("it is truncated")
 
@@ -88,12 +88,12 @@ class Unpacker:
 
 
 def _is_zlib(body: bytes) -> bool:
-    """Whether it has zlib's two bytes at its head. "deflate" means so, but some send it without."""
+    """Whether it begins with zlib's two bytes. "deflate" means that, but some clients omit them."""
     return body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
 
 
 def _zstd() -> Any:
-    """Loaded with the first body that needs it: few ever do."""
+    """Loaded for the first body that needs it: few ever do."""
     try:
         from compression import zstd  # type: ignore[import-not-found]  # from Python 3.14 on
     except ImportError:

@@ -1,7 +1,7 @@
 """The meta-schema of JSON Schema's draft 2020-12, for msgspec.
 
-Many times as fast as a walk, but it cannot say where a fault is. An agent sends its hundred tools with every request,
-nearly always sound; where one is not, json_schema.py and modern_schema.py look for what to say.
+Many times as fast as a walk, but it cannot say where an error is. An agent sends its hundred tools with every request,
+nearly always valid; if one is not, json_schema.py and modern_schema.py find out what to say.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ _Anchor: TypeAlias = Annotated[str, msgspec.Meta(pattern=ANCHOR)]
 
 
 class _Schema(msgspec.Struct, rename="camel"):
-    """Every keyword that the draft knows, with what it may hold."""
+    """Every keyword of the draft, with its allowed values."""
 
-    # Applicators, with all that `check_schema` looks at too.
+    # Applicators, including everything that `check_schema` looks at.
     type: JsonType | Annotated[list[JsonType], msgspec.Meta(min_length=1)] = "object"
     required: list[str] = []
     enum: list[Any] = []
@@ -53,7 +53,7 @@ class _Schema(msgspec.Struct, rename="camel"):
     property_names: _Sub = True
     content_schema: _Sub = True
     items: _Sub = True
-    # What is said about a value.
+    # Assertions about a value.
     title: str = ""
     description: str = ""
     comment: str = msgspec.field(default="", name="$comment")
@@ -104,7 +104,7 @@ def _is_twice(names: Sequence[str]) -> bool:
 
 
 def is_draft_2020(schema: dict[str, Any]) -> bool:
-    """Whether the meta-schema takes it."""
+    """Whether the meta-schema accepts it."""
     try:
         msgspec.convert(schema, _Schema)
     except msgspec.ValidationError:

@@ -9,7 +9,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(value: Any) -> bytes:
-    """Compact JSON in UTF-8. Halves of surrogate pairs, which UTF-8 cannot hold, leave as the escapes they came as."""
+    """Compact JSON in UTF-8. Halves of surrogate pairs, which UTF-8 cannot hold, remain escapes."""
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:

@@ -15,7 +15,7 @@ def refuse(path: str, why: str, *, code: str | None = None) -> NoReturn:
 
 
 def cannot_honour(path: str, why: str) -> NoReturn:
-    """Raise the 400 for a field that OpenAI has and we cannot do; `why` says what to do instead."""
+    """Raise the 400 for a field of OpenAI's that we cannot honour; `why` says what to do instead."""
     raise UnsupportedParameter(f"cannot honour {path}: {why}", param=path)
 
 
@@ -48,28 +48,28 @@ class Fields:
         return value
 
     def needed_text(self, name: str, *, longest: int | None = None) -> str:
-        """A string that must be there and not be empty."""
+        """A required string that is not empty."""
         value = self.text(name, longest=longest)
         if not value:
             refuse(self.at(name), "it is missing; send a string")
         return value
 
     def one_of(self, name: str, known: Collection[str]) -> str | None:
-        """A string out of a few."""
+        """A string with one of the known values."""
         value = self.text(name)
         if value is not None and value not in known:
             refuse(self.at(name), "it must be one of " + ", ".join(known))
         return value
 
     def flag(self, name: str) -> bool | None:
-        """True or false; never a number or a string that looks like it."""
+        """True or false; never a number or string that looks like it."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, bool):
             refuse(self.at(name), "it must be true or false")
         return value
 
     def whole(self, name: str, low: int, high: int) -> int | None:
-        """An integer between two bounds. 3.0 is one, as JSON Schema has it (JavaScript knows no other numbers)."""
+        """An integer between two bounds. 3.0 is one, as in JSON Schema (JavaScript has no other numbers)."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -93,7 +93,7 @@ class Fields:
         return float(value)
 
     def object(self, name: str) -> "Fields | None":
-        """An object, to be read on."""
+        """An object, to be read further."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -102,14 +102,14 @@ class Fields:
         return Fields(value, self.at(name))
 
     def needed_object(self, name: str) -> "Fields":
-        """An object that must be there."""
+        """A required object."""
         fields = self.object(name)
         if fields is None:
             refuse(self.at(name), "it is missing; send an object")
         return fields
 
     def array(self, name: str, *, longest: int) -> list[Any] | None:
-        """A list of at most `longest` values, to be read on."""
+        """A list of at most `longest` values, to be read further."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -120,7 +120,7 @@ class Fields:
         return value
 
     def objects(self, name: str, *, longest: int) -> "list[Fields]":
-        """A list of objects, each to be read on; absent is empty."""
+        """A list of objects, each to be read further; absent is empty."""
         found = []
         for index, value in enumerate(self.array(name, longest=longest) or ()):
             path = f"{self.at(name)}[{index}]"

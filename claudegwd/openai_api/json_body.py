@@ -1,4 +1,4 @@
-"""The bytes of a body to a JSON object, or a 400 that says what is wrong, and where."""
+"""Turns the bytes of a body into a JSON object, or a 400 that says what is wrong, and where."""
 
 import json
 import re
@@ -15,10 +15,10 @@ from claudegwd.openai_api.errors import InvalidRequest
 # field. For larger bodies that would block the daemon for longer than it is worth.
 MAX_DIAGNOSED_BYTES = 4 * 1024 * 1024
 
-# Editors and shells of Windows put it before what they save.
+# Windows editors and shells put it at the start of files.
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _decoder = msgspec.json.Decoder()
-# Ends at the end of the body too: else each quote of a broken body would be scanned to its end, in square time.
+# Also matches at the end of the body: else each quote of a broken body would be scanned to its end, in quadratic time.
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
 _STRING_IN_BYTES = re.compile(_STRING, re.DOTALL)
 _STRING_IN_TEXT = re.compile(_STRING.decode(), re.DOTALL)
@@ -29,7 +29,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 def read_object(body: bytes, bounds: Bounds) -> dict[str, Any]:
     """Decode a JSON object in which every string can be written as UTF-8 and every number is finite.
 
-    Raises InvalidRequest; `param` is the path of the field at fault where one is.
+    Raises InvalidRequest; `param` is the path of the field at fault, if there is one.
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)
     if _holds_more_than(bounds.max_values, body):
@@ -49,22 +49,22 @@ def _holds_more_than(limit: int, body: bytes) -> bool:
     """Whether there are more JSON values than that: each but the first follows one of these three characters."""
     if len(body) <= limit or sum(map(body.count, (b",", b"[", b"{"))) <= limit:
         return False
-    # So many strings alone are too much (each is a value or a key). Before the exact count, which is slow for many.
+    # So many strings alone are too many (each is a value or a key). Checked before the exact count, which is slow.
     bare = body.replace(rb"\\", b"")
     if bare.count(b'"') - bare.count(rb"\"") > 4 * limit:
         return True
-    # Long texts hold those characters too: count again without the strings.
+    # Long texts contain those characters too: count again without the strings.
     return sum(map(_STRING_IN_BYTES.sub(b"", body).count, (b",", b"[", b"{"))) > limit
 
 
 def _say_why(body: bytes) -> NoReturn:
-    """Find out what the fast decoder did not say (of a lone surrogate it says "truncated")."""
+    """Find out what the fast decoder did not say (it calls a lone surrogate "truncated")."""
     if len(body) > MAX_DIAGNOSED_BYTES:
         raise InvalidRequest("cannot read the body: it is not JSON in UTF-8")
     try:
         value = json.loads(body)
     except json.JSONDecodeError as error:
-        # Never error.msg with its context: it would repeat what the client wrote.
+        # Never error.msg with its context, which would repeat the client's text.
         where = f"line {error.lineno}, column {error.colno}"
         raise InvalidRequest(f"cannot read the body: it is not JSON (see {where})") from error
     except UnicodeDecodeError as error:
@@ -77,7 +77,7 @@ def _say_why(body: bytes) -> NoReturn:
 
 
 def _faults(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Every place that strict JSON in UTF-8 cannot hold, depth first, without recursion."""
+    """Every place that is invalid as strict JSON in UTF-8, depth first, without recursion."""
     waiting: list[tuple[str, object]] = [(path, value)]
     while waiting:
         path, value = waiting.pop()
@@ -102,7 +102,7 @@ def _encodes(text: str) -> bool:
 
 
 def shown(key: str) -> str:
-    """A client's key for a path in an error: itself if it looks like a name, else a star, since paths reach logs."""
+    """A client's key for a path in an error: itself if it looks like a name, else a star, as paths reach logs."""
     return key if _PLAIN_KEY.fullmatch(key) else "*"
 
 
@@ -110,7 +110,7 @@ def nests_deeper_than(limit: int, text: str) -> bool:
     """Whether parsing this text could go deeper than that. The text need not be JSON."""
     if text.count("[") + text.count("{") <= limit:
         return False
-    # Code in strings is full of brackets: what is left without the strings hardly ever is.
+    # Code in strings is full of brackets: what is left without the strings rarely has many.
     depth = 0
     for bracket in _BRACKET.findall(_STRING_IN_TEXT.sub("", text)):
         depth += 1 if bracket in "[{" else -1

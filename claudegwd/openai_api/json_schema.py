@@ -1,8 +1,8 @@
 """Checks the basic structure of a client's JSON Schema.
 
 Schemas of draft 2020-12 are accepted as they are (draft_2020.py). In others only what no draft allows is rejected, with
-the path of the keyword; unknown keywords are accepted. This is enough for the schema of an answer; those of tools have
-to be of draft 2020-12 (modern_schema.py).
+the path of the keyword; unknown keywords are accepted. This is enough for the schema of an answer; those of tools must
+be of draft 2020-12 (modern_schema.py).
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ ONES = ("additionalProperties", "not", "if", "then", "else", "contains", "proper
 
 
 def check_schema(schema: dict[str, Any], path: str, bounds: Bounds) -> None:
-    """Raise InvalidRequest with the path of the first keyword that no JSON Schema has so."""
+    """Raise InvalidRequest with the path of the first keyword that is invalid in every draft."""
     check_depth(schema, path, bounds)
     if is_draft_2020(schema):
         return
@@ -34,7 +34,7 @@ def check_schema(schema: dict[str, Any], path: str, bounds: Bounds) -> None:
 
 
 def check_depth(value: dict[str, Any] | list[Any], path: str, bounds: Bounds) -> None:
-    """Raise InvalidRequest for what is nested deeper than the bound, whatever it holds."""
+    """Raise InvalidRequest for anything nested deeper than the bound, whatever it contains."""
     level: list[Any] = [value]
     for _ in range(bounds.max_depth):
         level = [
@@ -63,7 +63,7 @@ def _check_keywords(schema: dict[str, object], path: str) -> None:
 
 
 def children(schema: dict[str, object], path: str) -> list[tuple[object, str]]:
-    """The schemas right inside this one, with their paths. Raises InvalidRequest where there is something else."""
+    """The schemas directly inside this one, with their paths. Raises InvalidRequest if there is anything else."""
     children: list[tuple[object, str]] = []
     for keyword in MAPS:
         value = schema.get(keyword, {})
@@ -79,7 +79,7 @@ def children(schema: dict[str, object], path: str) -> list[tuple[object, str]]:
         children += [(child, f"{path}.{keyword}[{number}]") for number, child in enumerate(value)]
     for keyword in ONES:
         value = schema.get(keyword, True)
-        # Draft 7 and older: a list of schemas, one for each place.
+        # Draft 7 and older: a list of schemas, one for each position.
         if keyword == "items" and isinstance(value, list):
             children += [(child, f"{path}.items[{number}]") for number, child in enumerate(value)]
         elif value is not True:

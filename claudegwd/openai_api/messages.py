@@ -11,7 +11,7 @@ from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 _ROLES: tuple[str, ...] = get_args(Role)
 _IMAGE_DETAILS = ("auto", "low", "high", "original")
-# Which parts each side may send. Images in tool results are an extension of ours: agents send screenshots so.
+# Which parts each side may send. Images in tool results are our extension: agents send screenshots that way.
 _PARTS_OF: dict[str, tuple[str, ...]] = {
     "system": ("text",),
     "developer": ("text",),
@@ -20,7 +20,7 @@ _PARTS_OF: dict[str, tuple[str, ...]] = {
     "tool": ("text", "image_url", "file", "image", "document"),
     "function": ("text", "image_url", "file"),
 }
-# Parts that are messages, calls or nothing of their own, and no content.
+# Parts that become messages, calls or nothing, but not content.
 _BESIDE = ("tool_result", "tool_use", *THINKING)
 
 
@@ -49,7 +49,7 @@ Part: TypeAlias = TextPart | ImagePart | FilePart
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """A call that an assistant made. `arguments` is text as it came: a model's slip in a history need not be JSON."""
+    """A call that an assistant made. `arguments` is text as it came: a model's slip in a history may not be JSON."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ class ToolCall(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message. A tool's result names its call in `tool_call_id`; so does a legacy function's, once paired.
 
-    `place`: which message of the client's it comes from, where that is not its own place (one of several results).
+    `place`: the client's message that it comes from, if that has another position (one of several results).
     """
 
     role: Role
@@ -71,12 +71,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     place: int | None = None
 
     def path(self, index: int) -> str:
-        """How the client calls the message that stands at `index` of ours."""
+        """The client's path of our message at `index`."""
         return f"messages[{index if self.place is None else self.place}]"
 
 
 def read_messages(body: Fields, bounds: Bounds) -> tuple[Message, ...]:
-    """Read `messages`; unknown fields of a message are accepted, since clients send back all that they were sent."""
+    """Read `messages`; unknown fields of a message are accepted, since clients send back everything they received."""
     found = body.objects("messages", longest=bounds.max_messages)
     if not found:
         if body.get("messages") is None and body.get("input") is not None:
@@ -85,14 +85,14 @@ def read_messages(body: Fields, bounds: Bounds) -> tuple[Message, ...]:
     messages: list[Message] = []
     for index, fields in enumerate(found):
         for message in _messages(fields, bounds):
-            # Where one of them has become several, those behind it need to know their place.
+            # Once one message has become several, those after it need to know their position.
             moved = len(messages) != index
             messages.append(msgspec.structs.replace(message, place=index) if moved else message)
     return tuple(messages)
 
 
 def _messages(fields: Fields, bounds: Bounds) -> list[Message]:
-    """One message, or results that stand among a user's parts and then what is left of it."""
+    """One message, or the results among a user's parts and then the rest of it."""
     message = _message(fields, bounds)
     if message.role != "user":
         return [message]
@@ -134,10 +134,10 @@ def _content(fields: Fields, role: str, bounds: Bounds) -> tuple[Part, ...]:
     if isinstance(value, str):
         return (TextPart(value),) if value else ()
     if value is None:
-        # Null says nothing, as in OpenAI's API; left out altogether it has been forgotten.
+        # Null is empty, as in OpenAI's API; if it is missing altogether, it was forgotten.
         if role in ("system", "developer", "user") and "content" not in fields.values:
             refuse(fields.at("content"), "it is missing; send a string or a list of parts")
-        # A refusal is sent back as a field of its own, beside a content of null.
+        # A refusal is sent back as a field of its own, next to null content.
         refusal = fields.text("refusal") if role == "assistant" else None
         return (TextPart(refusal),) if refusal else ()
     if not isinstance(value, list):
@@ -177,7 +177,7 @@ def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
 
 def read_image(fields: Fields, bounds: Bounds) -> ImagePart:
     """Read the `image_url` and `detail` of a part."""
-    # A bare string in the place of the object is what several clients send, and all other servers take.
+    # Several clients send a bare string instead of the object, and all other servers accept it.
     image = fields if isinstance(fields.get("image_url"), str) else fields.needed_object("image_url")
     name = "image_url" if image is fields else "url"
     url = image.needed_text(name)
@@ -191,7 +191,7 @@ def read_image(fields: Fields, bounds: Bounds) -> ImagePart:
 
 
 def read_file(fields: Fields, bounds: Bounds) -> FilePart:
-    """Read what names a file, from the object that holds it."""
+    """Read what identifies a file, from the object that contains it."""
     data = fields.text("file_data")
     file_id = fields.text("file_id", longest=bounds.max_id_chars)
     if not data and not file_id:
@@ -211,7 +211,7 @@ def _tool_call(fields: Fields, bounds: Bounds) -> ToolCall:
     kind = fields.text("type")
     if kind == "custom":
         cannot_honour(fields.at("type"), "custom tools are not supported; use function tools")
-    # Several clients leave the type out in their histories.
+    # Several clients omit the type in their histories.
     if kind not in (None, "function"):
         refuse(fields.at("type"), "it must be function")
     call_id = fields.needed_text("id", longest=bounds.max_id_chars)
@@ -221,5 +221,5 @@ def _tool_call(fields: Fields, bounds: Bounds) -> ToolCall:
 def read_call(call_id: str, fields: Fields, bounds: Bounds) -> ToolCall:
     """Read the `name` and `arguments` of a call."""
     name = fields.needed_text("name", longest=bounds.max_id_chars)
-    # However long, deep or broken: what a model wrote and we handed out has to be taken back.
+    # However long, deep or broken: what a model wrote and we handed out must be accepted back.
     return ToolCall(call_id, name, fields.text("arguments") or "{}")

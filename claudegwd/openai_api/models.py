@@ -21,7 +21,7 @@ class Pricing(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One id that may be asked for. None where nobody told us: nothing is made up."""
+    """One model id. None if unknown: nothing is made up."""
 
     id: str
     created: int  # seconds since 1970
@@ -29,8 +29,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str | None = None
     description: str | None = None
     max_tokens: int | None = None  # the longest answer
-    effort_levels: tuple[str, ...] = ()  # what reasoning_effort may be
-    pricing: Pricing = Pricing()  # with its fields, which clients of the older gateway read without asking
+    effort_levels: tuple[str, ...] = ()  # possible values of reasoning_effort
+    pricing: Pricing = Pricing()  # with its fields, which clients of the older gateway expect
     supports_images: bool = True
 
     def shape(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         return {"id": self.id, "object": "model", "created": self.created, "owned_by": self.owned_by}
 
     def features(self) -> list[str]:
-        """What it can do, in the older gateway's words where it had one."""
+        """What it can do, in the older gateway's words where they exist."""
         features = ["chat", "streaming", "tools", "json_schema"]
         if self.supports_images:
             features += ["vision", "files"]
@@ -58,7 +58,7 @@ def model_body(model: ModelInfo) -> bytes:
 
 
 def capabilities_body(models: Sequence[ModelInfo], *, provider: str, adapter: str) -> bytes:
-    """GET /v1/models/capabilities. `provider` makes the models, `adapter` is what stands before them (us)."""
+    """GET /v1/models/capabilities. `provider` makes the models, `adapter` is what is in front of them (us)."""
     shown = [_capabilities(model) for model in models]
     return encode({"models": shown, "total": len(shown), "provider": provider, "adapter": adapter})
 

@@ -1,7 +1,7 @@
 """A tool's JSON Schema converted to draft 2020-12, the only one that the Messages API and the CLI accept.
 
 Generators write older drafts, and null for what they leave open. What has an equivalent in the newer draft is
-rewritten; what no draft allows is rejected with its path: otherwise the CLI would silently drop the whole tool.
+rewritten; what no draft allows is rejected with its path, as the CLI would silently drop the whole tool.
 """
 
 import re
@@ -57,12 +57,12 @@ _RULES: Mapping[str, _Rule] = {
         "it must be an object whose values are true or false",
     ),
 }
-# Everything that draft 2020-12 gives a meaning and in which null has none. (Of `const` and `default` it is a value.)
+# All keywords with a meaning in draft 2020-12 for which null has none. (For `const` and `default`, it is a value.)
 _KEYWORDS = frozenset((*_RULES, *MAPS, *LISTS, *ONES, "type", "required", "enum", "$ref", "additionalItems"))
 
 
 def check_tool_schema(schema: Schema, path: str, bounds: Bounds) -> None:
-    """Raise InvalidRequest with the path of the first keyword that has no meaning in any form."""
+    """Raise InvalidRequest with the path of the first keyword that is meaningless in every draft."""
     check_depth(schema, path, bounds)
     if is_draft_2020(schema):
         return
@@ -73,7 +73,7 @@ def check_tool_schema(schema: Schema, path: str, bounds: Bounds) -> None:
 
 
 def modern(schema: Schema) -> Schema:
-    """A schema that has been checked, in the form of draft 2020-12: itself where it is so already."""
+    """A checked schema in the form of draft 2020-12: unchanged if it is in that form already."""
     return schema if is_draft_2020(schema) else _made_modern(schema)
 
 
@@ -118,7 +118,7 @@ def _made_value(keyword: str, value: Any) -> Any:
 
 
 def _convert_bounds(schema: Schema) -> None:
-    """Draft 4: `exclusiveMinimum: true` says of `minimum` that it is excluded itself."""
+    """Draft 4: `exclusiveMinimum: true` makes `minimum` itself excluded."""
     for keyword, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(schema.get(keyword), bool):
             excluded = schema.pop(keyword)
@@ -127,7 +127,7 @@ def _convert_bounds(schema: Schema) -> None:
 
 
 def _convert_items(schema: Schema) -> None:
-    """Until draft 2019-09: a list in `items` has a schema for each place, and `additionalItems` is of the others."""
+    """Until draft 2019-09: a list in `items` has a schema for each position, `additionalItems` is for the others."""
     if not isinstance(schema.get("items"), list) or "prefixItems" in schema:
         return
     places = schema.pop("items")

@@ -10,14 +10,14 @@ from claudegwd.openai_api.fields import refuse
 from claudegwd.openai_api.messages import Message, ToolCall
 
 _IN_BATCH = re.compile(r"_\d+$")
-_NOTHING = Message(role="user")  # in the place of a message that is left out, so that the others keep theirs
+_NOTHING = Message(role="user")  # replaces a message that is left out, so that the others keep their positions
 
 
 def pair_calls(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Give every call an id of its own and every result the id of its call, in any order.
 
-    Some servers count their calls from 0 in each answer: an id that recurs is another call's from then on. Of several
-    results of one call the first is kept; a call without a result is accepted, since agents abandon a call and go on.
+    Some servers count calls from 0 in each answer: an id that recurs belongs to the new call from then on. If a call
+    has several results, the first is kept; a call without one is accepted, since agents abandon calls and continue.
     Raises InvalidRequest with the path of an id, or name, that no earlier call has.
     """
     pairing = _Pairing()
@@ -25,15 +25,15 @@ def pair_calls(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def _batch(ident: str) -> str | None:
-    """For the CLI `a_2` is the second call of the batch `a`: it loses the results of either (2.1.330)."""
+    """The CLI takes `a_2` for the second call of the batch `a`, and loses the results of either (2.1.330)."""
     found = _IN_BATCH.search(ident)
     return ident[: found.start()] if found else None
 
 
 class _Pairing:
     def __init__(self) -> None:
-        self._taken: set[str] = set()  # all ids given so far
-        self._batches: set[str | None] = set()  # those that would be a batch of one of them
+        self._taken: set[str] = set()  # all ids assigned so far
+        self._batches: set[str | None] = set()  # those that would be a batch of an assigned one
         self._times: dict[str, int] = {}  # how often the client used an id
         self._open: dict[str, deque[str]] = {}  # the client's id, or a function's name -> our ids without a result
 
@@ -54,11 +54,11 @@ class _Pairing:
         calls = []
         fresh: dict[str, deque[str]] = {}
         for call in message.tool_calls:
-            # A legacy call has no id: one is made out of its place, the same for the same history.
+            # A legacy call has no id: make one from its position, the same for the same history.
             ident = self._own(call.id or f"call_legacy_{index}")
             fresh.setdefault(f"id {call.id}" if call.id else f"name {call.name}", deque()).append(ident)
             calls.append(call if ident == call.id else ToolCall(ident, call.name, call.arguments))
-        # A result belongs to the latest calls of its id: earlier ones without a result have been given up.
+        # A result belongs to the latest calls of its id: earlier ones without a result were abandoned.
         self._open |= fresh
         return msgspec.structs.replace(message, tool_calls=tuple(calls))
 

@@ -20,7 +20,7 @@ MAX_NAMED = 32
 
 
 def read_max_tokens(body: Fields) -> int | None:
-    """The newer name wins where both are given; the older one must be sound all the same."""
+    """The newer name wins if both are given; the older one must still be valid."""
     older = body.whole("max_tokens", 1, MAX_TOKENS)
     newer = body.whole("max_completion_tokens", 1, MAX_TOKENS)
     return older if newer is None else newer
@@ -44,29 +44,29 @@ def read_stop(body: Fields) -> tuple[str, ...]:
             refuse(path, "it must be a string")
         if not 0 < len(stop) <= MAX_STOP_CHARS:
             refuse(path, f"it must have 1 to {MAX_STOP_CHARS} characters")
-    # The same stop twice is one stop.
+    # A repeated stop counts once.
     return tuple(dict.fromkeys(value))
 
 
 def read_include_usage(body: Fields) -> bool:
-    """stream_options.include_usage; whatever stands there without `stream` has no effect."""
+    """stream_options.include_usage; without `stream` it has no effect."""
     options = body.object("stream_options")
     return options is not None and bool(options.flag("include_usage")) and bool(body.flag("stream"))
 
 
 def read_n(body: Fields, bounds: Bounds) -> int:
-    """How many choices; absent is one."""
+    """The number of choices; absent is one."""
     n = body.whole("n", 1, bounds.max_n)
     return 1 if n is None else n
 
 
-# Each parameter below is known to OpenAI and not to what is behind us. A reader says whether the value asks for
-# anything: False for what is OpenAI's default anyway, so that clients which send every default are not told of each.
+# OpenAI knows each parameter below, but the upstream does not. A reader says whether the value asks for anything: False
+# for OpenAI's default, so that clients which send every default are not told about each.
 Asks = Callable[[Fields, str], bool]
 
 
 def some_text(body: Fields, name: str) -> bool:
-    """A string that is not empty."""
+    """A non-empty string."""
     return bool(body.text(name))
 
 
@@ -88,7 +88,7 @@ def _integer(body: Fields, name: str) -> bool:
 
 
 def some_object(body: Fields, name: str) -> bool:
-    """An object that is not empty."""
+    """A non-empty object."""
     fields = body.object(name)
     return fields is not None and bool(fields.values)
 
@@ -114,7 +114,7 @@ def _has_format(body: Fields, name: str) -> bool:
     return isinstance(value, dict) and value.get("format") is not None
 
 
-# Harmless: the answer is a right answer without them.
+# Harmless: the answer is correct without them.
 IGNORED: dict[str, Asks] = {
     "seed": _integer,
     "user": some_text,
@@ -128,7 +128,7 @@ IGNORED: dict[str, Asks] = {
     "prompt_cache_retention": _not_default(),
     "prompt_cache_options": some_object,
 }
-# What only Anthropic's API has, and without which the answer would be one to another request.
+# Fields of Anthropic's API only, without which the request would get the wrong answer.
 _TO_ANTHROPICS = "it belongs to Anthropic's API: send such a request to /v1/messages, or use this API's parameters"
 OF_ANTHROPICS_API: dict[str, tuple[Asks, str]] = {
     "system": (given, _TO_ANTHROPICS),
@@ -138,7 +138,7 @@ OF_ANTHROPICS_API: dict[str, tuple[Asks, str]] = {
     "mcp_servers": (given, _TO_ANTHROPICS),
     "container": (given, _TO_ANTHROPICS),
 }
-# Not harmless: the caller would wait for what never comes. Each with what to do instead.
+# Not harmless: the caller would wait in vain. Each with what to do instead.
 REFUSED: dict[str, tuple[Asks, str]] = {
     "logprobs": (_true, "the model provides no log probabilities; omit it"),
     "top_logprobs": (_positive, "the model provides no log probabilities; omit it"),
@@ -152,21 +152,21 @@ REFUSED: dict[str, tuple[Asks, str]] = {
 
 
 def refuse_what_cannot_be_honoured(body: Fields, refused: dict[str, tuple[Asks, str]]) -> None:
-    """Raise UnsupportedParameter for the first parameter that asks for what we cannot do."""
+    """Raise UnsupportedParameter for the first parameter that asks for something we cannot do."""
     for name, (asks, instead) in refused.items():
         if asks(body, name):
             cannot_honour(name, instead)
 
 
 def is_header_safe(name: str) -> bool:
-    """Whether a name may be told in x-claudegw-ignored."""
+    """Whether a name may appear in x-claudegw-ignored."""
     return _HEADER_SAFE.fullmatch(name) is not None
 
 
 def name_what_is_ignored(body: Fields, ignored: dict[str, Asks], known: Collection[str]) -> tuple[str, ...]:
-    """The names for x-claudegw-ignored: parameters without effect, then those nobody knows, as far as a header goes.
+    """The names for x-claudegw-ignored: parameters without effect, then unknown ones, as far as the header goes.
 
-    `known` are the names that have been read, or would have been refused.
+    `known` are the names that were read or would have been rejected.
     """
     names = [name for name, asks in ignored.items() if asks(body, name)]
     options = body.object("stream_options")
@@ -182,5 +182,5 @@ def name_what_is_ignored(body: Fields, ignored: dict[str, Asks], known: Collecti
 
 
 def _is_empty(value: Any) -> bool:
-    """Nothing was asked for: null, an empty list or object (`include: []`)."""
+    """Asks for nothing: null, an empty list or object (`include: []`)."""
     return value is None or value in ([], {})

@@ -17,7 +17,7 @@ class JsonObject(msgspec.Struct, frozen=True, tag="json_object"):
 
 
 class JsonSchema(msgspec.Struct, frozen=True, tag="json_schema"):
-    """JSON that satisfies a schema. `strict` is OpenAI's word for "always"; without it, the model does its best."""
+    """JSON that matches a schema. `strict` is OpenAI's word for "always"; without it, the model does its best."""
 
     name: str
     schema: dict[str, Any]
@@ -45,7 +45,7 @@ def read_response_format(body: Fields, bounds: Bounds) -> ResponseFormat | None:
 
 
 def read_json_object(fields: Fields, bounds: Bounds) -> ResponseFormat:
-    """Read an object's format, with a `schema` or without: llama.cpp, Fireworks and others take one there."""
+    """Read a format for objects, with or without a `schema`: llama.cpp, Fireworks and others accept one there."""
     schema = fields.object("schema")
     if schema is None:
         return JsonObject()
@@ -54,13 +54,13 @@ def read_json_object(fields: Fields, bounds: Bounds) -> ResponseFormat:
 
 
 def read_json_schema(inner: Fields, bounds: Bounds) -> JsonSchema:
-    """Read the object that holds a schema with its name."""
+    """Read the object that contains a schema and its name."""
     name = inner.needed_text("name")
     if not _NAME.fullmatch(name):
         refuse(inner.at("name"), "it must be 1 to 64 letters, digits, _ or -")
     schema = inner.object("schema")
     if schema is None:
-        # OpenAI's description has it optional: any object then.
+        # Optional in OpenAI's description: then any object.
         values: dict[str, Any] = {"type": "object"}
     else:
         values = schema.values

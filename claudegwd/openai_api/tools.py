@@ -9,14 +9,14 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.modern_schema import check_tool_schema
 
-# OpenAI's rule (letters, digits, _ and -, 64 at most) and MCP's (dots too, 128 at most) together, since agents hand MCP
-# names on as they are.
+# OpenAI's rule (letters, digits, _ and -, at most 64) combined with MCP's (dots too, at most 128), since agents pass
+# MCP names on unchanged.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _NAME_RULE = "it must be 1 to 128 letters, digits, dots, _ or -"
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function that the client offers. `parameters` is its JSON Schema whole; None means no parameters."""
+    """A function that the client offers. `parameters` is its whole JSON Schema; None means no parameters."""
 
     name: str
     description: str | None = None
@@ -34,7 +34,7 @@ ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedTool
 
 
 class ToolSettings(msgspec.Struct, frozen=True):
-    """What the request says about tools, its modern and its legacy fields brought together."""
+    """What the request says about tools, with modern and legacy fields combined."""
 
     tools: tuple[Tool, ...] = ()
     choice: ToolChoice | None = None
@@ -43,7 +43,7 @@ class ToolSettings(msgspec.Struct, frozen=True):
 
 
 def read_tool_use(body: Fields, bounds: Bounds) -> ToolSettings:
-    """Read tools, tool_choice and parallel_tool_calls, or the legacy functions and function_call in their place."""
+    """Read tools, tool_choice and parallel_tool_calls, or the legacy functions and function_call instead."""
     functions = body.objects("functions", longest=bounds.max_tools)
     offered = body.objects("tools", longest=bounds.max_tools)
     if functions and offered:
@@ -56,7 +56,7 @@ def read_tool_use(body: Fields, bounds: Bounds) -> ToolSettings:
         choice = _legacy_choice(body, tools)
         # A legacy answer has room for one call.
         return ToolSettings(tools, choice, parallel=False, legacy=True)
-    # "none" and "auto" say nothing without functions; naming one would.
+    # Without functions, "none" and "auto" mean nothing; a name would be an error.
     _legacy_choice(body, ())
     tools = distinct([_tool(fields, bounds) for fields in offered])
     tools, choice = _choice(body, tools, bounds)
@@ -66,7 +66,7 @@ def read_tool_use(body: Fields, bounds: Bounds) -> ToolSettings:
 
 
 def distinct(found: list[tuple[Tool, str]]) -> tuple[Tool, ...]:
-    """Check that no two tools, each given with the path of its name, have the same name."""
+    """Check that no two tools, each given with the path of its name, have the same one."""
     names: set[str] = set()
     for tool, path in found:
         if tool.name in names:
@@ -83,7 +83,7 @@ def _tool(fields: Fields, bounds: Bounds) -> tuple[Tool, str]:
         cannot_honour(fields.at("type"), "custom tools are not supported; describe it as a function")
     if kind != "function":
         refuse(fields.at("type"), "it must be function; for Anthropic's own tools use /v1/messages")
-    # Shaped as in the Responses API, without the inner object: Cursor sends it so.
+    # Flat as in the Responses API, without the inner object: Cursor sends this.
     inner = fields if fields.get("function") is None and fields.get("name") else fields.needed_object("function")
     return read_function(inner, bounds), inner.at("name")
 
@@ -96,7 +96,7 @@ def read_function(fields: Fields, bounds: Bounds) -> Tool:
 
 
 def _anthropic_tool(fields: Fields, bounds: Bounds) -> Tool:
-    """A tool as the Messages API has it: Cursor sends them so for models that are called claude-…"""
+    """A tool in the format of the Messages API: Cursor sends these for models called claude-…"""
     return Tool(read_name(fields), fields.text("description"), _schema(fields, "input_schema", bounds))
 
 
@@ -104,7 +104,7 @@ def _schema(fields: Fields, name: str, bounds: Bounds) -> dict[str, Any] | None:
     parameters = fields.object(name)
     if parameters is None:
         return None
-    # {} is a function without parameters; a type of null is what some generators write for it.
+    # {} is a function without parameters; some generators write a null type for that.
     if parameters.get("type") not in (None, "object"):
         refuse(parameters.at("type"), "the parameters of a function must be of type object")
     values = {key: value for key, value in parameters.values.items() if key != "type" or value is not None}
@@ -128,12 +128,12 @@ def _choice(body: Fields, tools: tuple[Tool, ...], bounds: Bounds) -> tuple[tupl
 
 
 def read_mode(fields: Fields, name: str, tools: tuple[Tool, ...]) -> ToolChoice | None:
-    """Read a choice that names no tool."""
+    """Read a choice that is not a named tool."""
     value: Any = fields.one_of(name, ("none", "auto", "required"))
     if not tools:
         if value == "required":
             refuse(fields.at(name), "there are no tools to require; send tools")
-        # With "none" and "auto" there is nothing to choose; agents send them on their calls without tools.
+        # With "none" and "auto" there is nothing to choose; agents send them in calls without tools.
         return None
     choice: ToolChoice | None = value
     return choice
@@ -148,7 +148,7 @@ def _object_choice(
     if kind in _ANTHROPIC_CHOICES:
         return tools, _anthropic_choice(choice, tools)
     if kind == "allowed_tools":
-        # The model can call no other tool if it knows no other.
+        # The model cannot call a tool that it does not know.
         allowed = choice.needed_object("allowed_tools")
         named = [_known(one, tools) for one in allowed.objects("tools", longest=bounds.max_tools)]
         tools = tuple(tool for tool in tools if tool.name in named)
@@ -158,7 +158,7 @@ def _object_choice(
     return tools, NamedTool(_known(choice, tools))
 
 
-# The Messages API's choices, and what they are in OpenAI's words.
+# The Messages API's choices, and OpenAI's words for them.
 _ANTHROPIC_CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": None}
 
 
@@ -191,4 +191,4 @@ def _legacy_choice(body: Fields, tools: tuple[Tool, ...]) -> ToolChoice | None:
             refuse(fields.at("name"), "there is no function of this name; name one of functions")
         return NamedTool(name)
     choice: Any = body.one_of("function_call", ("none", "auto"))
-    return choice  # type: ignore[no-any-return]  # one_of gives str; these two are of ToolChoice
+    return choice  # type: ignore[no-any-return]  # one_of returns str; these two are in ToolChoice

@@ -17,7 +17,7 @@ MAX_PLACE_CHARS: Final = 256  # the longest place names have some 180
 MAX_DOMAINS: Final = 100  # OpenAI's own limit
 MAX_DOMAIN_CHARS: Final = 2048  # a host has at most 253, and the upstream accepts a path after it
 
-# web_search, web_search_preview, and each with a date behind it.
+# web_search, web_search_preview, and either with a date.
 SEARCH_TOOL: Final = r"web_search(_preview)?(_[0-9]{4}_[0-9]{2}_[0-9]{2})?"
 _TOOL: Final = re.compile(SEARCH_TOOL)
 _TOOL_FIELDS: Final = frozenset(("type", "filters", "user_location", "search_context_size", "external_web_access"))
@@ -25,10 +25,10 @@ _FILTERS: Final = ("allowed_domains", "blocked_domains")
 
 
 class WebSearch(msgspec.Struct, frozen=True, kw_only=True):
-    """A search may be made. `location` is about where the user is; `ignored` for x-claudegw-ignored.
+    """A search is allowed. `location` is roughly where the user is; `ignored` is for x-claudegw-ignored.
 
-    `param` is what asked for it. `offered`: it may be left aside, and named, where it cannot be made; `demanded`: the
-    answer begins with one.
+    `param` is what asked for it. `offered`: if it is unavailable, it may be left out and reported; `demanded`: the
+    answer starts with one.
     """
 
     param: str = "web_search_options"
@@ -41,7 +41,7 @@ class WebSearch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_web_search(body: Fields) -> WebSearch | None:
-    """Read `web_search_options` of a chat; None where no search may be made."""
+    """Read `web_search_options` of a chat; None if no search is allowed."""
     options = body.object("web_search_options")
     if options is None:
         return None
@@ -58,7 +58,7 @@ def is_search(kind: str) -> bool:
 
 
 def read_search_tool(tool: Fields, bounds: Bounds) -> WebSearch | None:
-    """Read such a tool; None for one that is to look into what was fetched before alone: here nothing was."""
+    """Read such a tool; None for one that only searches what was fetched before: here there is nothing."""
     live = tool.flag("external_web_access")
     user = tool.object("user_location")
     if user is not None:

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: the body to a ChatRequest, in which everything has been checked.
+"""POST /v1/chat/completions: turns the body into a ChatRequest, in which everything has been checked.
 
 Source: OpenAI's ``CreateChatCompletionRequest``, and what real clients send in addition. Everything that the
 translation needs is here under OpenAI's names; each parameter is honoured, rejected, or named in ``ignored``.
@@ -54,7 +54,7 @@ KNOWN = HONOURED | REFUSED.keys()
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A sound request. None means that the client left it open (or gave null)."""
+    """A valid request. None means that the client left it out (or sent null)."""
 
     model: str
     messages: tuple[Message, ...]
@@ -75,12 +75,12 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     prompt_cache_key: str | None = None
     verbosity: str | None = None
     web_search: WebSearch | None = None
-    left_aside: tuple[str, ...] = ()  # what was offered with it and cannot be had, for the same header as `ignored`
+    left_aside: tuple[str, ...] = ()  # what was offered with it but is unavailable, for the same header as `ignored`
     # The older gateway's own fields.
     project_id: str | None = None
     session_id: str | None = None
     system_prompt: str | None = None
-    # The client speaks `functions` and `function_call`: answer it so. At most one call then.
+    # The client uses `functions` and `function_call`: answer with those. At most one call then.
     uses_legacy_functions: bool = False
     # For the header x-claudegw-ignored: safe there, and bounded in number.
     ignored: tuple[str, ...] = ()
@@ -90,13 +90,13 @@ def parse_chat_request(body: bytes, bounds: Bounds) -> ChatRequest:
     """Read and check the body of one request.
 
     Raises a CallerError (InvalidRequest, UnsupportedParameter) with the path of the field at fault, and nothing else,
-    whatever the bytes. Whether the model exists, and whether images hold what they say, is for others to say.
+    whatever the bytes. Whether the model exists, and whether images are what they claim, is checked elsewhere.
     """
     return read_chat_request(Fields(read_object(body, bounds)), bounds)
 
 
 def read_chat_request(body: Fields, bounds: Bounds) -> ChatRequest:
-    """The same, from an object that has been decoded."""
+    """The same, from a decoded object."""
     model = body.needed_text("model", longest=bounds.max_model_chars)
     refuse_what_cannot_be_honoured(body, REFUSED)
     messages = pair_calls(read_messages(body, bounds))
@@ -138,5 +138,5 @@ def read_chat_request(body: Fields, bounds: Bounds) -> ChatRequest:
 
 
 def _names_of_speakers(messages: tuple[Message, ...]) -> tuple[str, ...]:
-    """The Messages API knows two sides and no names. (That of a result says whose it is.)"""
+    """The Messages API has two sides and no names. (A result's name says what it belongs to.)"""
     return ("messages.name",) if any(one.name and one.role not in ("tool", "function") for one in messages) else ()

@@ -27,7 +27,7 @@ _USAGE_LATER = b',"usage":null'
 
 
 class Citation(msgspec.Struct, frozen=True):
-    """What a part of the answer rests on: a page, and from which character to before which."""
+    """What a part of the answer is based on: a page, and a range of characters (end exclusive)."""
 
     start: int
     end: int
@@ -41,7 +41,7 @@ class Citation(msgspec.Struct, frozen=True):
 
 
 class ChatChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """One whole answer. `content` is None where there is none, as with tool calls alone."""
+    """One whole answer. `content` is None if there is none, as with only tool calls."""
 
     index: int
     content: str | None = None
@@ -65,7 +65,7 @@ def completion_body(
     """The body of an answer that is not streamed. `created` is in seconds since 1970.
 
     `extra` are further fields of the body (the older gateway's session_id, project_id). `legacy_functions` answers a
-    request that spoke of functions: `function_call` with the first call in place of `tool_calls`.
+    request that used functions: `function_call` with the first call instead of `tool_calls`.
     """
     body = {
         "id": ident,
@@ -104,11 +104,11 @@ def _finish_reason(reason: FinishReason, *, legacy_functions: bool) -> str:
 
 
 class ChatStream:
-    """Writes the chunks of one answer; each method gives the bytes of one server-sent event, to be sent in one write.
+    """Writes the chunks of one answer; each method returns the bytes of one server-sent event, to send in one write.
 
     The caller's duties: for each choice `role` first and once, then anything, then `finish` once; after the finishes
     `usage`, if `include_usage`; last DONE. After `error` only DONE. `raw` is a JSON string literal with its quotes, as
-    bytes or msgspec.Raw, exactly as it was read: it goes out as it is.
+    bytes or msgspec.Raw, and goes out exactly as it was read.
     """
 
     __slots__ = ("_head", "_legacy", "_tail", "_texts", "include_usage")
@@ -120,14 +120,14 @@ class ChatStream:
     ) -> None:
         shared = {"id": ident, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + encode(shared)[:-1] + b',"choices":['
-        # With include_usage every chunk but the one with the usage says that it comes later.
+        # With include_usage, every chunk but the one with the usage says that it comes later.
         self._tail = b"]" + (_USAGE_LATER if include_usage else b"") + b"}\n\n"
         self._legacy = legacy_functions
         self._texts: dict[int, tuple[bytes, bytes]] = {}
         self.include_usage = include_usage
 
     def role(self, index: int) -> bytes:
-        """The first chunk of a choice. Its empty content is what clients wait for to show that an answer began."""
+        """The first chunk of a choice. Clients wait for its empty content to show that an answer began."""
         return self._chunk(index, b'{"role":"assistant","content":"","refusal":null}')
 
     def text(self, index: int, raw: bytes | msgspec.Raw) -> bytes:
@@ -139,7 +139,7 @@ class ChatStream:
         return b"".join((before, raw, after))
 
     def citation(self, index: int, citation: Citation) -> bytes:
-        """What the text before it rests on."""
+        """What the text before it is based on."""
         return self._chunk(index, encode({"annotations": [citation.shape()]}))
 
     def reasoning(self, index: int, raw: bytes | msgspec.Raw) -> bytes:
@@ -147,11 +147,11 @@ class ChatStream:
         return self._chunk(index, b"".join((b'{"reasoning_content":', raw, b"}")))
 
     def refusal(self, index: int, raw: bytes | msgspec.Raw) -> bytes:
-        """A piece of the words with which the model declines."""
+        """A piece of the model's refusal."""
         return self._chunk(index, b"".join((b'{"refusal":', raw, b"}")))
 
     def tool_start(self, index: int, call_index: int, ident: str, name: str) -> bytes:
-        """A call begins: the only chunk with its id and name, since clients concatenate what is repeated."""
+        """A call begins: the only chunk with its id and name, as clients concatenate repetitions."""
         function = {"name": name, "arguments": ""}
         if self._legacy:
             return self._chunk(index, encode({"function_call": function}))
@@ -170,11 +170,11 @@ class ChatStream:
         return self._chunk(index, b"{}", encode(_finish_reason(reason, legacy_functions=self._legacy)))
 
     def usage(self, usage: Usage) -> bytes:
-        """The chunk with the usage, after every finish; only where `include_usage` is true. No other has no choices."""
+        """The chunk with the usage, after every finish; only if `include_usage`. No other is without choices."""
         return b'%b],"usage":%b}\n\n' % (self._head, encode(usage.shape()))
 
     def error(self, error: GatewayError) -> bytes:
-        """An error after the stream has begun. No finish may follow, which would call the answer whole."""
+        """An error after the stream has begun. No finish may follow, as it would mark the answer as complete."""
         return error_event(error)
 
     def _chunk(self, index: int, delta: bytes, reason: bytes = b"null") -> bytes:
@@ -182,6 +182,6 @@ class ChatStream:
         return chunk % (self._head, index, delta, reason, self._tail)
 
     def _frame(self, index: int) -> tuple[bytes, bytes]:
-        """What stands before and after the text in every text chunk of a choice."""
+        """What precedes and follows the text in every text chunk of a choice."""
         before, after = self._chunk(index, b'{"content":\0}').split(b"\0")
         return before, after

@@ -33,7 +33,7 @@ HONOURED = frozenset({
 # fmt: on
 REFUSED: dict[str, tuple[Asks, str]] = {
     "suffix": (some_text, "the model cannot fill in the middle; ask for it in the prompt"),
-    # 0 asks for the probability of what was chosen.
+    # Even 0 asks for the probability of the chosen token.
     "logprobs": (
         lambda body, name: body.whole(name, 0, 20) is not None,
         "the model provides no log probabilities; omit it",
@@ -45,7 +45,7 @@ KNOWN = HONOURED | REFUSED.keys()
 
 
 class CompletionsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A sound request. Its answer has `n` choices for each prompt: those of the first prompt first."""
+    """A valid request. Its answer has `n` choices for each prompt: those of the first prompt first."""
 
     model: str
     prompts: tuple[str, ...]
@@ -87,7 +87,7 @@ def parse_completions_request(body: bytes, bounds: Bounds) -> CompletionsRequest
     prompts = _prompts(fields, bounds)
     if len(prompts) * n > bounds.max_n:
         refuse("n" if n > 1 else "prompt", f"prompts times n must be at most {bounds.max_n}")
-    # best_of asks for more answers than it wants and takes the likeliest: without probabilities that cannot be done.
+    # best_of generates more answers than wanted and picks the likeliest: impossible without probabilities.
     if (fields.whole("best_of", 0, 20) or 1) > n:
         cannot_honour("best_of", "the model provides no log probabilities to choose by; use n")
     refuse_what_cannot_be_honoured(fields, REFUSED)
@@ -96,7 +96,7 @@ def parse_completions_request(body: bytes, bounds: Bounds) -> CompletionsRequest
         prompts=prompts,
         stream=fields.flag("stream") or False,
         include_usage=read_include_usage(fields),
-        # OpenAI's default of 16 tokens belongs to its models of then; nobody who leaves it out wants 16.
+        # OpenAI's default of 16 tokens suits its models of then; nobody who omits it wants 16.
         max_tokens=read_max_tokens(fields),
         stop=read_stop(fields),
         temperature=fields.number("temperature", 0, 2),

@@ -38,7 +38,7 @@ def text_completion_body(ident: str, created: int, model: str, choices: Sequence
 
 
 class CompletionStream:
-    """Writes the chunks of one answer; each method gives the bytes of one server-sent event.
+    """Writes the chunks of one answer; each method returns the bytes of one server-sent event.
 
     The caller's duties: for each choice anything, then `finish` once; after the finishes `usage`, if `include_usage`;
     last DONE. `raw` is a JSON string literal with its quotes, as bytes or msgspec.Raw; it goes out as it is.
@@ -65,7 +65,7 @@ class CompletionStream:
         return chunk % (self._head, index, reason.encode(), self._tail)
 
     def usage(self, usage: Usage) -> bytes:
-        """The chunk with the usage, after every finish; only where `include_usage` is true."""
+        """The chunk with the usage, after every finish; only if `include_usage` is true."""
         return b'%b],"usage":%b}\n\n' % (self._head, encode(usage.shape()))
 
     def error(self, error: GatewayError) -> bytes:

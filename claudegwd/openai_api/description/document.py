@@ -21,7 +21,7 @@ Operation = dict[str, Any]
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
-# By status, in words; each comes with the error envelope. 401, 429 and 503 may come from anywhere.
+# By status; each comes with the error envelope. 401, 429 and 503 may come from anywhere.
 _ERRORS = {
     400: "The request is invalid; `param` names the field.",
     401: "No client key, or an invalid one.",
@@ -75,7 +75,7 @@ def _look(name: str, summary: str, content: dict[str, Any], errors: Iterable[int
 
 
 def _probe(name: str, summary: str, content: dict[str, Any], *, may_fail: bool) -> Operation:
-    """Probes answer 503 in the shape of their success, for the eyes of a supervisor."""
+    """Probes answer 503 in the shape of their success, for supervisors."""
     operation = _look(name, summary, content, ())
     if may_fail:
         operation["responses"]["503"] = {"description": "Not ready; says why.", "content": content}
@@ -146,7 +146,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/metrics"): _look("metrics", "Metrics for Prometheus", _PLAIN, (401, 429, 503)),
     ("GET", "/openapi.json"): _look("openapi", "This description", _json({"type": "object"}), ()),
     ("GET", "/"): _look("index", "About this service", _json(ref("Index")), ()),
-    # What the older gateway had beside OpenAI's API.
+    # What the older gateway had besides OpenAI's API.
     ("GET", "/v1/projects"): _page("listProjects", "The client's projects", "Projects"),
     ("POST", "/v1/projects"): _send("createProject", "Create a project", "ProjectRequest", "Project"),
     ("GET", "/v1/projects/{ident}"): _look("showProject", "One project", _json(ref("Project"))),
@@ -169,8 +169,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 
 
 def describe(version: str, routes: Iterable[tuple[str, str, bool]], bounds: Bounds) -> dict[str, Any]:
-    """The description of these routes: (method, path, whether no client key is asked for), paths as the table has
-    them, `/v1/models/<path:ident>`.
+    """The description of these routes: (method, path, whether it needs no client key), with paths as in the table,
+    `/v1/models/<path:ident>`.
 
     Raises KeyError for a route that has no operation here.
     """

@@ -12,7 +12,7 @@ MESSAGES_HEADERS: list[dict[str, Any]] = [
 
 
 def messages_schemas(bounds: Bounds) -> dict[str, Schema]:
-    """The schemas of its bodies, by name. Further fields of Anthropic's go to the upstream as they are."""
+    """The schemas of its bodies, by name. Anthropic's other fields go to the upstream unchanged."""
     block = record("type", type={**TEXT, "minLength": 1})
     content: Schema = {"anyOf": [TEXT, listed(block, maxItems=bounds.max_parts)]}
     message = record("role content", role=one_of("user", "assistant", "system"), content=content)
@@ -52,7 +52,7 @@ def messages_schemas(bounds: Bounds) -> dict[str, Schema]:
 
 
 def in_its_envelope(operation: dict[str, Any]) -> dict[str, Any]:
-    """An operation whose failures come as Anthropic writes them, with its own statuses."""
+    """An operation whose errors are in Anthropic's format, with its statuses."""
     answered = {status: told for status, told in operation["responses"].items() if status == "200"}
     content = {"application/json": {"schema": ref("MessagesError")}}
     failed = {

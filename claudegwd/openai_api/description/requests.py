@@ -6,7 +6,7 @@ from claudegwd.openai_api.parameters import MAX_STOP_CHARS, MAX_STOPS, MAX_TOKEN
 
 
 def request_schemas(bounds: Bounds) -> dict[str, Schema]:
-    """The schemas of requests and of what is in them, by name."""
+    """The schemas of requests and their parts, by name."""
     return {**_messages(bounds), **_tools(bounds), **_requests(bounds)}
 
 

@@ -11,12 +11,12 @@ NULL: Schema = {"type": "null"}
 
 
 def ref(name: str) -> Schema:
-    """A schema of the components."""
+    """A reference to a schema of the components."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def one_of(*values: str) -> Schema:
-    """A string out of a few."""
+    """A string with one of these values."""
     return {"type": "string", "enum": list(values)}
 
 
@@ -26,11 +26,11 @@ def listed(items: Schema, **more: Any) -> Schema:
 
 
 def record(needed: str = "", /, **properties: Schema) -> Schema:
-    """An object; `needed` are the names of fields that must be there. Further fields are always accepted."""
+    """An object; `needed` are the names of its required fields. Further fields are always accepted."""
     schema: Schema = {"type": "object", "properties": properties}
     return {**schema, "required": needed.split()} if needed else schema
 
 
 def optional(**properties: Schema) -> dict[str, Schema]:
-    """Fields that may be left out, and where null is the same as that."""
+    """Fields that may be omitted or, equivalently, null."""
     return {name: {"anyOf": [schema, NULL]} for name, schema in properties.items()}

@@ -41,7 +41,7 @@ PROJECT_PARAMETER: dict[str, Any] = {"name": "project_id", "in": "query", "requi
 
 
 def older_schemas() -> dict[str, Schema]:
-    """The schemas of what these routes take and give, by name."""
+    """The schemas of these routes' requests and responses, by name."""
     return {**_kept(), **_lists(), **_states(), **_requests()}
 
 

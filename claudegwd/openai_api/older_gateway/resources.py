@@ -44,14 +44,14 @@ class SessionWanted(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Which part of a list is wanted; `number` counts from 1."""
+    """The wanted part of a list; `number` counts from 1."""
 
     number: int
     size: int
 
     @property
     def offset(self) -> int:
-        """How many rows come before it."""
+        """How many rows precede it."""
         return (self.number - 1) * self.size
 
 
@@ -77,7 +77,7 @@ def parse_session(body: bytes, bounds: Bounds) -> SessionWanted:
 
 
 def checked_id(name: str, value: str | None) -> str | None:
-    """The id of a session or project that a client wrote, if it can be kept; raises InvalidRequest. Empty is none."""
+    """A client's id for a session or project, if it can be stored; raises InvalidRequest. Empty is none."""
     if value and (len(value) > MAX_ID_CHARS or not value.isprintable()):
         refuse(name, f"it must be at most {MAX_ID_CHARS} printable characters")
     return value or None
@@ -92,7 +92,7 @@ def _whole(query: Mapping[str, str], name: str, default: int, highest: int) -> i
     text = query.get(name, "")
     if not text:
         return default
-    # The length first: int() of a megabyte of digits takes a while.
+    # Length first: int() of a megabyte of digits takes a while.
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= highest):
         raise InvalidRequest(f"cannot read {name}: it must be a whole number from 1 to {highest}", param=name)
     return int(text)
@@ -115,5 +115,5 @@ def page_body(data: Sequence[Mapping[str, Any]], page: Page, total: int) -> dict
 
 
 def moment(seconds: float) -> str:
-    """Seconds since 1970 as the older gateway wrote times: ISO 8601, here in UTC and saying so."""
+    """Seconds since 1970 in the older gateway's format: ISO 8601, here explicitly in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -30,12 +30,12 @@ SUMMARISE = (
 )
 SUMMARY_HEAD = "The conversation up to here was summarised. What was done so far:\n\n"
 
-# The text of a summary, from what a compaction item holds; None for one that is not this client's.
+# The text of a summary, from a compaction item's content; None if it is not this client's.
 Unseal = Callable[[str], str | None]
 
 
 def read_compaction(item: Fields, unseal: Unseal) -> Message:
-    """The message in the place of everything that the item stands for. Raises InvalidRequest for a foreign one."""
+    """The message that replaces everything the item stands for. Raises InvalidRequest for a foreign one."""
     sealed = item.needed_text("encrypted_content")
     summary = unseal(sealed)
     if summary is None:
@@ -48,7 +48,7 @@ def read_compaction(item: Fields, unseal: Unseal) -> Message:
 
 
 def summary_message(summary: str) -> Message:
-    """How the model is told of it."""
+    """How the model is told about it."""
     return Message(role="user", content=(TextPart(SUMMARY_HEAD + summary),))
 
 
@@ -56,7 +56,7 @@ def kept(messages: Sequence[Message]) -> list[bool]:
     """Which of these messages stay when the rest is summarised."""
     room = KEPT_CHARS
     stays = [False] * len(messages)
-    newest = True  # it is what is asked, however long
+    newest = True  # it is the question, however long
     for index in range(len(messages) - 1, -1, -1):
         message = messages[index]
         if message.role in ("system", "developer"):
@@ -69,7 +69,7 @@ def kept(messages: Sequence[Message]) -> list[bool]:
 
 
 def summarising(chat: ChatRequest) -> ChatRequest:
-    """The question for a summary: the same conversation and tools, so that the prompt cache knows them."""
+    """The question for a summary: the same conversation and tools, so that the prompt cache applies."""
     asked = Message(role="user", content=(TextPart(SUMMARISE),))
     return msgspec.structs.replace(
         chat,
@@ -82,13 +82,13 @@ def summarising(chat: ChatRequest) -> ChatRequest:
 
 
 def compacted(chat: ChatRequest, summary: str) -> ChatRequest:
-    """The same question, with the conversation before it summarised."""
+    """The same question, with the conversation before it replaced by its summary."""
     staying = [message for message, stays in zip(chat.messages, kept(chat.messages), strict=True) if stays]
     return msgspec.structs.replace(chat, messages=(*staying, summary_message(summary)))
 
 
 def read_threshold(body: Fields) -> int | None:
-    """Read `context_management`: from how many tokens on the conversation is compacted."""
+    """Read `context_management`: the number of tokens from which the conversation is compacted."""
     found = None
     for entry in body.objects("context_management", longest=MAX_ENTRIES):
         if entry.needed_text("type") != "compaction":

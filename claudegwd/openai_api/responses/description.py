@@ -122,7 +122,7 @@ def _tools(bounds: Bounds) -> dict[str, Schema]:
             external_web_access=FLAG,
         ),
     )
-    # Those that OpenAI's servers run: accepted, and named as without effect.
+    # Those that OpenAI's servers run: accepted, and listed as without effect.
     known: Schema = {"anyOf": [{"enum": ["function", "custom", "namespace"]}, {"pattern": kind["pattern"]}]}
     other = record("type", type={"type": "string", "not": known})
     named = record("type name", type=one_of("function", "custom"), name=name, **optional(namespace=name))

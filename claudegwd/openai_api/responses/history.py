@@ -14,9 +14,9 @@ from claudegwd.openai_api.messages import ImagePart, Message, Part, TextPart, To
 
 Reader = Callable[[Fields, Bounds], Sequence[Message]]
 
-OWN_INPUT_ID = "item_"  # so begin the ids that we give to items of a client's input
+OWN_INPUT_ID = "item_"  # prefix of our ids for items of a client's input
 
-# Where an item that nobody knows yet may hold words, in the order of looking.
+# Where an item of an unknown type may have text, in search order.
 _WORDS = ("content", "output", "text", "result", "summary")
 _SPEAKERS = ("user", "assistant", "system", "developer")
 
@@ -31,7 +31,7 @@ def _result(ident: str, *parts: Part) -> Message:
 
 
 def _told(ident: str, value: Any) -> Message:
-    """A result of any shape: a text as it is, all else as JSON."""
+    """A result of any shape: text unchanged, anything else as JSON."""
     text = value if isinstance(value, str) else encode(value).decode()
     return _result(ident, *((TextPart(text),) if text else ()))
 
@@ -45,12 +45,12 @@ def _ident(item: Fields, bounds: Bounds) -> str:
 
 
 def _calling(name: str, field: str) -> Reader:
-    """A call of this tool, whose arguments are an object in this field."""
+    """A call of this tool, with the object in this field as its arguments."""
     return lambda item, bounds: [_call(_call_id(item, bounds), name, item.needed_object(field).values)]
 
 
 def _answering(field: str, otherwise: str) -> Reader:
-    """A result that stands in this field, of any shape, or else in another one."""
+    """A result in this field, of any shape, or else in another one."""
 
     def read(item: Fields, bounds: Bounds) -> Sequence[Message]:
         value = item.get(field)
@@ -73,7 +73,7 @@ def _mcp_call(item: Fields, bounds: Bounds) -> Sequence[Message]:
 def _file_search(item: Fields, bounds: Bounds) -> Sequence[Message]:
     results = item.array("results", longest=bounds.max_parts)
     if not results:
-        return []  # they come only to who asked for them: the answer beside says what was found
+        return []  # only clients that asked for them get them: the answer itself says what was found
     ident = _ident(item, bounds)
     return [_call(ident, "file_search", {"queries": item.get("queries") or []}), _told(ident, results)]
 
@@ -95,7 +95,7 @@ def _image_generation(item: Fields, bounds: Bounds) -> Sequence[Message]:
     ident = _ident(item, bounds)
     asked = item.text("revised_prompt")
     call = _call(ident, "image_generation", {"prompt": asked} if asked else {})
-    # Its bytes say what it is.
+    # Its bytes say what type it is.
     return [call, _result(ident, ImagePart(f"data:image/png;base64,{image}"))]
 
 
@@ -113,7 +113,7 @@ def _computer_output(item: Fields, bounds: Bounds) -> Sequence[Message]:
 
 def _tool_search_call(item: Fields, bounds: Bounds) -> Sequence[Message]:
     if item.get("call_id") is None:
-        return []  # a server looked; what it found is offered
+        return []  # a server searched; what it found is offered
     arguments = item.get("arguments")
     return [_call(_call_id(item, bounds), "tool_search", {} if arguments is None else arguments)]
 
@@ -135,7 +135,7 @@ def _program(item: Fields, bounds: Bounds) -> Sequence[Message]:
 
 
 def _agent_message(item: Fields, bounds: Bounds) -> Sequence[Message]:
-    """One agent's words to another: to the model that is asked they come from outside."""
+    """One agent's message to another: for the model it comes from outside."""
     said = _words_in(item.get("content"), bounds)
     if not said:
         refuse(item.at("content"), "it must contain text: content encrypted by another provider cannot be read here")
@@ -150,13 +150,13 @@ def _nothing(_item: Fields, _bounds: Bounds) -> Sequence[Message]:
 
 
 def is_output(item: Fields) -> bool:
-    """Whether a model wrote it: clients give no ids to what they write themselves."""
+    """Whether a model wrote it: clients give no ids to their own items."""
     ident = item.get("id")
     return isinstance(ident, str) and bool(ident) and not ident.startswith(OWN_INPUT_ID)
 
 
 def read_unknown(item: Fields, bounds: Bounds) -> Sequence[Message]:
-    """An item of a type that came after us: its words, if it has any. Raises InvalidRequest where a sense is lost."""
+    """An item of a type that is newer than we are: its text, if any. Raises InvalidRequest if meaning is lost."""
     said = next((found for name in _WORDS if (found := _words_in(item.get(name), bounds))), "")
     if said:
         role: Any = item.get("role")
@@ -169,7 +169,7 @@ def read_unknown(item: Fields, bounds: Bounds) -> Sequence[Message]:
 
 
 def _words_in(value: Any, bounds: Bounds) -> str:
-    """A text, or those of a list of parts."""
+    """A text, or the texts of a list of parts."""
     if isinstance(value, str):
         return value
     if not isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The input of POST /v1/responses, a text or items of a conversation, to the messages of a chat.
+"""Turns the input of POST /v1/responses, a text or items of a conversation, into the messages of a chat.
 
 Each message keeps the path of the item that it comes from, so that an error about it can name that path.
 """
@@ -24,7 +24,7 @@ _ROLES: dict[str, Role] = {
 }
 _TEXTS = ("input_text", "output_text", "text")
 _MIXED = (*_TEXTS, "input_image", "input_file")
-# Which parts each may hold. All servers take each side's texts under the other's name.
+# The parts that each may contain. All servers accept either side's texts under the other's name.
 _PARTS_OF: dict[str, tuple[str, ...]] = {
     "user": _MIXED,
     "assistant": (*_TEXTS, "refusal"),
@@ -33,19 +33,19 @@ _PARTS_OF: dict[str, tuple[str, ...]] = {
     "tool": _MIXED,
 }
 _KNOWN_PARTS = frozenset((*_MIXED, "refusal", "input_audio"))
-# What a model behind another provider did, of which nothing is left to say: the answer beside it says what was found.
+# What a model at another provider did, with nothing left to report: the answer itself says what was found.
 _SAYS_NOTHING = ("reasoning", "web_search_call")
-# They bring tools for all that follows.
+# They add tools for everything that follows.
 _BRINGS_TOOLS = ("additional_tools", "tool_search_output")
 
-PREVIOUS = "previous_response_id"  # the path of all that was sent with earlier requests
+PREVIOUS = "previous_response_id"  # the path of everything sent with earlier requests
 
 # The item with this id, from an earlier response of the same client.
 Find = Callable[[str], Mapping[str, Any] | None]
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A message, and the item that it comes from."""
+    """A message, and the item it comes from."""
 
     message: Message
     path: str
@@ -65,12 +65,12 @@ def input_items(body: Fields, bounds: Bounds) -> list[Fields]:
 
 
 def resolved(items: Sequence[Fields], find: Find) -> list[Fields]:
-    """The items, with those of earlier responses in the place of references to them."""
+    """The items, with references to items of earlier responses resolved."""
     return [_resolved(item, find) for item in items]
 
 
 def _resolved(item: Fields, find: Find) -> Fields:
-    # The type may be left out: an id alone is a reference too.
+    # The type may be missing: an id alone is a reference too.
     bare = item.get("type") is None and item.get("role") is None and item.get("id") is not None
     if not bare and item.get("type") != "item_reference":
         return item
@@ -81,8 +81,8 @@ def _resolved(item: Fields, find: Find) -> Fields:
 
 
 class History(msgspec.Struct, frozen=True):
-    """What so many items say. `tools` came with them; `ignored` names the types and fields of which nothing was told.
-    `kept_bytes`: what those of them that were kept are as JSON.
+    """What these items say. `tools` came with them; `ignored` names the types and fields that were left out.
+    `kept_bytes`: the JSON size of those items that were kept.
     """
 
     placed: tuple[Placed, ...] = ()
@@ -92,13 +92,13 @@ class History(msgspec.Struct, frozen=True):
     kept_bytes: int = 0
 
     def as_earlier(self) -> "History":
-        """The same, for the requests that go on from here."""
+        """The same, for the requests that continue from here."""
         placed = (one if one.path == PREVIOUS else msgspec.structs.replace(one, path=PREVIOUS) for one in self.placed)
         return msgspec.structs.replace(self, placed=tuple(placed))
 
 
 def read_items(items: Sequence[Fields], bounds: Bounds, unseal: Unseal, before: History | None = None) -> History:
-    """The messages of these items, in order, and what else they hold; behind those `before`."""
+    """The messages of these items, in order, and what else they contain; appended to `before`."""
     before = before or History()
     placed = list(before.placed)
     tools = list(before.tools)
@@ -117,7 +117,7 @@ def read_items(items: Sequence[Fields], bounds: Bounds, unseal: Unseal, before: 
 
 
 def kept_of(placed: Sequence[Placed]) -> list[Placed]:
-    """Those that stay when the rest is summarised."""
+    """The messages that stay when the rest is summarised."""
     return [one for one, stays in zip(placed, kept([one.message for one in placed]), strict=True) if stays]
 
 
@@ -136,7 +136,7 @@ def _without_effect(item: Fields, kind: str, *, told: bool) -> list[str]:
     if kind not in _SAYS_NOTHING and kind not in _BRINGS_TOOLS and (not told or kind not in _KNOWN):
         names.append(f"input.{kind}")
     names += [f"input.content.{part}" for part in _strange_parts(item)]
-    # The model's API marks no message as a comment beside the work, and knows no calls by programs.
+    # The model's API cannot mark a message as commentary, and has no calls by programs.
     if item.get("phase") is not None:
         names.append("input.phase")
     caller = item.object("caller")
@@ -146,7 +146,7 @@ def _without_effect(item: Fields, kind: str, *, told: bool) -> list[str]:
 
 
 def _strange_parts(item: Fields) -> list[str]:
-    """The types of its parts that came after us."""
+    """The types of its parts that are newer than we are."""
     values = [part for name in ("content", "output") if isinstance(parts := item.get(name), list) for part in parts]
     kinds = (part.get("type") for part in values if isinstance(part, dict))
     return [kind for kind in kinds if isinstance(kind, str) and kind not in _KNOWN_PARTS]
@@ -163,7 +163,7 @@ def _said(item: Fields, bounds: Bounds) -> Message:
 
 
 def _result(item: Fields, bounds: Bounds) -> Message:
-    # The shell's results are known by the id of the item in OpenAI's description, by call_id in what clients send.
+    # The shell's results have the item's id in OpenAI's description, but a call_id in what clients send.
     name = "id" if item.get("type") == "local_shell_call_output" and item.get("call_id") is None else "call_id"
     call_id = item.needed_text(name, longest=bounds.max_id_chars)
     return Message(role="tool", tool_call_id=call_id, content=_content(item, "output", "tool", bounds))
@@ -227,7 +227,7 @@ def _part(part: Fields, role: str, bounds: Bounds, *, made: bool) -> Part:
 
 
 def _unknown_part(part: Fields, *, made: bool) -> Part:
-    """A part of a type that came after us: its text. Raises InvalidRequest where a sense is lost."""
+    """A part of a type that is newer than we are: its text. Raises InvalidRequest if meaning is lost."""
     text = part.get("text")
     if isinstance(text, str) and text:
         return TextPart(text)

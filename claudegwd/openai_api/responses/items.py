@@ -15,15 +15,15 @@ Event: TypeAlias = tuple[str, bytes]
 
 
 def _literal(pieces: list[bytes]) -> bytes:
-    """String literals as one."""
+    """Several string literals as one."""
     return b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"'
 
 
 class OutputItem(ABC):
-    """One item. Take `opening`, then a delta for each piece, then `closing`; `json` is what it is by then.
+    """One item. Call `opening`, then send a delta for each piece, then `closing`; `json` is its current state.
 
-    `delta_type` and `delta_head` are the parts of a delta event that stay the same: its literal follows the head.
-    Without a type its pieces only make sense together, and come in one delta at the end.
+    `delta_type` and `delta_head` are the constant parts of a delta event: its literal follows the head. Without a type,
+    the pieces only make sense together, and come in one delta at the end.
     """
 
     prefix = ""
@@ -38,7 +38,7 @@ class OutputItem(ABC):
 
     @abstractmethod
     def json(self, status: bytes) -> bytes:
-        """The item as it is now."""
+        """The item in its current state."""
 
     def opening(self) -> list[Event]:
         """Its first events, before any piece."""
@@ -65,11 +65,11 @@ class MessageItem(OutputItem):
         self._annotations: list[bytes] = []
 
     def length(self) -> int:
-        """Of its text, in characters."""
+        """The length of its text, in characters."""
         return len(json.loads(_literal(self.pieces).decode("utf-8", "replace"), strict=False))
 
     def annotate(self, annotation: Mapping[str, Any]) -> Event:
-        """Take what its text so far rests on."""
+        """Add a source of its text so far."""
         self._annotations.append(encode(annotation))
         at = b'%b,"annotation_index":%d' % (self._at, len(self._annotations) - 1)
         return "response.output_text.annotation.added", b'%b,"annotation":%b' % (at, self._annotations[-1])
@@ -99,7 +99,7 @@ class MessageItem(OutputItem):
 
 
 class RefusalItem(MessageItem):
-    """The words with which the model declines: a message of their own, beside what it had said."""
+    """The model's refusal: a message of its own, after what it said before."""
 
     delta_type = "response.refusal.delta"
 
@@ -115,7 +115,7 @@ class RefusalItem(MessageItem):
 
 
 class ReasoningItem(OutputItem):
-    """What the model thinks, as a summary: that is what it is, and what clients show."""
+    """The model's thinking, as a summary: that is what it is, and what clients show."""
 
     prefix = "rs"
     delta_type = "response.reasoning_summary_text.delta"
@@ -168,7 +168,7 @@ class CallItem(OutputItem):
 
 
 class CustomCallItem(CallItem):
-    """A call of a custom tool: its text stands in the arguments of the function that it is for the model."""
+    """A call of a custom tool: its text is in the arguments of the function that the model sees."""
 
     prefix = "ctc"
     delta_type = ""
@@ -190,7 +190,7 @@ class CustomCallItem(CallItem):
         try:
             text = json.loads(arguments)[CUSTOM_INPUT]
         except (ValueError, TypeError, KeyError, RecursionError):
-            text = arguments  # the model's slip: the client sees what was written
+            text = arguments  # the model's slip: the client sees it as written
         return encode(text if isinstance(text, str) else arguments)
 
 
@@ -218,11 +218,11 @@ class ToolSearchItem(CallItem):
         try:
             return encode(json.loads(text))
         except (ValueError, RecursionError):
-            return encode(text)  # the model's slip: the client sees what was written
+            return encode(text)  # the model's slip: the client sees it as written
 
 
 class WebSearchItem(OutputItem):
-    """A search of the web. `sources`: the pages that it finds are wanted, cited or not."""
+    """A search of the web. `sources`: list the pages that it finds, cited or not."""
 
     prefix = "ws"
 
@@ -239,7 +239,7 @@ class WebSearchItem(OutputItem):
         return [*super().opening(), self._state_event()]
 
     def searching(self, query: object) -> list[Event]:
-        """What is looked for is known."""
+        """The query is known."""
         if isinstance(query, str):
             self._action |= {"query": query, "queries": [query]}
         self._state = "searching"
@@ -253,7 +253,7 @@ class WebSearchItem(OutputItem):
         done = self._item("done", b"")
         return [done] if failed else [self._state_event(), done]
 
-    def closing(self, status: bytes) -> list[Event]:  # noqa: ARG002 - nothing came of it
+    def closing(self, status: bytes) -> list[Event]:  # noqa: ARG002 - it never finished
         return self.found((), failed=True)
 
     def _state_event(self) -> Event:

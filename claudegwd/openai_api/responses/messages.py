@@ -14,12 +14,12 @@ from claudegwd.openai_api.errors import GatewayError, InvalidRequest
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.json_body import read_object
 
-# What belongs to the message and not to the request in it.
+# Fields of the message, not of the request in it.
 ENVELOPE = ("type", "stream_id", "stream", "background", "generate")
 
 
 class Create(msgspec.Struct, frozen=True):
-    """A request. `generate` false: only what is to be gone on from; `size` is that of the message in bytes."""
+    """A request. `generate` false: only something to continue from; `size` is that of the message in bytes."""
 
     fields: dict[str, Any]
     stream_id: str | None
@@ -47,8 +47,8 @@ def read_message(text: str | None, bounds: Bounds) -> Create:
 
 
 def event_messages(written: bytes, stream_id: str | None, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
-    """The events that were written for a stream of events, each as a message; comments are left out. `headers`: what
-    those of an answer over HTTP would say, for the first of them."""
+    """The server-sent events as messages, without comments. `headers`: those that an answer over HTTP would have, for
+    the first message."""
     for piece in written.split(b"\n\n"):
         data = piece.partition(b"\ndata: ")[2]
         if data:
@@ -59,7 +59,7 @@ def event_messages(written: bytes, stream_id: str | None, headers: Mapping[str, 
 
 
 def error_message(error: GatewayError, stream_id: str | None, headers: Mapping[str, str] | None = None) -> bytes:
-    """A request that is refused. `headers`: what an answer over HTTP would say beside those of the error."""
+    """A rejected request. `headers`: those that an answer over HTTP would have, besides those of the error."""
     told: dict[str, Any] = {
         "type": "error",
         "status": error.status,

@@ -63,7 +63,7 @@ class TextSettings(msgspec.Struct, frozen=True):
 
 
 class ReasoningSettings(msgspec.Struct, frozen=True):
-    """What `reasoning` says. A summary is given whether it is asked for or not; it has one length."""
+    """What `reasoning` says. A summary is given whether or not it is requested, in a single length."""
 
     effort: str | None
     summary: str | None
@@ -97,7 +97,7 @@ def read_reasoning(body: Fields) -> ReasoningSettings:
     older = fields.one_of("generate_summary", _SUMMARIES)
     summary = fields.one_of("summary", _SUMMARIES) or older
     ignored = ["reasoning.summary"] if summary in ("concise", "detailed") else []
-    # Of earlier thinking the model's API keeps that of the turn under way, and no more.
+    # Of earlier thinking, the model's API keeps only that of the current turn.
     if fields.one_of("context", _CONTEXTS) == "all_turns":
         ignored.append("reasoning.context")
     if fields.text("mode") not in (None, "standard"):
@@ -117,10 +117,10 @@ def read_metadata(body: Fields) -> dict[str, str]:
 
 
 def read_include(body: Fields) -> tuple[str, ...]:
-    """Check `include`; gives the names of what is asked for and has no counterpart.
+    """Check `include`; return the names of what has no counterpart.
 
-    Signatures of thinking stay on our side (translate/signatures.py), so `reasoning.encrypted_content` has nothing to
-    hold, and agents that ask for it get all that they want it for.
+    Signatures of thinking stay on our side (translate/signatures.py), so `reasoning.encrypted_content` would be empty,
+    and agents that ask for it get everything that they want it for.
     """
     found = []
     for index, value in enumerate(body.array("include", longest=_INCLUDES) or ()):

@@ -8,7 +8,7 @@ import msgspec
 from claudegwd.openai_api.errors import GatewayError
 
 _INDEXED = re.compile(r"(messages|tools)\[(\d+)\](.*)")
-# What a chat has in an object of its own stands in the part itself here.
+# What a chat has in a nested object is in the part itself here.
 _INNER = (
     (".image_url.url", ".image_url"),
     (".file.", "."),
@@ -27,14 +27,14 @@ Error = TypeVar("Error", bound=GatewayError)
 
 
 class Paths(msgspec.Struct, frozen=True):
-    """Where each message and each tool of the chat comes from. `results`: the messages that are a tool's result."""
+    """Where each message and tool of the chat comes from. `results`: the messages that are tool results."""
 
     messages: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     results: frozenset[int] = frozenset()
 
     def told(self, error: Error) -> Error:
-        """The error with its field under the name that the client knows."""
+        """The error with the client's name of the field."""
         if error.param is None:
             return error
         param = self.of(error.param)

@@ -1,4 +1,4 @@
-"""POST /v1/responses: the body to a chat request, and the parameters that only the response object needs.
+"""POST /v1/responses: turns the body into a chat request, and the parameters that only the response object needs.
 
 Source: OpenAI's ``CreateResponse``, and what Codex, Copilot and the official SDKs send. The resulting chat is planned,
 asked and pooled like any other.
@@ -40,29 +40,29 @@ from claudegwd.openai_api.responses.parameters import (
 from claudegwd.openai_api.responses.paths import Paths
 from claudegwd.openai_api.responses.tools import CallShape, ResponsesTools, read_tools
 
-# What comes back in the response or is kept with it, whatever else it holds: writing it must not go too deep.
+# Returned in the response or kept with it, whatever else it contains, so it must not be too deep to write.
 _REPEATED = ("input", "tools", "tool_choice", "text")
 
 
 class Earlier(Protocol):
-    """What is kept of the same client's earlier responses, and what was sealed for it. Raises BodyTooLarge where it is
+    """What is kept of the same client's earlier responses, and what was sealed for it. Raises BodyTooLarge if it is
     more than one request may hold."""
 
     def conversation(self, ident: str, bounds: Bounds) -> History | None:
-        """All that was said up to the end of that response; None if it is not kept."""
+        """Everything that was said up to the end of that response; None if it is not kept."""
 
     def item(self, ident: str) -> Mapping[str, Any] | None:
-        """One item of theirs."""
+        """One item of an earlier response."""
 
     def unsealed(self, sealed: str) -> str | None:
         """The text of a compaction item; None if it was not made for this client."""
 
 
 class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A sound request. `chat` is what is asked; `echo` are the fields that the response object repeats.
+    """A valid request. `chat` is what is asked; `echo` are the fields that the response object repeats.
 
-    `compacts`: not the answer is wanted but the conversation compacted; `threshold`: that too, before the answer, where
-    it has so many tokens.
+    `compacts`: the compacted conversation is wanted instead of an answer; `threshold`: compact before answering, from
+    this many tokens on.
     """
 
     chat: ChatRequest
@@ -76,10 +76,10 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     echo: dict[str, Any]
     compacts: bool
     threshold: int | None
-    sources: bool  # the pages that a search finds are wanted, not only those that are cited
+    sources: bool  # list all pages that a search finds, not only cited ones
 
     def words(self) -> tuple[dict[str, Any], ...]:
-        """The items of the user's that stay where the conversation is compacted."""
+        """The user's items that stay when the conversation is compacted."""
         return tuple(
             one.item.values
             for one in kept_of(self.history.placed)
@@ -93,7 +93,7 @@ def parse_responses_request(body: bytes, bounds: Bounds, earlier: Earlier) -> Re
 
 
 def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> ResponsesRequest:
-    """The same, from an object that has been decoded."""
+    """The same, from a decoded object."""
     model = body.needed_text("model", longest=bounds.max_model_chars)
     refuse_what_cannot_be_honoured(body, REFUSED)
     for name in _REPEATED:
@@ -179,7 +179,7 @@ def _before(previous: str | None, earlier: Earlier, bounds: Bounds) -> History:
 
 
 def _instructed(instructions: str | None) -> list[Placed]:
-    # They are of this response alone, and so never among what is kept of an earlier one.
+    # They are for this response only, and so are never kept with an earlier one.
     if not instructions:
         return []
     return [Placed(Message(role="system", content=(TextPart(instructions),)), "instructions")]
@@ -200,7 +200,7 @@ def _ignored(
     if text.verbosity not in (None, "medium"):
         names.append("text.verbosity")
     if tools.search is None and body.get("max_tool_calls") is not None:
-        names.append("max_tool_calls")  # it counts calls of tools that do not run at the client's
+        names.append("max_tool_calls")  # it counts calls of tools that the client does not run
     names += name_what_is_ignored(body, IGNORED, KNOWN)
     return tuple(name for name in dict.fromkeys(names) if is_header_safe(name))[:MAX_NAMED]
 
@@ -208,7 +208,7 @@ def _ignored(
 def _echo(
     body: Fields, chat: ChatRequest, tools: ResponsesTools, text: TextSettings, reasoning: ReasoningSettings
 ) -> dict[str, Any]:
-    """The fields of the response object that repeat the request, each with OpenAI's default where it was left out."""
+    """The fields of the response object that repeat the request, with OpenAI's defaults for those left out."""
     user = {"user": body.get("user")} if body.get("user") is not None else {}
     return {
         "max_output_tokens": chat.max_tokens,

@@ -17,12 +17,12 @@ Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "
 # OpenAI's own limit for lists of input items.
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
-# The code of the error by which an answer is ended that its client has cancelled.
+# The error code that ends an answer when its client cancels it.
 CANCELLED = "response_cancelled"
-# Finish reasons of an answer that was cut, in this API's words.
+# Finish reasons of a truncated answer, in this API's words.
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
-# What OpenAI's list of codes has not, and agents act upon: they compact their history, or tell their user.
+# Not in OpenAI's list of codes, but agents act on them: they compact their history, or tell their user.
 _TOLD_CODES = ("context_length_exceeded", "insufficient_quota", "rate_limit_exceeded")
 
 
@@ -45,7 +45,7 @@ class ResponseObject:
         incomplete: str | None = None,
         usage: Usage | None = None,
     ) -> bytes:
-        """The object; `output` are its items as JSON, `incomplete` is why it was cut."""
+        """The object; `output` are its items as JSON, `incomplete` is why it was truncated."""
         state: dict[str, Any] = {
             "status": status,
             "error": _error(error) if error is not None else None,
@@ -56,7 +56,7 @@ class ResponseObject:
         return b'%b,%b,"output":[%b]}' % (self._head, encode(state)[1:-1], b",".join(output))
 
 
-# What a client reads that polls a response of before a restart, of which no more is known than that it was begun.
+# What a client gets that polls a response from before a restart, of which only the start is known.
 _UNKNOWN: dict[str, Any] = {
     "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto",
     "tools": [], "top_p": 1.0, "background": True, "store": True, "previous_response_id": None,
@@ -80,7 +80,7 @@ def _error(error: GatewayError) -> dict[str, str]:
 
 
 class ItemsPage(msgspec.Struct, frozen=True):
-    """Which part of a response's input items is wanted."""
+    """The wanted part of a response's input items."""
 
     limit: int = DEFAULT_PAGE
     newest_first: bool = True
@@ -92,14 +92,14 @@ def parse_items_page(query: Mapping[str, str]) -> ItemsPage:
     limit, order = query.get("limit", ""), query.get("order", "desc")
     if order not in ("asc", "desc"):
         refuse("order", "it must be asc or desc")
-    # The length first: int() of a megabyte of digits takes a while.
+    # Length first: int() of a megabyte of digits takes a while.
     if limit and not (limit.isascii() and limit.isdigit() and len(limit) < 10 and 1 <= int(limit) <= MAX_PAGE):
         refuse("limit", f"it must be a whole number from 1 to {MAX_PAGE}")
     return ItemsPage(int(limit) if limit else DEFAULT_PAGE, order == "desc", query.get("after") or None)
 
 
 def page_of_items(items: Sequence[Mapping[str, Any]], page: ItemsPage) -> bytes:
-    """One page of the items, which are given as they were sent, with ids. Raises InvalidRequest."""
+    """One page of the items, which are given as sent, with ids. Raises InvalidRequest."""
     ordered = list(reversed(items)) if page.newest_first else list(items)
     places = {item["id"]: place for place, item in enumerate(ordered)}
     if page.after is not None and page.after not in places:
@@ -120,14 +120,14 @@ def page_of_items(items: Sequence[Mapping[str, Any]], page: ItemsPage) -> bytes:
 def compaction_body(
     ident: str, created: int, words: Sequence[Mapping[str, Any]], compaction: bytes, usage: Usage
 ) -> bytes:
-    """What /v1/responses/compact answers: the words of the user's that stay, then the summary as an item in JSON."""
+    """The answer of /v1/responses/compact: the user's messages that stay, then the summary as an item in JSON."""
     head = encode({"id": ident, "object": "response.compaction", "created_at": created})
     items = [*(encode(shown_item(item)) for item in words), compaction]
     return b'%b,"output":[%b],"usage":%b}' % (head[:-1], b",".join(items), encode(usage.response_shape()))
 
 
 def shown_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item with all that OpenAI's description wants of it, however short it was sent."""
+    """An item with all fields of OpenAI's description, however few were sent."""
     kind = item.get("type") or "message"
     full = {"status": "completed", **item, "type": kind}
     if kind != "message":

@@ -25,21 +25,21 @@ from claudegwd.openai_api.usage import Usage
 
 
 class ResponsesStream:
-    """Each method gives the bytes of the events that are due: mostly one, several where an item begins or ends.
+    """Each method returns the bytes of the due events: mostly one, several where an item begins or ends.
 
     The caller's duties: `opening` first, then anything, then `finish` and `complete`, or `error` at any time. `raw` is
     a JSON string literal with its quotes, as it was read.
     """
 
-    include_usage = True  # the last event tells it always
+    include_usage = True  # the last event always has it
     done = b""  # that event is the end: OpenAI sends no [DONE] here
     silence = KEEP_ALIVE
 
     def __init__(
         self, made: ResponseObject, token: str, shapes: Mapping[str, CallShape], *, sources: bool = False
     ) -> None:
-        """`token` makes the ids of the items; `shapes` are the client's tools by the names that the model knows;
-        `sources`: all pages that a search finds are told."""
+        """`token` is for the ids of the items; `shapes` are the client's tools by the model's names for them;
+        `sources`: list all pages that a search finds."""
         self._made = made
         self._token = token
         self._shapes = shapes
@@ -47,15 +47,15 @@ class ResponsesStream:
         self._items: list[OutputItem] = []
         self._calls: list[CallItem] = []
         self._sources = sources
-        self._searches: dict[str, WebSearchItem] = {}  # under way, by the upstream's ids
-        self._starts: dict[MessageItem, int] = {}  # of messages that are cited for: where they begin in the answer
+        self._searches: dict[str, WebSearchItem] = {}  # running, by the upstream's ids
+        self._starts: dict[MessageItem, int] = {}  # where messages with citations begin in the answer
         self._open: list[OutputItem] = []  # the last of them takes texts
         self._reason = "stop"
         self._delta: tuple[OutputItem, bytes] | None = None
         self.body = b""  # the response object, once complete
 
     def opening(self) -> list[bytes]:
-        """The two events before all others."""
+        """The first two events."""
         response = b'"response":' + self._made.json("in_progress")
         return [self._event("response.created", response), self._event("response.in_progress", response)]
 
@@ -68,7 +68,7 @@ class ResponsesStream:
         return self._said(ReasoningItem, raw)
 
     def refusal(self, raw: bytes) -> bytes:
-        """A piece of the words with which the model declines."""
+        """A piece of the model's refusal."""
         return self._said(RefusalItem, raw)
 
     def tool_start(self, ident: str, name: str) -> bytes:
@@ -91,7 +91,7 @@ class ResponsesStream:
         return begun
 
     def search_input(self, ident: str, query: object) -> bytes:
-        """What it looks for."""
+        """Its query."""
         item = self._searches.get(ident)
         return self._events(item.searching(query)) if item is not None else b""
 
@@ -101,7 +101,7 @@ class ResponsesStream:
         return self._events(item.found(pages, failed=failed)) if item is not None else b""
 
     def citation(self, start: int, end: int, url: str, title: str) -> bytes:
-        """What a part of the text before it rests on; places are those in the text of the whole answer."""
+        """A source of the text before it; positions are those in the text of the whole answer."""
         messages = [item for item in self._items if type(item) is MessageItem]
         if not messages:
             return b""
@@ -120,7 +120,7 @@ class ResponsesStream:
         return begun + self._events(item.closing(b"completed"))
 
     def finish(self, reason: str) -> bytes:
-        """The answer has ended, for this finish reason: its items end."""
+        """The answer has ended with this finish reason: its items end."""
         self._reason = reason
         waiting = [*self._searches.values(), *self._open]
         events = [event for item in waiting for event in item.closing(self._status_of(item))]
@@ -147,24 +147,24 @@ class ResponsesStream:
             search.found((), failed=True)
         ended = [item.json(b"incomplete" if item in self._open else b"completed") for item in self._items]
         if error.code == CANCELLED:
-            # OpenAI has no event of its own for it; this one is the last for every client.
+            # OpenAI has no event for this; every client takes this one as the last.
             self.body = self._made.json("cancelled", ended)
             return self._event("response.incomplete", b'"response":' + self.body)
         self.body = self._made.json("failed", ended, error=error)
         return self._event("response.failed", b'"response":' + self.body)
 
     def so_far(self) -> bytes:
-        """The response object as it is now."""
+        """The response object in its current state."""
         items = [item.json(b"in_progress" if item in self._open else b"completed") for item in self._items]
         return self.body or self._made.json("in_progress", items)
 
     def queued(self) -> bytes:
-        """The response object before anything."""
+        """The response object before it starts."""
         return self._made.json("queued")
 
     @property
     def item_ids(self) -> list[str]:
-        """Of its items so far."""
+        """The ids of its items so far."""
         return [item.ident for item in self._items]
 
     def _status_of(self, item: OutputItem) -> bytes:
@@ -178,7 +178,7 @@ class ResponsesStream:
         return self._begin(item) + self._piece(item, raw)
 
     def _begin(self, item: OutputItem) -> bytes:
-        # A call that has no arguments yet may get them at the end of the message: those that come in one piece do.
+        # A call without arguments may still get them at the end of the message, if they come in one piece.
         ended = [one for one in self._open if one.pieces]
         self._open = [*(one for one in self._open if not one.pieces), item]
         self._items.append(item)

@@ -1,4 +1,4 @@
-"""The tools of a Responses request as functions of a chat, and what each call is named for its client.
+"""The tools of a Responses request as functions of a chat, and what each call is called for its client.
 
 A `custom` tool (free text, as used by Codex to patch files) is offered as a function with one string; the functions of
 a `namespace` get its name as a prefix. A `tool_search` that the client runs is a function too, and the tools that it
@@ -29,7 +29,7 @@ class CallShape(msgspec.Struct, frozen=True):
 
 
 class ResponsesTools(msgspec.Struct, frozen=True):
-    """What a request says about tools. `paths` has that of each tool of `tools`, `shapes` goes by their names."""
+    """What a request says about tools. `paths` has those of `tools`, `shapes` is by their names."""
 
     tools: tuple[Tool, ...]
     choice: ToolChoice | None
@@ -57,7 +57,7 @@ def read_tools(body: Fields, bounds: Bounds, later: Sequence[Fields] = ()) -> Re
     skipped: list[str] = []
     search = _search(given, skipped, bounds)
     offered = _offered(given, skipped, bounds)
-    # One that was deferred comes again when it has been found; one may be found more than once.
+    # A deferred tool comes again once it is found; one may be found more than once.
     known = {one.tool.name for one in offered}
     for one in _offered(later, skipped, bounds):
         if one.tool.name not in known:
@@ -86,7 +86,7 @@ def _search(given: Sequence[Fields], skipped: list[str], bounds: Bounds) -> WebS
 
 
 def _offered(given: Sequence[Fields], skipped: list[str], bounds: Bounds) -> list[_Offered]:
-    """What is offered to the model; the names of all else are added to `skipped`."""
+    """What is offered to the model; the names of everything else are added to `skipped`."""
     offered: list[_Offered] = []
     for fields in given:
         kind = fields.needed_text("type", longest=bounds.max_id_chars)
@@ -110,7 +110,7 @@ def _namespace(fields: Fields, skipped: list[str], bounds: Bounds) -> list[_Offe
 def _tool(fields: Fields, namespace: str | None, skipped: list[str], bounds: Bounds) -> _Offered:
     kind = fields.one_of("type", ("function", "custom"))
     if fields.flag("defer_loading"):
-        skipped.append("tools.defer_loading")  # it can be called all the same: it is offered at once
+        skipped.append("tools.defer_loading")  # it can still be called: it is offered right away
     if fields.array("allowed_callers", longest=bounds.max_parts):
         skipped.append("tools.allowed_callers")
     if kind == "custom":
@@ -137,7 +137,7 @@ def _custom_parameters() -> dict[str, Any]:
 
 
 def _shown(fields: Fields) -> dict[str, Any]:
-    """A tool in the response object, where a function has all its fields."""
+    """A tool in the response object, with all fields if it is a function."""
     if fields.get("type") != "function":
         return fields.values
     return {"description": None, "parameters": None, **fields.values, "strict": fields.flag("strict") or False}
@@ -160,7 +160,7 @@ def _choice(
             cannot_honour(choice.at("type"), "there is no web search among the tools, or it is not live")
         return tools, None, _demanded(search)
     if kind == "allowed_tools":
-        # The model can call no other tool if it knows no other.
+        # The model cannot call a tool that it does not know.
         named = choice.objects("tools", longest=bounds.max_tools)
         allowed = {_known(one, shapes) for one in named if one.get("type") in ("function", "custom")}
         tools = tuple(tool for tool in tools if tool.name in allowed)
