@@ -1,1 +1,1 @@
-"""The other outer protocol: parsing and writing Anthropic's Messages API. Shared code is in openai_api."""
+"""The second public protocol: parses and writes Anthropic's Messages API. Shared code is in openai_api."""

@@ -10,13 +10,13 @@ from claudegwd.openai_api.encode import encode
 
 _decode = msgspec.json.Decoder().decode
 
-# What a delta adds to, where that is not the field of the block of the same name.
+# The delta field that is added to the input, rather than to the block's field of the same name.
 _JSON = "partial_json"
 _LISTS = {"citation": "citations"}
 
 
 def message_body(events: Iterable[bytes]) -> bytes:
-    """The JSON of the message that these events tell of; ValueError where they do not begin one."""
+    """The JSON of the message that these events make up; ValueError if they do not start one."""
     message: dict[str, Any] | None = None
     blocks: dict[int, dict[str, Any]] = {}
     arguments: dict[int, list[str]] = {}
@@ -48,7 +48,7 @@ def _read(raw: bytes) -> Any:
 
 
 def _add(block: dict[str, Any], delta: dict[str, Any], arguments: list[str]) -> None:
-    """Deltas of kinds that are not known yet have a field of the block as well, so far."""
+    """Deltas of unknown kinds also have a field of the block, so far."""
     for name, value in delta.items():
         if name == "type":
             continue
@@ -63,7 +63,7 @@ def _add(block: dict[str, Any], delta: dict[str, Any], arguments: list[str]) -> 
 
 
 def _arguments(text: str) -> Any:
-    """As the model wrote them. What is cut off by max_tokens is no JSON: the block keeps nothing of it, as upstream."""
+    """As the model wrote them. If max_tokens cut them off, they are not JSON: the block drops them, as upstream."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

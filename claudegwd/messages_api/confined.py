@@ -1,5 +1,4 @@
-"""What a request that comes out of a workspace must not contain: any program in there that has found the key may send
-one.
+"""What a request from a workspace must not contain, as any program in there that has found the key may send one.
 
 Otherwise the upstream would fetch for it what the sandbox blocks, with what it has read as part of the address.
 """
@@ -12,16 +11,16 @@ import msgspec
 from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.openai_api.errors import PermissionDenied
 
-# Fields by which the upstream connects to somebody, or runs what is kept there.
+# Fields that make the upstream connect somewhere, or run what is stored there.
 _REACHING: Final = ("container", "mcp_servers")
-# Sources that are not in the request itself.
+# Sources outside the request itself.
 _ELSEWHERE: Final = frozenset(("url", "file"))
 _SEARCH: Final = "web_search"
 _OF_CONTEXT: Final = ("context_management",)
 
 
 def check_confined(wanted: MessagesRequest, *, searches: bool) -> None:
-    """Raise PermissionDenied for what reaches out. `searches`: the workspace's tools have a web search."""
+    """Raise PermissionDenied for anything that reaches out. `searches`: the workspace's tools have a web search."""
     for name in _REACHING:
         if name in wanted.body:
             _refuse(name)
@@ -32,15 +31,15 @@ def check_confined(wanted: MessagesRequest, *, searches: bool) -> None:
 
 
 def for_transcript(wanted: MessagesRequest) -> MessagesRequest:
-    """What the CLI in there asks, as another CLI can ask it under its own login: what the first one says of itself in
-    messages of the system's is said by the user, and how its context is to be kept is left out."""
+    """The workspace CLI's request in a form that another CLI can send under its own login: system messages become user
+    messages, and how to manage its context is left out."""
     messages = [{**each, "role": "user"} if each["role"] == "system" else each for each in wanted.messages]
     body = {name: value for name, value in wanted.body.items() if name not in _OF_CONTEXT}
     return msgspec.structs.replace(wanted, messages=messages, body={**body, "messages": messages})
 
 
 def _sources(values: list[Any]) -> Iterator[Any]:
-    """The type of each source, however deep; the depth of a body is bounded."""
+    """The type of each source, however deep; a body's depth is bounded."""
     left = list(values)
     while left:
         value = left.pop()

@@ -16,7 +16,7 @@ _FILES: Final = "files of the upstream account are not supported; send the conte
 
 
 def check_messages(body: Fields, bounds: Bounds) -> list[dict[str, Any]]:
-    """`messages`, as they came. Raises the CallerError with the path of the field at fault."""
+    """`messages`, unchanged. Raises the CallerError with the path of the field at fault."""
     found = body.objects("messages", longest=bounds.max_messages)
     if not found:
         refuse("messages", "it must contain at least one message")
@@ -32,7 +32,7 @@ def check_messages(body: Fields, bounds: Bounds) -> list[dict[str, Any]]:
 
 
 def check_content(fields: Fields, name: str, bounds: Bounds, *, needed: bool = False) -> None:
-    """A text, or a list of blocks."""
+    """Text, or a list of blocks."""
     value = fields.get(name)
     if value is None and needed:
         refuse(fields.at(name), "it is missing; send a string or a list of blocks")
@@ -83,12 +83,12 @@ def _check_source(source: Fields) -> None:
 
 
 def blocks_of(content: Any) -> list[dict[str, Any]]:
-    """Content as blocks, whichever way it was written."""
+    """Content as blocks, however it was written."""
     if content is None:
         return []
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def text_of(content: Any) -> str:
-    """The texts of such content, as one."""
+    """The texts of such content, joined."""
     return "\n\n".join(block["text"] for block in blocks_of(content) if block.get("type") == "text")

@@ -17,7 +17,7 @@ from claudegwd.openai_api.errors import (
     UpstreamUnavailable,
 )
 
-# By status; whatever else is the caller's fault is an invalid request, and the rest an error of the API.
+# By status; any other fault of the caller is an invalid request, and the rest are API errors.
 _TYPES: Final[Mapping[int, str]] = MappingProxyType(
     {
         401: "authentication_error",
@@ -30,24 +30,24 @@ _TYPES: Final[Mapping[int, str]] = MappingProxyType(
         529: "overloaded_error",
     }
 )
-# Where Anthropic has a status of its own. Its clients come back by themselves after a 529, and not after a 402.
+# Where Anthropic has another status. Its clients retry by themselves after a 529, and not after a 402.
 _STATUSES: Final[Mapping[type[GatewayError], int]] = MappingProxyType(
     {Overloaded: 529, ShuttingDown: 529, UpstreamUnavailable: 529, QuotaExhausted: 402}
 )
-# Claude Code compacts its conversation when it reads these words.
+# Claude Code compacts its conversation when it reads this.
 _TOO_LONG: Final = "prompt is too long: "
-# Anthropic's clients ask for a conversation to be kept at the upstream, and go on without when they are told this.
+# Anthropic's clients ask the upstream to keep a conversation, and continue without that if they get this.
 _THREAD: Final = "thread"
 _UNTHREADED: Final = {"error_code": "thread_unsupported_request", "unsupported": [_THREAD]}
 
 
 def status_of(error: GatewayError) -> int:
-    """The HTTP status under which Anthropic's clients know this error."""
+    """The HTTP status that Anthropic's clients expect for this error."""
     return _STATUSES.get(type(error), error.status)
 
 
 def type_of(error: GatewayError) -> str:
-    """Anthropic's name for it."""
+    """Anthropic's name for the error."""
     status = status_of(error)
     return _TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
 
@@ -56,7 +56,7 @@ def error_body(error: GatewayError, request_id: str) -> bytes:
     """The JSON body. Plain ASCII, so that no text of ours can fail to encode."""
     message = error.message
     if error.param and error.param not in message:
-        message = f"{error.param}: {message}"  # the envelope has no place of its own for it
+        message = f"{error.param}: {message}"  # the envelope has no field for it
     if isinstance(error, ContextLengthExceeded):
         message = _TOO_LONG + error.message
     told: dict[str, object] = {"type": type_of(error), "message": message}

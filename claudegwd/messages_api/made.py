@@ -10,14 +10,14 @@ from claudegwd.openai_api.usage import Usage
 
 Event = tuple[str, bytes]
 
-# Under what is shown as thinking. No upstream would take it back: by this it is known, and left out of a history.
+# Signs what is shown as thinking. No upstream would accept it back: this identifies it, to be left out of a history.
 SIGNATURE = "claudegwd+workspaces"
 
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 
 
 class MadeMessage:
-    """Each method gives the events that are due, by name and JSON; `message_stop` is the stream's own.
+    """Each method returns the due events, as name and JSON; `message_stop` is the stream's own.
 
     The caller's duties: `opening` first, `finish` last. `raw` is a JSON string literal with its quotes, as it was read.
     """
@@ -26,10 +26,10 @@ class MadeMessage:
         self._ident = ident
         self._model = model
         self._index = -1
-        self._open = ""  # the type of the block that is open
+        self._open = ""  # the type of the open block
 
     def opening(self) -> list[Event]:
-        """The event before all others. What the prompt takes is known at the end."""
+        """The first event. The prompt's tokens are known at the end."""
         message: dict[str, Any] = {
             "id": self._ident, "type": "message", "role": "assistant", "model": self._model, "content": [],
             "stop_reason": None, "stop_sequence": None, "usage": _usage(Usage()),
@@ -78,7 +78,7 @@ class MadeMessage:
 
 
 def without_made(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages without what was shown as thinking, and without one that was nothing else."""
+    """The messages without what was shown as thinking, and without those that were nothing else."""
     if not any(map(_is_made, (block for message in messages for block in _blocks(message)))):
         return messages
     kept = []

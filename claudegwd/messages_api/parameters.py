@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-# Go to the upstream as they are; what of them the gateway has to understand is read elsewhere.
+# Go to the upstream unchanged; what the gateway has to understand of them is read elsewhere.
 PASSED_ON: Final = frozenset(
     (
         "cache_control", "compaction", "container", "context_management", "diagnostics", "inference_geo", "max_tokens",
@@ -13,11 +13,11 @@ PASSED_ON: Final = frozenset(
         "stop_sequences", "system", "temperature", "thinking", "tool_choice", "tools", "top_k", "top_p",
     )
 )  # fmt: skip
-# Read by the gateway, and said to the upstream in its own way.
+# Read by the gateway, which passes them on in its own way.
 READ: Final = frozenset(("betas", "model", "stream"))
 KNOWN: Final = PASSED_ON | READ
 
-# The upstream account is the gateway's, and of several clients.
+# The upstream account belongs to the gateway, and serves several clients.
 _ACCOUNT: Final = "it concerns the account behind the gateway, which is not yours; omit it"
 REFUSED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -30,14 +30,14 @@ REFUSED: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-# Without upstream keys the CLI writes the request, and these have no place in it. To leave them out would be another
-# request, so it is refused.
+# Without upstream keys the CLI writes the request, and cannot express these. Without them it would be another request,
+# so it is rejected.
 NOT_BY_TRANSCRIPT: Final = ("compaction", "container", "context_management", "mcp_servers", "output_format", "speed")
-# These say how, and the answer is a right one without them. The CLI names its own user, and marks what is to be cached.
+# The answer is correct without these. The CLI names its own user, and marks what is to be cached.
 IGNORED_BY_TRANSCRIPT: Final = ("cache_control", "diagnostics", "inference_geo", "metadata", "service_tier")
 
-# The CLI asks the upstream in the first, whichever the client names, so that is the shape of what comes back. The one
-# before it has other streams.
+# The CLI always uses the first for the upstream, whatever the client names, so responses have that form. The one before
+# it has other streams.
 UPSTREAM_VERSION: Final = "2023-06-01"
 VERSIONS: Final = (UPSTREAM_VERSION, "2026-10-21")
 
@@ -47,7 +47,7 @@ MAX_TOKENS: Final = 2**31 - 1
 MAX_BETAS: Final = 64
 BETA: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
-# Kinds of tool_choice that only OpenAI's API has, beside texts.
+# Types of tool_choice that only OpenAI's API has, besides strings.
 OPENAI_CHOICES: Final = ("function", "allowed_tools", "custom")
 # Fields that only OpenAI's API has: such a body is meant for another route.
 OPENAI_ONLY: Final = (

@@ -16,7 +16,7 @@ from claudegwd.openai_api.parameters import name_what_is_ignored
 
 
 class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """`body` is what goes to the upstream: the client's own, without what the gateway says itself."""
+    """`body` is what goes to the upstream: the client's own, without what the gateway sets itself."""
 
     model: str
     stream: bool
@@ -30,7 +30,7 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_version(version: str | None) -> tuple[str, ...]:
-    """What to name in x-claudegw-ignored. Raises InvalidRequest for another protocol than ours, or none."""
+    """What to name in x-claudegw-ignored. Raises InvalidRequest for an unknown protocol version, or none."""
     if version is None:
         raise InvalidRequest("cannot answer without an API version: send the header anthropic-version: 2023-06-01")
     if version not in parameters.VERSIONS:
@@ -39,7 +39,7 @@ def check_version(version: str | None) -> tuple[str, ...]:
 
 
 def read_messages_request(body: Fields, betas: str, bounds: Bounds, *, counts: bool = False) -> MessagesRequest:
-    """Read a body; `betas` is the header anthropic-beta. `counts`: nothing is asked, only counted.
+    """Read a body; `betas` is the header anthropic-beta. `counts`: only tokens are counted.
 
     Raises a CallerError with the path of the field at fault, and nothing else, whatever the body.
     """
@@ -89,7 +89,7 @@ def _check_plain_fields(body: Fields, bounds: Bounds) -> None:
 
 
 def _betas(body: Fields, header: str) -> tuple[str, ...]:
-    """Those of the header and of the body, which some clients use instead. They go into a header again."""
+    """Those in the header and in the body, which some clients use instead. They are sent as a header."""
     given = [*header.split(","), *(body.array("betas", longest=parameters.MAX_BETAS) or ())]
     names = dict.fromkeys(name.strip() for name in given if isinstance(name, str) and name.strip())
     if len(names) > parameters.MAX_BETAS:

@@ -1,10 +1,10 @@
-"""The stream of the Messages API: the upstream's own events, named, and what the CLI does not pass on."""
+"""The stream of the Messages API: the upstream's own events, by name, and what the CLI does not pass on."""
 
 from claudegwd.messages_api.errors import error_body
 from claudegwd.openai_api.errors import GatewayError
 from claudegwd.openai_api.usage import Usage
 
-# The CLI keeps the upstream's pings back, so these are ours: after the start of a message, as Anthropic sends one, and
+# The CLI does not pass on the upstream's pings, so these are ours: after the start of a message, like Anthropic's, and
 # in each silence.
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -21,7 +21,7 @@ class MessageStream:
         self._request_id = request_id
 
     def event(self, name: str, raw: bytes) -> bytes:
-        """One event of the upstream's, byte for byte."""
+        """One of the upstream's events, byte for byte."""
         written = b"event: " + name.encode("ascii", "replace") + b"\ndata: " + raw + b"\n\n"
         return written + PING if name == "message_start" else written
 
@@ -30,7 +30,7 @@ class MessageStream:
         return STOP
 
     def usage(self, _: Usage, /) -> bytes:
-        """Nothing more: the upstream's events tell it."""
+        """Nothing more: the upstream's events contain it."""
         return b""
 
     def error(self, error: GatewayError) -> bytes:

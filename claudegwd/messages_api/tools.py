@@ -1,4 +1,4 @@
-"""The tools of a request: the client's own, and those that run, and cost money, at the upstream."""
+"""The tools of a request: the client's own, and those that run upstream, which costs money."""
 
 import re
 from typing import Any, Final
@@ -13,16 +13,16 @@ from claudegwd.openai_api.json_schema import check_depth
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _DATED: Final = re.compile(r"(.+)_\d{8}")
 
-# Tools that Anthropic names and the client runs.
+# Anthropic's tools that the client runs.
 _CLIENT_RUN: Final = frozenset(("bash", "text_editor", "computer", "memory", "computer_toolset", "browser_toolset"))
-# Run at the upstream, each use at a price: only for clients that may.
+# Run upstream, with a price per use: only for clients that are allowed to.
 PRICED: Final = ("web_search", "web_fetch", "code_execution")
-# Run there without a price of their own: looking for tools among those that the request brings.
+# Run upstream for free: they search the tools in the request.
 _FREE: Final = frozenset(("tool_search_tool_bm25", "tool_search_tool_regex", "tool_search_tool", "mcp_toolset"))
 
 
 class ClientTool(msgspec.Struct, frozen=True):
-    """A tool of the client's, by its own schema."""
+    """A client's own tool, with its own schema."""
 
     name: str
     description: str | None
@@ -31,14 +31,13 @@ class ClientTool(msgspec.Struct, frozen=True):
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """`named`: all tools that the model may call and the client runs. `typed`: whether any is not of the client's own
-    making."""
+    """`named`: all tools that the model may call and the client runs. `typed`: whether any is not the client's own."""
 
     own: tuple[ClientTool, ...] = ()
     named: tuple[str, ...] = ()
     typed: str = ""  # the path of the first one
     server: tuple[str, ...] = ()
-    extras: tuple[str, ...] = ()  # fields of the client's own tools beside the three
+    extras: tuple[str, ...] = ()  # fields of the client's own tools besides the three
 
 
 def read_tools(body: Fields, bounds: Bounds) -> Tools:
@@ -69,13 +68,13 @@ def read_tools(body: Fields, bounds: Bounds) -> Tools:
 
 
 def check_allowed(tools: Tools, allowed: frozenset[str]) -> None:
-    """Raise PermissionDenied for a tool of the upstream's that this client may not use."""
+    """Raise PermissionDenied for an upstream tool that this client may not use."""
     for name in tools.server:
         check_use(name, allowed, "tools")
 
 
 def check_use(name: str, allowed: frozenset[str], param: str) -> None:
-    """The same for one, which `param` asks for."""
+    """The same for a single tool, which `param` asks for."""
     if name not in allowed:
         raise PermissionDenied(
             f"cannot use {name}: the gateway's operator has to allow it, for a client with `claudegwctl clients set "
@@ -85,7 +84,7 @@ def check_use(name: str, allowed: frozenset[str], param: str) -> None:
 
 
 def _stem(kind: str | None) -> str | None:
-    """The type without its date; None for a tool of the client's own making."""
+    """The type without its date; None for a client's own tool."""
     if kind in (None, "custom"):
         return None
     found = _DATED.fullmatch(kind or "")
