@@ -27,7 +27,7 @@ _CAUSES: Final = {
     "ERR_PROXY_TUNNEL": "refused by the proxy",
 }
 _TLS: Final = re.compile(r"CERT|TLS|SSL|SIGNATURE")
-# What the CLI puts before the upstream's own words.
+# What the CLI prepends to the upstream's text.
 _INTRODUCED: Final = re.compile(r"^.{0,60}?API Error: (?:\d{3} )?", re.DOTALL)
 
 
@@ -40,7 +40,7 @@ class _Message(msgspec.Struct):
 
 
 def text_of(message: msgspec.Raw) -> str:
-    """The text of an error line's message, without the CLI's introduction; bounded. "" where there is none."""
+    """The text of an error line's message, without the CLI's introduction; bounded. "" if there is none."""
     try:
         blocks = msgspec.json.decode(message, type=_Message).content
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -50,7 +50,7 @@ def text_of(message: msgspec.Raw) -> str:
 
 
 def connection_cause(text: str, api_error: str | None) -> str:
-    """Why no answer came at all, in a few words, with the system's name of it; "" if it does not say."""
+    """Why there was no answer at all, in a few words, with the system's name for it; "" if it is not stated."""
     found = _CODE.search(text)
     code = found[1] if found else ""
     known = _CAUSES.get(code) or ("TLS" if _TLS.search(code or (api_error or "").upper()) else "")

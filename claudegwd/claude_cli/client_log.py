@@ -28,15 +28,15 @@ _REJECTED = "rejected"
 
 
 class ClientLog:
-    """Feed it the lines of stderr, in order; ask it after a refusal."""
+    """Feed it the lines of stderr, in order; ask it after an upstream refusal."""
 
     def __init__(self) -> None:
         self._headers: dict[str, str] = {}
         self._inside = False
-        self._new = False  # headers that nobody has taken
+        self._new = False  # headers not taken yet
 
     def takes(self, line: bytes) -> bool:
-        """Take a line; whether it was the library's."""
+        """Take a line; whether it belongs to the library's log."""
         if line.startswith(_START):
             self._inside = line.endswith(b"{")
             if _NEW_REQUEST in line:
@@ -52,14 +52,14 @@ class ClientLog:
         return True
 
     def take_headers(self) -> Mapping[str, str]:
-        """What the last answer said of limits, once, when it is there whole; else nothing."""
+        """The limit headers of the last response, once, when complete; else nothing."""
         if self._inside or not self._new:
             return {}
         self._new = False
         return dict(self._headers)
 
     def reset_at(self, now: float) -> float | None:
-        """The end of the limit that the last answer named, `now` and it in seconds of the wall clock.
+        """The end of the limit that the last response named, like `now` in seconds of the wall clock.
 
         The later one, if it named both a wait and the end of a subscription's limit.
         """

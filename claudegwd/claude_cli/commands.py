@@ -1,4 +1,4 @@
-"""Commands to the CLI as lines, each with a final newline. Observed on CLI 2.1.330 (docs/claude-cli-notes.md)."""
+"""Commands to the CLI as lines, each ending in a newline. Observed on CLI 2.1.330 (docs/claude-cli-notes.md)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,8 +7,8 @@ import msgspec
 
 encode = msgspec.json.Encoder().encode
 
-# The MCP protocol version that CLI 2.1.330 asks for. A manifest of another version is set aside by the CLI, which then
-# does the handshake over control requests; the worker answers that too, so a newer CLI costs a round trip, no more.
+# The MCP protocol version that CLI 2.1.330 asks for. The CLI ignores a manifest of another version and does the
+# handshake in control requests, which the worker answers too, so a newer CLI only costs a round trip.
 MCP_PROTOCOL_VERSION = "2025-11-25"
 
 Content = str | Sequence[Mapping[str, Any]]
@@ -30,9 +30,9 @@ def initialize(
     tools: Sequence[Mapping[str, Any]] = (),
     appended: bool = False,
 ) -> bytes:
-    """Set system prompt and tools; possible once in a process. `system` "" is none; left out, the CLI adds its own.
+    """Set system prompt and tools; possible once per process. `system` "" is none; without it, the CLI adds its own.
 
-    `appended`: the CLI's own prompt stands before it.
+    `appended`: the CLI's own prompt precedes it.
     """
     request: dict[str, Any] = {"subtype": "initialize", "systemPrompt": [system], "systemPromptSnapshot": False}
     if appended:
@@ -45,7 +45,7 @@ def initialize(
 
 
 def mcp_initialize_result(server: str, version: str = MCP_PROTOCOL_VERSION) -> dict[str, Any]:
-    """The MCP server's answer to `initialize`, for the manifest and for the live handshake."""
+    """The MCP server's response to `initialize`, for the manifest and for the live handshake."""
     return {
         "protocolVersion": version,
         "capabilities": {"tools": {}},
@@ -54,7 +54,7 @@ def mcp_initialize_result(server: str, version: str = MCP_PROTOCOL_VERSION) -> d
 
 
 def binary_version(request_id: str) -> bytes:
-    """Ask for the CLI's version: answered before `initialize` too, so the answer says that the process is ready."""
+    """Ask for the CLI's version: answered even before `initialize`, so the answer shows that the process is ready."""
     return _control(request_id, {"subtype": "get_binary_version"})
 
 
@@ -64,22 +64,22 @@ def settings(request_id: str, values: Mapping[str, Any]) -> bytes:
 
 
 def thinking_tokens(request_id: str, tokens: int | None) -> bytes:
-    """Set the thinking budget: 0 turns thinking off where the model allows it, None resets."""
+    """Set the thinking budget: 0 turns thinking off if the model allows it, None resets."""
     return _control(request_id, {"subtype": "set_max_thinking_tokens", "max_thinking_tokens": tokens})
 
 
 def side_question(request_id: str, question: str) -> bytes:
-    """Ask beside the conversation, which does not learn of it. Answered by the text, an upstream failure included."""
+    """Ask outside the conversation, which does not see it. The answer is text, even for an upstream failure."""
     return _control(request_id, {"subtype": "side_question", "question": question})
 
 
 def interrupt(request_id: str) -> bytes:
-    """End the turn under way."""
+    """End the running turn."""
     return _control(request_id, {"subtype": "interrupt"})
 
 
 def rewind(request_id: str, *, target: str, last: str) -> bytes:
-    """Cut the transcript before the user message with the uuid `target`; nothing of what followed is left.
+    """Cut the transcript before the user message with the uuid `target`; nothing after it remains.
 
     `last`: the uuid of the last user message that we wrote. Tool results do not count, nor do the CLI's own messages
     (observed). Answered within milliseconds by `rewound`, false while a turn is running or for an unknown uuid.
@@ -91,23 +91,23 @@ def rewind(request_id: str, *, target: str, last: str) -> bytes:
 
 
 def ask(content: Content, uuid: str | None = None) -> bytes:
-    """A user message that is a question. Empty content asks again with the transcript as it is.
+    """A user message that asks. Empty content asks again with the transcript as it is.
 
-    `uuid`: under which `rewind` finds it.
+    `uuid`: for `rewind` to find it.
     """
     return _line(_user(content, uuid))
 
 
 def append_user(content: Content, uuid: str | None = None) -> bytes:
-    """A user message appended without asking; the CLI acknowledges it with a `result` of no turns."""
+    """A user message appended without asking; the CLI acknowledges it with a `result` with no turns."""
     return _line({**_user(content, uuid), "shouldQuery": False})
 
 
 def append_assistant(blocks: Sequence[Mapping[str, Any]], *, model: str = "", ident: str = "") -> bytes:
     """An assistant message appended to the transcript. It takes effect at once and is not acknowledged.
 
-    Thinking blocks pass only in a message with the name of the model that wrote them and an id of its own (observed:
-    without these the CLI drops them in silence).
+    Thinking blocks are only accepted in a message with the name of the model that wrote them and an id of its own
+    (observed: otherwise the CLI silently drops them).
     """
     message: dict[str, Any] = {"role": "assistant", "content": list(blocks)}
     if model:
@@ -116,7 +116,7 @@ def append_assistant(blocks: Sequence[Mapping[str, Any]], *, model: str = "", id
 
 
 def clear() -> bytes:
-    """The CLI's own /clear: a new session in the same process. The one user line that is not a client's text."""
+    """The CLI's own /clear: a new session in the same process. The only user line that is not a client's text."""
     return _line(
         {"type": "user", "message": {"role": "user", "content": "/clear"}, "parent_tool_use_id": None, "session_id": ""}
     )
@@ -133,12 +133,12 @@ def allow_tool(request_id: str, given: Mapping[str, Any]) -> bytes:
 
 
 def deny_tool(request_id: str, reason: str) -> bytes:
-    """Answer a control request `can_use_tool`: the model is told the reason, and goes on."""
+    """Answer a control request `can_use_tool`: the model is told the reason, and continues."""
     return _success(request_id, {"behavior": "deny", "message": reason})
 
 
 def refuse(request_id: str, reason: str) -> bytes:
-    """Answer a control request that we do not serve, so that the CLI does not wait for it."""
+    """Answer a control request that we do not support, so that the CLI does not wait."""
     response = {"subtype": "error", "request_id": request_id, "error": reason}
     return _line({"type": "control_response", "response": response})
 
@@ -149,7 +149,7 @@ def _success(request_id: str, response: Mapping[str, Any]) -> bytes:
 
 
 def _user(content: Content, uuid: str | None = None) -> dict[str, Any]:
-    # client_composed: without it the CLI replaces @path by the file's content and runs /commands (observed, in every
+    # client_composed: without it the CLI replaces @path with the file's content and runs /commands (observed, in every
     # mode), and any client could read the files of this machine.
     line = {
         "type": "user",

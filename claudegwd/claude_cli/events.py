@@ -1,4 +1,4 @@
-"""Lines from the CLI to typed events.
+"""Decodes lines from the CLI into typed events.
 
 Formats as observed on CLI 2.1.330 (docs/claude-cli-notes.md). A line of an unknown type, or an unknown kind within a
 known type, becomes `Unknown`: every release of the CLI adds types, and none of them may stop a turn.
@@ -31,7 +31,7 @@ Raw = msgspec.Raw
 
 
 class EventError(Exception):
-    """A line that is not JSON, or not an object with a type: the process on the other end is not the CLI we know."""
+    """A line that is not JSON, or not an object with a type: the process at the other end is not the CLI we know."""
 
 
 class StreamEvent(msgspec.Struct, tag="stream_event"):
@@ -41,13 +41,13 @@ class StreamEvent(msgspec.Struct, tag="stream_event"):
 
 
 class AssistantLine(msgspec.Struct, tag="assistant"):
-    """A whole assistant block, after its deltas. Of use only when it reports an error, whose text is for people."""
+    """A whole assistant block, after its deltas. Only useful if it reports an error, whose text is for people."""
 
     is_api_error_message: bool = False
     error: str | None = None
     api_error_status: int | None = None
     api_error_type: str | None = None
-    api_error: str | None = None  # the CLI's word for what kept an answer from coming at all
+    api_error: str | None = None  # the CLI's name for what prevented any answer
     message: Raw = Raw(b"null")
 
 
@@ -91,7 +91,7 @@ class CliRequestBody(msgspec.Struct):
 
 
 class CliRequest(msgspec.Struct, tag="control_request"):
-    """Something that the CLI asks of us: MCP messages for the client's tools, mostly."""
+    """A request from the CLI: mostly MCP messages for the client's tools."""
 
     request_id: str
     request: CliRequestBody
@@ -103,17 +103,17 @@ class RateLimitInfo(msgspec.Struct):
     rateLimitType: str | None = None  # noqa: N815 - the CLI's name
     utilization: float | None = None
     isUsingOverage: bool = False  # noqa: N815 - the CLI's name
-    unifiedWindows: Raw = Raw(b"{}")  # noqa: N815 - the CLI's name; for itself, so that its changes cost no reset
+    unifiedWindows: Raw = Raw(b"{}")  # noqa: N815 - the CLI's name; raw, so that changes to it do not lose the reset time
 
 
 class RateLimit(msgspec.Struct, tag="rate_limit_event"):
-    """What upstream said about limits: `rejected` is one, with its reset in Unix seconds; `allowed_warning` is none."""
+    """What upstream said about limits: `rejected` is one, with its reset in Unix seconds; `allowed_warning` is not."""
 
     rate_limit_info: RateLimitInfo = msgspec.field(default_factory=RateLimitInfo)
 
 
 class Unknown(msgspec.Struct):
-    """A line of a type, or with a part of a type, that this version does not know. Its content is not kept."""
+    """A line with a type, or a part of a type, that this version does not know. Its content is not kept."""
 
     type: str
 
@@ -141,8 +141,8 @@ class _Line(msgspec.Struct):
 
 _line = msgspec.json.Decoder(_Line)
 
-# Lines and kinds that a turn cannot do without. If one of these does not decode, to go on would be to lose text or to
-# wait for ever, so it is an error and not an Unknown.
+# Lines and kinds that a turn depends on. If one of these does not decode, continuing would lose text or wait forever,
+# so it is an error instead of Unknown.
 _VITAL_LINES = frozenset({"result", "control_response", "control_request"})
 _VITAL_PARTS = frozenset({"message_start", "content_block_stop", "message_delta", "message_stop"})
 _VITAL_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
@@ -150,9 +150,9 @@ _VITAL_DELTAS = frozenset({"text_delta", "thinking_delta", "signature_delta", "i
 
 
 def decode_event(line: bytes) -> AnyEvent:
-    """Turn one line into its event.
+    """Decode one line into its event.
 
-    Raises EventError when the line is not a JSON object with a `type`, or when a part of an answer cannot be read.
+    Raises EventError if the line is not a JSON object with a `type`, or a part of an answer cannot be read.
     """
     try:
         return _known.decode(line)
@@ -165,7 +165,7 @@ def decode_event(line: bytes) -> AnyEvent:
 
 
 class Passed(msgspec.Struct):
-    """An event of the upstream's as it came."""
+    """An upstream event as it came."""
 
     name: str
     raw: bytes
@@ -181,26 +181,26 @@ _name = msgspec.json.Decoder(_Inner)
 
 
 def upstream_event(line: bytes) -> Passed | None:
-    """The upstream's event in a line that `decode_event` has taken, whatever kind it is; None for a line of the CLI's
-    own."""
+    """The upstream's event in a line that `decode_event` has accepted, of whatever kind; None for the CLI's own
+    lines."""
     try:
         found = _passed.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        value = json.loads(line)  # half of a surrogate pair, which msgspec refuses
+        value = json.loads(line)  # half of a surrogate pair, which msgspec rejects
         if value["type"] != "stream_event":
             return None
         return Passed(value["event"].get("type", ""), json.dumps(value["event"]).encode("ascii"))
     return Passed(_name.decode(found.event).type, bytes(found.event)) if found.type == "stream_event" else None
 
 
-# Where the texts of deltas are, by their type.
+# The text fields of deltas, by type.
 _TEXT_OF = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 
 
 def _with_halves(line: bytes) -> AnyEvent:
-    """A line that holds half of a surrogate pair, which msgspec refuses: models write them, and pairs come in pieces.
+    """A line with half of a surrogate pair, which msgspec rejects: models write them, and pairs come in pieces.
 
-    The text of a delta stays as it came; everywhere else the half becomes a question mark.
+    A delta's text stays as it came; anywhere else the half becomes a question mark.
     """
     try:
         value = json.loads(line)
@@ -220,7 +220,7 @@ def _with_halves(line: bytes) -> AnyEvent:
 
 
 def _unknown(line: bytes) -> Unknown:
-    """What does not decode: something new, or something known that is broken."""
+    """A line that does not decode: either something new, or something known that is broken."""
     try:
         found = _line.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

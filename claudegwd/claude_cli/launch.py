@@ -3,24 +3,24 @@
 from collections.abc import Mapping
 from pathlib import PurePath
 
-# The MCP server, of our own making, that offers the client's tools inside the CLI.
+# Our MCP server that offers the client's tools inside the CLI.
 TOOL_SERVER = "gw"
 
-# Settings that keep one question one upstream request. Each was seen to matter on CLI 2.1.330.
+# Settings that keep one question to one upstream request. Each was seen to matter on CLI 2.1.330.
 _QUIET: Mapping[str, str] = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
     "CLAUDE_CODE_MAX_RETRIES": "0",  # report failures at once: the key ring decides what is tried next
-    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # else a lost connection costs a second whole answer
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # else a lost connection costs a second full answer
     "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",  # else a refusal costs a second request
-    # else a refusal is asked once more of another model, and a 400 once more as it is
+    # else a refusal is asked again of another model, and a 400 repeated unchanged
     "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
-    # else the CLI refuses by itself what it takes for too long, by four characters a token: the upstream counts better
+    # else the CLI itself rejects what it considers too long, at four characters a token: the upstream counts better
     "CLAUDE_CODE_MAX_CONTEXT_TOKENS": "10000000",
     "DISABLE_COMPACT": "1",  # else a prompt that is too long is summarised upstream, and the history is replaced
     "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",  # else newer models get an extra `system` message in each request
-    # Tools reach the model under the client's own names, as its prompts call them, and not as mcp__gw__NAME. Names of
-    # the CLI's own tools (Bash, Read, Task) work too, since it starts without any.
+    # The model sees tools under the client's own names, as its prompts use them, instead of mcp__gw__NAME. Names of the
+    # CLI's own tools (Bash, Read, Task) work too, since it starts without any.
     "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
     "ENABLE_TOOL_SEARCH": "false",  # all client tools are always loaded
     "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "10000000",  # tool descriptions reach the model whole
@@ -28,30 +28,30 @@ _QUIET: Mapping[str, str] = {
 }
 
 # The log of the CLI's client library; nothing of its own log passes this filter. The variable without the flags would
-# bring it between the events.
+# mix it with the events.
 _CLIENT_LOG = ("--debug=none", "--debug-to-stderr")
 _CLIENT_LOG_LEVEL = {"ANTHROPIC_LOG": "debug"}
 
-# Where the conversation that the CLI knows is a placeholder, it would go on with that after an answer that was cut, is
+# If the conversation that the CLI knows is a placeholder, it would continue with that after an answer that was cut, is
 # empty or calls a tool: 424 requests in 30 s were seen for one unknown tool. No turn may follow the first; and any
-# answer uses up the budget, so that nothing is asked behind it in any of 12 ends (observed on 2.1.286 to .332).
-# `/clear` gives a new one.
+# answer uses up the budget, so that no request follows it, whatever the ending (12 observed on 2.1.286 to .332).
+# `/clear` resets both.
 _ONE_REQUEST = ("--max-turns", "1", "--max-budget-usd", "0.0000001")
 
-# What of the daemon's own environment the CLI may see. An allow-list: anything else could hold a secret of the daemon.
+# Variables of the daemon that the CLI may see. An allow-list: anything else could hold a secret of the daemon.
 _PASSED_TO_REACH = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
                     "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
 _PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", *_PASSED_TO_REACH)
 
-# Credentials of the daemon's own environment, passed on only where no keys are configured.
+# Credentials in the daemon's own environment, passed on only if no keys are configured.
 CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
-# Ways to the models of Anthropic by another account, which the CLI takes before anything else.
+# Access to Anthropic's models through another account, which the CLI prefers to anything else.
 CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")
 
-# What else is about reaching and paying the upstream: passed on only where no keys are configured, as keys come with
-# their own. Everything not named here is kept back (docs/security.md).
+# Other variables for reaching and paying the upstream: passed on only if no keys are configured, as keys come with
+# their own. Everything not listed here is withheld (docs/security.md).
 UPSTREAM = (
     *CREDENTIALS, *CLOUDS,
     "ANTHROPIC_CUSTOM_HEADERS",
@@ -66,7 +66,7 @@ UPSTREAM = (
 )  # fmt: skip
 _UPSTREAM_PREFIX = "VERTEX_REGION_"  # and a model's name
 
-# Where these programs look in a home, which the CLI does not see.
+# Where these programs look in a home directory, which the CLI does not see.
 _OF_HOME = {
     "CLAUDE_CODE_USE_BEDROCK": {
         "AWS_CONFIG_FILE": ".aws/config", "AWS_SHARED_CREDENTIALS_FILE": ".aws/credentials",
@@ -84,7 +84,7 @@ def reaches_upstream(name: str) -> bool:
 
 
 def login_of(env: Mapping[str, str]) -> str:
-    """What a CLI without keys logs in by: the variable of `env` that it takes, or OWN_LOGIN for its own login."""
+    """What a CLI without keys logs in with: the variable of `env` that it uses, or OWN_LOGIN for its own login."""
     cloud = next((name for name in CLOUDS if env.get(name, "").lower() not in _OFF), None)
     return cloud or next((name for name in CREDENTIALS if name != "ANTHROPIC_BASE_URL" and env.get(name)), OWN_LOGIN)
 
@@ -95,10 +95,10 @@ def config_directory(env: Mapping[str, str]) -> str:
 
 
 def uses_bare(*, keys_configured: bool, env: Mapping[str, str]) -> bool:
-    """Whether `--bare` fits: it never reads the CLI's own login or an OAuth token.
+    """Whether `--bare` is possible: it never reads the CLI's own login or an OAuth token.
 
-    With it, two short blocks stand before the system prompt (whom to bill, and "You are a Claude agent …"; a key's
-    `attribution` decides about the first) and nothing stands in the messages. Without it, reminders stand there too.
+    With it, two short blocks precede the system prompt (whom to bill, and "You are a Claude agent …"; a key's
+    `attribution` decides about the first) and nothing is added to the messages. Without it, reminders are.
     """
     return keys_configured or login_of(env) in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
 
@@ -108,9 +108,9 @@ def argv(
 ) -> list[str]:
     """The command line. Prompts never go in it: they would be visible in `ps` and are limited in length.
 
-    `client_log`: with the log of its client library on stderr; give it to `environment` as well. `whole`: each request
-    goes in whole, and the CLI may answer it by one upstream request only. `settings`: a file of settings; not their
-    text, which `ps` would show.
+    `client_log`: with its client library's log on stderr; pass it to `environment` too. `whole`: each request is passed
+    on whole, and the CLI may answer it with one upstream request only. `settings`: a file of settings; not their text,
+    which `ps` would show.
     """
     line = [
         str(binary), "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
@@ -131,14 +131,14 @@ def environment(
 ) -> dict[str, str]:
     """The CLI's whole environment, built from an allow-list.
 
-    `home` is the scratch directory of the workers; where no keys are configured and the CLI's own login is to serve,
-    CLAUDE_CONFIG_DIR keeps pointing at the user's configuration, and nothing else of the user's home is seen.
-    `tool_seconds` is how long the CLI waits for a tool result; above the time that we let a client take.
+    `home` is the workers' scratch directory; if no keys are configured and the CLI's own login is used,
+    CLAUDE_CONFIG_DIR still points to the user's configuration, and nothing else of the user's home is visible.
+    `tool_seconds` is how long the CLI waits for a tool result; more than we allow a client.
     """
     built = {name: env[name] for name in _PASSED if name in env}
     built.update(_QUIET)
     built["HOME"] = str(home)
-    built["CLAUDE_CODE_TMPDIR"] = str(home)  # else it makes claude-UID in /tmp, and leaves it there
+    built["CLAUDE_CODE_TMPDIR"] = str(home)  # else it creates claude-UID in /tmp, and leaves it there
     built["MCP_TOOL_TIMEOUT"] = str(int(tool_seconds * 1000))
     if client_log:
         built.update(_CLIENT_LOG_LEVEL)
@@ -148,15 +148,15 @@ def environment(
         config = config_directory(env) if login_of(env) == OWN_LOGIN else ""
         if config:
             built["CLAUDE_CONFIG_DIR"] = config
-            # On macOS the keychain's entry has another name wherever CLAUDE_CONFIG_DIR is set; empty, this keeps the
-            # plain one, which an ordinary login has. (By reading: no Mac was at hand.)
+            # On macOS the keychain entry has another name if CLAUDE_CONFIG_DIR is set; empty, this keeps the plain one,
+            # which an ordinary login uses. (From reading the code: no Mac was at hand.)
             if not env.get("CLAUDE_CONFIG_DIR"):
                 built["CLAUDE_SECURESTORAGE_CONFIG_DIR"] = ""
     return built
 
 
 def _files_of_clouds(env: Mapping[str, str]) -> dict[str, str]:
-    """The files of a cloud's own programs in the user's home, where the CLI is to log in by them."""
+    """The files of a cloud's own programs in the user's home, if the CLI is to log in with them."""
     home = env.get("HOME")
     cloud = login_of(env)
     names = _OF_HOME.get(cloud, {}) if home else {}

@@ -1,7 +1,7 @@
 """How much of the upstream's limits is used, from response headers and from the CLI's own event. Pure.
 
-A subscription has windows of five hours and of a week; a key has requests and tokens per minute. Names are short, and
-the upstream's own where it has one: `5h`, `7d`, `requests`, `tokens`.
+A subscription has windows of five hours and of a week; a key has requests and tokens per minute. Names are short: the
+upstream's own if it has one: `5h`, `7d`, `requests`, `tokens`.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 
 from claudegwd.claude_cli.events import RateLimitInfo
 
-# The CLI's names of the same windows.
+# The CLI's names for the same windows.
 _OF_THE_CLI: Final = {
     "five_hour": "5h", "seven_day": "7d", "seven_day_opus": "7d opus", "seven_day_sonnet": "7d sonnet",
 }  # fmt: skip
@@ -22,13 +22,13 @@ _COUNTED: Final = re.compile(r"anthropic-ratelimit-((?:input-|output-)?tokens|re
 
 
 class LimitWindow(NamedTuple):
-    """One window. `used` is a share, over 1 where extra usage pays; `resets`: seconds since the epoch."""
+    """One window. `used` is a fraction, above 1 if extra usage pays; `resets`: seconds since the epoch."""
 
     name: str
     used: float
     resets: float | None
-    status: str = ""  # allowed, allowed_warning, rejected; "" where it is not said
-    extra: bool = False  # extra usage pays for what goes beyond
+    status: str = ""  # allowed, allowed_warning, rejected; "" if not stated
+    extra: bool = False  # extra usage pays for the excess
 
 
 class _Window(msgspec.Struct):
@@ -41,7 +41,7 @@ _windows = msgspec.json.Decoder(dict[str, _Window])
 
 
 def windows_of_headers(headers: Mapping[str, str]) -> list[LimitWindow]:
-    """From the headers of one answer, names in small letters. What cannot be read is left out."""
+    """From the headers of one answer, names in lower case. Unreadable ones are left out."""
     found = []
     for name, value in headers.items():
         if window := _UNIFIED.fullmatch(name):
@@ -65,7 +65,7 @@ def windows_of_event(info: RateLimitInfo) -> list[LimitWindow]:
     try:
         told = _windows.decode(info.unifiedWindows)
     except msgspec.DecodeError:
-        told = {}  # of a later version: what the event says beside them is enough
+        told = {}  # of a later version: the rest of the event is enough
     found = {}
     for key, one in told.items():
         name = _OF_THE_CLI.get(key, key)

@@ -1,4 +1,4 @@
-"""Bytes from the CLI's stdout to lines of bounded length."""
+"""Splits bytes from the CLI's stdout into lines of bounded length."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 class LineTooLongError(Exception):
-    """The CLI wrote more than the bound without a newline. `lines` are those that were whole before that."""
+    """The CLI wrote more than the bound without a newline. `lines` are those completed before that."""
 
     def __init__(self, bound: int, lines: Sequence[bytes]) -> None:
         super().__init__(f"cannot read a line of more than {bound} bytes from the CLI")
@@ -16,7 +16,7 @@ class LineTooLongError(Exception):
 
 
 class LineDecoder:
-    """Cuts a byte stream at newlines; any cut of the same bytes into pieces gives the same lines."""
+    """Splits a byte stream at newlines; the lines do not depend on how the bytes are cut into pieces."""
 
     def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         self._max = max_line_bytes
@@ -26,7 +26,7 @@ class LineDecoder:
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that `data` completes, without their newline; blank lines are dropped.
 
-        Raises LineTooLongError when a line, finished or not, is over the bound; feed no more then.
+        Raises LineTooLongError if a line, finished or not, exceeds the bound; feed no more then.
         """
         first, *rest = data.split(b"\n")
         self._pieces.append(first)
@@ -45,7 +45,7 @@ class LineDecoder:
 
     @property
     def unfinished(self) -> int:
-        """How many bytes wait for their newline: at the end of the stream, anything but 0 is a torn line."""
+        """How many bytes still lack a newline: at the end of the stream, anything but 0 is a truncated line."""
         return self._held
 
 

@@ -31,7 +31,7 @@ Delta = TextDelta | ThinkingDelta | SignatureDelta | InputJsonDelta | CitationsD
 
 
 class ContentBlock(msgspec.Struct):
-    """The opening of a block; which fields are filled depends on `type`. Raw ones are JSON as it came."""
+    """The start of a block; which fields are set depends on `type`. Raw ones are JSON as it came."""
 
     type: str
     id: str = ""
@@ -46,7 +46,7 @@ class ContentBlock(msgspec.Struct):
 
 
 class RawUsage(msgspec.Struct):
-    """Token counts as the Anthropic API gives them: input_tokens leaves out what the cache read or wrote."""
+    """Token counts of the Anthropic API: input_tokens excludes what the cache read or wrote."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -17,7 +17,7 @@ class ToolAsked(msgspec.Struct, frozen=True):
 
 
 class ToolCalled(msgspec.Struct, frozen=True):
-    """A call, when the model has written it to its end."""
+    """A call, once the model has finished writing it."""
 
     ident: str
     tool: str
@@ -25,7 +25,7 @@ class ToolCalled(msgspec.Struct, frozen=True):
 
 
 class ToolReturned(msgspec.Struct, frozen=True):
-    """What came of a call; `text` begins with "Exit code N" for a command that failed."""
+    """The result of a call; `text` begins with "Exit code N" for a command that failed."""
 
     ident: str
     failed: bool
@@ -64,7 +64,7 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def tool_lines(line: bytes) -> list[ToolAsked | ToolCalled | ToolReturned]:
-    """What a line says of tools; [] for any other."""
+    """What a line says about tools; [] for any other."""
     try:
         found = _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

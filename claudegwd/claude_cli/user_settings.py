@@ -1,7 +1,7 @@
 """What the user's own settings.json says about reaching and paying for the upstream. Pure.
 
-The CLI is started without any user's settings: hooks, plugins and permissions have no place in a gateway. But if no
-keys are configured, it has to pay in the same way as it would by itself.
+The CLI is started without user settings: hooks, plugins and permissions have no place in a gateway. But if no keys are
+configured, it has to pay as it would by itself.
 """
 
 import json
@@ -16,7 +16,7 @@ HELPER = "apiKeyHelper"
 
 @dataclass(frozen=True, slots=True)
 class UserSettings:
-    """`env`: the variables of it that the CLI may see. `helper`: the command that prints a key, "" for none."""
+    """`env`: the variables in it that the CLI may see. `helper`: the command that prints a key, "" for none."""
 
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     helper: str = field(default="", repr=False)
@@ -27,7 +27,7 @@ class UserSettings:
 
 
 def read_user_settings(data: bytes) -> UserSettings:
-    """From the content of settings.json. What cannot be read is as if it were not there, as for the CLI itself."""
+    """From the content of settings.json. Anything unreadable is ignored, as by the CLI itself."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

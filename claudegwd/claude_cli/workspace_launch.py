@@ -13,19 +13,19 @@ _PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _FIXED = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
-    "CLAUDE_CODE_MAX_RETRIES": "0",  # what it asks is the gateway, which tries again itself
+    "CLAUDE_CODE_MAX_RETRIES": "0",  # it asks the gateway, which retries by itself
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
-    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",  # else newer models get a `system` message in mid-conversation
+    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",  # else newer models get a `system` message mid-conversation
     "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
-    "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",  # where they are wanted, we give them ourselves
+    "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",  # if wanted, we pass them ourselves
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # a command ends with its answer
-    "CLAUDE_BASH_MAINTAIN_PROJECT_WORKING_DIR": "1",  # the policy reads relative paths from the directory on
+    "CLAUDE_BASH_MAINTAIN_PROJECT_WORKING_DIR": "1",  # the policy resolves relative paths from the directory
     "ENABLE_TOOL_SEARCH": "false",
-    # The client's own tools have the client's own names, and are described whole. Those of servers keep mcp__SERVER__.
+    # The client's tools keep their names and full descriptions. Those of MCP servers keep mcp__SERVER__.
     "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",
     "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "10000000",
-    "SHELL": "/bin/bash",  # by whose words commands are understood
+    "SHELL": "/bin/bash",  # whose syntax we parse commands by
 }
 
 
@@ -40,8 +40,8 @@ def argv(
     session: str = "",
     resumes: bool = False,
 ) -> list[str]:
-    """The command line. Neither prompts nor rules stand in it. `session`: under which id the CLI keeps its transcript,
-    which it `resumes` if it is there already."""
+    """The command line, without prompts or rules. `session`: the id under which the CLI keeps its transcript, which it
+    `resumes` if that exists already."""
     line = [
         str(binary), "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose",
         "--include-partial-messages", "--tools", ",".join(tools), "--permission-prompt-tool", "stdio",
@@ -54,9 +54,8 @@ def argv(
 
 
 def environment(env: Mapping[str, str], *, home: PurePath, token: str, tool_seconds: float) -> dict[str, str]:
-    """The whole environment of the CLI and of what it runs, built from an allow-list. `token` is for the gateway's own
-    Messages API, and for nothing else. `tool_seconds`: how long the CLI waits for a tool of the client's, or of an MCP
-    server."""
+    """The whole environment of the CLI and of what it runs, built from an allow-list. `token` is only for the gateway's
+    own Messages API. `tool_seconds`: how long the CLI waits for a tool of the client's or of an MCP server."""
     built = {name: env[name] for name in _PASSED if name in env} | _FIXED
     built |= {"HOME": str(home), "TMPDIR": str(home), "CLAUDE_CODE_TMPDIR": str(home), "ANTHROPIC_AUTH_TOKEN": token}
     built["MCP_TOOL_TIMEOUT"] = str(int(tool_seconds * 1000))
@@ -64,9 +63,9 @@ def environment(env: Mapping[str, str], *, home: PurePath, token: str, tool_seco
 
 
 def settings(tools: Sequence[str], servers: Sequence[str], deny: Sequence[str]) -> dict[str, Any]:
-    """The CLI's settings: every call is asked about, those inside the directory that only read too; and no hooks.
+    """The CLI's settings: it asks about every call, even reads inside the directory; and no hooks.
 
-    Of `deny` it is told what may not be read, which keeps files out of what a search finds. All else we deny ourselves.
+    It is told what `deny` says about reading, to keep those files out of search results. We deny everything else.
     """
     asked = [*tools, *(f"mcp__{server}" for server in servers)]
     return {
