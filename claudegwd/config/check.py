@@ -1,4 +1,4 @@
-"""From plain values to a `Config`: first the type and range of each key, then checks across keys. Pure."""
+"""Turns plain values into a `Config`: first the type and range of each key, then checks across keys. Pure."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
 def flatten(data: Mapping[str, Any], file: str, errors: Errors | None = None) -> dict[str, Any]:
-    """The tables of a config.toml as {"section.name": value}; a key or section we do not know is an error.
+    """The tables of a config.toml as {"section.name": value}; an unknown key or section is an error.
 
-    With `errors` they are left there for `build` to raise, with those of the values.
+    With `errors`, such errors are added there, for `build` to raise with those of the values.
     """
     flat: dict[str, Any] = {}
     found = errors if errors is not None else Errors()
@@ -45,9 +45,9 @@ def flatten(data: Mapping[str, Any], file: str, errors: Errors | None = None) ->
 
 
 def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], errors: Errors | None = None) -> Config:
-    """Check every value and put them together. `origin` says of a key which file and name an error is to name.
+    """Check every value and combine them. `origin` returns the file and name that an error about a key should mention.
 
-    Raises one ConfigError with all that is wrong, and with what is in `errors`.
+    Raises one ConfigError with everything that is wrong, including what is in `errors`.
     """
     errors = errors if errors is not None else Errors()
     parts: dict[str, dict[str, Any]] = {section: {} for section in FIELDS}
@@ -80,7 +80,7 @@ def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], e
 
 
 def split_bind(bind: str) -> tuple[str, int]:
-    """Host (an address or a name, IPv6 without its brackets) and port of a bind. ValueError if it is none."""
+    """Host (an address or a name, IPv6 without brackets) and port of a bind. ValueError if it is not one."""
     host, colon, port = bind.rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > MAX_PORT:
         raise ValueError(bind)
@@ -94,7 +94,7 @@ def split_bind(bind: str) -> tuple[str, int]:
 
 
 def is_loopback(bind: str) -> bool:
-    """Whether only this machine can reach a bind. A name other than localhost counts as reachable from outside."""
+    """Whether only this machine can reach a bind. Names other than localhost count as reachable from outside."""
     host, _ = split_bind(bind)
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -103,10 +103,10 @@ def is_loopback(bind: str) -> bool:
 
 
 def auth_required(config: Config, binds: Sequence[str] | None = None) -> bool:
-    """What `auth.required` comes to: `auto` asks for a key unless every bind is loopback.
+    """What `auth.required` amounts to: `auto` requires a key unless every bind is loopback.
 
-    `binds` are the addresses truly listened on, if they are not those of the configuration (a .socket unit may hand
-    over others). Then too authentication cannot be off where others can reach us: ConfigError.
+    `binds` are the actual addresses, if not those of the configuration (a .socket unit may pass others). Even then,
+    authentication cannot be off where others can reach us: ConfigError.
     """
     where = config.server.bind if binds is None else binds
     if config.auth.required == "auto":
@@ -128,7 +128,7 @@ def _convert(target: Field, value: Any, origin: Callable[[str], tuple[str, str]]
         converted = msgspec.convert(value, target.type)
     except msgspec.ValidationError:
         converted = None
-    # TOML has nan, which no comparison refuses.
+    # TOML has nan, which passes every comparison.
     if converted is None or converted != converted:
         file, name = origin(target.key)
         raise ConfigError(file, name, f"must be {target.allowed}, not {_culprit(target, value)}")
@@ -136,7 +136,7 @@ def _convert(target: Field, value: Any, origin: Callable[[str], tuple[str, str]]
 
 
 def _culprit(target: Field, value: Any) -> str:
-    """The part of a list or table that does not fit, else the whole value."""
+    """The part of a list or table that is wrong, else the whole value."""
     if target.kind is tuple and isinstance(value, list):
         for item in value:
             if not _fits([item], target):
@@ -187,7 +187,7 @@ def _check_binds(config: Config) -> tuple[str, str] | None:
             return "server.bind", (
                 f'cannot contain {shown(bind)}: use an address with a port, such as "127.0.0.1:8000" or "[::1]:8000"'
             )
-        # Port 0 lets the system choose, so two of them are two different ports.
+        # Port 0 lets the system choose, so two of them are different ports.
         if address in seen and address[1] != 0:
             return "server.bind", f"lists {shown(bind)} twice: remove one"
         seen.add(address)
@@ -234,7 +234,7 @@ def _check_proxies(config: Config) -> tuple[str, str] | None:
 
 
 def _check_fallback(config: Config) -> tuple[str, str] | None:
-    """A model that stands in for itself would be asked again and again, should one follow the table."""
+    """A model that falls back to itself would be asked over and over."""
     fallback = config.claude.fallback
     for name in fallback:
         seen: set[str] = set()
@@ -250,7 +250,7 @@ def _check_fallback(config: Config) -> tuple[str, str] | None:
 
 
 def _is_origin(text: str) -> bool:
-    """As a browser writes it. No "*": any web page could then spend the account's money."""
+    """As a browser sends it. No "*": any web page could then spend the account's money."""
     try:
         parts = urlsplit(text)
         port = parts.port

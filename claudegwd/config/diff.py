@@ -1,4 +1,4 @@
-"""What a reload changes, and which of the changes need a restart. Pure."""
+"""What a reload changes, and which changes need a restart. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from claudegwd.config.fields import KEYS, value_of
 from claudegwd.config.notify import without_secret
 from claudegwd.config.schema import Config, WorkspaceConfig
 
-# These belong to listeners that are already open, and systemd may hold them: only a new start opens others. And to a
-# store whose counts are in the middle of being used.
+# These belong to listeners that are already open, perhaps by systemd: only a new start opens others. Or to a store
+# whose counts are in use.
 NEEDS_RESTART: Final = frozenset(
     {
         "server.bind",
@@ -30,7 +30,7 @@ NEEDS_RESTART: Final = frozenset(
 
 @dataclass(frozen=True)
 class SettingChange:
-    """One key with another value than before."""
+    """A key whose value changed."""
 
     key: str
     old: Any
@@ -65,7 +65,7 @@ def _plain(workspace: WorkspaceConfig | None) -> dict[str, Any] | None:
 
 
 def in_effect(old: Config, new: Config) -> Config:
-    """`new` with the keys that need a restart as they are in `old`: what a running daemon then truly does."""
+    """`new`, but the keys that need a restart as in `old`: what a running daemon actually uses."""
     replaced: dict[str, dict[str, Any]] = {}
     for key in NEEDS_RESTART:
         section, name = key.split(".")

@@ -14,20 +14,20 @@ from claudegwd.config.problems import ConfigError
 PREFIX: Final = "CLAUDEGWD_"
 ENVIRONMENT: Final = "the environment"
 COMMAND_LINE: Final = "the command line"
-# Among the variables as the program puts it there: a JSON list. No shell can set a variable of such a name by mistake.
+# The program puts it among the variables, as a JSON list. No shell can set a variable of this name by mistake.
 BIND_OPTION: Final = "--bind"
 
-# Variables with our prefix that are no keys of config.toml.
+# Variables with our prefix that are not keys of config.toml.
 NO_SETTINGS: Final = frozenset({"CLAUDEGWD_CONFIG", "CLAUDEGWD_SOCKET"})
 
-# Names of the older gateway that mean the same here.
+# Names of the older gateway with the same meaning here.
 OLDER_NAMES: Final[Mapping[str, str]] = {
     "REQUIRE_AUTH": "auth.required",
     "RATE_LIMIT_REQUESTS_PER_MINUTE": "limits.requests_per_minute",
     "CLAUDE_BINARY_PATH": "claude.binary",
 }
 
-# Its other names are told what to set instead: they are either too general to be meant for us, or without a twin.
+# Its other names, and what to set instead: they are too general to be meant for us, or have no equivalent.
 OLDER_NAMES_NOT_READ: Final[Mapping[str, str]] = {
     "HOST": 'set bind = ["HOST:PORT"] under [server]',
     "PORT": 'set bind = ["127.0.0.1:PORT"] under [server]',
@@ -43,10 +43,10 @@ OLDER_NAMES_NOT_READ: Final[Mapping[str, str]] = {
     "DATABASE_URL": "the state is kept in the state directory",
 }
 
-# 128 bits, the least that cannot be guessed, are 22 characters of base64.
+# 128 bits, the least that cannot be guessed, are 22 characters in base64.
 SHORT_CLIENT_KEY: Final = 22
 
-_IPV6: Final = re.compile(r"\[[0-9a-fA-F:.%]*\]:")  # the beginning of an address with a port, and of no JSON
+_IPV6: Final = re.compile(r"\[[0-9a-fA-F:.%]*\]:")  # the start of an address with a port, but not of JSON
 
 _WORDS: Final = {
     "true": True,
@@ -62,9 +62,9 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the environment gave that nobody may see: kept apart from the configuration, which may be shown.
+    """Values from the environment that nobody may see: kept apart from the configuration, which may be shown.
 
-    `api_keys` are clients' keys (API_KEYS); `claude_api_keys` is the JSON text of upstream keys (CLAUDE_API_KEYS).
+    `api_keys` are clients' keys (API_KEYS); `claude_api_keys` is the JSON of upstream keys (CLAUDE_API_KEYS).
     """
 
     api_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -73,7 +73,7 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Override:
-    """One value from the environment, still to be checked like one from the file."""
+    """One value from the environment, still unchecked, like one from the file."""
 
     variable: str
     value: Any
@@ -87,11 +87,11 @@ class FromEnvironment:
 
 
 def read_environment(env: Mapping[str, str]) -> FromEnvironment:
-    """All settings that `env` holds, by "section.name". Our own names win over the older ones."""
+    """All settings in `env`, by "section.name". Our own names win over the older ones."""
     overrides: dict[str, Override] = {}
     warnings: list[str] = []
     for variable, key in OLDER_NAMES.items():
-        # The older gateway took an empty variable for one that is not set.
+        # The older gateway treated an empty variable as unset.
         if env.get(variable):
             section, name = key.split(".")
             overrides[key] = Override(variable, _parse(FIELDS[section][name], env[variable], variable))
@@ -112,7 +112,7 @@ def read_environment(env: Mapping[str, str]) -> FromEnvironment:
 
 
 def origin_of(variable: str) -> tuple[str, str]:
-    """What an error about a value from there is to name."""
+    """What an error about a value from there should mention."""
     return COMMAND_LINE if variable.startswith("--") else ENVIRONMENT, variable
 
 
@@ -136,7 +136,7 @@ def _nearest_variable(variable: str) -> str:
 
 
 def _parse(target: Field, text: str, variable: str) -> Any:
-    """A variable's text as the value that the same key would have in config.toml."""
+    """A variable's text as the value that its key would have in config.toml."""
     kind = target.kind
     stripped = text.strip()
     if kind is tuple:
@@ -184,7 +184,7 @@ def _json(text: str, variable: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        # Only the place: the text itself may be a secret that stands in the wrong variable.
+        # Only the position: the text itself may be a secret in the wrong variable.
         place = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
         raise ConfigError(ENVIRONMENT, variable, f"is not valid JSON{place}") from None
 

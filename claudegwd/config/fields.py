@@ -13,7 +13,7 @@ import msgspec
 from claudegwd.config.schema import Config
 from claudegwd.redact import redact
 
-# A longer value in an error text hides the sentence around it.
+# A longer value would hide the rest of an error message.
 _SHOWN_CHARACTERS: Final = 40
 
 
@@ -33,7 +33,7 @@ class Field:
 
     @property
     def plain(self) -> Any:
-        """The type without its constraints: str, int, float, bool, a tuple, a dict, a Literal or a union of these."""
+        """The type without constraints: str, int, float, bool, a tuple, a dict, a Literal or a union of these."""
         return get_args(self.type)[0] if get_origin(self.type) is Annotated else self.type
 
     @property
@@ -47,7 +47,7 @@ def _fields() -> Mapping[str, Mapping[str, Field]]:
     table: dict[str, Mapping[str, Field]] = {}
     defaults = Config()
     for section, struct in get_type_hints(Config).items():
-        if section == "workspaces":  # whose names are the operator's own
+        if section == "workspaces":  # the operator chooses their names
             continue
         values = getattr(defaults, section)
         table[section] = MappingProxyType(
@@ -79,7 +79,7 @@ def value_of(config: Config, key: str) -> Any:
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
+    """The known name that was probably intended."""
     matches = difflib.get_close_matches(wrong.lower(), list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None
 
@@ -92,7 +92,7 @@ def is_choice(field: Field) -> bool:
 
 
 def shown(value: object) -> str:
-    """A wrong value as an error text may show it: short, and never a token that went to the wrong place."""
+    """A wrong value in a form for error messages: short, and never a token that ended up in the wrong place."""
     match value:
         case bool():
             return "true" if value else "false"

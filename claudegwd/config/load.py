@@ -33,8 +33,8 @@ MAX_FILE_BYTES: Final = 1_048_576
 class Loaded:
     """A configuration and where it came from.
 
-    `path` is where config.toml lies or would lie; `exists` says which. `sources` names, for each key that is not at
-    its default, "file" or the environment variable. `warnings` are lines for the log, without secrets.
+    `path` is where config.toml is or would be; `exists` says which. `sources` names, for each key that is not at its
+    default, "file" or the environment variable. `warnings` are lines for the log, without secrets.
     """
 
     config: Config
@@ -45,7 +45,7 @@ class Loaded:
     warnings: tuple[str, ...]
 
     def origin(self, key: str) -> tuple[str, str]:
-        """Which file and name an error about this key is to name."""
+        """The file and name that an error about this key should mention."""
         source = self.sources.get(key, "file")
         return (str(self.path), key) if source == "file" else origin_of(source)
 
@@ -57,8 +57,8 @@ _CONTENT_IS_LOGGED = "log.content is on: questions and answers are written to th
 def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     """Read and check config.toml and the environment. Raises `ConfigError`.
 
-    `path` is the option `--config`; without it CLAUDEGWD_CONFIG and the usual place are asked. A file that somebody
-    named has to exist; at the usual place none is needed.
+    `path` is the option `--config`; without it CLAUDEGWD_CONFIG and the default path are tried. A file that was
+    specified must exist; the one at the default path may be missing.
     """
     usual, named = contract.config_path(env)
     file = path.expanduser().absolute() if path is not None else usual
@@ -87,7 +87,7 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
 
 
 def _own_places(config: Config, file: Path, env: Mapping[str, str]) -> OwnPlaces:
-    """Where the daemon keeps what nobody may see or change that works in a workspace."""
+    """Where the daemon keeps what nobody who works in a workspace may see or change."""
     secret = [
         file, file.parent / "env.sh", contract.keys_path(env, file, config.keys.file), contract.state_directory(env),
         Path(env.get("CLAUDE_CONFIG_DIR") or f"{env.get('HOME', '~')}/.claude").expanduser(),
@@ -98,7 +98,7 @@ def _own_places(config: Config, file: Path, env: Mapping[str, str]) -> OwnPlaces
     if credentials := env.get("CREDENTIALS_DIRECTORY"):
         secret.append(Path(credentials))
     programs = [Path(sys.prefix), Path(contract.__file__).parent]
-    with suppress(ValueError):  # which is said elsewhere
+    with suppress(ValueError):  # reported elsewhere
         programs += map(Path, words_of(config.notify.command)[:1])
     if config.claude.binary != "auto":
         programs.append(Path(config.claude.binary).expanduser())
@@ -112,7 +112,7 @@ def _origin(key: str, file: Path, given: FromEnvironment) -> tuple[str, str]:
 
 
 def _check_group(group: str, file: str, name: str) -> None:
-    """Here already, because the setting waits for a restart: a reload would take what the restart then fails on."""
+    """Checked here, as the setting waits for a restart: a reload would accept what the restart then fails on."""
     if not group:
         return
     try:
@@ -124,7 +124,7 @@ def _check_group(group: str, file: str, name: str) -> None:
 
 
 def _check_program(command: str | tuple[str, ...], file: str, name: str) -> None:
-    """Here already: when there is something to tell, it is too late to learn that nobody is told."""
+    """Checked here: when there is something to report, it is too late to find out."""
     words = words_of(command)
     if words and shutil.which(words[0]) is None:
         raise ConfigError(
@@ -156,8 +156,8 @@ def _parse(text: bytes, file: Path) -> dict[str, Any]:
         line = text.count(b"\n", 0, error.start) + 1
         raise ConfigError(str(file), "", f"line {line} is not UTF-8; save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        # The parser's message names line and column, and may quote a character, never a whole value.
+        # The parser's message gives line and column, and may quote a character, but never a whole value.
         raise ConfigError(str(file), "", f"it is not valid TOML: {error}") from None
     except (ValueError, RecursionError):
-        # Numbers of thousands of digits, and lists in lists in lists.
+        # Numbers with thousands of digits, and deeply nested lists.
         raise ConfigError(str(file), "", "it contains a value that is too long or too deeply nested") from None

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 from claudegwd.config.schema import Config
 
-# What a request line may hold. Letters of other scripts have to be written as such an address writes them.
+# The characters of a request line. Others have to be encoded.
 _PLAIN: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 _COMMAND: Final = (
     'must be a command line, quoted as in a shell, such as "/usr/local/bin/tell-me --soon", or a list such as '
     '["/usr/local/bin/tell-me", "--soon"]'
 )
-# What is there is not shown: addresses of such services hold a secret.
+# The value is not shown: addresses of such services contain a secret.
 _URL: Final = (
     'must be an https address such as "https://hooks.example.org/gateway", or an http address on this machine such '
     'as "http://127.0.0.1:9000/", without user and password; for anything else use notify.command'
@@ -25,7 +25,7 @@ _URL: Final = (
 
 
 def words_of(command: str | tuple[str, ...]) -> tuple[str, ...]:
-    """A command as a program and its arguments; () for none. ValueError if it cannot be read as such."""
+    """A command as program and arguments; () for none. ValueError if it cannot be parsed."""
     words = tuple(shlex.split(command)) if isinstance(command, str) else command
     if words and (not words[0] or any("\x00" in word for word in words)):
         raise ValueError("no program")
@@ -33,7 +33,7 @@ def words_of(command: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_notify(config: Config) -> tuple[str, str] | None:
-    """The key that is wrong, and what is to be written there; None if all is well."""
+    """The key that is wrong, and what to write instead; None if all is well."""
     try:
         words_of(config.notify.command)
     except ValueError:
@@ -62,6 +62,6 @@ def _is_this_machine(host: str) -> bool:
 
 
 def without_secret(url: str) -> str:
-    """An address as people may see it: what follows the host is often all that protects it."""
+    """An address in a form for people: what follows the host is often its only protection."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/…" if url else ""

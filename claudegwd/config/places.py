@@ -12,15 +12,15 @@ from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config, FilePath, Section, WorkspaceConfig
 from claudegwd.workspaces.rules import below, granted, parse_rule
 
-# Nobody works on these, and who could write there could do anything.
+# Nobody works in these, and with write access there one could do anything.
 _NEVER: Final = ("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin",
                  "/sys", "/tmp", "/usr", "/var")  # fmt: skip  # noqa: S108 - compared
 
 
 @dataclass(frozen=True, slots=True)
 class OwnPlaces:
-    """`secret`: nobody in a workspace sees what lies there or above; `programs`: run by the daemon, outside of any
-    sandbox, so nobody may write where they lie; `scratch`: below it each process has its own directory."""
+    """`secret`: invisible in workspaces, with all that contains it; `programs`: the daemon runs these outside
+    any sandbox, so nobody may write there; `scratch`: where each process has its own directory."""
 
     secret: Sequence[Path]
     programs: Sequence[Path]
@@ -28,7 +28,7 @@ class OwnPlaces:
 
 
 def files_named(config: Config) -> Iterator[str]:
-    """All files that the sections name, but those of workspaces: secrets most of them, and what the daemon trusts."""
+    """All files named in sections other than workspaces: mostly secrets, or trusted by the daemon."""
     for name in config.__struct_fields__:
         section = getattr(config, name)
         if isinstance(section, Section):
@@ -43,7 +43,7 @@ def _paths(hint: Any, value: Any) -> Sequence[str]:
 
 
 def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, own: OwnPlaces, errors: Errors) -> None:
-    """Refuse directories that are not there, and those that hold or are in the daemon's own places."""
+    """Reject directories that do not exist, and those that contain or are in the daemon's own places."""
     for name, workspace in workspaces.items():
         try:
             directory = Path(workspace.directory).expanduser().resolve(strict=True)
@@ -63,7 +63,7 @@ def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, own: OwnP
 
 
 def _opened(workspace: WorkspaceConfig) -> Iterator[tuple[str, bool]]:
-    """What rules open outside of the directory, and whether to write."""
+    """What rules allow outside the directory, and whether that is writable."""
     for rule in map(parse_rule, workspace.allow):
         path = granted(rule.pattern)
         if path is not None:
@@ -99,6 +99,6 @@ def _of_servers(workspace: WorkspaceConfig, written: Sequence[str]) -> str:
 
 
 def _resolved(paths: Sequence[Path]) -> Iterator[str]:
-    # A program is started by its own name: where a link lies counts as well as where it leads.
+    # A program is started by its name, so both the link's place and its target count.
     for path in paths:
         yield from dict.fromkeys((str(path.parent.resolve() / path.name), str(path.resolve())))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used: which file (or "the environment"), which key, and what to write instead.
+    """An unusable configuration: which file (or "the environment"), which key, and what to write instead.
 
-    `key` is "section.name", the name of an environment variable, or "" when the file as a whole is at fault.
+    `key` is "section.name", the name of an environment variable, or "" if the file as a whole is at fault.
     """
 
     def __init__(self, file: str, key: str, message: str) -> None:
@@ -17,7 +17,7 @@ class ConfigError(Exception):
 
 
 class Errors:
-    """Gathers errors, so that whoever wrote a file sees all of them at once."""
+    """Collects errors, so that the author of a file sees all of them at once."""
 
     def __init__(self) -> None:
         self._found: list[ConfigError] = []
@@ -26,7 +26,7 @@ class Errors:
         self._found.append(error)
 
     def done(self) -> None:
-        """Raise what was found, as one error whose text has a line for each; the first says file and key."""
+        """Raise them as one error with a line for each; the first determines file and key."""
         if not self._found:
             return
         first = self._found[0]

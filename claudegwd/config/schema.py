@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-# One request of 1 GiB is already more than the CLI's memory takes; below 1 KiB no chat request fits.
+# A request of 1 GiB already exceeds the CLI's memory; below 1 KiB no chat request fits.
 _BODY = Meta(ge=1024, le=2**30, description="a number of bytes from 1024 to 1073741824")
-# A million a minute is far above what one machine answers (about 30 a second): above it, 0 is meant.
+# A million a minute is far beyond what one machine answers (about 30 a second): above it, 0 is meant.
 _RATE = Meta(ge=0, le=1_000_000, description="a whole number from 0 (no limit) to 1000000")
-# A model's context alone may be a million tokens, so tokens need more room than requests.
+# A model's context alone may be a million tokens, so tokens need higher limits than requests.
 _TOKENS = Meta(ge=0, le=10**10, description="a whole number from 0 (no limit) to 10000000000")
 # Each waiting request holds its body in memory.
 _QUEUE = Meta(ge=0, le=100_000, description="a whole number from 0 to 100000")
@@ -24,7 +24,7 @@ _UP_TO_A_DAY = Meta(ge=1, le=86_400, description="a number of seconds from 1 to 
 # A CLI process needs about 90 MB of its own: 1024 are 90 GB.
 _WORKERS = Meta(ge=1, le=1024, description="a whole number from 1 to 1024")
 _SPARES = Meta(ge=0, le=1024, description="a whole number from 0 to workers.max")
-# Never a leading "-": a name must not be readable as an option. Brackets are the CLI's own, as in "sonnet[1m]".
+# Never a leading "-": a name must not look like an option. Brackets are the CLI's own, as in "sonnet[1m]".
 _MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$"
 _MODEL = Meta(pattern=_MODEL_PATTERN, description='a model name such as "sonnet"')
 _FLAG = Meta(description="true or false")
@@ -38,7 +38,7 @@ LogFormat = Literal["auto", "console", "json", "journal"]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all sections: frozen, so that a running request keeps the values it began with."""
+    """Base of all sections: frozen, so that a running request keeps the values it started with."""
 
 
 class ServerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +59,7 @@ class ServerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ControlConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[control]`: the Unix socket; "" means the usual place and the daemon's own group."""
+    """`[control]`: the Unix socket; "" means the default path and the daemon's own group."""
 
     socket: FilePath = ""
     group: Annotated[str, Meta(pattern=r"^[^\s:]*$", description="the name of a group")] = ""
@@ -72,7 +72,7 @@ class AuthConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[limits]`: the first three count per client; the queue is one for all."""
+    """`[limits]`: the first three are per client; the queue is shared by all."""
 
     requests_per_minute: Annotated[int, _RATE] = 100
     tokens_per_minute: Annotated[int, _TOKENS] = 0
@@ -83,7 +83,7 @@ class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ClaudeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[claude]`: which CLI, and which names of models."""
+    """`[claude]`: which CLI, and which model names."""
 
     binary: Annotated[
         str, Meta(min_length=1, pattern=r"^[^\x00\n]+$", description='"auto" or the path of the Claude Code CLI')
@@ -135,7 +135,7 @@ class KeysConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class NotifyConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[notify]`: who is told of what a person should know. Both may be set."""
+    """`[notify]`: who is notified of what a person should know. Both may be set."""
 
     command: Annotated[
         str | tuple[str, ...],
@@ -145,14 +145,14 @@ class NotifyConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ResponsesConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[responses]`: how responses are kept, for whoever goes on from them."""
+    """`[responses]`: how responses are kept, for clients that continue from them."""
 
     keep: Annotated[Literal["memory", "disk"], Meta(description='"memory" or "disk"')] = "memory"
     keep_seconds: Annotated[float, _UP_TO_A_MONTH] = 86_400
 
 
 class SharedConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[shared]`: where several machines keep what they share; url "" means that there is one machine."""
+    """`[shared]`: where several machines keep what they share; url "" means that there is only one machine."""
 
     url: Annotated[str, Meta(description='an address such as "valkey://10.0.0.2:6379"')] = ""
     password_file: FilePath = ""
@@ -168,7 +168,7 @@ class SharedConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[log]`: what goes to stderr. `content` is for a search only, and status says so while it is on."""
+    """`[log]`: what goes to stderr. `content` is only for debugging, and status says so while it is on."""
 
     level: Annotated[LogLevel, Meta(description='"debug", "info", "warning" or "error"')] = "info"
     format: Annotated[LogFormat, Meta(description='"auto", "console", "json" or "journal"')] = "auto"
@@ -192,7 +192,7 @@ class WorkspaceConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=
     anonymous: Annotated[bool, _FLAG] = False
     mcp: FilePath = ""
     instructions: Annotated[bool, _FLAG] = False
-    # Some hundred steps are a day's work; a thousand are a loop.
+    # A few hundred steps are a day's work; a thousand are a loop.
     max_turns: Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")] = 50
     max_usd: Annotated[
         float, Meta(ge=0, le=10_000, description="a number of US dollars from 0 (no limit) to 10000")
@@ -217,5 +217,5 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     responses: ResponsesConfig = ResponsesConfig()
     shared: SharedConfig = SharedConfig()
     log: LogConfig = LogConfig()
-    # By names of the operator's own: read beside the sections above (config/workspaces.py).
+    # The operator chooses their names: read separately from the sections above (config/workspaces.py).
     workspaces: dict[str, WorkspaceConfig] = msgspec.field(default_factory=dict)

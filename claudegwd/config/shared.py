@@ -11,7 +11,7 @@ from claudegwd.config.schema import Config
 
 PORT: Final = 6379  # Valkey's and Redis's own
 
-_SCHEMES: Final = {"valkey": False, "redis": False, "valkeys": True, "rediss": True}  # and whether TLS is spoken
+_SCHEMES: Final = {"valkey": False, "redis": False, "valkeys": True, "rediss": True}  # and whether they use TLS
 _DATABASE: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _FORM: Final = (
     'must be an address such as "valkey://10.0.0.2:6379", "valkeys://store.example.org" (with TLS) or '
@@ -34,14 +34,14 @@ class SharedPlace:
     database: int = 0
 
     def __str__(self) -> str:
-        """For people; there is no password in it."""
+        """For people; contains no password."""
         if self.path:
             return self.path
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def read_place(url: str) -> SharedPlace:
-    """The place that an address names. ValueError: the text completes "shared.url …"; it does not show the address."""
+    """The server in an address. ValueError: its text completes "shared.url …", without showing the address."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -65,7 +65,7 @@ def read_place(url: str) -> SharedPlace:
 
 
 def check_shared(config: Config) -> tuple[str, str] | None:
-    """The key that is wrong, and what is to be written there; None if all is well."""
+    """The key that is wrong, and what to write instead; None if all is well."""
     if not config.shared.url:
         return None
     try:

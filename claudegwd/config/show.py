@@ -13,9 +13,9 @@ from claudegwd.config.workspaces import WORKSPACE_KEYS
 
 
 def config_rows(loaded: Loaded, running: Config | None = None) -> list[dict[str, Any]]:
-    """One row for each key: key, value, default, source ("default", "file" or a variable's name) and variable.
+    """One row per key: key, value, default, source ("default", "file" or a variable's name) and variable.
 
-    `running` is what is in effect, where that differs from the file because a change still waits for a restart.
+    `running` is what is in effect, if that differs from the file because a change is waiting for a restart.
     """
     config = running if running is not None else loaded.config
     rows = [
@@ -43,7 +43,7 @@ def config_rows(loaded: Loaded, running: Config | None = None) -> list[dict[str,
 
 
 def shown_value(key: str, value: Any) -> Any:
-    """A value of the configuration as JSON has it and people may see it."""
+    """A value of the configuration as JSON, in a form for people."""
     if key == "notify.url":
         return without_secret(value)
     return list(value) if isinstance(value, tuple) else value

@@ -34,12 +34,12 @@ def _described() -> Mapping[str, tuple[Any, str, object]]:
     )
 
 
-# Each key with its type, what may be written there, and its default.
+# Each key with its type, its allowed values, and its default.
 WORKSPACE_KEYS: Final = _described()
 
 
 def read_workspaces(tables: object, file: str, errors: Errors) -> dict[str, WorkspaceConfig]:
-    """The workspaces of config.toml by name. What is wrong is added to `errors`."""
+    """The workspaces of config.toml by name. Mistakes are added to `errors`."""
     found: dict[str, WorkspaceConfig] = {}
     if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
         errors.add(
@@ -66,7 +66,7 @@ def read_workspaces(tables: object, file: str, errors: Errors) -> dict[str, Work
             continue
         problems = list(_problems(table))
         workspace = None if problems else msgspec.convert(dict(table), WorkspaceConfig)
-        for key, problem in problems or _contradictions(workspace):  # type: ignore[arg-type]  # made, without problems
+        for key, problem in problems or _contradictions(workspace):  # type: ignore[arg-type]  # built if there are no problems
             errors.add(ConfigError(file, f"{section}.{key}", problem))
         if workspace is not None:
             found[name] = workspace
@@ -113,7 +113,7 @@ def _rule_problem(workspace: WorkspaceConfig, key: str, text: str) -> str:
     if key == "allow" and rule.tool == "Bash" and rule.pattern.strip("* ") == "":
         return 'list the commands that may be run, such as "Bash(pytest *)"'
     needed = {"Read": ("Read", "Grep", "Glob"), "Edit": ("Edit", "Write", "NotebookEdit")}.get(rule.tool, (rule.tool,))
-    # Rules for Read outside of the directory also open it to the commands of Bash.
+    # Rules for Read outside the directory also open it to commands of Bash.
     if key == "allow" and not set(needed) & set(workspace.tools) and not granted(rule.pattern):
         return f"{rule.tool} is not in tools: add it there"
     return ""
