@@ -1,4 +1,4 @@
-"""The control face as an ASGI application: HTTP to `ControlRequest`, `ControlResponse` to HTTP."""
+"""The control API as an ASGI application: HTTP to `ControlRequest`, `ControlResponse` to HTTP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TEXTS: Final = {
 
 
 def control_app(controls: Controls) -> QuartTrio:
-    """The application for `serve_control`. It must never be served on a TCP port: it asks nobody who he is."""
+    """The application for `serve_control`. Never serve it on a TCP port: it authenticates nobody."""
     app = QuartTrio("claudegwd.control", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, BODY_TIMEOUT=BODY_SECONDS)
     app.url_map.strict_slashes = False
@@ -56,7 +56,7 @@ def _view(controls: Controls, route: ControlRoute) -> Callable[..., Awaitable[Re
         answer = await route.handler(controls, asked)
         if isinstance(answer, ControlStream):
             response = Response(answer.source, content_type="application/x-ndjson")
-            # Quart ends a response after a minute; whoever follows the log stays longer.
+            # Quart ends a response after a minute; followers of the log stay longer.
             response.timeout = None
             return response
         return _json(answer.body, answer.status)

@@ -8,17 +8,17 @@ from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.workspaces.actions import one_line
 from claudegwd.workspaces.approvals import Approval
 
-# Of what was decided: the audit is for looking up who it was. It keeps 10,000 changes.
+# Of what was decided: the audit log is for looking up who it was. It keeps 10,000 changes.
 AUDIT_CHARACTERS = 2000
 
 
 async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
-    """GET /v1/approvals: those that wait, the oldest first."""
+    """GET /v1/approvals: the pending ones, oldest first."""
     return ControlResponse({"approvals": controls.gateway.workspaces.approvals.rows()})
 
 
 async def approve(controls: Controls, request: ControlRequest) -> ControlResponse:
-    """POST /v1/approvals/{id}/approve {"always": true|false}: let it be done."""
+    """POST /v1/approvals/{id}/approve {"always": true|false}: allow it."""
     always = request.only("always").get("always", False)
     if not isinstance(always, bool):
         raise BadRequest("cannot use always: send true or false")
@@ -31,7 +31,7 @@ async def approve(controls: Controls, request: ControlRequest) -> ControlRespons
 
 
 async def deny(controls: Controls, request: ControlRequest) -> ControlResponse:
-    """POST /v1/approvals/{id}/deny {"why": TEXT}: do not; the model is told why. The audit has the denial itself."""
+    """POST /v1/approvals/{id}/deny {"why": TEXT}: deny it; the model is told why. The denial itself is audited."""
     why = request.only("why").get("why", "")
     if not isinstance(why, str):
         raise BadRequest("cannot use why: send a string")

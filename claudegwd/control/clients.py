@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 
 class NewClient(msgspec.Struct, forbid_unknown_fields=True):
-    """What may be said of a new client; what is left out is as [limits] says."""
+    """The fields of a new client; what is left out defaults to [limits]."""
 
     name: str
     models: list[str] = []
@@ -41,7 +41,7 @@ class NewClient(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Changes(msgspec.Struct, forbid_unknown_fields=True):
-    """What can be changed of a client: what is left out stays, null is as [limits] says, or never for `expires`."""
+    """Changeable fields of a client: omitted ones stay, null means as in [limits], or never for `expires`."""
 
     models: list[str] | msgspec.UnsetType = msgspec.UNSET
     requests_per_minute: int | msgspec.UnsetType | None = msgspec.UNSET
@@ -85,7 +85,7 @@ async def create(controls: Controls, request: ControlRequest) -> ControlResponse
 
 
 async def revoke(controls: Controls, request: ControlRequest) -> ControlResponse:
-    """DELETE /v1/clients/{name}; with forget=1 its record goes too"""
+    """DELETE /v1/clients/{name}; with forget=1 its record is deleted too"""
     name = request.path["name"]
     row = await _row(controls, name)
     before = _said(_own(row)) or "no limits of its own"
@@ -128,17 +128,17 @@ async def rotate(controls: Controls, request: ControlRequest) -> ControlResponse
 
 
 async def _row(controls: Controls, name: str) -> dict[str, Any]:
-    """As it is now; {} if there is none of this name."""
+    """Its current row; {} if there is no such client."""
     return next((row for row in await _clients(controls).rows() if row["name"] == name), {})
 
 
 def _own(row: dict[str, Any]) -> dict[str, Any]:
-    """What a client had of its own: that of which there was anything to say."""
+    """A client's own settings, without empty ones."""
     return {field: row[field] for field in _OWN if row.get(field)}
 
 
 def _said(fields: dict[str, Any]) -> str:
-    """Fields for the log and the audit."""
+    """Fields in the form for the log and the audit."""
     return ", ".join(f"{field}={_value(value)}" for field, value in fields.items())
 
 

@@ -8,7 +8,7 @@ from claudegwd.control.request import ControlRequest, ControlResponse
 
 
 async def show(controls: Controls, _: ControlRequest) -> ControlResponse:
-    """GET /v1/config: every key with its value and where that comes from. The configuration holds no secrets."""
+    """GET /v1/config: every key with its value and where it comes from. The configuration contains no secrets."""
     loaded = controls.reloader.loaded
     return ControlResponse(
         {

@@ -1,4 +1,4 @@
-"""The part of the gateway that the control face needs: handlers cannot reach anything else."""
+"""The part of the gateway that the control API needs: handlers cannot reach anything else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from claudegwd.workspaces.approvals import Approvals
 
 
 class Clients(Protocol):
-    """The client keys. Texts of errors begin "cannot …" and go to whoever asked; none holds a key."""
+    """The client keys. Error texts begin "cannot …" and are shown to the caller; none contains a key."""
 
     async def rows(self) -> list[dict[str, Any]]:
         """A dict for each client: name, created, last_used, requests, tokens, limits, models, expires. Never a key."""
@@ -36,24 +36,24 @@ class Clients(Protocol):
         budgets: Sequence[Budget],
         server_tools: Sequence[str],
     ) -> str:
-        """Make a client; the new key, shown this one time. None means as [limits] says. `expires` is in seconds since
-        the epoch. ValueError for a name that is taken or no name."""
+        """Create a client; return its key, which is shown only now. None means as in [limits]. `expires` is in seconds
+        since the epoch. ValueError if the name is taken or invalid."""
         ...
 
     async def revoke(self, name: str) -> None:
-        """End a client at once, also its streams under way. LookupError if there is none."""
+        """Revoke a client at once, ending its running streams. LookupError if there is none."""
         ...
 
     async def remove(self, name: str) -> None:
-        """Revoke and forget a client; its name is free again. LookupError if there is none."""
+        """Revoke and delete a client; its name is free again. LookupError if there is none."""
         ...
 
     async def set(self, name: str, changes: Mapping[str, Any]) -> None:
-        """Change some of what `create` takes. LookupError if there is none, ValueError if it is revoked."""
+        """Change some fields of `create`. LookupError if there is none, ValueError if it is revoked."""
         ...
 
     async def rotate(self, name: str) -> str:
-        """Give it another key, and answer that. LookupError if there is none, ValueError if it is revoked."""
+        """Return a new key for it. LookupError if there is none, ValueError if it is revoked."""
         ...
 
 
@@ -61,24 +61,24 @@ class AuditTrail(Protocol):
     """Who changed what."""
 
     def note(self, uid: int | None, pid: int | None, what: str, fields: Mapping[str, Any], /) -> None:
-        """Remember a change; never waits."""
+        """Record a change; never waits."""
         ...
 
     async def rows(self, count: int, /) -> list[dict[str, Any]]:
-        """The last changes, the newest last. StateError."""
+        """The last changes, newest last. Raises StateError."""
         ...
 
 
 class NotificationTargets(Protocol):
-    """Where people are told of what happens."""
+    """Where people are notified."""
 
     async def test(self) -> list[dict[str, Any]]:
-        """Tell each target that this is a test, and wait: `target`, `ok`, `error` and `seconds` of each."""
+        """Send each target a test, and wait: `target`, `ok`, `error` and `seconds` of each."""
         ...
 
 
 class Drainable(Protocol):
-    """What balancers are told of the daemon."""
+    """What balancers are told about the daemon."""
 
     @property
     def drained_since(self) -> float | None:
@@ -86,11 +86,11 @@ class Drainable(Protocol):
         ...
 
     def drain(self) -> bool:
-        """Tell them to send no new requests, and serve those that come; whether that is new."""
+        """Tell them to send no new requests, but serve any that come; whether that is new."""
         ...
 
     def undrain(self) -> bool:
-        """Tell them that they may again; whether that is new."""
+        """Tell them to send requests again; whether that is new."""
         ...
 
 
@@ -99,23 +99,23 @@ class WorkspaceReader(Protocol):
 
     @property
     def approvals(self) -> Approvals:
-        """What Claude asks for there."""
+        """What Claude asks permission for there."""
         ...
 
     async def rows(self, config: Config, /) -> list[dict[str, Any]]:
-        """A dict for each workspace of this configuration, with its problem, if it has one."""
+        """A dict for each workspace of this configuration, with its problem, if any."""
         ...
 
 
 class Orders(Protocol):
-    """What is wanted of the keys on all machines. StoreAwayError, UnknownKey."""
+    """Key settings for all machines. Raises StoreAwayError, UnknownKey."""
 
     async def disable(self, name: str, *, disabled: bool) -> None:
-        """Disable a key everywhere, or no longer."""
+        """Disable or enable a key everywhere."""
         ...
 
     async def rotate(self, name: str) -> None:
-        """Make it the active one everywhere."""
+        """Make it the active key everywhere."""
         ...
 
 
@@ -124,11 +124,11 @@ class Shares(Protocol):
 
     @property
     def orders(self) -> Orders | None:
-        """None without a secret of the machines'."""
+        """None if the machines have no secret."""
         ...
 
     async def read_usage(self, question: UsageQuery, /) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
-        """The answers of all machines by name, and which were silent; None without a secret. StoreAwayError."""
+        """The answers of all machines by name, and which were silent; None without a secret. Raises StoreAwayError."""
         ...
 
 
@@ -136,11 +136,11 @@ class LedgerReader(Protocol):
     """Who used what."""
 
     async def read_all(self, question: UsageQuery, /) -> dict[str, Any]:
-        """The answer to a question, with how many requests were `lost`, if any were. StateError."""
+        """The answer to a question, with the number of `lost` requests, if any. Raises StateError."""
         ...
 
     async def knows(self, client: str, /) -> bool:
-        """Whether anything is kept of a client of this name, who may have been removed. StateError."""
+        """Whether there is usage of a client of this name, who may have been removed. Raises StateError."""
         ...
 
 
@@ -149,7 +149,7 @@ class Controllable(Protocol):
 
     @property
     def config(self) -> Config:
-        """What is in effect."""
+        """The configuration in effect."""
         ...
 
     @property
@@ -165,7 +165,7 @@ class Controllable(Protocol):
 
     @property
     def sharing(self) -> Shares | None:
-        """None where there is one machine."""
+        """None if there is only one machine."""
         ...
 
     @property
@@ -193,12 +193,12 @@ class Controllable(Protocol):
     def life(self) -> Drainable: ...
 
     async def machines(self) -> list[dict[str, Any]] | None:
-        """A dict for each machine that shares a store with this one, itself included; None if nothing is shared.
-        StoreAwayError."""
+        """A dict for each machine that shares a store with this one, including itself; None if nothing is shared.
+        Raises StoreAwayError."""
         ...
 
     def requests(self) -> list[dict[str, Any]]:
-        """A dict for each request under way that asks a model, the oldest first. Nothing of its content."""
+        """A dict for each running request to a model, oldest first. Nothing of its content."""
         ...
 
     def workers(self) -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ class Controllable(Protocol):
         ...
 
     async def models(self) -> list[dict[str, Any]]:
-        """A dict for each model that is offered."""
+        """A dict for each offered model."""
         ...
 
 
@@ -215,7 +215,7 @@ class Reloadable(Protocol):
 
     @property
     def loaded(self) -> Loaded:
-        """What was read last; it differs from the configuration in effect in what waits for a restart."""
+        """What was read last; differs from the configuration in effect by what is waiting for a restart."""
         ...
 
     @property
@@ -228,31 +228,30 @@ class Reloadable(Protocol):
         ...
 
     async def check(self) -> Mapping[str, Any]:
-        """What `reload` would answer, changing nothing. ConfigError, KeysError."""
+        """What `reload` would return, without changing anything. Raises ConfigError, KeysError."""
         ...
 
     async def reload(self) -> Mapping[str, Any]:
-        """Read configuration and keys again; what changed. ConfigError, KeysError: all is as it was."""
+        """Reload configuration and keys; returns what changed. ConfigError, KeysError: nothing did."""
         ...
 
     async def reload_keys(self) -> KeysDiff:
-        """Read only the keys again, and take them at once. KeysError: all is as it was."""
+        """Reload only the keys, effective at once. KeysError: nothing changed."""
         ...
 
     async def edit_keys(self, edit: Callable[[Path], KeysEdit]) -> KeysEdit:
-        """Change the keys file by `edit`, in a thread, and take at once what is there then. KeysError, KeysReadOnly."""
+        """Change the keys file with `edit`, in a thread, and apply it at once. Raises KeysError, KeysReadOnly."""
         ...
 
     async def test_key(self, name: str) -> Mapping[str, Any]:
-        """Ask one cheap question under this key; `name`, `ok`, `state`, `until` (of a limit), `error` and
-        `seconds`. A key that answers is
-        cleared of its marks. UnknownKey."""
+        """Ask one cheap question with this key; `name`, `ok`, `state`, `until` (of a limit), `error` and `seconds`. A
+        key that answers has its marks cleared. Raises UnknownKey."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """All that a handler gets."""
+    """Everything that a handler gets."""
 
     gateway: Controllable
     reloader: Reloadable

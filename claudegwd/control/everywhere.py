@@ -13,7 +13,7 @@ from claudegwd.shared.connection import StoreAwayError
 
 
 async def order(controls: Controls, give: Callable[[Orders], Awaitable[None]]) -> None:
-    """Give an order to all machines, this one among them. Raises ControlRefusal, and then nothing was done."""
+    """Give an order to all machines, including this one. If it raises ControlRefusal, nothing was done."""
     sharing = controls.gateway.sharing
     if sharing is None or sharing.orders is None:
         raise _not_shared()
@@ -24,7 +24,7 @@ async def order(controls: Controls, give: Callable[[Orders], Awaitable[None]]) -
 
 
 async def usage(controls: Controls, question: UsageQuery) -> dict[str, Any]:
-    """What was used on all machines; `machines_silent`: those that gave no answer. Raises ControlRefusal."""
+    """The usage on all machines; `machines_silent`: those that did not answer. Raises ControlRefusal."""
     sharing = controls.gateway.sharing
     try:
         found = await sharing.read_usage(question) if sharing is not None else None

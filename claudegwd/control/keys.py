@@ -1,6 +1,6 @@
 """/v1/keys: the upstream keys. Tokens come in and never go out.
 
-Every change is written to keys.json first, and what the file then holds is in effect at once.
+Every change is written to keys.json first, and the file's new content takes effect at once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def add(controls: Controls, request: ControlRequest) -> ControlResponse:
 
 
 async def bring_in(controls: Controls, request: ControlRequest) -> ControlResponse:
-    """POST /v1/keys/import {"keys": [...]}: those whose name is not there yet."""
+    """POST /v1/keys/import {"keys": [...]}: those whose name does not exist yet."""
     entries = request.only("keys").get("keys")
     if not isinstance(entries, list):
         raise BadRequest('cannot import: send {"keys": [{"name": …, "token": …}]}')
@@ -111,7 +111,7 @@ async def _rename(controls: Controls, request: ControlRequest, name: str, fields
 
 
 async def test(controls: Controls, request: ControlRequest) -> ControlResponse:
-    """POST /v1/keys/{name}/test: one cheap question; an answer clears what stood against the key."""
+    """POST /v1/keys/{name}/test: one cheap question; an answer clears the key's marks."""
     request.only()
     name = request.path["name"]
     before = _find(controls, name)
@@ -127,7 +127,7 @@ def _parsed(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], t
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    """A key for the log and the audit: never a token."""
+    """A key in the form for the log and the audit: never a token."""
     return f"kind={row['kind']}, base_url={row['base_url'] or 'none'}, state={row['state']}"
 
 

@@ -19,7 +19,7 @@ DEFAULT_LINES: Final = 50
 MAX_TIME: Final = 9_999_999_999
 
 
-# What a record's field has to be, by the name in the query.
+# A record's fields, by their names in the query.
 FIELDS: Final = {"request": "request_id", "key": "key", "client": "client"}
 
 WantedCall = Callable[[LogEntry], bool]
@@ -51,7 +51,7 @@ async def _tail(ring: LogRing, lines: int, level: str, wanted: WantedCall) -> As
 
 async def _follow(ring: LogRing, lines: int, level: str, wanted: WantedCall) -> AsyncIterator[bytes]:
     with ring.follow(level) as follower:
-        # Taken at once: a record logged while these are sent is the follower's, and must not come twice.
+        # Taken at once: a record logged while these are sent is the follower's, and must not be repeated.
         for entry in _last(ring, lines, level, wanted):
             yield _line(entry)
         async for entry in follower:

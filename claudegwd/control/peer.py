@@ -22,7 +22,7 @@ class HasOptions(Protocol):
 
 @dataclass(frozen=True)
 class Peer:
-    """The process that connected, as it was at that moment. `pid` and `gid` are -1 where the system does not tell."""
+    """The process that connected, as of that moment. `pid` and `gid` are -1 if the system does not tell."""
 
     uid: int
     pid: int = -1

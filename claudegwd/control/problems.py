@@ -1,4 +1,4 @@
-"""Errors of the control face: status, code, and a text that says what to do."""
+"""Errors of the control API: status, code, and a text that says how to fix it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from claudegwd.workspaces.approvals import UnknownApproval
 
 
 class ControlRefusal(Exception):  # noqa: N818 - it names what was done
-    """A refusal of the control face's own. `message` begins "cannot …"."""
+    """A refusal by the control API itself. `message` begins "cannot …"."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class BadRequest(ControlRefusal):
         super().__init__(400, "invalid_request", message)
 
 
-# Errors of lower layers that tell the asker what to do; those that are of another one's kind come before it.
+# Errors of lower layers whose texts are for the caller; subclasses come first.
 KNOWN: Final[Mapping[type[Exception], tuple[int, str]]] = {
     ConfigError: (422, "invalid_configuration"),
     KeysReadOnly: (409, "read_only"),
@@ -47,14 +47,14 @@ KNOWN: Final[Mapping[type[Exception], tuple[int, str]]] = {
 
 
 def refusal_of(error: Exception) -> ControlRefusal | None:
-    """The refusal that an error stands for; None if nobody foresaw it."""
+    """The refusal for an error; None if it is unexpected."""
     if isinstance(error, ControlRefusal):
         return error
     if isinstance(error, GatewayError):
         return ControlRefusal(error.status, error.code or "refused", error.message)
     for kind, (status, code) in KNOWN.items():
         if isinstance(error, kind):
-            # LookupErrors quote their text when they are made a str.
+            # str() of a LookupError quotes its text.
             return ControlRefusal(status, code, str(error.args[0]) if error.args else str(error))
     return None
 

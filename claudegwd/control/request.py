@@ -1,4 +1,4 @@
-"""A request to the control face, and a handler's response, as values. Handlers see nothing else of HTTP."""
+"""A request to the control API, and a handler's response, as values. Handlers see nothing else of HTTP."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from claudegwd.logs.event import Value
 _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 
 
-# Remembers a change: uid and pid of who made it, what it was, and its fields.
+# Records a change: uid and pid of who made it, what it was, and its fields.
 Note = Callable[[int | None, int | None, str, Mapping[str, Value]], None]
 
 
 @dataclass(frozen=True)
 class ControlRequest:
-    """One request. `path` holds the parts of the path that a route names; the body may hold a token, so no repr."""
+    """One request. `path` contains the named parts of the route's path; the body may contain a token, so no repr."""
 
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class ControlRequest:
         return found
 
     def only(self, *allowed: str) -> dict[str, Any]:
-        """The body's object, with no other fields than these."""
+        """The body's object, which may have only these fields."""
         found = self.object()
         unknown = sorted(found.keys() - set(allowed))
         if unknown:
@@ -54,7 +54,7 @@ class ControlRequest:
         return found
 
     def number(self, name: str, default: int, highest: int) -> int:
-        """A whole number from 0 to `highest` in the query."""
+        """An integer from 0 to `highest` in the query."""
         text = self.query.get(name, str(default))
         if not re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) or int(text) > highest:
             raise BadRequest(f"cannot use {name}: send a whole number from 0 to {highest}")
@@ -73,9 +73,9 @@ class ControlRequest:
         return _FLAGS[text]
 
     def changed(self, text: str, /, *, aside: Mapping[str, Value] | None = None, **fields: Value) -> None:
-        """Log a change with who made it, and remember it. `fields`: what it was about, `before` and `after`.
+        """Log a change with who made it, and record it. `fields`: what it was about, `before` and `after`.
 
-        `aside` is remembered for `claudegwctl audit`, but not logged: what comes from a conversation is in no log.
+        `aside` is recorded for `claudegwctl audit`, but not logged: nothing from a conversation goes into a log.
         """
         uid, pid = (self.peer.uid, self.peer.pid) if self.peer else (None, None)
         self.note(uid, pid, text, {**fields, **(aside or {})})
@@ -84,7 +84,7 @@ class ControlRequest:
 
 @dataclass(frozen=True)
 class ControlResponse:
-    """A JSON object, and its status."""
+    """A JSON object and its status."""
 
     body: Mapping[str, Any]
     status: int = 200
@@ -92,7 +92,7 @@ class ControlResponse:
 
 @dataclass(frozen=True)
 class ControlStream:
-    """A stream of JSON objects, each with its newline, sent as they come. It ends when the asker leaves."""
+    """A stream of JSON objects, each with a newline, sent as they come. It ends when the client leaves."""
 
     source: AsyncIterator[bytes]
 

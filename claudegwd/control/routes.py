@@ -1,4 +1,4 @@
-"""All routes of the control face, as a readable table."""
+"""All routes of the control API, as a readable table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from claudegwd.control.request import ControlRequest, ControlResponse, Handler
 
 @dataclass(frozen=True)
 class ControlRoute:
-    """`says` completes "this …" for whoever lists them."""
+    """`says` completes "this …" in a list of routes."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class ControlRoute:
 
 
 async def index(_controls: Controls, _request: ControlRequest) -> ControlResponse:
-    """GET /v1: for whoever explores with curl."""
+    """GET /v1: for people who explore with curl."""
     return ControlResponse(
         {"routes": [{"method": each.method, "path": each.path, "says": each.says} for each in ROUTES]}
     )

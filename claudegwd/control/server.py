@@ -1,6 +1,6 @@
-"""Serves the control face: Hypercorn's connections on a socket that is already open.
+"""Serves the control API: Hypercorn's connections on a socket that is already open.
 
-Hypercorn's own `serve` hides the accepted socket, and therefore the peer, and does not return while a reader has
+Hypercorn's own `serve` hides the accepted socket, and therefore the peer, and does not return while a client has
 stopped reading. So this module uses its connection class, but accepts and ends connections itself.
 """
 
@@ -35,14 +35,13 @@ async def serve_control(
     grace: float = GRACE_SECONDS,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` on a listening Unix socket until `shutdown`; then at most `grace` seconds more, whatever the
-    clients do; when cancelled, no more. The caller keeps the socket and closes it. Started when connections are
-    accepted."""
+    """Serve `app` on a listening Unix socket until `shutdown`; then at most `grace` seconds more, whatever the clients
+    do; when cancelled, stop at once. The caller closes the socket. Started once connections are accepted."""
     server = _Server(app)
     async with trio.open_nursery() as connections:
         try:
             async with trio.open_nursery() as accepting:
-                # A copy of the descriptor: trio closes what it serves, and the path is the caller's to remove.
+                # A duplicate: trio closes what it serves, but the socket and its path belong to the caller.
                 mine = trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))
                 serve = partial(trio.serve_listeners, server.connection, [mine], handler_nursery=connections)
                 accepting.start_soon(serve)
@@ -52,7 +51,7 @@ async def serve_control(
             with trio.move_on_after(grace):
                 await server.finish()
         finally:
-            # Also when this task is cancelled, which alone would not end a write.
+            # Also if this task is cancelled, as that alone would not end a write.
             server.cut_off()
             connections.cancel_scope.cancel()
 
@@ -75,7 +74,7 @@ class _Server:
             # ASGI's "state" is per connection and reaches every request's scope.
             state = ConnectionState(cast(Any, {"peer": peer_of(stream.socket)}))
             await HypercornConnection(self._app, self._config, self._context, cast(Any, state), cast(Any, stream)).run()
-        except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others go on
+        except Exception as error:  # noqa: BLE001 - the boundary of a connection: the others continue
             event(log, logging.ERROR, "a control connection failed unexpectedly", cause=error)
         finally:
             self._streams.discard(stream)
@@ -83,13 +82,13 @@ class _Server:
                 self._empty.set()
 
     async def finish(self) -> None:
-        """Connections without a request under way end at once, the others after it."""
+        """Idle connections end at once, the others after their request."""
         await self._context.terminated.set()
         while self._streams:
             self._empty = trio.Event()
             await self._empty.wait()
 
     def cut_off(self) -> None:
-        """Hypercorn shields its writes: one to a reader who reads no more ends only when the socket does."""
+        """Hypercorn shields its writes: one to a client that has stopped reading ends only with the socket."""
         for stream in list(self._streams):
             stream.socket.close()

@@ -27,7 +27,7 @@ async def show(controls: Controls, request: ControlRequest) -> ControlResponse:
 
 
 async def _check_name(controls: Controls, client: str) -> None:
-    """Refuse a name that nobody has, nor had: an empty table would look as if it had used nothing."""
+    """Reject a name that no client has or had: an empty table would look as if it had used nothing."""
     clients = controls.gateway.clients
     names = [row["name"] for row in await clients.rows()] if clients is not None else []
     if client in names or await controls.gateway.ledger.knows(client):
