@@ -34,9 +34,9 @@ _PASSED: Final = frozenset(
 
 
 async def run_command(words: Sequence[str], env: Mapping[str, str], body: bytes) -> str:
-    """Run it to its end, which is status 0, and tell what it said on stderr. Raises DeliveryError.
+    """Run it until it exits with status 0; return its stderr. Raises DeliveryError.
 
-    What it leaves behind in its group is ended."""
+    Anything left in its process group is killed."""
     said = bytearray()
     with closing(Lifeline()) as lifeline:
         process = await _open(words, env, lifeline)
@@ -73,7 +73,7 @@ async def _open(words: Sequence[str], env: Mapping[str, str], lifeline: Lifeline
 
 async def _write(process: trio.Process, body: bytes) -> None:
     if process.stdin is not None:
-        with suppress(trio.BrokenResourceError):  # it does not want to know
+        with suppress(trio.BrokenResourceError):  # it does not read its stdin
             await process.stdin.send_all(body)
         await process.stdin.aclose()
 
@@ -84,8 +84,8 @@ async def _read(process: trio.Process, said: bytearray) -> None:
 
 
 def _read_rest(process: trio.Process, said: bytearray) -> None:
-    """It is gone; what it said last may not have been read yet."""
-    with suppress(OSError):  # nothing more
+    """It has exited; the last of its stderr may still be unread."""
+    with suppress(OSError):  # nothing left
         while process.stderr is not None and len(said) < OUTPUT_BYTES:
             data = os.read(process.stderr.fileno(), OUTPUT_BYTES - len(said))  # type: ignore[attr-defined]
             if not data:
@@ -94,7 +94,7 @@ def _read_rest(process: trio.Process, said: bytearray) -> None:
 
 
 async def _end(process: trio.Process) -> None:
-    """SIGTERM, SIGKILL, each step bounded; whatever is left of the group gets SIGKILL."""
+    """SIGTERM, SIGKILL, each step bounded; the rest of the group gets SIGKILL."""
     await end_group(process, ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, REAP_SECONDS)))
     for stream in (process.stdin, process.stderr):
         if stream is not None:

@@ -1,4 +1,4 @@
-"""What people are notified of: one notice for each thing that happens once. Pure; the time is an argument.
+"""What people are notified of: one notice for each event. Pure; the time is an argument.
 
 A notice contains names, states and times: never a token, nor anything that a client, a model or the upstream wrote.
 """
@@ -17,7 +17,7 @@ from claudegwd.limits.budget import Budget, moment
 
 
 class NoticeEvent(StrEnum):
-    """What happened. The words are part of the interface: people's programs go by them."""
+    """What happened. The words are part of the interface: people's programs depend on them."""
 
     KEY_INVALID = "key_invalid"
     KEY_EXHAUSTED = "key_exhausted"
@@ -32,11 +32,11 @@ class NoticeEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`time` and `until` are seconds since the epoch; `until`: when it is over by itself, where that is known.
+    """`time` and `until` are seconds since the epoch; `until`: when it ends by itself, if known.
 
-    `part`: which window or budget of the subject it is about. `once_until`: before then it is the same thing still, and
-    not told again. `every`: told each time, for somebody waits. `everywhere`: it is the same thing on each machine that
-    shares keys and clients with this one, and one of them is to tell it.
+    `part`: the subject's window or budget that it is about. `once_until`: until then it is the same event, and is not
+    sent again. `every`: sent each time, as somebody is waiting. `everywhere`: the same event on each machine that
+    shares keys and clients with this one, to be sent by one of them.
     """
 
     event: NoticeEvent
@@ -50,7 +50,7 @@ class Notice:
     everywhere: bool = False
 
     def body(self, host: str) -> bytes:
-        """The JSON that goes out."""
+        """The JSON that is sent."""
         said = {
             "event": self.event.value,
             "time": _moment(self.time),
@@ -68,7 +68,7 @@ SPENT_AGAIN_SECONDS: Final = 3600.0
 
 
 def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
-    """What of a key's change of state a person should know."""
+    """What a person should know about a key's change of state."""
     name, until = news.name, news.until
     spent = news.after is KeyState.EXHAUSTED
     once_until = until + SPENT_AGAIN_SECONDS if spent and until else 0.0
@@ -86,14 +86,14 @@ def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
 
 
 def of_login(name: str, until: float | None, now: float) -> Notice:
-    """The upstream refuses the login that is used where there are no keys, or limits it `until` then."""
+    """Without keys, the upstream rejects the login, or limits it `until` then."""
     how = "rejects the login" if until is None else f"rate limits the login until {moment(until)}"
     text = f"no request can be answered: there is no key, and the upstream {how}; see `claudegwctl status`"
     return Notice(NoticeEvent.KEYS_GONE, now, name, text, until, once_until=until or 0.0)
 
 
 def of_window(key: str, window: str, used: float, resets: float | None, now: float) -> Notice:
-    """Most of a limit of the upstream's is used."""
+    """Most of an upstream limit is used."""
     whose = "the login" if key == ENVIRONMENT else f"the key {key}"
     text = f"{used:.0%} of the {window} limit of {whose} is used"
     if resets is not None:
@@ -103,7 +103,7 @@ def of_window(key: str, window: str, used: float, resets: float | None, now: flo
 
 
 def of_budget(client: str, budget: Budget, reset: float, now: float) -> Notice:
-    """A client's budget is used up, and its requests are refused."""
+    """A client's budget is used up, and its requests are rejected."""
     text = f"the client {client} has used up its budget of {budget}; it resets at {moment(reset)}"
     return Notice(NoticeEvent.BUDGET_REACHED, now, client, text, reset, str(budget), reset, everywhere=True)
 
@@ -115,20 +115,20 @@ def of_cli(now: float) -> Notice:
 
 
 def of_approval(workspace: str, client: str, until: float, now: float) -> Notice:
-    """Claude waits in a workspace for a person. What it wants to do is the model's words, and not told here."""
+    """Claude waits for a person in a workspace. What it wants to do is in the model's words, so it is left out."""
     whom = f"the client {client}" if client else "a client without a key"
     text = f"Claude asks for approval in the workspace {workspace}, for {whom}: see `claudegwctl approvals`"
     return Notice(NoticeEvent.APPROVAL_ASKED, now, workspace, text, until, every=True)
 
 
 def of_watchdog(at: float, now: float) -> Notice:
-    """The service manager took the daemon for stuck, and started another."""
+    """The service manager considered the daemon stuck, and restarted it."""
     text = f"claudegwd hung and was restarted at {moment(at)}; the log before that shows what it was doing"
     return Notice(NoticeEvent.WATCHDOG_RESTART, now, "claudegwd", text)
 
 
 def of_test(now: float) -> Notice:
-    """Somebody wants to see whether notifications arrive."""
+    """A person is testing whether notifications arrive."""
     return Notice(NoticeEvent.TEST, now, "claudegwd", "test: notifications from this gateway arrive here")
 
 

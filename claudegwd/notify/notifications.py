@@ -29,11 +29,11 @@ RETRY_SECONDS: Final = (2.0, 10.0, 45.0)
 # How long shutdown waits for pending notices.
 LAST_SECONDS: Final = 5.0
 
-Send = Callable[[bytes], Awaitable[str | None]]  # what was said to it, where anything is
+Send = Callable[[bytes], Awaitable[str | None]]  # returns the target's reply, if any
 
 
 class Target:
-    """One place where notices go. `pauses`: those between tries."""
+    """One target of notices. `pauses`: those between tries."""
 
     def __init__(self, name: str, pauses: tuple[float, ...] = ()) -> None:
         self.name = name
@@ -41,7 +41,7 @@ class Target:
         self._pauses = pauses
         self._queue: deque[bytes] = deque()
         self._more = trio.Event()
-        self._one = trio.Lock()  # a program at a time, however many tests are asked for
+        self._one = trio.Lock()  # one program at a time, however many tests are requested
         self._dropped = 0
 
     def put(self, body: bytes) -> None:
@@ -57,7 +57,7 @@ class Target:
         self._more.set()
 
     async def run(self, stopping: trio.Event) -> None:
-        """Deliver what is queued, for ever; when stopping, what is queued now."""
+        """Keep delivering what is queued; when stopping, only what is queued now."""
         while True:
             while self._queue:
                 await self._deliver(self._queue.popleft())
@@ -85,13 +85,13 @@ class Target:
             await trio.sleep(pause)
 
     async def deliver(self, body: bytes) -> str:
-        """One try, and what was said to it. Raises DeliveryError."""
+        """One try; returns the reply. Raises DeliveryError."""
         async with self._one:
             return (self.send is not None and await self.send(body)) or ""
 
 
 class Notifications:
-    """Run `run` as a task. Until then, and whenever nothing is configured, nothing is told."""
+    """Run `run` as a task. Until then, or while nothing is configured, nothing is sent."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Notifications:
         self._host = host
         self._command = Target("command")
         self._url = Target("url", RETRY_SECONDS)
-        # Whether it is for this machine to tell what is the same on several; None: there are no others.
+        # Whether this machine sends what happens on several; None: there are no others.
         self.claim: Callable[[Notice], Awaitable[bool]] | None = None
         self._unclaimed: deque[Notice] = deque(maxlen=QUEUE_MAX)
         self._asked = trio.Event()
@@ -115,20 +115,20 @@ class Notifications:
         self._noted = trio.Event()
 
     def configure(self, config: NotifyConfig) -> None:
-        """Where notices go from now on; those that wait go there as well."""
+        """Set where notices go from now on, including pending ones."""
         words = words_of(config.command)
         self._command.send = partial(run_command, words, self._env) if words else None
         self._url.send = partial(post, config.url, env=self._env) if config.url else None
 
     async def load(self) -> None:
-        """Take up what an earlier run has told."""
+        """Load what an earlier run has sent."""
         try:
             self._repeats = Repeats(await self._database.run(read_told))
         except (sqlite3.Error, StateError) as error:
             log_event(log, logging.WARNING, "the record of sent notifications cannot be read", cause=error)
 
     def tell(self, notice: Notice) -> None:
-        """Tell it, unless that was told already. Never waits."""
+        """Send it, unless it was sent already. Never waits."""
         if not self._configured() or not (notice.every or self._is_new(notice)):
             return
         if notice.everywhere and self.claim is not None:
@@ -150,7 +150,7 @@ class Notifications:
         return True
 
     async def test(self) -> list[dict[str, Any]]:
-        """Tell each target that this is a test, and wait: `target`, `ok`, `error`, `said` and `seconds` of each."""
+        """Send each target a test, and wait: `target`, `ok`, `error`, `said` and `seconds` of each."""
         body = of_test(self.clock()).body(self._host)
         results: dict[str, dict[str, Any]] = {}
         async with trio.open_nursery() as nursery:
@@ -160,7 +160,7 @@ class Notifications:
         return list(results.values())
 
     async def run(self) -> None:
-        """Deliver, for ever. When cancelled, what waits is still told within LAST_SECONDS."""
+        """Keep delivering. When cancelled, pending notices are still sent within LAST_SECONDS."""
         stopping = trio.Event()
         async with trio.open_nursery() as nursery:
             patience = trio.CancelScope(shield=True)
@@ -174,7 +174,7 @@ class Notifications:
                 self._asked.set()
 
     async def _deliver(self, stopping: trio.Event, patience: trio.CancelScope) -> None:
-        claimed = trio.Event()  # nothing more comes
+        claimed = trio.Event()  # nothing more will come
         with patience:
             async with trio.open_nursery() as nursery:
                 for target in (self._command, self._url):

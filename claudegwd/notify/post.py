@@ -16,12 +16,12 @@ from claudegwd.notify.tunnel import open_through, proxy_of
 
 # Including name resolution, connection, TLS and the response.
 POST_SECONDS: Final = 10.0
-# Answers that ask for another try: too slow, too many, or a server in trouble.
+# Statuses that ask for another try: too slow, or too many. (So do all 5xx.)
 _AGAIN: Final = frozenset({408, 425, 429})
 
 
 async def post(url: str, body: bytes, env: Mapping[str, str], context: ssl.SSLContext | None = None) -> None:
-    """Send it; any 2xx is well. Raises DeliveryError. `url` as check_notify lets it pass; `env` may name a proxy."""
+    """Send it; any 2xx is success. Raises DeliveryError. `url` is as check_notify allows; `env` may name a proxy."""
     try:
         with trio.fail_after(POST_SECONDS):
             status = await _status(url, body, env, context)
@@ -39,7 +39,7 @@ async def _open(parts: SplitResult, env: Mapping[str, str], context: ssl.SSLCont
     host = parts.hostname or ""
     if parts.scheme != "https":
         return await trio.open_tcp_stream(host, parts.port or 80)
-    if context is None:  # reading all the certificates takes a while
+    if context is None:  # reading all certificates takes a while
         context = await trio.to_thread.run_sync(_context, env)
     port, proxy = parts.port or 443, proxy_of(host, env)
     stream: trio.abc.Stream
@@ -52,7 +52,7 @@ async def _open(parts: SplitResult, env: Mapping[str, str], context: ssl.SSLCont
 
 def _context(env: Mapping[str, str]) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if extra := env.get("NODE_EXTRA_CA_CERTS"):  # what is set for the CLI: a proxy's own authority
+    if extra := env.get("NODE_EXTRA_CA_CERTS"):  # as set for the CLI: a proxy's own authority
         context.load_verify_locations(extra)
     return context
 
@@ -66,15 +66,15 @@ async def _status(url: str, body: bytes, env: Mapping[str, str], context: ssl.SS
         exchange = Exchange(stream)
         await exchange.send("POST", target, headers, body)
         while not isinstance(event := await exchange.event(), h11.Response):
-            pass  # a 100 or 103 before it
+            pass  # a 100 or 103 first
         await trio.aclose_forcefully(stream)
         return event.status_code
 
 
 def _cause(error: BaseException) -> str:
-    """Why, in words that hold nothing of the address."""
+    """Why, in words that contain nothing of the address."""
     while error.__cause__ is not None or isinstance(error, BaseExceptionGroup):
-        # Of the addresses that were tried at once, the first.
+        # The first of the addresses that were tried in parallel.
         error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error
     if isinstance(error, socket.gaierror):
         return "the name of its server cannot be resolved"

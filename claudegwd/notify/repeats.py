@@ -21,23 +21,23 @@ class Place(NamedTuple):
 
 
 class Told(NamedTuple):
-    """When it was told, latest last, and until when it is not told again."""
+    """When it was sent, latest last, and until when it is not sent again."""
 
     times: tuple[float, ...]
     until: float
 
 
 class Repeats:
-    """What was told. `rows` are those of an earlier run; keep the one that `take` names."""
+    """What was sent. `rows` are those of an earlier run; store the one that `take` names."""
 
     def __init__(self, rows: Iterable[tuple[Place, Told]] = ()) -> None:
         self.rows: dict[Place, Told] = dict(rows)
 
     def take(self, notice: Notice) -> Place | None:
-        """Note that this is told now; None if it is not to be told."""
+        """Note that this is being sent; None if it should not be."""
         place = Place(notice.event.value, notice.subject, notice.part)
         told = self.rows.pop(place, Told((), 0.0))
-        # A clock that was set back must not silence anything: what lies ahead is not counted.
+        # A clock that was set back must not silence anything: times in the future do not count.
         times = tuple(at for at in told.times if notice.time - SAME_SECONDS < at <= notice.time)
         if told.until > notice.time or len(times) >= SAME_MAX:
             self.rows[place] = told._replace(until=max(told.until, notice.once_until))

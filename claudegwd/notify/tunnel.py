@@ -20,7 +20,7 @@ _NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """`authorization`: the value of the header, which holds a password; "" for none."""
+    """`authorization`: the header's value, which contains a password; "" for none."""
 
     host: str
     port: int
@@ -29,9 +29,9 @@ class Proxy:
 
 
 def proxy_of(host: str, env: Mapping[str, str]) -> Proxy | None:
-    """The one for https to a host: HTTPS_PROXY, but none for this machine, nor for what NO_PROXY names.
+    """The proxy for https to a host: HTTPS_PROXY, but none for this machine or hosts in NO_PROXY.
 
-    Raises DeliveryError for an address that is none."""
+    Raises DeliveryError for an invalid address."""
     address = env.get("https_proxy") or env.get("HTTPS_PROXY") or ""
     without = [word.strip().lstrip(".") for word in (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",")]
     excepted = any(word == "*" or (word and (host == word or host.endswith(f".{word}"))) for word in without)
@@ -51,7 +51,7 @@ def proxy_of(host: str, env: Mapping[str, str]) -> Proxy | None:
 
 
 async def open_through(proxy: Proxy, host: str, port: int, context: ssl.SSLContext) -> trio.abc.Stream:
-    """A connection to that server by way of the proxy. Raises DeliveryError, and what a connection raises."""
+    """A connection to that server through the proxy. Raises DeliveryError, and whatever connecting raises."""
     try:
         stream: trio.abc.Stream = await trio.open_tcp_stream(proxy.host, proxy.port)
     except OSError:
