@@ -21,7 +21,7 @@ ROWS_MAX: Final = 120_000
 
 
 class Cut(NamedTuple):
-    """Rows of `grain` seconds that begin before `before` become rows of `into` seconds; 0: they are forgotten."""
+    """Rows of `grain` seconds that begin before `before` become rows of `into` seconds; 0: they are deleted."""
 
     grain: int
     before: int
@@ -29,7 +29,7 @@ class Cut(NamedTuple):
 
 
 def cuts(now: float, sooner: int = 0) -> tuple[Cut, ...]:
-    """What to join now. `sooner`: halve the times so often, while there are too many rows."""
+    """What to join now. `sooner`: how often to halve the times, while there are too many rows."""
     return (
         _cut(now, MINUTE, MINUTES_KEPT_SECONDS >> sooner, HOUR),
         _cut(now, HOUR, HOURS_KEPT_SECONDS >> sooner, DAY),
@@ -38,7 +38,7 @@ def cuts(now: float, sooner: int = 0) -> tuple[Cut, ...]:
 
 
 def _cut(now: float, grain: int, kept: int, into: int) -> Cut:
-    # Whole ones only: half an hour that is joined today would be joined with its other half tomorrow.
+    # Only whole rows: half an hour joined today would be joined with its other half tomorrow.
     return Cut(grain, _floor(now - kept, into), into)
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-# Means, which are weighed by the requests of each.
+# Means, which are weighted by the requests of each.
 _MEANS: Final = ("first_token_ms", "request_ms")
 
 
 def merged(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """At least one; all of them answer the same question (query.answer), perhaps in another version's words."""
+    """At least one; all answer the same question (query.answer), perhaps from another version."""
     by = answers[0]["by"]
     rows: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for found in answers:

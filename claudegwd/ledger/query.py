@@ -19,7 +19,7 @@ _GROUPS: Final = ("client", "key", "model", "answered", "route", "how", "day", "
 
 
 class UsageQueryError(ValueError):
-    """It cannot be understood; the text says what to write. `param` is the word of the query."""
+    """It cannot be understood; the text says what to write. `param` is the query's parameter."""
 
     def __init__(self, message: str, param: str) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class UsageQueryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """`since`: seconds since the epoch. `client`: only this one's; None: everybody's."""
+    """`since`: seconds since the epoch. `client`: only this one; None: all."""
 
     since: float
     by: tuple[str, ...] = ("client",)
@@ -36,7 +36,7 @@ class UsageQuery:
 
 
 def read_query(query: Mapping[str, str], now: float, groups: Sequence[str] = _GROUPS) -> UsageQuery:
-    """The question of a query `since=7d&by=client,day&client=NAME`. Raises QuestionError."""
+    """The question in a query `since=7d&by=client,day&client=NAME`. Raises UsageQueryError."""
     by = tuple(dict.fromkeys(name.strip() for name in query.get("by", groups[0]).split(",") if name.strip()))
     for name in by:
         if name not in groups:
@@ -45,7 +45,7 @@ def read_query(query: Mapping[str, str], now: float, groups: Sequence[str] = _GR
 
 
 def read_since(text: str, now: float) -> float:
-    """A span back from `now`, or a date of UTC, as seconds since the epoch. Raises QuestionError."""
+    """A span back from `now`, or a UTC date, as seconds since the epoch. Raises UsageQueryError."""
     text = text.strip()
     if span := re.fullmatch(r"([0-9]{1,6})([mhdw])", text.lower(), re.ASCII):
         return max(0.0, now - int(span[1]) * _UNITS[span[2]])
@@ -61,9 +61,9 @@ def read_since(text: str, now: float) -> float:
 def answer(
     question: UsageQuery, rows: Iterable[Sequence[Any]], total: Sequence[Any], left_out: int = 0
 ) -> dict[str, Any]:
-    """The body of an answer. Each row: the values of `question.by`, the requests that failed, and the sums in order.
+    """The body of an answer. Each row: the values of `question.by`, how many requests failed, and the sums in order.
 
-    Days and hours are given as the seconds at which they begin. `left_out`: how many rows are not among `rows`.
+    Days and hours are given as their start in seconds. `left_out`: how many rows are missing in `rows`.
     """
     groups = len(question.by)
     texts = [_TEXTS.get(name) for name in question.by]
@@ -90,7 +90,7 @@ _TEXTS: Final[Mapping[str, Callable[[int], str]]] = {"day": _day, "hour": _hour}
 
 
 def shape(errors: int, sums: Sums) -> dict[str, Any]:
-    """Sums for people. `cost_usd` is what the CLI reckons by its own price table; null where it said nothing."""
+    """Sums for people. `cost_usd` is what the CLI computes with its own price table; null if it reported nothing."""
     return {
         "requests": sums.requests,
         "errors": errors,

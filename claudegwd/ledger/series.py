@@ -14,7 +14,7 @@ SERIES_MAX: Final = 200
 OTHER: Final = "(other)"
 _OTHERS: Final = (OTHER, OTHER, OTHER)
 
-# Upper ends, in seconds, of how long a first token took.
+# Upper bounds, in seconds, for the time to the first token.
 FIRST_TOKEN_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
 
 Place = tuple[str, str, str]  # client, key, model
@@ -26,7 +26,7 @@ class Total:
 
     sums: Sums = field(default_factory=Sums)
     failed: int = 0
-    first_tokens: list[int] = field(default_factory=lambda: [0] * (len(FIRST_TOKEN_SECONDS) + 1))  # not added up
+    first_tokens: list[int] = field(default_factory=lambda: [0] * (len(FIRST_TOKEN_SECONDS) + 1))  # not cumulative
 
 
 class Series:
@@ -36,7 +36,7 @@ class Series:
         self.totals: dict[Place, Total] = {}
 
     def add(self, line: Line, sums: Sums) -> None:
-        """Count what was noted."""
+        """Add a line."""
         place = (line.client, line.key, line.model)
         total = self.totals.get(place)
         if total is None:
