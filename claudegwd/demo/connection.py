@@ -14,7 +14,7 @@ _READ_BYTES = 65536
 
 
 class EndpointConnection:
-    """Duties of the caller: one task at a time, except that `watch` may run beside the sending methods."""
+    """Only one task at a time may use it, except that `watch` may run beside the sending methods."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         # trio sets TCP_NODELAY on every SocketStream, so one event written is one event on its way.
@@ -22,7 +22,7 @@ class EndpointConnection:
         self._http = h11.Connection(h11.SERVER)
 
     async def next_request(self) -> tuple[h11.Request, bytes] | None:
-        """The next request with its body; None when the client has closed, cut or misused the connection."""
+        """The next request with its body; None if the client has closed, cut or misused the connection."""
         try:
             head = await self._next_event()
             if not isinstance(head, h11.Request):
@@ -48,27 +48,27 @@ class EndpointConnection:
         return event
 
     def ready_for_next(self) -> bool:
-        """Make room for another request on this connection; False when it has to be closed instead."""
+        """Prepare for another request on this connection; False if it has to be closed instead."""
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
         return True
 
     async def watch(self, gone: trio.Event, answering: trio.CancelScope) -> None:
-        """While an answer is under way: notice that the client hung up, say so, and end the answer."""
+        """While an answer is running: notice that the client hung up, set `gone`, and end the answer."""
         try:
             data = await self._stream.receive_some(_READ_BYTES)
         except trio.BrokenResourceError:
             data = b""
         if data:
-            # A request sent ahead of the answer. Kept for its turn; watching on would mean to read without bound.
+            # A request sent before the answer. Kept for its turn; to keep watching would mean reading without bound.
             self._http.receive_data(data)
             return
         gone.set()
         answering.cancel()
 
     async def send_head(self, status: int, headers: Mapping[str, str]) -> None:
-        """The status line and headers. The body follows in chunks unless a content-length is among the headers."""
+        """The status line and headers. The body follows in chunks unless there is a content-length."""
         await self._send(h11.Response(status_code=status, headers=list(headers.items())))
 
     async def send_whole(self, status: int, content_type: str, body: bytes, headers: Mapping[str, str]) -> None:

@@ -28,7 +28,7 @@ from claudegwd.demo.script import (
     too_long,
 )
 
-# A pace at which one sees the text stream, and does not wait for it.
+# A pace at which the text visibly streams, without making anybody wait.
 WORD_SECONDS = 0.03
 # How much of a tool's result the demo repeats.
 RESULT_CHARACTERS = 200
@@ -37,11 +37,11 @@ _TOOL_PREFIX = re.compile(r"^mcp__.+?__")
 _FAIL_REQUEST = re.compile(r"^\s*fail with (\w+)\W*$", re.IGNORECASE)
 _CALL_REQUEST = re.compile(r"\b(use|call|run|invoke)\b", re.IGNORECASE)
 
-# The demo's upstream keys: the first is limited where that is asked for, the second never, so that one sees rotation.
+# The demo's upstream keys: the first is limited on request, the second never, so that rotation can be seen.
 KEYS = ("sk-false-demo-key-1", "sk-false-demo-key-2")
 _LIMITED = "429"
 
-# Only what is not a key's fault: a 401 would end both.
+# Only what does not end a key: a 401 would end both.
 _FAILURES: Mapping[str, Answer] = {
     "500": server_error(),
     "529": overloaded(),
@@ -83,7 +83,7 @@ def _answer_text(request: RecordedRequest, results: list[str]) -> str:
     schema = _schema(request)
     if schema is not None:
         return json.dumps(instance(schema), ensure_ascii=False)
-    if "JSON object" in _system_text(request):  # how a response_format of json_object reaches a model
+    if "JSON object" in _system_text(request):  # how a response_format of json_object reaches the model
         return json.dumps({"answer": "a JSON object, as you asked", "demo": True})
     if results:
         return "".join(f"The tool answered: {result[:RESULT_CHARACTERS]} " for result in results)
@@ -95,7 +95,7 @@ def _answer_text(request: RecordedRequest, results: list[str]) -> str:
 
 
 def _in_words(reply: ScriptedReply) -> tuple[Step, ...]:
-    """The same reply, one word a delta and at a readable pace."""
+    """The same reply, one word per delta at a readable pace."""
     text = "".join(part for step in reply.steps if isinstance(step, Text) for part in step.parts)
     return (Text(tuple(re.findall(r"\s*\S+\s*$|\s*\S+", text)) or (text,), WORD_SECONDS),)
 
@@ -139,7 +139,7 @@ def _arguments(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tool_results(request: RecordedRequest) -> list[str]:
-    """The texts of the tool results in the last message; empty when it holds none."""
+    """The texts of the tool results in the last message; empty if it has none."""
     last = request.messages[-1] if request.messages else {}
     results = [block for block in replies.blocks(last) if block.get("type") == "tool_result"]
     return ["".join(replies.block_text(part) for part in replies.blocks(result)) for result in results]

@@ -30,8 +30,8 @@ class ScriptedEndpoint:
     """Serve a script as `POST /v1/messages`.
 
     An exception raised by the script ends the endpoint: a wrong script must be loud. `requests` holds the last
-    REQUESTS_KEPT calls of the Messages API in order, `strays` the other calls as "METHOD path"; `count` is never cut.
-    `told` are the tokens of all that was streamed, as far as the counts went out.
+    REQUESTS_KEPT calls of the Messages API in order, `strays` the other calls as "METHOD path"; `count` is unlimited.
+    `told` are the tokens of everything that was streamed, as far as the counts were sent.
     """
 
     def __init__(self, script: Script) -> None:
@@ -125,18 +125,18 @@ class ScriptedEndpoint:
         for frame in frames:
             if isinstance(frame, bytes):
                 await connection.send_piece(frame)
-                # The counts of a message's end are those of the whole.
+                # The counts at a message's end are for all of it.
                 counts = wire.counts_in(frame)
                 self.told.update(counts)
                 self.told.subtract(told if counts else {})
                 told = Counter(counts) or told
             elif not await _held(frame):
-                return  # without the end of the body the connection cannot be used again, and is closed
+                return  # without the end of the body, the connection cannot be reused, and is closed
         await connection.send_end()
 
 
 async def _held(hold: Hold) -> bool:
-    """Wait as told; False when the connection is to be cut."""
+    """Wait as told; False if the connection is to be cut."""
     match hold:
         case Pause(seconds):
             await trio.sleep(seconds)
@@ -148,7 +148,7 @@ async def _held(hold: Hold) -> bool:
 
 
 async def _answer_stray(connection: EndpointConnection, method: bytes, path: str, body: bytes) -> None:
-    """What the CLI may ask besides messages: it knocks with HEAD /, and may want tokens counted."""
+    """Other requests of the CLI: it starts with HEAD /, and may want tokens counted."""
     try:
         if method == b"HEAD" and path == "/":
             await connection.send_whole(200, "text/plain", b"", {})

@@ -32,7 +32,7 @@ _FORMATS = {
 
 
 def instance(schema: object, name: str = "value") -> Any:
-    """A value for the schema; `name` is what texts in it are about."""
+    """A value for the schema; `name` is what texts in it refer to."""
     return _Builder(schema).value(schema, name, 0)
 
 
@@ -85,7 +85,7 @@ class _Builder:
         known = properties if isinstance(properties, Mapping) else {}
         required = schema.get("required")
         wanted = [n for n in required if isinstance(n, str)] if isinstance(required, list) else []
-        # With nothing required an empty object would fit, and say nothing: the first property is more telling.
+        # With nothing required, an empty object would match, but the first property shows more.
         names = wanted or list(known)[:1]
         return {name: self.value(known.get(name, {"type": "string"}), name, depth + 1) for name in names}
 
@@ -134,7 +134,7 @@ def _first_typed(choices: list[Any]) -> object:
 
 
 def _merged(schema: Mapping[str, Any], root: object) -> dict[str, Any]:
-    """The parts of an allOf as one schema: properties and required are joined, of the rest the last one counts."""
+    """The parts of an allOf as one schema: properties and required are joined, otherwise the last one counts."""
     merged: dict[str, Any] = {}
     for part in [*schema["allOf"], {k: v for k, v in schema.items() if k != "allOf"}]:
         points = isinstance(part, Mapping) and isinstance(part.get("$ref"), str)

@@ -7,12 +7,12 @@ from typing import Any
 
 from claudegwd.demo.script import Answer, Fail, RecordedRequest, Script, ScriptedReply, ScriptedUsage, Text, revoked
 
-# The usual rule of thumb for English. The endpoint has no tokenizer, and nobody may depend on more than "about".
+# The usual rule of thumb for English. The endpoint has no tokenizer, so the counts are only approximate.
 CHARACTERS_PER_TOKEN = 4
 
 
 def sequence(*answers: Answer | Script) -> Script:
-    """Each request gets the next answer; when they run out, the last one again."""
+    """Each request gets the next answer; once they run out, the last one is repeated."""
     if not answers:
         raise ValueError("cannot script an empty sequence: give at least one answer")
     remaining = list(answers)
@@ -25,7 +25,7 @@ def sequence(*answers: Answer | Script) -> Script:
 
 
 def by_key(answers: Mapping[str, Answer | Script], otherwise: Answer | Script | None = None) -> Script:
-    """The answer depends on the upstream key; one that is not listed is `otherwise`, or refused as revoked."""
+    """The answer depends on the upstream key; unlisted ones get `otherwise`, or are rejected as revoked."""
     default = revoked() if otherwise is None else otherwise
 
     def script(request: RecordedRequest) -> Answer:
@@ -35,7 +35,7 @@ def by_key(answers: Mapping[str, Answer | Script], otherwise: Answer | Script | 
 
 
 def echo(*, part_characters: int = 8, gap: float = 0.0) -> Script:
-    """Say what the user said last, in parts of so many characters, within the request's own limits."""
+    """Repeat the user's last message, in parts of this many characters, within the request's own limits."""
 
     def script(request: RecordedRequest) -> Answer:
         return obey(request, last_user_text(request), part_characters=part_characters, gap=gap)
@@ -54,7 +54,7 @@ def refusal(*parts: str) -> ScriptedReply:
 
 
 def obey(request: RecordedRequest, text: str, *, part_characters: int = 8, gap: float = 0.0) -> ScriptedReply:
-    """Answer `text`, cut as the request's `stop_sequences` and `max_tokens` demand, with the stop reason to match."""
+    """Answer `text`, cut by the request's `stop_sequences` and `max_tokens`, with the matching stop reason."""
     text, reason, stop = _stopped(text, request.body.get("stop_sequences"))
     limit = request.body.get("max_tokens")
     if isinstance(limit, int) and len(text) > max(limit, 0) * CHARACTERS_PER_TOKEN:
@@ -70,12 +70,12 @@ def tokens(text: str) -> int:
 
 
 def count_input(request: RecordedRequest) -> int:
-    """About how many tokens the conversation has."""
+    """Roughly how many tokens the conversation has."""
     return sum(tokens(block_text(block)) for m in request.messages for block in blocks(m))
 
 
 def last_user_text(request: RecordedRequest) -> str:
-    """The text of the last message of the user, its blocks joined; empty when there is none."""
+    """The text of the user's last message, its blocks joined; empty if there is none."""
     for message in reversed(request.messages):
         if message.get("role") == "user":
             return "".join(block_text(block) for block in blocks(message))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 
 class Signal(Protocol):
-    """Something that happens once: trio.Event, named by its shape so that this module stays free of trio."""
+    """Something that happens once: trio.Event, as a protocol so that this module stays free of trio."""
 
     def is_set(self) -> bool: ...
 
@@ -26,7 +26,7 @@ class Signal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text block, one delta for each part, `gap` seconds between two parts."""
+    """A text block, one delta per part, `gap` seconds between parts."""
 
     parts: tuple[str, ...]
     gap: float = 0.0
@@ -34,7 +34,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """A thinking block, one delta for each part, closed by its signature."""
+    """A thinking block, one delta per part, closed by its signature."""
 
     parts: tuple[str, ...]
     signature: str = "c2lnbmF0dXJl"
@@ -62,7 +62,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One whole SSE event of one's own making, such as `ping` or an `error` in mid-stream."""
+    """A custom SSE event, such as `ping` or an `error` mid-stream."""
 
     name: str
     data: Mapping[str, Any]
@@ -70,7 +70,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing is sent for so many seconds."""
+    """Nothing is sent for this many seconds."""
 
     seconds: float
 
@@ -89,7 +89,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """These bytes, as they are, inside the response body."""
+    """These bytes, unchanged, inside the response body."""
 
     data: bytes
 
@@ -103,18 +103,18 @@ Step = Text | Thinking | ToolUse | Block | Event | Garbage | Hold
 
 @dataclass(frozen=True, slots=True)
 class ScriptedUsage:
-    """Token counts as Anthropic reports them: `input_tokens` are those neither read from nor written to the cache."""
+    """Token counts as reported by Anthropic: `input_tokens` are those neither read from nor written to the cache."""
 
     input_tokens: int = 10
     output_tokens: int = 5
     cache_read: int = 0
     cache_creation: int = 0
-    thinking_tokens: int = 0  # a share of output_tokens, not an addition to them
+    thinking_tokens: int = 0  # part of output_tokens, not added to them
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedReply:
-    """A 200. `before` happens ahead of the status line, `steps` inside the message; without `envelope`, steps alone."""
+    """A 200. `before` happens ahead of the status line, `steps` inside the message; without `envelope`, only steps."""
 
     steps: tuple[Step, ...] = ()
     stop_reason: str = "end_turn"
@@ -127,7 +127,7 @@ class ScriptedReply:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """An error status with Anthropic's error body; `body`, when given, is sent in its place (a proxy's HTML page)."""
+    """An error status with Anthropic's error body, or with `body` if given (such as a proxy's HTML page)."""
 
     status: int
     error_type: str
@@ -142,7 +142,7 @@ Answer = ScriptedReply | Fail
 
 @dataclass(slots=True, eq=False)
 class RecordedRequest:
-    """One `POST /v1/messages` as it arrived. `at` is the endpoint's clock when the body was whole."""
+    """One `POST /v1/messages` as it arrived. `at` is the endpoint's clock when the body was complete."""
 
     method: str
     path: str
@@ -158,7 +158,7 @@ class RecordedRequest:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The conversation; whatever is no message is left out, so that scripts need not check."""
+        """The conversation, without invalid messages, so that scripts need not check."""
         messages = self.body.get("messages")
         return [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
 

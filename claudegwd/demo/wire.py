@@ -33,7 +33,7 @@ _dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _encode(value: object) -> bytes:
-    # Not msgspec: a lone surrogate that the CLI sent as an escape must be able to go back as one.
+    # Not msgspec: a lone surrogate that the CLI sent as an escape must be returned as one.
     return _dumps(value).encode()
 
 
@@ -71,7 +71,7 @@ def stream_frames(reply: ScriptedReply, *, model: str, message_id: str) -> Itera
 
 
 def counts_in(frame: bytes) -> dict[str, int]:
-    """The token counts that an event of `stream_frames` tells; {} for those that tell none."""
+    """The token counts in an event of `stream_frames`; {} if it has none."""
     name, _, rest = frame.partition(b"\n")
     if name not in (b"event: message_start", b"event: message_delta"):
         return {}
@@ -103,7 +103,7 @@ def _start_usage(usage: ScriptedUsage) -> dict[str, Any]:
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": usage.cache_creation,
         "cache_read_input_tokens": usage.cache_read,
-        "output_tokens": 1,  # the real service writes 1 here whatever follows; the true count comes at the end
+        "output_tokens": 1,  # the real service always writes 1 here; the true count comes at the end
     }
 
 
@@ -131,7 +131,7 @@ def _block_frames(index: int, step: Step) -> Iterator[Frame]:
 
 
 def _block(step: Step) -> tuple[JsonObject, list[JsonObject], float]:
-    """The block's first shape, its deltas, and the seconds between two deltas."""
+    """The block's initial form, its deltas, and the seconds between deltas."""
     match step:
         case Text(parts, gap):
             return {"type": "text", "text": ""}, [{"type": "text_delta", "text": part} for part in parts], gap
@@ -162,6 +162,6 @@ def _whole_block(step: Step) -> JsonObject:
 
 
 def _cut(text: str, pieces: int) -> list[str]:
-    """The text in at most `pieces` parts of equal length, none of them empty."""
+    """The text in at most `pieces` non-empty parts of equal length."""
     size = max(1, -(-len(text) // max(1, pieces)))
     return [text[i : i + size] for i in range(0, len(text), size)]
