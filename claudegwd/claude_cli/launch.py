@@ -35,7 +35,7 @@ _CLIENT_LOG_LEVEL = {"ANTHROPIC_LOG": "debug"}
 # If the conversation that the CLI knows is a placeholder, it would continue with that after an answer that was cut, is
 # empty or calls a tool: 424 requests in 30 s were seen for one unknown tool. No turn may follow the first; and any
 # answer uses up the budget, so that no request follows it, whatever the ending (12 observed on 2.1.286 to .332).
-# `/clear` resets both.
+# `/clear` gives a new budget.
 _ONE_REQUEST = ("--max-turns", "1", "--max-budget-usd", "0.0000001")
 
 # Variables of the daemon that the CLI may see. An allow-list: anything else could hold a secret of the daemon.

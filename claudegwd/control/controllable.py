@@ -108,7 +108,7 @@ class WorkspaceReader(Protocol):
 
 
 class Orders(Protocol):
-    """Key settings for all machines. Raises StoreAwayError, UnknownKey."""
+    """Orders about keys for all machines. Raises StoreAwayError, UnknownKey."""
 
     async def disable(self, name: str, *, disabled: bool) -> None:
         """Disable or enable a key everywhere."""

@@ -41,7 +41,7 @@ _CALL_REQUEST = re.compile(r"\b(use|call|run|invoke)\b", re.IGNORECASE)
 KEYS = ("sk-false-demo-key-1", "sk-false-demo-key-2")
 _LIMITED = "429"
 
-# Only what does not end a key: a 401 would end both.
+# Only what is not the key's fault: a 401 would end both.
 _FAILURES: Mapping[str, Answer] = {
     "500": server_error(),
     "529": overloaded(),

@@ -10,7 +10,7 @@ from claudegwd.openai_api.encode import encode
 
 _decode = msgspec.json.Decoder().decode
 
-# The delta field that is added to the input, rather than to the block's field of the same name.
+# Delta fields that do not go into the block's field of the same name.
 _JSON = "partial_json"
 _LISTS = {"citation": "citations"}
 

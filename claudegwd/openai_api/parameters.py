@@ -128,7 +128,7 @@ IGNORED: dict[str, Asks] = {
     "prompt_cache_retention": _not_default(),
     "prompt_cache_options": some_object,
 }
-# Fields of Anthropic's API only, without which the request would get the wrong answer.
+# Only in Anthropic's API, and to ignore them would be to answer another request.
 _TO_ANTHROPICS = "it belongs to Anthropic's API: send such a request to /v1/messages, or use this API's parameters"
 OF_ANTHROPICS_API: dict[str, tuple[Asks, str]] = {
     "system": (given, _TO_ANTHROPICS),

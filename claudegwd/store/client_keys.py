@@ -72,7 +72,7 @@ class ClientKeys:
 
     @classmethod
     async def load(cls, database: Database, default: Limits, api_keys: Sequence[str] = ()) -> "ClientKeys":
-        """The clients of the last run, and those of API_KEYS. Raises sqlite3.Error: without it nobody could get in."""
+        """The clients of the last run, and those of API_KEYS. Raises sqlite3.Error: without them nobody gets in."""
         book = ClientBook(await database.run(load_clients), default=default)
         book.configure(configured_clients(api_keys), default)
         keys = cls(database, book)

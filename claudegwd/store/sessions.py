@@ -44,7 +44,7 @@ class SessionStats:
 
 
 def create_session(connection: sqlite3.Connection, client: str, session: Session) -> None:
-    """Insert it, and delete the least recently used above SESSIONS_MAX. sqlite3.IntegrityError: the id exists."""
+    """Insert it, and delete the least recently used above SESSIONS_MAX. sqlite3.IntegrityError: the client has it."""
     connection.execute(
         f"INSERT INTO sessions (client, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
         (

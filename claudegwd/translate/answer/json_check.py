@@ -23,7 +23,7 @@ MAX_PATTERN_BYTES: Final = 1024 * 1024
 # The length of the library's error message, which repeats the value: enough for a path and a sentence.
 MAX_FAULT_CHARS: Final = 300
 
-# Reaching a bound of the pattern says nothing about the value.
+# A pattern that reached a bound says nothing about the value.
 _UNDECIDED = frozenset(("BacktrackLimitExceeded", "RegexEngineFailure"))
 _ANY: Final[Mapping[str, Any]] = {}  # true, false, and anything that is not a schema
 _IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
