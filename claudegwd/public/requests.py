@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
-from contextvars import ContextVar
 from secrets import token_hex
 from types import MappingProxyType
 
@@ -21,11 +19,6 @@ from claudegwd.servers.overriding import overriding
 
 _SLASHES = re.compile("/{2,}")
 _CLIENTS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_LOGGED = (
-    "request_id", "method", "route", "status", "code", "client", "model", "key", "how", "prompt_tokens",
-    "completion_tokens", "address",
-)  # fmt: skip
-_at_end: ContextVar[ExitStack] = ContextVar("at_end")
 
 
 @overriding("__call__")
