@@ -8,7 +8,7 @@ from typing import Final
 
 # Proxies in a row; a longer list is sent to keep us busy.
 MAX_HOPS: Final = 16
-MAX_CHARACTERS: Final = 4096  # of a line of Forwarded: so many hops with all that may be said of each
+MAX_CHARACTERS: Final = 4096  # of a Forwarded header: dozens of hops with all their parameters
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -20,10 +20,10 @@ from claudegwd.shared.connection import StoreAwayError, StoreConnection, StoreUn
 from claudegwd.shared.greeting import CONNECT_SECONDS
 from claudegwd.shared.store import Script, SharedStore
 
-# How long a name belongs to a machine that says no more; as long as it counts as there (machines.GONE_SECONDS).
+# How long a silent machine keeps its name: as long as it counts as present (machines.GONE_SECONDS).
 HELD_SECONDS: Final = 15.0
 RENEW_SECONDS: Final = 5.0  # three times in that
-# Whoever finds its name taken looks so often whether the other one has renewed it.
+# How often a machine that finds its name taken checks whether the other one has renewed it.
 LOOK_SECONDS: Final = 0.5
 HOST_CHARACTERS: Final = 64  # of another machine's description, in the log and the status
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-# The client's user watches the stream; after this long nobody does any more.
+# The client's user is watching the stream; after this long, nobody is.
 WAIT_SECONDS = 300.0
 # A person has to read each of them, and the calls of one client must not keep those of another from being read.
 MAX_WAITING = 100

@@ -30,7 +30,7 @@ MAX_KEPT: Final = 200
 MAX_KEPT_OF_CLIENT: Final = 50
 # On the disk, for all of them: a long one takes about a megabyte there.
 MAX_KEPT_BYTES: Final = 256 * 1024 * 1024
-# How often it is looked whether client, workspace and time still allow it.
+# How often each is checked against its client, its workspace and its age.
 SWEEP_SECONDS: Final = 2.0
 # A disk that hangs does not keep an answer from beginning, nor the daemon from stopping.
 FILE_SECONDS: Final = 10.0
@@ -170,7 +170,7 @@ class KeptConversations:
                     self._put(msgspec.structs.replace(kept, size=size))
         except OSError as error:
             await self._remove([kept])
-            text = "a conversation of a workspace cannot be kept: it goes on by what its client sends"
+            text = "a workspace conversation cannot be kept: it continues from what its client sends"
             log_event(log, logging.ERROR, text, workspace=kept.workspace, cause=error)
         await self.sweep()
 

@@ -31,7 +31,7 @@ _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
 # Other programs find commands in these, and run them without asking, outside any sandbox.
 OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
 
-# The kernel opens no longer path; but a program could shorten it first.
+# The kernel opens no longer path, but a program could shorten one first.
 MAX_PATH_BYTES: Final = 4096
 MAX_COMMAND_CHARACTERS: Final = 20_000  # nobody reads a longer one before approving it
 
