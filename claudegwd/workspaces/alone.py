@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-# The confining process, the one that enters the namespaces, the first process inside, and the CLI itself: a longer chain
-# is something else.
+# The confining process, the one that enters the namespaces, the first process inside, and the CLI itself: a longer
+# chain is something else.
 MAX_CHAIN = 4
 
 
