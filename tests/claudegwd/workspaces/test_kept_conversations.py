@@ -148,7 +148,7 @@ async def test_nowhere_to_write(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert nowhere.total() == {"count": 0, "bytes": 0}
     (tmp_path / bounds.DIRECTORY).write_text("no directory")
     await store(tmp_path).keep(KEPT, b"x")
-    assert "a conversation of a workspace cannot be kept" in caplog.text
+    assert "a workspace conversation cannot be kept" in caplog.text
 
 
 def test_the_oldest_are_too_many() -> None:
