@@ -113,6 +113,7 @@ async def test_short_digests(gateway: Running, ann: dict[str, str]) -> None:
 
 async def test_option_injection(gateway: Running, ann: dict[str, str]) -> None:
     """No name of a request gets onto a command line: unknown models are refused before anything is started."""
+    await gateway.until_workers(starting=0)
     before = _command_lines(gateway)
     for model in ("--version", "-p", f"{MODEL} --dangerously-skip-permissions", f"{MODEL}\n--x", "$(id)", "%00"):
         is_refused(await gateway.post({**body(), "model": model}, headers=ann), 404)
@@ -122,8 +123,9 @@ async def test_option_injection(gateway: Running, ann: dict[str, str]) -> None:
 
 
 def _command_lines(gateway: Running) -> set[bytes]:
-    # From the CLI's first option on: one that is just starting still bears the name of its interpreter's starter.
-    return {child.argv.partition(b"\0-p\0")[2] for child in children(gateway.daemon)}
+    # From the CLI's first option on: one that is just starting still bears the name of its interpreter's starter, or
+    # none of its options yet.
+    return {child.argv.partition(b"\0-p\0")[2] for child in children(gateway.daemon)} - {b""}
 
 
 async def test_files_by_the_prompt(gateway: Running, ann: dict[str, str]) -> None:
