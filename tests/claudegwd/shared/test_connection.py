@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import trio
+from hiredis import pack_command
 from trio.testing import memory_stream_pair
 
 from claudegwd.shared.connection import MAX_CALLS, StoreAwayError, StoreConnection, StoreRefusedError
@@ -36,6 +39,36 @@ async def test_answers_messages_and_refusals_in_any_pieces() -> None:
         nursery.cancel_scope.cancel()
     assert answers == {"A": b"one", "B": "NOPERM", "C": 7}
     assert heard == [(b"c", b"hi")]
+
+
+async def test_a_command_that_the_socket_takes_in_part_is_not_mixed_with_the_next() -> None:
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    right.setblocking(False)
+    ours, theirs = (trio.SocketStream(trio.socket.from_stdlib_socket(end)) for end in (left, right))
+    connection = StoreConnection(ours, lambda *_: None, write_seconds=SECONDS)
+    words = [b"a" * 4_000_000, b"b", b"c" * 4_000_000, b"d"]  # far more than a socket holds
+    answers: list[object] = [None] * len(words)
+    arrived = bytearray()
+
+    async def ask(number: int) -> None:
+        answers[number] = await connection.call(words[number], seconds=SECONDS)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.read)
+        async with trio.open_nursery() as asking:
+            for number in range(len(words)):
+                asking.start_soon(ask, number)
+                await trio.testing.wait_all_tasks_blocked()  # in this order, and nobody reads yet
+            whole = b"".join(pack_command((word,)) for word in words)
+            while len(arrived) < len(whole):
+                arrived += await theirs.receive_some()
+            await theirs.send_all(b":0\r\n:1\r\n:2\r\n:3\r\n")
+        nursery.cancel_scope.cancel()
+    assert arrived == whole
+    assert answers == [0, 1, 2, 3]
+    left.close()
+    right.close()
 
 
 async def test_who_waits_is_told_when_the_connection_ends() -> None:
