@@ -113,7 +113,7 @@ async def test_short_digests(gateway: Running, ann: dict[str, str]) -> None:
 
 async def test_option_injection(gateway: Running, ann: dict[str, str]) -> None:
     """No name of a request gets onto a command line: unknown models are refused before anything is started."""
-    await gateway.until_workers(starting=0)
+    await gateway.until_workers(starting=0, spare=1)
     before = _command_lines(gateway)
     for model in ("--version", "-p", f"{MODEL} --dangerously-skip-permissions", f"{MODEL}\n--x", "$(id)", "%00"):
         is_refused(await gateway.post({**body(), "model": model}, headers=ann), 404)
