@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from tests.bench.direct import direct_cli
+from tests.bench.direct import DirectCli, Turn, direct_cli
 from tests.bench.field import (
     HISTORIES,
     LEAD_IN,
@@ -139,8 +139,7 @@ async def throughput(field: Field) -> None:
             clis.append(cli)
 
         async def cleared(loop: int) -> None:
-            await clis[loop].ask("Question?")
-            await clis[loop].clear()
+            await _cleared(clis[loop])
 
         async def asked(loop: int) -> None:
             hows.append((await one(field.gateway, [question()])).how)
@@ -184,20 +183,37 @@ async def _cli_seconds(server: Gateway) -> dict[int, float]:
 
 
 async def open_conversations(field: Field) -> None:
-    """A hundred conversations that go on turn by turn, on the workers that there are."""
+    """A hundred conversations that go on turn by turn, on the workers that there are; between the turns a CLI driven
+    directly is asked, since the slowest turns of both are those in which the CLI itself was slow."""
     conversations = [[question()] for _ in range(100)]
     turns: list[float] = []
-    for number in range(3):
-        for index, messages in enumerate(conversations):
-            answer = await one(field.gateway, messages)
-            conversations[index] = exchange(messages, answer.text)
-            if number:
-                turns.append(answer.first_token)
+    direct: list[float] = []
+    async with direct_cli(field.cli, base_url=field.base_url, model=MODEL) as cli:
+        await cli.prepare()
+        for _ in range(WARM_UP):  # as warm as each other
+            await _cleared(cli)
+            await one(field.gateway, [question()])
+        for number in range(3):
+            for index, messages in enumerate(conversations):
+                answer = await one(field.gateway, messages)
+                conversations[index] = exchange(messages, answer.text)
+                alone = await _cleared(cli)
+                if number:
+                    turns.append(answer.first_token)
+                    direct.append(alone.first_token)
     rows = (await field.gateway.control("GET", "/v1/workers"))["workers"]
     section = "A hundred open conversations, one after the other"
     field.report.durations(section, "gateway, first token of a turn", turns, f"{len(rows)} processes")
+    field.report.durations(section, "a CLI driven directly, an empty conversation each time", direct)
     field.report.figure(section, "memory of the workers", sum(row["rss_bytes"] for row in rows) / 2**20, "MB", "")
     field.report.target("slowest turn of a hundred conversations", max(turns) * 1000, 60, "ms")
+
+
+async def _cleared(cli: DirectCli) -> Turn:
+    """One question to a CLI, which forgets it again."""
+    turn = await cli.ask("Question?")
+    await cli.clear()
+    return turn
 
 
 async def rotations(field: Field) -> None:
