@@ -10,7 +10,12 @@ from quart import Response
 from claudegwd.gateway.planning import plan_chat
 from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.completions.request import CompletionsRequest, parse_completions_request
-from claudegwd.openai_api.completions.response import CompletionStream, FinishReason, TextChoice, text_completion_body
+from claudegwd.openai_api.completions.response import (
+    CompletionStream,
+    TextChoice,
+    TextFinishReason,
+    text_completion_body,
+)
 from claudegwd.openai_api.encode import encode
 from claudegwd.public.bodies import read_body
 from claudegwd.public.call import Call
@@ -64,7 +69,7 @@ def _stream(
     return stream, opening, write
 
 
-def _reason(end: Finished) -> FinishReason:
+def _reason(end: Finished) -> TextFinishReason:
     reason: Any = end.reason  # without tools it is never a tool call
     return reason  # type: ignore[no-any-return]
 

@@ -24,6 +24,7 @@ from claudegwd.translate.answer.outputs import (
     ToolArguments,
     ToolStart,
 )
+from claudegwd.translate.answer.turn import FINISH
 from claudegwd.translate.arguments import is_json
 from claudegwd.translate.request.tools import ToolSet
 from claudegwd.workspaces.actions import outcome, shown
@@ -31,7 +32,6 @@ from claudegwd.workspaces.actions import outcome, shown
 _EMPTY = b'""'
 # How the CLI reports that it reached one of its bounds.
 _BOUNDS = {"error_max_turns": "max_turns", "error_max_budget_usd": "max_usd"}
-_FINISH = {"max_tokens": "length", "model_context_window_exceeded": "length", "refusal": "content_filter"}
 # There are a handful of running calls; beyond this, a result is shown without its call.
 MAX_CALLS = 1000
 PIECE_BYTES = 64  # the memory that the smallest piece of an answer takes
@@ -209,7 +209,7 @@ class WorkspaceTurn:
         waits = stop == "tool_use" and all(is_json(joined(call.pieces)) for call in self._written.values())
         self.parked, self.over = waits, not waits
         after = After.PARK if waits else After.KILL
-        return (*outputs, Finished(_FINISH.get(stop, "tool_calls"), self.usage, after))
+        return (*outputs, Finished(FINISH.get(stop, "tool_calls"), self.usage, after))
 
     def _text(self, raw: bytes) -> Sequence[Output]:
         if raw == _EMPTY:
@@ -223,7 +223,7 @@ class WorkspaceTurn:
         if self.bound:
             return (*self.note(f"stopped: the workspace's {self.bound} is reached"), self._finished("length"))
         if not result.is_error:
-            return (self._finished(_FINISH.get(self._stop, "stop")),)
+            return (self._finished(FINISH.get(self._stop, "stop")),)
         self.over = True
         error = self._error or e.AssistantLine()
         status = result.api_error_status or error.api_error_status

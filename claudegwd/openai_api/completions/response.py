@@ -16,7 +16,7 @@ from claudegwd.openai_api.sse import KEEP_ALIVE as KEEP_ALIVE
 from claudegwd.openai_api.sse import error_event
 from claudegwd.openai_api.usage import Usage
 
-FinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
+TextFinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
 
 
 class TextChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class TextChoice(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     text: str
-    finish_reason: FinishReason = "stop"
+    finish_reason: TextFinishReason = "stop"
 
 
 def text_completion_body(ident: str, created: int, model: str, choices: Sequence[TextChoice], usage: Usage) -> bytes:
@@ -59,7 +59,7 @@ class CompletionStream:
         before = b'%b{"index":%d,"text":' % (self._head, index)
         return b"".join((before, raw, b',"logprobs":null,"finish_reason":null}', self._tail))
 
-    def finish(self, index: int, reason: FinishReason) -> bytes:
+    def finish(self, index: int, reason: TextFinishReason) -> bytes:
         """The last chunk of a choice."""
         chunk = b'%b{"index":%d,"text":"","logprobs":null,"finish_reason":"%b"}%b'
         return chunk % (self._head, index, reason.encode(), self._tail)

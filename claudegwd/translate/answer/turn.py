@@ -38,7 +38,7 @@ from claudegwd.translate.arguments import is_json
 from claudegwd.translate.request.tools import ToolSet
 from claudegwd.translate.server_tools import server_input, server_result
 
-_FINISH = {
+FINISH = {
     "max_tokens": "length",
     "pause_turn": "length",  # searches took too long for one answer
     "model_context_window_exceeded": "length",
@@ -266,7 +266,7 @@ class Turn:
 
     def _reason(self, stop: str) -> str:
         # By what is there rather than by the stop reason: clients that see tool_calls look for calls, and vice versa.
-        return _FINISH.get(stop) or ("tool_calls" if self._calls else "stop")
+        return FINISH.get(stop) or ("tool_calls" if self._calls else "stop")
 
     def _after(self, stop: str) -> After:
         if stop == "tool_use" and self._calls and not self._strange_call:
