@@ -18,7 +18,7 @@ class Bounds:
     # OpenAI's strict mode allows 10 levels in a schema, each of them two or three in JSON. Far below the depth at which
     # walking a value raises RecursionError.
     max_depth: int = 100
-    # Each choice is a conversation on a process of its own; workers.max is 8 by default.
+    # Each choice is a conversation on a process of its own; workers.max is four per core by default.
     max_n: int = 8
     # OpenAI accepts 128; agents with several MCP servers exceed that, so leave them room.
     max_tools: int = 1_000

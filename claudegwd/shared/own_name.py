@@ -22,7 +22,7 @@ from claudegwd.shared.store import Script, SharedStore
 
 # How long a silent machine keeps its name: as long as it counts as present (machines.GONE_SECONDS).
 HELD_SECONDS: Final = 15.0
-RENEW_SECONDS: Final = 5.0  # three times in that
+RENEW_SECONDS: Final = 5.0  # three times within HELD_SECONDS
 # How often a machine that finds its name taken checks whether the other one has renewed it.
 LOOK_SECONDS: Final = 0.5
 HOST_CHARACTERS: Final = 64  # of another machine's description, in the log and the status

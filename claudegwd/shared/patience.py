@@ -7,7 +7,7 @@ import trio
 
 from claudegwd.shared.connection import StoreAwayError
 
-# A store that was slow for a moment is tried again within a second.
+# How long a command keeps trying: a store that was only slow for a moment is used again within a second.
 PERSON_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.25  # between two tries
 

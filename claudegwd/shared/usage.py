@@ -21,7 +21,7 @@ from claudegwd.store.sealing import Seal
 
 # How long a machine may take to answer. Reading a month of a busy ledger takes some 100 ms.
 ANSWER_SECONDS: Final = 3.0
-LOOK_SECONDS: Final = 0.02  # how often the answers are counted meanwhile
+LOOK_SECONDS: Final = 0.02  # how often it is checked which answers have arrived
 KEEP_SECONDS: Final = 10  # for an answer that nobody has fetched
 WAITING_MAX: Final = 256  # questions of a few hundred bytes; beyond it this machine gives no answer
 

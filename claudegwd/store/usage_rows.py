@@ -9,7 +9,8 @@ from claudegwd.ledger.entry import SUMS, Line, Sums
 from claudegwd.ledger.query import ROWS_ANSWERED_MAX, UsageQuery, answer
 from claudegwd.limits.prices import weight
 
-# How many times those periods may be halved while there are too many rows: minutes are then kept for three hours.
+# How many times the periods of ledger/ages.py may be halved if there are too many rows: minutes are then kept for three
+# hours.
 SOONER_MAX: Final = 4
 
 _PLACE: Final = Line._fields[1:]

@@ -17,7 +17,7 @@ from claudegwd.workspaces.opened_files import open_regular, place_of
 
 # A long day's work is a few megabytes; pictures make more. A longer one is replayed from what the client sends.
 MAX_TRANSCRIPT_BYTES: Final = 16 * 1024 * 1024
-# Its projects in a HOME of its own: there is one.
+# Project folders in the HOME of one process: the CLI creates one.
 MAX_FOLDERS: Final = 20
 _PROJECTS: Final = ".claude/projects"
 _FOLDER: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")

@@ -24,8 +24,8 @@ from claudegwd.logs import log
 from claudegwd.workspaces.cli_session import CliSession
 
 DIRECTORY: Final = "conversations"
-# Of all clients together, and of one of them, so that it does not push out the others'. A person has a handful that
-# go on.
+# Of all clients together, and of one of them, so that it does not push out the others'. A person continues
+# only a handful.
 MAX_KEPT: Final = 200
 MAX_KEPT_OF_CLIENT: Final = 50
 # On the disk, for all of them: a long one takes about a megabyte there.

@@ -40,7 +40,7 @@ MAX_AT_ONCE = 8
 PREPARE_SECONDS = 30.0
 # A CLI starts in half a second, and in its sandbox in little more; then it hands over its listener at once.
 LISTENER_SECONDS = 30.0
-# How much longer than us the CLI waits for a tool.
+# The CLI waits this much longer for a tool than we do, so that it never gives up first.
 TOOL_GRACE_SECONDS = 60.0
 # A process's report of what its sandbox lacks, a handful of sentences.
 MAX_SAID_BYTES = 4096

@@ -46,7 +46,7 @@ from claudegwd.workers.worker.states import WorkerState
 if TYPE_CHECKING:
     from claudegwd.workers.question.questions import Questions
 
-# How often a question without an answer is checked: what it waits for changes with the first sign of life.
+# How often the deadline of a question without an answer is checked: it changes once the CLI has acknowledged it.
 LOOK_SECONDS = 0.25
 
 
