@@ -14,7 +14,7 @@ from claudegwctl.output import say, say_json
 
 app = new_app()
 
-# Whoever waits for an answer should not notice that we look only so often.
+# Short enough that nobody who waits for an approval notices the polling.
 LOOK_SECONDS: Final = 1.0
 
 
@@ -58,9 +58,9 @@ def _lines(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def names_of_approvals(ctx: typer.Context, incomplete: str) -> Sequence[str]:
-    """For completion in a shell."""
+    """For shell completion."""
     try:
         rows = daemon_of(ctx).ask("GET", "/v1/approvals", seconds=COMPLETION_SECONDS)["approvals"]
-    except (Exception, SystemExit):  # noqa: BLE001 - a completion that fails gives nothing
+    except (Exception, SystemExit):  # noqa: BLE001 - a completion that fails offers nothing
         return []
     return [row["id"] for row in rows if row["id"].startswith(incomplete)]

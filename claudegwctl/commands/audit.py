@@ -13,7 +13,7 @@ from claudegwctl.output import say, say_json, table
 
 app = new_app()
 
-# The widest that a column may make all lines: a reload may have changed whole tables. --json has it all.
+# Longer values are cut, as a reload may have changed whole tables. --json shows them in full.
 COLUMN_CHARACTERS: Final = 80
 
 

@@ -23,9 +23,10 @@ app = new_app()
 def backup(
     ctx: typer.Context, file: Annotated[Path, typer.Argument(help="The file to write.")], json: AsJson = False
 ) -> None:
-    """Write configuration, upstream keys and state into one file that only you can read.
+    """Write configuration, upstream keys and state to one file that only you can read.
 
-    It holds the keys' tokens: keep it like them. Kept responses are no part of it. The daemon may go on meanwhile."""
+    It contains the keys' tokens, so keep it as safe as those. Kept responses are not included. The daemon may be
+    running."""
     from claudegwctl.archive import back_up
 
     if str(file) == "-":
@@ -38,7 +39,7 @@ def backup(
 
 
 def places(ctx: typer.Context) -> Places:
-    """The daemon's, or those of one that you would start."""
+    """The running daemon's files, or those that a daemon started by you would use."""
     from claudegwctl.archive import Places
     from claudegwctl.checks.finding import read_settings
     from claudegwd.contract import STATE_NAME, config_path, keys_path, places_of, state_directory

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 app = new_app()
 
-# Where a client's key is looked for: an argument could be read by every user of the machine.
+# The client's key: unlike an argument, not every user of the machine can read it.
 KEY_VARIABLE: Final = "GATEWAY_KEY"
-# A pipe that never ends would fill the memory; the gateway takes no larger body by default.
+# An endless pipe would fill the memory; by default the gateway accepts no larger body anyway.
 MAX_PIPED_CHARS: Final = 32 * 2**20
-# Should this program be killed, the key that it made ends by itself.
+# If this program is killed, the key that it created still expires.
 TEMPORARY_SECONDS: Final = 86_400.0
 
 
@@ -47,10 +47,10 @@ def chat(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Talk with a model through the gateway, like any other client.
+    """Talk to a model through the gateway, like any other client.
 
     With TEXT or piped input it asks one question and prints only the answer; otherwise it starts a
-    conversation, with /help. If the gateway requires a key, it is taken from GATEWAY_KEY.
+    conversation, in which /help lists the commands. If the gateway requires a key, it is taken from GATEWAY_KEY.
     """
     from claudegwctl.chatting.conversation import Conversation
     from claudegwctl.public import address_of
@@ -77,7 +77,7 @@ def _default_model(daemon: Daemon) -> str:
 
 
 def _question(words: list[str]) -> str | None:
-    """The arguments, and after them what comes through a pipe."""
+    """The arguments, followed by the piped input."""
     said = " ".join(words)
     piped = _piped()
     if len(piped) > MAX_PIPED_CHARS:
@@ -86,7 +86,7 @@ def _question(words: list[str]) -> str | None:
 
 
 def _piped() -> str:
-    # Only what has an end: a script's inherited terminal or socket would be waited for without one.
+    # Only what has an end: a script would wait for ever for a terminal or socket that it inherited.
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
     except (OSError, ValueError, AttributeError):
@@ -145,7 +145,7 @@ def _asking(work: Callable[[], ChatAnswer], model: str) -> ChatAnswer:
 
 def _converse(address: Address, talk: Conversation, key: str | None, *, as_json: bool) -> None:
     with suppress(ImportError):
-        import readline  # noqa: F401 - it gives `input` its editing
+        import readline  # noqa: F401 - it adds line editing to `input`
     if not as_json:
         note(f"{talk.model} at {address.url}; /help lists commands, Ctrl-D quits")
     while True:

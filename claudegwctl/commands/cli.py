@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 app = new_app("Fetch, try and switch versions of the Claude Code CLI.", "claudegwctl cli try newest")
 
 SETTING: Final = "claude.version"
-# It says which CLI by its path, and gives way to a version that somebody chooses.
+# Selects a CLI by its path. Choosing a version resets it.
 PATH_SETTING: Final = "claude.binary"
-# A process starts in half a second; on a machine that swaps, later.
+# A process starts in half a second; on a machine that swaps, it takes longer.
 WATCH_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.25
 _DEFAULTS: Final = {SETTING: PINNED_CLI, PATH_SETTING: "auto"}
@@ -89,8 +89,8 @@ def attempt(ctx: typer.Context, version: Version = "newest", json: AsJson = Fals
 def use(ctx: typer.Context, version: Version, json: AsJson = False) -> None:
     """Use another version for new processes; running answers continue. It must pass the contract check first.
 
-    "pinned" is the version that came with the gateway, "newest" the newest that has passed, now and later. If no
-    process starts with it, the previous version is used again.
+    "pinned" is the version that came with the gateway, "newest" is always the newest that has passed. If no process
+    starts with it, the previous version is used again.
     """
     daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
     before = _in_effect(daemon)
@@ -145,7 +145,7 @@ def _tried(store: Store, version: str, *, quiet: bool) -> tuple[Kept, list[dict[
 
 
 def _switch(daemon: Daemon, settings: dict[str, str], before: dict[str, str]) -> None:
-    """Write the settings, reload, and watch whether a process starts; else write the old ones. Raises Problem."""
+    """Write the settings, reload, and wait for a process to start. If none does, restore them. Raises Problem."""
     from claudegwctl import editing
 
     found = daemon.get("/v1/config")
@@ -183,7 +183,7 @@ def _switch(daemon: Daemon, settings: dict[str, str], before: dict[str, str]) ->
 
 
 def _with(text: str, settings: dict[str, str]) -> str:
-    """A configuration's text with these settings of the version, and no other."""
+    """The configuration's text with the version set by these settings and no others."""
     from claudegwctl import editing
 
     for key in (SETTING, PATH_SETTING):
@@ -195,7 +195,7 @@ def _with(text: str, settings: dict[str, str]) -> str:
 
 
 def _starts(daemon: Daemon, there: set[int]) -> bool:
-    """Whether a process beside those that were `there` is ready within WATCH_SECONDS; without spares none would be."""
+    """Whether a process that was not `there` is ready within WATCH_SECONDS. True without spares: none would start."""
     rows = daemon.get("/v1/config")["settings"]
     if not next(row["value"] for row in rows if row["key"] == "workers.spares"):
         return True
@@ -211,7 +211,7 @@ def _starts(daemon: Daemon, there: set[int]) -> bool:
 
 
 def _recovers(daemon: Daemon) -> None:
-    """Wait until the daemon has forgotten what failed: until then it refuses requests at once."""
+    """Wait until the daemon no longer reports the failure: until then it refuses requests."""
     until = time.monotonic() + WATCH_SECONDS
     while daemon.get("/v1/status").get("problem") and time.monotonic() < until:
         time.sleep(_LOOK_SECONDS)
@@ -228,7 +228,7 @@ def _before(daemon: Daemon) -> Path:
 
 
 def _folder(daemon: Daemon) -> Path:
-    """Where the daemon keeps its own; where none runs, where one that you start would look."""
+    """Where the daemon keeps its CLIs; if none is running, where a daemon started by you would look."""
     try:
         state = daemon.get("/v1/status").get("state_file")
     except NotRunning:
@@ -239,13 +239,13 @@ def _folder(daemon: Daemon) -> Path:
 
 
 def _in_effect(daemon: Daemon) -> dict[str, str]:
-    """The settings that say which CLI, as far as they are not at their defaults."""
+    """The settings that select the CLI, without those at their defaults."""
     rows = {row["key"]: str(row["value"]) for row in daemon.get("/v1/config")["settings"]}
     return {key: rows[key] for key, default in _DEFAULTS.items() if rows[key] != default}
 
 
 def _settings(daemon: Daemon) -> dict[str, str]:
-    """The two settings that say which CLI: the daemon's own, else as the file has them."""
+    """The two settings that select the CLI: those of the running daemon, else those in the file."""
     from claudegwctl.checks.finding import read_settings
 
     try:
@@ -258,7 +258,7 @@ def _settings(daemon: Daemon) -> dict[str, str]:
 
 
 def _named(settings: dict[str, str], rows: list[dict[str, Any]]) -> str:
-    """What the settings come to, for people."""
+    """What the settings select, for people."""
     version, path = settings[SETTING], settings[PATH_SETTING]
     if path != _DEFAULTS[PATH_SETTING]:
         return f"{PATH_SETTING} is {path}, and overrides any version"

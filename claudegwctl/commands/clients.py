@@ -32,10 +32,10 @@ def create(
     concurrent: Annotated[int | None, typer.Option(min=0, help="Concurrent requests; 0: no limit.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it expires: 30d, 12h, or 2027-01-31.")] = None,
     budget: Annotated[
-        str, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; separate several by commas.")
+        str, typer.Option(help="What it may spend: 20usd/month, 5Mtokens/day; separate several with commas.")
     ] = "",
     server_tools: Annotated[
-        str, typer.Option(help="Server-side tools that it may use, each at a price: web_search, web_fetch, …")
+        str, typer.Option(help="Server-side tools that it may use, which cost extra: web_search, web_fetch, …")
     ] = "",
     json: AsJson = False,
 ) -> None:
@@ -195,5 +195,5 @@ def _say_key(ctx: typer.Context, made: Mapping[str, Any], words: str, *, json: b
     if wants_json(ctx, json):
         say_json(made)
         return
-    note(words)  # not on stdout, where only the key is
+    note(words)  # on stderr: stdout has only the key
     say(made["key"])

@@ -65,7 +65,7 @@ def check(ctx: typer.Context, json: AsJson = False) -> None:
 
 @app.command("path", epilog='Example: $EDITOR "$(claudegwctl config path)"')
 def path(ctx: typer.Context, json: AsJson = False) -> None:
-    """Print the path of config.toml: the running daemon's, or where one that you start would look."""
+    """Print the path of config.toml: the running daemon's, or the one that a daemon started by you would read."""
     try:
         found = daemon_of(ctx).get("/v1/config")
         answer = {"path": found["path"], "exists": found["exists"], "running": True}
@@ -145,7 +145,7 @@ def edit(ctx: typer.Context, json: AsJson = False) -> None:
 
 
 def _unless_changed(file: Path, before: str, text: str, now: str) -> str:
-    """The text that was typed, unless somebody else has changed the file meanwhile."""
+    """The edited text. Raises ChangedMeanwhile if somebody else has changed the file in the meantime."""
     from claudegwctl import editing
 
     if now in {before, text}:
@@ -166,7 +166,7 @@ def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool) -> No
 
 
 def place(ctx: typer.Context) -> tuple[Path, Path | None]:
-    """Where config.toml lies, and where a daemon that runs keeps its state."""
+    """The path of config.toml, and the state directory of a running daemon."""
     daemon = daemon_of(ctx)
     try:
         state = daemon.get("/v1/status").get("state_file")
@@ -176,7 +176,7 @@ def place(ctx: typer.Context) -> tuple[Path, Path | None]:
 
 
 def lines(found: Mapping[str, Any], *, all_keys: bool) -> Iterator[str]:
-    """The answer of GET /v1/config as TOML with comments."""
+    """The answer to GET /v1/config as TOML with comments."""
     yield coloured(f"# {found['path']}" + ("" if found["exists"] else ", which does not exist"), "dim")
     if all(row["source"] == "default" for row in found["settings"]):
         yield coloured("# everything is at its default", "dim")

@@ -41,7 +41,7 @@ def connect(
     model: Annotated[str, typer.Option("--model", "-m", help="The model for it to use.")] = "",
     create_key: Annotated[
         bool,
-        typer.Option("--create-key", help="Create a key of its own for it; otherwise GATEWAY_KEY is used, or none."),
+        typer.Option("--create-key", help="Create a separate key for it; otherwise GATEWAY_KEY is used, or none."),
     ] = False,
     write: Annotated[bool, typer.Option("--write", help="Write it to the client's own configuration.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Remove it from the client's own configuration.")] = False,
@@ -98,7 +98,7 @@ def _named(name: str) -> ClientProgram:
 def _put_in(
     daemon: Daemon, client: ClientProgram, to: Wanted, file: Path, own: OwnKey | None, *, dry: bool, as_json: bool
 ) -> None:
-    """A key is made last of all, when nothing else is in the way."""
+    """A key is created last, when nothing else stands in the way."""
     from claudegwctl.connecting.writing import apply, connected
 
     if own is not None and own.obstacle and client.kept_key:
@@ -108,7 +108,7 @@ def _put_in(
     try:
         change = connected(client, to, file)
     except Problem:
-        _show(client, to, file, as_json=as_json)  # to be put in by hand
+        _show(client, to, file, as_json=as_json)  # so that the user can add it by hand
         raise
     made = None
     if own is not None and own.to_make and not dry:
@@ -139,7 +139,7 @@ def _take_out(daemon: Daemon, client: ClientProgram, file: Path, *, dry: bool, a
     if dry:
         return
     apply(change)
-    with suppress(Problem):  # the file is what it is about, and that needs no daemon
+    with suppress(Problem):  # the file has been changed, for which no daemon is needed
         if said := still_counts(client.name, daemon.get("/v1/clients")["clients"]):
             note(said)
 
@@ -159,7 +159,7 @@ def _kept(client: ClientProgram, file: Path) -> str | None:
 
     try:
         return key_in(client, file)
-    except Problem:  # a file that cannot be read is for --write to refuse
+    except Problem:  # --write reports a file that cannot be read
         return None
 
 
@@ -198,7 +198,7 @@ def _wanted(daemon: Daemon, client: ClientProgram, file: Path, own: OwnKey | Non
 
 
 def asks_for_keys(required: object, binds: list[str]) -> bool:
-    """Whether the gateway refuses who sends no key: `auth.required`, which by itself goes by where it listens."""
+    """Whether the gateway refuses requests without a key: `auth.required`, where "auto" depends on the binds."""
     if required != "auto":
         return bool(required)
     return not all(bind.startswith(("127.", "[::1]", "localhost:")) for bind in binds)
@@ -223,7 +223,7 @@ def _show(client: ClientProgram, to: Wanted, file: Path, *, as_json: bool) -> No
 
 
 def _told(client: ClientProgram, change: FileChange, *, as_json: bool, dry: bool, key: str | None = None) -> None:
-    """What is about to be written. `key`: one that was made and that the file does not keep."""
+    """Print what is about to be written. `key` is a new key that the file does not contain."""
     from claudegwctl.connecting.writing import BACKUP_SUFFIX
 
     kept = f"{change.file}{BACKUP_SUFFIX}" if change.backup is not None else None

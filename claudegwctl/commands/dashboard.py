@@ -18,7 +18,7 @@ app = new_app()
 @app.command(epilog="Example: claudegwctl dashboard --read-only")
 def dashboard(
     ctx: typer.Context,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port on 127.0.0.1; 0 picks a free one.")] = 0,
     read_only: Annotated[bool, typer.Option("--read-only", help="Show everything, but allow no changes.")] = False,
     no_open: Annotated[bool, typer.Option("--no-open", help="Print the link without opening a browser.")] = False,
     json: AsJson = False,
@@ -32,9 +32,9 @@ def dashboard(
     from claudegwctl.dashboard.server import DashboardServer, listen
 
     daemon = daemon_of(ctx)
-    daemon.get("/v1/status")  # whoever is not there at first is not waited for
+    daemon.get("/v1/status")  # fail at once if it is not running
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
     with suppress(KeyboardInterrupt), listen(port) as listener:
         access = Access(listener.getsockname()[1])

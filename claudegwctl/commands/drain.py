@@ -14,7 +14,7 @@ from claudegwctl.problems import Problem
 
 app = new_app()
 
-LOOK_SECONDS: Final = 0.5  # between two looks at the requests under way
+LOOK_SECONDS: Final = 0.5  # between two polls of the requests under way
 DAY_SECONDS: Final = 86_400.0  # no answer takes longer: limits.request_seconds is at most that
 
 
@@ -52,7 +52,7 @@ def drain(
 
 
 def _wait(daemon: Daemon, seconds: float) -> int:
-    """Until no request is under way, or the time is over; how many are."""
+    """Wait until no request is under way, or the time is up. Returns how many still are."""
     end = time.monotonic() + seconds
     while (count := len(daemon.get("/v1/requests")["requests"])) and time.monotonic() < end:
         time.sleep(LOOK_SECONDS)

@@ -43,6 +43,6 @@ def env(
 
 
 def usual_shell(path: str) -> str:
-    """The shell of $SHELL if its syntax is known, else bash's, which all others of its family read."""
+    """The shell in $SHELL if it is one of these, else bash: other Bourne shells understand its lines."""
     name = PurePath(path).name
     return name if name in {each.value for each in ShellName} else ShellName.BASH.value

@@ -52,11 +52,11 @@ def install(
         for line in next_things(host, system=of_system):
             say(line)
     if obstacle_here:
-        raise Problem(obstacle_here)  # as the true one would be refused
+        raise Problem(obstacle_here)  # as a real run would be refused
 
 
 def told(steps: Iterable[Taken], *, quiet: bool) -> list[Taken]:
-    """Go through the steps and say each as it is done."""
+    """Go through the steps and print each when it is done."""
     taken = []
     for each in steps:
         taken.append(each)
@@ -70,7 +70,7 @@ def told(steps: Iterable[Taken], *, quiet: bool) -> list[Taken]:
 
 
 def next_things(host: Host, *, system: bool) -> Iterator[str]:
-    """What a person does after that."""
+    """What to do next."""
     who = "sudo " if system else ""
     yield f"Add a key, unless it has one:     {who}claudegwctl keys add NAME"
     yield f"Check that everything works:      {who}claudegwctl doctor"

@@ -16,10 +16,10 @@ from claudegwctl.problems import Problem
 
 app = new_app("Manage the upstream keys, which requests to Anthropic use.", "claudegwctl keys list")
 
-# How tokens begin that the daemon knows how to send (claudegwd/keys/parse.py).
+# Prefixes of tokens that the daemon knows how to send (claudegwd/keys/parse.py).
 TELLING: Final = ("sk-ant-api", "sk-ant-oat")
 _SENT: Final = {"auth_token": "as a Bearer token", "api_key": "as x-api-key"}
-# A thousand keys are some 200 kB; what never ends would fill the memory.
+# A thousand keys are about 200 kB; an endless input would fill the memory.
 MAX_IMPORT_CHARS: Final = 4 * 2**20
 
 KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
@@ -77,7 +77,7 @@ def add(
 ) -> None:
     """Add an upstream key. The token is asked for, or read from standard input; it is never an argument."""
     daemon = daemon_of(ctx)
-    taken = any(key["name"] == name for key in daemon.get("/v1/keys")["keys"])  # before anybody types a token in vain
+    taken = any(key["name"] == name for key in daemon.get("/v1/keys")["keys"])  # checked before anybody types a token
     if taken and not replace:
         raise Problem(f"cannot add key {name!r}: that name is taken; remove the key first, or use --replace")
     body: dict[str, Any] = {"name": name, "token": _token(name), "replace": replace}
@@ -207,7 +207,7 @@ def entries(text: str) -> list[Any]:
 
 
 def _cause(result: dict[str, Any]) -> str:
-    """Why a test failed, and until when where the upstream limits the key."""
+    """Why a test failed, and until when if the upstream limits the key."""
     until = result.get("until")
     back = "" if until is None else f", until {time.strftime('%Y-%m-%d %H:%M', time.localtime(until))}"
     return f"{(result.get('error') or 'no answer').rstrip('.')}{back}"

@@ -29,7 +29,7 @@ def login(
 ) -> None:
     """Log in with your Claude account, for the user that the service runs as.
 
-    It runs the Claude Code CLI's own login and says what the gateway will use. The login itself is never read here.
+    Runs the Claude Code CLI's own login, then prints what the gateway will use. The login itself is never read.
     """
     try:
         status: dict[str, Any] | None = daemon_of(ctx).get("/v1/status")
@@ -37,7 +37,7 @@ def login(
         status = None
     user = owner(status, os.geteuid())
     command = command_line(_binary(ctx, status), user, os.geteuid(), token=token)
-    if not sys.stdin.isatty():  # it would wait there for ever
+    if not sys.stdin.isatty():  # the CLI would wait for ever
         raise Problem(
             "cannot log in without a terminal, since the Claude Code CLI is interactive: run this in one (`ssh -t`, "
             "`docker exec -it`), or add a key instead (`claudegwctl keys add NAME < FILE`)"
@@ -61,15 +61,15 @@ def login(
 
 
 def owner(status: dict[str, Any] | None, uid: int) -> str:
-    """The name of the user that the daemon runs as; ours where none runs."""
+    """The name of the user that the daemon runs as; the current user if none is running."""
     if status is not None:
-        with suppress(OSError):  # no /proc, or a process of another namespace: then it is ours
+        with suppress(OSError):  # no /proc, or a process in another namespace: assume the current user
             uid = Path(f"/proc/{status['pid']}").stat().st_uid
     return pwd.getpwuid(uid).pw_name
 
 
 def command_line(binary: Path, user: str, uid: int, *, token: bool) -> list[str]:
-    """The CLI's own login, as `user`. Raises Problem where that takes root."""
+    """The CLI's own login, as `user`. Raises Problem if that requires root."""
     what = [str(binary), *(["setup-token"] if token else ["auth", "login"])]
     if pwd.getpwuid(uid).pw_name == user:
         return what
@@ -80,7 +80,7 @@ def command_line(binary: Path, user: str, uid: int, *, token: bool) -> list[str]
 
 
 def will_use(status: dict[str, Any] | None, *, token: bool) -> str:
-    """What the gateway does with it, from the answer of GET /v1/status."""
+    """When the gateway will use the login, for people; from the answer to GET /v1/status."""
     if status is not None and status.get("keys"):
         count = len(status["keys"])
         return (

@@ -23,7 +23,7 @@ _COLOURS: Final = {"debug": "dim", "info": "green", "warning": "yellow", "error"
 
 
 class Level(StrEnum):
-    """Of the log, the least first."""
+    """Log levels, the lowest first."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -55,7 +55,7 @@ def logs(
         for record in daemon_of(ctx).lines("/v1/logs", query, follow=follow):
             say(to_json.dumps(record, ensure_ascii=False) if as_json else line(record))
     except KeyboardInterrupt:
-        if not follow:  # there it is the way to end it
+        if not follow:  # with --follow, it is how to stop
             raise
 
 

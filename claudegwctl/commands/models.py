@@ -12,9 +12,9 @@ app = new_app()
 
 @app.command(epilog="Example: claudegwctl models")
 def models(ctx: typer.Context, json: AsJson = False) -> None:
-    """List the models that clients may name.
+    """List the models that clients can request.
 
-    Each is listed with the name that the CLI is given for it."""
+    Each is listed with the name that is passed to the CLI."""
     found = daemon_of(ctx).get("/v1/models")
     if wants_json(ctx, json):
         say_json(found)

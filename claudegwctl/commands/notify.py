@@ -15,7 +15,7 @@ app = new_app(_HELP, "claudegwctl notify test")
 
 @app.callback()
 def _commands() -> None:
-    """There is one subcommand so far; without this it would be the command itself."""
+    """Without this, typer would make the only subcommand the command itself."""
 
 
 @app.command("test", epilog="Example: claudegwctl notify test")

@@ -18,8 +18,8 @@ app = new_app()
 def reload(ctx: typer.Context, json: AsJson = False) -> None:
     """Reload configuration and keys.
 
-    It has happened when this returns. If they are invalid, nothing changes and the exit status is 1."""
-    done = daemon_of(ctx).ask("POST", "/v1/reload", seconds=SLOW_SECONDS)  # another CLI is started first
+    Returns when it is done. If they are invalid, nothing changes and the exit status is 1."""
+    done = daemon_of(ctx).ask("POST", "/v1/reload", seconds=SLOW_SECONDS)  # it may have to start another CLI first
     if wants_json(ctx, json):
         say_json(done)
         return
@@ -28,7 +28,7 @@ def reload(ctx: typer.Context, json: AsJson = False) -> None:
 
 
 def changes(answer: Mapping[str, Any], *, nothing: str = "nothing changed") -> Iterator[str]:
-    """What a reload changed, or would change, for people; `nothing` where it is nothing."""
+    """What a reload changed, or would change, for people; `nothing` if there are no changes."""
     found = False
     for change in answer.get("changes", []):
         found = True

@@ -20,7 +20,7 @@ def restore(
     file: Annotated[Path, typer.Argument(help="A file written by `claudegwctl backup`.")],
     json: AsJson = False,
 ) -> None:
-    """Restore what `claudegwctl backup` wrote. The files that it replaces are kept beside it.
+    """Restore what `claudegwctl backup` wrote. Replaced files are kept beside the new ones.
 
     The daemon must be stopped."""
     from claudegwctl import archive

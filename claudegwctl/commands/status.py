@@ -27,8 +27,8 @@ from claudegwctl.problems import Problem
 
 app = new_app()
 
-# Written over the one before, each line up to its end and then all that is below: nothing is ever blank, so nothing
-# flickers. Lines are not wrapped meanwhile: each takes one row, and so they can be counted.
+# Each frame overwrites the previous one, clearing the rest of each line and then everything below: the screen is never
+# blank, so it does not flicker. Wrapping is off meanwhile, so that each line takes exactly one row.
 _CLEAR: Final = "\x1b[2J"
 _FRAME: Final = "\x1b[?7l\x1b[H{}\x1b[K\n\x1b[J\x1b[?7h"
 _END_OF_LINE: Final = "\x1b[K\n"
@@ -61,7 +61,7 @@ def status(
     daemon, as_json = daemon_of(ctx), wants_json(ctx, json)
     over = watch and not as_json and has_cursor_control()
     path = "/v1/machines" if everywhere else "/v1/status"
-    found = daemon.get(path)  # whoever is not there at first is not waited for
+    found = daemon.get(path)  # fail at once if it is not running
     if over:
         show(_CLEAR)
     _show(found, as_json=as_json, over=over)
@@ -72,15 +72,15 @@ def status(
             try:
                 _show(daemon.get(path), as_json=as_json, over=over)
                 gone = False
-            except Problem as problem:  # it is being restarted, perhaps
+            except Problem as problem:  # perhaps it is being restarted
                 said = f"{problem}; waiting"
-                if over:  # what stood there is true no more
+                if over:  # what is on the screen is out of date
                     _write_over([said])
                 elif not gone:
                     note(said)
                 gone = True
     except KeyboardInterrupt:
-        # The way to end it.
+        # It is how to stop watching.
         return
 
 
@@ -99,7 +99,7 @@ def _write_over(shown: Sequence[str]) -> None:
 
 
 def fitting(lines: Sequence[str], rows: int) -> Sequence[str]:
-    """As many of the first lines as a terminal of so many rows shows with the cursor below them."""
+    """The first lines, as many as fit a terminal of `rows` rows with the cursor below them."""
     room = max(1, rows - 1)
     if len(lines) <= room:
         return lines
@@ -107,7 +107,7 @@ def fitting(lines: Sequence[str], rows: int) -> Sequence[str]:
 
 
 def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
-    """The answer of GET /v1/status, or of GET /v1/machines, for people. `now` is seconds since the epoch."""
+    """The answer to GET /v1/status, or to GET /v1/machines, for people. `now` is seconds since the epoch."""
     if "machines" in status:
         yield from table(_MACHINE_HEADS, map(_machine, status["machines"]), right=_MACHINE_NUMBERS)
         return
@@ -172,13 +172,13 @@ def _counts(counts: Mapping[str, Any]) -> str:
 
 
 def lost_text(lost: int) -> str:
-    """How much usage is missing, since the daemon's start."""
+    """How much usage has been lost since the daemon's start."""
     whose = "1 request was" if lost == 1 else f"{lost:,} requests were"
     return f"{whose} never recorded: the disk was full or failing; see `claudegwctl logs`"
 
 
 def today(usage: Mapping[str, Any] | None) -> str:
-    """What was used since midnight of UTC; "" for nothing."""
+    """The usage since midnight UTC; "" if there is none."""
     if not usage or not usage["requests"]:
         return ""
     from claudegwctl.commands.usage import dollars
@@ -226,7 +226,7 @@ def _login_failure(failure: Mapping[str, Any] | None, now: float) -> Iterator[st
 
 
 def windows(rows: Sequence[Mapping[str, Any]], now: float) -> Iterator[str]:
-    """What is known of the upstream's limits, a line for each key."""
+    """What is known about the upstream's limits, one line per key."""
     by_key = window_texts(rows, now)
     width = max(map(len, by_key), default=0)
     for place, (key, text) in enumerate(by_key.items()):
@@ -252,7 +252,7 @@ def _window(row: Mapping[str, Any], now: float) -> str:
 
 
 def _clock(moment: float, now: float) -> str:
-    """The time of day, and the day where it is another one; local, as it is for who reads it."""
+    """The local time of day, with the date if it is more than half a day away."""
     then = time.localtime(moment)
     return time.strftime("%H:%M" if moment - now < _HALF_A_DAY else "%a %d %b %H:%M", then)
 

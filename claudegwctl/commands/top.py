@@ -21,8 +21,8 @@ def top(
 ) -> None:
     """Watch the gateway in full screen: requests, workers, keys, limits, usage.
 
-    It shows who is being answered, how fast, by which model, worker and key; ? lists the keys that sort, filter,
-    pause, rotate, and disable an upstream key. --json prints the current view once.
+    It shows which client is being answered, how fast, and by which model, worker and key; ? lists the shortcuts to
+    sort, filter, pause, rotate, and disable an upstream key. --json prints the current view once.
     """
     from claudegwctl.watching.reading import look
 
@@ -31,7 +31,7 @@ def top(
         say_json(look(daemon).as_json())
         return
     _check_terminal()
-    first = look(daemon)  # whoever is not there at first is not waited for
+    first = look(daemon)  # fail at once if it is not running
 
     from claudegwctl.watching.app import Top
 

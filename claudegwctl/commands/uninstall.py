@@ -35,4 +35,4 @@ def uninstall(
     elif not dry_run:
         say("\nConfiguration, keys and state were left in place: docs/operations.md lists where they are.")
     if obstacle_here:
-        raise Problem(obstacle_here)  # as the true one would be refused
+        raise Problem(obstacle_here)  # as a real run would be refused

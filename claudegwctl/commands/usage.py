@@ -23,8 +23,8 @@ _HEADS: Final = {
 _TOOLS: Final = {
     "web_search_requests": "web searches", "web_fetch_requests": "web fetches", "code_execution_requests": "code runs",
 }  # fmt: skip
-# What has no name: who brought no client key, what was refused before a key or a model was had, and what is kept no
-# longer than a month.
+# For rows without a name: requests without a client key, requests refused before a key or model was chosen, and
+# details that are kept only for a month.
 _NAMELESS: Final = {"client": "(no key)", "key": "(no key)", "model": "(no model)", "answered": "(no answer)"}
 
 
@@ -76,14 +76,14 @@ def _say_windows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """The answer of GET /v1/usage for people."""
+    """The answer to GET /v1/usage, for people."""
     by, rows, total = found["by"], found["rows"], found["total"]
     if lost := found.get("lost"):
         from claudegwctl.commands.status import lost_text
 
         yield lost_text(lost)
     if silent := found.get("machines_silent"):
-        yield f"without {', '.join(silent)}: no answer from there"
+        yield f"incomplete: no answer from {', '.join(silent)}"
     if not rows:
         yield "no usage in this period"
         return
@@ -114,7 +114,7 @@ def _cells(row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def dollars(amount: float) -> str:
-    """US dollars; of small amounts the digits that say something."""
+    """US dollars, with more digits for small amounts."""
     return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
 
 

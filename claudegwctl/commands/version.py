@@ -35,7 +35,7 @@ def version(ctx: typer.Context, json: AsJson = False) -> None:
 
 
 def own_version() -> str:
-    """Of the installed package."""
+    """The version of the installed package."""
     from importlib import metadata
 
     try:

@@ -25,14 +25,14 @@ Name = Annotated[str, typer.Argument(help="The workspace's name.", autocompletio
 
 
 class Otherwise(StrEnum):
-    """What becomes of that which no rule decides."""
+    """What happens to calls that no rule decides."""
 
     DENY = "deny"
     ASK = "ask"
 
 
 class Sandbox(StrEnum):
-    """How much confining is asked for."""
+    """How far workspaces are confined."""
 
     AUTO = "auto"
     REQUIRED = "required"
@@ -89,7 +89,7 @@ def add(
 
     file, state = place(ctx)
     settings: dict[str, Any] = {
-        "directory": str(directory.expanduser().resolve()),  # of whoever types it, not of the daemon
+        "directory": str(directory.expanduser().resolve()),  # by the caller's home and directory
         "tools": _names(tools),
         "allow": allow or [],
         "deny": deny or [],
@@ -174,10 +174,10 @@ def check(
 
 
 def _problems(ctx: typer.Context, here: list[dict[str, Any]]) -> Iterator[str]:
-    """What is wrong with valid workspaces. A daemon that has one knows better than we do: it may be another user."""
+    """What is wrong with valid workspaces. A running daemon knows better than we do: it may be another user."""
     there: dict[str, dict[str, Any]] | None = None
     waiting: set[str] = set()
-    # Refused: keys or other sections are wrong, which is `config check`'s business.
+    # Refused: keys or other sections are invalid, which `config check` reports.
     with suppress(NotRunning, Refused):
         there = {row["name"]: row for row in daemon_of(ctx).get("/v1/workspaces")["workspaces"]}
         waiting = {change["key"] for change in daemon_of(ctx).ask("POST", "/v1/config/check")["changes"]}
@@ -194,7 +194,7 @@ def _names(text: str) -> list[str]:
 
 
 def _rows(ctx: typer.Context) -> list[dict[str, Any]]:
-    """Those of the daemon; [] where none runs."""
+    """The daemon's workspaces; [] if none is running."""
     try:
         found: list[dict[str, Any]] = daemon_of(ctx).get("/v1/workspaces")["workspaces"]
     except NotRunning:
@@ -203,20 +203,20 @@ def _rows(ctx: typer.Context) -> list[dict[str, Any]]:
 
 
 def _took(ctx: typer.Context, file: Path, text: str) -> dict[str, Any]:
-    """Have the service's unit and the daemon take the new file: what was done, and what is left to do."""
+    """Apply the new file to the service's unit and the daemon. Returns what was done, and what is left to do."""
     drop_in = _drop_in(file, text)
     try:
         daemon_of(ctx).ask("POST", "/v1/reload", seconds=SLOW_SECONDS)
     except NotRunning:
         return {"reloaded": False, "refused": "", "drop_in": drop_in}
     except Refused as refusal:
-        # It sees the directory only once its unit lets it.
+        # The daemon can see the directory only once its unit permits it.
         return {"reloaded": False, "refused": str(refusal), "drop_in": drop_in}
     return {"reloaded": True, "refused": "", "drop_in": drop_in}
 
 
 def _drop_in(file: Path, text: str) -> dict[str, Any] | None:
-    """The unit's drop-in where it has to change: written if we may. None where there is nothing to do."""
+    """The unit's drop-in if it has to change: written if we are permitted to. None if there is nothing to do."""
     from claudegwctl import editing
     from claudegwctl.service import grants
     from claudegwctl.service.host import this_host
