@@ -1,4 +1,4 @@
-"""Whether there is a Claude Code CLI, and which."""
+"""Check that there is a Claude Code CLI, and that its version is supported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final
 from claudegwctl.checks.finding import OK, PROBLEM, Finding, Scene
 from claudegwd.contract import CLI_NAME, HOW_TO_GET_CLI, NEWEST_CLI, OLDEST_CLI, PINNED_CLI, cli_directory
 
-# It starts in half a second; on a machine that swaps, later.
+# It takes half a second; on a machine that swaps, longer.
 VERSION_SECONDS: Final = 20
 
 
@@ -38,7 +38,7 @@ def check(scene: Scene) -> Iterator[Finding]:
 
 
 def find(scene: Scene) -> Path | None:
-    """As the daemon finds it: its own word, the setting, the bundled one, PATH."""
+    """Find it as the daemon does: what a running daemon reports, the setting, the bundled one, PATH."""
     if scene.status is not None and scene.status.get("claude_binary"):
         return Path(scene.status["claude_binary"])
     setting = str(scene.settings.get("claude.binary", "auto"))
@@ -47,7 +47,7 @@ def find(scene: Scene) -> Path | None:
     version = str(scene.settings.get("claude.version", PINNED_CLI))
     if version not in {PINNED_CLI, NEWEST_CLI}:
         return cli_directory(scene.env) / version / CLI_NAME
-    # Located, never imported. What "newest" comes to is the daemon's to say.
+    # Located without being imported. Only the daemon can resolve "newest".
     spec = find_spec("claude_agent_sdk")
     for place in (spec.submodule_search_locations or []) if spec else []:
         bundled = Path(place) / "_bundled" / "claude"
@@ -70,12 +70,12 @@ def judged(binary: Path, output: str) -> Finding:
 
 
 def tried(binary: Path) -> Iterator[Finding]:
-    """The contract check, against the CLI that is there."""
+    """Run the contract check against this CLI."""
     from claudegwctl.cli_life.trial import verdicts
 
     for verdict in verdicts(binary):
         if verdict.problem:
-            mend = "run `claudegwctl cli use pinned` for the one that came with the gateway"
+            mend = "run `claudegwctl cli use pinned` to use the version that came with the gateway"
             yield Finding(f"cli {verdict.name}", PROBLEM, verdict.problem, mend)
         else:
             yield Finding(f"cli {verdict.name}", OK, verdict.says)

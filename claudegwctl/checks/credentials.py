@@ -1,4 +1,4 @@
-"""Whether there is anything to authenticate with. Files with secrets are looked at from outside, never read."""
+"""Check that there is something to authenticate with. Files with secrets are never read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check(scene: Scene) -> Iterator[Finding]:
         if keys:
             yield from _of_keys(keys)
         elif login != "claude":
-            where = "by the CLI's settings" if login == "apiKeyHelper" else "in its environment"
+            where = "from the CLI's settings" if login == "apiKeyHelper" else "in its environment"
             yield Finding("login", OK, f"no keys; the daemon uses {login} {where}")
         else:
             yield from _of_login(scene)
@@ -60,7 +60,7 @@ def _of_keys(keys: list[Mapping[str, Any]]) -> Iterator[Finding]:
 
 
 def _of_credential(scene: Scene) -> Iterator[Finding]:
-    """The keys that systemd hands to the service of the machine when it starts; nobody but root sees their file."""
+    """The keys that systemd passes to the system service when it starts. Only root can read their file."""
     if scene.socket != SYSTEM_SOCKET:
         return
     try:
@@ -91,8 +91,8 @@ def _of_login(scene: Scene) -> Iterator[Finding]:
         yield Finding(
             "login",
             NOTE,
-            "no keys; there may be a login in the keychain, which is not checked: on macOS, keys are sure to work, "
-            "and so is `claudegwctl login --token` with CLAUDE_CODE_OAUTH_TOKEN",
+            "no keys; there may be a login in the keychain, which is not checked. On macOS, keys always work, "
+            "and so does `claudegwctl login --token` with CLAUDE_CODE_OAUTH_TOKEN",
             _ADD,
         )
     else:

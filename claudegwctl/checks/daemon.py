@@ -1,4 +1,4 @@
-"""Whether the daemon runs, can be reached, and is well."""
+"""Check that the daemon is running, reachable and healthy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECK_SECONDS: Final = 30
 
 
 def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
-    """Fills in what the daemon says of itself, for the checks that follow."""
+    """Check the daemon, and store its status in `scene` for the checks that follow."""
     try:
         scene.status = daemon.get("/v1/status")
     except NotRunning:
@@ -63,7 +63,7 @@ def check(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
 
 
 def _of_shared(shared: Mapping[str, Any]) -> Finding:
-    """Of the store that machines share."""
+    """The finding about the store that machines share."""
     if shared.get("away_since") is None and not shared.get("sealed"):
         says = f"{shared['place']} ({shared['version']}): without a secret, client keys and responses are not shared"
         return Finding("shared store", NOTE, says, "give all machines the same secret, in shared.secret_file")
@@ -119,7 +119,7 @@ def _check_by_daemon(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
 
 
 def _check_by_program(scene: Scene) -> Iterator[Finding]:
-    """Of a daemon that does not run: what it would say to its configuration if this user started it."""
+    """Without a running daemon: check the configuration as a daemon started by this user would."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "claudegwd", "--check"],

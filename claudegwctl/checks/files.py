@@ -1,4 +1,4 @@
-"""Whether files lie open to more people than they should."""
+"""Check that files are not accessible to more users than they should be."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _mode(path: Path, forbidden: int, why: str, mend: str) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except OSError as error:
-        # Another user's: then it is not open to us either.
+        # It belongs to another user, and is not accessible to this one.
         yield Finding("files", NOTE, f"cannot check {path}: {error.strerror}", "run this as its owner, or with sudo")
         return
     mode = stat.S_IMODE(info.st_mode)

@@ -1,4 +1,4 @@
-"""What a check found, and what the checks go by."""
+"""What a check reports, and what the checks look at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROBLEM: Final = "problem"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: what was looked at, how it is, and, unless it is well, how to mend it."""
+    """One line of the doctor: what was checked, the result, and, if that is not OK, how to fix it."""
 
     about: str
     level: str
@@ -31,8 +31,8 @@ class Finding:
 
 @dataclass
 class Scene:
-    """What the checks go by. `status` and `settings` are the daemon's own while it runs; else `status` is None and the
-    settings are what the file and the environment say, unchecked."""
+    """What the checks look at. While the daemon is running, `status` and `settings` come from it; otherwise `status` is
+    None, and the settings come from the file and the environment, unvalidated."""
 
     env: Mapping[str, str]
     socket: Path
@@ -50,7 +50,7 @@ class Scene:
 
 
 def read_settings(file: Path, env: Mapping[str, str]) -> dict[str, Any]:
-    """The settings by "section.name", as far as they can be read. Whether they are right is the daemon's to say."""
+    """The settings by "section.name", as far as they can be read. Only the daemon validates them."""
     flat: dict[str, Any] = {}
     try:
         with file.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Whether the ports are ours: they answer while the daemon runs, and are free while it does not."""
+"""Check the ports: they must answer while the daemon is running, and be free while it is not."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
 from claudegwd.contract import APP
 
 CONNECT_SECONDS: Final = 2.0
-MAX_INDEX_BYTES: Final = 4096  # what ours says of itself at / has some 300
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a bind may say, turned into what can be reached
+MAX_INDEX_BYTES: Final = 4096  # a gateway's answer at / has about 300
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - wildcard binds, and where to reach them
 
 
 def check(scene: Scene) -> Iterator[Finding]:
@@ -21,7 +21,7 @@ def check(scene: Scene) -> Iterator[Finding]:
         host, _, port = bind.rpartition(":")
         host = host.strip("[]")
         if not port.isdigit():
-            # `claudegwd --check` has said what is wrong with it.
+            # `claudegwd --check` has already reported what is wrong with it.
             continue
         if scene.status is not None:
             yield _answering(bind, _ANY.get(host, host), int(port))
@@ -55,7 +55,7 @@ def _free(bind: str, host: str, port: int) -> Finding:
 
 
 def _is_a_gateway(bind: str, port: int) -> bool:
-    """Whether what answers there is one of ours: it says its name to everybody."""
+    """Whether a claudegwd is listening there: it gives its name to anybody."""
     import http.client
 
     host = bind.rpartition(":")[0].strip("[]")

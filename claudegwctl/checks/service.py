@@ -1,4 +1,4 @@
-"""How the daemon stands with the service manager, where there is one."""
+"""Check the daemon's service, if there is a service manager."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _unit(scope: str) -> Iterator[Finding]:
 
 
 def _linger() -> Iterator[Finding]:
-    """Without it a user's services end with the last login."""
+    """Without lingering, a user's services stop when the user's last login ends."""
     user = user_name()
     if _run(["loginctl", "show-user", user, "-p", "Linger", "--value"]).strip() == "no":
         says = f"{user}'s services stop when {user} logs out"

@@ -1,4 +1,4 @@
-"""Whether the upstreams can be reached from here: by name, connection, TLS and HTTP. No credential is sent."""
+"""Check that the upstreams can be reached from here: DNS, connection, TLS and HTTP. No credential is sent."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from claudegwctl.checks.finding import OK, PROBLEM, Finding, Scene
 if TYPE_CHECKING:
     import http.client
 
-# Where a key without a base_url goes, and the CLI's own login.
+# The upstream of keys without a base_url, and of the CLI's own login.
 DEFAULT_URL: Final = "https://api.anthropic.com"
 CONNECT_SECONDS: Final = 5.0
-# A name server that does not answer is asked for longer than that, and nothing ends it.
+# Resolving a name can take longer than that if no name server answers, and cannot be interrupted.
 PATIENCE_SECONDS: Final = 12.0
-# Of their addresses; more have the same fault.
+# Bounds the threads; more addresses than this would show the same problem.
 UPSTREAMS_MAX: Final = 16
 
 _NAME: Final = "check its spelling, and this machine's DNS settings"
@@ -26,7 +26,7 @@ _PROXY: Final = "check HTTPS_PROXY, NO_PROXY and what the proxy allows"
 
 
 def check(scene: Scene) -> Iterator[Finding]:
-    """A finding for each address, once the daemon has told of its keys."""
+    """One finding per address. Only a running daemon knows the keys, so without one there are none."""
     if scene.status is None:
         return
     from threading import Thread
@@ -43,9 +43,9 @@ def check(scene: Scene) -> Iterator[Finding]:
 
 
 def addresses(scene: Scene) -> dict[str, str]:
-    """Where requests go, and under which keys; those of disabled keys are left out.
+    """The upstreams' addresses with the names of their keys; disabled keys are omitted.
 
-    Where the CLI's own login leads (Anthropic, Bedrock, a relay) only the daemon's environment says."""
+    Where the CLI's own login goes (Anthropic, Bedrock, a relay) is known only from the daemon's environment."""
     found: dict[str, str] = {}
     for key in (scene.status or {}).get("keys") or []:
         if key.get("state") != "disabled":
@@ -63,7 +63,7 @@ def _note(found: dict[str, Finding], url: str, whose: str, env: Mapping[str, str
 
 
 def reach(url: str, env: Mapping[str, str]) -> tuple[str, str] | None:
-    """What stands in the way, and how to mend it; None if anything answers there. Blocking."""
+    """Why it cannot be reached, and how to fix it; None if anything answers there. Blocks."""
     import http.client
     import socket
     import ssl
@@ -92,7 +92,7 @@ def reach(url: str, env: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _connection(url: str, env: Mapping[str, str]) -> tuple[http.client.HTTPConnection, str]:
-    """Not yet open, and the proxy that it goes by."""
+    """The connection, not open yet, and the proxy that it uses; "" for none."""
     import http.client
     import ssl
 
@@ -113,7 +113,7 @@ def _connection(url: str, env: Mapping[str, str]) -> tuple[http.client.HTTPConne
 
 
 def _proxy_of(scheme: str, host: str, env: Mapping[str, str]) -> str:
-    """As the CLI takes it from the environment; none for this machine."""
+    """The proxy that the CLI would take from the environment; none for this machine itself."""
     name = f"{scheme}_proxy"
     proxy = env.get(name) or env.get(name.upper()) or ""
     without = [word.strip().lstrip(".") for word in (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",")]
@@ -132,9 +132,9 @@ def _of_connection(error: OSError | ValueError, proxy: str) -> tuple[str, str]:
 
 
 def _of(proxy: str) -> str:
-    return ", from the proxy" if proxy else ""
+    return " (at the proxy)" if proxy else ""
 
 
 def _place(url: str) -> str:
-    """Host and port: an address may hold a password."""
+    """Host and port only: an address may contain a password."""
     return urlsplit(url).netloc.rpartition("@")[2] or "an address without a host name"

@@ -114,7 +114,7 @@ def test_a_proxy() -> None:
     assert "refused by the proxy (403 Forbidden)" in found.says
     assert "HTTPS_PROXY" in found.mend
     gone = one(scene(("first", "https://upstream.invalid", "active"), https_proxy="127.0.0.1:1"))
-    assert gone.says.endswith("connection refused, from the proxy")
+    assert gone.says.endswith("connection refused (at the proxy)")
     past = scene(
         ("a", "https://a.upstream.invalid", "active"), https_proxy="127.0.0.1:1", NO_PROXY="x, .upstream.invalid"
     )
