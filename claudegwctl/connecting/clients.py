@@ -1,7 +1,7 @@
-"""The clients that can be connected, as data: where each keeps its configuration, and what has to stand there.
+"""The clients that can be connected, as data: where each keeps its configuration, and what it has to contain.
 
-One with a `kind` can be written to; for the others there are words to follow, because they keep their settings in a
-database, behind a window, or at a place that only their owner knows. Pure.
+Those with a `kind` have a file that can be edited. For the others there are instructions, because they keep their
+settings in a database, behind a dialog, or at a path that only their owner knows. Pure.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-# The name under which others know this gateway.
+# This gateway's name in the clients' settings.
 NAME: Final = "claudegwd"
-# What Claude's models take and give; clients that are not told compact by a guess.
+# The limits of Claude's models; a client that does not know them guesses when to compact.
 CONTEXT_TOKENS: Final = 200_000
 OUTPUT_TOKENS: Final = 32_000
 
@@ -21,7 +21,7 @@ Kind = Literal["json", "toml", "yaml"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """`url` ends in /v1. `has_key` is false where the gateway asks for none, and `key` is a filler."""
+    """`url` ends in /v1. `has_key` is false if the gateway requires no key; `key` is then a placeholder."""
 
     url: str
     key: str
@@ -45,7 +45,7 @@ Path = tuple[str | Named, ...]
 
 @dataclass(frozen=True)
 class Setting:
-    """A value and its place. `only_if_missing`: what a new file needs, and an old one has as its owner wants it."""
+    """A value and its path. `only_if_missing`: a new file needs it; in an existing one its owner decides."""
 
     path: Path
     value: Any
@@ -54,8 +54,8 @@ class Setting:
 
 @dataclass(frozen=True)
 class ClientProgram:
-    """`file` is below the home directory, or below the directory that the variable `base` names. `words` are for what
-    cannot be written; of what can, they say how to go on. `kept_key` is where a key stands in its file."""
+    """`file` is relative to the home directory, or to `base`: a variable and its default. `words` are the instructions
+    if there is no file to edit, otherwise what to do next. `kept_key` is the path of the key in the file."""
 
     name: str
     title: str
@@ -128,7 +128,7 @@ def _zed(to: Wanted) -> Sequence[Setting]:
 
 
 def _fields(before: str, after: str = "") -> Callable[[Wanted], str]:
-    """Words for a window with three fields."""
+    """Instructions for a dialog with three fields."""
 
     def words(to: Wanted) -> str:
         fields = f"  base URL  {to.url}\n  API key   {to.key}\n  model     {to.model}"
@@ -219,7 +219,7 @@ CLIENTS: Final = (
 
 
 def where(client: ClientProgram) -> str:
-    """Its file, as people write it; "" where none is written."""
+    """Its file, written with ~ for people; "" if there is none to edit."""
     if client.kind is None:
         return ""
     return "/".join(part for part in ("~", client.base[1] if client.base else "", client.file) if part)

@@ -1,6 +1,6 @@
-"""Other programs' configuration files: read, changed at a few places, written with everything else as it was.
+"""Edit a few settings in other programs' configuration files, and keep everything else, including comments.
 
-JSON (with the comments and commas that editors allow), TOML and YAML. Comments stay.
+JSON (with the comments and trailing commas that editors allow), TOML and YAML.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from claudegwctl.problems import Problem
 
 
 class Document:
-    """A file's text, parsed. `name` is for errors. Raises Problem where it cannot be read as its kind, or changed."""
+    """A file's text, parsed. `name` is for errors. Raises Problem if it is not valid, or cannot be changed."""
 
     def __init__(self, kind: Kind, text: str, name: str) -> None:
         self._kind = kind
         self._layout: tuple[int | None, int | None] = (None, None)
-        self._text = text  # of JSON, as it was changed; the libraries of the others keep theirs
+        self._text = text  # of JSON, up to date; for the others, their library keeps it
         self._name = name
         try:
             self.data = self._read(text)
@@ -31,14 +31,14 @@ class Document:
             raise self._cannot("it is not a table of settings")
 
     def get(self, path: Path) -> Any:
-        """What stands there; None for nothing."""
+        """The value at `path`; None if there is none."""
         found: Any = self.data
         for part in path:
             found = _inside(found, part)
         return found
 
     def put(self, path: Path, value: Any) -> None:
-        """Make it stand there, and whatever is above it. Raises Problem where something else is above it."""
+        """Set the value at `path`, creating its parents. Raises Problem if a parent has another type."""
         here: Any = self.data
         for depth, (part, following) in enumerate(pairwise(path), 1):
             inner = _inside(here, part)
@@ -62,7 +62,7 @@ class Document:
             here[last] = value
 
     def drop(self, path: Path) -> None:
-        """Take it out, and what is above it and has become empty."""
+        """Remove the value, and parents that are empty then."""
         if self._kind == "json":
             self._become(jsonc.without(self._text, _names(path)))
             return
@@ -77,7 +77,7 @@ class Document:
             self.drop(path[:-1])
 
     def text(self) -> str:
-        """As it is to be written."""
+        """The text to write."""
         if self._kind == "json":
             return self._text
         if self._kind == "toml":
@@ -92,7 +92,7 @@ class Document:
         return out.getvalue()
 
     def _read(self, text: str) -> Any:
-        """ValueError where it is not of its kind."""
+        """Raises ValueError if the text is not valid."""
         if self._kind == "json":
             return jsonc.read(text).data
         if self._kind == "toml":
@@ -127,7 +127,7 @@ class Document:
 
 
 def _names(path: Path) -> list[str]:
-    """Of a path in JSON, in which nobody keeps us in a list."""
+    """The names in a path in JSON, where no client keeps us in a list."""
     return [part for part in path if isinstance(part, str)]
 
 
@@ -143,7 +143,7 @@ def _yaml() -> Any:
 
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
-    yaml.width = 4096  # lines are their owner's to break
+    yaml.width = 4096  # never wrap the owner's lines
     return yaml
 
 

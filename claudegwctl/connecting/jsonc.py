@@ -1,6 +1,6 @@
-"""JSON as editors keep it, with comments and commas before closing brackets: read, and changed where it has to be.
+"""Read and edit JSON as editors allow it, with comments and trailing commas.
 
-Everything else stays as its owner wrote it, to the letter. Pure.
+Everything that is not changed is kept byte for byte. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-# No settings are nested like that; it bounds the recursion.
+# No settings are nested more deeply; it bounds the recursion.
 MAX_DEPTH: Final = 100
 _BLANKS: Final = re.compile(r"(?:[\s\ufeff]+|//[^\r\n]*|/\*(?s:.*?)\*/)*")
 _SCALAR: Final = re.compile(
@@ -22,7 +22,7 @@ _INDENT: Final = re.compile(r"^([ \t]+)[^\s/*]", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Value:
-    """A value between two places of the text. `members` is None where it is no object."""
+    """A value and its position in the text. `members` is None if it is not an object."""
 
     start: int
     end: int
@@ -30,13 +30,13 @@ class Value:
     members: tuple[Member, ...] | None = None
 
     def member(self, name: str) -> Member | None:
-        """Of several of one name the last, which is the one that counts."""
+        """The member of this name; if there are several, the last, which is the one that counts."""
         return next((each for each in reversed(self.members or ()) if each.name == name), None)
 
 
 @dataclass(frozen=True)
 class Member:
-    """`start` is where its name begins, `comma` where the comma behind it stands, if there is one."""
+    """`start` is where its name begins, `comma` the position of the comma after it, if there is one."""
 
     name: str
     start: int
@@ -45,7 +45,7 @@ class Member:
 
 
 def read(text: str) -> Value:
-    """The whole of a text; an empty object for one that holds nothing. ValueError."""
+    """Parse a text; an empty one counts as an empty object. Raises ValueError."""
     start = _after_blanks(text, 0)
     if start == len(text):
         return Value(start, start, {}, ())
@@ -56,7 +56,7 @@ def read(text: str) -> Value:
 
 
 def with_value(text: str, path: Sequence[str], value: Any) -> str:
-    """The text with `value` at `path`, and objects above it. ValueError where something else is there."""
+    """The text with `value` at `path`, creating the objects above it. Raises ValueError if something else is there."""
     here = read(text)
     if here.start == here.end:
         text += "{}\n" if not text or text.endswith("\n") else "\n{}\n"
@@ -77,7 +77,7 @@ def with_value(text: str, path: Sequence[str], value: Any) -> str:
 
 
 def without(text: str, path: Sequence[str]) -> str:
-    """The text without what stands at `path`, and without what is above it and holds nothing any more."""
+    """The text without the member at `path`, and without objects above it that are empty then."""
     here = read(text)
     for name in path[:-1]:
         member = here.member(name)
@@ -92,7 +92,7 @@ def without(text: str, path: Sequence[str]) -> str:
     start, end = _whole_lines(text, gone.start, end)
     kept = text[:start] + text[end:]
     comma = here.members[-2].comma if last and gone.comma is None and len(here.members) > 1 else None
-    if comma is not None:  # nothing follows it any more
+    if comma is not None:  # the last member needs no comma after it
         kept = kept[:comma] + kept[comma + 1 :]
     emptied = _at(kept, path[:-1])
     if len(path) > 1 and emptied is not None and not kept[emptied.start + 1 : emptied.end - 1].strip():
@@ -101,7 +101,7 @@ def without(text: str, path: Sequence[str]) -> str:
 
 
 def _with_member(text: str, here: Value, name: str, value: Any) -> str:
-    """With one more member at the end of the object `here`."""
+    """The text with one more member at the end of the object `here`."""
     members = here.members or ()
     outer = _line_indent(text, here.start)
     indent = outer + _unit(text)
@@ -119,7 +119,7 @@ def _with_member(text: str, here: Value, name: str, value: Any) -> str:
 
 
 def _whole_lines(text: str, start: int, end: int) -> tuple[int, int]:
-    """The stretch, with the line's beginning and end where nothing else stands there."""
+    """The range, extended to whole lines if they contain nothing else."""
     begin = text.rfind("\n", 0, start) + 1
     if text[begin:start].strip():
         return start, end
@@ -140,7 +140,7 @@ def _at(text: str, path: Sequence[str]) -> Value | None:
 
 
 def _dumped(text: str, value: Any, indent: str) -> str:
-    """On several lines, the first of which begins where it is put."""
+    """The value as JSON, with all lines but the first indented."""
     lines = json.dumps(value, ensure_ascii=False, indent=_unit(text)).split("\n")
     return f"{_newline(text)}{indent}".join(lines)
 

@@ -1,7 +1,7 @@
-"""Putting this gateway into a client's own configuration, and taking it out again.
+"""Add this gateway to a client's own configuration, and remove it again.
 
-The file as it was before is kept beside it, and is what taking out goes back to: at our places only, so that what its
-owner has changed since stays.
+A copy of the original file is kept beside it. Removing the gateway restores only our settings from that copy, so that
+the owner's later changes are kept.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from claudegwctl.problems import Problem
 from claudegwd.atomic import put_file
 
 BACKUP_SUFFIX: Final = ".before-claudegwd"
-# Far more than anybody's settings; it bounds what is read.
+# Far more than any settings take; it bounds what is read.
 MAX_FILE_BYTES: Final = 8 * 2**20
 _KEY: Final = re.compile(r"cgw-[\w-]*?([\w-]{0,4})\b(?![\w-])")
 
 
 @dataclass(frozen=True)
 class FileChange:
-    """From `before` to `after`, None for no file. `backup` is what to keep beside it, None for nothing new, and
-    `forget_backup` says that it has served."""
+    """A file's text before and after; None: no file. `backup` is the text to keep beside it, if any; `forget_backup`
+    says that the existing backup is no longer needed."""
 
     file: Path
     before: str | None
@@ -40,7 +40,7 @@ class FileChange:
         return self.before == self.after
 
     def lines(self) -> Iterator[str]:
-        """The difference, without keys."""
+        """The difference, with keys masked."""
         old, new = (_KEY.sub(r"cgw-…\1", text or "").splitlines() for text in (self.before, self.after))
         yield from difflib.unified_diff(old, new, str(self.file), str(self.file), lineterm="")
 
@@ -54,7 +54,7 @@ def file_of(client: ClientProgram, env: Mapping[str, str], home: Path) -> Path:
 
 
 def key_in(client: ClientProgram, file: Path) -> str | None:
-    """The key of ours that the client has already."""
+    """The gateway's key that is already in the client's file."""
     if client.kind is None or not client.kept_key or (text := _read(file)) is None:
         return None
     found = Document(client.kind, text, str(file)).get(client.kept_key)
@@ -82,7 +82,7 @@ def connected(client: ClientProgram, to: Wanted, file: Path) -> FileChange:
 
 
 def disconnected(client: ClientProgram, file: Path) -> FileChange:
-    """The change that takes it out. Raises Problem."""
+    """The change that disconnects it. Raises Problem."""
     file, before = file.resolve(), _read(file)
     kept = _read(_backup(file))
     document = Document(client.kind or "json", before or "", str(file))
@@ -103,7 +103,7 @@ def disconnected(client: ClientProgram, file: Path) -> FileChange:
 
 
 def apply(change: FileChange) -> None:
-    """Do it: the backup first, then the file at once or not at all. Raises Problem."""
+    """Make the change: the backup first, then the file, atomically. Raises Problem."""
     if change.is_none:
         return
     try:
@@ -120,7 +120,7 @@ def apply(change: FileChange) -> None:
 
 
 def _write(file: Path, text: str, like: Path) -> None:
-    """With the mode of `like`, or for its owner alone: it may hold a key."""
+    """With the mode of `like`, or readable only by its owner: it may contain a key."""
     file.parent.mkdir(parents=True, exist_ok=True)
     mode = like.stat().st_mode & 0o7777 if like.exists() else 0o600
     put_file(file, text.encode(), mode)
@@ -157,7 +157,7 @@ def _differs(document: Document, client: ClientProgram, before: str | None) -> b
 
 
 def _plain(value: object) -> object:
-    """Without the library's own types."""
+    """The value without the library's own types."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -21,8 +21,8 @@ def test_one_is_made_only_where_there_is_none() -> None:
     ("name", "says"),
     [
         ("zed", "`GATEWAY_KEY=$(claudegwctl clients rotate zed) claudegwctl connect zed --write`"),
-        ("codex", "revoked; `claudegwctl clients remove codex`"),
-        ("aider", "expired; `claudegwctl clients remove aider`"),
+        ("codex", "revoked; remove it with `claudegwctl clients remove codex`"),
+        ("aider", "expired; remove it with `claudegwctl clients remove aider`"),
     ],
 )
 def test_what_is_in_the_way(name: str, says: str) -> None:
