@@ -1,7 +1,7 @@
-"""Who may see the page: only the browser of whoever started it. Pure, but for the randomness of its secrets.
+"""Who may see the page: only the browser of the user who started it. Pure, except that its secrets are random.
 
-Other users of this machine reach the port, and so does any web page that the browser shows. So there are a link that
-works once, a cookie that the link is exchanged for, and checks that a request comes from our own page.
+Other users of this machine can reach the port, and so can any web page in the browser. So there are a link that works
+once, a cookie that it is exchanged for, and checks that a request comes from our own page.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final
 
 from claudegwctl.dashboard.exchange import DashboardRequest, Response, refusal
 
-# Of each secret; 32 random bytes are guessed by nobody.
+# The length of each secret: nobody can guess 32 random bytes.
 SECRET_BYTES: Final = 32
-# A page elsewhere cannot send a header of its own without asking first, which is answered with no.
+# A page of another origin cannot send a custom header without a preflight request, which is refused.
 MARK: Final = "x-claudegwctl"
 
 _ENTERED: Final = """<!doctype html>
@@ -26,20 +26,20 @@ _ENTERED: Final = """<!doctype html>
 """
 _LOCKED: Final = b"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>claudegwd</title>
-<h1>This link has been used, or is not right</h1>
-<p>The link that <code>claudegwctl dashboard</code> prints works once, in one browser. Start it again for another.</p>
+<h1>This link has been used, or is invalid</h1>
+<p>The link that <code>claudegwctl dashboard</code> prints works once, in one browser. Start it again for a new one.</p>
 </html>
 """
 
 
 class Access:
-    """The door of one dashboard. Safe from every thread."""
+    """Access control for one dashboard. Thread-safe."""
 
     def __init__(self, port: int, secret: Callable[[int], str] = token_urlsafe) -> None:
         self._token: str | None = secret(SECRET_BYTES)
         self._session = secret(SECRET_BYTES)
-        # Cookies do not know of ports: a server on another one of this address is sent all that fit its path. So
-        # the page has a place that others cannot name, and the cookie belongs to it alone.
+        # Cookies ignore ports: a server on another port of this address receives all cookies that match its path.
+        # So the page has a path that nobody can guess, and the cookie is limited to that path.
         self.place = f"/{secret(SECRET_BYTES)}/"
         self._cookie = f"claudegwctl-{port}"
         self._hosts = frozenset((f"127.0.0.1:{port}", f"localhost:{port}"))
@@ -47,11 +47,11 @@ class Access:
         self.link = f"http://127.0.0.1:{port}/?token={self._token}"
 
     def check(self, request: DashboardRequest) -> Response | None:
-        """The answer that ends a request here; None: it is from our own page, or asks for it, and its path begins with
-        `place`."""
+        """The response that settles a request here; None if it comes from our own page, or asks for it, and its path
+        begins with `place`."""
         host = request.headers.get("host", "").lower()
         if host not in self._hosts:
-            # A web page may have pointed a name of its own at this address (DNS rebinding).
+            # A web page may have pointed its own host name at this address (DNS rebinding).
             return refusal(403, "cannot serve this Host: open the link printed by `claudegwctl dashboard`")
         origin = request.headers.get("origin")
         if origin is not None and origin != f"http://{host}":
@@ -74,8 +74,8 @@ class Access:
                 return _locked()
             self._token = None
         cookie = f"{self._cookie}={self._session}; Path={self.place}; HttpOnly; SameSite=Strict"
-        # By the page, not by a redirect: where the link was clicked on in another page, a redirect still counts as
-        # that page's, and a strict cookie is kept back.
+        # The page forwards, instead of a redirect: if the link was clicked in another page, a redirect still counts as
+        # coming from there, and a SameSite=Strict cookie is withheld.
         page = _ENTERED.format(place=self.place).encode()
         return Response(200, "text/html; charset=utf-8", page, (("set-cookie", cookie),))
 

@@ -1,6 +1,6 @@
-"""What the page asks for, and how the daemon is asked for it. A short list: the page cannot reach further than this.
+"""What the page can request, and how the daemon is asked for it. A short list: the page can reach nothing else.
 
-Whatever of it changes something is refused by a dashboard that is read-only.
+A read-only dashboard refuses the requests that change something.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from claudegwctl.client import Daemon, quoted
 from claudegwctl.dashboard.exchange import DashboardRequest, Response, json_response, refusal
 from claudegwctl.problems import NotRunning, Problem, Refused
 
-# How far back a chart goes, and what one bar of it stands for.
+# How far back a chart goes, and what one of its bars covers.
 PERIODS: Final = {"day": ("24h", "hour"), "week": ("7d", "day"), "month": ("30d", "day")}
 GROUPS: Final = ("client", "key", "model")
-# Of the log's filters, those that the daemon applies; it checks their values.
+# The log's filters that the daemon applies; it checks their values.
 LOG_FILTERS: Final = ("lines", "level", "since", "request", "key", "client")
 
 
 class Answers:
-    """Asks the daemon with the rights of this process. Safe from every thread: each question has its own connection."""
+    """Asks the daemon with the rights of this process. Thread-safe: each request has its own connection."""
 
     def __init__(self, daemon: Daemon, *, read_only: bool) -> None:
         self._daemon = daemon
@@ -54,7 +54,7 @@ class Answers:
             return refusal(400, str(bad))
 
     def _state(self, _: Mapping[str, str]) -> dict[str, Any]:
-        """All that changes by the second, in one answer; also that there is no daemon, which is news and no error."""
+        """Everything that changes every second, in one answer. A stopped daemon is reported in it, not as an error."""
         ask = self._daemon.get
         try:
             return {

@@ -1,4 +1,4 @@
-"""The files of the page, read once: what is not among them cannot be asked for, whatever the path says."""
+"""The page's files, read once: nothing else can be requested, whatever the path."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _TYPES: Final = {
     "svg": "image/svg+xml",
 }
 
-# Nothing but our own files and our own answers; no script or style inside the document, no form, no frame; and scripts
-# cannot write HTML (trusted types), so that no name in a log or a table can become markup.
+# Only our own files and answers; no inline scripts or styles, no forms, no frames; and scripts cannot write HTML
+# (trusted types), so that no name in a log or a table can become markup.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -36,7 +36,7 @@ SECURITY_HEADERS: Final = (
 
 
 def load() -> Mapping[str, Response]:
-    """By name; the page itself as ""."""
+    """The files by name; the page itself is ""."""
     found: dict[str, Response] = {}
     for file in resources.files("claudegwctl.dashboard").joinpath("page").iterdir():
         kind = _TYPES.get(file.name.rpartition(".")[2])

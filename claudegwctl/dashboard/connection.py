@@ -1,4 +1,4 @@
-"""One connection of the browser: HTTP/1.1 by h11, one request after the other, each bounded in size and time."""
+"""One connection from the browser: HTTP/1.1 with h11, one request after the other, each bounded in size and time."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from claudegwctl.dashboard.exchange import DashboardRequest, Response, refusal
 
 Handler = Callable[[DashboardRequest], Response]
 
-# Of line and headers; a browser's are about one kilobyte.
+# Request line and headers; a browser's are about one kilobyte.
 MAX_HEAD_BYTES: Final = 16 * 1024
-# The longest body names a key.
+# The longest body contains the name of a key.
 MAX_BODY_BYTES: Final = 4 * 1024
 # Fields of a query; the log has six filters.
 MAX_QUERY_FIELDS: Final = 16
-# The page asks every second: a connection that is silent for longer belongs to nobody.
+# The page polls every second: a connection that is silent for longer has been abandoned.
 IDLE_SECONDS: Final = 15.0
-# From the first byte of a request to its last, and for an answer to be taken: both ends are on this machine.
+# To receive a request from its first byte, and to send an answer: both ends are on this machine.
 REQUEST_SECONDS: Final = 5.0
 WRITE_SECONDS: Final = 10.0
 _READ_BYTES: Final = 16 * 1024
 
 
 def serve_connection(sock: socket.socket, handler: Handler) -> None:
-    """Answer what comes until the browser has enough, or breaks a rule. Closes nothing."""
+    """Answer requests until the browser is done, or violates the protocol. Does not close the socket."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
     try:
         while True:
@@ -51,7 +51,7 @@ def serve_connection(sock: socket.socket, handler: Handler) -> None:
                 return
             connection.start_next_cycle()
     except (OSError, h11.ProtocolError):
-        # It left, or was too slow.
+        # The browser went away, or was too slow.
         return
 
 
@@ -60,7 +60,7 @@ class _TooLarge(Exception):  # noqa: N818 - it names what happened
 
 
 def _read(sock: socket.socket, connection: h11.Connection) -> DashboardRequest | None:
-    """The next request; None where there is none any more. TimeoutError, _TooLarge, h11.RemoteProtocolError."""
+    """The next request; None if there are no more. Raises TimeoutError, _TooLarge, h11.RemoteProtocolError."""
     deadline: float | None = None
     head: h11.Request | None = None
     body = b""
@@ -91,7 +91,7 @@ def _request(head: h11.Request, body: bytes) -> DashboardRequest:
     headers: dict[str, str] = {}
     for name, value in head.headers:
         text = name.decode("ascii")
-        # A header that comes twice is neither of the two: what has to be one value then fits nothing.
+        # Repeated headers are joined, so that no check for a single value accepts them.
         headers[text] = f"{headers[text]}; {value.decode('latin-1')}" if text in headers else value.decode("latin-1")
     try:
         fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))

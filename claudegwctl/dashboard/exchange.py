@@ -1,4 +1,4 @@
-"""A request of the page and its answer, as values: what the others see of HTTP."""
+"""A request from the page and its response, as values: all that the other modules see of HTTP."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DashboardRequest:
-    """`path` as it was sent, without its query; names of headers are in small letters. Nothing that may hold the token
-    or the cookie is shown by its repr."""
+    """`path` is as sent, without the query; header names are lowercase. The repr omits everything that may contain the
+    token or the cookie."""
 
     method: str
     path: str
@@ -33,5 +33,5 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 
 def refusal(status: int, text: str) -> Response:
-    """For the page's own requests. `text` begins with "cannot" and says what to do."""
+    """An error for the page's own requests. `text` begins with "cannot" and says what to do."""
     return json_response({"error": text}, status)

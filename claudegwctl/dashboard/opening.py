@@ -1,4 +1,4 @@
-"""Showing the page in a browser, where there is one."""
+"""Open the page in a browser, if there is one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FILE: Final = """<!doctype html>
 
 
 def has_display(env: Mapping[str, str], platform: str = sys.platform, uid: int | None = None) -> bool:
-    """Whether a browser can be expected to show something. Root's cannot: it refuses to run, and rightly so."""
+    """Whether a browser can be expected to open. Not for root: browsers refuse to run as root, and rightly so."""
     if (os.geteuid() if uid is None else uid) == 0:
         return False
     return platform == "darwin" or any(env.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
@@ -26,14 +26,15 @@ def has_display(env: Mapping[str, str], platform: str = sys.platform, uid: int |
 
 @contextmanager
 def in_browser(link: str) -> Iterator[None]:
-    """Show the link in a browser that is started now.
+    """Start a browser with the link.
 
-    By a file that leads to it, while this lasts: a browser's arguments can be read by every user of the machine, and
-    the link is a secret until it was used. Where the browser cannot read the file, there is still the printed link."""
+    The browser is given a temporary file that forwards to the link: every user of the machine can read its arguments,
+    and the link is secret until it has been used. If the browser cannot read the file, there is still the printed
+    link."""
     with tempfile.NamedTemporaryFile("w", prefix="claudegwctl-", suffix=".html") as file:
         file.write(_FILE.format(link=link))
         file.flush()
-        # Some browsers return only when they end, and each has to be answered meanwhile.
+        # Some browsers return only when they exit, and the page has to be served until then.
         Thread(target=_open, args=(Path(file.name).as_uri(),), daemon=True).start()
         yield
 

@@ -1,4 +1,4 @@
-"""The web server of one dashboard, on loopback: a thread for each connection, and not many of them."""
+"""The web server of one dashboard, on loopback: a thread per connection, and a limited number of them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from claudegwctl.dashboard.exchange import DashboardRequest, Response, refusal
 from claudegwctl.output import note
 from claudegwctl.problems import Problem
 
-# A browser opens six at a time; this is a handful of windows. The others wait in the kernel's queue.
+# A browser opens six at a time, so this is enough for a few windows. Others wait in the kernel's queue.
 MAX_CONNECTIONS: Final = 24
 BACKLOG: Final = 24
 _API: Final = "api/"
 
 
 def listen(port: int) -> socket.socket:
-    """A socket on this port of loopback; 0: on a free one. Raises Problem."""
+    """A socket on this loopback port; 0: a free one. Raises Problem."""
     try:
         return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
     except OSError as error:
@@ -38,7 +38,7 @@ class DashboardServer:
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
 
     def serve(self, listener: socket.socket) -> None:
-        """Until an exception, such as that of Ctrl-C, ends it. Connections under way end with the process."""
+        """Serve until an exception, such as KeyboardInterrupt. Open connections end with the process."""
         while True:
             self._slots.acquire()
             try:
@@ -59,7 +59,7 @@ class DashboardServer:
         """The answer to one request, whoever sent it."""
         try:
             return self._answer(request)
-        except Exception as error:  # noqa: BLE001 - the boundary of a request: the page goes on
+        except Exception as error:  # noqa: BLE001 - the boundary of a request: the server keeps running
             note(f"cannot answer the page: {type(error).__name__}")
             return refusal(500, "cannot answer: internal error; see the terminal the dashboard runs in")
 

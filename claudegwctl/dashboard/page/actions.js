@@ -1,4 +1,4 @@
-// What can be done from here, each with its question where it has one, and what came of it.
+// The page's actions: each with its confirmation, if it needs one, and its outcome.
 
 import * as api from "./api.js";
 import { $ } from "./dom.js";
@@ -37,7 +37,7 @@ export async function setKey(name, status) {
   }
 }
 
-// `row` is what was asked, as it was shown. To deny it takes no second click: Claude goes on without it.
+// `row` is the request, as it was shown. Denying it needs no confirmation: Claude just continues without it.
 export async function decide(row, approved) {
   const where = `${row.workspace} (${row.directory}), for ${row.client || "a client without a key"}`;
   if (!approved || await sure(`Approve this in ${where}?\n\n${row.shown}`, "Approve")) {

@@ -1,4 +1,4 @@
-// The dashboard's own server, and nobody else.
+// Requests to the dashboard's own server, and to nothing else.
 
 export class Refused extends Error {}
 

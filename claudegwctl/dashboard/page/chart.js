@@ -1,4 +1,4 @@
-// Stacked bars in SVG, made by hand: a few dozen bars of at most seven colours.
+// A stacked bar chart in SVG, without a library: a few dozen bars in at most seven colours.
 
 import { drawn } from "./dom.js";
 
@@ -7,8 +7,8 @@ const [TOP, RIGHT, BOTTOM, LEFT] = [10, 8, 24, 56];
 const LABEL_WIDTH = 64;
 const LINES = 4;
 
-// `bars`: [{label, parts: [{value, style, text}]}]. `written` makes a number of the scale a text; `whole`: there are no
-// parts of what is counted.
+// `bars`: [{label, parts: [{value, style, text}]}]. `written` formats a number on the scale; `whole`: only whole
+// numbers make sense.
 export function chart(bars, width, { written, whole }, labelledBy) {
   const highest = round(Math.max(...bars.map(total), 0), whole);
   const inner = HEIGHT - TOP - BOTTOM;
@@ -36,7 +36,7 @@ export function chart(bars, width, { written, whole }, labelledBy) {
       }, drawn("title", { text: part.text })));
       below += part.value;
     }
-    // Counted from the right: now is what people look for.
+    // Counted from the right, so that the latest bar always has a label.
     if ((bars.length - 1 - place) % every === 0) {
       svg.append(drawn("text", { x: left + step / 2, y: HEIGHT - 6, "text-anchor": "middle", text: bar.label }));
     }
@@ -50,7 +50,7 @@ export function swatch(style) {
 
 const total = (bar) => bar.parts.reduce((sum, part) => sum + part.value, 0);
 
-// The next number above whose quarters are short to write; of whole numbers they are whole.
+// Round up to a number whose quarters are short to write, and whole if `whole`.
 function round(value, whole) {
   const steps = [1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12];
   if (whole && value <= 2 * LINES) return value <= LINES ? LINES : 2 * LINES;

@@ -1,8 +1,8 @@
-// Elements without markup: what comes from outside is text, wherever it is put.
+// Create elements without markup: data from outside is always inserted as text.
 
 export const $ = (id) => document.getElementById(id);
 
-// An element of these attributes; `text` and `on…` are what they are in the DOM, null leaves an attribute out.
+// An element with these attributes. `text` is its text, `on…` a listener for that event; null omits an attribute.
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   fill(made, attributes);
@@ -26,18 +26,18 @@ function fill(made, attributes) {
 }
 
 export function setText(node, text) {
-  // An unchanged text is left alone: a selection in it would be lost, and a screen reader would say it again.
+  // Leave unchanged text alone: replacing it would drop a selection, and a screen reader would read it again.
   if (node.textContent !== text) node.textContent = text;
 }
 
-// A table that is kept up to date row by row, so that focus and selection survive. A column is {head, value, number?,
-// node?}: `value` gives a text, or a `node` is made once a row and brought up to date by its `update(row)`.
+// A table that is updated row by row, so that focus and selection survive. A column is {head, value, number?, node?}:
+// `value` returns a text, or a `node` is created once per row and updated by its `update(row)`.
 export class Table {
   constructor(place, caption, none, columns, nameOf) {
     this.columns = columns;
     this.nameOf = nameOf;
     this.rows = new Map();
-    // Roles are said, because on a phone the style makes blocks of rows, and browsers then forget them.
+    // Roles are explicit because the style turns rows into blocks on a phone, and browsers then drop the implicit roles.
     this.body = element("tbody", { role: "rowgroup" });
     const heads = columns.map((column) =>
       element("th", { role: "columnheader", scope: "col", class: column.number ? "number" : null, text: column.head }));

@@ -1,4 +1,4 @@
-// Numbers and times for people; the same words as in the terminal.
+// Numbers and times for people, in the same words as in the terminal.
 
 const counting = new Intl.NumberFormat("en-US");
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
@@ -11,7 +11,7 @@ export const megabytes = (value) => (value == null ? "" : `${Math.round(value / 
 
 export function dollars(value) {
   if (value == null) return "unknown";
-  // Of small amounts the digits that say something.
+  // More digits for small amounts.
   return value >= 1 || value === 0 ? `$${value.toFixed(2)}` : `$${value.toFixed(4)}`;
 }
 

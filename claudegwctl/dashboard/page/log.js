@@ -1,16 +1,16 @@
-// The log with its filters. Level, request, key and client are the daemon's; the text is looked for here.
+// The log and its filters. The daemon filters by level, request, key and client; the text is searched here.
 
 import * as api from "./api.js";
 import { $, element, setText } from "./dom.js";
 import { count } from "./format.js";
 
-// What the daemon keeps, and what a page can be scrolled through.
+// How many lines the daemon keeps, and how many the page shows.
 const KEPT = 2000;
 const SHOWN = 400;
 const TYPING_MILLISECONDS = 300;
 
 let lines = []; // {text, record}, the oldest first
-let asked = ""; // the filters that `lines` came by
+let asked = ""; // the filters that `lines` were requested with
 let typing = 0;
 
 export function prepare() {
@@ -60,7 +60,7 @@ export async function refresh() {
   const found = (await api.logs({ ...filters, lines: KEPT, since })).lines.map((record) => (
     { record, text: JSON.stringify(record) }));
   if (more && now === asked) {
-    // Those of the last second were there already. A daemon that was started anew knows none of them.
+    // Lines of the last second are already known. A daemon that has been restarted has none of them.
     const known = found.findLastIndex((line) => line.text === lines.at(-1).text);
     const fresh = found.slice(known + 1);
     lines = [...lines, ...fresh].slice(-KEPT);
@@ -86,7 +86,7 @@ function draw() {
 
 function add(fresh) {
   const list = $("log-lines");
-  // Whoever has scrolled up is reading.
+  // Do not scroll if the user has scrolled up to read.
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
   list.append(...fitting(fresh).slice(-SHOWN).map(row));
   while (list.childElementCount > SHOWN) list.firstElementChild.remove();

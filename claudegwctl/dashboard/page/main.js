@@ -1,4 +1,4 @@
-// The page: asks for the state again and again while it is looked at, and shows it.
+// The page: polls the state while it is visible, and shows it.
 
 import * as actions from "./actions.js";
 import * as api from "./api.js";
@@ -10,7 +10,7 @@ import * as theme from "./theme.js";
 import * as usage from "./usage.js";
 
 const EVERY_MILLISECONDS = 1000;
-const USAGE_EVERY = 5; // each so many times
+const USAGE_EVERY = 5; // polls per refresh of the usage
 const LOOKING = -1;
 
 let times = 0;
@@ -25,7 +25,7 @@ const showTables = tables.prepare(log.showRequest);
 document.addEventListener("visibilitychange", now);
 now();
 
-// Look at once, and then every second; never while nobody sees it.
+// Poll at once, and then every second; never while the page is hidden.
 function now() {
   clearTimeout(timer);
   times = 0;
@@ -39,7 +39,7 @@ async function look() {
   } catch (error) {
     trouble(error.message);
   }
-  // Of two that overlap, after a click, the first to end goes on.
+  // If two overlap (after a click), the first to finish schedules the next.
   if (!document.hidden && timer === LOOKING) timer = setTimeout(look, EVERY_MILLISECONDS);
 }
 
@@ -62,7 +62,7 @@ async function refresh() {
   await log.refresh();
 }
 
-// There is no news: what is shown is old.
+// No answer: what is shown is out of date.
 function trouble(text) {
   running = false;
   $("main").classList.add("stale");

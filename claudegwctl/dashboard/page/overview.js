@@ -31,7 +31,7 @@ function reload(last) {
   return last.ok === false ? `the last reload was rejected: ${last.error ?? "see the log"}` : `reloaded ${ago(last.at)}`;
 }
 
-// What was used since midnight of UTC.
+// The usage since midnight UTC.
 function today(usage) {
   if (!usage?.requests) return "no usage yet";
   const failed = usage.errors ? `, ${count(usage.errors)} failed` : "";
@@ -40,7 +40,7 @@ function today(usage) {
   return `${count(usage.requests)} requests${failed}; ${tokens}${cost}`;
 }
 
-// What is wrong with a gateway that runs; "" where nothing is.
+// What is wrong with a running gateway; "" if nothing is.
 export function problem(status) {
   const said = [status.problem, status.state_problem, login(status.login_failure)];
   if (status.drained_since != null) {
@@ -53,7 +53,7 @@ export function problem(status) {
 }
 
 function login(failure) {
-  // With the time, not with how long ago: each change of this text is read out.
+  // The time, not how long ago: a screen reader reads out every change of this text.
   return failure ? `the login failed at ${clock(failure.at)}: ${failure.error}` : "";
 }
 

@@ -97,7 +97,7 @@ function keyRows({ keys, windows = [] }) {
   return keys.map((key) => ({ ...key, windows: windows.filter((row) => row.key === key.name) }));
 }
 
-// Without keys there is a login, with limits of its own and nothing to be done about it from here.
+// Without keys the login is used: it has its own limits, but no actions.
 function loginRow({ login, login_failure: failure, windows = [] }) {
   return {
     name: "no keys", login: true, state: `login: ${login ?? "claude"}`, windows,
@@ -132,7 +132,7 @@ function limits(row) {
   return found.join("; ");
 }
 
-// Shares with their words: [[share, text], …] of a row.
+// Meters with their texts: `read` returns [[share, text], …] of a row.
 function meters(read) {
   const node = element("div");
   return {
@@ -142,7 +142,7 @@ function meters(read) {
       while (node.childElementCount > found.length) node.lastChild.remove();
       found.forEach(([share, text], place) => {
         if (!node.children[place]) {
-          // The words beside it say the same: a screen reader need not hear it twice.
+          // The text beside it says the same: a screen reader need not read it twice.
           const meter = element("meter", { min: 0, max: 1, low: 0.8, high: 0.9, optimum: 0, "aria-hidden": "true" });
           node.append(element("div", {}, meter, element("span")));
         }

@@ -1,4 +1,4 @@
-// Light or dark: as the system says, or as it was chosen here.
+// Light or dark: the system's setting, or what was chosen here.
 
 import { $ } from "./dom.js";
 

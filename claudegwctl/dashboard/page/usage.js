@@ -1,15 +1,15 @@
-// Who used what: the chart, its legend, its words, and the same as a table.
+// Who used what: the chart, its legend and summary, and the same as a table.
 
 import * as api from "./api.js";
 import { chart, swatch } from "./chart.js";
 import { $, element, setText, Table } from "./dom.js";
 import { count, dollars, short } from "./format.js";
 
-// So many get a colour of their own; the rest share the last one.
+// This many names get their own colour; the rest share the last one.
 const COLOURS = 6;
 const OTHERS = "all others";
 const STEPS = { hour: 3600, day: 86400 };
-// Of what has no name: a client without a key, and what was refused before a key or a model was chosen.
+// For rows without a name: requests without a client key, or refused before a key or model was chosen.
 const NAMELESS = { client: "(no key)", key: "(no key)", model: "(no model)" };
 
 const MEASURES = {
@@ -35,7 +35,7 @@ export function prepare() {
 export async function refresh() {
   const [period, by] = [$("usage-period").value, $("usage-by").value];
   const found = await api.usage(period, by);
-  // Another choice may have been made while this one was on its way.
+  // The user may have chosen something else in the meantime.
   if (period === $("usage-period").value && by === $("usage-by").value) {
     last = { ...found, period, group: by };
     draw();
@@ -48,7 +48,7 @@ function draw() {
   const width = Math.max(240, Math.floor($("chart-bars").clientWidth));
   const slots = slotsOf(last);
   const of = JSON.stringify([$("usage-measure").value, width, slots.length, slots.at(-1), last.group, last.rows]);
-  // Unchanged, it is left alone: it may be read by a screen reader, or pointed at.
+  // Leave an unchanged chart alone: a screen reader may be reading it, or the mouse pointing at it.
   if (of === drawnOf) return;
   drawnOf = of;
   const names = namesOf(last, measure);
@@ -77,7 +77,7 @@ function slotsOf({ since, unit }) {
   return found;
 }
 
-// The largest by their names, so that a colour stays with its name while they overtake each other; then the others.
+// The largest, sorted by name so that each keeps its colour when one overtakes another; then the others.
 function namesOf({ rows, group }, measure) {
   const totals = new Map();
   for (const row of rows) {
@@ -130,7 +130,7 @@ function showTable(slots, names, sums, measure) {
   table.show(rows);
 }
 
-// Hours are shown as they are here; days are those of UTC and have no hour.
+// Hours are shown in local time; days are UTC days, and have no hour.
 function shortTime(slot, unit) {
   return unit === "hour"
     ? new Date(slot.replace(":00Z", ":00:00Z")).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })
