@@ -1,4 +1,4 @@
-"""The files that make a service of the program: units, property lists, man pages, completions."""
+"""The files that are installed with a service: units, property lists, man pages, completions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARED: Final = {
     "completions/fish/claudegwd.fish": "share/fish/vendor_completions.d/claudegwd.fish",
     "completions/fish/claudegwctl.fish": "share/fish/vendor_completions.d/claudegwctl.fish",
 }
-# zsh looks there of itself only below /usr/local and /usr.
+# By default, zsh looks there only below /usr/local and /usr.
 SHARED_ZSH: Final = {
     "completions/zsh/_claudegwd": "share/zsh/site-functions/_claudegwd",
     "completions/zsh/_claudegwctl": "share/zsh/site-functions/_claudegwctl",
@@ -41,5 +41,5 @@ def read(name: str) -> bytes:
 
 def _directory() -> Traversable:
     packaged = resources.files(PACKAGE).joinpath(DIRECTORY)
-    # In a checkout, which an editable installation is too, they lie beside the package and not in it.
+    # In a checkout, and so in an editable installation, they are beside the package, not in it.
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / DIRECTORY

@@ -1,4 +1,4 @@
-"""What the unit of a service has to let through for workspaces: a drop-in, made anew from the configuration."""
+"""What a service's unit has to permit for workspaces: a drop-in, generated from the configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMESPACES: Final = (
 
 
 def is_system(host: Host, file: Path) -> bool | None:
-    """Whether this config.toml is that of the machine's service, or of the user's own; None: of neither."""
+    """Whether this config.toml belongs to the system service (True) or the user's own (False); None: to neither."""
     if host.manager != "systemd":
         return None
     places = {host.root / "etc/claudegwd/config.toml": True, host.home / ".config/claudegwd/config.toml": False}
@@ -32,7 +32,7 @@ def is_system(host: Host, file: Path) -> bool | None:
 
 
 def step(host: Host, workspaces: Mapping[str, Mapping[str, Any]], *, system: bool) -> PutFile | Remove:
-    """The drop-in as it has to be for these workspaces: written, or removed where there is none."""
+    """The step that writes the drop-in for these workspaces, or removes it if there are none."""
     units = host.root / "etc/systemd/system" if system else host.home / ".config/systemd/user"
     path = units / f"{systemd.UNIT}.d" / NAME
     if not workspaces:
@@ -41,7 +41,7 @@ def step(host: Host, workspaces: Mapping[str, Mapping[str, Any]], *, system: boo
 
 
 def again(*, system: bool) -> str:
-    """What puts a changed drop-in in effect."""
+    """The command that puts a changed drop-in into effect."""
     control = "sudo systemctl" if system else "systemctl --user"
     return f"{control} daemon-reload && {control} restart {systemd.UNIT.removesuffix('.service')}"
 
@@ -55,19 +55,19 @@ def _lines(workspaces: Mapping[str, Mapping[str, Any]], *, system: bool) -> Iter
         yield "# Home directories stay hidden, except for what is listed below."
         yield "ProtectHome=tmpfs"
     for path, writing in directories.items():
-        # The minus: a directory that is gone is for the daemon to tell of, which systemd would not start otherwise.
+        # The minus: without it, systemd would not start the daemon if a directory is missing, which it reports itself.
         yield f"{_setting(path, writing=writing)}={systemd.word(Path(f'-{path}'))}"
 
 
 def _setting(path: Path, *, writing: bool) -> str:
-    # What is hidden has to be brought in; what is seen already can only be read (ProtectSystem=strict).
+    # Hidden directories have to be mounted; visible ones are read-only (ProtectSystem=strict).
     if _is_below(path, HIDDEN):
         return "BindPaths" if writing else "BindReadOnlyPaths"
     return "ReadWritePaths" if writing else "ReadOnlyPaths"
 
 
 def writes(workspace: Mapping[str, Any]) -> bool:
-    """Whether anything in it could change a file; without `tools` it has those that only read."""
+    """Whether its tools could change a file. Without `tools` it has only those that read."""
     return contract.workspace_writes(workspace.get("tools", ()), workspace.get("allow", ()))
 
 

@@ -14,16 +14,16 @@ from typing import Final
 from claudegwctl.problems import Problem
 
 PROGRAMS: Final = ("claudegwd", "claudegwctl")
-# What a service of the machine does not see (ProtectHome=, PrivateTmp=).
+# What the system service cannot see (ProtectHome=, PrivateTmp=).
 HIDDEN: Final = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # noqa: S108 - compared only
 BOOTED: Final = Path("/run/systemd/system")  # sd_booted(3)
 
 
 @dataclass(frozen=True)
 class Host:
-    """`programs` is the directory of claudegwd and claudegwctl; `python` all that they need to run; `root` is "/"."""
+    """`programs` is the directory of claudegwd and claudegwctl; `python` the paths that they need; `root` is "/"."""
 
-    manager: str  # "systemd", "launchd", or "" where there is neither
+    manager: str  # "systemd", "launchd", or "" if there is neither
     systemd_version: int
     uid: int
     user: str
@@ -31,16 +31,16 @@ class Host:
     programs: Path
     python: tuple[Path, ...]
     root: Path = Path("/")
-    user_manager: bool = True  # the user's own systemd can be asked
+    user_manager: bool = True  # the user's own systemd can be reached
 
     @property
     def hidden(self) -> Path | None:
-        """What the programs need and a service of the machine would not see, if there is such a thing."""
+        """A path that the programs need and the system service cannot see, if there is one."""
         needed = (self.programs / PROGRAMS[0], *self.python)
         return next((path for path in needed if any(path.is_relative_to(place) for place in HIDDEN)), None)
 
     def require_programs(self) -> None:
-        """Problem if the daemon is not installed beside us."""
+        """Raise Problem if the programs are not installed."""
         for name in PROGRAMS:
             if not os.access(self.programs / name, os.X_OK):
                 raise Problem(
@@ -49,7 +49,7 @@ class Host:
 
 
 def user_name() -> str:
-    """Of whoever runs this; the number where it has no name."""
+    """The current user's name, or number if it has no name."""
     import getpass
 
     try:
@@ -59,7 +59,7 @@ def user_name() -> str:
 
 
 def this_host() -> Host:
-    """As it is here and now."""
+    """The machine and user that this runs on."""
     return Host(
         manager=(manager := _manager()),
         systemd_version=_systemd_version(),
@@ -87,7 +87,7 @@ def _has_user_manager() -> bool:
 
 
 def _systemd_version() -> int:
-    """0 where there is no systemd."""
+    """0 if there is no systemd."""
     try:
         done = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S607 - the system's own
     except (OSError, subprocess.TimeoutExpired):

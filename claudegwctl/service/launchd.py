@@ -1,4 +1,4 @@
-"""The steps of a service under launchd: of the machine (LaunchDaemon), or of one user (LaunchAgent)."""
+"""The steps of a service under launchd: for the machine (LaunchDaemon), or for one user (LaunchAgent)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from claudegwctl.service.host import PROGRAMS, Host
 from claudegwctl.service.steps import Link, MakeDirectory, PutFile, Remove, Run, Step
 
 USER: Final = "_claudegwd"
-# Ids of services that are not Apple's; its own end at about 300.
+# Ids for services that are not Apple's, whose own end at about 300.
 SERVICE_IDS: Final = range(350, 400)
 QUERY_SECONDS: Final = 10
 AGAIN: Final = "error 5 right after unloading is temporary: run it again"
 
 
 def install_steps(host: Host, *, system: bool) -> list[Step]:
-    """Everything that has to be so for a loaded job, in order."""
+    """Everything that a loaded job needs, in order."""
     steps: list[Step] = list(_user_and_places(host)) if system else []
     own = list(_own_files(host, system=system))
     as_before = own[0].is_done()
@@ -37,7 +37,7 @@ def install_steps(host: Host, *, system: bool) -> list[Step]:
 
 
 def uninstall_steps(host: Host, *, system: bool) -> list[Step]:
-    """The job is unloaded and its files are gone; configuration, keys, state and user stay."""
+    """Unload the job and remove its files; configuration, keys, state and user are kept."""
     named = target(host, system=system)
     unload = Run(
         "stop and unload it", ["launchctl", "bootout", named], lambda: not _is_loaded(named), "claudegwctl install"
@@ -52,7 +52,7 @@ def is_installed(host: Host, *, system: bool) -> bool:
 
 
 def command(verb: str, host: Host, *, system: bool) -> list[str]:
-    """What starts, stops or restarts it. A job that ends by itself is started again, so to stop is to unload."""
+    """What starts, stops or restarts it. A job that exits is started again, so stopping means unloading."""
     name = target(host, system=system)
     if verb == "stop":
         return ["launchctl", "bootout", name]
@@ -67,14 +67,14 @@ def target(host: Host, *, system: bool) -> str:
 
 
 def job(host: Host, *, system: bool) -> bytes:
-    """The property list with the programs as they lie here, and what has to be an absolute path of this user."""
+    """The property list with the programs' paths on this machine, and the absolute paths of this user."""
     name = _label(system=system)
     found = plistlib.loads(files.read(f"launchd/{name}.plist"))
     found["ProgramArguments"] = [str(host.programs / PROGRAMS[0])]
     if not system:
         log = str(host.home / "Library/Logs/claudegwd.log")
         found |= {"StandardOutPath": log, "StandardErrorPath": log}
-        # Where the CLI's own installer puts it, which launchd's PATH lacks.
+        # The CLI's own installer puts it in ~/.local/bin, which launchd's PATH lacks.
         found["EnvironmentVariables"] = {"PATH": f"{host.home}/.local/bin:/usr/local/bin:/usr/bin:/bin"}
     head, _, rest = plistlib.dumps(found).partition(b"<plist")
     return head + b"<!-- Written by `claudegwctl install`. -->\n<plist" + rest

@@ -1,4 +1,4 @@
-"""Which steps, for which service, and going through them."""
+"""Choose the steps for a service, and carry them out."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Taken:
 
 
 def wants_system(host: Host, *, user: bool, system: bool) -> bool:
-    """The service of the machine or the user's: as asked for, else by who asks."""
+    """Whether to manage the system service: as requested, otherwise if the caller is root."""
     if user and system:
         raise Problem("cannot combine --user and --system: choose one")
     return system or (host.uid == 0 and not user)
 
 
 def obstacle(host: Host, *, system: bool, installing: bool) -> str:
-    """Why it cannot be carried out here; "" if it can."""
+    """Why it cannot be done here; "" if it can."""
     if not host.manager:
         return (
             "cannot manage a service: this machine runs neither systemd nor launchd (a container?); have its "
@@ -75,7 +75,7 @@ def uninstall_steps(host: Host, *, system: bool) -> list[Step]:
 
 
 def go_through(steps: Sequence[Step], *, dry: bool) -> Iterator[Taken]:
-    """Do what is not done yet, in order; with `dry` only say it. Raises Problem at the first that cannot be done."""
+    """Do what is not done yet, in order; with `dry`, only report it. Raises Problem at the first step that fails."""
     for step in steps:
         if step.is_done():
             yield Taken(step, Outcome.IN_PLACE)
@@ -89,5 +89,5 @@ def go_through(steps: Sequence[Step], *, dry: bool) -> Iterator[Taken]:
 
 
 def _manager(host: Host) -> ModuleType:
-    # Where there is neither, a dry run shows what would be done under systemd.
+    # If there is neither, a dry run shows what would be done under systemd.
     return launchd if host.manager == "launchd" else systemd

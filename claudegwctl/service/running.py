@@ -1,4 +1,4 @@
-"""Starting and stopping a service that is installed, by the service manager's own program."""
+"""Start and stop an installed service, with the service manager's own program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NONE: Final = "set one up with `claudegwctl install`, or run `claudegwd` in a te
 
 
 def control(verb: Verb) -> dict[str, str]:
-    """Do it, wait until it is done, and say of what. Raises Problem."""
+    """Do it, wait until it is done, and return what was done to which service. Raises Problem."""
     command, service = chosen(verb, this_host())
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program of the system
@@ -32,7 +32,7 @@ def control(verb: Verb) -> dict[str, str]:
 
 
 def chosen(verb: Verb, host: Host) -> tuple[list[str], str]:
-    """The command, and the service's name: this user's own service if there is one, else the machine's."""
+    """The command, and the service's name: this user's own service if there is one, else the system's."""
     if host.manager == "systemd":
         for system in (False, True):
             if systemd.is_installed(system=system):

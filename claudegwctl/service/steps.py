@@ -14,9 +14,9 @@ from typing import Final, Protocol
 from claudegwctl.problems import Problem, unwritable
 from claudegwd.atomic import put_file
 
-# Starting waits until the daemon can answer, and stopping until its last answer is out: 90 s by the unit.
+# Starting waits until the daemon can answer, and stopping until its last answer has been sent: 90 s by the unit.
 COMMAND_SECONDS: Final = 120
-# What we write says so in its first line, and only that is ever removed.
+# The first lines of our files contain this; files without it are never replaced or removed.
 MARK: Final = b"claudegw"
 
 
@@ -36,7 +36,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class PutFile:
-    """A file with this content and mode; its directory is made if it is not there."""
+    """A file with this content and mode; its directory is created if it is missing."""
 
     path: Path
     data: bytes
@@ -57,7 +57,7 @@ class PutFile:
             return False
 
     def refuse_others(self) -> None:
-        """Raises Problem where somebody else's file is in its place."""
+        """Raise Problem if a file that is not ours is in its place."""
         if self.path.exists() and not is_ours(self.path):
             raise Problem(
                 f"cannot write {self.path}: a file that `claudegwctl install` did not write is there; move it "
@@ -75,7 +75,7 @@ class PutFile:
 
 @dataclass(frozen=True)
 class MakeDirectory:
-    """A directory, with its owner if that is to be another than who installs."""
+    """A directory; `owner` is only set if it is not the user who installs."""
 
     path: Path
     mode: int = 0o755
@@ -133,7 +133,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Remove:
-    """A file or link of ours that goes; another's is left alone."""
+    """Remove a file or link if it is ours."""
 
     path: Path
 
@@ -159,7 +159,7 @@ class Remove:
 
 @dataclass(frozen=True)
 class Run:
-    """A program of the system. `done` says whether it needs to run at all, `hint` where to look if it fails."""
+    """Run a system program. `done` returns whether there is nothing to do; `hint` says where to look if it fails."""
 
     does: str
     command: Sequence[str]
@@ -184,12 +184,12 @@ class Run:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether we wrote the file or made the link: only then it may be replaced or removed."""
+    """Whether we wrote the file or made the link: only then may it be replaced or removed."""
     if path.is_symlink():
         return MARK in os.fsencode(path.readlink())
     try:
         with path.open("rb") as file:
-            # A property list begins with two lines of XML's own.
+            # A property list begins with two lines of XML declarations.
             return MARK in b"".join(file.readline() for _ in range(4))
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""The steps of a service under systemd: of the machine, or of one user."""
+"""The steps of a service under systemd: for the machine, or for one user."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from claudegwctl.service.steps import Link, PutFile, Remove, Run, Step
 
 UNIT: Final = "claudegwd.service"
 USER: Final = "claudegwd"
-# RestartSteps= came with this version; earlier ones warn of it at every start.
+# RestartSteps= came with this version; earlier ones warn about it at every start.
 BACK_OFF_VERSION: Final = 254
 QUERY_SECONDS: Final = 10
 _PACKAGED: Final = ("usr/lib/systemd", "lib/systemd")
 
 
 def install_steps(host: Host, *, system: bool) -> list[Step]:
-    """Everything that has to be so for an enabled, running service, in order."""
+    """Everything that an enabled, running service needs, in order."""
     steps: list[Step] = [] if is_packaged(host, system=system) else list(_own_files(host, system=system))
     if system and steps:
         steps += _user_and_places(host)
     written = [step for step in steps if isinstance(step, PutFile) and "systemd" in step.path.parts]
-    # Asked now: afterwards they are all in place, and the running daemon is still the one of before.
+    # Checked now: once they are written, nothing shows that the running daemon was started with the old ones.
     as_before = all(step.is_done() for step in written)
     return [*steps, *_running(_control(system=system), as_before=as_before)]
 
@@ -49,7 +49,7 @@ def _running(control: list[str], *, as_before: bool) -> Iterator[Step]:
 
 
 def uninstall_steps(host: Host, *, system: bool) -> list[Step]:
-    """The service is stopped, not enabled, and its files are gone; configuration, keys, state and user stay."""
+    """Stop and disable the service and remove its files; configuration, keys, state and user are kept."""
     control = _control(system=system)
     stop = Run(
         "stop and disable it", [*control, "disable", "--now", UNIT],
@@ -75,7 +75,7 @@ def command(verb: str, *, system: bool) -> list[str]:
 
 
 def is_packaged(host: Host, *, system: bool) -> bool:
-    """Whether the system's own package has put this very program's unit in place."""
+    """Whether a distribution's package has installed the unit of this very program."""
     kind = "system" if system else "user"
     for place in _PACKAGED:
         try:
@@ -108,7 +108,7 @@ def _own_files(host: Host, *, system: bool) -> Iterator[Step]:
 
 
 def unit(host: Host, name: str) -> bytes:
-    """The unit with the programs as they lie here."""
+    """The unit with the programs' paths on this machine."""
     text = files.read(name).decode()
     for program in PROGRAMS:
         text = text.replace(f"=/usr/bin/{program}", f"={word(host.programs / program)}")
@@ -159,7 +159,7 @@ def _is_at_rest(control: list[str]) -> bool:
 
 
 def _show(control: list[str], *properties: str) -> list[str]:
-    """The values; [] if the manager cannot be asked."""
+    """The values of these properties; [] if the manager cannot be reached."""
     wanted = [part for name in properties for part in ("-p", name)]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program of the system
