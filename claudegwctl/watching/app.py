@@ -1,4 +1,4 @@
-"""The live view of `claudegwctl top`: what was last seen of the daemon, and the keyboard."""
+"""The live view of `claudegwctl top`: the daemon's last known state, and the keyboard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from claudegwctl.watching.dialogues import Help, QuestionScreen
 from claudegwctl.watching.reading import Look, Reader
 from claudegwctl.watching.rows import Rows
 
-# How long the outcome of a change stands where else the letters are explained.
+# How long the outcome of a change is shown in place of the shortcuts.
 NOTE_SECONDS: Final = 8.0
 
 _STATE_STYLES: Final = {"ready": "bold green", "degraded": "bold red"}
@@ -64,7 +64,7 @@ class Top(App[None]):
     ]
 
     class Looked(Message):
-        """The reader's thread tells what it has seen."""
+        """The reader's thread has polled the daemon."""
 
         def __init__(self, found: Look | Problem) -> None:
             super().__init__()
@@ -78,7 +78,7 @@ class Top(App[None]):
             self.said = said
 
     def __init__(self, daemon: Daemon, first: Look, interval: float) -> None:
-        super().__init__(ansi_color=True)  # as NO_COLOR would otherwise be greys, which are colours too
+        super().__init__(ansi_color=True)  # otherwise Textual renders NO_COLOR in greys, which are colours too
         self.theme = "ansi-dark"
         self._daemon = daemon
         self._look = first
@@ -98,12 +98,12 @@ class Top(App[None]):
         yield Static(id="approvals-title", classes="title", markup=False)
         yield Rows("approvals", always_marked=True)
         yield Static("keys", classes="title", markup=False)
-        yield Rows("keys", always_marked=True)  # letters change the chosen key, wherever the keyboard is
+        yield Rows("keys", always_marked=True)  # shortcuts change the chosen key, whichever table has the focus
         yield Input(id="filter", placeholder="client or model", compact=True)
         yield Static(id="foot", markup=False)
 
     def on_mount(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):  # so that the terminal is left as it was
+        for number in (signal.SIGTERM, signal.SIGHUP):  # to leave the terminal as it was
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.app_resume_signal.subscribe(self, lambda _: self._repaint())
         self.query_one("#keys").focus()
@@ -113,11 +113,11 @@ class Top(App[None]):
         self._reader.stop()
 
     def _repaint(self) -> None:
-        """Everything, after the shell had the screen: Textual (8.2) would draw only what has changed."""
+        """Redraw everything after the shell has used the screen: Textual (8.2) would draw only what has changed."""
         for each in (self.screen, *self.screen.walk_children()):
             each.refresh()
 
-    # -- what is seen -------------------------------------------------------------------------------------------------
+    # -- what is shown ------------------------------------------------------------------------------------------------
 
     def on_top_looked(self, message: Looked) -> None:
         if isinstance(message.found, Problem):
@@ -154,7 +154,7 @@ class Top(App[None]):
         self.query_one("#requests", Rows).show(fitted(texts.REQUESTS, rows, width), names, styles)
 
     def _show_approvals(self, width: int) -> int:
-        """How many lines they take."""
+        """Show the approvals and return how many lines they take."""
         waiting = [] if self._problem else self._look.approvals
         rows = approving.approval_rows(waiting, time.time())
         table, lines = self.query_one("#approvals", Rows), approving.lines_of(len(rows))
@@ -187,7 +187,7 @@ class Top(App[None]):
         return self._note if time.monotonic() < self._note_until else texts.shortcuts(width)
 
     def _put(self, where: str, text: Text) -> None:
-        """Draw only what is another text than before."""
+        """Draw the text only if it has changed."""
         static = self.query_one(where, Static)
         if static.content != text:
             static.update(text)
@@ -255,7 +255,7 @@ class Top(App[None]):
         self._ask(text, change, lambda done: f"{name} is {done['state']}")
 
     def action_decide(self, verb: str) -> None:
-        """Approve or deny the chosen question."""
+        """Approve or deny the chosen request."""
         chosen = self.query_one("#approvals", Rows).chosen
         row = next((row for row in self._look.approvals if row["id"] == chosen), None)
         if row is None:
@@ -278,7 +278,7 @@ class Top(App[None]):
         self.push_screen(QuestionScreen(text), answered)
 
     def _change(self, change: Callable[[], dict[str, Any]], said: Callable[[dict[str, Any]], str]) -> None:
-        """In a thread of its own: the daemon may take long."""
+        """Runs in its own thread: the daemon may take a long time."""
         try:
             told = said(change())
         except Problem as problem:

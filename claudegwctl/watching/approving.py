@@ -1,4 +1,4 @@
-"""What Claude asks a person for in workspaces, as `top` shows it. Pure: the time is an argument."""
+"""What Claude asks to do in workspaces, as `top` shows it. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from claudegwctl.watching.columns import Column, Row, printable
 from claudegwctl.watching.texts import client_of, short_time
 
-# Rows at once, so that the other tables stay in sight; the rest is reached by the arrows.
+# Rows shown at a time, so that the other tables stay visible; the arrow keys reach the rest.
 MAX_ROWS: Final = 5
 
 APPROVALS: Final = (
@@ -22,17 +22,17 @@ APPROVALS: Final = (
 
 
 def approval_rows(approvals: Sequence[Mapping[str, Any]], now: float) -> list[Row]:
-    """Those that wait, the oldest first."""
+    """The waiting approvals, the oldest first."""
     return [{**row, "waits": max(0.0, now - row["asked"])} for row in approvals]
 
 
 def lines_of(count: int) -> int:
-    """How many lines they take: none where nothing waits."""
+    """How many lines they take: none if nothing is waiting."""
     return 2 + min(count, MAX_ROWS) if count else 0
 
 
 def question(row: Row, verb: str) -> str:
-    """What a person is asked before it is said; all of it, and where it happens."""
+    """The confirmation before a decision is sent: the whole request, and where it happens."""
     where = printable(f"{row['workspace']} ({row['directory']}), for {client_of(row)}")
     asked = "\n".join(map(printable, str(row["shown"]).split("\n")))
     return f"{verb} this in {where}?\n\n{asked}\n\n{printable(str(row['why']))}"

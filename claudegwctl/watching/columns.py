@@ -1,4 +1,4 @@
-"""Tables that fit the window: columns that matter less go first, and what is too long is cut. Pure."""
+"""Tables that fit the window: less important columns are dropped first, and what is too long is cut. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ EXTRA: Final = 3
 
 @dataclass(frozen=True)
 class Column:
-    """`least` and `most` are widths in cells; one without `most` is always `least` wide, so that numbers stay where
-    they are. `rank` 0 stays always, and the highest goes first; from EXTRA on, a column is there only if nothing is cut
-    for it. One that is empty in every row is left out, unless it always stays."""
+    """`least` and `most` are widths in cells; a column without `most` is always `least` wide, so that numbers do not
+    move. Columns of `rank` 0 are always shown; of the others, the highest rank is dropped first, and from EXTRA on a
+    column is shown only if nothing has to be cut for it. If it is empty in every row, it is omitted unless its rank is
+    0."""
 
     head: str
     cell: Callable[[Row], str]
@@ -27,7 +28,7 @@ class Column:
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[str]:
-    """The head and then a line for each row, none of them wider than `width`, all of them as wide."""
+    """The head and then a line for each row, all exactly `width` wide."""
     shown = [(column, [printable(column.cell(row)) for row in rows]) for column in columns]
     shown = [each for each in shown if not each[0].rank or any(each[1])]
     while (highest := max(column.rank for column, _ in shown)) and _width(shown, whole=highest >= EXTRA) > width:
@@ -44,14 +45,14 @@ def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[s
 
 
 def cut(text: str, width: int) -> str:
-    """Exactly so wide: filled with spaces, or cut with a mark."""
+    """The text exactly `width` wide: padded with spaces, or cut and marked with "…"."""
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - 1)).rstrip(" …") + "…"
     return set_cell_size(text, width)
 
 
 def printable(text: str) -> str:
-    """In one line, and without what a terminal would obey."""
+    """The text on one line, without control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 

@@ -1,4 +1,4 @@
-"""What stands over the tables for a moment: a question before something is changed, and the help."""
+"""The dialogs over the tables: a question before something is changed, and the help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 HELP: Final = """\
-up, down  select a row     tab  the other table
+up, down  select a row     tab  the next table
 s  sort by the next column       S  reverse
 /  show only clients or models containing a text
    (enter keeps it, escape clears it)
@@ -47,7 +47,7 @@ class Box(ModalScreen[bool]):
 
 
 class QuestionScreen(Box):
-    """Answers whether it was said yes to. Enter is no answer: it may have been meant for something else."""
+    """Returns whether the answer was yes. Enter is not an answer: it may have been meant for something else."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)"),
@@ -62,7 +62,7 @@ class QuestionScreen(Box):
 
 
 class Help(Box):
-    """Which letter does what."""
+    """The keyboard shortcuts."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter,space", "close")]
 

@@ -1,4 +1,4 @@
-"""Looking at the daemon again and again, in a thread of its own: it may take long, and the screen goes on meanwhile."""
+"""Poll the daemon in a separate thread: it may take long to answer, and the screen must not freeze meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 from claudegwctl.client import Daemon
 from claudegwctl.problems import Problem
 
-# A daemon that lives answers in milliseconds; one that does not is told of soon.
+# A healthy daemon answers in milliseconds; one that hangs has to be reported soon.
 LOOK_SECONDS: Final = 5.0
 
 
@@ -43,7 +43,7 @@ def look(daemon: Daemon) -> Look:
 
 
 class Reader:
-    """Tells of a look every `interval` seconds, from its own thread, until `stop`."""
+    """Passes a Look or a Problem to `tell` every `interval` seconds, from its own thread, until `stop`."""
 
     def __init__(self, daemon: Daemon, interval: float, tell: Tell) -> None:
         self._daemon = daemon
@@ -54,7 +54,7 @@ class Reader:
         self._wake = Event()
 
     def start(self) -> None:
-        """Begin. The thread never keeps the program from ending, even if the daemon hangs."""
+        """Start polling. The thread never keeps the program from exiting, even if the daemon hangs."""
         Thread(target=self._run, name="reader", daemon=True).start()
 
     def stop(self) -> None:
@@ -62,13 +62,13 @@ class Reader:
         self._wake.set()
 
     def pause(self, paused: bool) -> None:
-        """Look no more, or go on at once."""
+        """Stop polling, or resume at once."""
         self._paused = paused
         if not paused:
             self.look_now()
 
     def look_now(self) -> None:
-        """Do not wait for the interval: something was changed."""
+        """Poll without waiting for the interval: something was changed."""
         self._wake.set()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""A table on the screen: a fixed head, and rows of which one is chosen. Lines are drawn anew only if they changed."""
+"""A table on the screen: a fixed head, and rows of which one is chosen. Only lines that have changed are redrawn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHOSEN_ELSEWHERE: Final = Style(bold=True, underline=True)
 
 
 class Rows(Widget, can_focus=True):
-    """`show` it lines. The chosen row is known by its name and stays chosen when rows come and go."""
+    """Pass the lines to `show`. The chosen row is identified by its name, and stays chosen when rows come and go."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)"),
@@ -32,10 +32,10 @@ class Rows(Widget, can_focus=True):
     ]
 
     class Resized(Message):
-        """It has another size: the lines have to be made anew."""
+        """The size has changed: the lines have to be made again."""
 
     def __init__(self, ident: str, *, always_marked: bool = False) -> None:
-        """`always_marked`: the chosen row is marked also while the keyboard is in another table."""
+        """`always_marked`: the chosen row is marked even while another table has the focus."""
         super().__init__(id=ident)
         self._elsewhere = _CHOSEN_ELSEWHERE if always_marked else Style.null()
         self._names: list[str] = []
@@ -67,7 +67,7 @@ class Rows(Widget, can_focus=True):
         self.action_move(by * max(1, self.size.height - 2))
 
     def on_resize(self, _: Resize) -> None:
-        self.refresh()  # all of it: what was drawn meanwhile was for the old size
+        self.refresh()  # all of it: what has been drawn is for the old size
         self.post_message(self.Resized())
 
     def on_focus(self) -> None:
@@ -82,7 +82,7 @@ class Rows(Widget, can_focus=True):
         return line.adjust_cell_length(self.size.width, self.rich_style)
 
     def _settle(self) -> None:
-        """Keep the chosen row among the rows and in sight, and draw the lines that are others than before."""
+        """Keep the chosen row in range and in view, and redraw the lines that have changed."""
         height = self.size.height
         self._chosen = max(0, min(self._chosen, len(self._names) - 1))
         room = max(1, height - 1)

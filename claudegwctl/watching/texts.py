@@ -1,4 +1,4 @@
-"""What `top` shows of one look at the daemon, line by line. Pure: time and width are arguments."""
+"""What `top` shows of one Look at the daemon, line by line. Pure: time and width are arguments."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from claudegwctl.watching.columns import Column, Row
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
-_LABEL: Final = 10  # the width of the words before the lines of the head
-_TITLES: Final = 3  # lines that always stand there: a title over each table, and the letters
+_LABEL: Final = 10  # the width of the labels in the head
+_TITLES: Final = 3  # lines that are always there: a title above each table, and the shortcuts
 _LEAST_TABLE: Final = 2  # its head and one row
 _KEYS_SHARE: Final = 0.4  # of the window, at most
 
 
 def client_of(row: Row) -> str:
-    """The client's name, or a word for one that was asked for none."""
+    """The client's name, or "(no key)" for one without a key."""
     return row["client"] or "(no key)"
 
 
@@ -26,7 +26,7 @@ STATES: Final = {
     "queued": "queued", "waiting_for_key": "no key", "waiting_first_token": "waiting", "streaming": "streaming",
     "sending": "sending",
 }  # fmt: skip
-# Worst first, for who sorts by it.
+# For sorting by state, the worst first.
 _STATE_ORDER: Final = ("waiting_for_key", "queued", "waiting_first_token", "streaming", "sending")
 
 REQUESTS: Final = (
@@ -56,7 +56,7 @@ SORTS: Final = ("age", "client", "model", "state", "tok/s", "key")
 
 
 def short_time(seconds: float | None) -> str:
-    """At most seven letters: 0.61 s, 42 s, 3:20, 1:02:03."""
+    """At most seven characters: 0.61 s, 42 s, 3:20, 1:02:03."""
     if seconds is None:
         return ""
     if seconds < 10:
@@ -69,7 +69,7 @@ def short_time(seconds: float | None) -> str:
 
 
 def sort_and_filter(rows: Sequence[Row], sort: str, wanted: str, *, backwards: bool) -> list[Row]:
-    """The rows whose client or model has the text in it, in the order that is wanted."""
+    """The rows whose client or model contains the text `wanted`, sorted."""
     text = wanted.casefold()
     kept = [row for row in rows if text in client_of(row).casefold() or text in str(row["model"]).casefold()]
     kept.sort(key=lambda row: -row["age_seconds"])
@@ -100,18 +100,18 @@ def head(status: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
 
 
 def gateway_line(status: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What runs, its state, and since when."""
+    """The version, the state and the uptime."""
     uptime = duration(status.get("uptime_seconds", 0))
     return f"claudegwd {status.get('version', '')}", str(status.get("state", "unknown")), f"up {uptime}"
 
 
 def room_for_head(rows: int) -> int:
-    """How many lines of the head a window shows: in a low one the tables matter more."""
+    """How many lines of the head are shown: in a low window the tables matter more."""
     return max(1, rows - _TITLES - 2 * _LEAST_TABLE)
 
 
 def room_for_keys(rows: int, head: int) -> int:
-    """How high the table of keys may be, under a head of so many lines: all of it has to be in sight."""
+    """How high the table of keys may be below a head of `head` lines: everything has to stay visible."""
     return max(_LEAST_TABLE, min(int(rows * _KEYS_SHARE), rows - head - _TITLES - _LEAST_TABLE))
 
 
@@ -121,7 +121,7 @@ def labelled(label: str, text: str) -> str:
 
 
 def requests_title(count: int, shown: int, sort: str, wanted: str, *, backwards: bool, paused: bool) -> str:
-    """What the table of requests holds, and in which order."""
+    """The title of the table of requests: what it contains, and in which order."""
     number = f"{count}" if shown == count else f"{shown} of {count}"
     parts = [f"requests {number}", f"by {sort}" + (", reversed" if backwards else "")]
     parts += [f"with “{wanted}”"] if wanted else []
@@ -130,7 +130,7 @@ def requests_title(count: int, shown: int, sort: str, wanted: str, *, backwards:
 
 
 def key_rows(status: Mapping[str, Any], now: float) -> list[Row]:
-    """The keys, or without any the login that is used, for the table."""
+    """The rows of the table of keys: the keys, or if there are none, the login that is used."""
     limits = window_texts(status.get("windows", []), now)
     keys = status.get("keys") or []
     if not keys:
@@ -147,7 +147,7 @@ def _key_state(key: Row, now: float) -> str:
 
 
 def shortcuts(width: int) -> str:
-    """As many of the keyboard's letters as fit; the help has all of them."""
+    """As many of the shortcuts as fit; the help has all of them."""
     first, last = ["? help", "q quit"], ["s sort", "/ filter", "p pause", "r rotate", "d disable", "tab switch table"]
     while last and len("  ".join([*last, *first])) > width:
         last.pop()
