@@ -1,7 +1,7 @@
-"""One file with everything that a gateway keeps: configuration, upstream keys, state. It holds tokens: 0600.
+"""Back up everything that a gateway keeps (configuration, upstream keys, state) to one file, and restore it.
 
-A tar of at most four files and a manifest. The state is copied through SQLite, so a daemon may run meanwhile; to put it
-back, none may, which the lock that it holds sees to.
+The file is a tar of at most four files and a manifest; it contains tokens, so its mode is 0600. The state is copied
+through SQLite, so the daemon may be running. During a restore it must not be, which the lock on its state ensures.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from claudegwd.contract import CONFIG_NAME, KEYS_NAME, SEAL_NAME, STATE_LOCK_NAM
 
 MANIFEST: Final = "claudegwd-backup.json"
 FORMAT: Final = 1
-# A state of 400 days has some megabytes; it bounds what a wrong file can take of the disk.
+# 400 days of state take a few megabytes; the limit bounds what is read from a wrong file.
 MAX_FILE_BYTES: Final = 2**30
-# The state is written in transactions of milliseconds.
+# The daemon's transactions on the state take milliseconds.
 LOCK_SECONDS: Final = 10.0
 ASIDE_SUFFIX: Final = ".before-restore"
-KEPT_MAX: Final = 100  # of what lay there before, for each file: a person restores a few times
-# A daemon holds the lock of its state from its start to its end: there is nothing to wait for.
+KEPT_MAX: Final = 100  # earlier copies of each file: people restore a few times at most
+# A daemon holds the lock on its state for as long as it runs: there is nothing to wait for.
 IN_USE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
 class Restored:
-    """A file that holds what the archive says; `kept` is what lay there before, if that was another."""
+    """A restored file. `kept` is the copy of the previous one, if that was different."""
 
     path: Path
     kept: Path | None = None
@@ -47,20 +47,20 @@ class Restored:
 
 @dataclass(frozen=True)
 class Places:
-    """Where they lie, or would lie. Beside the state is the key under which clients keep what they must not read."""
+    """The paths of the files, which need not exist. Beside the state is the key that encrypts kept responses."""
 
     config: Path
     keys: Path
     state: Path
 
     def named(self) -> dict[str, Path]:
-        """By their names in the archive."""
+        """The paths by their names in the archive."""
         seal = self.state.with_name(SEAL_NAME)
         return {CONFIG_NAME: self.config, KEYS_NAME: self.keys, STATE_NAME: self.state, SEAL_NAME: seal}
 
 
 def back_up(places: Places, target: Path, version: str) -> list[str]:
-    """Write the archive and answer the names in it. Raises Problem."""
+    """Write the archive and return the names in it. Raises Problem."""
     found: dict[str, bytes] = {}
     for name, path in places.named().items():
         data = _state(path) if name == STATE_NAME else _read(path)
@@ -71,7 +71,7 @@ def back_up(places: Places, target: Path, version: str) -> list[str]:
     manifest = {"format": FORMAT, "version": version, "made": time.time(), "files": sorted(found)}
     made = False
     try:
-        # Nobody else may read it, from its first byte on; and one that is there is not lost by mistake.
+        # Readable by nobody else from the first byte on, and never overwriting an existing file.
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         made = True
         with os.fdopen(handle, "wb") as out, tarfile.open(fileobj=out, mode="w") as tar:
@@ -83,13 +83,13 @@ def back_up(places: Places, target: Path, version: str) -> list[str]:
         raise Problem(f"cannot write {target}: the file already exists; choose another name") from None
     except OSError as error:
         if made:
-            target.unlink(missing_ok=True)  # half of one is none
+            target.unlink(missing_ok=True)  # an incomplete archive is useless
         raise unwritable(target, error) from None
     return sorted(found)
 
 
 def restore(archive: Path, places: Places) -> dict[str, Restored]:
-    """Put everything back and answer what became of each. Nothing that lay there is lost. Raises Problem."""
+    """Restore every file and return what was done with each. Replaced files are kept. Raises Problem."""
     found = _open(archive)
     wanted = {name: path for name, path in places.named().items() if name in found}
     if not wanted:
@@ -117,7 +117,7 @@ def _open(archive: Path) -> Mapping[str, bytes]:
     try:
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
-                # Only what `back_up` writes: nothing is unpacked by the names in the archive.
+                # Only read into memory: nothing is unpacked to a path that the archive names.
                 if member.isfile() and member.size <= MAX_FILE_BYTES and (file := tar.extractfile(member)) is not None:
                     found[member.name] = file.read()
         manifest = json.loads(found[MANIFEST])
@@ -131,7 +131,7 @@ def _open(archive: Path) -> Mapping[str, bytes]:
 
 
 def _put_back(name: str, path: Path, data: bytes) -> Restored:
-    """As it was, or put in place, with what lay there kept beside it."""
+    """Write the file and keep the previous one beside it. An identical file is left alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.stat() if path.exists() else None
     if before is not None and name != STATE_NAME and path.read_bytes() == data:
@@ -145,13 +145,13 @@ def _put_back(name: str, path: Path, data: bytes) -> Restored:
             kept.append(_keep(path))
         return True
 
-    # Root gives it to whom it belongs: the service's user has to read it.
+    # Written by root, it gets the owner of the previous file or of the directory: the service's user has to read it.
     put_file(path, data, mode, (like.st_uid, like.st_gid) if os.geteuid() == 0 else None, keep)
     return Restored(path, kept[0] if kept else None)
 
 
 def _keep(path: Path) -> Path:
-    """Give what lies there another name that is free, and with a state go its last transactions."""
+    """Rename the existing file to a free name, and with a state its write-ahead log (the last transactions)."""
     names = [f"{path.name}{ASIDE_SUFFIX}", *(f"{path.name}{ASIDE_SUFFIX}.{n}" for n in range(2, KEPT_MAX + 1))]
     aside = next((path.with_name(name) for name in names if not path.with_name(name).exists()), None)
     if aside is None:
@@ -173,7 +173,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _state(path: Path) -> bytes | None:
-    """A consistent copy, whoever writes meanwhile."""
+    """A consistent copy, even while the daemon is writing."""
     if not path.exists():
         return None
     try:

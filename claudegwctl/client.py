@@ -1,7 +1,7 @@
-"""Talking to the daemon: HTTP/1.1 over its Unix socket.
+"""Talk to the daemon: HTTP/1.1 over its Unix socket.
 
-Written by hand because it has to start at once: http.client alone takes 30 ms to import, for which there is no use
-here. The other side is our own daemon, and each connection carries one request.
+Written by hand for a quick start: http.client alone takes 30 ms to import, and nothing here needs it. The other side
+is our own daemon, and each connection carries one request.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from claudegwd.contract import MAX_SOCKET_PATH_BYTES
 
 # A reload may wait for a busy disk; answers otherwise take milliseconds.
 ANSWER_SECONDS: Final = 30.0
-# Testing a key asks a model, after a CLI has started.
+# Testing a key starts a CLI and asks a model.
 SLOW_SECONDS: Final = 120.0
-# Who presses the tabulator key does not wait for a daemon that hangs.
+# Completion must not make the user wait for a daemon that hangs.
 COMPLETION_SECONDS: Final = 1.0
 _MAX_LINE: Final = 65_536
 
 
 class Daemon:
-    """The daemon behind a control socket. Raises NotRunning, Refused, or Problem when it cannot be understood."""
+    """The daemon behind a control socket. Raises NotRunning, Refused, or Problem if it gives no usable answer."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,14 +38,14 @@ class Daemon:
     def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, seconds: float = ANSWER_SECONDS
     ) -> dict[str, Any]:
-        """One request and its answer, a JSON object. `path` has its parts quoted (see `quoted`)."""
+        """Send one request and return its answer, a JSON object. The parts of `path` must be quoted (see `quoted`)."""
         with self._exchange(method, path, body, seconds) as stream:
             return _json(b"".join(stream))
 
     def lines(
         self, path: str, query: Mapping[str, object], *, follow: bool, seconds: float = ANSWER_SECONDS
     ) -> Iterator[dict[str, Any]]:
-        """JSON objects, one a line, as they come. With `follow` they end only with the daemon: NotRunning."""
+        """JSON objects, one per line, as they arrive. With `follow` they end only when the daemon does: NotRunning."""
         with self._exchange("GET", path + _query(query), None, seconds, follow=follow) as stream:
             rest = b""
             for piece in _until_it_stops(stream) if follow else stream:
@@ -70,7 +70,7 @@ class Daemon:
                     if status >= 400:
                         raise _refusal(status, b"".join(stream))
                     if follow:
-                        sock.settimeout(None)  # from here on there is news when there is news
+                        sock.settimeout(None)  # from here on, silence is normal
                     yield stream
             except TimeoutError:
                 raise Problem(
@@ -109,7 +109,7 @@ def _until_it_stops(stream: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def quoted(name: str) -> str:
-    """A name as a part of a path. Raises Problem for an empty one, which would make another path of it."""
+    """A name, quoted as one part of a path. Raises Problem if it is empty: that would be a different path."""
     if not name:
         raise Problem("cannot look that up: the name is empty")
     from urllib.parse import quote
@@ -172,7 +172,7 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
 def _json(data: bytes) -> dict[str, Any]:
     found = json.loads(data)
     if not isinstance(found, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - one kind of error for all that is not an answer
+        raise ValueError("not an object")  # noqa: TRY004 - one type of error for any unusable answer
     return found
 
 

@@ -1,4 +1,4 @@
-"""Changing config.toml in place: comments stay, and nothing that the daemon would refuse is written."""
+"""Edit config.toml in place: comments are kept, and nothing that the daemon would refuse is written."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from typing import Any, Final
 from claudegwctl.problems import Problem, unwritable
 from claudegwd.atomic import FileBusy, FileState, edit_file, put_file, read_state
 
-# Reading a configuration takes some 0.7 s, most of it Python's start.
+# Checking a configuration takes about 0.7 s, most of it Python's start.
 CHECK_SECONDS: Final = 60.0
-# For those who change it before: each has its text checked meanwhile.
+# To wait for others who are changing the file: each has its text checked.
 TURN_SECONDS: Final = 2 * CHECK_SECONDS
 # Far more than anybody writes by hand; it bounds what is read.
 MAX_FILE_BYTES: Final = 8 * 2**20
 
 
 class ChangedMeanwhile(Problem):
-    """The file is not what its editor began with."""
+    """The file has changed since its text was read for editing."""
 
 
 def read(file: Path) -> str:
-    """Its text, "" where there is none yet. Raises Problem."""
+    """The file's text, "" if there is none yet. Raises Problem."""
     try:
         return _text(read_state(file, limit=MAX_FILE_BYTES).data or b"", file)
     except OSError as error:
@@ -44,7 +44,7 @@ def _text(data: bytes, file: Path) -> str:
 
 
 def with_setting(text: str, key: str, value: str) -> str:
-    """The text with a setting: `value` as TOML writes it, or the bare text of a string. Raises Problem."""
+    """The text with a setting: `value` is a TOML value, or a string without its quotes. Raises Problem."""
     import tomlkit
 
     section, dot, name = key.partition(".")
@@ -80,7 +80,7 @@ def workspaces_in(text: str) -> dict[str, Any]:
 
 
 def with_workspace(text: str, name: str, settings: Mapping[str, Any]) -> str:
-    """The text with `[workspaces.NAME]` at its end, where no comment stands before it that means another."""
+    """The text with `[workspaces.NAME]` at its end, so that no comment about something else ends up above it."""
     import tomlkit
 
     document, above, table = tomlkit.document(), tomlkit.table(is_super_table=True), tomlkit.table()
@@ -92,7 +92,7 @@ def with_workspace(text: str, name: str, settings: Mapping[str, Any]) -> str:
 
 
 def without_workspace(text: str, name: str) -> str:
-    """The text without `[workspaces.NAME]`. Comments behind its last key stay: they are about what follows."""
+    """The text without `[workspaces.NAME]`. Comments after its last key are kept: they are about what follows."""
     import tomlkit
 
     document = _parsed(text)
@@ -109,7 +109,7 @@ def without_workspace(text: str, name: str) -> str:
         head + re.escape(table.as_string()), lambda _: rest.removeprefix("\n"), text, count=1, flags=re.MULTILINE
     )
     new = f"{new.rstrip()}\n" if new.strip() else ""
-    # Written in another way, it goes as tomlkit takes it out.
+    # If the table is written in another form, let tomlkit remove it.
     return new if new != text and _parsed(new).unwrap() == document.unwrap() else tomlkit.dumps(document)
 
 
@@ -134,7 +134,7 @@ def _value(text: str) -> Any:
 
 
 def by_hand(text: str) -> str:
-    """The text after its owner has worked on it in $VISUAL, $EDITOR or vi. Raises Problem."""
+    """The text after the user has edited it in $VISUAL, $EDITOR or vi. Raises Problem."""
     import shlex
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
@@ -153,10 +153,11 @@ def by_hand(text: str) -> str:
 
 
 def change(file: Path, edit: Callable[[str], str], state: Path | None = None) -> tuple[str, bool]:
-    """Replace the text of the file by what `edit` makes of it, at once, if the daemon's own program takes that.
+    """Replace the file's text with what `edit` makes of it, atomically, if the daemon's own program accepts that.
 
-    The text then, and whether it is another. Two who change it take turns, and `edit` may be called again. `state`:
-    where the daemon keeps its own, as it says; it may run as somebody else. Raises Problem, and whatever `edit` does.
+    Returns the new text, and whether it differs. Concurrent changes take turns, and `edit` may be called again. `state`
+    is the state directory that the daemon reports; it may run as another user. Raises Problem, and whatever `edit`
+    raises.
     """
     made = ""
 
@@ -183,14 +184,14 @@ def change(file: Path, edit: Callable[[str], str], state: Path | None = None) ->
 
 
 def keep_beside(file: Path, text: str) -> Path:
-    """Put a text that could not take the file's place beside it, for its owner alone. OSError."""
+    """Save a text that could not replace the file beside it, readable only by its owner. Raises OSError."""
     kept = file.with_name(f"{file.name}.edited-{time.strftime('%Y%m%d-%H%M%S')}")
     put_file(kept, text.encode(), 0o600)
     return kept
 
 
 def check(new: Path, file: Path, state: Path | None = None) -> None:
-    """Raises Problem with what the daemon would say of `file`, had it the content of `new`."""
+    """Raise Problem, in the daemon's words, if it would refuse `file` with the content of `new`."""
     done = _daemons_own("claudegwd", "--config", str(new), "--check", state=state)
     if done.returncode:
         said = done.stderr.strip().replace(str(new), str(file)).removeprefix("claudegwd: ")
@@ -198,7 +199,7 @@ def check(new: Path, file: Path, state: Path | None = None) -> None:
 
 
 def checked_workspaces(file: Path, state: Path | None = None) -> dict[str, Any]:
-    """What the daemon's own checks say of the workspaces in `file`: path, errors, workspaces. Raises Problem."""
+    """What the daemon's own checks say about the workspaces in `file`: path, errors, workspaces. Raises Problem."""
     done = _daemons_own("claudegwd.workspaces", *([str(file)] if file.exists() else []), state=state)
     if done.returncode:
         raise Problem(f"cannot check the workspaces: {(done.stderr.strip().splitlines() or ['no answer'])[-1]}")
@@ -207,7 +208,7 @@ def checked_workspaces(file: Path, state: Path | None = None) -> dict[str, Any]:
 
 
 def _daemons_own(module: str, *arguments: str, state: Path | None) -> subprocess.CompletedProcess[str]:
-    """Run one of the daemon's own programs, which the control CLI is too light to import."""
+    """Run one of the daemon's own programs, as importing it would slow the control CLI down."""
     try:
         return subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", module, *arguments],

@@ -1,7 +1,7 @@
-"""The control CLI: all its commands, to be read aloud.
+"""The control CLI: all its commands.
 
-It starts in under 150 ms, most of which is Python and typer: only the module of the command that is asked for is
-imported, and whatever is slow to import only where it is needed.
+It starts in under 150 ms, most of which is Python and typer: only the module of the requested command is imported, and
+slow imports are made only where they are needed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from claudegwctl.output import Unwritable, give_up_stdout, note, open_closed_str
 from claudegwctl.problems import Problem
 from claudegwd.contract import EXIT_FAILED, EXIT_OK, EXIT_USAGE, ensure_home
 
-# Each is a module of claudegwctl.commands with its `app`; in the order of the help.
+# Each is a module of claudegwctl.commands with an `app`, in the order of the help.
 COMMANDS: Final = (
     "status",
     "top",
@@ -59,9 +59,9 @@ COMMANDS: Final = (
 )
 
 
-# What is wrong with a command line; the library that typer has it from is its own since 0.26.
+# click's ClickException, the base of all command-line errors. Found like this because typer bundles click since 0.26.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
-# That library's words, and what they mean to a person.
+# click's words, and plainer ones.
 _PLAINER: Final = {
     "No such": "no such", "Missing": "missing", "Invalid value": "invalid value", "Got unexpected": "unexpected",
     "a valid int range": "a whole number", "a valid float range": "a number",
@@ -69,7 +69,7 @@ _PLAINER: Final = {
 
 
 class Commands(TyperGroup):
-    """Finds a command's module when it is asked for."""
+    """Imports a command's module only when it is needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the group is the same for all
         return list(COMMANDS)
@@ -84,7 +84,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
-            # The nearest name is looked for among those that are loaded.
+            # Similar names are suggested only among the loaded commands.
             for name in COMMANDS:
                 self.get_command(ctx, name)
         return super().resolve_command(ctx, args)
@@ -128,15 +128,15 @@ def main() -> None:
     open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal does not know
+            stream.reconfigure(errors="backslashreplace")  # a name may have characters that the terminal cannot encode
     if isinstance(sys.stdin, TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # as arguments are: what sends it further finds it
+        sys.stdin.reconfigure(errors="surrogateescape")  # as for arguments; encoding it again raises, see `run`
     ensure_home()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit status. Whatever fails is one line on stderr."""
+    """Run a command and return the exit status. Every failure is one line on stderr."""
     try:
         left = app(list(arguments), prog_name="claudegwctl", standalone_mode=False)
     except Unwritable as unwritable:
@@ -164,7 +164,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _misused(error: Any) -> int:
-    """A command line that cannot be understood."""
+    """Report a command line that cannot be understood."""
     name = error.ctx.command_path if getattr(error, "ctx", None) else "claudegwctl"
     if type(error).__name__ == "NoArgsIsHelpError":
         note(error.ctx.get_help())

@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def finite(seconds: float) -> float:
-    """Refuse "nan" and "inf", which are numbers to Python."""
+    """Refuse "nan" and "inf", which Python accepts as numbers."""
     if not isfinite(seconds):
         raise typer.BadParameter("give a number of seconds")
     return seconds
@@ -31,7 +31,7 @@ Interval = Annotated[float, typer.Option(min=0.1, max=3600, callback=finite, hel
 HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
 
 
-# What fingers type; not in the help, where one name for one thing is enough.
+# What people type out of habit. Not in the help, where one name for one thing is enough.
 ALIASES: Final = {"ls": "list", "rm": "remove"}
 
 
@@ -43,12 +43,12 @@ class Subcommands(TyperGroup):
 
 
 def new_app(help_text: str | None = None, example: str | None = None) -> typer.Typer:
-    """An application of one command module; of one with subcommands the help and its example."""
+    """The typer app of one command module. `help_text` and `example` are for one with subcommands."""
     return typer.Typer(
         cls=Subcommands,
         help=help_text,
         epilog=example and f"Example: {example}",
-        # It alone takes longer to import than all the rest, and a traceback shall look like one.
+        # rich alone takes longer to import than everything else, and a traceback should look like one.
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=help_text is not None,
@@ -79,7 +79,7 @@ def daemon_of(ctx: typer.Context) -> Daemon:
 
 
 def names_of_keys(ctx: typer.Context, incomplete: str) -> list[str]:
-    """For the shell's completion: asked of the daemon, and nothing if it does not answer."""
+    """For shell completion: from the daemon, or nothing if it does not answer."""
     return _names(ctx, "/v1/keys", "keys", incomplete)
 
 

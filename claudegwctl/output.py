@@ -1,4 +1,4 @@
-"""What people see: plain text, aligned, without colour unless on a terminal that wants it."""
+"""Output for people: plain text, aligned, in colour only on a terminal that wants it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
 
-# Newlines, tabs and our own colours may pass.
+# Newlines, tabs and our own colours are kept.
 _STEERS: Final = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _STREAMS: Final = (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
 _COLOURS: Final = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
 
 class Unwritable(Exception):  # noqa: N818 - it names what happened
-    """What was asked for cannot be shown. It is no Problem of a command: whoever goes on after one has to end too."""
+    """The output cannot be written. Not a Problem, because code that continues after a Problem has to stop here."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(f"cannot write the output: {error.strerror or 'refused'}; check where it goes")
@@ -30,12 +30,12 @@ class Unwritable(Exception):  # noqa: N818 - it names what happened
 
 
 def say(text: str = "") -> None:
-    """A line on stdout, at once: somebody may be reading it through a pipe. Raises Unwritable."""
+    """Print a line on stdout and flush it: somebody may be reading it through a pipe. Raises Unwritable."""
     show((harmless(text) if sys.stdout.isatty() else text) + "\n")
 
 
 def show(text: str) -> None:
-    """Text on stdout as it is, at once. Raises Unwritable."""
+    """Write text to stdout as it is, and flush it. Raises Unwritable."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -44,42 +44,42 @@ def show(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """A line for people beside the output, on stderr; where nobody can see it, it is not missed."""
+    """Print a line for people on stderr. It is not an error if it cannot be written."""
     with suppress(OSError):
         sys.stderr.write((harmless(text) if sys.stderr.isatty() else text) + "\n")
         sys.stderr.flush()
 
 
 def open_closed_streams() -> None:
-    """Put /dev/null in the place of standard streams that were closed: else the next socket would be taken for one.
+    """Open /dev/null in place of standard streams that are closed: the next socket would get their number otherwise.
 
-    What is then said on stderr is lost; what goes to stdout fails, as it does into a full disk."""
+    Output to stderr is then lost; output to stdout fails, as on a full disk."""
     for descriptor, (name, flags) in enumerate(_STREAMS):
         try:
             os.fstat(descriptor)
         except OSError:
-            null = os.open(os.devnull, flags)  # the lowest that is free: this one
+            null = os.open(os.devnull, flags)  # gets the lowest free number, which is this one
             os.set_inheritable(null, True)  # noqa: FBT003 - positional only
             setattr(sys, name, os.fdopen(null, "w" if descriptor else "r", closefd=False))
 
 
 def give_up_stdout() -> None:
-    """What is still held back would fail once more when Python ends."""
+    """Discard the rest of the output, which would fail again when Python exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def harmless(text: str) -> str:
-    """Without what would steer a terminal: an upstream's error, or a CLI's last words, may hold anything."""
+    """The text without control characters: an upstream's error, or a CLI's last words, may contain anything."""
     return _STEERS.sub(lambda found: found[1] or "", text)
 
 
 def has_cursor_control() -> bool:
-    """Whether the output is a terminal on which lines can be written over."""
+    """Whether the output is a terminal on which lines can be overwritten."""
     return sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
 
 
 def say_json(value: Any) -> None:
-    """For programs: indented on a terminal, else one line."""
+    """Print JSON: indented on a terminal, otherwise on one line."""
     say(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
@@ -90,7 +90,7 @@ def coloured(text: str, colour: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], right: Container[int] = ()) -> list[str]:
-    """Aligned columns under small heads; those at the places of `right` hold numbers."""
+    """Aligned columns below their heads; those whose index is in `right` are right-aligned."""
     texts = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(row[place]) for row in [list(heads), *texts]) for place in range(len(heads))]
 
@@ -123,7 +123,7 @@ def ago(moment: float | None) -> str:
 
 
 def conversations(kept: Mapping[str, Any]) -> str:
-    """Of workspaces, and what they take on the disk."""
+    """How many conversations of workspaces are kept, and how much disk space they take."""
     count, size = kept.get("count", 0), kept.get("bytes", 0)
     return f"{count} conversation{'' if count == 1 else 's'}" + (f", {size / 1e6:.1f} MB" if count else "")
 

@@ -1,4 +1,4 @@
-"""What ends a command early: one line for stderr, and an exit code."""
+"""Errors that end a command early: one line for stderr, and an exit code."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _MENDS: Final = {
 
 
 class Problem(Exception):  # noqa: N818 - it names what happened
-    """Its text is the line: "cannot …: what to do"."""
+    """Its text is the line for stderr: "cannot …: what to do"."""
 
     exit_code = EXIT_FAILED
 
 
 class NotRunning(Problem):
-    """Nobody answers at the control socket."""
+    """Nothing answers at the control socket."""
 
     exit_code = EXIT_NOT_RUNNING
 
 
 class Refused(Problem):
-    """The daemon said no. `code` is its word for why."""
+    """The daemon refused. `code` is its error code."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -38,6 +38,6 @@ class Refused(Problem):
 
 
 def unwritable(path: Path, error: OSError) -> Problem:
-    """A file that could not be written, and what to do."""
+    """The Problem for a file that could not be written: the reason, and what to do."""
     mend = _MENDS.get(error.errno or 0, "check what is there")
     return Problem(f"cannot write {path}: {error.strerror or 'refused'}; {mend}")

@@ -1,6 +1,6 @@
-"""Where the daemon's public face is, and asking it: OpenAI's API over HTTP, as any other client does.
+"""Call the daemon's public API (OpenAI's, over HTTP), as any other client does.
 
-The one way past the control socket, for commands that are a client themselves. Import it only where it is needed:
+Only for commands that are clients themselves; all others use the control socket. Import it only where it is needed:
 http.client alone takes 30 ms.
 """
 
@@ -19,7 +19,7 @@ from claudegwctl.problems import NotRunning, Problem, Refused
 SILENCE_SECONDS: Final = 60.0
 # One event of a stream holds a few tokens, or the whole of a tool's arguments.
 MAX_EVENT_BYTES: Final = 16 * 2**20
-# Listening on every address is no address to call.
+# A wildcard bind is not an address to connect to.
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
@@ -30,13 +30,13 @@ class Address:
 
     @property
     def url(self) -> str:
-        """With /v1, as clients want it."""
+        """With /v1, as clients expect it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/v1"
 
 
 def address_of(status: Mapping[str, Any]) -> Address:
-    """Of the answer of GET /v1/status: loopback if the daemon listens there. Raises Problem."""
+    """The address to call, from the answer to GET /v1/status: loopback if the daemon listens there. Raises Problem."""
     found = [_address(bind) for bind in status.get("binds") or ()]
     for address in found:
         if address.host in {"127.0.0.1", "::1"}:
@@ -56,7 +56,7 @@ def _address(bind: str) -> Address:
 def events(
     address: Address, path: str, body: Mapping[str, Any], key: str | None
 ) -> Iterator[tuple[Mapping[str, str], Iterator[dict[str, Any]]]]:
-    """POST, and the headers and events of the streamed answer. Raises NotRunning, Refused or Problem."""
+    """POST the body, and yield the headers and events of the streamed answer. Raises NotRunning, Refused or Problem."""
     headers = {"Content-Type": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
@@ -112,7 +112,7 @@ def _json(data: bytes) -> dict[str, Any]:
 
 
 def texts(events: Iterator[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The text of each event of chat completions ("" where it has none), and the event."""
+    """The text of each chat completion event ("" if it has none), and the event."""
     for event in events:
         choices: Sequence[Mapping[str, Any]] = event.get("choices") or ()
         yield (choices[0].get("delta", {}).get("content") or "" if choices else ""), event

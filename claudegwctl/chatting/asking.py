@@ -1,4 +1,4 @@
-"""Asking one question of a chat: its text as it comes, and what it took."""
+"""Ask one question of a chat: stream the answer's text, and measure it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from claudegwctl.public import Address, events, texts
 
 @dataclass
 class ChatAnswer:
-    """An answer. `first_token_seconds` is from sending the question to the first text; `worker` is how the gateway
-    had its process (x-claudegw-worker)."""
+    """An answer. `first_token_seconds` is the time from sending the question to the first text; `worker` is how the
+    gateway got its process (x-claudegw-worker)."""
 
     text: str = ""
     model: str = ""
@@ -41,7 +41,7 @@ class ChatAnswer:
 
 
 def ask(address: Address, body: Mapping[str, Any], key: str | None, show: Callable[[str], None]) -> ChatAnswer:
-    """Ask, and hand each piece of text to `show` as it comes. Raises what `events` raises."""
+    """Ask, and pass each piece of text to `show` as it arrives. Raises what `events` raises."""
     told, begun = ChatAnswer(model=str(body["model"])), time.monotonic()
     pieces: list[str] = []
     with events(address, "/chat/completions", body, key) as (headers, found):

@@ -1,4 +1,4 @@
-"""A conversation in the terminal: what was said, and the words that begin with a slash. Pure but for images."""
+"""A conversation in the terminal: its messages, and the slash commands. Pure, except that it reads image files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from claudegwctl.problems import Problem
 
-# In base64 it is a third larger, which with the rest of a request passes server.max_body_bytes at its default.
+# Base64 makes it a third larger; with the rest of the request it still fits server.max_body_bytes at its default.
 MAX_IMAGE_BYTES: Final = 20 * 2**20
-# What the Messages API takes, by the first bytes of a file.
+# The image types that the Messages API accepts, by the first bytes of a file.
 _KINDS: Final = (
     (b"\x89PNG\r\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -31,7 +31,7 @@ HELP: Final = """\
 
 @dataclass
 class Conversation:
-    """`messages` are as OpenAI writes them, without the system's; `images` wait for the next question."""
+    """`messages` are in OpenAI's format, without the system prompt; `images` are sent with the next question."""
 
     model: str
     system: str = ""
@@ -39,7 +39,7 @@ class Conversation:
     images: list[str] = field(default_factory=list)
 
     def asked(self, text: str) -> dict[str, Any]:
-        """The body of a request with `text` as the next question. Nothing is remembered before `answered`."""
+        """The request body with `text` as the next question. Nothing is remembered until `answered`."""
         before = [{"role": "system", "content": self.system}] if self.system else []
         messages = [*before, *self.messages, {"role": "user", "content": self._content(text)}]
         return {
@@ -56,7 +56,7 @@ class Conversation:
         self.images = []
 
     def attach(self, path: Path) -> str:
-        """Send the image in that file with the next question; answers what to say of it. Raises Problem."""
+        """Attach the image in the file to the next question, and return what to tell the user. Raises Problem."""
         try:
             with path.expanduser().open("rb") as file:
                 data = file.read(MAX_IMAGE_BYTES + 1)
@@ -73,7 +73,7 @@ class Conversation:
         return f"{path.name} will be sent with the next question"
 
     def command(self, line: str) -> str | None:
-        """Do what a line with a slash says and answer what to say of it; None ends the chat. Raises Problem."""
+        """Run a slash command and return what to tell the user; None ends the chat. Raises Problem."""
         word, _, rest = line.partition(" ")
         rest = rest.strip()
         if word in {"/quit", "/exit"}:
@@ -99,7 +99,7 @@ class Conversation:
 
 
 def printable(text: str) -> str:
-    """Without what would steer a terminal: an answer may hold anything."""
+    """The text without control characters: an answer may contain anything."""
     return "".join(_printable(text))
 
 

@@ -1,7 +1,7 @@
-"""The Claude Code CLIs that were fetched: one directory each, below the gateway's state.
+"""The Claude Code CLIs that were fetched: one directory each, below the gateway's state directory.
 
-They come out of the releases of the Python package that brings one, by pip, which holds each file against the index's
-hash. The binary's own hash is kept, and looked at again before it is used.
+They come from releases of the Python package that bundles one. pip downloads these, and checks each file against the
+index's hash. The binary's own hash is recorded, and checked again before the binary is used.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ PACKAGE: Final = "claude-agent-sdk"
 _INSIDE: Final = "claude_agent_sdk/_bundled/claude"
 _VERSION_FILE: Final = "claude_agent_sdk/_cli_version.py"
 _SAID: Final = re.compile(r'__cli_version__ = "([0-9.]+)"')
-# Some 170 MB over a slow line.
+# About 170 MB, over a slow line.
 FETCH_SECONDS: Final = 900.0
 VERSION_SECONDS: Final = 30.0
-# Of the release that brings a version: seen, the second is right. Each is a download of 170 MB.
+# Guesses at the release that contains a version: in practice the second is right. Each downloads 170 MB.
 GUESSES: Final = 4
-# The binary has some 250 MB; this keeps a wrong archive from filling the disk.
+# The binary has about 250 MB; this keeps a wrong archive from filling the disk.
 MAX_BINARY_BYTES: Final = 2**30
 _CLI: Final = re.compile(r"2\.\d+\.\d+")
 _RELEASE: Final = re.compile(r"[01]\.\d+\.\d+")
@@ -42,7 +42,7 @@ _RELEASE: Final = re.compile(r"[01]\.\d+\.\d+")
 
 @dataclass(frozen=True)
 class Kept:
-    """One that was fetched. `record` holds release, sha256, and what the contract check said of it."""
+    """A fetched CLI. `record` contains its release, its sha256, and the result of the contract check."""
 
     version: str
     binary: Path
@@ -62,7 +62,7 @@ class Store:
         self.folder = folder
 
     def all(self) -> list[Kept]:
-        """The oldest version first."""
+        """All of them, the oldest version first."""
         found = [kept for path in self.folder.glob(f"*/{CLI_RECORD}") if (kept := _read(path))]
         return sorted(found, key=lambda kept: [int(part) for part in kept.version.split(".")])
 
@@ -70,7 +70,7 @@ class Store:
         return next((kept for kept in self.all() if kept.version == version), None)
 
     def have(self, wanted: str) -> Kept:
-        """The version of that name, else the one that this release of the package brings, fetched now."""
+        """That version, fetched if it is not here yet. `wanted` may also be a release of the package, or NEWEST."""
         if kept := self.get(wanted):
             self._verify(kept)
             return kept
@@ -83,13 +83,13 @@ class Store:
         return self._fetch("" if wanted == NEWEST else wanted)
 
     def judge(self, kept: Kept, problems: list[str]) -> Kept:
-        """Keep what the contract check said."""
+        """Record the result of the contract check."""
         record = {**kept.record, "problems": problems, "checked": time.time()}
         _write(kept.binary.parent / CLI_RECORD, record)
         return Kept(kept.version, kept.binary, record)
 
     def _by_number(self, wanted: str) -> Kept:
-        """The CLI of that number. No index says which release brings it; but both are counted up together, nearly."""
+        """Fetch that version. No index says which release contains it, but both numbers rise nearly in step."""
         pairs = [(str(kept.record.get("release")), kept.version) for kept in self.all()]
         pairs += [pair] if (pair := _installed()) else []
         for _ in range(GUESSES):
@@ -126,14 +126,14 @@ class Store:
                 shutil.rmtree(place, ignore_errors=True)
                 binary.parent.rename(place)
         except OSError as error:
-            raise Problem(f"cannot keep a CLI in {self.folder}: {error.strerror}; try sudo") from None
+            raise Problem(f"cannot store a CLI in {self.folder}: {error.strerror}; try sudo") from None
         return Kept(version, place / CLI_NAME, record)
 
 
 def version_of(binary: Path) -> str:
     """What `--version` says. Raises Problem."""
     try:
-        done = subprocess.run(  # noqa: S603 - what pip has just brought
+        done = subprocess.run(  # noqa: S603 - what pip has just downloaded
             [binary, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
@@ -147,10 +147,10 @@ def version_of(binary: Path) -> str:
 
 def _download(release: str, folder: Path) -> Path:
     wanted = f"{PACKAGE}=={release}" if release else PACKAGE
-    # An index that asks who one is must not be waited for: its question would be seen by nobody.
+    # No input: if an index asked for a password, nobody would see the prompt, and pip would wait for ever.
     command = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "-q", "--no-deps"]
     try:
-        done = subprocess.run(  # noqa: S603 - pip, with words of ours
+        done = subprocess.run(  # noqa: S603 - pip, with our own arguments
             [*command, "--only-binary", ":all:", "-d", str(folder), wanted], capture_output=True, text=True,
             timeout=FETCH_SECONDS, check=False,
         )  # fmt: skip
@@ -190,7 +190,7 @@ def _release_of(wheel: Path) -> str:
 
 
 def _says(wheel: Path) -> str:
-    """The version of the CLI in it, as the package itself says; "" where it does not."""
+    """The version of the CLI in the wheel, as the package itself states it; "" if it does not."""
     with zipfile.ZipFile(wheel) as archive:
         try:
             found = _SAID.search(archive.read(_VERSION_FILE).decode())
@@ -200,7 +200,7 @@ def _says(wheel: Path) -> str:
 
 
 def _installed() -> tuple[str, str] | None:
-    """The release that is installed beside the gateway, and the version of its CLI."""
+    """The release that is installed with the gateway, and the version of its CLI."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
@@ -212,7 +212,7 @@ def _installed() -> tuple[str, str] | None:
 
 
 def _guess(wanted: str, pairs: list[tuple[str, str]]) -> str | None:
-    """The release as far from the nearest known one as its CLI is; None if none of that series is known."""
+    """The release, counted from the known one with the nearest CLI version; None if none of that series is known."""
     series, _, number = wanted.rpartition(".")
     known = [pair for pair in pairs if pair[1].rpartition(".")[0] == series and _RELEASE.fullmatch(pair[0])]
     if not known:

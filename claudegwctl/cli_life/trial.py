@@ -1,7 +1,7 @@
-"""The contract check: whether a Claude Code CLI still does what the gateway needs of it.
+"""The contract check: whether a Claude Code CLI still does what the gateway needs.
 
-A gateway of its own, in demo mode, runs it against the scripted endpoint on this machine and is asked a canned
-conversation, once by each carrier. Nothing leaves the machine, and nothing of a running gateway is touched.
+A separate gateway in demo mode runs it against the scripted endpoint on this machine, and is sent a canned
+conversation, once with each carrier. Nothing leaves the machine, and a running gateway is not affected.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any, Final
 from claudegwctl.problems import Problem
 from claudegwctl.public import Address, events
 
-# Alone it takes 2 s; on a busy machine ten times that.
+# It takes 2 s on an idle machine, and ten times that on a busy one.
 START_SECONDS: Final = 60.0
-# Its answers end at once; a worker that hangs is killed within this.
+# Its answers end at once; a worker that hangs is killed within this time.
 STOP_SECONDS: Final = 20.0
 
 Messages = Sequence[Mapping[str, Any]]
@@ -32,7 +32,7 @@ Messages = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one ability. `problem` is "" where it is as it should be."""
+    """The verdict on one ability. `problem` is "" if the CLI has it."""
 
     name: str
     says: str
@@ -65,7 +65,7 @@ class Broken(Exception):  # noqa: N818 - it names what happened
 
 
 def verdicts(binary: Path) -> Iterator[Verdict]:
-    """Of each ability in turn; the first failure to start ends it. Takes some 20 s."""
+    """Check each ability in turn, and stop if the gateway fails to start. Takes about 20 s."""
     for carrier, steps in (("auto", WHOLE), ("transcript", TRANSCRIPT)):
         begun = time.monotonic()
         try:
@@ -168,7 +168,7 @@ WHOLE: Final[Sequence[Step]] = (
 TRANSCRIPT: Final[Sequence[Step]] = (
     ("replay", "a history is replayed as real turns", _history),
     ("rewind", "it rewinds a conversation", _rewind),
-    ("parked tools", "a process waits in mid-turn for a tool result", _tools),
+    ("parked tools", "a process waits mid-turn for a tool result", _tools),
 )
 
 
