@@ -27,13 +27,15 @@ class Child:
 
 
 def children(daemon: Daemon) -> list[Child]:
-    """Those that live now."""
+    """Those that live now, without one that has just been forked and is still the daemon's image."""
     found = []
+    own = Path(f"/proc/{daemon.pid}/cmdline").read_bytes()
     for pid, _ in daemon.processes():
         proc = Path(f"/proc/{pid}")
         try:
             if pid != daemon.pid and int((proc / "stat").read_text().rpartition(")")[2].split()[1]) == daemon.pid:
-                found.append(_child(pid, proc))
+                child = _child(pid, proc)
+                found += [child] if child.argv != own else []
         except OSError:
             continue  # it ended just now
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import tempfile
 from functools import partial
@@ -14,6 +15,7 @@ import httpx
 import pytest
 import trio
 
+from claudegwd.claude_cli.launch import argv
 from claudegwd.config.fields import KEYS
 from claudegwd.demo.replies import echo
 from tests.e2e.harness import GOOD_KEY, Running, running
@@ -113,13 +115,13 @@ async def test_short_digests(gateway: Running, ann: dict[str, str]) -> None:
 
 async def test_option_injection(gateway: Running, ann: dict[str, str]) -> None:
     """No name of a request gets onto a command line: unknown models are refused before anything is started."""
-    await gateway.until_workers(starting=0, spare=1)
-    before = _command_lines(gateway)
     for model in ("--version", "-p", f"{MODEL} --dangerously-skip-permissions", f"{MODEL}\n--x", "$(id)", "%00"):
         is_refused(await gateway.post({**body(), "model": model}, headers=ann), 404)
     tools = [{"type": "function", "function": {"name": "--allowedTools", "parameters": {"type": "object"}}}]
     await gateway.post(body(tools=tools, user="--debug", stop=["--verbose"]), headers=ann)
-    assert _command_lines(gateway) <= before
+    # Without the program, and with the options as they are once it is known what the CLI can do, and before that.
+    lines = [argv(Path("claude"), bare=True, client_log=True, whole=whole)[2:] for whole in (True, False)]
+    assert _command_lines(gateway) <= {b"".join(os.fsencode(word) + b"\0" for word in line) for line in lines}
 
 
 def _command_lines(gateway: Running) -> set[bytes]:
