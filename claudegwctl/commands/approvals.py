@@ -26,7 +26,7 @@ def approvals(
 ) -> None:
     """List what Claude asks to do in workspaces.
 
-    Each waits for `approve ID` or `deny ID`, and is denied after five minutes."""
+    Each waits for `approve ID` or `deny ID`; after five minutes it is denied."""
     seen: set[str] = set()
     while True:
         found = daemon_of(ctx).get("/v1/approvals")

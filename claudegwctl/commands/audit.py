@@ -25,7 +25,7 @@ def audit(
 ) -> None:
     """Show who changed what.
 
-    Every change made over the control socket: by whom, and from what to what; the newest last."""
+    Every change made over the control socket: by whom, and the old and the new value; the newest last."""
     found = daemon_of(ctx).get("/v1/audit", {"lines": lines})
     if wants_json(ctx, json):
         say_json(found)

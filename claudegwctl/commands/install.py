@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 app = new_app()
 
-OfUser = Annotated[bool, typer.Option("--user", help="Install for this user. The default unless root.")]
-OfSystem = Annotated[bool, typer.Option("--system", help="Install for the whole machine. The default for root.")]
+OfUser = Annotated[bool, typer.Option("--user", help="For this user. The default unless root.")]
+OfSystem = Annotated[bool, typer.Option("--system", help="For the whole machine. The default for root.")]
 Dry = Annotated[
     bool,
     typer.Option("--dry-run", help="Show what would be done, or why it cannot be."),

@@ -14,7 +14,7 @@ from claudegwctl.options import AsJson, daemon_of, names_of_keys, new_app, wants
 from claudegwctl.output import ago, duration, note, say, say_json, table
 from claudegwctl.problems import Problem
 
-app = new_app("Manage the upstream keys, which requests to Anthropic use.", "claudegwctl keys list")
+app = new_app("Manage the upstream keys: the credentials for requests to Anthropic.", "claudegwctl keys list")
 
 # Prefixes of tokens that the daemon knows how to send (claudegwd/keys/parse.py).
 TELLING: Final = ("sk-ant-api", "sk-ant-oat")
@@ -23,7 +23,7 @@ _SENT: Final = {"auth_token": "as a Bearer token", "api_key": "as x-api-key"}
 MAX_IMPORT_CHARS: Final = 4 * 2**20
 
 KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
-Everywhere = Annotated[bool, typer.Option("--all", help="On every machine that shares a store with this one.")]
+Everywhere = Annotated[bool, typer.Option("--all", help="Do this on every machine that shares a store with this one.")]
 
 
 class Kind(StrEnum):

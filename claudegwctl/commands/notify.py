@@ -9,7 +9,7 @@ from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json
 from claudegwctl.problems import Problem
 
-_HELP = "Notifications, for example when a key fails or a budget is used up."
+_HELP = "Test the notifications, which are sent when, for example, a key fails or a budget is used up."
 app = new_app(_HELP, "claudegwctl notify test")
 
 

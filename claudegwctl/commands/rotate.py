@@ -19,7 +19,7 @@ def rotate(
         str | None, typer.Argument(help="The key to use; if omitted, the next one.", autocompletion=names_of_keys)
     ] = None,
     everywhere: Annotated[
-        bool, typer.Option("--all", help="On every machine that shares a store with this one.")
+        bool, typer.Option("--all", help="Do this on every machine that shares a store with this one.")
     ] = False,
     json: AsJson = False,
 ) -> None:

@@ -43,7 +43,7 @@ def usage(
         typer.Option("--windows", help="Show the upstream's limits instead: how much is used, and when they reset."),
     ] = False,
     everywhere: Annotated[
-        bool, typer.Option("--all", help="On all machines that share a store with this one.")
+        bool, typer.Option("--all", help="Add up all machines that share a store with this one.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: AsJson = False,
