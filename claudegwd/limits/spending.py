@@ -72,8 +72,8 @@ class Spending:
         self._reserved: dict[str, Spent] = {}
         self._latest: tuple[float, Sequence[dict[str, Spent]]] = (0.0, ())  # a day's start, and its windows
         self._told: set[tuple[str, Budget, float]] = set()
-        # While only a share may be spent: what had been spent here when that started, and the share.
-        self._granted: dict[tuple[str, Budget, float], tuple[float, float]] = {}
+        # While only a share may be spent: the start of the budget's window, what had been spent here, and the share.
+        self._granted: dict[tuple[str, Budget], tuple[float, float, float]] = {}
 
     def load(self, period: Period, start: float, sums: Iterable[tuple[str, float, float]]) -> None:
         """What was spent before the start: client, dollars, tokens."""
@@ -134,7 +134,10 @@ class Spending:
             self._granted.clear()
             return left
         here = self._spent_here(client, budget, now)
-        before, granted = self._granted.setdefault((client, budget, budget.start(now)), (here, left * share))
+        place, start = (client, budget), budget.start(now)
+        if place not in self._granted or self._granted[place][0] != start:
+            self._granted[place] = (start, here, left * share)
+        _, before, granted = self._granted[place]
         return min(left, granted - (here - before))
 
     def reserve(

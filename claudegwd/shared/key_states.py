@@ -52,6 +52,8 @@ class SharedKeyStates:
     async def bring_together(self) -> None:
         """Apply what is newer in the store, and write what is newer here. Raises StoreAwayError."""
         digests = [row.digest for row in self._ring.remembered()]
+        # Keys that have been removed are forgotten: over months there may be any number of them.
+        self._known = {digest: self._known[digest] for digest in digests if digest in self._known}
         if not digests:
             return
         found = await self._store.call("MGET", *map(self._name, digests))

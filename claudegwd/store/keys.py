@@ -135,10 +135,12 @@ class KeyMemory:
 
     async def _write(self) -> None:
         while True:
-            rows = [row for row in self._ring.remembered() if self._written.get(row.name) != row]
+            current = self._ring.remembered()
+            rows = [row for row in current if self._written.get(row.name) != row]
             if rows:
                 await self._database.run(save_key_rows, rows, self._clock())
-                self._written.update((row.name, row) for row in rows)
+            # Keys that have been removed are forgotten here: over months there may be any number of them.
+            self._written = {row.name: row for row in current}
             if self._generation == self._database.generation:
                 return
             # The file was broken: the new one holds only what was just written.

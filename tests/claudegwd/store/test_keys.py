@@ -145,6 +145,20 @@ async def test_a_disk_that_fails_is_said_once_and_tried_again(
     assert caplog.records[-1].levelname == "INFO"
 
 
+async def test_a_key_that_was_removed_is_not_held_in_memory(database: Database) -> None:
+    """Seen by what is written when it returns: a row that is still held would not be written again."""
+    ring = a_ring()
+    memory = KeyMemory(database, ring, lambda: NOW)
+    await memory.flush()
+    keys = [UpstreamKey(name, f"sk-false-{name}") for name in "abc"]
+    ring.replace(keys[:2], NOW)
+    await memory.flush()
+    await database.run(lambda c: c.execute("DELETE FROM keys").rowcount)
+    ring.replace(keys, NOW)
+    await memory.flush()
+    assert list(await states(database)) == ["c"]
+
+
 async def test_a_new_file_gets_everything(database: Database) -> None:
     ring = a_ring()
     memory = KeyMemory(database, ring, lambda: NOW)
