@@ -132,6 +132,7 @@ def read_chat_request(body: Fields, bounds: Bounds) -> ChatRequest:
         ignored=(
             *name_what_is_ignored(body, IGNORED, KNOWN),
             *_names_of_speakers(messages),
+            *_marks_of_caches(body),
             *(web_search.ignored if web_search is not None else ()),
         ),
     )
@@ -140,3 +141,15 @@ def read_chat_request(body: Fields, bounds: Bounds) -> ChatRequest:
 def _names_of_speakers(messages: tuple[Message, ...]) -> tuple[str, ...]:
     """The Messages API has two sides and no names. (A result's name says what it belongs to.)"""
     return ("messages.name",) if any(one.name and one.role not in ("tool", "function") for one in messages) else ()
+
+
+def _marks_of_caches(body: Fields) -> tuple[str, ...]:
+    """Some clients mark with `cache_control` what Anthropic should cache; here the gateway or the CLI decides that."""
+    messages = [message for message in body.values["messages"] if isinstance(message, dict)]
+    parts = [part for message in messages if isinstance(message.get("content"), list) for part in message["content"]]
+    marked = ("messages", [*messages, *parts]), ("tools", body.get("tools") or [])
+    return tuple(
+        f"{name}.cache_control"
+        for name, places in marked
+        if any(isinstance(place, dict) and place.get("cache_control") for place in places)
+    )

@@ -288,3 +288,13 @@ def test_any_value_of_any_parameter_is_read_or_refused(fields: dict[str, object]
 @given(st.lists(st.dictionaries(WORDS, SHAPED, max_size=6), min_size=1, max_size=4))
 def test_any_messages_are_read_or_refused(messages: list[dict[str, object]]) -> None:
     must_read_or_refuse(json.dumps({"model": "m", "messages": messages, "tools": messages}).encode())
+
+
+def test_marks_of_caches_are_named() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    tool = {"type": "function", "function": {"name": "look"}}
+    part = {"type": "text", "text": "hello"}
+    assert parse(messages=[{"role": "user", "content": [part | mark]}]).ignored == ("messages.cache_control",)
+    assert parse(messages=[{"role": "user", "content": "hello"} | mark]).ignored == ("messages.cache_control",)
+    assert parse(tools=[tool | mark]).ignored == ("tools.cache_control",)
+    assert parse(messages=[{"role": "user", "content": [part]}], tools=[tool]).ignored == ()
