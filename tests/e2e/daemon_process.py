@@ -33,6 +33,9 @@ START_SECONDS = 30.0
 # Above the longest kill ladder of a worker, below the bound on running answers: a test that needs more says so.
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.02
+# What the daemon has killed as it ended may still be dying on a busy machine. A CLI that was forgotten lives longer,
+# even without its stdin.
+DYING_SECONDS = 0.4
 
 # Rate limits and the log's level are not what most tests are about; a test's own config wins.
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -195,8 +198,10 @@ class Daemon:
                 self.check_secrets()
                 self.process.send_signal(signal.SIGTERM)
             assert self._ended(seconds) == 0, self.log()[-2000:]
-            left = list(self.processes())
-            assert not left, f"left behind: {left}"
+            until = time.monotonic() + DYING_SECONDS
+            while left := list(self.processes()):
+                assert time.monotonic() < until, f"left behind: {left}"
+                time.sleep(POLL_SECONDS)
             self.check_secrets()
         finally:
             self.remove()

@@ -57,6 +57,7 @@ async def test_it_outlives_a_reload_and_ends_with_undrain_or_a_restart() -> None
         assert await _metric(gateway, "claudegwd_ready") == "1.0"
 
         await gateway.control("POST", "/v1/drain")
+        await gateway.control("GET", "/v1/audit")  # it writes what is pending: kill -9 would lose it
         await gateway.crash_and_restart()
         assert (await gateway.http.get("/readyz")).status_code == 200
         audit = (await gateway.control("GET", "/v1/audit?lines=10")).json()

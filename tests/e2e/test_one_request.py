@@ -152,7 +152,7 @@ async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop:
 
 async def only_a_spare(gateway: Running) -> None:
     """Have no worker but a new spare: at the bound, those that were used lately do not make room for one."""
-    await gateway.until_workers(busy=0, settling=0)
+    await gateway.until_workers(busy=0, settling=0, closing=0)
     for worker in await gateway.workers():
         await gateway.kill(worker["pid"])
     await gateway.until_workers(spare=1)
