@@ -225,7 +225,7 @@ CLIENTS: Mapping[str, Seen] = {
             "tools": [tool("terminal", "command", strict=False), tool("finish", "message", strict=False)],
         },
         text="The result is a.py.",
-        ignored="seed",
+        ignored="seed, messages.cache_control",
     ),
     "aider": Seen(
         {
