@@ -4,6 +4,7 @@ Source: OpenAI's ``CreateChatCompletionRequest``, and what real clients send in 
 translation needs is here under OpenAI's names; each parameter is honoured, rejected, or named in ``ignored``.
 """
 
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -145,11 +146,12 @@ def _names_of_speakers(messages: tuple[Message, ...]) -> tuple[str, ...]:
 
 def _marks_of_caches(body: Fields) -> tuple[str, ...]:
     """Some clients mark with `cache_control` what Anthropic should cache; here the gateway or the CLI decides that."""
-    messages = [message for message in body.values["messages"] if isinstance(message, dict)]
-    parts = [part for message in messages if isinstance(message.get("content"), list) for part in message["content"]]
-    marked = ("messages", [*messages, *parts]), ("tools", body.get("tools") or [])
-    return tuple(
-        f"{name}.cache_control"
-        for name, places in marked
-        if any(isinstance(place, dict) and place.get("cache_control") for place in places)
-    )
+    messages, tools = body.values["messages"], body.get("tools") or ()
+    parts = (part for message in messages if isinstance(message.get("content"), list) for part in message["content"])
+    functions = (tool.get("function") or {} for tool in tools)
+    places = {"messages": chain(messages, parts), "tools": chain(tools, functions)}
+    return tuple(f"{name}.cache_control" for name, found in places.items() if any(map(_is_marked, found)))
+
+
+def _is_marked(place: dict[str, Any]) -> bool:
+    return bool(place.get("cache_control"))

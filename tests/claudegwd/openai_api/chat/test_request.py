@@ -297,4 +297,5 @@ def test_marks_of_caches_are_named() -> None:
     assert parse(messages=[{"role": "user", "content": [part | mark]}]).ignored == ("messages.cache_control",)
     assert parse(messages=[{"role": "user", "content": "hello"} | mark]).ignored == ("messages.cache_control",)
     assert parse(tools=[tool | mark]).ignored == ("tools.cache_control",)
+    assert parse(tools=[tool | {"function": {"name": "look"} | mark}]).ignored == ("tools.cache_control",)
     assert parse(messages=[{"role": "user", "content": [part]}], tools=[tool]).ignored == ()
