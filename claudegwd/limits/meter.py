@@ -79,6 +79,7 @@ class Meter:
     def __init__(self, limits: Limits, now: float) -> None:
         self.limits = Limits()
         self.active = 0
+        self.tokens_used = 0.0  # since the start, less what was given back
         self.on_used: Callable[[float, int], None] = lambda *_: None  # tokens, and the limit that they count against
         self._read_at = 0.0  # when the last mirrored levels were read
         self._requests: Bucket | None = None
@@ -152,6 +153,7 @@ class Meter:
         if self._tokens is not None:
             self._tokens.refill(now)
             self._tokens.take(tokens)
+            self.tokens_used += tokens
             self.on_used(tokens, self.limits.tokens_per_minute)
 
     def headers(self, now: float) -> dict[str, str]:

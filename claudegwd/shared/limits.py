@@ -2,10 +2,10 @@
 
 The script's result is mirrored in the client's own meter: the headers come from there, and if the store is unreachable,
 the meter continues alone with a configured share of each limit. Tokens are reported to the store in the background;
-each request reads them again.
+each request reads them again, and adds those of this machine that the store had not been told yet.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from secrets import token_hex
@@ -20,9 +20,12 @@ from claudegwd.shared.store import Script, SharedStore
 
 # The slot of a running request is released after this time if its machine does not renew it: the machine was killed.
 LEASE_SECONDS: Final = 30.0
-# Three times per lease; usage and ended requests are reported at once.
+# Three times per lease.
 RENEW_SECONDS: Final = 10.0
-# Of one client, per command.
+# The end of a request is reported at once, because its client may ask another machine next. Tokens are reported with
+# it, but after this time at the latest: a report in the middle of a short request delayed it by 0.25 ms.
+REPORT_SECONDS: Final = 0.005
+# Requests of one client, per command.
 MEMBERS_MAX: Final = 1000
 
 # A bucket as in limits/bucket.py, by the store's own clock. A full one need not be kept.
@@ -68,12 +71,13 @@ end
 return {verdict, string.format('%.17g', requests), string.format('%.17g', tokens), string.format('%.17g', now)}
 """
 )
-# ARGV: tokens per minute, and how many were used; negative: given back.
-_USE: Final = Script(
+# ARGV: tokens per minute, how many were used (negative: given back), and the names of requests that ended.
+_REPORT: Final = Script(
     _BUCKET
     + """
-local capacity = tonumber(ARGV[1])
-keep('t', capacity, math.min(capacity, level('t', capacity) - ARGV[2]))
+local capacity, used = tonumber(ARGV[1]), tonumber(ARGV[2])
+if used ~= 0 then keep('t', capacity, math.min(capacity, level('t', capacity) - used)) end
+if #ARGV > 2 then redis.call('ZREM', KEYS[2], unpack(ARGV, 3)) end
 """
 )
 # ARGV: seconds of the lease, and the names of the requests still running.
@@ -87,11 +91,12 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] * 1000))
 
 
 @dataclass(slots=True)
-class _Used:
-    """Tokens not yet reported to the store."""
+class _Report:
+    """What the store has not been told yet of one client: tokens of this limit, and requests that ended."""
 
-    capacity: int
+    capacity: int = 0
     tokens: float = 0.0
+    ended: list[str] = field(default_factory=list)
 
 
 class SharedLimits:
@@ -103,9 +108,9 @@ class SharedLimits:
         self._machine = f"{store.name}.{token_hex(4)}"  # of this run
         self._numbers = count()
         self._leases: dict[str, str] = {}  # the client of each request that holds a slot
-        self._ended: dict[str, str] = {}
-        self._used: dict[str, _Used] = {}
-        self._changed = trio.Event()
+        self._reports: dict[str, _Report] = {}
+        self._ended = trio.Event()
+        self._waiting = trio.CancelScope()  # until the next report is due
         store.on_connected.append(self._renew)  # it may have come back empty
 
     def share(self) -> float:
@@ -119,6 +124,8 @@ class SharedLimits:
         if limits == Limits():
             return meter.admit(trio.current_time())  # nothing to count
         name = f"{self._machine}.{next(self._numbers)}"
+        unreported = self._reports[whose].tokens if whose in self._reports else 0.0
+        reported = meter.tokens_used - unreported
         try:
             verdict, requests, tokens, read_at = await self._store.run_script(
                 _ADMIT,
@@ -133,7 +140,9 @@ class SharedLimits:
             now = trio.current_time()
             return book.meter(client, now).admit(now)
         now = trio.current_time()
-        meter.mirror(float(requests), float(tokens), float(read_at), now)
+        # Commands run in the order in which they were sent: the reply counts what had been reported by then.
+        missing = meter.tokens_used - reported
+        meter.mirror(float(requests), float(tokens) - missing, float(read_at), now)
         if verdict:
             raise meter.busy() if verdict == 1 else meter.limited(now)
         meter.on_used = partial(self._use, whose)
@@ -144,21 +153,22 @@ class SharedLimits:
         return admission
 
     def _use(self, whose: str, tokens: float, capacity: int) -> None:
-        used = self._used.setdefault(whose, _Used(capacity))
-        used.capacity, used.tokens = capacity, used.tokens + tokens
-        self._changed.set()
+        report = self._reports.setdefault(whose, _Report())
+        report.capacity, report.tokens = capacity, report.tokens + tokens
+        self._waiting.deadline = min(self._waiting.deadline, trio.current_time() + REPORT_SECONDS)
 
     def _end(self, name: str) -> None:
-        self._ended[name] = self._leases.pop(name)
-        self._changed.set()
+        self._reports.setdefault(self._leases.pop(name), _Report()).ended.append(name)
+        self._ended.set()
 
     async def run(self) -> None:
         """Forever: report usage and ended requests to the store, and renew the slots of running ones."""
         renewed = trio.current_time()
         while True:
-            with trio.move_on_at(renewed + RENEW_SECONDS):
-                await self._changed.wait()
-            self._changed = trio.Event()
+            due = trio.current_time() + REPORT_SECONDS if self._reports else renewed + RENEW_SECONDS
+            with trio.CancelScope(deadline=due) as self._waiting:
+                await self._ended.wait()
+            self._ended = trio.Event()
             try:
                 await self._tell()
                 if trio.current_time() - renewed >= RENEW_SECONDS:
@@ -166,17 +176,16 @@ class SharedLimits:
                     await self._renew()
             except StoreAwayError:
                 # Slots expire by themselves, and in a minute this minute's tokens no longer matter.
-                self._ended.clear()
-                self._used.clear()
+                self._reports.clear()
 
     async def _tell(self) -> None:
-        ended, self._ended = self._ended, {}
-        for whose, names in _by_client(ended):
-            await self._store.call("ZREM", self._places(whose), *names)
-        while self._used:
-            whose, used = self._used.popitem()
-            if used.tokens:
-                await self._store.run_script(_USE, [self._bucket(whose)], used.capacity, used.tokens)
+        while self._reports:
+            whose, report = self._reports.popitem()
+            keys, tokens = [self._bucket(whose), self._places(whose)], report.tokens
+            for start in range(0, max(1, len(report.ended)), MEMBERS_MAX):
+                names = report.ended[start : start + MEMBERS_MAX]
+                await self._store.run_script(_REPORT, keys, report.capacity, tokens, *names)
+                tokens = 0.0
 
     async def _renew(self) -> None:
         for whose, names in _by_client(self._leases):

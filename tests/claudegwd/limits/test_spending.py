@@ -214,3 +214,11 @@ def test_while_the_others_cannot_be_asked_a_share_of_what_was_left_may_be_spent(
     assert not isinstance(refused.value, BudgetReached)
     spending.share = lambda: 1.0
     spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW).end()
+
+
+def test_a_share_granted_in_a_window_that_is_over_is_forgotten() -> None:
+    spending = Spending()
+    spending.share = lambda: 0.25
+    for day in range(3):
+        spending.reserve("laptop", BUDGETS, "sonnet", 1, 1, NOW + day * DAY).end()
+        assert len(spending._granted) == len(BUDGETS)

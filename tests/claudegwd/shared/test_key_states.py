@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from claudegwd.keys.answers import RingChange
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.keys.news import TOLD, KeyNews
@@ -97,6 +98,18 @@ async def test_spent_credit_and_a_key_that_works_again(server: RedisServer) -> N
         one.clock.now += 10
         two.ring.clear("a")  # `keys test` found that it works
         await until(lambda: one.state("home") != "exhausted")
+
+
+async def test_keys_that_were_removed_are_forgotten_until_they_are_back(server: RedisServer) -> None:
+    async with machines(server) as (one, two):
+        one.fail("home", FailureKind.AUTHENTICATION)
+        await until(lambda: two.state("a") == "invalid")
+        two.ring.replace(OTHERS[:1], NOW)
+        two.states.note(RingChange.STATE)
+        await until(lambda: not two.states._known)
+        two.ring.replace(OTHERS, NOW)
+        two.states.note(RingChange.STATE)
+        await until(lambda: two.state("a") == "invalid")
 
 
 async def test_who_comes_later_is_told_what_is_known(server: RedisServer) -> None:

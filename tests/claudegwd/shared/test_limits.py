@@ -131,6 +131,38 @@ async def test_tokens_that_one_machine_uses_are_gone_for_the_other(server: Redis
                 await trio.sleep(0.01)
 
 
+async def test_tokens_that_the_store_has_not_been_told_of_are_counted(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(tokens_per_minute=1_000_000))
+    async with running(machine):
+        later: list[Admission] = []
+
+        async def one_more() -> None:
+            later.append(await machine.admit())
+
+        first = await machine.admit()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one_more)
+            first.reserve(600_000, 0, trio.current_time())
+        await one_more()
+        for admission in later:
+            with pytest.raises(RateLimitExceeded):
+                admission.reserve(600_000, 0, trio.current_time())
+        first.settle(100_000, trio.current_time())
+        await one_more()
+        later[-1].reserve(800_000, 0, trio.current_time())
+
+
+async def test_a_request_that_ended_is_reported_with_its_tokens(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(tokens_per_minute=1_000_000, concurrent_requests=5))
+    async with running(machine):
+        admission = await machine.admit()
+        admission.reserve(600_000, 0, trio.current_time())
+        admission.settle(100_000, trio.current_time())
+        admission.end()
+        await until(lambda: server.ask("EXISTS", machine.limits._places(_digest())) == 0)
+        assert 899_000 < float(server.ask("HGET", machine.limits._bucket(_digest()), "t")) < 901_000
+
+
 async def test_the_headers_say_what_is_left_over_all(server: RedisServer) -> None:
     one, two = (Machine(server.url, name, Limits(requests_per_minute=100)) for name in ("one", "two"))
     async with running(one, two):
