@@ -1,7 +1,7 @@
 """How each parameter that OpenAI defines is handled: honoured (read elsewhere), rejected here, or ignored and named."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from claudegwd.openai_api.bounds import Bounds
@@ -179,6 +179,11 @@ def name_what_is_ignored(body: Fields, ignored: dict[str, Asks], known: Collecti
         if name not in known and name not in ignored and not _is_empty(value) and is_header_safe(name):
             names.append(name)
     return tuple(names[:MAX_NAMED])
+
+
+def is_marked(place: Mapping[str, Any]) -> bool:
+    """Some clients mark with `cache_control` what Anthropic should cache; here the gateway or the CLI decides that."""
+    return bool(place.get("cache_control"))
 
 
 def _is_empty(value: Any) -> bool:

@@ -26,6 +26,7 @@ from claudegwd.openai_api.parameters import (
     REASONING_EFFORTS,
     REFUSED,
     VERBOSITIES,
+    is_marked,
     name_what_is_ignored,
     read_include_usage,
     read_max_tokens,
@@ -145,13 +146,8 @@ def _names_of_speakers(messages: tuple[Message, ...]) -> tuple[str, ...]:
 
 
 def _marks_of_caches(body: Fields) -> tuple[str, ...]:
-    """Some clients mark with `cache_control` what Anthropic should cache; here the gateway or the CLI decides that."""
     messages, tools = body.values["messages"], body.get("tools") or ()
     parts = (part for message in messages if isinstance(message.get("content"), list) for part in message["content"])
     functions = (tool.get("function") or {} for tool in tools)
     places = {"messages": chain(messages, parts), "tools": chain(tools, functions)}
-    return tuple(f"{name}.cache_control" for name, found in places.items() if any(map(_is_marked, found)))
-
-
-def _is_marked(place: dict[str, Any]) -> bool:
-    return bool(place.get("cache_control"))
+    return tuple(f"{name}.cache_control" for name, found in places.items() if any(map(is_marked, found)))

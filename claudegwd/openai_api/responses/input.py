@@ -12,6 +12,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.messages import Message, Part, Role, TextPart, ToolCall, read_call, read_file, read_image
+from claudegwd.openai_api.parameters import is_marked
 from claudegwd.openai_api.responses.compaction import Unseal, kept, read_compaction
 from claudegwd.openai_api.responses.history import HISTORY, is_output, read_unknown
 from claudegwd.openai_api.responses.tools import CUSTOM_INPUT, name_in
@@ -142,14 +143,20 @@ def _without_effect(item: Fields, kind: str, *, told: bool) -> list[str]:
     caller = item.object("caller")
     if caller is not None and caller.text("type") != "direct":
         names.append("input.caller")
+    if any(map(is_marked, (item.values, *_parts(item)))):
+        names.append("input.cache_control")
     return names
 
 
 def _strange_parts(item: Fields) -> list[str]:
     """The types of its parts that are newer than we are."""
-    values = [part for name in ("content", "output") if isinstance(parts := item.get(name), list) for part in parts]
-    kinds = (part.get("type") for part in values if isinstance(part, dict))
+    kinds = (part.get("type") for part in _parts(item))
     return [kind for kind in kinds if isinstance(kind, str) and kind not in _KNOWN_PARTS]
+
+
+def _parts(item: Fields) -> list[dict[str, Any]]:
+    values = [part for name in ("content", "output") if isinstance(parts := item.get(name), list) for part in parts]
+    return [part for part in values if isinstance(part, dict)]
 
 
 def _said(item: Fields, bounds: Bounds) -> Message:

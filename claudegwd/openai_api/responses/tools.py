@@ -13,6 +13,7 @@ import msgspec
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
+from claudegwd.openai_api.parameters import is_marked
 from claudegwd.openai_api.tools import NamedTool, Tool, ToolChoice, distinct, read_function, read_mode, read_name
 from claudegwd.openai_api.web_search import WebSearch, is_search, read_search_tool
 
@@ -113,6 +114,8 @@ def _tool(fields: Fields, namespace: str | None, skipped: list[str], bounds: Bou
         skipped.append("tools.defer_loading")  # it can still be called: it is offered right away
     if fields.array("allowed_callers", longest=bounds.max_parts):
         skipped.append("tools.allowed_callers")
+    if is_marked(fields.values):
+        skipped.append("tools.cache_control")
     if kind == "custom":
         name = read_name(fields)
         tool = Tool(name_in(namespace, name), _custom_description(fields), _custom_parameters())

@@ -167,6 +167,19 @@ def test_items_bring_tools_and_what_has_no_effect_is_named_once() -> None:
     assert len(history.placed) == 4
 
 
+@pytest.mark.parametrize("place", ["item", "content", "output", "nowhere"])
+def test_marks_of_caches_are_named(place: str) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    text = {"type": "input_text", "text": "a"}
+    items = [
+        {"role": "user", "content": [text | mark if place == "content" else text]} | (mark if place == "item" else {}),
+        {"type": "function_call", "call_id": "c", "name": "f"},
+        {"type": "function_call_output", "call_id": "c", "output": [text | mark if place == "output" else text]},
+    ]
+    history = read_items(input_items(Fields({"input": items}), Bounds()), Bounds(), {}.get)
+    assert history.ignored == (() if place == "nowhere" else ("input.cache_control",))
+
+
 @pytest.mark.parametrize("role", ["user", "assistant", "system", "developer"])
 def test_the_text_of_a_part_of_a_type_to_come_is_told_and_the_type_named(role: str) -> None:
     parts = [{"type": "dream", "text": "a"}, {"type": "input_text", "text": "b"}]

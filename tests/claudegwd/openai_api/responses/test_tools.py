@@ -140,6 +140,11 @@ def test_without_a_search_of_ours_deferred_tools_are_offered_at_once() -> None:
     assert found.skipped == ("tools.defer_loading", "tools.tool_search")
 
 
+def test_a_mark_of_a_cache_is_named() -> None:
+    found = read([F, {**F, "name": "g", "cache_control": {"type": "ephemeral"}}])
+    assert found.skipped == ("tools.cache_control",)
+
+
 def test_tools_that_came_with_the_conversation_are_offered_once() -> None:
     later = [Fields(SPACE, "input[1].tools[0]"), Fields(F, "input[1].tools[1]"), Fields(SPACE, "input[2].tools[0]")]
     found = read_tools(Fields({"tools": [F]}), Bounds(), later)
