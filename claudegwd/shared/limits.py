@@ -15,7 +15,8 @@ import trio
 
 from claudegwd.limits.clients import Client, ClientBook
 from claudegwd.limits.meter import Admission, Limits
-from claudegwd.shared.connection import StoreAwayError
+from claudegwd.shared.connection import StoreAwayError, StoreConnection
+from claudegwd.shared.greeting import CONNECT_SECONDS
 from claudegwd.shared.store import Script, SharedStore
 
 # The slot of a running request is released after this time if its machine does not renew it: the machine was killed.
@@ -111,7 +112,13 @@ class SharedLimits:
         self._reports: dict[str, _Report] = {}
         self._ended = trio.Event()
         self._waiting = trio.CancelScope()  # until the next report is due
+        store.on_greeted.append(self._load)
         store.on_connected.append(self._renew)  # it may have come back empty
+
+    async def _load(self, connection: StoreConnection) -> None:
+        """Let the store know the script of reports: one that had to be sent again would come after later questions."""
+        keys = (self._bucket("nobody"), self._places("nobody"))
+        await connection.call("EVAL", _REPORT.source, len(keys), *keys, 0, 0, seconds=CONNECT_SECONDS)
 
     def share(self) -> float:
         """The share of each limit that this machine may grant on its own now, for the client book."""

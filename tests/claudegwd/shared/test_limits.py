@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import ceil
 
 import pytest
@@ -150,6 +150,29 @@ async def test_tokens_that_the_store_has_not_been_told_of_are_counted(server: Re
         first.settle(100_000, trio.current_time())
         await one_more()
         later[-1].reserve(800_000, 0, trio.current_time())
+
+
+@pytest.mark.parametrize("count", [0, 1], ids=["no store", "one machine"])
+async def test_a_limit_of_tokens_holds_to_the_request(server: RedisServer, count: int) -> None:
+    limits = Limits(tokens_per_minute=600_000)
+    machines = [Machine(server.url, f"m{number}", limits) for number in range(count)]
+    passed = 0
+    async with running(*machines):
+        admit = machines[0].admit if machines else alone(limits)
+
+        async def one(number: int) -> None:
+            nonlocal passed
+            await trio.sleep(number / 4000)  # some are admitted while others reserve
+            admission = await admit()
+            with suppress(RateLimitExceeded):
+                admission.reserve(10_000, 0, trio.current_time())
+                passed += 1
+
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for number in range(200):
+                nursery.start_soon(one, number)
+        assert 60 <= passed <= 60 + ceil(trio.current_time() - began)  # a request's tokens each second
 
 
 async def test_a_request_that_ended_is_reported_with_its_tokens(server: RedisServer) -> None:
