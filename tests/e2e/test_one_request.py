@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import trio
@@ -153,8 +155,16 @@ async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop:
 async def only_a_spare(gateway: Running) -> None:
     """Have no worker but a new spare: at the bound, those that were used lately do not make room for one."""
     await gateway.until_workers(busy=0, settling=0, closing=0)
-    for worker in await gateway.workers():
-        await gateway.kill(worker["pid"])
+    earlier = {worker["pid"] for worker in await gateway.workers()}
+
+    async def gone() -> bool:
+        left = earlier & {worker["pid"] for worker in await gateway.workers()}
+        for pid in left:
+            with suppress(ProcessLookupError):  # it may end by itself meanwhile
+                os.kill(pid, signal.SIGKILL)
+        return not left
+
+    await gateway.until(gone)
     await gateway.until_workers(spare=1)
 
 
