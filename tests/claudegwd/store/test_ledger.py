@@ -295,8 +295,10 @@ async def test_a_year_by_everything_is_answered_at_once_and_fits(tmp_path: Path)
         await database.run(join_usage, NOW)
         for by in ((), ("client",), ("day",), ("client", "key", "model", "day"), ("client", "key", "model", "hour")):
             began = time.thread_time()  # other people's tests run beside ours
+            database.run_blocking(lambda connection: connection.execute("SELECT * FROM usage").fetchall())
+            read = time.thread_time() - began
             body = database.run_blocking(ask_usage, UsageQuery(NOW - 365 * DAY, by))
-            assert time.thread_time() - began < 0.3
+            assert time.thread_time() - began < 6 * read  # 1.2 to 2.9 were seen: it looks at each row once
             assert body["total"]["requests"] == 365 * 72 * 3 * 5
             assert len(body["rows"]) + body.get("rows_left_out", 0) >= len(by)
             if by == ("client", "key", "model", "day"):
