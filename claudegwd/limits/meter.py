@@ -118,7 +118,8 @@ class Meter:
         self._read_at = read_at
         for bucket, level in ((self._requests, requests), (self._tokens, tokens)):
             if bucket is not None:
-                bucket.level, bucket.updated = level, now
+                # What was given back meanwhile may have been refilled already.
+                bucket.level, bucket.updated = min(bucket.capacity, level), now
 
     def busy(self) -> RateLimitExceeded:
         """The error for too many concurrent requests."""

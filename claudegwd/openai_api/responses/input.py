@@ -136,22 +136,18 @@ def _without_effect(item: Fields, kind: str, *, told: bool) -> list[str]:
     names = []
     if kind not in _SAYS_NOTHING and kind not in _BRINGS_TOOLS and (not told or kind not in _KNOWN):
         names.append(f"input.{kind}")
-    names += [f"input.content.{part}" for part in _strange_parts(item)]
+    parts = _parts(item)
+    kinds = (part.get("type") for part in parts)  # those that are newer than we are are named
+    names += [f"input.content.{kind}" for kind in kinds if isinstance(kind, str) and kind not in _KNOWN_PARTS]
     # The model's API cannot mark a message as commentary, and has no calls by programs.
     if item.get("phase") is not None:
         names.append("input.phase")
     caller = item.object("caller")
     if caller is not None and caller.text("type") != "direct":
         names.append("input.caller")
-    if any(map(is_marked, (item.values, *_parts(item)))):
+    if any(map(is_marked, (item.values, *parts))):
         names.append("input.cache_control")
     return names
-
-
-def _strange_parts(item: Fields) -> list[str]:
-    """The types of its parts that are newer than we are."""
-    kinds = (part.get("type") for part in _parts(item))
-    return [kind for kind in kinds if isinstance(kind, str) and kind not in _KNOWN_PARTS]
 
 
 def _parts(item: Fields) -> list[dict[str, Any]]:

@@ -182,6 +182,12 @@ def test_levels_that_hold_over_all_machines_are_mirrored() -> None:
     assert meter.headers(6.0)["x-ratelimit-remaining-requests"] == "50"
 
 
+def test_no_level_above_the_limit_is_mirrored() -> None:
+    meter = Meter(Limits(tokens_per_minute=600), 0.0)
+    meter.mirror(0.0, 900.0, 500.0, 5.0)
+    assert meter.headers(5.0)["x-ratelimit-remaining-tokens"] == "600"
+
+
 def test_what_is_mirrored_goes_on_as_a_share_of_the_limits() -> None:
     meter = Meter(Limits(requests_per_minute=60), 0.0)
     meter.mirror(40.0, 0.0, 500.0, 0.0)
