@@ -5,7 +5,7 @@ A request is admitted (``admit``), the tokens it may use are reserved before it 
 settled once they are known (``settle``), and it ends (``end``).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -38,13 +38,18 @@ class Limits:
 
 @dataclass(slots=True)
 class Admission:
-    """An admitted request. ``settle`` its reservation, and always ``end`` it; both may be called twice."""
+    """An admitted request. ``settle`` its reservation, and always ``end`` it; both may be called twice.
+
+    ``take``: set while the request is admitted only provisionally; given the tokens of its prompt and of its answer,
+    it admits the request and reserves them, as ``Meter.admit`` and ``reserve`` do.
+    """
 
     meter: "Meter"
     reserved: float = 0.0
     settled: bool = False
     ended: bool = False
     on_end: Callable[[], None] = lambda: None  # called once
+    take: Callable[[int, int], Awaitable[None]] | None = None
 
     @property
     def counts_tokens(self) -> bool:
@@ -80,7 +85,7 @@ class Meter:
         self.limits = Limits()
         self.active = 0
         self.tokens_used = 0.0  # since the start, less what was given back
-        self.on_used: Callable[[float, int], None] = lambda *_: None  # tokens, and the limit that they count against
+        self.on_used: Callable[[float], None] = lambda _: None  # so many tokens
         self._read_at = 0.0  # when the last mirrored levels were read
         self._requests: Bucket | None = None
         self._tokens: Bucket | None = None
@@ -95,16 +100,24 @@ class Meter:
 
     def admit(self, now: float) -> Admission:
         """Admit one request, or take nothing and raise RateLimitExceeded with the true wait."""
+        self.check_active()
+        self.take_request(now)
+        return self.let_in()
+
+    def check_active(self) -> None:
+        """Raises RateLimitExceeded if there are as many concurrent requests as may be."""
         if self.limits.concurrent_requests and self.active >= self.limits.concurrent_requests:
             raise self.busy()
+
+    def take_request(self, now: float) -> None:
+        """Take one of the minute's requests. Raises RateLimitExceeded if there is none."""
         if self._requests is not None:
             if self._requests.wait(1, now) > 0:
                 raise self.limited(now)
             self._requests.take(1)
-        return self.let_in()
 
     def let_in(self) -> Admission:
-        """A request that was admitted elsewhere."""
+        """A request that is admitted elsewhere. It counts as one of the concurrent requests until it ends."""
         self.active += 1
         return Admission(self)
 
@@ -135,19 +148,26 @@ class Meter:
 
     def check_tokens(self, prompt: int, answer: int, now: float) -> None:
         """Raises RateLimitExceeded if a request for so many tokens must wait, RequestTooLarge if it can never pass."""
-        if self._tokens is None:
-            return
-        tokens, capacity = prompt + answer, int(self._tokens.capacity)
-        if tokens > capacity:
+        self.check_size(prompt, answer)
+        if self._tokens is not None and self._tokens.wait(prompt + answer, now) > 0:
+            raise self.out_of_tokens(prompt + answer, now)
+
+    def check_size(self, prompt: int, answer: int) -> None:
+        """Raises RequestTooLarge if a request for so many tokens can never pass."""
+        capacity = self.limits.tokens_per_minute
+        if 0 < capacity < prompt + answer:
             raise RequestTooLarge(
                 f"cannot accept this request: its prompt has about {prompt} tokens and its answer may have "
                 f"{answer}; this client's limit is {capacity} tokens per minute; send less, or lower max_tokens",
                 param="messages" if prompt > capacity else "max_tokens",
             )
-        wait = self._tokens.wait(tokens, now)
-        if wait > 0:
-            # The next attempt also takes a request.
-            raise _exceeded("tokens", max(wait, self._requests.wait(1, now) if self._requests is not None else 0.0))
+
+    def out_of_tokens(self, tokens: int, now: float) -> RateLimitExceeded:
+        """The error for too many tokens per minute."""
+        # The next attempt also takes a request.
+        wanted = ((self._tokens, tokens), (self._requests, 1))
+        waits = [bucket.wait(units, now) for bucket, units in wanted if bucket is not None]
+        return _exceeded("tokens", max(waits, default=0.0))
 
     def use_tokens(self, tokens: float, now: float) -> None:
         """Take tokens without asking (negative: give back)."""
@@ -155,7 +175,7 @@ class Meter:
             self._tokens.refill(now)
             self._tokens.take(tokens)
             self.tokens_used += tokens
-            self.on_used(tokens, self.limits.tokens_per_minute)
+            self.on_used(tokens)
 
     def headers(self, now: float) -> dict[str, str]:
         """``x-ratelimit-*`` for the limits that are set. Names are lower case."""

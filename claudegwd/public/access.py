@@ -83,13 +83,14 @@ def authenticate(gateway: Gateway, headers: Headers) -> Client:
     return gateway.clients.book.authenticate(token, time.time())
 
 
-async def admit(gateway: Gateway, client: Client) -> Admission:
+async def admit(gateway: Gateway, client: Client, *, asks: bool) -> Admission:
     """Admit one request under the client's limits, until the request ends. Raises RateLimitExceeded.
 
-    Its tokens are reserved once it has been read: judged by its size, a picture would count as a book.
+    `asks`: it asks a model. Its tokens are reserved once it has been read: judged by its size, a picture would count as
+    a book. If machines share the limit, it is admitted only with its tokens, to ask the store once.
     """
     if gateway.sharing is not None:
-        admission = await gateway.sharing.limits.admit(client, gateway.clients.book)
+        admission = await gateway.sharing.limits.admit(client, gateway.clients.book, asks=asks)
     else:
         now = trio.current_time()
         admission = gateway.clients.book.meter(client, now).admit(now)

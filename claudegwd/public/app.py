@@ -174,7 +174,7 @@ async def _begin(gateway: Gateway) -> Response | None:
     if request.method == "POST" and request.endpoint is not None:
         call.limited = True
         access.check_body_type(request.headers)
-        call.admitted = await access.admit(gateway, call.client)
+        call.admitted = await access.admit(gateway, call.client, asks=call.record.asks)
     return None
 
 

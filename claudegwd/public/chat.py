@@ -62,7 +62,7 @@ async def _answer(call: Call, wanted: ChatRequest) -> Response:
     gateway = call.gateway
     wanted = await in_session(call, wanted)
     wanted = await with_fetched_images(gateway, wanted)
-    reply = Reply(call, [plan_chat(gateway, wanted, call.client)] * wanted.n, "chat", stream=wanted.stream)
+    reply = await Reply.begin(call, [plan_chat(gateway, wanted, call.client)] * wanted.n, "chat", stream=wanted.stream)
     follow(call, reply, wanted)
 
     def headers(question: Question) -> dict[str, str]:

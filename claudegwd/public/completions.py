@@ -29,7 +29,7 @@ async def completions(call: Call) -> Response:
     gateway = call.gateway
     wanted = parse_completions_request(await read_body(call), BOUNDS)
     plans = [plan_chat(gateway, chat, call.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
-    reply = Reply(call, plans, "text_completion", stream=wanted.stream)
+    reply = await Reply.begin(call, plans, "text_completion", stream=wanted.stream)
 
     def headers(question: Question) -> dict[str, str]:
         return worker_headers(question, wanted.ignored)

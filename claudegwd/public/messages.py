@@ -34,7 +34,7 @@ async def messages_create(call: Call) -> Response:
     """Answer one request, streaming or not."""
     ignored = check_version(request.headers.get(VERSION_HEADER))
     plan, stream = await _planned(call, counts=False)
-    reply = Reply(call, [plan], "chat", stream=stream)
+    reply = await Reply.begin(call, [plan], "chat", stream=stream)
     if (grant := call.grant) is not None:
         reply.on_spent = grant.spend
     if stream:

@@ -18,19 +18,19 @@ from claudegwd.gateway.metrics import Asked
 from claudegwd.ledger.entry import CLIENT_GONE, MODEL_CHARACTERS, Line, Sums, minute_of
 from claudegwd.limits.clients import Client
 from claudegwd.limits.meter import Admission
-from claudegwd.limits.spending import Reservation
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log, log_content
 from claudegwd.openai_api.encode import encode
-from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError, InvalidRequest
+from claudegwd.openai_api.errors import AuthenticationFailed, GatewayError, InternalError
 from claudegwd.openai_api.sse import CONTENT_TYPE
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.call import Call, Record, milliseconds_since
 from claudegwd.public.choice import Choice
 from claudegwd.public.mixing import first_of_all, mixed_outputs
+from claudegwd.public.reserving import reserve
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.turn import Finished, Output, TokenCount
-from claudegwd.translate.request.estimate import answer_tokens, most_tokens, prompt_tokens, used_tokens
+from claudegwd.translate.request.estimate import used_tokens
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.running_request import RunningRequest
@@ -70,7 +70,7 @@ class Reply:
         """`operation`: OpenTelemetry's name for what is done: "chat", "text_completion"; `stream`: the answer is handed
         out as it comes; `prepares`: as in Choice.
 
-        Raises InvalidRequest for more plans than there may be workers: they would wait for each other.
+        Use `begin`: what it may use must have been reserved.
         """
         self._gateway: Gateway = call.gateway
         self._client: Client = call.client
@@ -82,13 +82,6 @@ class Reply:
         self._answered = False
         self._stopped: GatewayError | None = None
         self._status = CLIENT_GONE  # the answer's, whatever was sent with its first byte
-        self._record.model = plans[0].model.id
-        most = self._gateway.config.workers.max
-        if len(plans) > most:
-            param = "prompt" if operation == "text_completion" else "n"
-            raise InvalidRequest(f"cannot return {len(plans)} answers at once: ask for at most {most}", param=param)
-        call.ending.callback(self._hold_budget(plans).end)
-        self._reserve(plans)
         self.usage = Usage()
         self.on_settled: Callable[[Usage], None] = lambda _: None  # everything is answered
         self.on_spent: Callable[[float], None] = lambda _: None  # US dollars, reported by the CLI after the answer
@@ -100,12 +93,26 @@ class Reply:
         call.ending.callback(self._observe)
         self._record.booked = True
         running = RunningRequest(
-            self._record.request_id, self._client.name, self._record.model, self._record.route, stream,
+            self._record.request_id, self._client.name, plans[0].model.id, self._record.route, stream,
             self._record.started, lambda: self.questions,
         )  # fmt: skip
         self._gateway.counts.running.add(running)
         call.ending.callback(self._gateway.counts.running.discard, running)
         call.ending.enter_context(self._gateway.clients.book.under_way(self._client, self._revoked))
+
+    @classmethod
+    async def begin(
+        cls,
+        call: Call,
+        plans: Sequence[Plan],
+        operation: str,
+        *,
+        stream: bool,
+        prepares: Callable[[Answer], Plan] | None = None,
+    ) -> "Reply":
+        """Reserve what the answers may use, and ask. Arguments as above; raises what `reserve` does."""
+        await reserve(call, plans, operation)
+        return cls(call, plans, operation, stream=stream, prepares=prepares)
 
     @property
     def questions(self) -> list[Question]:
@@ -217,24 +224,6 @@ class Reply:
     def _spent(self) -> int:
         """The tokens that the request has used so far, as far as is known."""
         return sum(_spent(question) for choice in self._choices for question in choice.every)
-
-    def _reserve(self, plans: Sequence[Plan]) -> None:
-        """Reserve the client's tokens that it may use. Raises RateLimitExceeded."""
-        if self._admission.counts_tokens:
-            now = trio.current_time()
-            self._admission.reserve(sum(map(prompt_tokens, plans)), sum(map(answer_tokens, plans)), now)
-
-    def _hold_budget(self, plans: Sequence[Plan]) -> Reservation:
-        """Reserve what it may spend of the client's budgets. Raises BudgetReached."""
-        client, spending = self._client, self._gateway.clients.book.spending
-        if not client.budgets:
-            return Reservation()
-        prompt, answer = sum(map(prompt_tokens, plans)), sum(map(most_tokens, plans))
-        now = self._gateway.ledger.clock()
-        held = spending.reserve(client.name, client.budgets, plans[0].model.id, prompt, answer, now)
-        if plans[0].model.workspace:
-            held.end()  # each request made for the answer reserves its own
-        return held
 
     def _settle(self) -> None:
         """Count what the request used for its client."""

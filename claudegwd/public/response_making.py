@@ -81,7 +81,7 @@ class ResponseMaking:
             threshold, prepares = self.wanted.threshold, None
             if threshold is not None and not self.wanted.compacts and prompt_tokens(plan) >= threshold:
                 plan, prepares = self._plan(summarising(chat)), lambda answer: self._go_on(chat, answer)
-            self.reply = Reply(self._call, [plan], "chat", stream=not in_one_piece, prepares=prepares)
+            self.reply = await Reply.begin(self._call, [plan], "chat", stream=not in_one_piece, prepares=prepares)
 
     def opened(self, model: str) -> Opened:
         """The stream, its first events, and what writes one."""

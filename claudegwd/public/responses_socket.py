@@ -29,6 +29,7 @@ from claudegwd.public import access
 from claudegwd.public.call import Call, Record, ending, over
 from claudegwd.public.earlier import with_earlier
 from claudegwd.public.requests import Application, request_id
+from claudegwd.public.reserving import reserve_nothing
 from claudegwd.public.response_making import ResponseMaking
 from claudegwd.store.responses import UNSTORED
 
@@ -171,7 +172,7 @@ class ResponsesSocket:
     async def _make(self, create: Create, record: Record, stack: ExitStack) -> None:
         gateway, now = self._gateway, trio.current_time()
         client = access.authenticate(gateway, self._headers)  # its key may have been revoked since
-        admission = await access.admit(gateway, client)
+        admission = await access.admit(gateway, client, asks=True)
         if gateway.config.log.content:
             log_content("asked", encode(create.fields), record.request_id)
         if create.size > gateway.config.server.max_body_bytes:  # frames are counted in characters
@@ -186,6 +187,7 @@ class ResponsesSocket:
         call = Call(gateway, record, stack, client, admission, now)
         making = ResponseMaking(call, wanted, unstored=self._ident)
         if not create.generate:
+            await reserve_nothing(call)
             await self._tell(create.stream_id, b"".join(making.nothing()), told_by(record) | making.headers())
             return
         await making.ask()

@@ -1,8 +1,10 @@
 """Client limits that apply to all machines together: counted in the store, by one script call per request.
 
+A request that counts against a limit of tokens is admitted together with its tokens, which are known once it has been
+read. What it used is reported to the store in the background, at the latest with the client's next request.
+
 The script's result is mirrored in the client's own meter: the headers come from there, and if the store is unreachable,
-the meter continues alone with a configured share of each limit. Tokens are reported to the store in the background;
-each request reads them again, and adds those of this machine that the store had not been told yet.
+the meter continues alone with a configured share of each limit.
 """
 
 from dataclasses import dataclass, field
@@ -14,10 +16,11 @@ from typing import Final
 import trio
 
 from claudegwd.limits.clients import Client, ClientBook
-from claudegwd.limits.meter import Admission, Limits
+from claudegwd.limits.meter import Admission, Limits, Meter
 from claudegwd.shared.connection import StoreAwayError, StoreConnection
 from claudegwd.shared.greeting import CONNECT_SECONDS
-from claudegwd.shared.store import Script, SharedStore
+from claudegwd.shared.limit_scripts import ADMIT, RENEW, REPORT
+from claudegwd.shared.store import SharedStore
 
 # The slot of a running request is released after this time if its machine does not renew it: the machine was killed.
 LEASE_SECONDS: Final = 30.0
@@ -29,73 +32,13 @@ REPORT_SECONDS: Final = 0.005
 # Requests of one client, per command.
 MEMBERS_MAX: Final = 1000
 
-# A bucket as in limits/bucket.py, by the store's own clock. A full one need not be kept.
-_BUCKET: Final = """
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
-local function level(name, capacity)
-  local found = redis.call('HMGET', KEYS[1], name, name .. '_at', name .. '_of')
-  if not found[1] then return capacity end
-  local of = tonumber(found[3])
-  return math.min(of, found[1] + math.max(0, now - found[2]) * of / 60) * capacity / of
-end
-local function keep(name, capacity, left)
-  redis.call('HSET', KEYS[1], name, string.format('%.17g', left), name .. '_at', string.format('%.17g', now),
-    name .. '_of', capacity)
-  local full = math.ceil((capacity - left) * 60000 / capacity) + 1000
-  if redis.call('PTTL', KEYS[1]) < full then redis.call('PEXPIRE', KEYS[1], full) end
-end
-"""
-# ARGV: requests and tokens per minute, concurrent requests, this request's name, seconds of its lease.
-# Returns 0 (admitted), 1 (too many at once) or 2 (too many per minute), the levels, and the time.
-_ADMIT: Final = Script(
-    _BUCKET
-    + """
-local rpm, tpm, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local requests, tokens, verdict = 0, 0, 0
-if rpm > 0 then requests = level('r', rpm) end
-if tpm > 0 then tokens = level('t', tpm) end
-if most > 0 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-  if redis.call('ZCARD', KEYS[2]) >= most then verdict = 1 end
-end
-if verdict == 0 and rpm > 0 then
-  if requests < 1 - 1e-9 * rpm then verdict = 2 else
-    requests = requests - 1
-    keep('r', rpm, requests)
-  end
-end
-if verdict == 0 and most > 0 then
-  redis.call('ZADD', KEYS[2], now + ARGV[5], ARGV[4])
-  redis.call('PEXPIRE', KEYS[2], math.ceil(ARGV[5] * 1000))
-end
-return {verdict, string.format('%.17g', requests), string.format('%.17g', tokens), string.format('%.17g', now)}
-"""
-)
-# ARGV: tokens per minute, how many were used (negative: given back), and the names of requests that ended.
-_REPORT: Final = Script(
-    _BUCKET
-    + """
-local capacity, used = tonumber(ARGV[1]), tonumber(ARGV[2])
-if used ~= 0 then keep('t', capacity, math.min(capacity, level('t', capacity) - used)) end
-if #ARGV > 2 then redis.call('ZREM', KEYS[2], unpack(ARGV, 3)) end
-"""
-)
-# ARGV: seconds of the lease, and the names of the requests still running.
-_RENEW: Final = Script(
-    """
-local time = redis.call('TIME')
-for i = 2, #ARGV do redis.call('ZADD', KEYS[1], time[1] + ARGV[1], ARGV[i]) end
-redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] * 1000))
-"""
-)
-
 
 @dataclass(slots=True)
 class _Report:
-    """What the store has not been told yet of one client: tokens of this limit, and requests that ended."""
+    """What the store has not been told yet of one client: what it used of its limits, and requests that ended."""
 
-    capacity: int = 0
+    limits: Limits = field(default_factory=Limits)
+    requests: int = 0
     tokens: float = 0.0
     ended: list[str] = field(default_factory=list)
 
@@ -118,55 +61,122 @@ class SharedLimits:
     async def _load(self, connection: StoreConnection) -> None:
         """Let the store know the script of reports: one that had to be sent again would come after later questions."""
         keys = (self._bucket("nobody"), self._places("nobody"))
-        await connection.call("EVAL", _REPORT.source, len(keys), *keys, 0, 0, seconds=CONNECT_SECONDS)
+        await connection.call("EVAL", REPORT.source, len(keys), *keys, 0, 0, 0, 0, seconds=CONNECT_SECONDS)
 
     def share(self) -> float:
         """The share of each limit that this machine may grant on its own now, for the client book."""
         return 1.0 if self._store.away_since is None else self._local_share
 
-    async def admit(self, client: Client, book: ClientBook) -> Admission:
-        """Admit one request, as Meter.admit does. Raises RateLimitExceeded."""
+    async def admit(self, client: Client, book: ClientBook, *, asks: bool) -> Admission:
+        """Admit one request, as Meter.admit does. Raises RateLimitExceeded.
+
+        If it `asks` a model and tokens are limited, then only provisionally, until Admission.take.
+        """
         meter = book.meter(client, trio.current_time())
         limits, whose = meter.limits, _whose(client)
         if limits == Limits():
-            return meter.admit(trio.current_time())  # nothing to count
-        name = f"{self._machine}.{next(self._numbers)}"
-        unreported = self._reports[whose].tokens if whose in self._reports else 0.0
-        reported = meter.tokens_used - unreported
+            return meter.let_in()  # nothing to count
+        meter.on_used = partial(self._use, whose, meter)
+        if asks and limits.tokens_per_minute:
+            meter.check_active()
+            admission = meter.let_in()
+            admission.take = partial(self._take, admission, client, book)
+            admission.on_end = partial(self._never_asked, whose, meter)
+            return admission
+        name = self._new_name()
+        if not await self._ask(meter, whose, name, 0):
+            now = trio.current_time()
+            return book.meter(client, now).admit(now)
+        admission = meter.let_in()
+        self._hold(admission, whose, name)
+        return admission
+
+    async def _take(self, admission: Admission, client: Client, book: ClientBook, prompt: int, answer: int) -> None:
+        """Admit the request of a provisional admission, and reserve its tokens."""
+        meter, whose, name = admission.meter, _whose(client), self._new_name()
+        meter.check_size(prompt, answer)
+        admission.take, admission.on_end = None, _nothing
+        if await self._ask(meter, whose, name, prompt + answer):
+            admission.reserved = prompt + answer
+            self._hold(admission, whose, name)
+            return
+        now = trio.current_time()
+        book.meter(client, now).take_request(now)
+        admission.reserve(prompt, answer, now)
+
+    async def _ask(self, meter: Meter, whose: str, name: str, tokens: int) -> bool:
+        """Whether the store admitted a request that may use so many tokens; False: it is away. Raises
+        RateLimitExceeded if it refused."""
+        limits, used_by_then = meter.limits, meter.tokens_used
+        before = self._taken_report(whose)
         try:
-            verdict, requests, tokens, read_at = await self._store.run_script(
-                _ADMIT,
+            verdict, requests_left, tokens_left, read_at = await self._store.run_script(
+                ADMIT,
                 [self._bucket(whose), self._places(whose)],
                 limits.requests_per_minute,
                 limits.tokens_per_minute,
                 limits.concurrent_requests,
                 name,
                 LEASE_SECONDS,
+                tokens,
+                before.requests,
+                before.tokens,
             )
         except StoreAwayError:
-            now = trio.current_time()
-            return book.meter(client, now).admit(now)
+            return False
+        except trio.Cancelled:
+            self._free(whose, name)
+            raise
         now = trio.current_time()
-        # Commands run in the order in which they were sent: the reply counts what had been reported by then.
-        missing = meter.tokens_used - reported
-        meter.mirror(float(requests), float(tokens) - missing, float(read_at), now)
-        if verdict:
-            raise meter.busy() if verdict == 1 else meter.limited(now)
-        meter.on_used = partial(self._use, whose)
-        admission = meter.let_in()
-        if limits.concurrent_requests:
+        # Commands run in the order in which they were sent: only what was used meanwhile is missing.
+        missing = meter.tokens_used - used_by_then
+        meter.mirror(float(requests_left), float(tokens_left) - missing, float(read_at), now)
+        match verdict:
+            case 1:
+                raise meter.busy()
+            case 2:
+                raise meter.limited(now)
+            case 3:
+                raise meter.out_of_tokens(tokens, now)
+        return True
+
+    def _hold(self, admission: Admission, whose: str, name: str) -> None:
+        """Keep the place of an admitted request until it ends."""
+        if admission.meter.limits.concurrent_requests:
             self._leases[name] = whose
             admission.on_end = partial(self._end, name)
-        return admission
 
-    def _use(self, whose: str, tokens: float, capacity: int) -> None:
-        report = self._reports.setdefault(whose, _Report())
-        report.capacity, report.tokens = capacity, report.tokens + tokens
+    def _use(self, whose: str, meter: Meter, tokens: float) -> None:
+        report = self._report(whose, meter)
+        report.tokens += tokens
+
+    def _never_asked(self, whose: str, meter: Meter) -> None:
+        """A request that ended before its tokens were known counts as a request, as it does without a store."""
+        self._report(whose, meter).requests += 1
+
+    def _report(self, whose: str, meter: Meter) -> _Report:
+        """What is yet to be reported, soon."""
         self._waiting.deadline = min(self._waiting.deadline, trio.current_time() + REPORT_SECONDS)
+        report = self._reports.setdefault(whose, _Report())
+        report.limits = meter.limits
+        return report
+
+    def _taken_report(self, whose: str) -> _Report:
+        """What was used and not reported yet, to be reported with a request. Places are freed in the background."""
+        report = self._reports.pop(whose, _Report())
+        if report.ended:
+            self._reports[whose] = _Report(ended=report.ended)
+        return report
 
     def _end(self, name: str) -> None:
-        self._reports.setdefault(self._leases.pop(name), _Report()).ended.append(name)
+        self._free(self._leases.pop(name), name)
+
+    def _free(self, whose: str, name: str) -> None:
+        self._reports.setdefault(whose, _Report()).ended.append(name)
         self._ended.set()
+
+    def _new_name(self) -> str:
+        return f"{self._machine}.{next(self._numbers)}"
 
     async def run(self) -> None:
         """Forever: report usage and ended requests to the store, and renew the slots of running ones."""
@@ -188,15 +198,16 @@ class SharedLimits:
     async def _tell(self) -> None:
         while self._reports:
             whose, report = self._reports.popitem()
-            keys, tokens = [self._bucket(whose), self._places(whose)], report.tokens
+            keys, limits = [self._bucket(whose), self._places(whose)], report.limits
+            used = (limits.requests_per_minute, report.requests, limits.tokens_per_minute, report.tokens)
             for start in range(0, max(1, len(report.ended)), MEMBERS_MAX):
                 names = report.ended[start : start + MEMBERS_MAX]
-                await self._store.run_script(_REPORT, keys, report.capacity, tokens, *names)
-                tokens = 0.0
+                await self._store.run_script(REPORT, keys, *used, *names)
+                used = (0, 0, 0, 0.0)
 
     async def _renew(self) -> None:
         for whose, names in _by_client(self._leases):
-            await self._store.run_script(_RENEW, [self._places(whose)], LEASE_SECONDS, *names)
+            await self._store.run_script(RENEW, [self._places(whose)], LEASE_SECONDS, *names)
 
     def _bucket(self, whose: str) -> str:
         return self._store.key("limit", whose)
@@ -208,6 +219,10 @@ class SharedLimits:
 def _whose(client: Client) -> str:
     """The key's digest: the same on all machines, and reveals nothing of the key."""
     return client.digest.hex() or "anonymous"
+
+
+def _nothing() -> None:
+    pass
 
 
 def _by_client(names: dict[str, str]) -> list[tuple[str, list[str]]]:

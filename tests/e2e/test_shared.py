@@ -21,15 +21,34 @@ from tests.e2e.daemon_process import POLL_SECONDS, Daemon, free_port
 from tests.fake_binary import write_fake_cli
 from tests.plain_http import control_client, http_client
 from tests.redis_server import RedisServer, needs_redis, redis_server
+from tests.websocket_client import connected
 
 pytestmark = needs_redis
 
 PATIENCE_SECONDS = 30.0
 SCALE = Path(__file__).parents[2] / "docs" / "scale.md"
 MODEL = "fake-echo-1"
+SLOW_MODEL = "fake-gap-5000"
 DEAD = "sk-false-fail-401-0001"
 PRIVATE = "nobody is to read this"
 KEYS = ({"name": "dead", "token": DEAD}, {"name": "good", "token": "sk-false-good-0002"})
+
+
+_ASKED = [{"role": "user", "content": "Hello."}]
+# Path below /v1, body, status of the answer.
+REQUESTS: tuple[tuple[str, dict[str, Any], int], ...] = (
+    ("chat/completions", {"model": MODEL, "messages": _ASKED}, 200),
+    ("chat/completions", {"model": MODEL, "messages": "wrong"}, 400),
+    ("chat/completions", {"model": "no-such-model", "messages": _ASKED}, 404),
+    ("completions", {"model": MODEL, "prompt": ["Hello."], "max_tokens": 1000}, 200),
+    ("responses", {"model": MODEL, "input": "Hello."}, 200),
+    ("responses", {"model": MODEL, "input": "Hello.", "previous_response_id": "resp_none"}, 400),
+    ("responses/compact", {"model": MODEL, "input": _ASKED}, 200),
+    ("responses/input_tokens", {"model": MODEL, "input": "Hello."}, 200),
+    ("messages", {"model": MODEL, "messages": _ASKED, "max_tokens": 1000}, 200),
+    ("messages", {"model": MODEL, "messages": _ASKED}, 400),
+    ("messages/count_tokens", {"model": MODEL, "messages": _ASKED}, 200),
+)
 
 
 @contextmanager
@@ -41,7 +60,8 @@ def daemons(server: RedisServer, home: Path, count: int = 2, limits: str = "") -
     made = []
     try:
         for number in range(count):
-            config = f'[claude]\nmodels = ["{MODEL}"]\n[shared]\nurl = "{server.url}"\nmachine = "m{number}"\n'
+            config = f'[claude]\nmodels = ["{MODEL}", "{SLOW_MODEL}"]\n'
+            config += f'[shared]\nurl = "{server.url}"\nmachine = "m{number}"\n'
             config += f'secret_file = "{secret}"\n'
             if limits:
                 config += f"[limits]\n{limits}\n"
@@ -160,6 +180,52 @@ async def test_a_clients_limit_holds_over_all_machines_and_its_headers_say_so(tm
         refused = answers[-1]
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
         assert 0 < float(refused.headers["retry-after"]) <= 20
+
+
+async def test_each_request_counts_once_over_all_machines_whatever_it_asks(tmp_path: Path) -> None:
+    limits = "requests_per_minute = 60\ntokens_per_minute = 1000000"
+    with redis_server() as server, daemons(server, tmp_path, limits=limits) as machines:
+        began, sent = trio.current_time(), 0
+
+        async def left(machine: Daemon) -> int:
+            nonlocal sent
+            sent += 1
+            return int((await ask(machine)).headers["x-ratelimit-remaining-requests"])
+
+        async def counts(number: int) -> None:
+            """What was sent is counted, no more, and no less but for what a minute gives in this time."""
+            seen = await left(machines[number % 2])
+            assert 60 - sent <= seen <= 60 - sent + (trio.current_time() - began) + 1
+
+        for number, (path, body, answers) in enumerate(REQUESTS):
+            machine = machines[number % 2]
+            headers = {"anthropic-version": "2023-06-01"}
+            async with http_client(timeout=PATIENCE_SECONDS, headers=headers) as client:
+                answer = await client.post(f"http://127.0.0.1:{machine.port}/v1/{path}", json=body)
+            sent += 1
+            assert (path, answer.status_code) == (path, answers), answer.text
+            await counts(number)
+        async with connected(machines[0].port) as socket:
+            await socket.ask(model=MODEL, input="Hello.", generate=False)
+            sent += 1
+            await counts(1)
+
+
+async def test_tokens_that_one_machine_granted_are_refused_by_the_other_on_every_face(tmp_path: Path) -> None:
+    """The first request holds all tokens while its answer comes."""
+    with redis_server() as server, daemons(server, tmp_path, limits="tokens_per_minute = 2000") as (one, two):
+        body = {"model": SLOW_MODEL, "max_tokens": 1900, "stream": True, "messages": _ASKED}
+        chat = f"http://127.0.0.1:{one.port}/v1/chat/completions"
+        headers = {"anthropic-version": "2023-06-01"}
+        async with (
+            http_client(timeout=PATIENCE_SECONDS, headers=headers) as client,
+            client.stream("POST", chat, json=body) as first,
+        ):
+            assert first.status_code == 200
+            for path, asked, answers in REQUESTS:
+                answer = await client.post(f"http://127.0.0.1:{two.port}/v1/{path}", json=asked)
+                asks = answers == 200 and not path.endswith("tokens")
+                assert (path, answer.status_code) == (path, 429 if asks else answers), answer.text
 
 
 async def test_a_client_of_one_machine_is_known_to_all_and_its_limit_is_one(tmp_path: Path) -> None:

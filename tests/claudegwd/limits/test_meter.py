@@ -200,12 +200,12 @@ def test_of_what_is_limited_a_share_is_at_least_one() -> None:
     assert Limits(5, 0, 1).scaled(0.1) == Limits(1, 0, 1)
 
 
-def test_tokens_are_told_with_the_limit_that_they_count_against() -> None:
+def test_tokens_are_told_as_they_are_used_and_given_back() -> None:
     meter = Meter(Limits(tokens_per_minute=1000), 0.0)
-    told: list[tuple[float, int]] = []
-    meter.on_used = lambda tokens, limit: told.append((tokens, limit))
+    told: list[float] = []
+    meter.on_used = told.append
     reserved(meter, 100, 200, 0.0).settle(50, 1.0)
-    assert told == [(300, 1000), (-250, 1000)]
+    assert told == [300, -250]
 
 
 def test_the_end_of_a_request_is_told_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from math import ceil
@@ -11,7 +12,7 @@ import trio
 
 from claudegwd.limits.clients import Client, ClientBook, ClientTotals, token_digest
 from claudegwd.limits.meter import Admission, Limits
-from claudegwd.openai_api.errors import RateLimitExceeded
+from claudegwd.openai_api.errors import GatewayError, RateLimitExceeded, RequestTooLarge
 from claudegwd.shared.limits import LEASE_SECONDS, MEMBERS_MAX, SharedLimits
 from tests.redis_server import RedisServer, needs_redis
 from tests.shared_stores import store_of, until
@@ -30,7 +31,7 @@ class Machine:
         self.book.share = self.limits.share
 
     async def admit(self) -> Admission:
-        return await self.limits.admit(self.client, self.book)
+        return await self.limits.admit(self.client, self.book, asks=True)
 
     def headers(self) -> dict[str, str]:
         now = trio.current_time()
@@ -45,6 +46,25 @@ async def running(*machines: Machine) -> AsyncIterator[None]:
             nursery.start_soon(machine.limits.run)
         yield
         nursery.cancel_scope.cancel()
+
+
+async def reserved(admission: Admission, prompt: int, answer: int = 0) -> Admission:
+    """The admission with these tokens, as a request takes them."""
+    if admission.take is not None:
+        await admission.take(prompt, answer)
+    else:
+        admission.reserve(prompt, answer, trio.current_time())
+    return admission
+
+
+async def taken(machine: Machine, prompt: int, answer: int = 0) -> Admission:
+    """A request with these tokens. It ends at once if it is refused."""
+    admission = await machine.admit()
+    try:
+        return await reserved(admission, prompt, answer)
+    except GatewayError:
+        admission.end()
+        raise
 
 
 async def passing(admit: Admit, count: int) -> tuple[list[Admission], list[RateLimitExceeded]]:
@@ -119,53 +139,56 @@ async def test_tokens_that_one_machine_uses_are_gone_for_the_other(server: Redis
     limits = Limits(tokens_per_minute=1_000_000)
     one, two = Machine(server.url, "one", limits), Machine(server.url, "two", limits)
     async with running(one, two):
-        admission = await one.admit()
-        admission.reserve(300_000, 300_000, trio.current_time())
-        await until(lambda: server.ask("EXISTS", one.limits._bucket(_digest())) == 1)
-        other = await two.admit()
+        admission = await taken(one, 300_000, 300_000)
         with pytest.raises(RateLimitExceeded):
-            other.reserve(500_000, 0, trio.current_time())
+            await taken(two, 500_000)
         admission.settle(100_000, trio.current_time())  # it was less: the rest is free again, for all
         with trio.fail_after(20):
             while int((await _told(two))["x-ratelimit-remaining-tokens"]) < 850_000:
                 await trio.sleep(0.01)
 
 
-async def test_tokens_that_the_store_has_not_been_told_of_are_counted(server: RedisServer) -> None:
+async def test_tokens_given_back_are_there_for_the_next_request(server: RedisServer) -> None:
     machine = Machine(server.url, "one", Limits(tokens_per_minute=1_000_000))
     async with running(machine):
-        later: list[Admission] = []
-
-        async def one_more() -> None:
-            later.append(await machine.admit())
-
-        first = await machine.admit()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(one_more)
-            first.reserve(600_000, 0, trio.current_time())
-        await one_more()
-        for admission in later:
-            with pytest.raises(RateLimitExceeded):
-                admission.reserve(600_000, 0, trio.current_time())
+        first = await taken(machine, 600_000)
+        with pytest.raises(RateLimitExceeded):
+            await taken(machine, 600_000)
         first.settle(100_000, trio.current_time())
-        await one_more()
-        later[-1].reserve(800_000, 0, trio.current_time())
+        await taken(machine, 800_000)
 
 
-@pytest.mark.parametrize("count", [0, 1], ids=["no store", "one machine"])
+async def test_tokens_used_while_the_store_is_asked_are_missing_from_its_reply(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(tokens_per_minute=1_000_000))
+    async with running(machine):
+        first = await taken(machine, 100_000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(taken, machine, 200_000)
+            await trio.lowlevel.checkpoint()  # it has asked
+            first.settle(500_000, trio.current_time())
+        assert int(machine.headers()["x-ratelimit-remaining-tokens"]) < 310_000
+
+
+async def test_a_request_that_can_never_pass_is_refused_at_once(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(tokens_per_minute=1_000))
+    async with running(machine):
+        with pytest.raises(RequestTooLarge):
+            await taken(machine, 900, 101)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3], ids=["no store", "one machine", "three machines"])
 async def test_a_limit_of_tokens_holds_to_the_request(server: RedisServer, count: int) -> None:
     limits = Limits(tokens_per_minute=600_000)
     machines = [Machine(server.url, f"m{number}", limits) for number in range(count)]
-    passed = 0
     async with running(*machines):
-        admit = machines[0].admit if machines else alone(limits)
+        admit, passed = in_turn(*machines) if machines else alone(limits), 0
 
         async def one(number: int) -> None:
             nonlocal passed
             await trio.sleep(number / 4000)  # some are admitted while others reserve
             admission = await admit()
             with suppress(RateLimitExceeded):
-                admission.reserve(10_000, 0, trio.current_time())
+                await reserved(admission, 10_000)
                 passed += 1
 
         began = trio.current_time()
@@ -175,11 +198,96 @@ async def test_a_limit_of_tokens_holds_to_the_request(server: RedisServer, count
         assert 60 <= passed <= 60 + ceil(trio.current_time() - began)  # a request's tokens each second
 
 
+async def test_it_holds_while_requests_use_more_or_less_than_they_reserved(server: RedisServer) -> None:
+    limits = Limits(tokens_per_minute=600_000)
+    machines = [Machine(server.url, f"m{number}", limits) for number in range(3)]
+    chance, used, debts, refused = random.Random(1), 0, 0, 0
+    async with running(*machines):
+
+        async def one(machine: Machine) -> None:
+            nonlocal used, debts, refused
+            await trio.sleep(chance.random())
+            try:
+                admission = await taken(machine, 10_000)
+            except RateLimitExceeded:
+                refused += 1
+                return
+            await trio.sleep(chance.random() / 20)
+            tokens = chance.choice((0, 2_000, 10_000, 11_000))
+            admission.settle(tokens, trio.current_time())
+            admission.end()
+            used += tokens
+            debts += max(0, tokens - 10_000)
+
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for number in range(300):
+                nursery.start_soon(one, machines[number % 3])
+        granted = 600_000 + 10_000 * (trio.current_time() - began)
+        assert used <= granted + debts
+        assert refused > 0
+
+
+async def test_a_request_that_ends_before_its_tokens_are_known_counts_as_one(server: RedisServer) -> None:
+    limits = Limits(requests_per_minute=10, tokens_per_minute=1_000_000)
+    one, two = Machine(server.url, "one", limits), Machine(server.url, "two", limits)
+    async with running(one, two):
+        await taken(two, 1)
+        for _ in range(4):
+            (await one.admit()).end()
+        await taken(one, 1)
+        assert one.headers()["x-ratelimit-remaining-requests"] == "4"
+        (await one.admit()).end()
+        await until(lambda: 3.0 <= float(server.ask("HGET", one.limits._bucket(_digest()), "r")) < 3.5)
+        await passing(two.admit, 3)
+
+
+async def test_a_refused_request_takes_no_place_and_no_tokens(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(tokens_per_minute=100_000, concurrent_requests=2))
+    async with running(machine):
+        first = await taken(machine, 60_000)
+        second = await machine.admit()
+        with pytest.raises(RateLimitExceeded, match="tokens per minute"):
+            await reserved(second, 60_000)
+        assert server.ask("ZCARD", machine.limits._places(_digest())) == 1
+        with pytest.raises(RateLimitExceeded, match="at most 2 concurrent"):
+            await machine.admit()  # the second one has not ended yet
+        second.end()
+        await taken(machine, 40_000)
+        first.end()
+
+
+async def test_a_request_whose_client_leaves_while_the_store_is_asked_keeps_no_place(server: RedisServer) -> None:
+    machine = Machine(server.url, "one", Limits(concurrent_requests=1))
+    async with running(machine):
+        await _told(machine)  # the store knows the script
+        with trio.CancelScope() as leaving:
+            leaving.cancel()
+            await machine.admit()
+        assert leaving.cancelled_caught
+        await until(lambda: server.ask("EXISTS", machine.limits._places(_digest())) == 0)
+        await machine.admit()
+
+
+async def test_without_the_store_each_grants_its_share_of_the_tokens(server: RedisServer) -> None:
+    limits = Limits(requests_per_minute=100, tokens_per_minute=1_000_000)
+    machine = Machine(server.url, "one", limits, local_share=0.25)
+    async with running(machine):
+        await taken(machine, 1_000)
+        begun = await machine.admit()
+        server.stop()
+        await until(lambda: machine.store.away_since is not None)
+        with pytest.raises(RateLimitExceeded, match="tokens per minute"):
+            await taken(machine, 250_000)
+        await reserved(begun, 200_000)
+        with pytest.raises(RateLimitExceeded, match="tokens per minute"):
+            await taken(machine, 100_000)
+
+
 async def test_a_request_that_ended_is_reported_with_its_tokens(server: RedisServer) -> None:
     machine = Machine(server.url, "one", Limits(tokens_per_minute=1_000_000, concurrent_requests=5))
     async with running(machine):
-        admission = await machine.admit()
-        admission.reserve(600_000, 0, trio.current_time())
+        admission = await taken(machine, 600_000)
         admission.settle(100_000, trio.current_time())
         admission.end()
         await until(lambda: server.ask("EXISTS", machine.limits._places(_digest())) == 0)
@@ -276,5 +384,5 @@ def _digest() -> str:
 
 
 async def _told(machine: Machine) -> dict[str, str]:
-    (await machine.admit()).end()
+    (await taken(machine, 0)).end()
     return machine.headers()
