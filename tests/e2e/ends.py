@@ -75,11 +75,14 @@ REFUSED: dict[str, tuple[Fail, int, str, int]] = {
     "no such model": (no_such_model(), 404, "model_not_found", 2),
 }
 
-# By transcript, nothing announces these ends, after which the CLI would go on: only the kill prevents its next request,
-# and on a busy machine the daemon may get a core too late.
-KILL_ALONE = ("no content", "context window", "cut after the first block", "error event after the first block")
-# The stream announces these, and the retry block is set; on a busy machine the CLI may read it too late.
-BLOCKED = ("max_tokens", "white space", "an undeclared tool", "arguments that are not JSON")
+# By transcript, the retry block is set at the first token. This end has none: only the kill prevents the CLI's next
+# request, and on a busy machine the daemon may get a core too late.
+KILL_ALONE = ("no content",)
+# Here the retry block prevents it; the CLI may read that too late if the answer lasts less than some 20 ms.
+BLOCKED = (
+    "max_tokens", "context window", "white space", "cut after the first block", "error event after the first block",
+    "an undeclared tool", "arguments that are not JSON",
+)  # fmt: skip
 # How often one of these is tried until it costs one request, and what a try may cost: what is too late for the second
 # request still stops the third. Every other end gets one try and costs one request, by either carrier.
 TRIES = dict.fromkeys((*KILL_ALONE, *BLOCKED), 4)

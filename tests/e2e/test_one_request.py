@@ -12,6 +12,7 @@ import trio
 
 from claudegwd.demo.replies import blocks, last_user_text, say
 from claudegwd.demo.script import (
+    Drop,
     Pause,
     ScriptedReply,
     ScriptedUsage,
@@ -21,7 +22,7 @@ from claudegwd.demo.script import (
     Wait,
 )
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
-from tests.e2e.ends import LAST_EVENTS, MOST_REQUESTS, ON_EVERY_MODEL, REFUSED, tries
+from tests.e2e.ends import LAST_EVENTS, MOST_REQUESTS, ON_EVERY_MODEL, REFUSED, STREAM_ERROR, tries
 from tests.e2e.harness import GOOD_KEY, MODEL, Messages, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -126,14 +127,22 @@ ASKS_AGAIN_SECONDS = 1.0
     ("said", "stop", "sign"),
     [
         (Text(("cut here",)), "max_tokens", "cut here"),
+        (Text(("full here",)), "model_context_window_exceeded", "full here"),
         (Text((" ",)), "end_turn", '"content":" "'),
         (ToolUse("toolu_1", "none", {}), "tool_use", '"name":"none"'),
+        (Text(("broken off",)), Drop(), "broken off"),
+        (Text(("failed",)), STREAM_ERROR, "failed"),
     ],
 )
-async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop: str, sign: str) -> None:
-    """On a busy machine the daemon may learn of the end when the CLI has long gone on: here it is stopped meanwhile."""
+async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop: str | Step, sign: str) -> None:
+    """On a busy machine the daemon may learn of the end when the CLI has long gone on: here it is stopped meanwhile.
+
+    The same process goes on: it has not asked again, so it need not be killed."""
     release = trio.Event()
-    gateway.endpoint.script = lambda _: ScriptedReply((said, Wait(release), LEISURELY), stop_reason=stop)
+    steps = (said, Wait(release), LEISURELY)
+    gateway.endpoint.script = lambda _: (
+        ScriptedReply(steps, stop_reason=stop) if isinstance(stop, str) else ScriptedReply((*steps, stop))
+    )
     before = gateway.endpoint.count
     wanted = {"model": MODEL, "messages": HISTORY, "max_tokens": 4, "stream": True}
     async with gateway.http.stream("POST", "/v1/chat/completions", json=wanted) as response:
@@ -141,6 +150,7 @@ async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop:
         async for line in lines:
             if sign in line:
                 break
+        [serving] = [worker["pid"] for worker in await gateway.workers(state="busy")]
         gateway.daemon.signal(signal.SIGSTOP)
         try:
             release.set()
@@ -148,8 +158,9 @@ async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop:
         finally:
             gateway.daemon.signal(signal.SIGCONT)
         assert "data: [DONE]" in [line async for line in lines]
-    await gateway.until_workers(busy=0)
+    await gateway.until_workers(busy=0, settling=0)
     assert gateway.endpoint.count == before + 1
+    assert serving in [worker["pid"] for worker in await gateway.workers()]
 
 
 async def only_a_spare(gateway: Running) -> None:

@@ -93,11 +93,6 @@ class Turn:
         return is_over(self.state)
 
     @property
-    def invites_another(self) -> bool:
-        """Whether the CLI, left alone, would ask upstream again after this answer."""
-        return self._strange_call or (self._text_bytes > 0 and not self._spoke and not self._calls)
-
-    @property
     def has_begun(self) -> bool:
         """Whether the upstream's message has begun."""
         return self.state is not TurnState.ASKED

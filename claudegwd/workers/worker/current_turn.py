@@ -14,7 +14,6 @@ from claudegwd.workers.worker.held_conversation import HeldConversation
 from claudegwd.workers.worker.life import WorkerLife, WorkerLost
 from claudegwd.workers.worker.output_channel import OutputReceiver, open_output_channel
 from claudegwd.workers.worker.pending_commands import PendingCommands
-from claudegwd.workers.worker.retry_block import RetryBlock
 from claudegwd.workers.worker.running_turn import RunningTurn
 from claudegwd.workers.worker.states import SETTLE_SECONDS, WorkerEvent, WorkerState
 from claudegwd.workers.worker.written_settings import WrittenSettings
@@ -67,7 +66,7 @@ class CurrentTurn:
     def begin(self, turn: Turn, *, kept: int, last_use: bool) -> OutputReceiver:
         """A question is about to be written; its outputs come through the channel."""
         sender, receiver = open_output_channel()
-        self.now = RunningTurn(turn, sender, RetryBlock(self._settings.values), self._launch.whole, kept, last_use)
+        self.now = RunningTurn(turn, sender, self._launch.whole, kept, last_use)
         return receiver
 
     def forget(self) -> None:
@@ -143,8 +142,8 @@ class CurrentTurn:
         if now.turn.over:
             self._on_over(now, new[-1], event)
         elif now.block_is_due(new):
-            self._settings.write_retry_block()
-            now.retry_block.is_up = True
+            self._settings.block()
+            now.is_blocked = True
 
     def feed_result(self, event: e.Result, outputs: list[Output]) -> None:
         """Take the line with which the CLI ends its turn. Raises TurnError."""
@@ -158,6 +157,7 @@ class CurrentTurn:
         if now is None or now.settled.is_set() or not (now.turn.over or now.abandoned):
             return
         now.settled.set()
+        self._settings.unblock()
         if self._launch.whole:
             self._conversation.clear()  # now, while no request waits for it
         if self._life.state is WorkerState.SETTLING:
@@ -178,6 +178,8 @@ class CurrentTurn:
             # Right now: about 10 ms later the CLI would send its next request (observed), and an interrupt would be
             # read too late to stop it.
             self._life.close(now=True)
+        if self.is_parked:
+            self._settings.unblock()
         if not now.abandoned:
             self._on_answered()
         if isinstance(last, Finished) and self._life.state is WorkerState.BUSY:

@@ -9,10 +9,9 @@ import trio
 from claudegwd.claude_cli import events as e
 from claudegwd.keys.failures import FailureKind
 from claudegwd.translate.answer.answer import Answer
-from claudegwd.translate.answer.outputs import After, Failed, Finished, Output
+from claudegwd.translate.answer.outputs import After, Failed, Finished, Output, Started
 from claudegwd.translate.answer.turn import Turn
 from claudegwd.workers.worker.output_channel import OutputSender
-from claudegwd.workers.worker.retry_block import RetryBlock
 
 
 @dataclass(slots=True, eq=False)
@@ -20,18 +19,19 @@ class RunningTurn:
     """`whole`: the question is a whole request. `kept`: how many transcript entries before the question stay when the
     turn is cut back.
 
-    `settled` is set once the CLI's `result` has come, or never will. `abandoned`: the rest is not read. `cut_back`:
-    what the turn adds to the transcript must not stay. `last_use`: the process cannot be used again after it.
+    `settled` is set once the CLI's `result` has come, or never will. `is_blocked`: the CLI was told not to ask upstream
+    again. `abandoned`: the rest is not read. `cut_back`: what the turn adds to the transcript must not stay.
+    `last_use`: the process cannot be used again after it.
     """
 
     turn: Turn
     outputs: OutputSender
-    retry_block: RetryBlock
     whole: bool = False
     kept: int = 0
     last_use: bool = False
     answer: Answer = field(default_factory=Answer)
     settled: trio.Event = field(default_factory=trio.Event)
+    is_blocked: bool = False
     abandoned: bool = False
     cut_back: bool = False
 
@@ -67,9 +67,12 @@ class RunningTurn:
 
     def block_is_due(self, new: Sequence[Output]) -> bool:
         """Whether the CLI must now be kept from asking upstream again after this answer."""
-        if self.whole:  # from the start, if the upstream does not report the tokens that use up the CLI's budget
-            return not (self.turn.counts_tokens or self.retry_block.is_up)
-        return self.retry_block.is_due(new, invites_another=self.turn.invites_another)
+        if self.is_blocked:
+            return False
+        if self.whole:  # only if the upstream does not report the tokens that use up the CLI's budget
+            return not self.turn.counts_tokens
+        # Not before the first token, which would come later by what it costs the CLI.
+        return any(not isinstance(output, Started) for output in new)
 
     def cuts(self, event: e.AnyEvent) -> bool:
         """Whether we end the answer here: at a stop sequence that the upstream does not accept."""
@@ -81,7 +84,7 @@ class RunningTurn:
 
     def would_ask_again(self, last: Output, event: e.AnyEvent) -> bool:
         """Whether the CLI would do that now, if left alone. After its `result` line it never does."""
-        if self.retry_block.is_up or self.abandoned or self.whole:
+        if self.is_blocked or self.abandoned or self.whole:
             return False
         if isinstance(last, Finished):
             return last.after is After.KILL

@@ -3,6 +3,7 @@
 from typing import Any
 
 from claudegwd.claude_cli import commands
+from claudegwd.keys.key import BASE_URL_VARIABLE
 from claudegwd.workers.worker.pending_commands import PendingCommands
 from claudegwd.workers.worker.retry_block import SETTINGS
 
@@ -21,10 +22,12 @@ class WrittenSettings:
         self._pending = pending
         self._id = ""
         self._waiting = b""
+        self._is_blocked = False
 
     def put(self, values: dict[str, Any], key: str | None) -> None:
         """Have them written with the next question, unless they were the last ones written."""
-        if values != self.values:
+        if values != self.values or self._is_blocked:
+            self._is_blocked = False
             self._id, line = self._pending.expect(commands.settings, values=values)
             self._waiting += line
             self.values = values
@@ -39,10 +42,18 @@ class WrittenSettings:
         """They are too large to keep, or no longer in effect."""
         self.values = None
 
-    def write_retry_block(self) -> None:
-        """Remove the upstream's address from the CLI."""
+    def block(self) -> None:
+        """Remove the upstream's address from the CLI: see retry_block.py."""
         self._pending.command(commands.settings, values=SETTINGS)
-        self.forget()
+        self._is_blocked = True
+
+    def unblock(self) -> None:
+        """Give the address back, now that nobody waits. If the settings are forgotten, the next question does it."""
+        if self._is_blocked and self.values is not None:
+            # Only the address: all settings would delay the next question by another 4 ms.
+            address = {BASE_URL_VARIABLE: self.values.get("env", {}).get(BASE_URL_VARIABLE, "")}
+            self._pending.command(commands.settings, values={"env": address})
+            self._is_blocked = False
 
     def are_answered_by(self, request_id: str) -> bool:
         """Whether this is the CLI's reply to the last ones."""

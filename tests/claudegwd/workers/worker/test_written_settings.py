@@ -1,10 +1,11 @@
 import msgspec
 
 from claudegwd.workers.worker.pending_commands import PendingCommands
+from claudegwd.workers.worker.retry_block import SETTINGS
 from claudegwd.workers.worker.written_settings import WrittenSettings
 
 
-def test_settings_go_with_the_question_where_they_differ_and_after_a_retry_block() -> None:
+def test_settings_go_with_the_question_where_they_differ_and_after_a_block() -> None:
     written: list[bytes] = []
     settings = WrittenSettings(PendingCommands(written.append))
     settings.put({"model": "a"}, "first")
@@ -13,9 +14,36 @@ def test_settings_go_with_the_question_where_they_differ_and_after_a_retry_block
     assert settings.are_answered_by(msgspec.json.decode(first)["request_id"])
     settings.put({"model": "a"}, "second")
     assert (settings.take(), settings.key) == (b"", "second")
-    settings.write_retry_block()
+    settings.block()
     assert not settings.are_answered_by(msgspec.json.decode(written[0])["request_id"])
     settings.put({"model": "a"}, "second")
+    assert b'"model":"a"' in settings.take()
+
+
+def test_a_block_is_lifted_once_and_by_the_address_that_was_written() -> None:
+    written: list[bytes] = []
+    settings = WrittenSettings(PendingCommands(written.append))
+    address = {"ANTHROPIC_BASE_URL": "http://upstream.invalid"}
+    settings.put({"model": "a", "env": {"SOME": "1", **address}}, "first")
+    question = settings.take()
+    settings.unblock()
+    assert not written
+    settings.block()
+    settings.unblock()
+    settings.unblock()
+    assert [msgspec.json.decode(line)["request"]["settings"] for line in written] == [SETTINGS, {"env": address}]
+    assert settings.are_answered_by(msgspec.json.decode(question)["request_id"])
+    settings.put({"model": "a", "env": {"SOME": "1", **address}}, "first")
+    assert settings.take() == b""
+
+
+def test_a_block_over_settings_that_are_forgotten_is_lifted_by_the_next() -> None:
+    written: list[bytes] = []
+    settings = WrittenSettings(PendingCommands(written.append))
+    settings.block()
+    settings.unblock()
+    assert len(written) == 1
+    settings.put({"model": "a"}, "first")
     assert b'"model":"a"' in settings.take()
 
 
