@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Answer, Pause, RecordedRequest, ScriptedReply, Text, ToolUse, Wait, overloaded
+from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, Text, ToolUse, Wait, overloaded
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
+from tests.e2e.ends import BRIEF, LAST_EVENTS, unfinished
 from tests.e2e.harness import MODEL, Messages, Running, with_upstream
 
 pytestmark = pytest.mark.cli
@@ -26,7 +27,7 @@ TOOLS = [
     {"type": "function", "function": {"name": "look", "description": "One.\n\nTwo.", "parameters": {"type": "object"}}}
 ]
 PROMPTS = ("Be brief.", "Be brief.", "Be long.")
-DOINGS = ("ask", "again", "edit", "stop", "cut", "call", "leave the call", "fail")
+DOINGS = ("ask", "again", "edit", "stop", "cut", "fill", "call", "leave the call", "fail", "break off", "break later")
 # What a client keeps of an answer.
 KEPT = ("role", "content", "tool_calls")
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(DOINGS), st.integers(0, 9)), min_size=6, max_size=14)
@@ -92,7 +93,7 @@ class Client:
             case "stop":
                 await self.stop()
             case "cut":
-                cut = ScriptedReply((Text((f"cut {self.said}",)), Pause(0.1)), stop_reason="max_tokens")
+                cut = ScriptedReply((Text((f"cut {self.said}",)), BRIEF), stop_reason="max_tokens")
                 await self.ask(cut, max_tokens=2)
             case "call" | "leave the call":
                 use = ToolUse(f"toolu_{self.name}_{self.said}", "look", {})
@@ -102,6 +103,13 @@ class Client:
                     await self.ask(say(f"answer {self.said}"))
                 else:
                     self.messages = self.messages[:-2]
+            case "fill":
+                full = ScriptedReply((Text((f"full {self.said}",)), BRIEF), stop_reason="model_context_window_exceeded")
+                await self.ask(full)
+            case "break off":  # all of it is to come in one piece: it is asked for once more
+                await self.ask(unfinished("half"), say(f"answer {self.said}"))
+            case "break later":
+                await self.ask(LAST_EVENTS["cut after the first block"], say(f"answer {self.said}"))
             case "fail":
                 await self.ask(overloaded(), say(f"answer {self.said}"))
             case _:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import trio
@@ -22,7 +23,7 @@ from claudegwd.demo.script import (
     Wait,
 )
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
-from tests.e2e.ends import LAST_EVENTS, MOST_REQUESTS, ON_EVERY_MODEL, REFUSED, STREAM_ERROR, tries
+from tests.e2e.ends import BRIEF, LAST_EVENTS, MOST_REQUESTS, ON_EVERY_MODEL, REFUSED, STREAM_ERROR, tries
 from tests.e2e.harness import GOOD_KEY, MODEL, Messages, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
@@ -161,6 +162,24 @@ async def test_also_where_the_daemon_is_late(gateway: Running, said: Step, stop:
     await gateway.until_workers(busy=0, settling=0)
     assert gateway.endpoint.count == before + 1
     assert serving in [worker["pid"] for worker in await gateway.workers()]
+
+
+@pytest.mark.parametrize("cut", [Drop(), STREAM_ERROR])
+async def test_an_answer_that_broke_off_is_asked_for_as_before(gateway: Running, cut: Step) -> None:
+    """Once more, if nothing of it was handed out; nothing of the broken one is left in the conversation."""
+    broken = ScriptedReply((Text(("whole block",)), BRIEF, cut))
+    since = gateway.endpoint.count
+    gateway.endpoint.script = lambda _: broken if (gateway.endpoint.count - since) % 2 else say("done")
+    first = await gateway.ask(HISTORY)
+    history = [*HISTORY, {"role": "assistant", "content": first.text}, {"role": "user", "content": "third"}]
+    second = await gateway.ask(history)
+    assert (first.text, second.text) == ("done", "done")
+    asked = [conversation(request.messages) for request in gateway.upstream(since)]
+    assert asked == [conversation(HISTORY)] * 2 + [conversation(history)] * 2
+
+
+def conversation(messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(each["role"], "".join(block["text"] for block in blocks(each))) for each in messages]
 
 
 async def only_a_spare(gateway: Running) -> None:

@@ -228,10 +228,10 @@ class Question:
         while (batch := await self._receive_soon()) is not None:
             if self.spoke_at is None and has_token(batch):
                 self.spoke_at = trio.current_time()
+            self._begun = self._begun or any(not isinstance(output, Failed) for output in batch)
             if batch and isinstance(batch[-1], Failed) and (self.whole or not has_token([*first, *batch[:-1]])):
                 return batch[-1]
             first.extend(batch)
-            self._begun = self._begun or bool(batch)
             if isinstance(first[-1], Finished) if self.whole and first else has_token(first):
                 last = first[-1]
                 if isinstance(last, Failed):
@@ -278,6 +278,8 @@ class Question:
         if rule.retry is RetryRule.OTHER_PROCESS:
             self._drop_worker()
             return False
+        if self._begun and not self._went_whole:
+            self._let_worker_go()  # its transcript holds what was said: it is rewound first
         if rule.retry is RetryRule.SAME_KEY_BACKOFF:
             await trio.sleep(backoff_seconds(spent, random.random()))  # noqa: S311 - jitter, not a secret
         return self._has_living_worker()
@@ -289,7 +291,7 @@ class Question:
         return self._lease is not None
 
     def _let_worker_go(self) -> None:
-        """While no key is available, another request may use the worker, and no sweep has to judge its silence."""
+        """Another request may use the worker while this one waits, and no sweep has to judge its silence."""
         if self._lease is not None:
             self._questions.pool.give_back(self._lease)
             self._lease = None
