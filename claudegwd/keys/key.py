@@ -29,6 +29,9 @@ VARIABLES: Final[Mapping[KeyKind, str]] = MappingProxyType(
     {KeyKind.AUTH_TOKEN: "ANTHROPIC_AUTH_TOKEN", KeyKind.API_KEY: "ANTHROPIC_API_KEY"}
 )
 BASE_URL_VARIABLE: Final = "ANTHROPIC_BASE_URL"
+# As a base URL, it makes the CLI's requests fail before it opens any connection (observed). An address where nothing
+# listens would not: through HTTP_PROXY, token and conversation would reach the proxy in the clear.
+NO_URL: Final = "http://["
 
 # Whether the CLI puts its billing block before the system prompt. It differs by conversation, so conversations share no
 # prompt cache. Anthropic's API requires it only for subscriptions; a relay may check for it.

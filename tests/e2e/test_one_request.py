@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ import trio
 
 from claudegwd.demo.replies import blocks, last_user_text, say
 from claudegwd.demo.script import (
+    Answer,
     Drop,
     Pause,
+    RecordedRequest,
     ScriptedReply,
     ScriptedUsage,
     Step,
@@ -22,9 +25,9 @@ from claudegwd.demo.script import (
     ToolUse,
     Wait,
 )
-from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
+from tests.e2e.daemon_process import CARRIERS, Daemon, carrying, free_port
 from tests.e2e.ends import BRIEF, LAST_EVENTS, MOST_REQUESTS, ON_EVERY_MODEL, REFUSED, STREAM_ERROR, tries
-from tests.e2e.harness import GOOD_KEY, MODEL, Messages, Running, as_messages, running
+from tests.e2e.harness import GOOD_KEY, MODEL, Messages, Running, as_messages, running, with_upstream
 
 pytestmark = pytest.mark.cli
 
@@ -230,3 +233,39 @@ async def test_what_upstream_refuses_is_not_asked_again(gateway: Running, name: 
     error = await gateway.refused(HISTORY)
     assert (error.status_code, error.code) == (status, code)
     assert gateway.endpoint.count == requests
+
+
+async def test_a_request_that_is_blocked_does_not_reach_a_proxy_either() -> None:
+    """It carries the token, and would go there in the clear."""
+    async with trio.open_nursery() as nursery:
+        heard: list[bytes] = []
+
+        async def hear(stream: trio.SocketStream) -> None:
+            async with stream:
+                heard.append(await stream.receive_some())
+
+        [proxy] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, hear, [proxy])
+        upstream = free_port()
+        env = {
+            "CLAUDEGWD_WORKERS__CARRIER": CARRIERS["transcript"],
+            "HTTP_PROXY": f"http://127.0.0.1:{proxy.socket.getsockname()[1]}",
+            "NO_PROXY": f"127.0.0.1:{upstream}",
+        }
+        daemon = Daemon(f"http://127.0.0.1:{upstream}", env=env)
+        try:
+            daemon.start()
+            async with with_upstream(daemon) as gateway:
+                for name in ("context window", "cut after the first block", "white space"):
+                    gateway.endpoint.script = partial(_scripted, name)
+                    await gateway.post({"model": MODEL, "messages": HISTORY, "stream": True})
+                    await gateway.until_workers(busy=0, settling=0)
+            daemon.stop()
+        finally:
+            daemon.remove()
+        assert heard == []
+        nursery.cancel_scope.cancel()
+
+
+def _scripted(name: str, _: RecordedRequest) -> Answer:
+    return LAST_EVENTS[name]

@@ -14,6 +14,7 @@ from claudegwd.workers.worker.held_conversation import HeldConversation
 from claudegwd.workers.worker.life import WorkerLife, WorkerLost
 from claudegwd.workers.worker.output_channel import OutputReceiver, open_output_channel
 from claudegwd.workers.worker.pending_commands import PendingCommands
+from claudegwd.workers.worker.retry_block import can_block
 from claudegwd.workers.worker.running_turn import RunningTurn
 from claudegwd.workers.worker.states import SETTLE_SECONDS, WorkerEvent, WorkerState
 from claudegwd.workers.worker.written_settings import WrittenSettings
@@ -66,7 +67,7 @@ class CurrentTurn:
     def begin(self, turn: Turn, *, kept: int, last_use: bool) -> OutputReceiver:
         """A question is about to be written; its outputs come through the channel."""
         sender, receiver = open_output_channel()
-        self.now = RunningTurn(turn, sender, self._launch.whole, kept, last_use)
+        self.now = RunningTurn(turn, sender, self._launch.whole, kept, last_use, can_block(self._launch.env))
         return receiver
 
     def forget(self) -> None:

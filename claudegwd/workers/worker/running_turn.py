@@ -19,9 +19,9 @@ class RunningTurn:
     """`whole`: the question is a whole request. `kept`: how many transcript entries before the question stay when the
     turn is cut back.
 
-    `settled` is set once the CLI's `result` has come, or never will. `is_blocked`: the CLI was told not to ask upstream
-    again. `abandoned`: the rest is not read. `cut_back`: what the turn adds to the transcript must not stay.
-    `last_use`: the process cannot be used again after it.
+    `settled` is set once the CLI's `result` has come, or never will. `can_block`: the CLI can be kept from asking
+    upstream again; `is_blocked`: it was. `abandoned`: the rest is not read. `cut_back`: what the turn adds to the
+    transcript must not stay. `last_use`: the process cannot be used again after it.
     """
 
     turn: Turn
@@ -29,6 +29,7 @@ class RunningTurn:
     whole: bool = False
     kept: int = 0
     last_use: bool = False
+    can_block: bool = True
     answer: Answer = field(default_factory=Answer)
     settled: trio.Event = field(default_factory=trio.Event)
     is_blocked: bool = False
@@ -67,7 +68,7 @@ class RunningTurn:
 
     def block_is_due(self, new: Sequence[Output]) -> bool:
         """Whether the CLI must now be kept from asking upstream again after this answer."""
-        if self.is_blocked:
+        if self.is_blocked or not self.can_block:
             return False
         if self.whole:  # only if the upstream does not report the tokens that use up the CLI's budget
             return not self.turn.counts_tokens

@@ -9,6 +9,7 @@ after all.
 from collections.abc import Callable, Mapping
 
 from claudegwd.claude_cli import commands
+from claudegwd.keys.key import BASE_URL_VARIABLE, NO_URL
 
 # It takes about 40 ms; on a saturated machine, a spare waits for the processor. A CLI that takes longer than this does
 # not know the command, or is broken.
@@ -16,7 +17,7 @@ WARM_UP_SECONDS = 30.0
 
 # The settings of the first request replace all of them: if keys are configured, they name all three.
 _NOWHERE: Mapping[str, str] = {
-    "ANTHROPIC_BASE_URL": "http://[",
+    BASE_URL_VARIABLE: NO_URL,
     "ANTHROPIC_AUTH_TOKEN": "none",
     "ANTHROPIC_API_KEY": "",
 }

@@ -78,6 +78,10 @@ def test_a_whole_request_is_blocked_at_once_and_a_turn_from_its_first_token() ->
     assert not now.block_is_due([Started("m")])
     for first in (TextPiece(b'" "'), Reasoning(b'"so"'), ToolStart(0, "toolu_1", "read")):
         assert now.block_is_due([Started("m"), first])
+        now.can_block = False  # then the process is killed at the end
+        assert not now.block_is_due([first])
+        assert now.would_ask_again(ENDED, STOP)
+        now.can_block = True
     now.is_blocked = True
     assert not now.block_is_due([TextPiece(b'"x"')])
     now.whole = True
