@@ -38,6 +38,7 @@ _CLIENT_LOG_LEVEL = {"ANTHROPIC_LOG": "debug"}
 # `/clear` gives a new budget.
 _ONE_REQUEST = ("--max-turns", "1", "--max-budget-usd", "0.0000001")
 
+_NO_PROXY = ("NO_PROXY", "no_proxy")  # the CLI reads either
 # Variables of the daemon that the CLI may see. An allow-list: anything else could hold a secret of the daemon.
 _PASSED_TO_REACH = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
                     "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
@@ -152,7 +153,16 @@ def environment(
             # which an ordinary login uses. (From reading the code: no Mac was at hand.)
             if not env.get("CLAUDE_CONFIG_DIR"):
                 built["CLAUDE_SECURESTORAGE_CONFIG_DIR"] = ""
-    return built
+    return built | _past_the_proxy(built)
+
+
+def _past_the_proxy(built: Mapping[str, str]) -> dict[str, str]:
+    """What keeps the CLI from asking a proxy for addresses of this machine: the demo's, and that of the trial at start,
+    which a proxy cannot reach."""
+    if not (built.get("HTTP_PROXY") or built.get("http_proxy")):
+        return {}
+    named = [hosts for name in _NO_PROXY if (hosts := built.get(name))]
+    return dict.fromkeys(_NO_PROXY, ",".join(dict.fromkeys((*named, "127.0.0.1", "localhost"))))
 
 
 def _files_of_clouds(env: Mapping[str, str]) -> dict[str, str]:

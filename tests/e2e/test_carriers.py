@@ -12,8 +12,8 @@ import trio
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import Pause, RecordedRequest, ScriptedReply, Text, ToolUse, Wait
 from tests.arrivals import arrived
-from tests.e2e.daemon_process import CARRIERS, Daemon, carrying
-from tests.e2e.harness import MODEL, Messages, Running, as_messages, running
+from tests.e2e.daemon_process import CARRIERS, Daemon, carrying, free_port
+from tests.e2e.harness import MODEL, Messages, Running, as_messages, running, with_upstream
 
 pytestmark = pytest.mark.cli
 
@@ -58,6 +58,22 @@ def texts(request: RecordedRequest) -> list[str]:
 
 def then(messages: Messages, answer: str | None, text: str) -> Messages:
     return [*messages, {"role": "assistant", "content": answer}, {"role": "user", "content": text}]
+
+
+async def test_a_proxy_is_not_asked_for_the_trial_of_whole_requests() -> None:
+    """A proxy cannot reach this machine, and the CLI would be taken for one that cannot send them."""
+    env = {"HTTP_PROXY": "http://127.0.0.1:9"}
+    daemon = Daemon(f"http://127.0.0.1:{free_port()}", env=env)
+    try:
+        daemon.start()
+        async with with_upstream(daemon) as gateway:
+            gateway.endpoint.script = lambda _: say("done")
+            await gateway.ask(as_messages("first"))
+            await gateway.until_workers(busy=0, settling=0)
+            assert (await gateway.ask(as_messages("another"))).how == "warm"
+        daemon.stop()
+    finally:
+        daemon.remove()
 
 
 async def conversation_of(gateway: Running, turns: int, name: str) -> Messages:

@@ -94,6 +94,24 @@ def test_what_a_cli_without_keys_logs_in_by(variable: str) -> None:
     assert launch.login_of({variable: "", "ANTHROPIC_BASE_URL": "http://x"}) == "claude"
 
 
+@pytest.mark.parametrize("keys", [True, False])
+@pytest.mark.parametrize(
+    ("env", "without"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "a.example"}, "a.example"),  # this machine is asked by http
+        ({"HTTP_PROXY": "http://proxy:3128"}, "127.0.0.1,localhost"),
+        ({"http_proxy": "http://proxy:3128", "NO_PROXY": "a.example,b"}, "a.example,b,127.0.0.1,localhost"),
+        ({"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "a", "no_proxy": "b"}, "a,b,127.0.0.1,localhost"),
+        ({"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "a", "no_proxy": "a"}, "a,127.0.0.1,localhost"),
+    ],
+)
+def test_no_proxy_is_asked_for_this_machine(env: dict[str, str], without: str | None, keys: bool) -> None:
+    built = launch.environment(env, home=HOME, keys_configured=keys, tool_seconds=1)
+    assert built.get("NO_PROXY") == without
+    assert built.get("no_proxy") == (without if "HTTPS_PROXY" not in env else None)
+
+
 def test_the_scratch_home_always_wins() -> None:
     for keys in (True, False):
         built = launch.environment(DAEMONS, home=HOME, keys_configured=keys, tool_seconds=1)
