@@ -22,8 +22,16 @@ async def reserve(call: Call, plans: Sequence[Plan], operation: str) -> None:
     if len(plans) > most:
         param = "prompt" if operation == "text_completion" else "n"
         raise InvalidRequest(f"cannot return {len(plans)} answers at once: ask for at most {most}", param=param)
-    call.ending.callback(_reserve_budget(call, plans).end)
-    await _reserve_tokens(call, plans)
+    admission, budgets = call.admission, call.client.budgets
+    if not (budgets or admission.take is not None or admission.counts_tokens):
+        return
+    prompt = sum(map(prompt_tokens, plans))  # once: it reads the whole conversation
+    if budgets:
+        call.ending.callback(_reserve_budget(call, plans, prompt).end)
+    if admission.take is not None:
+        await admission.take(prompt, sum(map(answer_tokens, plans)))
+    elif admission.counts_tokens:
+        admission.reserve(prompt, sum(map(answer_tokens, plans)), trio.current_time())
 
 
 async def reserve_nothing(call: Call) -> None:
@@ -32,24 +40,10 @@ async def reserve_nothing(call: Call) -> None:
         await call.admission.take(0, 0)
 
 
-async def _reserve_tokens(call: Call, plans: Sequence[Plan]) -> None:
-    admission = call.admission
-    if admission.take is None and not admission.counts_tokens:
-        return
-    prompt, answer = sum(map(prompt_tokens, plans)), sum(map(answer_tokens, plans))
-    if admission.take is not None:
-        await admission.take(prompt, answer)
-    else:
-        admission.reserve(prompt, answer, trio.current_time())
-
-
-def _reserve_budget(call: Call, plans: Sequence[Plan]) -> Reservation:
-    client, spending = call.client, call.gateway.clients.book.spending
-    if not client.budgets:
-        return Reservation()
-    prompt, answer = sum(map(prompt_tokens, plans)), sum(map(most_tokens, plans))
-    now = call.gateway.ledger.clock()
-    held = spending.reserve(client.name, client.budgets, plans[0].model.id, prompt, answer, now)
-    if plans[0].model.workspace:
+def _reserve_budget(call: Call, plans: Sequence[Plan], prompt: int) -> Reservation:
+    client, model, now = call.client, plans[0].model, call.gateway.ledger.clock()
+    most = sum(map(most_tokens, plans))
+    held = call.gateway.clients.book.spending.reserve(client.name, client.budgets, model.id, prompt, most, now)
+    if model.workspace:
         held.end()  # each request made for the answer reserves its own
     return held

@@ -1,8 +1,16 @@
-"""For which logins the retry block works."""
+"""The retry block: where it works, and that nothing can be sent to it."""
+
+from urllib.parse import urlsplit
 
 import pytest
 
-from claudegwd.workers.worker.retry_block import can_block
+from claudegwd.workers.worker.retry_block import SETTINGS, can_block
+
+
+def test_its_address_is_none_at_all() -> None:
+    """A proxy would be asked for any that is valid, with the token."""
+    with pytest.raises(ValueError, match="Invalid IPv6 URL"):
+        urlsplit(SETTINGS["env"]["ANTHROPIC_BASE_URL"])
 
 
 @pytest.mark.parametrize(
