@@ -1,6 +1,8 @@
-"""When the upstream accepts requests again, from the log of the CLI's client library. Pure.
+"""What only the log of the CLI's client library says: when a request has been sent, when the upstream rejected it, and
+when it accepts requests again. Pure.
 
-With a key, none of the CLI's events says so (observed). The library logs the headers of each response to stderr, as
+None of the CLI's events says the first, and with a key none says the last (observed). The library logs each request
+and the headers of each response to stderr, as
 
     [Anthropic SDK DEBUG] [log_93b29c] response error (error; no more retries left) {
       status: 429,
@@ -9,22 +11,33 @@ With a key, none of the CLI's events says so (observed). The library logs the he
       },
     }
 
-and only the shape of a request's body. If a later version changes the format, nothing is found, and the configured
-cooldown applies.
+and only the shape of a request's body. If a later version changes the format, nothing is found: the configured
+cooldown applies, and the retry block is set later.
 """
 
 import re
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 _START = b"[Anthropic SDK "
 _NEW_REQUEST = b"sending request"
+_STREAMS = b"stream: true,"
+_STATUS = re.compile(rb"  status: ([1-5]\d\d),")
+_JSON = b'"content-type": "application/json'
 _HEADER = re.compile(rb'"(retry-after|anthropic-ratelimit-[a-z0-9-]{1,60})": "([^"]{1,64})"')
 # Headers of one response; some 20 were seen.
 HEADERS_MAX: Final = 64
 _REJECTED = "rejected"
+_FIRST_ERROR: Final = 400
+
+
+class Rejection(NamedTuple):
+    """How the upstream rejected a request. `is_json`: it answered in the form of an API."""
+
+    status: int
+    is_json: bool
 
 
 class ClientLog:
@@ -34,22 +47,47 @@ class ClientLog:
         self._headers: dict[str, str] = {}
         self._inside = False
         self._new = False  # headers not taken yet
+        self._sending = False  # inside what it says of a request
+        self._streams = False
+        self._sent = False  # not taken yet
+        self._status = 0
+        self._is_json = False
 
     def takes(self, line: bytes) -> bool:
         """Take a line; whether it belongs to the library's log."""
         if line.startswith(_START):
             self._inside = line.endswith(b"{")
-            if _NEW_REQUEST in line:
+            self._sending = _NEW_REQUEST in line
+            if self._sending:
                 self._headers.clear()
+                self._status = 0
+                self._is_json = self._streams = False
             return True
         if not self._inside:
             return False
         self._inside = line != b"}"
+        if self._sending:
+            self._streams = self._streams or _STREAMS in line
+            self._sent = self._sent or (self._streams and not self._inside)
+            return True
+        if status := _STATUS.fullmatch(line):
+            self._status = int(status[1])
+        self._is_json = self._is_json or _JSON in line
         for name, value in _HEADER.findall(line):
             if len(self._headers) < HEADERS_MAX:
                 self._headers[name.decode()] = value.decode("utf-8", "replace")
                 self._new = True
         return True
+
+    def take_sent(self) -> bool:
+        """Whether a question has been sent upstream; once for each. Its address is fixed by then (observed)."""
+        sent, self._sent = self._sent, False
+        return sent
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """How the upstream rejected the last request; None if it did not, or has not answered yet."""
+        return Rejection(self._status, self._is_json) if self._status >= _FIRST_ERROR else None
 
     def take_headers(self) -> Mapping[str, str]:
         """The limit headers of the last response, once, when complete; else nothing."""

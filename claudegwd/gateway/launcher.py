@@ -43,8 +43,6 @@ class Launcher:
         cli = cli or self.cli
         keys = len(self._ring) > 0
         bare = cli_launch.uses_bare(keys_configured=keys, env=self._cli_env())
-        # With its own login, and so without --bare, the CLI has an event for what we need from that log.
-        client_log = bare and cli.client_log
         whole = self.carries_whole(cli)
         home = self.scratch.next()
         env = cli_launch.environment(
@@ -52,10 +50,10 @@ class Launcher:
             home=home,
             keys_configured=keys,
             tool_seconds=self.config.workers.parked_seconds + TOOL_GRACE_SECONDS,
-            client_log=client_log,
+            client_log=cli.client_log,
         )
         settings = None if keys else self.login.write_settings(self.scratch.root)
-        line = cli_launch.argv(cli.binary, bare=bare, client_log=client_log, whole=whole, settings=settings)
+        line = cli_launch.argv(cli.binary, bare=bare, client_log=cli.client_log, whole=whole, settings=settings)
         return Launch(line, env, home, warms_up=keys, whole=whole, goes_back=cli.goes_back)
 
     def carries_whole(self, cli: KnownCli | None = None) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.causes import connection_cause, text_of
+from claudegwd.claude_cli.client_log import Rejection
 from claudegwd.keys.failures import FailureKind, classify
 from claudegwd.transitions import after
 from claudegwd.translate.answer.blocks import OpenBlock, cited, said
@@ -71,12 +72,16 @@ class TextFilter(Protocol):
 
 @dataclass(slots=True)
 class Turn:
-    """Feed it the events of a turn, in order. Exactly one output is Finished or Failed: the last."""
+    """Feed it the events of a turn, in order. Exactly one output is Finished or Failed: the last.
+
+    `rejection`: how the upstream rejected its last request, in case the CLI does not say.
+    """
 
     tools: ToolSet
     filter: TextFilter | None = None
     verbatim: bool = False  # also output the upstream's events as they came
     state: TurnState = TurnState.ASKED
+    rejection: Rejection | None = None
     _blocks: dict[int, OpenBlock] = field(default_factory=dict)  # by the upstream's index
     _calls: list[str] = field(default_factory=list)  # ids
     _strange_call: bool = False
@@ -274,6 +279,10 @@ class Turn:
         error = self._error or e.AssistantLine()
         status = result.api_error_status or error.api_error_status
         kind_of_error = result.api_error_type or error.api_error_type
+        if status is None and self.rejection is not None:
+            status = self.rejection.status
+            if status == NOT_FOUND and self.rejection.is_json:
+                kind_of_error = "not_found_error"  # there is an API, but not the model
         text = text_of(error.message)
         kind = classify(status, error.error, kind_of_error, result.terminal_reason, text)
         if status is None:

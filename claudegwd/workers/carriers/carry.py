@@ -5,13 +5,14 @@ from typing import Any, Protocol
 
 from claudegwd.claude_cli import commands
 from claudegwd.keys.answers import NoKeys
-from claudegwd.keys.key import BASE_URL_VARIABLE, UpstreamKey
+from claudegwd.keys.key import UpstreamKey
 from claudegwd.translate.request.parameters import EXTRA_BODY
 from claudegwd.translate.request.plan import Plan
 from claudegwd.translate.request.whole_body import whole_body
 from claudegwd.workers.carriers.replay import replay
 from claudegwd.workers.pool.choice import Way
 from claudegwd.workers.worker.output_channel import OutputReceiver
+from claudegwd.workers.worker.retry_block import address_variable
 from claudegwd.workers.worker.worker import Worker
 
 Credentials = Mapping[str, str]
@@ -75,4 +76,5 @@ def credentials(key: UpstreamKey | NoKeys, worker: Worker) -> Credentials:
     URL is repeated each time, because the worker may have removed it."""
     if isinstance(key, UpstreamKey):
         return key.for_worker()
-    return {BASE_URL_VARIABLE: worker.launch.env.get(BASE_URL_VARIABLE, "")}
+    address = address_variable(worker.launch.env)
+    return {address: worker.launch.env.get(address, "")}

@@ -36,7 +36,7 @@ class KnownCli:
     def without_client_log(self) -> "KnownCli":
         """A CLI that exits at once may be a later version that no longer knows the flags for that log. Answering does
         not need it."""
-        log_event(log, logging.WARNING, "the CLI no longer reports when a limit resets: keys.cooldown_seconds is used")
+        log_event(log, logging.WARNING, "the CLI no longer logs its requests: keys.cooldown_seconds is used at a limit")
         return replace(self, client_log=False)
 
     def without_whole(self) -> "KnownCli":

@@ -12,7 +12,7 @@ from subprocess import PIPE
 
 import trio
 
-from claudegwd.claude_cli.client_log import ClientLog
+from claudegwd.claude_cli.client_log import ClientLog, Rejection
 from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
@@ -24,6 +24,8 @@ from claudegwd.workers.process.priority import behind_us, to_background, to_fore
 # Some twenty deltas. A read allocates this much and gives back what it did not need: with a pipe's whole 64 kB, small
 # objects that stay allocated fragmented the heap (observed: 13 MB more after 30,000 requests).
 READ_BYTES = 8192
+# What a pipe holds, in reads.
+PIPE_READS = 8
 
 # Data that waits for a CLI that does not read: larger than the largest request (server.max_body_bytes, including base64
 # and JSON escapes), so that a legitimate one always fits.
@@ -85,6 +87,7 @@ class CliProcess:
         self._client_log = ClientLog()
         self._last_words: deque[bytes] | None = deque(maxlen=LAST_WORDS_LINES)  # None: it has started
         self.on_upstream: Callable[[], None] = lambda: None  # its client library logged something about the upstream
+        self.on_sent: Callable[[], None] = lambda: None  # it has sent a question upstream
         self.on_limits: Callable[[Mapping[str, str]], None] = lambda _: None  # an answer's headers about limits
         self.exit_status: int | None = None
         self.fault: str | None = None  # why the stream was abandoned, if it was
@@ -226,11 +229,21 @@ class CliProcess:
 
     def reset_at(self, now: float) -> float | None:
         """When the limit named in the upstream's last answer ends. Both times are wall-clock seconds."""
-        if self._process is not None and self._process.stderr is not None:
-            with suppress(OSError):  # nothing more, or its end is closed
-                # When both pipes are readable, stdout may have been read first.
-                self._take_stderr(os.read(self._process.stderr.fileno(), READ_BYTES))  # type: ignore[attr-defined]
+        self.hear_stderr()
         return self._client_log.reset_at(now)
+
+    def rejection(self) -> Rejection | None:
+        """How the upstream rejected the last request, if it did."""
+        self.hear_stderr()
+        return self._client_log.rejection
+
+    def hear_stderr(self) -> None:
+        """Read what it has written to stderr: when both pipes are readable, stdout may have been read first."""
+        if self._process is None or self._process.stderr is None:
+            return
+        with suppress(OSError):  # nothing more, or its end is closed
+            for _ in range(PIPE_READS):
+                self._take_stderr(os.read(self._process.stderr.fileno(), READ_BYTES))  # type: ignore[attr-defined]
 
     async def _drain_stderr(self, stderr: trio.abc.ReceiveStream) -> None:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -243,6 +256,8 @@ class CliProcess:
         for line in lines:
             if self._client_log.takes(line):
                 self.on_upstream()
+                if self._client_log.take_sent():
+                    self.on_sent()
                 if headers := self._client_log.take_headers():
                     self.on_limits(headers)
             else:

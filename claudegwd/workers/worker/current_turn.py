@@ -6,6 +6,7 @@ import trio
 
 from claudegwd.claude_cli import commands
 from claudegwd.claude_cli import events as e
+from claudegwd.claude_cli.client_log import Rejection
 from claudegwd.keys.failures import FailureKind
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.turn import Failed, Finished, Output, Turn
@@ -14,7 +15,6 @@ from claudegwd.workers.worker.held_conversation import HeldConversation
 from claudegwd.workers.worker.life import WorkerLife, WorkerLost
 from claudegwd.workers.worker.output_channel import OutputReceiver, open_output_channel
 from claudegwd.workers.worker.pending_commands import PendingCommands
-from claudegwd.workers.worker.retry_block import can_block
 from claudegwd.workers.worker.running_turn import RunningTurn
 from claudegwd.workers.worker.states import SETTLE_SECONDS, WorkerEvent, WorkerState
 from claudegwd.workers.worker.written_settings import WrittenSettings
@@ -67,7 +67,7 @@ class CurrentTurn:
     def begin(self, turn: Turn, *, kept: int, last_use: bool) -> OutputReceiver:
         """A question is about to be written; its outputs come through the channel."""
         sender, receiver = open_output_channel()
-        self.now = RunningTurn(turn, sender, self._launch.whole, kept, last_use, can_block(self._launch.env))
+        self.now = RunningTurn(turn, sender, self._launch.whole, kept, last_use)
         return receiver
 
     def forget(self) -> None:
@@ -143,8 +143,23 @@ class CurrentTurn:
         if now.turn.over:
             self._on_over(now, new[-1], event)
         elif now.block_is_due(new):
-            self._settings.block()
-            now.is_blocked = True
+            self._block(now)
+
+    def on_sent(self) -> None:
+        """The CLI has sent a question upstream."""
+        if self.now is not None and self.now.block_is_due_once_sent():
+            self._block(self.now)
+
+    def on_retry(self) -> None:
+        """The upstream has refused the login, and the CLI will log in anew and ask again."""
+        if self.now is not None and self.now.is_blocked and not self.now.turn.has_begun:
+            self._settings.unblock()
+            self.now.is_blocked = False
+
+    def rejected(self, rejection: Rejection | None) -> None:
+        """What the client library's log says about a turn that is about to fail."""
+        if self.now is not None:
+            self.now.turn.rejection = rejection
 
     def feed_result(self, event: e.Result, outputs: list[Output]) -> None:
         """Take the line with which the CLI ends its turn. Raises TurnError."""
@@ -168,6 +183,10 @@ class CurrentTurn:
         """The CLI begins the turn. An interrupt sent before this had no effect."""
         if self.now is not None and self.now.abandoned:
             self.interrupt()
+
+    def _block(self, now: RunningTurn) -> None:
+        self._settings.block()
+        now.is_blocked = True
 
     def _on_over(self, now: RunningTurn, last: Output, event: e.AnyEvent) -> None:
         """The answer is complete, or the turn has failed. Called before the next line is looked at, which may be the

@@ -1,22 +1,36 @@
 """Keeps the CLI from sending further upstream requests on its own after an answer.
 
 It would do that within 12 ms if the answer is cut off, broken off or blank, or calls an undeclared tool. Killing the
-process can be too late on a busy machine, and costs a start. So while the answer arrives, the CLI loses the upstream's
-address: the running request is not affected, and further ones fail inside the process (observed). It gets the address
-back while nobody waits. Both together cost the CLI some 12 ms of processor time.
+process can be too late on a busy machine, and costs a start. So as soon as a question has been sent, the CLI loses the
+upstream's address: the running request is not affected, and further ones fail inside the process (observed). It gets
+the address back while nobody waits. Both together cost the CLI some 12 ms of processor time.
 
-Bedrock and Vertex have addresses of their own, on which this has no effect; with them the process is killed instead.
+What the upstream refuses is different, because the CLI may ask it again with good reason. Most of those requests keep
+the address (observed: a field or a beta that was rejected). If the login is refused, the CLI announces that it will log
+in anew, and gets the address back at once.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
-from claudegwd.claude_cli.launch import CLOUDS, login_of
+from claudegwd.claude_cli.launch import login_of
 from claudegwd.keys.key import BASE_URL_VARIABLE, NO_URL
 
-SETTINGS: Final[Mapping[str, Any]] = {"env": {BASE_URL_VARIABLE: NO_URL}}
+_OF_CLOUD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "CLAUDE_CODE_USE_BEDROCK": "ANTHROPIC_BEDROCK_BASE_URL",
+        "CLAUDE_CODE_USE_VERTEX": "ANTHROPIC_VERTEX_BASE_URL",
+    }
+)
 
 
-def can_block(env: Mapping[str, str]) -> bool:
-    """Whether this works for a CLI with this environment."""
-    return login_of(env) not in CLOUDS
+def address_variable(env: Mapping[str, str]) -> str:
+    """The variable with the upstream's address for a CLI with this environment. If it is empty, the CLI asks its
+    upstream's usual address."""
+    return _OF_CLOUD.get(login_of(env), BASE_URL_VARIABLE)
+
+
+def blocking(variable: str) -> dict[str, Any]:
+    """The settings that leave the CLI without an address."""
+    return {"env": {variable: NO_URL}}

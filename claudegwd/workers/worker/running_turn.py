@@ -19,9 +19,9 @@ class RunningTurn:
     """`whole`: the question is a whole request. `kept`: how many transcript entries before the question stay when the
     turn is cut back.
 
-    `settled` is set once the CLI's `result` has come, or never will. `can_block`: the CLI can be kept from asking
-    upstream again; `is_blocked`: it was. `abandoned`: the rest is not read. `cut_back`: what the turn adds to the
-    transcript must not stay. `last_use`: the process cannot be used again after it.
+    `settled` is set once the CLI's `result` has come, or never will. `is_blocked`: the CLI is kept from asking upstream
+    again. `abandoned`: the rest is not read. `cut_back`: what the turn adds to the transcript must not stay.
+    `last_use`: the process cannot be used again after it.
     """
 
     turn: Turn
@@ -29,7 +29,6 @@ class RunningTurn:
     whole: bool = False
     kept: int = 0
     last_use: bool = False
-    can_block: bool = True
     answer: Answer = field(default_factory=Answer)
     settled: trio.Event = field(default_factory=trio.Event)
     is_blocked: bool = False
@@ -66,13 +65,18 @@ class RunningTurn:
         finished = self.answer.finished
         return self.cut_back or self.abandoned or finished is None or finished.after is not After.KEEP
 
+    def block_is_due_once_sent(self) -> bool:
+        """Whether the CLI must be kept from asking upstream again, now that it has sent the question."""
+        return not (self.is_blocked or self.whole or self.turn.over)
+
     def block_is_due(self, new: Sequence[Output]) -> bool:
-        """Whether the CLI must now be kept from asking upstream again after this answer."""
-        if self.is_blocked or not self.can_block:
+        """The same, now that the answer has begun."""
+        if self.is_blocked:
             return False
         if self.whole:  # only if the upstream does not report the tokens that use up the CLI's budget
             return not self.turn.counts_tokens
-        # Not before the first token, which would come later by what it costs the CLI.
+        # Its log has not said that the question was sent. Not before the first token, which would come later by what
+        # it costs the CLI.
         return any(not isinstance(output, Started) for output in new)
 
     def cuts(self, event: e.AnyEvent) -> bool:

@@ -40,6 +40,7 @@ from claudegwd.workers.worker.held_conversation import HeldConversation
 from claudegwd.workers.worker.life import WorkerLife, WorkerLost
 from claudegwd.workers.worker.output_channel import OutputReceiver
 from claudegwd.workers.worker.pending_commands import PendingCommands
+from claudegwd.workers.worker.retry_block import address_variable
 from claudegwd.workers.worker.start_up import StartUp
 from claudegwd.workers.worker.states import SETTLE_SECONDS, WorkerEvent, WorkerState
 from claudegwd.workers.worker.warm_up import WarmUp
@@ -89,11 +90,12 @@ class Worker:
         self.life = WorkerLife(self.process, lambda: told.changed(self))
         self._pending = PendingCommands(warm_up.send)
         self._start_up = StartUp(self._pending, warm_up, warms_up=warms_up)
-        self.settings = WrittenSettings(self._pending)
+        self.settings = WrittenSettings(self._pending, address_variable(launch.env))
         self._conversation = HeldConversation(self._pending)
         self._client_tools = ClientTools()
         parts = (self._pending, self.settings, self._conversation)
         self.turn = CurrentTurn(self.life, launch, *parts, lambda: told.answered(self))
+        self.process.on_sent = self.turn.on_sent
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -167,6 +169,7 @@ class Worker:
         stay when this turn is cut back; `last_use`: the process is of no use afterwards. Raises WorkerLost.
         """
         self.life.check()  # if it is gone, the channel would never end
+        self.process.hear_stderr()  # what it says about the question before
         receiver = self.turn.begin(turn, kept=kept, last_use=last_use)
         self.hearing.ask()
         self._pending.send(self.settings.take() + lines + self._client_tools.give(results))
@@ -234,9 +237,13 @@ class Worker:
             case e.CliRequest():
                 self._pending.send(self._client_tools.take(event))
             case e.Result():
+                if event.is_error:
+                    self.turn.rejected(self.process.rejection())
                 self.turn.feed_result(event, outputs)
             case e.System(subtype="init"):
                 self.turn.began()
+            case e.System(subtype="api_retry"):
+                self.turn.on_retry()
             case e.System(subtype="model_refusal_no_fallback"):
                 self.turn.feed(event, outputs)
 

@@ -3,23 +3,23 @@
 from typing import Any
 
 from claudegwd.claude_cli import commands
-from claudegwd.keys.key import BASE_URL_VARIABLE
 from claudegwd.workers.worker.pending_commands import PendingCommands
-from claudegwd.workers.worker.retry_block import SETTINGS
+from claudegwd.workers.worker.retry_block import blocking
 
 
 class WrittenSettings:
     """`values` is None if they must be written again before the next question. `key`: the name of the upstream key in
-    them.
+    them. `address`: the variable with the upstream's address.
 
     They are sent in one write with the question: the first of two writes would wake the CLI, which may then get the CPU
     before the second is made.
     """
 
-    def __init__(self, pending: PendingCommands) -> None:
+    def __init__(self, pending: PendingCommands, address: str) -> None:
         self.values: dict[str, Any] | None = None
         self.key: str | None = None
         self._pending = pending
+        self._address = address
         self._id = ""
         self._waiting = b""
         self._is_blocked = False
@@ -44,14 +44,14 @@ class WrittenSettings:
 
     def block(self) -> None:
         """Remove the upstream's address from the CLI: see retry_block.py."""
-        self._pending.command(commands.settings, values=SETTINGS)
+        self._pending.command(commands.settings, values=blocking(self._address))
         self._is_blocked = True
 
     def unblock(self) -> None:
         """Give the address back, now that nobody waits. If the settings are forgotten, the next question does it."""
         if self._is_blocked and self.values is not None:
             # Only the address: all settings would delay the next question by another 4 ms.
-            address = {BASE_URL_VARIABLE: self.values.get("env", {}).get(BASE_URL_VARIABLE, "")}
+            address = {self._address: self.values.get("env", {}).get(self._address, "")}
             self._pending.command(commands.settings, values={"env": address})
             self._is_blocked = False
 

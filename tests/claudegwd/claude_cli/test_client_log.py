@@ -4,12 +4,14 @@ from email.utils import formatdate
 
 import pytest
 
-from claudegwd.claude_cli.client_log import ClientLog
+from claudegwd.claude_cli.client_log import ClientLog, Rejection
 
 NOW = 1_800_000_000.0
 STATUS = '"anthropic-ratelimit-unified-status": "%s"'
 RESET = '"anthropic-ratelimit-unified-reset": "%s"'
 SENDING = b"[Anthropic SDK DEBUG] [log_1] sending request {"
+STREAMING = (b"  options: {", b"    body: {", b"      stream: true,", b"    },", b"    stream: true,", b"  },")
+IN_JSON = '"content-type": "application/json"'
 
 
 def told(*headers: str, status: int = 429) -> list[bytes]:
@@ -58,6 +60,46 @@ def test_the_next_request_begins_anew() -> None:
     for line in [*told('"retry-after": "70"'), SENDING, b"  method: 1,", b"}", *told('"content-length": "1"')]:
         log.takes(line)
     assert log.reset_at(NOW) is None
+
+
+def test_a_question_that_was_sent_is_told_once() -> None:
+    log = ClientLog()
+    for line in (SENDING, *STREAMING):
+        log.takes(line)
+        assert not log.take_sent()  # not all of it has been read
+    log.takes(b"}")
+    assert log.take_sent()
+    for line in told(status=200):
+        log.takes(line)
+        assert not log.take_sent()
+
+
+def test_other_requests_are_no_questions() -> None:
+    log = ClientLog()
+    for line in (SENDING, b'  path: "/v1/messages/count_tokens",', b"  options: {", b"    stream: false,", b"  },", b"}"):
+        assert log.takes(line)
+    assert not log.take_sent()
+    assert not log.takes(b"    stream: true,")  # somebody else's
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "rejection"),
+    [
+        (404, [IN_JSON], Rejection(404, is_json=True)),
+        (404, ['"content-type": "application/json; charset=utf-8"'], Rejection(404, is_json=True)),
+        (404, ['"content-type": "text/html"'], Rejection(404, is_json=False)),
+        (529, [], Rejection(529, is_json=False)),
+        (200, [IN_JSON], None),
+    ],
+)
+def test_how_a_request_was_rejected(status: int, headers: list[str], rejection: Rejection | None) -> None:
+    log = ClientLog()
+    # A request has headers too.
+    for line in (SENDING, b"  headers: {", f"    {IN_JSON},".encode(), b"  },", b"}", *told(*headers, status=status)):
+        log.takes(line)
+    assert log.rejection == rejection
+    log.takes(SENDING)
+    assert log.rejection is None
 
 
 def test_lines_of_others_are_not_taken() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from claudegwd.claude_cli.client_log import Rejection
 from claudegwd.workers.process import process as module
 from claudegwd.workers.process.process import CliProcess, Launch
 
@@ -148,6 +149,34 @@ async def test_a_flood_on_stderr_holds_nothing_up(tmp_path: Path) -> None:
     script = "import sys\nfor _ in range(5000): sys.stderr.write('noise ' * 50 + '\\n')\nprint('done', flush=True)"
     async with running(script, tmp_path) as child:
         assert await child.line(1) == b"done"
+
+
+LOGS = """import sys
+for line in ("sending request {", "  stream: true,", "}"):
+    sys.stderr.write(line.replace("sending", "[Anthropic SDK DEBUG] [log_1] sending") + "\\n")
+sys.stderr.flush()
+print("sent", flush=True)
+sys.stdin.readline()
+sys.stderr.write('[Anthropic SDK DEBUG] [log_1] response error (error) {\\n  status: 404,\\n}\\n')
+sys.stderr.flush()
+print("answered", flush=True)
+sys.stdin.readline()
+"""
+
+
+async def test_what_its_log_says_is_known_when_its_line_is_read(tmp_path: Path) -> None:
+    """In whatever order the two pipes are looked at."""
+    async with running(LOGS, tmp_path) as child:
+        told: list[str] = []
+        child.process.on_sent = lambda: told.append("sent")
+        assert await child.line(1) == b"sent"
+        child.process.hear_stderr()
+        assert told == ["sent"]
+        assert child.process.rejection() is None
+        child.process.send(b"\n")
+        assert await child.line(2) == b"answered"
+        assert child.process.rejection() == Rejection(404, is_json=False)
+    assert told == ["sent"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="scheduling policies are Linux's")

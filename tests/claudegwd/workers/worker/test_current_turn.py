@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from claudegwd.claude_cli import events as e
+from claudegwd.claude_cli.client_log import Rejection
 from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.key import NO_URL
 from claudegwd.translate.answer.outputs import Failed, Finished, Output
 from claudegwd.translate.answer.turn import Turn
 from claudegwd.translate.request.tools import ToolSet
@@ -19,6 +21,9 @@ from claudegwd.workers.worker.pending_commands import PendingCommands
 from claudegwd.workers.worker.states import WorkerEvent, WorkerState
 from claudegwd.workers.worker.written_settings import WrittenSettings
 from tests.claudegwd.translate.upstream import began, block, call, closed, ended, result, stopped, whole
+
+
+ADDRESS = "ANTHROPIC_BASE_URL"
 
 
 async def nothing(_: object) -> None:
@@ -36,8 +41,9 @@ class Asked:
         self.life = WorkerLife(self.process, lambda: None)
         pending = PendingCommands(self._take)
         self.conversation = HeldConversation(pending)
+        self.settings = WrittenSettings(pending, ADDRESS)
         self.turn = CurrentTurn(
-            self.life, launch, pending, WrittenSettings(pending), self.conversation, self._on_answered
+            self.life, launch, pending, self.settings, self.conversation, self._on_answered
         )
         self.life.change(WorkerEvent.TAKEN)
         self.receiver = self.turn.begin(Turn(ToolSet((), {"read": "read"})), kept=0, last_use=last_use)
@@ -53,6 +59,11 @@ class Asked:
 
     def commands(self) -> list[str]:
         return [line["request"]["subtype"] for line in self.written if "request" in line]
+
+    def addresses(self) -> list[str]:
+        """What the CLI was given as its upstream's address, in order."""
+        settings = [line["request"].get("settings", {}) for line in self.written if "request" in line]
+        return [each["env"][ADDRESS] for each in settings if ADDRESS in each.get("env", {})]
 
     def _take(self, data: bytes) -> None:
         self.written += [msgspec.json.decode(line) for line in data.splitlines()]
@@ -124,6 +135,48 @@ async def test_what_asks_upstream_again_is_ended_with_its_process() -> None:
     assert asked.says(began()) == []
     assert asked.life.state is WorkerState.CLOSING
     assert asked.process.fault == "it sent another request upstream on its own"
+
+
+async def test_the_cli_has_no_address_from_when_it_has_sent_the_question() -> None:
+    asked = Asked()
+    asked.settings.put({"env": {ADDRESS: "http://upstream.invalid"}}, "k")
+    asked.turn.on_sent()
+    asked.turn.on_sent()
+    assert asked.addresses() == [NO_URL]
+    asked.says(*ANSWER)
+    assert asked.addresses() == [NO_URL, "http://upstream.invalid"]
+    asked.turn.on_sent()  # read late: it was about the question that is over
+    assert len(asked.addresses()) == 2
+
+
+async def test_where_its_log_does_not_say_so_from_the_first_token() -> None:
+    asked = Asked()
+    asked.says(*ANSWER[:2])
+    assert asked.addresses() == []
+    asked.says(ANSWER[2])
+    assert asked.addresses() == [NO_URL]
+
+
+async def test_a_cli_that_logs_in_anew_has_its_address_back() -> None:
+    asked = Asked()
+    asked.settings.put({"env": {}}, "k")
+    asked.turn.on_retry()
+    assert asked.addresses() == []
+    asked.turn.on_sent()
+    asked.turn.on_retry()
+    asked.turn.on_sent()
+    assert asked.addresses() == [NO_URL, "", NO_URL]
+    asked.says(*ANSWER[:2])
+    asked.turn.on_retry()  # it has been answered
+    assert len(asked.addresses()) == 3
+
+
+async def test_what_the_log_says_of_a_request_that_was_rejected() -> None:
+    asked = Asked()
+    asked.turn.rejected(Rejection(404, is_json=True))
+    [failed] = asked.says(result(is_error=True, terminal_reason="api_error"))
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.status) == (FailureKind.MODEL_FORBIDDEN, 404)
 
 
 async def test_a_turn_that_is_late_or_lost_ends_for_its_reader() -> None:

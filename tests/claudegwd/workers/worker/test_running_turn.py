@@ -71,6 +71,18 @@ def test_what_the_cli_would_do_next_is_known_by_how_the_answer_ends(
     assert not now.would_ask_again(last, event)
 
 
+def test_a_turn_is_blocked_once_its_question_is_sent() -> None:
+    now = RunningTurn(Turn(ToolSet()), open_output_channel()[0])
+    assert now.block_is_due_once_sent()
+    now.is_blocked = True
+    assert not now.block_is_due_once_sent()
+    whole = RunningTurn(Turn(ToolSet()), open_output_channel()[0], whole=True)
+    assert not whole.block_is_due_once_sent()  # the CLI's budget prevents it
+    over = RunningTurn(Turn(ToolSet()), open_output_channel()[0])
+    over.lost(FailureKind.CLI)
+    assert not over.block_is_due_once_sent()
+
+
 def test_a_whole_request_is_blocked_at_once_and_a_turn_from_its_first_token() -> None:
     now = RunningTurn(Turn(ToolSet()), open_output_channel()[0], whole=True)
     assert now.block_is_due([Started("m")])
@@ -78,10 +90,6 @@ def test_a_whole_request_is_blocked_at_once_and_a_turn_from_its_first_token() ->
     assert not now.block_is_due([Started("m")])
     for first in (TextPiece(b'" "'), Reasoning(b'"so"'), ToolStart(0, "toolu_1", "read")):
         assert now.block_is_due([Started("m"), first])
-        now.can_block = False  # then the process is killed at the end
-        assert not now.block_is_due([first])
-        assert now.would_ask_again(ENDED, STOP)
-        now.can_block = True
     now.is_blocked = True
     assert not now.block_is_due([TextPiece(b'"x"')])
     now.whole = True
