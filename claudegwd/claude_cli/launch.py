@@ -129,12 +129,13 @@ def environment(
     keys_configured: bool,
     tool_seconds: float,
     client_log: bool = False,
+    keychain: bool = False,
 ) -> dict[str, str]:
     """The CLI's whole environment, built from an allow-list.
 
     `home` is the workers' scratch directory; if no keys are configured and the CLI's own login is used,
     CLAUDE_CONFIG_DIR still points to the user's configuration, and nothing else of the user's home is visible.
-    `tool_seconds` is how long the CLI waits for a tool result; more than we allow a client.
+    `keychain`: its login is in the keychain of macOS. `tool_seconds` is how long the CLI waits for a tool result; more than we allow a client.
     """
     built = {name: env[name] for name in _PASSED if name in env}
     built.update(_QUIET)
@@ -149,9 +150,9 @@ def environment(
         config = config_directory(env) if login_of(env) == OWN_LOGIN else ""
         if config:
             built["CLAUDE_CONFIG_DIR"] = config
-            # On macOS the keychain entry has another name if CLAUDE_CONFIG_DIR is set; empty, this keeps the plain one,
-            # which an ordinary login uses. (From reading the code: no Mac was at hand.)
-            if not env.get("CLAUDE_CONFIG_DIR"):
+            # A keychain entry has another name if CLAUDE_CONFIG_DIR is set; empty, this keeps the plain one, which an
+            # ordinary login uses. (From reading the code: no Mac was at hand.) A login in a file would not be found.
+            if keychain and not env.get("CLAUDE_CONFIG_DIR"):
                 built["CLAUDE_SECURESTORAGE_CONFIG_DIR"] = ""
     return built | _past_the_proxy(built)
 

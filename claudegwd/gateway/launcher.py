@@ -51,6 +51,7 @@ class Launcher:
             keys_configured=keys,
             tool_seconds=self.config.workers.parked_seconds + TOOL_GRACE_SECONDS,
             client_log=cli.client_log,
+            keychain=self.login.may_be_in_keychain,
         )
         settings = None if keys else self.login.write_settings(self.scratch.root)
         line = cli_launch.argv(cli.binary, bare=bare, client_log=cli.client_log, whole=whole, settings=settings)

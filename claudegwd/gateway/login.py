@@ -43,7 +43,12 @@ class Login:
     @property
     def found(self) -> bool:
         """Whether there is any login. There may be one in a keychain, which is not inspected."""
-        return self.name != launch.OWN_LOGIN or sys.platform == "darwin" or self._stamps[0] is not None
+        return self.name != launch.OWN_LOGIN or self.may_be_in_keychain or self._stamps[0] is not None
+
+    @property
+    def may_be_in_keychain(self) -> bool:
+        """Whether the CLI must look for its login in a keychain."""
+        return sys.platform == "darwin" and self._stamps[0] is None
 
     def write_settings(self, directory: Path) -> Path | None:
         """The user's settings that the CLI should follow, as a file in this directory. Raises OSError."""

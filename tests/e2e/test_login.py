@@ -11,8 +11,8 @@ import trio
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
-from claudegwd.demo.replies import by_key, echo
-from claudegwd.demo.script import limited
+from claudegwd.demo.replies import by_key, echo, say
+from claudegwd.demo.script import Answer, RecordedRequest, limited, revoked
 from tests.control_cli import ctl
 from tests.e2e.harness import Daemon, Running, attached, secret
 
@@ -139,3 +139,39 @@ async def test_a_login_that_comes_is_noticed() -> None:
             return (await gateway.http.get("/readyz")).status_code == 200
 
         await gateway.until(is_ready)
+
+
+async def test_a_login_that_was_renewed_meanwhile_is_used_for_the_same_question() -> None:
+    """The upstream rejects the token that the CLI knows, and another program of the user has renewed the login."""
+
+    def credentials(token: str) -> str:
+        login = {"accessToken": token, "refreshToken": "sk-false-refresh-1", "expiresAt": 1_800_000_000_000,
+                 "scopes": ["user:inference", "user:profile"], "subscriptionType": "max"}  # fmt: skip
+        return json.dumps({"claudeAiOauth": login})
+
+    async with without_keys() as gateway:
+        file = gateway.home / ".claude" / ".credentials.json"
+        file.parent.mkdir(exist_ok=True)
+        old, new = "sk-false-login-0001", "sk-false-login-0002"
+        gateway.daemon.secrets |= {old, new, "sk-false-refresh-1"}
+        file.write_text(credentials(old))
+
+        async def is_ready() -> bool:
+            return (await gateway.http.get("/readyz")).status_code == 200
+
+        await gateway.until(is_ready)
+        gateway.endpoint.script = by_key({old: say("one")})
+        assert (await gateway.ask("first")).text == "one"  # also if its worker was there before the login
+
+        def renewed(_: RecordedRequest) -> Answer:
+            file.write_text(credentials(new))
+            return revoked()
+
+        gateway.endpoint.script = by_key({old: renewed, new: say("two")})
+        since = gateway.endpoint.count
+        assert (await gateway.ask("second")).text == "two"
+        assert [request.key for request in gateway.upstream(since)] == [old, new]
+        file.write_text(credentials(old))
+        gateway.endpoint.script = by_key({old: say("three")})
+        assert (await gateway.ask("third")).text == "three"
+        file.unlink()  # it holds a token, as no file may when this ends

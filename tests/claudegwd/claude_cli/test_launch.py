@@ -77,10 +77,12 @@ def test_the_files_of_a_cloud_are_found_in_the_users_home() -> None:
 
 def test_an_ordinary_login_keeps_its_plain_name_in_a_keychain() -> None:
     name = "CLAUDE_SECURESTORAGE_CONFIG_DIR"
-    for env, keys, value in (
-        (LOGIN, False, ""), ({**LOGIN, "CLAUDE_CONFIG_DIR": "/c"}, False, None), (LOGIN, True, None),
+    for env, keys, keychain, value in (
+        (LOGIN, False, True, ""), ({**LOGIN, "CLAUDE_CONFIG_DIR": "/c"}, False, True, None), (LOGIN, True, True, None),
+        (LOGIN, False, False, None),  # a login in a file would be looked for in the scratch directory
     ):  # fmt: skip
-        assert launch.environment(env, home=HOME, keys_configured=keys, tool_seconds=1).get(name) == value
+        built = launch.environment(env, home=HOME, keys_configured=keys, tool_seconds=1, keychain=keychain)
+        assert built.get(name) == value
 
 
 def test_settings_are_given_as_a_file() -> None:
