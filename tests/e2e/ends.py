@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from claudegwd.demo.replies import refusal, say
 from claudegwd.demo.script import (
     Answer,
@@ -21,7 +23,9 @@ from claudegwd.demo.script import (
 )
 from tests.e2e.harness import MODEL
 
-# Answers of a real upstream take longer than this; a quicker one can beat any signal to the CLI.
+# A real model takes longer to begin an answer. A quicker one can end before the CLI has read any signal of ours.
+THINKS = (Pause(0.2),)
+# Between the last bytes and the end of a connection: bytes that come together with the end may be lost.
 BRIEF = Pause(0.1)
 STREAM_ERROR = Event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "no"}})
 
@@ -34,21 +38,21 @@ def unfinished(text: str) -> ScriptedReply:
     delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
     events = ({"type": "message_start", "message": message}, block, delta)
     steps: tuple[Step, ...] = tuple(Event(str(event["type"]), event) for event in events)
-    return ScriptedReply((*steps, BRIEF, Drop()), envelope=False)
+    return ScriptedReply((*steps, BRIEF, Drop()), envelope=False, before=THINKS)
 
 
 LAST_EVENTS: dict[str, Answer] = {
     "a plain end": say("done"),
-    "max_tokens": ScriptedReply((Text(("cut",)), BRIEF), stop_reason="max_tokens"),
-    "context window": ScriptedReply((Text(("cut",)), BRIEF), stop_reason="model_context_window_exceeded"),
-    "no content": ScriptedReply((BRIEF,)),
-    "white space": ScriptedReply((Text((" ",)), BRIEF)),
+    "max_tokens": ScriptedReply((Text(("cut",)),), stop_reason="max_tokens", before=THINKS),
+    "context window": ScriptedReply((Text(("cut",)),), stop_reason="model_context_window_exceeded", before=THINKS),
+    "no content": ScriptedReply(before=THINKS),
+    "white space": ScriptedReply((Text((" ",)),), before=THINKS),
     "refusal": refusal("no"),
-    "pause_turn": ScriptedReply((Text(("wait",)), BRIEF), stop_reason="pause_turn"),
+    "pause_turn": ScriptedReply((Text(("wait",)),), stop_reason="pause_turn"),
     "cut in the first block": unfinished("half"),
-    "cut after the first block": ScriptedReply((Text(("whole",)), BRIEF, Drop())),
-    "error event after the first block": ScriptedReply((Text(("whole",)), BRIEF, STREAM_ERROR)),
-    "an undeclared tool": ScriptedReply((ToolUse("toolu_1", "none", {}), BRIEF), stop_reason="tool_use"),
+    "cut after the first block": ScriptedReply((Text(("whole",)), BRIEF, Drop()), before=THINKS),
+    "error event after the first block": ScriptedReply((Text(("whole",)), STREAM_ERROR), before=THINKS),
+    "an undeclared tool": ScriptedReply((ToolUse("toolu_1", "none", {}),), stop_reason="tool_use", before=THINKS),
 }
 
 # Arguments that are not JSON: the CLI would answer such a call itself.
@@ -61,51 +65,33 @@ ON_EVERY_MODEL: dict[str, tuple[Answer, int, str]] = {
     "a plain end": (say("done"), 200, "stop"),
     "max_tokens": (LAST_EVENTS["max_tokens"], 200, "length"),
     "refusal": (refusal("no"), 200, "content_filter"),
-    "a refusal with text": (ScriptedReply((Text(("I",)), BRIEF), stop_reason="refusal"), 200, "content_filter"),
-    "arguments that are not JSON": (ScriptedReply((SLIP, BRIEF), stop_reason="tool_use"), 200, "tool_calls"),
+    "a refusal with text": (ScriptedReply((Text(("I",)),), stop_reason="refusal"), 200, "content_filter"),
+    "arguments that are not JSON": (ScriptedReply((SLIP,), stop_reason="tool_use", before=THINKS), 200, "tool_calls"),
     "bad request": (bad_request(), 400, ""),
     "too long": (too_long(), 400, ""),
 }
 
-# Rejected requests are free. For an unknown model the CLI sends two, the second without streaming.
-REFUSED: dict[str, tuple[Fail, int, str, int]] = {
-    "too long": (too_long(), 400, "context_length_exceeded", 1),
-    "too large": (too_large(), 400, "context_length_exceeded", 1),
-    "bad request": (bad_request(), 400, "invalid_value", 1),
-    "no such model": (no_such_model(), 404, "model_not_found", 2),
+# Rejected requests are free; what the client is told, and the requests by the whole carrier and by transcript. For an
+# unknown model the CLI sends a second one, without streaming, unless it is blocked.
+REFUSED: dict[str, tuple[Fail, int, str, int, int]] = {
+    "too long": (too_long(), 400, "context_length_exceeded", 1, 1),
+    "too large": (too_large(), 400, "context_length_exceeded", 1, 1),
+    "bad request": (bad_request(), 400, "invalid_value", 1, 1),
+    "no such model": (replace(no_such_model(), before=THINKS), 404, "model_not_found", 2, 1),
 }
 
-# By transcript, the retry block is set at the first token. This end has none: only the kill prevents the CLI's next
-# request, and on a busy machine the daemon may get a core too late.
-KILL_ALONE = ("no content",)
-# Here the retry block prevents it; the CLI may read that too late if the answer lasts less than some 20 ms.
+# By transcript, here the retry block prevents another request.
 BLOCKED = (
-    "max_tokens", "context window", "white space", "cut after the first block", "error event after the first block",
-    "an undeclared tool", "arguments that are not JSON",
+    "max_tokens", "context window", "no content", "white space", "cut after the first block",
+    "error event after the first block", "an undeclared tool", "arguments that are not JSON",
 )  # fmt: skip
-# How often one of these is tried until it costs one request, and what a try may cost: what is too late for the second
-# request still stops the third. Every other end gets one try and costs one request, by either carrier.
-TRIES = dict.fromkeys((*KILL_ALONE, *BLOCKED), 4)
-MOST_REQUESTS = 2
-
-
-def tries(name: str, *, whole: bool) -> int:
-    """How many tries an end gets to cost one request."""
-    return 1 if whole else TRIES.get(name, 1)
-
-
-def _cost_by_transcript(name: str) -> str:
-    if name not in TRIES:
-        return "1"
-    by = "kill alone" if name in KILL_ALONE else "retry block"
-    return f"1, by the {by}; {MOST_REQUESTS} if that comes too late"
 
 
 def costs() -> list[tuple[str, str, str]]:
     """Each end, with its upstream requests by the whole carrier and by transcript."""
     rows = [
-        (name, "1", _cost_by_transcript(name))
+        (name, "1", "1, by the retry block" if name in BLOCKED else "1")
         for name in dict.fromkeys((*LAST_EVENTS, *(name for name, end in ON_EVERY_MODEL.items() if end[1] == 200)))
     ]
-    rows += [(f"refused: {name}", *[f"{requests}, free"] * 2) for name, (*_, requests) in REFUSED.items()]
+    rows += [(f"refused: {name}", f"{whole}, free", f"{turns}, free") for name, (*_, whole, turns) in REFUSED.items()]
     return rows

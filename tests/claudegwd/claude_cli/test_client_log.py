@@ -76,7 +76,14 @@ def test_a_question_that_was_sent_is_told_once() -> None:
 
 def test_other_requests_are_no_questions() -> None:
     log = ClientLog()
-    for line in (SENDING, b'  path: "/v1/messages/count_tokens",', b"  options: {", b"    stream: false,", b"  },", b"}"):
+    for line in (
+        SENDING,
+        b'  path: "/v1/messages/count_tokens",',
+        b"  options: {",
+        b"    stream: false,",
+        b"  },",
+        b"}",
+    ):
         assert log.takes(line)
     assert not log.take_sent()
     assert not log.takes(b"    stream: true,")  # somebody else's

@@ -257,7 +257,9 @@ class TestFailures:
             (None, FailureKind.UNAVAILABLE, ""),
         ],
     )
-    def test_a_status_that_only_the_log_tells(self, rejection: Rejection | None, kind: FailureKind, detail: str) -> None:
+    def test_a_status_that_only_the_log_tells(
+        self, rejection: Rejection | None, kind: FailureKind, detail: str
+    ) -> None:
         """The CLI's second attempt was blocked, and all that it reports is that."""
         turn = Turn(TOOLS, rejection=rejection)
         outputs = run([api_error("unknown", None), result(is_error=True, terminal_reason="api_error")], turn)

@@ -42,9 +42,7 @@ class Asked:
         pending = PendingCommands(self._take)
         self.conversation = HeldConversation(pending)
         self.settings = WrittenSettings(pending, ADDRESS)
-        self.turn = CurrentTurn(
-            self.life, launch, pending, self.settings, self.conversation, self._on_answered
-        )
+        self.turn = CurrentTurn(self.life, launch, pending, self.settings, self.conversation, self._on_answered)
         self.life.change(WorkerEvent.TAKEN)
         self.receiver = self.turn.begin(Turn(ToolSet((), {"read": "read"})), kept=0, last_use=last_use)
 
