@@ -22,7 +22,6 @@ from claudegwd.workers.worker.states import WorkerEvent, WorkerState
 from claudegwd.workers.worker.written_settings import WrittenSettings
 from tests.claudegwd.translate.upstream import began, block, call, closed, ended, result, stopped, whole
 
-
 ADDRESS = "ANTHROPIC_BASE_URL"
 
 
