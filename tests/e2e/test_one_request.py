@@ -182,7 +182,7 @@ async def only_a_spare(gateway: Running) -> None:
 
     async def gone() -> bool:
         left = earlier & {worker["pid"] for worker in await gateway.workers()}
-        for pid in left:
+        for pid in left - {None}:  # one that is only starting
             with suppress(ProcessLookupError):  # it may end by itself meanwhile
                 os.kill(pid, signal.SIGKILL)
         return not left
