@@ -14,7 +14,6 @@ MOST_ATTRIBUTES = 20
 LONGER: dict[str, tuple[int, str]] = {
     "claudegwd/workers/question/question.py": (325, "one question, read beside its theory of operation"),
     "claudegwd/keys/failures.py": (315, "a table, and the classification that leads to its rows"),
-    "claudegwd/translate/answer/turn.py": (315, "all events of an answer, and the states that they lead through"),
     "claudegwd/workspaces/session.py": (330, "one process from its start to its end, over all answers: one state"),
     "claudegwd/public/reply.py": (350, "what a request used is counted once, however it ends"),
 }

@@ -241,7 +241,7 @@ class WorkspaceSession:
         except OSError as error:
             self._fail(CliError(f"cannot start the Claude Code CLI in this workspace: {error.strerror}"))
         if not self._turn.over and not process.was_asked_to_end:
-            words = f": {process.last_words}" if process.last_words else ""
+            words = f": {process.stderr.last_words}" if process.stderr.last_words else ""
             self._fail(CliError(f"cannot continue: the Claude Code CLI has exited{words}"))
         self._done.set()
         if self.digest:

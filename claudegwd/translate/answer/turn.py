@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from claudegwd.claude_cli import events as e
-from claudegwd.claude_cli.causes import connection_cause, text_of
 from claudegwd.claude_cli.client_log import Rejection
-from claudegwd.keys.failures import FailureKind, classify
+from claudegwd.keys.failures import FailureKind
 from claudegwd.transitions import after
 from claudegwd.translate.answer.blocks import OpenBlock, cited, said
 from claudegwd.translate.answer.counts import count_cut, count_tokens
+from claudegwd.translate.answer.failure_of_turn import failure_of
 from claudegwd.translate.answer.literals import is_blank, joined, literal_of
 from claudegwd.translate.answer.outputs import After as After
 from claudegwd.translate.answer.outputs import Cited as Cited
@@ -48,8 +48,6 @@ FINISH = {
 _EMPTY = b'""'
 _SERVER_CALL = "server_tool_use"
 _CALLS = ("tool_use", _SERVER_CALL)
-NOT_FOUND = 404
-WRONG_ADDRESS = "the server there is not a Messages API: check base_url"
 
 
 class TurnError(Exception):
@@ -139,7 +137,7 @@ class Turn:
         """The process ended, wrote nonsense (CLI), or fell silent (SILENT)."""
         if self.over:
             return ()
-        return (self._fail(kind, None, None),)
+        return (self._fail(kind),)
 
     def _stream(self, part: e.StreamPart) -> Sequence[Output]:
         match part:
@@ -168,7 +166,7 @@ class Turn:
             case e.MessageStop() if self.state is not TurnState.STREAMING:
                 self._take(TurnEvent.CLOSED)
             case e.MessageStop() if self._error is None:
-                return (self._fail(FailureKind.UNAVAILABLE, None, "broken_off", TurnEvent.CLOSED),)
+                return (self._fail(FailureKind.UNAVAILABLE, "broken_off", TurnEvent.CLOSED),)
         return ()
 
     def _start(self, index: int, block: e.ContentBlock) -> Sequence[Output]:
@@ -276,34 +274,12 @@ class Turn:
         return After.KILL
 
     def _failed(self, result: e.Result) -> Failed:
-        error = self._error or e.AssistantLine()
-        status = result.api_error_status or error.api_error_status
-        kind_of_error = result.api_error_type or error.api_error_type
-        if status is None and self.rejection is not None:
-            status = self.rejection.status
-            if status == NOT_FOUND and self.rejection.is_json:
-                kind_of_error = "not_found_error"  # there is an API, but not the model
-        text = text_of(error.message)
-        kind = classify(status, error.error, kind_of_error, result.terminal_reason, text)
-        if status is None:
-            detail = connection_cause(text, error.api_error)
-        elif kind is FailureKind.UNAVAILABLE:
-            detail = WRONG_ADDRESS if status == NOT_FOUND else kind_of_error or ""
-        else:
-            detail = "" if status == NOT_FOUND else text  # here the text is the CLI's advice to its user
-        return self._fail(kind, status, error.error or kind_of_error or result.terminal_reason, detail=detail)
+        self._take(TurnEvent.BROKE)
+        return failure_of(result, self._error, self.rejection, self._reset_at)
 
-    def _fail(
-        self,
-        kind: FailureKind,
-        status: int | None,
-        error: str | None,
-        event: TurnEvent = TurnEvent.BROKE,
-        *,
-        detail: str = "",
-    ) -> Failed:
+    def _fail(self, kind: FailureKind, error: str | None = None, event: TurnEvent = TurnEvent.BROKE) -> Failed:
         self._take(event)
-        return Failed(kind, status, error, self._reset_at, detail)
+        return Failed(kind, None, error, self._reset_at)
 
     def _take(self, event: TurnEvent) -> None:
         self.state = after(TRANSITIONS, self.state, event)

@@ -97,7 +97,7 @@ async def probe(launch: Launch, clock: Callable[[], float]) -> Found:
             ended = str(error)
         nursery.cancel_scope.cancel()
     if answer is None:
-        words = f": {worker.process.last_words}" if worker.process.last_words else ""
+        words = f": {worker.process.stderr.last_words}" if worker.process.stderr.last_words else ""
         raise CliEndedError(f"cannot start the Claude Code CLI: {ended}{words}; run `claudegwctl doctor`")
     if isinstance(answer, CliError):
         raise answer

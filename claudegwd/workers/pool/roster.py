@@ -151,7 +151,7 @@ class Roster:
         unprepared = worker.failed_to_start
         if unprepared:
             self.starts.fail(self._clock())
-            self.last_words = worker.process.last_words or fault or ""
+            self.last_words = worker.process.stderr.last_words or fault or ""
         kind = "fault" if fault else "start" if unprepared else "ended"
         self.exits[kind] = self.exits.get(kind, 0) + 1
         self.orphans += worker.process.left_others
@@ -163,5 +163,5 @@ class Roster:
                 pid=worker.process.pid,
                 exit_status=worker.process.exit_status,
                 reason=fault or "it exited before it was ready",
-                detail=worker.process.last_words or None,
+                detail=worker.process.stderr.last_words or None,
             )

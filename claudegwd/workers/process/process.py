@@ -1,6 +1,5 @@
 """One CLI process: started in its own session, pumped, and ended together with everything it started."""
 
-import logging
 import os
 import signal
 from collections import deque
@@ -12,20 +11,15 @@ from subprocess import PIPE
 
 import trio
 
-from claudegwd.claude_cli.client_log import ClientLog, Rejection
 from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
-from claudegwd.logs import event as log_event
-from claudegwd.logs import log
-from claudegwd.redact import redact
 from claudegwd.workers.process.group import end_group
 from claudegwd.workers.process.lifeline import Lifeline
 from claudegwd.workers.process.priority import behind_us, to_background, to_foreground
+from claudegwd.workers.process.stderr import CliStderr
 
 # Some twenty deltas. A read allocates this much and gives back what it did not need: with a pipe's whole 64 kB, small
 # objects that stay allocated fragmented the heap (observed: 13 MB more after 30,000 requests).
 READ_BYTES = 8192
-# What a pipe holds, in reads.
-PIPE_READS = 8
 
 # Data that waits for a CLI that does not read: larger than the largest request (server.max_body_bytes, including base64
 # and JSON escapes), so that a legitimate one always fits.
@@ -35,14 +29,6 @@ MAX_UNWRITTEN_BYTES = 128 * 1024 * 1024
 EOF_SECONDS = 0.5
 TERM_SECONDS = 1.0
 REAP_SECONDS = 5.0
-
-# A failing CLI can write stack traces in a loop: this much of its stderr is logged, the rest is counted.
-MAX_STDERR_LINES = 50
-MAX_STDERR_LINE_BYTES = 2000
-
-# If a CLI exits at once, its last lines say why; before its first event it has read nothing from a client.
-LAST_WORDS_LINES = 4
-LAST_WORDS_CHARACTERS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +68,7 @@ class CliProcess:
         self._writable = trio.Event()
         self._writing = False
         self._ending = trio.Event()
-        self._stderr_rest = b""
-        self._stderr_lines = 0
-        self._client_log = ClientLog()
-        self._last_words: deque[bytes] | None = deque(maxlen=LAST_WORDS_LINES)  # None: it has started
-        self.on_upstream: Callable[[], None] = lambda: None  # its client library logged something about the upstream
-        self.on_sent: Callable[[], None] = lambda: None  # it has sent a question upstream
-        self.on_limits: Callable[[Mapping[str, str]], None] = lambda _: None  # an answer's headers about limits
+        self.stderr = CliStderr()
         self.exit_status: int | None = None
         self.fault: str | None = None  # why the stream was abandoned, if it was
         self.left_others = False  # its child processes were still there when it had ended
@@ -104,13 +84,14 @@ class CliProcess:
         """
         with closing(Lifeline()) as lifeline:
             self._process = process = await self._open(lifeline)
+            self.stderr.attach(process)
             try:
                 lifeline.tie(process.pid)
                 (to_background if self._background else behind_us)(process.pid)
                 if process.stdin is None or process.stdout is None or process.stderr is None:
                     raise OSError("cannot talk to the CLI: it has no pipes")
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._drain_stderr, process.stderr)
+                    nursery.start_soon(self.stderr.drain, process.stderr)
                     nursery.start_soon(self._write, process.stdin)
                     nursery.start_soon(self._end_when_asked, nursery.cancel_scope)
                     await self._pump(process.stdout)
@@ -140,12 +121,6 @@ class CliProcess:
         elif self._held_back and (started or self._background):
             self._held_back = False
             to_foreground(self._process.pid)
-
-    @property
-    def last_words(self) -> str:
-        """The end of the stderr of a process that never wrote to stdout; redacted."""
-        lines = (line.decode("utf-8", "replace").strip() for line in self._last_words or ())
-        return redact(" / ".join(line for line in lines if line))[-LAST_WORDS_CHARACTERS:]
 
     @property
     def was_asked_to_end(self) -> bool:
@@ -190,7 +165,7 @@ class CliProcess:
         decoder = LineDecoder()
         try:
             while data := await stdout.receive_some(READ_BYTES):
-                self._last_words = None
+                self.stderr.process_has_begun()
                 lines = decoder.feed(bytes(data))
                 if lines:
                     await self._on_lines(lines)
@@ -227,60 +202,6 @@ class CliProcess:
         await self._ending.wait()
         scope.cancel()
 
-    def reset_at(self, now: float) -> float | None:
-        """When the limit named in the upstream's last answer ends. Both times are wall-clock seconds."""
-        self.hear_stderr()
-        return self._client_log.reset_at(now)
-
-    def rejection(self) -> Rejection | None:
-        """How the upstream rejected the last request, if it did."""
-        self.hear_stderr()
-        return self._client_log.rejection
-
-    def hear_stderr(self) -> None:
-        """Read what it has written to stderr: when both pipes are readable, stdout may have been read first."""
-        if self._process is None or self._process.stderr is None:
-            return
-        with suppress(OSError):  # nothing more, or its end is closed
-            for _ in range(PIPE_READS):
-                self._take_stderr(os.read(self._process.stderr.fileno(), READ_BYTES))  # type: ignore[attr-defined]
-
-    async def _drain_stderr(self, stderr: trio.abc.ReceiveStream) -> None:
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            while data := await stderr.receive_some(READ_BYTES):
-                self._take_stderr(bytes(data))
-
-    def _take_stderr(self, data: bytes) -> None:
-        *lines, rest = (self._stderr_rest + data).split(b"\n")
-        self._stderr_rest = rest[:MAX_STDERR_LINE_BYTES]
-        for line in lines:
-            if self._client_log.takes(line):
-                self.on_upstream()
-                if self._client_log.take_sent():
-                    self.on_sent()
-                if headers := self._client_log.take_headers():
-                    self.on_limits(headers)
-            else:
-                self._log_stderr(line)
-
-    def _log_stderr(self, line: bytes) -> None:
-        if self._last_words is not None and line.strip():
-            self._last_words.append(line[:MAX_STDERR_LINE_BYTES])
-        self._stderr_lines += 1
-        if self._stderr_lines > MAX_STDERR_LINES or not line.strip():
-            return
-        # Only its length: the CLI's text may quote what a client wrote.
-        log_event(log, logging.DEBUG, "the CLI wrote to stderr", pid=self.pid, bytes=len(line))
-
-    def _take_rest_of_stderr(self, process: trio.Process) -> None:
-        """It is gone; its last output may not have been read yet."""
-        if self._last_words is None or process.stderr is None:
-            return
-        with suppress(OSError):
-            while data := os.read(process.stderr.fileno(), READ_BYTES):  # type: ignore[attr-defined]
-                self._take_stderr(data)
-        self._take_stderr(b"\n")  # ends an unterminated last line
-
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
@@ -295,7 +216,7 @@ class CliProcess:
         steps = ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, REAP_SECONDS))
         if await end_group(process, steps):
             self.left_others = True
-        self._take_rest_of_stderr(process)
+        self.stderr.take_rest()
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 await stream.aclose()

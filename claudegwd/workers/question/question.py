@@ -268,7 +268,7 @@ class Question:
     def _reset_at(self, failed: Failed) -> float | None:
         if failed.reset_at is not None or failed.kind is not FailureKind.RATE_LIMIT or self._lease is None:
             return failed.reset_at
-        return self._lease.worker.process.reset_at(self._questions.clock())
+        return self._lease.worker.process.stderr.reset_at(self._questions.clock())
 
     async def _next_step(self, failed: Failed) -> bool:
         """Prepare the next attempt; returns whether it uses the same process. Raises the error if nothing is left."""

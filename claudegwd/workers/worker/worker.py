@@ -79,8 +79,8 @@ class Worker:
         self.launch = launch
         self.hearing = Hearing(clock)
         self.process = CliProcess(launch, self._on_lines, background=background)
-        self.process.on_upstream = self.hearing.hear
-        self.process.on_limits = lambda headers: self._tell_limits(windows_of_headers(headers))
+        self.process.stderr.on_upstream = self.hearing.hear
+        self.process.stderr.on_limits = lambda headers: self._tell_limits(windows_of_headers(headers))
         self.client: str | None = None
         self.base: bytes | None = None  # the digest of what `initialize` fixed, and of the client
         self.uses = 0
@@ -95,7 +95,7 @@ class Worker:
         self._client_tools = ClientTools()
         parts = (self._pending, self.settings, self._conversation)
         self.turn = CurrentTurn(self.life, launch, *parts, lambda: told.answered(self))
-        self.process.on_sent = self.turn.on_sent
+        self.process.stderr.on_sent = self.turn.on_sent
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class Worker:
         stay when this turn is cut back; `last_use`: the process is of no use afterwards. Raises WorkerLost.
         """
         self.life.check()  # if it is gone, the channel would never end
-        self.process.hear_stderr()  # what it says about the question before
+        self.process.stderr.hear()  # what it says about the question before
         receiver = self.turn.begin(turn, kept=kept, last_use=last_use)
         self.hearing.ask()
         self._pending.send(self.settings.take() + lines + self._client_tools.give(results))
@@ -238,7 +238,7 @@ class Worker:
                 self._pending.send(self._client_tools.take(event))
             case e.Result():
                 if event.is_error:
-                    self.turn.rejected(self.process.rejection())
+                    self.turn.rejected(self.process.stderr.rejection())
                 self.turn.feed_result(event, outputs)
             case e.System(subtype="init"):
                 self.turn.began()

@@ -15,7 +15,6 @@ from claudegwd.transitions import ImpossibleTransition
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.text_filters import ObjectFilter, StopsFilter
 from claudegwd.translate.answer.turn import (
-    WRONG_ADDRESS,
     After,
     Cited,
     Failed,
@@ -248,28 +247,10 @@ class TestFailures:
         warning = event(type="rate_limit_event", rate_limit_info={"status": "allowed_warning", "resetsAt": 1})
         assert failed([warning, result(is_error=True, api_error_status=529)]).reset_at is None
 
-    @pytest.mark.parametrize(
-        ("rejection", "kind", "detail"),
-        [
-            (Rejection(404, is_json=True), FailureKind.MODEL_FORBIDDEN, ""),
-            (Rejection(404, is_json=False), FailureKind.UNAVAILABLE, WRONG_ADDRESS),
-            (Rejection(401, is_json=True), FailureKind.AUTHENTICATION, ""),
-            (None, FailureKind.UNAVAILABLE, ""),
-        ],
-    )
-    def test_a_status_that_only_the_log_tells(
-        self, rejection: Rejection | None, kind: FailureKind, detail: str
-    ) -> None:
-        """The CLI's second attempt was blocked, and all that it reports is that."""
-        turn = Turn(TOOLS, rejection=rejection)
+    def test_with_a_status_that_only_the_log_tells(self) -> None:
+        turn = Turn(TOOLS, rejection=Rejection(401, is_json=True))
         outputs = run([api_error("unknown", None), result(is_error=True, terminal_reason="api_error")], turn)
-        status = rejection.status if rejection else None
-        assert [outputs[-1]] == [Failed(kind, status, "unknown", None, detail)]
-
-    def test_the_status_that_the_cli_tells_is_surer(self) -> None:
-        turn = Turn(TOOLS, rejection=Rejection(404, is_json=True))
-        outputs = run([result(is_error=True, api_error_status=429)], turn)
-        assert outputs[-1] == Failed(FailureKind.RATE_LIMIT, 429, None, None)
+        assert outputs[-1] == Failed(FailureKind.AUTHENTICATION, 401, "unknown", None)
 
     def test_a_prompt_that_is_too_long(self) -> None:
         events = [

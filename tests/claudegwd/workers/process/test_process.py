@@ -2,16 +2,15 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import trio
 
-from claudegwd.claude_cli.client_log import Rejection
 from claudegwd.workers.process import process as module
 from claudegwd.workers.process.process import CliProcess, Launch
+from tests.claudegwd.workers.process.child import Child, running
 
 ECHO = "import sys\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(line); sys.stdout.buffer.flush()"
 DEAF = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(1000)"
@@ -20,44 +19,6 @@ PARENT = (
     "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'], stdin=subprocess.DEVNULL)\n"
     "print(child.pid, flush=True)\ntime.sleep(1000)"
 )
-
-
-class Child:
-    """A process under test, its lines as they came, and a way to wait for the next."""
-
-    def __init__(self, script: str, tmp_path: Path) -> None:
-        launch = Launch([sys.executable, "-c", script], {"PATH": os.environ["PATH"]}, tmp_path)
-        self.process = CliProcess(launch, self._take)
-        self.lines: list[bytes] = []
-        self.ended = trio.Event()
-        self._more = trio.Condition()
-
-    async def _take(self, lines: Sequence[bytes]) -> None:
-        self.lines += lines
-        async with self._more:
-            self._more.notify_all()
-
-    async def line(self, number: int) -> bytes:
-        with trio.fail_after(10):
-            async with self._more:
-                while len(self.lines) < number:
-                    await self._more.wait()
-        return self.lines[number - 1]
-
-    async def run(self) -> None:
-        try:
-            await self.process.run()
-        finally:
-            self.ended.set()
-
-
-@asynccontextmanager
-async def running(script: str, tmp_path: Path) -> AsyncIterator[Child]:
-    child = Child(script, tmp_path)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(child.run)
-        yield child
-        nursery.cancel_scope.cancel()
 
 
 def is_gone(pid: int) -> bool:
@@ -145,40 +106,6 @@ async def test_a_program_that_cannot_be_started_raises(tmp_path: Path) -> None:
         await process.run()
 
 
-async def test_a_flood_on_stderr_holds_nothing_up(tmp_path: Path) -> None:
-    script = "import sys\nfor _ in range(5000): sys.stderr.write('noise ' * 50 + '\\n')\nprint('done', flush=True)"
-    async with running(script, tmp_path) as child:
-        assert await child.line(1) == b"done"
-
-
-LOGS = """import sys
-for line in ("sending request {", "  stream: true,", "}"):
-    sys.stderr.write(line.replace("sending", "[Anthropic SDK DEBUG] [log_1] sending") + "\\n")
-sys.stderr.flush()
-print("sent", flush=True)
-sys.stdin.readline()
-sys.stderr.write('[Anthropic SDK DEBUG] [log_1] response error (error) {\\n  status: 404,\\n}\\n')
-sys.stderr.flush()
-print("answered", flush=True)
-sys.stdin.readline()
-"""
-
-
-async def test_what_its_log_says_is_known_when_its_line_is_read(tmp_path: Path) -> None:
-    """In whatever order the two pipes are looked at."""
-    async with running(LOGS, tmp_path) as child:
-        told: list[str] = []
-        child.process.on_sent = lambda: told.append("sent")
-        assert await child.line(1) == b"sent"
-        child.process.hear_stderr()
-        assert told == ["sent"]
-        assert child.process.rejection() is None
-        child.process.send(b"\n")
-        assert await child.line(2) == b"answered"
-        assert child.process.rejection() == Rejection(404, is_json=False)
-    assert told == ["sent"]
-
-
 @pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="scheduling policies are Linux's")
 async def test_one_that_nobody_waits_for_starts_in_the_background(tmp_path: Path) -> None:
     launch = Launch([sys.executable, "-c", ECHO], {"PATH": os.environ["PATH"]}, tmp_path)
@@ -197,21 +124,3 @@ async def test_one_that_nobody_waits_for_starts_in_the_background(tmp_path: Path
         process.to_foreground()
         assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
         nursery.cancel_scope.cancel()
-
-
-@pytest.mark.parametrize(
-    ("script", "words"),
-    [
-        ("sys.stderr.write('one\\n\\ntwo sk-false-secret-0001\\nno end')", "one / two [redacted] / no end"),
-        ("sys.stderr.write('line\\n' * 1000 + 'last\\n')", "line / line / line / last"),
-        ("sys.stderr.write('x' * 100_000)", "x" * module.LAST_WORDS_CHARACTERS),
-        ("sys.stderr.write('about a question\\n'); print('an event', flush=True)", ""),
-        ("print('an event', flush=True); sys.stderr.write('about a question\\n')", ""),
-        ("pass", ""),
-    ],
-)
-async def test_one_that_ends_before_its_first_event_has_last_words(tmp_path: Path, script: str, words: str) -> None:
-    async with running(f"import sys; {script}", tmp_path) as child:
-        with trio.fail_after(20):
-            await child.ended.wait()
-    assert child.process.last_words == words

@@ -1,0 +1,36 @@
+"""Why a turn failed, by what the CLI and its client library say; the turn's own tests have the CLI's usual words."""
+
+import pytest
+
+from claudegwd.claude_cli import events as e
+from claudegwd.claude_cli.client_log import Rejection
+from claudegwd.keys.failures import FailureKind
+from claudegwd.translate.answer.failure_of_turn import WRONG_ADDRESS, failure_of
+from claudegwd.translate.answer.outputs import Failed
+
+BLOCKED = e.AssistantLine(is_api_error_message=True, error="unknown")
+RESULT = e.Result(is_error=True, terminal_reason="api_error")
+
+
+@pytest.mark.parametrize(
+    ("rejection", "kind", "detail"),
+    [
+        (Rejection(404, is_json=True), FailureKind.MODEL_FORBIDDEN, ""),
+        (Rejection(404, is_json=False), FailureKind.UNAVAILABLE, WRONG_ADDRESS),
+        (Rejection(401, is_json=True), FailureKind.AUTHENTICATION, ""),
+        (None, FailureKind.UNAVAILABLE, ""),
+    ],
+)
+def test_a_status_that_only_the_log_tells(rejection: Rejection | None, kind: FailureKind, detail: str) -> None:
+    """The CLI's second attempt was blocked, and all that it reports is that."""
+    status = rejection.status if rejection else None
+    assert failure_of(RESULT, BLOCKED, rejection, None) == Failed(kind, status, "unknown", None, detail)
+
+
+def test_the_status_that_the_cli_tells_is_surer() -> None:
+    result = e.Result(is_error=True, api_error_status=429)
+    assert failure_of(result, None, Rejection(404, is_json=True), 7.0) == Failed(FailureKind.RATE_LIMIT, 429, None, 7.0)
+
+
+def test_nothing_is_known() -> None:
+    assert failure_of(e.Result(), None, None, None) == Failed(FailureKind.CLI, None, None, None)
