@@ -89,6 +89,10 @@ class ClientLog:
         """How the upstream rejected the last request; None if it did not, or has not answered yet."""
         return Rejection(self._status, self._is_json) if self._status >= _FIRST_ERROR else None
 
+    def begin_question(self) -> None:
+        """The rejection of an earlier question says nothing about the next one, which may fail before it is sent."""
+        self._status = 0
+
     def take_headers(self) -> Mapping[str, str]:
         """The limit headers of the last response, once, when complete; else nothing."""
         if self._inside or not self._new:

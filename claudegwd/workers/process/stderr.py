@@ -51,8 +51,13 @@ class CliStderr:
         self.hear()
         return self._client_log.reset_at(now)
 
+    def begin_question(self) -> None:
+        """What it has said so far is about an earlier question."""
+        self.hear()
+        self._client_log.begin_question()
+
     def rejection(self) -> Rejection | None:
-        """How the upstream rejected the last request, if it did."""
+        """How the upstream rejected the question's last request, if it did."""
         self.hear()
         return self._client_log.rejection
 

@@ -169,7 +169,7 @@ class Worker:
         stay when this turn is cut back; `last_use`: the process is of no use afterwards. Raises WorkerLost.
         """
         self.life.check()  # if it is gone, the channel would never end
-        self.process.stderr.hear()  # what it says about the question before
+        self.process.stderr.begin_question()
         receiver = self.turn.begin(turn, kept=kept, last_use=last_use)
         self.hearing.ask()
         self._pending.send(self.settings.take() + lines + self._client_tools.give(results))

@@ -109,6 +109,14 @@ def test_how_a_request_was_rejected(status: int, headers: list[str], rejection: 
     assert log.rejection is None
 
 
+def test_a_rejection_is_one_of_its_own_question() -> None:
+    log = ClientLog()
+    for line in told(status=529):
+        log.takes(line)
+    log.begin_question()
+    assert log.rejection is None
+
+
 def test_lines_of_others_are_not_taken() -> None:
     log = ClientLog()
     assert not log.takes(b'    "retry-after": "70",')

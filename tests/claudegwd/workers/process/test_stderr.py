@@ -41,6 +41,8 @@ async def test_what_its_log_says_is_known_when_its_line_is_read(tmp_path: Path) 
         child.process.send(b"\n")
         assert await child.line(2) == b"answered"
         assert child.process.stderr.rejection() == Rejection(404, is_json=False)
+        child.process.stderr.begin_question()
+        assert child.process.stderr.rejection() is None
     assert told == ["sent"]
 
 
