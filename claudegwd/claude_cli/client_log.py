@@ -49,7 +49,7 @@ class ClientLog:
         self._new = False  # headers not taken yet
         self._sending = False  # inside what it says of a request
         self._streams = False
-        self._sent = False  # not taken yet
+        self._sent = self._rejected = False  # not taken yet
         self._status = 0
         self._is_json = False
 
@@ -60,8 +60,9 @@ class ClientLog:
             self._sending = _NEW_REQUEST in line
             if self._sending:
                 self._headers.clear()
-                self._status = 0
-                self._is_json = self._streams = False
+                self._streams = False
+            self._status = 0
+            self._is_json = False
             return True
         if not self._inside:
             return False
@@ -73,6 +74,7 @@ class ClientLog:
         if status := _STATUS.fullmatch(line):
             self._status = int(status[1])
         self._is_json = self._is_json or _JSON in line
+        self._rejected = self._rejected or (self._status >= _FIRST_ERROR and not self._inside)
         for name, value in _HEADER.findall(line):
             if len(self._headers) < HEADERS_MAX:
                 self._headers[name.decode()] = value.decode("utf-8", "replace")
@@ -84,14 +86,10 @@ class ClientLog:
         sent, self._sent = self._sent, False
         return sent
 
-    @property
-    def rejection(self) -> Rejection | None:
-        """How the upstream rejected the last request; None if it did not, or has not answered yet."""
-        return Rejection(self._status, self._is_json) if self._status >= _FIRST_ERROR else None
-
-    def begin_question(self) -> None:
-        """The rejection of an earlier question says nothing about the next one, which may fail before it is sent."""
-        self._status = 0
+    def take_rejection(self) -> Rejection | None:
+        """How the upstream rejected a request; once for each."""
+        rejected, self._rejected = self._rejected, False
+        return Rejection(self._status, self._is_json) if rejected else None
 
     def take_headers(self) -> Mapping[str, str]:
         """The limit headers of the last response, once, when complete; else nothing."""

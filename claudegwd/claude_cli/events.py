@@ -65,7 +65,7 @@ class Result(msgspec.Struct, tag="result"):
 
 
 class System(msgspec.Struct, tag="system"):
-    """`init` at the start of each turn, `status`, `api_retry` (with MAX_RETRIES=0 only after a 401), and others."""
+    """`init` at the start of each turn, `status`, `api_retry` (despite MAX_RETRIES=0 after a 401), and others."""
 
     subtype: str = ""
     session_id: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import by_key, echo, say
-from claudegwd.demo.script import Answer, RecordedRequest, limited, revoked
+from claudegwd.demo.script import Answer, RecordedRequest, Script, limited, revoked
 from tests.control_cli import ctl
 from tests.e2e.harness import Daemon, Running, attached, secret
 
@@ -39,6 +39,13 @@ async def without_keys(*variables: str, config: str = "") -> AsyncIterator[Runni
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(daemon.remove)
         nursery.cancel_scope.cancel()
+
+
+async def until_ready(gateway: Running) -> None:
+    async def is_ready() -> bool:
+        return (await gateway.http.get("/readyz")).status_code == 200
+
+    await gateway.until(is_ready)
 
 
 @pytest.mark.parametrize("variable", ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"])
@@ -116,10 +123,7 @@ async def test_what_the_users_settings_say_of_paying_is_followed() -> None:
         settings = {"apiKeyHelper": str(helper), "env": {"ANTHROPIC_CUSTOM_HEADERS": "x-team: blue"}}
         (claude / "settings.json").write_text(json.dumps(settings))
 
-        async def is_ready() -> bool:
-            return (await gateway.http.get("/readyz")).status_code == 200
-
-        await gateway.until(is_ready)
+        await until_ready(gateway)
         assert "Hello." in ((await gateway.ask("Hello.")).text or "")
         (request,) = gateway.upstream()
         assert (request.headers["x-team"], TOKEN in request.headers["authorization"]) == ("blue", True)
@@ -135,14 +139,21 @@ async def test_a_login_that_comes_is_noticed() -> None:
         credentials.parent.mkdir(exist_ok=True)
         credentials.write_text("{}")
 
-        async def is_ready() -> bool:
-            return (await gateway.http.get("/readyz")).status_code == 200
+        await until_ready(gateway)
 
-        await gateway.until(is_ready)
+
+def renewing(renew: Callable[[], object], *, old: str, new: str) -> Script:
+    """The upstream rejects `old`, which is just then replaced by `new`."""
+
+    def rejected(_: RecordedRequest) -> Answer:
+        renew()
+        return revoked()
+
+    return by_key({old: rejected, new: say("two")})
 
 
 async def test_a_login_that_was_renewed_meanwhile_is_used_for_the_same_question() -> None:
-    """The upstream rejects the token that the CLI knows, and another program of the user has renewed the login."""
+    """By another program of the user."""
 
     def credentials(token: str) -> str:
         login = {"accessToken": token, "refreshToken": "sk-false-refresh-1", "expiresAt": 1_800_000_000_000,
@@ -155,19 +166,10 @@ async def test_a_login_that_was_renewed_meanwhile_is_used_for_the_same_question(
         old, new = "sk-false-login-0001", "sk-false-login-0002"
         gateway.daemon.secrets |= {old, new, "sk-false-refresh-1"}
         file.write_text(credentials(old))
-
-        async def is_ready() -> bool:
-            return (await gateway.http.get("/readyz")).status_code == 200
-
-        await gateway.until(is_ready)
+        await until_ready(gateway)
         gateway.endpoint.script = by_key({old: say("one")})
         assert (await gateway.ask("first")).text == "one"  # also if its worker was there before the login
-
-        def renewed(_: RecordedRequest) -> Answer:
-            file.write_text(credentials(new))
-            return revoked()
-
-        gateway.endpoint.script = by_key({old: renewed, new: say("two")})
+        gateway.endpoint.script = renewing(lambda: file.write_text(credentials(new)), old=old, new=new)
         since = gateway.endpoint.count
         assert (await gateway.ask("second")).text == "two"
         assert [request.key for request in gateway.upstream(since)] == [old, new]
@@ -175,3 +177,21 @@ async def test_a_login_that_was_renewed_meanwhile_is_used_for_the_same_question(
         gateway.endpoint.script = by_key({old: say("three")})
         assert (await gateway.ask("third")).text == "three"
         file.unlink()  # it holds a token, as no file may when this ends
+
+
+async def test_a_helper_is_asked_again_if_its_token_is_rejected() -> None:
+    async with without_keys() as gateway:
+        claude = gateway.home / ".claude"
+        claude.mkdir(exist_ok=True)
+        old, new = "sk-false-helper-0001", "sk-false-helper-0002"
+        gateway.daemon.secrets |= {old, new}
+        token, helper = gateway.home / "token", gateway.home / "helper"
+        token.write_text(old)
+        helper.write_text(f"#!/bin/sh\ncat {token}\n")
+        helper.chmod(0o700)
+        (claude / "settings.json").write_text(json.dumps({"apiKeyHelper": str(helper)}))
+        await until_ready(gateway)
+        gateway.endpoint.script = renewing(lambda: token.write_text(new), old=old, new=new)
+        assert (await gateway.ask("first")).text == "two"
+        assert [request.key for request in gateway.upstream()] == [old, new]
+        token.unlink()

@@ -33,6 +33,7 @@ class CliStderr:
     def __init__(self) -> None:
         self.on_upstream: Callable[[], None] = lambda: None  # the client library logged something about the upstream
         self.on_sent: Callable[[], None] = lambda: None  # the CLI has sent a question upstream
+        self.on_rejected: Callable[[Rejection], None] = lambda _: None  # the upstream has rejected it
         self.on_limits: Callable[[Mapping[str, str]], None] = lambda _: None  # an answer's headers about limits
         self._process: trio.Process | None = None
         self._rest = b""
@@ -50,16 +51,6 @@ class CliStderr:
         """When the limit named in the upstream's last answer ends. Both times are wall-clock seconds."""
         self.hear()
         return self._client_log.reset_at(now)
-
-    def begin_question(self) -> None:
-        """What it has said so far is about an earlier question."""
-        self.hear()
-        self._client_log.begin_question()
-
-    def rejection(self) -> Rejection | None:
-        """How the upstream rejected the question's last request, if it did."""
-        self.hear()
-        return self._client_log.rejection
 
     def process_has_begun(self) -> None:
         """It has written to stdout: from now on, what it writes here may quote a client."""
@@ -107,6 +98,8 @@ class CliStderr:
                 self.on_upstream()
                 if self._client_log.take_sent():
                     self.on_sent()
+                if rejection := self._client_log.take_rejection():
+                    self.on_rejected(rejection)
                 if headers := self._client_log.take_headers():
                     self.on_limits(headers)
             else:

@@ -15,6 +15,7 @@ from claudegwd.workers.worker.held_conversation import HeldConversation
 from claudegwd.workers.worker.life import WorkerLife, WorkerLost
 from claudegwd.workers.worker.output_channel import OutputReceiver, open_output_channel
 from claudegwd.workers.worker.pending_commands import PendingCommands
+from claudegwd.workers.worker.retry_block import RENEWS_LOGIN
 from claudegwd.workers.worker.running_turn import RunningTurn
 from claudegwd.workers.worker.states import SETTLE_SECONDS, WorkerEvent, WorkerState
 from claudegwd.workers.worker.written_settings import WrittenSettings
@@ -146,20 +147,21 @@ class CurrentTurn:
             self._block(now)
 
     def on_sent(self) -> None:
-        """The CLI has sent a question upstream."""
-        if self.now is not None and self.now.block_is_due_once_sent():
-            self._block(self.now)
+        """The CLI has sent a question upstream, or the same one again."""
+        if self.now is not None and not self.now.turn.over:
+            self.now.turn.rejection = None
+            if self.now.block_is_due_once_sent():
+                self._block(self.now)
 
-    def on_retry(self) -> None:
-        """The upstream has refused the login, and the CLI will log in anew and ask again."""
-        if self.now is not None and self.now.is_blocked and not self.now.turn.has_begun:
+    def on_rejected(self, rejection: Rejection) -> None:
+        """The upstream has rejected it."""
+        now = self.now
+        if now is None or now.turn.over:
+            return
+        now.turn.rejection = rejection
+        if rejection.status in RENEWS_LOGIN and now.is_blocked:
             self._settings.unblock()
-            self.now.is_blocked = False
-
-    def rejected(self, rejection: Rejection | None) -> None:
-        """What the client library's log says about a turn that is about to fail."""
-        if self.now is not None:
-            self.now.turn.rejection = rejection
+            now.is_blocked = False
 
     def feed_result(self, event: e.Result, outputs: list[Output]) -> None:
         """Take the line with which the CLI ends its turn. Raises TurnError."""

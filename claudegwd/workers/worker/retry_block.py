@@ -5,9 +5,9 @@ process can be too late on a busy machine, and costs a start. So as soon as a qu
 upstream's address: the running request is not affected, and further ones fail inside the process (observed). It gets
 the address back while nobody waits. Both together cost the CLI some 12 ms of processor time.
 
-What the upstream refuses is different, because the CLI may ask it again with good reason. Most of those requests keep
-the address (observed: a field or a beta that was rejected). If the login is refused, the CLI announces that it will log
-in anew, and gets the address back at once.
+What the upstream rejects is different, because the CLI may ask again with good reason. Most of those requests keep the
+address of the first (observed: a field or a beta that was rejected). If the login is rejected, the CLI gets the address
+back at once: it reads, fetches or refreshes the login, and asks again at least 0.3 s later (observed).
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,9 @@ from typing import Any, Final
 
 from claudegwd.claude_cli.launch import login_of
 from claudegwd.keys.key import BASE_URL_VARIABLE, NO_URL
+
+# The statuses after which the CLI renews its login.
+RENEWS_LOGIN: Final = frozenset((401, 403))
 
 _OF_CLOUD: Final[Mapping[str, str]] = MappingProxyType(
     {

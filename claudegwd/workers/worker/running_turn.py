@@ -67,7 +67,7 @@ class RunningTurn:
 
     def block_is_due_once_sent(self) -> bool:
         """Whether the CLI must be kept from asking upstream again, now that it has sent the question."""
-        return not (self.is_blocked or self.whole or self.turn.over)
+        return not (self.is_blocked or self.whole)
 
     def block_is_due(self, new: Sequence[Output]) -> bool:
         """The same, now that the answer has begun."""

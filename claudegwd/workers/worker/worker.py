@@ -96,6 +96,7 @@ class Worker:
         parts = (self._pending, self.settings, self._conversation)
         self.turn = CurrentTurn(self.life, launch, *parts, lambda: told.answered(self))
         self.process.stderr.on_sent = self.turn.on_sent
+        self.process.stderr.on_rejected = self.turn.on_rejected
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class Worker:
         stay when this turn is cut back; `last_use`: the process is of no use afterwards. Raises WorkerLost.
         """
         self.life.check()  # if it is gone, the channel would never end
-        self.process.stderr.begin_question()
+        self.process.stderr.hear()  # what it still has to say about an earlier question
         receiver = self.turn.begin(turn, kept=kept, last_use=last_use)
         self.hearing.ask()
         self._pending.send(self.settings.take() + lines + self._client_tools.give(results))
@@ -238,12 +239,10 @@ class Worker:
                 self._pending.send(self._client_tools.take(event))
             case e.Result():
                 if event.is_error:
-                    self.turn.rejected(self.process.stderr.rejection())
+                    self.process.stderr.hear()  # it may say why
                 self.turn.feed_result(event, outputs)
             case e.System(subtype="init"):
                 self.turn.began()
-            case e.System(subtype="api_retry"):
-                self.turn.on_retry()
             case e.System(subtype="model_refusal_no_fallback"):
                 self.turn.feed(event, outputs)
 

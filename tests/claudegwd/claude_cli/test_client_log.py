@@ -103,18 +103,10 @@ def test_how_a_request_was_rejected(status: int, headers: list[str], rejection: 
     log = ClientLog()
     # A request has headers too.
     for line in (SENDING, b"  headers: {", f"    {IN_JSON},".encode(), b"  },", b"}", *told(*headers, status=status)):
+        assert log.take_rejection() is None
         log.takes(line)
-    assert log.rejection == rejection
-    log.takes(SENDING)
-    assert log.rejection is None
-
-
-def test_a_rejection_is_one_of_its_own_question() -> None:
-    log = ClientLog()
-    for line in told(status=529):
-        log.takes(line)
-    log.begin_question()
-    assert log.rejection is None
+    assert log.take_rejection() == rejection
+    assert log.take_rejection() is None
 
 
 def test_lines_of_others_are_not_taken() -> None:

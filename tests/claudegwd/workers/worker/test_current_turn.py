@@ -154,23 +154,34 @@ async def test_where_its_log_does_not_say_so_from_the_first_token() -> None:
     assert asked.addresses() == [NO_URL]
 
 
-async def test_a_cli_that_logs_in_anew_has_its_address_back() -> None:
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_cli_that_logs_in_anew_has_its_address_back(status: int) -> None:
     asked = Asked()
     asked.settings.put({"env": {}}, "k")
-    asked.turn.on_retry()
-    assert asked.addresses() == []
     asked.turn.on_sent()
-    asked.turn.on_retry()
+    asked.turn.on_rejected(Rejection(status, is_json=True))
     asked.turn.on_sent()
     assert asked.addresses() == [NO_URL, "", NO_URL]
-    asked.says(*ANSWER[:2])
-    asked.turn.on_retry()  # it has been answered
-    assert len(asked.addresses()) == 3
+    asked.says(*ANSWER)
+    asked.turn.on_rejected(Rejection(status, is_json=True))  # read late
+    assert asked.addresses() == [NO_URL, "", NO_URL, ""]
+
+
+async def test_a_request_that_fails_after_another_was_rejected_fails_for_a_reason_of_its_own() -> None:
+    asked = Asked()
+    asked.turn.on_sent()
+    asked.turn.on_rejected(Rejection(401, is_json=True))
+    asked.turn.on_sent()
+    [failed] = asked.says(result(is_error=True, terminal_reason="api_error"))
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.status) == (FailureKind.CLI, None)
 
 
 async def test_what_the_log_says_of_a_request_that_was_rejected() -> None:
     asked = Asked()
-    asked.turn.rejected(Rejection(404, is_json=True))
+    asked.turn.on_sent()
+    asked.turn.on_rejected(Rejection(404, is_json=True))
+    assert asked.addresses() == [NO_URL]
     [failed] = asked.says(result(is_error=True, terminal_reason="api_error"))
     assert isinstance(failed, Failed)
     assert (failed.kind, failed.status) == (FailureKind.MODEL_FORBIDDEN, 404)

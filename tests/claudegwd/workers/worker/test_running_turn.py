@@ -78,9 +78,6 @@ def test_a_turn_is_blocked_once_its_question_is_sent() -> None:
     assert not now.block_is_due_once_sent()
     whole = RunningTurn(Turn(ToolSet()), open_output_channel()[0], whole=True)
     assert not whole.block_is_due_once_sent()  # the CLI's budget prevents it
-    over = RunningTurn(Turn(ToolSet()), open_output_channel()[0])
-    over.lost(FailureKind.CLI)
-    assert not over.block_is_due_once_sent()
 
 
 def test_a_whole_request_is_blocked_at_once_and_a_turn_from_its_first_token() -> None:
