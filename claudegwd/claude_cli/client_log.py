@@ -1,8 +1,8 @@
 """What only the log of the CLI's client library says: when a request has been sent, when the upstream rejected it, and
 when it accepts requests again. Pure.
 
-None of the CLI's events says the first, and with a key none says the last (observed). The library logs each request
-and the headers of each response to stderr, as
+No event of the CLI reports the first; with a key, none reports the last (observed). The library logs each request and
+the headers of each response to stderr, as
 
     [Anthropic SDK DEBUG] [log_93b29c] response error (error; no more retries left) {
       status: 429,
@@ -22,6 +22,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
 _START = b"[Anthropic SDK "
+_ID = re.compile(rb"\[(log_\w{1,64})\] ")
 _NEW_REQUEST = b"sending request"
 _STREAMS = b"stream: true,"
 _STATUS = re.compile(rb"  status: ([1-5]\d\d),")
@@ -34,7 +35,7 @@ _FIRST_ERROR: Final = 400
 
 
 class Rejection(NamedTuple):
-    """How the upstream rejected a request. `is_json`: it answered in the form of an API."""
+    """How the upstream rejected a request. `is_json`: the response was JSON, as from an API."""
 
     status: int
     is_json: bool
@@ -47,8 +48,9 @@ class ClientLog:
         self._headers: dict[str, str] = {}
         self._inside = False
         self._new = False  # headers not taken yet
-        self._sending = False  # inside what it says of a request
-        self._streams = False
+        self._id = b""  # the request that the entry is about
+        self._question = b""  # the last one that streams: others are not the model's answers
+        self._sending = False  # inside the entry for a request
         self._sent = self._rejected = False  # not taken yet
         self._status = 0
         self._is_json = False
@@ -57,10 +59,11 @@ class ClientLog:
         """Take a line; whether it belongs to the library's log."""
         if line.startswith(_START):
             self._inside = line.endswith(b"{")
+            named = _ID.search(line)
+            self._id = named[1] if named else b""
             self._sending = _NEW_REQUEST in line
             if self._sending:
                 self._headers.clear()
-                self._streams = False
             self._status = 0
             self._is_json = False
             return True
@@ -68,13 +71,15 @@ class ClientLog:
             return False
         self._inside = line != b"}"
         if self._sending:
-            self._streams = self._streams or _STREAMS in line
-            self._sent = self._sent or (self._streams and not self._inside)
+            if line.strip() == _STREAMS:
+                self._question = self._id
+            self._sent = self._sent or (self._id == self._question and not self._inside)
             return True
         if status := _STATUS.fullmatch(line):
             self._status = int(status[1])
         self._is_json = self._is_json or _JSON in line
-        self._rejected = self._rejected or (self._status >= _FIRST_ERROR and not self._inside)
+        if self._id == self._question and self._status >= _FIRST_ERROR and not self._inside:
+            self._rejected = True
         for name, value in _HEADER.findall(line):
             if len(self._headers) < HEADERS_MAX:
                 self._headers[name.decode()] = value.decode("utf-8", "replace")
@@ -82,12 +87,13 @@ class ClientLog:
         return True
 
     def take_sent(self) -> bool:
-        """Whether a question has been sent upstream; once for each. Its address is fixed by then (observed)."""
+        """Whether a question has been sent upstream; reported once per request. Its address is fixed by then
+        (observed)."""
         sent, self._sent = self._sent, False
         return sent
 
     def take_rejection(self) -> Rejection | None:
-        """How the upstream rejected a request; once for each."""
+        """How the upstream rejected a question; reported once per request."""
         rejected, self._rejected = self._rejected, False
         return Rejection(self._status, self._is_json) if rejected else None
 

@@ -135,8 +135,8 @@ def environment(
 
     `home` is the workers' scratch directory; if no keys are configured and the CLI's own login is used,
     CLAUDE_CONFIG_DIR still points to the user's configuration, and nothing else of the user's home is visible.
-    `keychain`: that login is in the keychain of macOS. `tool_seconds` is how long the CLI waits for a tool result; more
-    than we allow a client.
+    `keychain`: that login may be in the keychain of macOS. `tool_seconds` is how long the CLI waits for a tool result;
+    more than we allow a client.
     """
     built = {name: env[name] for name in _PASSED if name in env}
     built.update(_QUIET)

@@ -46,7 +46,7 @@ from claudegwd.supervised import supervised
 from claudegwd.translate.request.plan import Plan
 from claudegwd.workers.cli.known_cli import KnownCli
 from claudegwd.workers.pool.pool import Pool
-from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
+from claudegwd.workers.pool.starts import FAILED_STARTS_WITH_LOG, MAX_FAILED_STARTS
 from claudegwd.workers.process.process import Launch
 from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Questions, Timing
@@ -184,7 +184,7 @@ class Gateway:
 
     def launch(self) -> Launch:
         """How a new CLI process is started with the current configuration."""
-        if self.launcher.cli.client_log and self.pool.roster.starts.failed:
+        if self.launcher.cli.client_log and self.pool.roster.starts.failed >= FAILED_STARTS_WITH_LOG:
             self.launcher.cli = self.launcher.cli.without_client_log()
         return self.launcher.launch()
 

@@ -42,13 +42,13 @@ class Login:
 
     @property
     def found(self) -> bool:
-        """Whether there is any login. There may be one in a keychain, which is not inspected."""
+        """Whether there is any login, or may be one."""
         return self.name != launch.OWN_LOGIN or self.may_be_in_keychain or self._stamps[0] is not None
 
     @property
     def may_be_in_keychain(self) -> bool:
-        """Whether the CLI must look for its login in a keychain."""
-        return sys.platform == "darwin" and self._stamps[0] is None
+        """Whether the CLI prefers a login in a keychain, which is not inspected, to one in a file."""
+        return sys.platform == "darwin"
 
     def write_settings(self, directory: Path) -> Path | None:
         """The user's settings that the CLI should follow, as a file in this directory. Raises OSError."""

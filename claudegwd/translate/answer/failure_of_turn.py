@@ -1,4 +1,4 @@
-"""What a turn that failed says about why. Pure."""
+"""Why a turn failed. Pure."""
 
 from claudegwd.claude_cli import events as e
 from claudegwd.claude_cli.causes import connection_cause, text_of
@@ -14,15 +14,16 @@ def failure_of(
     result: e.Result, error: e.AssistantLine | None, rejection: Rejection | None, reset_at: float | None
 ) -> Failed:
     """`error`: the line in which the CLI reported it. `rejection`: how the upstream rejected the last request, in case
-    the CLI does not say. `reset_at`: when the limit ends that the CLI reported, in seconds since the epoch."""
+    the CLI does not say. `reset_at`: when the limit reported by the CLI ends, in seconds since the epoch."""
     error = error or e.AssistantLine()
     status = result.api_error_status or error.api_error_status
     kind_of_error = result.api_error_type or error.api_error_type
+    text = text_of(error.message)
     if status is None and rejection is not None:
         status = rejection.status
+        text = ""  # it is about another attempt, which was blocked
         if status == NOT_FOUND and rejection.is_json:
-            kind_of_error = "not_found_error"  # there is an API, but not the model
-    text = text_of(error.message)
+            kind_of_error = "not_found_error"  # there is an API, probably this one: only the body would tell
     kind = classify(status, error.error, kind_of_error, result.terminal_reason, text)
     if status is None:
         detail = connection_cause(text, error.api_error)

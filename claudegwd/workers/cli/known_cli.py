@@ -4,9 +4,10 @@ This is learned from a dedicated process before the first request: versions diff
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from claudegwd import contract
 from claudegwd.logs import event as log_event
@@ -15,6 +16,8 @@ from claudegwd.openai_api.errors import CliError
 from claudegwd.translate.request.catalogue import Initialized
 from claudegwd.workers.cli.catalogue_probe import CliEndedError, Found
 from claudegwd.workers.process.process import Launch
+
+WITHOUT_LOG: Final = "keys.cooldown_seconds applies after a rate limit, and the retry block is set later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +39,45 @@ class KnownCli:
     def without_client_log(self) -> "KnownCli":
         """A CLI that exits at once may be a later version that no longer knows the flags for that log. Answering does
         not need it."""
-        log_event(log, logging.WARNING, "the CLI no longer logs its requests: keys.cooldown_seconds is used at a limit")
-        return replace(self, client_log=False)
+        return _told(self, replace(self, client_log=False))
 
-    def without_whole(self) -> "KnownCli":
-        log_event(log, logging.WARNING, "this CLI does not accept whole requests: conversations are replayed instead")
-        return replace(self, client_log=True, whole=False)
-
-    def lesser(self) -> "KnownCli | None":
-        """The next way to start it after it exited; None if there is none."""
-        if self.client_log:
-            return self.without_client_log()
-        return self.without_whole() if self.whole else None
+    def lesser(self) -> Iterator["KnownCli"]:
+        """The other ways to start it, best first."""
+        for whole in dict.fromkeys((self.whole, False)):
+            for client_log in (True, False):
+                yield replace(self, client_log=client_log, whole=whole)
 
 
 async def learn(
     known: KnownCli, launch: Callable[[KnownCli], Launch], ask: Callable[[Launch], Awaitable[Found]]
 ) -> KnownCli:
     """Try the ways to start it, best first. `ask` asks one process. Raises CliError, also if the CLI is too old."""
+    best, tried = known, []
     while True:
         way = launch(known)
+        tried.append(way.argv)
         try:
             found = await ask(way)
         except CliEndedError:
-            lesser = known.lesser()
-            if lesser is None or launch(lesser).argv == way.argv:
+            lesser = next((each for each in best.lesser() if launch(each).argv not in tried), None)
+            if lesser is None:
                 raise
             known = lesser
             continue
         if way.whole and not found.able:
-            known = replace(known.without_whole(), client_log=known.client_log)
+            known = replace(known, whole=False)
             continue
         refuse_old(found.initialized.claude_code_version)
-        return replace(known, goes_back=way.whole or found.able, initialized=found.initialized)
+        return _told(best, replace(known, goes_back=way.whole or found.able, initialized=found.initialized))
+
+
+def _told(best: KnownCli, found: KnownCli) -> KnownCli:
+    """`found`, once it has been logged what it cannot do."""
+    if best.client_log and not found.client_log:
+        log_event(log, logging.WARNING, f"this CLI does not log its requests: {WITHOUT_LOG}")
+    if best.whole and not found.whole:
+        log_event(log, logging.WARNING, "this CLI does not accept whole requests: conversations are replayed instead")
+    return found
 
 
 def refuse_old(found: str) -> None:

@@ -8,6 +8,8 @@ BACKOFF_LAST_SECONDS = 30.0
 
 # This many consecutive failed starts are no accident: requests are refused, except for one attempt after each pause.
 MAX_FAILED_STARTS = 3
+# After this many, the next attempt is made without the log of the client library, whose flags the CLI may not know.
+FAILED_STARTS_WITH_LOG = MAX_FAILED_STARTS - 1
 
 
 @dataclass(slots=True)

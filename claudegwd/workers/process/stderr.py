@@ -15,7 +15,7 @@ from claudegwd.redact import redact
 
 # A request logs some 4 kB; larger reads would fragment the heap, like those of stdout.
 READ_BYTES = 8192
-PIPE_READS = 8  # a pipe holds no more
+PIPE_READS = 8  # what a pipe holds on most systems
 
 # A failing CLI can write stack traces in a loop: this much of its stderr is logged, the rest is counted.
 MAX_STDERR_LINES = 50
@@ -27,8 +27,8 @@ LAST_WORDS_CHARACTERS = 400
 
 
 class CliStderr:
-    """`attach` it to the process once that runs. `drain` reads it as it comes; `hear` reads what is there now, for what
-    must be known before something else."""
+    """Call `attach` once the process runs. `drain` reads output as it arrives; `hear` reads what is already there,
+    before something that depends on it."""
 
     def __init__(self) -> None:
         self.on_upstream: Callable[[], None] = lambda: None  # the client library logged something about the upstream

@@ -75,8 +75,7 @@ class RunningTurn:
             return False
         if self.whole:  # only if the upstream does not report the tokens that use up the CLI's budget
             return not self.turn.counts_tokens
-        # Its log has not said that the question was sent. Not before the first token, which would come later by what
-        # it costs the CLI.
+        # The log has not reported the request. Not before the first token, because the block would delay it.
         return any(not isinstance(output, Started) for output in new)
 
     def cuts(self, event: e.AnyEvent) -> bool:

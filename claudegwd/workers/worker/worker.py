@@ -2,14 +2,15 @@
 
 Theory of operation. What a request writes goes to the process's stdin at once and in order; what the process writes
 goes to `_on_lines`, in the process's own task, which alone feeds the running turn (current_turn.py) and passes its
-outputs to a channel. The state and its end are in life.py.
+outputs to a channel. What it logs on stderr goes to the turn from a task of its own, or when it is about to matter. The
+state and its end are in life.py.
 
 - Promised: each turn has one terminal output, whatever happens to the process. A question is one upstream request:
   requests that the CLI would send on its own are blocked (retry_block.py), or its process is killed. After a turn that
   was abandoned or must not stay, the CLI is back where it was before the question, or it is ended.
-- What can interleave: a borrower's calls, the process's lines, the sweep (`tell_silence`, `time_out`, `close`) and the
-  end of the process. All run on one thread, and none waits between reading the state and changing it; code that waits
-  for the CLI (`append`, `go_back`, `until_settled`) checks again afterwards.
+- What can interleave: a borrower's calls, the process's lines and its log, the sweep (`tell_silence`, `time_out`,
+  `close`) and the end of the process. All run on one thread, and none waits between reading the state and changing it;
+  code that waits for the CLI (`append`, `go_back`, `until_settled`) checks again afterwards.
 - Bounded: every reply of the CLI by the constants in states.py, the answer's silence by the pool's sweep, and what a
   slow reader leaves unread by the channel, which blocks the CLI.
 """

@@ -102,10 +102,21 @@ def test_other_requests_are_no_questions() -> None:
 def test_how_a_request_was_rejected(status: int, headers: list[str], rejection: Rejection | None) -> None:
     log = ClientLog()
     # A request has headers too.
-    for line in (SENDING, b"  headers: {", f"    {IN_JSON},".encode(), b"  },", b"}", *told(*headers, status=status)):
+    own_headers = (b"  headers: {", f"    {IN_JSON},".encode(), b"  },", b"}")
+    for line in (SENDING, *STREAMING, *own_headers, *told(*headers, status=status)):
         assert log.take_rejection() is None
         log.takes(line)
     assert log.take_rejection() == rejection
+    assert log.take_rejection() is None
+
+
+def test_the_rejection_of_another_request_is_none_of_the_question() -> None:
+    log = ClientLog()
+    other = SENDING.replace(b"log_1", b"log_2"), b"    stream: false,", b"}"
+    rejected = [line.replace(b"log_1", b"log_2") for line in told(status=401)]
+    for line in (SENDING, *STREAMING, b"}", *other, *rejected):
+        log.takes(line)
+    assert log.take_sent()
     assert log.take_rejection() is None
 
 

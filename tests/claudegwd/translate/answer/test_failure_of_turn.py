@@ -1,5 +1,6 @@
 """Why a turn failed, by what the CLI and its client library say; the turn's own tests have the CLI's usual words."""
 
+import msgspec
 import pytest
 
 from claudegwd.claude_cli import events as e
@@ -8,7 +9,11 @@ from claudegwd.keys.failures import FailureKind
 from claudegwd.translate.answer.failure_of_turn import WRONG_ADDRESS, failure_of
 from claudegwd.translate.answer.outputs import Failed
 
-BLOCKED = e.AssistantLine(is_api_error_message=True, error="unknown")
+BLOCKED = e.AssistantLine(
+    is_api_error_message=True,
+    error="unknown",
+    message=msgspec.Raw(b'{"content":[{"type":"text","text":"API Error: Invalid URL"}]}'),
+)
 RESULT = e.Result(is_error=True, terminal_reason="api_error")
 
 
@@ -18,13 +23,17 @@ RESULT = e.Result(is_error=True, terminal_reason="api_error")
         (Rejection(404, is_json=True), FailureKind.MODEL_FORBIDDEN, ""),
         (Rejection(404, is_json=False), FailureKind.UNAVAILABLE, WRONG_ADDRESS),
         (Rejection(401, is_json=True), FailureKind.AUTHENTICATION, ""),
-        (None, FailureKind.UNAVAILABLE, ""),
+        (Rejection(400, is_json=True), FailureKind.BAD_REQUEST, ""),
     ],
 )
-def test_a_status_that_only_the_log_tells(rejection: Rejection | None, kind: FailureKind, detail: str) -> None:
+def test_a_status_that_only_the_log_tells(rejection: Rejection, kind: FailureKind, detail: str) -> None:
     """The CLI's second attempt was blocked, and all that it reports is that."""
-    status = rejection.status if rejection else None
-    assert failure_of(RESULT, BLOCKED, rejection, None) == Failed(kind, status, "unknown", None, detail)
+    failed = failure_of(RESULT, BLOCKED, rejection, None)
+    assert (failed.kind, failed.status, failed.detail) == (kind, rejection.status, detail)
+
+
+def test_without_a_status() -> None:
+    assert failure_of(RESULT, BLOCKED, None, None).kind is FailureKind.UNAVAILABLE
 
 
 def test_the_status_that_the_cli_tells_is_surer() -> None:

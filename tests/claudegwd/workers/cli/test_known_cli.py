@@ -1,6 +1,7 @@
 """Which way to start a CLI is found, whatever flags a version knows."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ def bare(known: KnownCli) -> Launch:
 
 
 def plain(known: KnownCli) -> Launch:
-    """As with a login: always the same."""
-    return Launch(["claude"], {}, Path("/"), warms_up=False, whole=False, goes_back=known.goes_back)
+    """As with a login: whole requests are never asked for."""
+    line = ["claude", *(["--log"] if known.client_log else [])]
+    return Launch(line, {}, Path("/"), warms_up=False, whole=False, goes_back=known.goes_back)
 
 
 class Cli:
@@ -53,8 +55,9 @@ class Cli:
         (Cli("--log", "--whole", unable=("--whole",)), bare, True, False, True),
         (Cli("--whole", unable=("--whole",)), bare, False, False, True),
         (Cli("--log", "--whole", unable=("--whole", "back")), bare, True, False, False),
-        (Cli(), plain, True, True, True),
-        (Cli(unable=("back",)), plain, True, True, False),
+        (Cli("--log"), plain, True, True, True),
+        (Cli("--log", unable=("back",)), plain, True, True, False),
+        (Cli(), plain, False, True, True),
     ],
 )
 async def test_the_best_way_that_works(
@@ -65,13 +68,21 @@ async def test_the_best_way_that_works(
     assert (known.binary, known.version) == (Path("/claude"), VERSION)
 
 
-@pytest.mark.parametrize("launch", [bare, plain])
-async def test_one_that_never_starts(launch: Callable[[KnownCli], Launch]) -> None:
-    async def ended(_: Launch) -> Found:
+@pytest.mark.parametrize(("launch", "ways"), [(bare, 4), (plain, 2)])
+async def test_one_that_never_starts(
+    launch: Callable[[KnownCli], Launch], ways: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    cli = Cli()
+
+    async def ended(way: Launch) -> Found:
+        with suppress(CliEndedError):
+            await cli.ask(way)
         raise CliEndedError("cannot start the Claude Code CLI: it ended")
 
     with pytest.raises(CliEndedError):
         await learn(KnownCli(Path("/claude")), launch, ended)
+    assert len(cli.asked) == ways
+    assert not caplog.records  # nothing is known of what it cannot do
 
 
 @pytest.mark.parametrize(("version", "named"), [("2.1.315", "2.1.315"), ("1.99.999", "1.99.999"), ("", "unknown")])
