@@ -24,6 +24,7 @@ from claudegwd.demo.script import (
     Text,
     ToolUse,
     Wait,
+    overloaded,
 )
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying, free_port
 from tests.e2e.ends import BRIEF, LAST_EVENTS, ON_EVERY_MODEL, REFUSED, STREAM_ERROR
@@ -169,6 +170,26 @@ async def test_an_answer_that_broke_off_is_asked_for_as_before(gateway: Running,
     assert (first.text, second.text) == ("done", "done")
     asked = [conversation(request.messages) for request in gateway.upstream(since)]
     assert asked == [conversation(HISTORY)] * 2 + [conversation(history)] * 2
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_question_that_is_asked_again_costs_no_process(gateway: Running, ends: bool) -> None:
+    """Whether it is answered at last or not, the conversation can go back to before it."""
+    await gateway.ask(HISTORY)
+    await gateway.until_workers(busy=0, settling=0)
+    logged, since = len(gateway.daemon.log()), gateway.endpoint.count
+    gateway.endpoint.script = lambda _: overloaded() if ends or gateway.endpoint.count <= since + 2 else say("done")
+    other: Messages = [*HISTORY[:2], {"role": "user", "content": "another second"}]
+    response = await gateway.post({"model": MODEL, "messages": other})
+    assert response.status_code == (503 if ends else 200)
+    assert gateway.endpoint.count > since + 2
+    await gateway.until_workers(busy=0, settling=0)
+    gateway.endpoint.script = lambda _: say("edited")
+    since = gateway.endpoint.count
+    edited: Messages = [*HISTORY[:2], {"role": "user", "content": "a third second"}]
+    assert (await gateway.ask(edited)).how in ("rewound", "continued", "warm")
+    assert [conversation(request.messages) for request in gateway.upstream(since)] == [conversation(edited)]
+    assert "the CLI refused a command" not in gateway.daemon.log()[logged:]  # which ends its process
 
 
 def conversation(messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:

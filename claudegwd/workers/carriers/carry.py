@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Protocol
+from uuid import uuid4
 
 from claudegwd.claude_cli import commands
 from claudegwd.keys.answers import NoKeys
@@ -61,7 +62,9 @@ async def _turns(loan: Loan, plan: Plan, settings: dict[str, Any], key: str, *, 
     worker.settings.put(settings, key)
     kept = len(plan.entries) - 1
     if again:
-        return worker.ask(plan.turn(), commands.ask([]), kept=kept)
+        uuid = str(uuid4())
+        worker.transcript.ask_again(uuid)
+        return worker.ask(plan.turn(), commands.ask([], uuid), kept=kept)
     if loan.way is Way.PARKED:
         entry = plan.entries[held]
         worker.transcript.add(entry.digest)

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 @dataclass(slots=True)
 class Transcript:
     """Pure. Each entry has the digest of the conversation up to it; `uuids` has the uuid of its user line, or None for
-    answers and for mid-turn results, before which the CLI cannot cut (observed)."""
+    answers and for mid-turn results, before which the CLI cannot cut (observed). `last_lines`: the same, or the uuid of
+    the line that asked the entry's question again."""
 
     digests: list[bytes] = field(default_factory=list)
     uuids: list[str | None] = field(default_factory=list)
+    last_lines: list[str | None] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -17,6 +19,14 @@ class Transcript:
     def add(self, digest: bytes, uuid: str | None = None) -> None:
         self.digests.append(digest)
         self.uuids.append(uuid)
+        self.last_lines.append(uuid)
+
+    def ask_again(self, uuid: str) -> None:
+        """The last question is asked again, by a line with this uuid, which is no entry of its own."""
+        for index in range(len(self) - 1, -1, -1):
+            if self.uuids[index] is not None:
+                self.last_lines[index] = uuid
+                return
 
     def cut_point(self, most: int) -> int:
         """The longest prefix of at most `most` entries that it can be cut back to; 0 is an empty conversation."""
@@ -26,8 +36,9 @@ class Transcript:
         """Keep only the first entries."""
         del self.digests[length:]
         del self.uuids[length:]
+        del self.last_lines[length:]
 
     @property
     def last_uuid(self) -> str:
         """The uuid of the last user line; "" if there is none."""
-        return next((uuid for uuid in reversed(self.uuids) if uuid is not None), "")
+        return next((uuid for uuid in reversed(self.last_lines) if uuid is not None), "")

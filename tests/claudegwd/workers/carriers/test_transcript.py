@@ -30,3 +30,17 @@ def test_the_last_uuid_is_that_of_the_last_user_line() -> None:
     assert held.last_uuid == "b"
     held.cut(2)
     assert (len(held), held.last_uuid, held.digests) == (2, "a", [b"\x00", b"\x01"])
+
+
+def test_a_question_that_was_asked_again_is_cut_with_its_last_line() -> None:
+    held = transcript("a", None, "b")
+    held.ask_again("c")
+    held.ask_again("d")
+    assert (held.last_uuid, held.uuids[held.cut_point(2)]) == ("d", "b")
+    held.add(b"answer")
+    held.add(b"next", "e")
+    assert held.last_uuid == "e"
+    held.cut(4)
+    assert held.last_uuid == "d"
+    held.cut(2)
+    assert held.last_uuid == "a"
