@@ -214,6 +214,20 @@ async def attached(daemon: Daemon, endpoint: ScriptedEndpoint) -> AsyncIterator[
 
 
 @asynccontextmanager
+async def started(daemon: Daemon, endpoint: ScriptedEndpoint) -> AsyncIterator[Running]:
+    """A daemon from its start to its end, after which nothing of it is left."""
+    try:
+        await trio.to_thread.run_sync(daemon.start)
+        async with attached(daemon, endpoint) as gateway:
+            yield gateway
+        await trio.to_thread.run_sync(daemon.stop)
+    finally:
+        sys.stderr.write(daemon.log())  # pytest shows it where the test has failed
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(daemon.remove)
+
+
+@asynccontextmanager
 async def with_upstream(daemon: Daemon) -> AsyncIterator[Running]:
     """A daemon that runs, with an upstream of its own for so long: it echoes until it is given another script."""
     async with trio.open_nursery() as nursery:
@@ -248,15 +262,8 @@ async def running(
     async with trio.open_nursery() as nursery:
         endpoint = ScriptedEndpoint(script)
         daemon = Daemon(await nursery.start(endpoint.serve), keys, config, env, cli, under=under, owner=owner)
-        try:
-            await trio.to_thread.run_sync(daemon.start)
-            async with attached(daemon, endpoint) as gateway:
-                yield gateway
-            await trio.to_thread.run_sync(daemon.stop)
-        finally:
-            sys.stderr.write(daemon.log())  # pytest shows it where the test has failed
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(daemon.remove)
+        async with started(daemon, endpoint) as gateway:
+            yield gateway
         nursery.cancel_scope.cancel()
 
 
@@ -271,5 +278,6 @@ __all__ = [
     "openai_client",
     "running",
     "secret",
+    "started",
     "with_upstream",
 ]

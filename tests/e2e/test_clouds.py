@@ -12,7 +12,7 @@ import trio
 from claudegwd.demo.replies import last_user_text, say
 from claudegwd.demo.script import Answer, Pause, ScriptedReply, Text, no_such_model
 from tests.e2e.clouds import CLOUDS, CloudEndpoint
-from tests.e2e.harness import Daemon, Messages, Running, as_messages, attached, secret
+from tests.e2e.harness import Daemon, Messages, Running, as_messages, secret, started
 
 pytestmark = [pytest.mark.cli, pytest.mark.parametrize("name", CLOUDS)]
 
@@ -41,14 +41,8 @@ async def on_cloud(name: str) -> AsyncIterator[Running]:
         endpoint = CloudEndpoint(cloud, lambda _: say("done"))
         upstream = await nursery.start(endpoint.serve)
         daemon = Daemon(upstream, keys=(), env={**cloud.env, cloud.address: upstream})
-        try:
-            await trio.to_thread.run_sync(daemon.start)
-            async with attached(daemon, endpoint) as gateway:
-                yield gateway
-            await trio.to_thread.run_sync(daemon.stop)
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(daemon.remove)
+        async with started(daemon, endpoint) as gateway:
+            yield gateway
         nursery.cancel_scope.cancel()
 
 

@@ -14,7 +14,7 @@ from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import by_key, echo, say
 from claudegwd.demo.script import Answer, RecordedRequest, Script, limited, revoked
 from tests.control_cli import ctl
-from tests.e2e.harness import Daemon, Running, attached, secret
+from tests.e2e.harness import Daemon, Running, secret, started
 
 pytestmark = pytest.mark.cli
 
@@ -30,14 +30,8 @@ async def without_keys(*variables: str, config: str = "") -> AsyncIterator[Runni
         env = {"ANTHROPIC_BASE_URL": upstream} | dict.fromkeys(variables, TOKEN)
         daemon = Daemon(upstream, keys=(), config=config, env=env)
         daemon.secrets.add(TOKEN)
-        try:
-            await trio.to_thread.run_sync(daemon.start)
-            async with attached(daemon, endpoint) as gateway:
-                yield gateway
-            await trio.to_thread.run_sync(daemon.stop)
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(daemon.remove)
+        async with started(daemon, endpoint) as gateway:
+            yield gateway
         nursery.cancel_scope.cancel()
 
 

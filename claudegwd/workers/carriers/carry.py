@@ -13,7 +13,6 @@ from claudegwd.translate.request.whole_body import whole_body
 from claudegwd.workers.carriers.replay import replay
 from claudegwd.workers.pool.choice import Way
 from claudegwd.workers.worker.output_channel import OutputReceiver
-from claudegwd.workers.worker.retry_block import address_variable
 from claudegwd.workers.worker.worker import Worker
 
 Credentials = Mapping[str, str]
@@ -79,5 +78,5 @@ def credentials(key: UpstreamKey | NoKeys, worker: Worker) -> Credentials:
     URL is repeated each time, because the worker may have removed it."""
     if isinstance(key, UpstreamKey):
         return key.for_worker()
-    address = address_variable(worker.launch.env)
+    address = worker.settings.address
     return {address: worker.launch.env.get(address, "")}

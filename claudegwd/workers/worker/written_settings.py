@@ -19,7 +19,7 @@ class WrittenSettings:
         self.values: dict[str, Any] | None = None
         self.key: str | None = None
         self._pending = pending
-        self._address = address
+        self.address = address
         self._id = ""
         self._waiting = b""
         self._is_blocked = False
@@ -44,14 +44,14 @@ class WrittenSettings:
 
     def block(self) -> None:
         """Remove the upstream's address from the CLI: see retry_block.py."""
-        self._pending.command(commands.settings, values=blocking(self._address))
+        self._pending.command(commands.settings, values=blocking(self.address))
         self._is_blocked = True
 
     def unblock(self) -> None:
         """Give the address back, now that nobody waits. If the settings are forgotten, the next question does it."""
         if self._is_blocked and self.values is not None:
             # Only the address: all settings would delay the next question by another 4 ms.
-            address = {self._address: self.values.get("env", {}).get(self._address, "")}
+            address = {self.address: self.values.get("env", {}).get(self.address, "")}
             self._pending.command(commands.settings, values={"env": address})
             self._is_blocked = False
 
