@@ -178,27 +178,30 @@ class Reply:
     async def events(
         self, stream: Stream, opening: Iterable[bytes], write: Callable[[int, Output], bytes | None]
     ) -> AsyncIterator[bytes]:
-        """All events of the stream, and a comment for each heartbeat of silence. An error is the last event."""
+        """All events of the stream, and a comment for each heartbeat of silence. An error is the last event.
+
+        Events of one batch come in one piece: sending them one by one would take the daemon most of a short answer's
+        processor time.
+        """
         for event in opening:
             yield event
+        end = b""
         try:
             async for index, outputs in mixed_outputs(self._choices, HEARTBEAT_SECONDS):
                 if not outputs:
                     yield stream.silence
-                for output in outputs:
-                    written = write(index, output)
-                    if written:
-                        yield written
-                    if isinstance(output, Finished):
-                        self._count(self._choices[index])
+                elif written := b"".join(filter(None, [write(index, output) for output in outputs])):
+                    yield written
+                if any(isinstance(output, Finished) for output in outputs):
+                    self._count(self._choices[index])
         except Exception as error:  # noqa: BLE001 - the boundary of a streamed answer: its status has been sent
-            yield stream.error(self._refused(self._broken(error)))
+            end = stream.error(self._refused(self._broken(error)))
         else:
             self._settle()
             if stream.include_usage:
-                yield stream.usage(self.usage)
-        if stream.done:
-            yield stream.done
+                end = stream.usage(self.usage)
+        if end := end + stream.done:
+            yield end
 
     def _broken(self, error: Exception) -> GatewayError:
         """How an error inside a stream is reported."""
