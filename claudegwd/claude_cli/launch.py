@@ -27,9 +27,9 @@ _QUIET: Mapping[str, str] = {
     "MAX_MCP_OUTPUT_TOKENS": "10000000",  # tool results too, up to the CLI's fixed 500,000 characters
 }
 
-# By default the CLI's runtime collects garbage every second if its heap has changed, and what it had compiled and looked
-# up is to be done again: 20 to 30 % of a turn's processor time where turns are a second apart. It still collects when it
-# needs memory, and after so many milliseconds, so that an idle worker returns memory.
+# By default the CLI's runtime collects garbage every second if its heap has changed, and what it had compiled and
+# looked up is to be done again: 20 to 30 % of a turn's processor time where turns are a second apart. It still collects
+# when it needs memory, and after so many milliseconds, so that an idle worker returns memory.
 _RUNTIME: Mapping[str, str] = {"BUN_GC_TIMER_INTERVAL": "30000"}
 
 # The log of the CLI's client library; nothing of its own log passes this filter. The variable without the flags would
