@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from tests.e2e.harness import MODEL, Running, as_messages, secret
 pytestmark = pytest.mark.cli
 
 PARTS = tuple(f"part {n} " for n in range(20))
+# The CLI has written a short answer by then; its pipe and one read hold all of it.
+WRITTEN_SECONDS = 1.0
 
 
 @asynccontextmanager
@@ -67,6 +70,25 @@ async def test_deltas_come_as_upstream_sends_them(gateway: Running) -> None:
                 said.append(chunk.choices[0].delta.content)
                 gates[len(said) - 1].set()  # only now upstream goes on: nothing may be gathered on the way
     assert said == ["piece 0", "piece 1", "piece 2"]
+
+
+async def test_deltas_that_are_there_at_once_come_in_one_piece(gateway: Running) -> None:
+    """As on a busy machine: the daemon is stopped while the CLI writes."""
+    release = trio.Event()
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("first",)), Wait(release), Text(PARTS[:10])))
+    async with raw_stream(gateway, "At once.") as response:
+        pieces = response.aiter_raw()  # of at most one HTTP chunk each
+        async for piece in pieces:
+            if b"first" in piece:
+                break
+        gateway.daemon.signal(signal.SIGSTOP)
+        try:
+            release.set()
+            await trio.sleep(WRITTEN_SECONDS)
+        finally:
+            gateway.daemon.signal(signal.SIGCONT)
+        rest = [piece async for piece in pieces]
+    assert max(sum(part.encode() in piece for part in PARTS) for piece in rest) == 10
 
 
 async def test_the_stream_says_what_the_whole_answer_says(gateway: Running) -> None:

@@ -44,8 +44,8 @@ from claudegwd.workers.worker.worker import Worker, WorkerReports
 # How long a request waits for a worker that is about to be free before it takes a new one: settling takes some 10 ms.
 SETTLING_SECONDS = 0.1
 
-# A process never returns memory (observed: 200 prompts of half a megabyte grew one from 193 to 422 MB, a body of 30 MB
-# to 819). One above the bound is replaced when it is idle; a fresh one takes about 270 MB.
+# A process returns little memory (observed: 200 prompts of half a megabyte grew one from 193 to 422 MB, a body of
+# 30 MB to 819). One above the bound is replaced when it is idle; a fresh one takes about 270 MB.
 MAX_RSS_BYTES = 512 * 1024 * 1024
 # It also grows by 0.1 MB per use, so this is near the same bound.
 MAX_USES = 2_000

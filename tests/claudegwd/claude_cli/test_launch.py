@@ -154,6 +154,12 @@ def test_what_keeps_one_question_one_request() -> None:
     assert built["CLAUDE_AGENT_SDK_MCP_NO_PREFIX"] == "1"
 
 
+@pytest.mark.parametrize("keys", [True, False])
+def test_its_runtime_collects_garbage_on_a_timer_only_when_it_has_been_idle(keys: bool) -> None:
+    built = launch.environment(LOGIN, home=HOME, keys_configured=keys, tool_seconds=1)
+    assert int(built["BUN_GC_TIMER_INTERVAL"]) > 10_000  # the runtime's own default is 1,000
+
+
 @pytest.mark.parametrize(
     ("keys", "env", "bare"),
     [
