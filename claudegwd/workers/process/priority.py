@@ -1,8 +1,9 @@
-"""Priorities while a process starts: first running answers, then starts that a request waits for, then spares.
+"""Priorities: first running answers, then starts that a request waits for, then what nobody waits for.
 
 A CLI takes half a second of processor time to start. Several at once would leave little for the daemon, which needs a
-fraction of a millisecond to keep all other answers running; a spare gets only idle time. Linux only; elsewhere every
-start has normal priority. Nothing here may fail: priority is an optimization.
+fraction of a millisecond to keep all other answers running; a spare gets only idle time. So does a process at rest,
+whose garbage collections would slow running answers. Linux only; elsewhere every process has normal priority. Nothing
+here may fail: priority is an optimization.
 """
 
 import os
@@ -13,16 +14,21 @@ from pathlib import Path
 START_NICE = 5  # a third of our share
 SPARE_NICE = 19  # the lowest priority
 
+# A thread that was not raised yet may have started another, which has its low priority.
+_LOOKS = 4
+
 _CAP_SYS_NICE = 1 << 23
 _CAP_SYS_ADMIN = 1 << 21
 _NICE_LIMIT = 20  # RLIMIT_NICE counts down from here: 20 lets a process return to nice 0
 
 
 def to_background(pid: int) -> None:
-    """Give a process that has just started the lowest priority from which it can be brought back."""
+    """Give a process, with all its threads, the lowest priority from which it can be brought back."""
     if hasattr(os, "sched_setscheduler"):
         # Leaving SCHED_IDLE needs the right to raise priorities. SCHED_BATCH needs none, and preempts nothing.
-        _set(pid, os.SCHED_IDLE if _may_come_back() else os.SCHED_BATCH)
+        policy = os.SCHED_IDLE if _may_come_back() else os.SCHED_BATCH
+        for thread in _threads(pid):
+            _set(thread, policy)
         _share_of_session(pid, SPARE_NICE)
 
 
@@ -34,11 +40,17 @@ def behind_us(pid: int) -> None:
 
 
 def to_foreground(pid: int) -> None:
-    """It has started, or a request waits for a spare: give it, with all its threads, the normal priority."""
+    """It has started, or a request waits for it: give it, with all its threads, the normal priority."""
     if hasattr(os, "sched_setscheduler"):
-        for thread in _threads(pid):
-            _set(thread, os.SCHED_OTHER)
-            _be_nice(thread, 0)
+        raised: set[int] = set()
+        for _ in range(_LOOKS):
+            new = set(_threads(pid)) - raised
+            if not new:
+                break
+            for thread in new:
+                _set(thread, os.SCHED_OTHER)
+                _be_nice(thread, 0)
+            raised |= new
         _share_of_session(pid, 0)
 
 

@@ -59,7 +59,7 @@ class CliProcess:
         self, launch: Launch, on_lines: Callable[[Sequence[bytes]], Awaitable[None]], *, background: bool = False
     ) -> None:
         self._background = background
-        self._held_back = True  # at low priority, until it has started or a request waits for it
+        self._held_back = True  # at low priority: it is starting, or nobody waits for it
         self._launch = launch
         self._on_lines = on_lines
         self._process: trio.Process | None = None
@@ -114,8 +114,14 @@ class CliProcess:
             pass_fds=(*lifeline.passed, *launch.passed),
         )
 
+    def to_background(self) -> None:
+        """It is at rest: what it does, such as collecting garbage, gets only idle time until `to_foreground`."""
+        if self._process is not None and not self._held_back:
+            self._held_back = self._background = True
+            to_background(self._process.pid)
+
     def to_foreground(self, *, started: bool = False) -> None:
-        """It has started; or it is a spare that a request now waits for."""
+        """It has started; or a request now waits for one that was in the background."""
         if self._process is None:
             self._background = False
         elif self._held_back and (started or self._background):

@@ -554,3 +554,29 @@ async def test_without_a_thread_a_start_fails_and_nothing_else(
         assert at.pool.roster.last_words == "it cannot be started: can't start new thread"
         assert "unexpectedly" not in caplog.text
         assert (await at.ask(plan("hello"))).answer.text
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="scheduling policies are Linux's")
+async def test_what_nobody_uses_for_a_while_gets_only_idle_time_until_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.REST_SECONDS", 0.5)
+
+    async def until_at_rest(state: str) -> int:
+        await at.until(state, 1)
+        with trio.fail_after(10):
+            while True:
+                pid = next(row["pid"] for row in at.pool.roster.describe() if row["state"] == state)
+                if os.sched_getscheduler(pid) in (os.SCHED_IDLE, os.SCHED_BATCH):
+                    return int(pid)
+                await trio.sleep(0.01)
+
+    async with shop(tmp_path, workers={"spares": 1, "max": 1}, whole=True) as at:
+        spare = await until_at_rest("spare")
+        question = await at.ask(plan("hello"))
+        assert (question.how, question.worker_pid) == ("spare", spare)
+        assert os.sched_getscheduler(spare) == os.SCHED_OTHER
+        assert await until_at_rest("idle") == spare
+        assert (await at.ask(plan("and?"))).how == "warm"
+        assert os.sched_getscheduler(spare) == os.SCHED_OTHER

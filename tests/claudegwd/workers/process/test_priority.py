@@ -40,6 +40,15 @@ def test_what_starts_in_the_background_is_brought_back_with_its_threads(child: s
     assert policies(child.pid) == [os.SCHED_OTHER] * 2
 
 
+def test_one_at_rest_is_sent_to_the_background_with_its_threads(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdout is not None
+    child.stdout.readline()
+    to_background(child.pid)
+    assert set(policies(child.pid)) <= {os.SCHED_IDLE, os.SCHED_BATCH}
+    to_foreground(child.pid)
+    assert policies(child.pid) == [os.SCHED_OTHER] * 2
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only who may raise priorities lowers them for a start")
 def test_what_somebody_waits_for_starts_behind_us_and_comes_back(child: subprocess.Popen[bytes]) -> None:
     usual = os.getpriority(os.PRIO_PROCESS, 0)
