@@ -14,6 +14,7 @@ import trio
 from claudegwd.claude_cli.lines import LineDecoder, LineTooLongError
 from claudegwd.workers.process.group import end_group
 from claudegwd.workers.process.lifeline import Lifeline
+from claudegwd.workers.process.pipes import read_some
 from claudegwd.workers.process.priority import behind_us, to_background, to_foreground
 from claudegwd.workers.process.stderr import CliStderr
 
@@ -24,6 +25,10 @@ READ_BYTES = 8192
 # Data that waits for a CLI that does not read: larger than the largest request (server.max_body_bytes, including base64
 # and JSON escapes), so that a legitimate one always fits.
 MAX_UNWRITTEN_BYTES = 128 * 1024 * 1024
+
+# Between two looks at stderr if nothing waits for what is logged there, so that the log of an answer is read at once
+# instead of in several pieces. By transcript, the retry block does wait for it.
+PAUSE_SECONDS = 0.1
 
 # The steps of termination. An idle CLI exits 30 ms after its stdin closes and 20 ms after SIGTERM.
 EOF_SECONDS = 0.5
@@ -91,7 +96,7 @@ class CliProcess:
                 if process.stdin is None or process.stdout is None or process.stderr is None:
                     raise OSError("cannot talk to the CLI: it has no pipes")
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self.stderr.drain, process.stderr)
+                    nursery.start_soon(self.stderr.drain, process.stderr, PAUSE_SECONDS if self._launch.whole else 0.0)
                     nursery.start_soon(self._write, process.stdin)
                     nursery.start_soon(self._end_when_asked, nursery.cancel_scope)
                     await self._pump(process.stdout)
@@ -170,9 +175,9 @@ class CliProcess:
     async def _pump(self, stdout: trio.abc.ReceiveStream) -> None:
         decoder = LineDecoder()
         try:
-            while data := await stdout.receive_some(READ_BYTES):
+            while data := await read_some(stdout, READ_BYTES):
                 self.stderr.process_has_begun()
-                lines = decoder.feed(bytes(data))
+                lines = decoder.feed(data)
                 if lines:
                     await self._on_lines(lines)
         except LineTooLongError as error:

@@ -12,6 +12,7 @@ from claudegwd.claude_cli.client_log import ClientLog, Rejection
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.redact import redact
+from claudegwd.workers.process.pipes import read_some
 
 # A request logs some 4 kB; larger reads would fragment the heap, like those of stdout.
 READ_BYTES = 8192
@@ -60,17 +61,18 @@ class CliStderr:
         """Read from this process."""
         self._process = process
 
-    async def drain(self, stderr: trio.abc.ReceiveStream) -> None:
-        """Read it until it ends."""
+    async def drain(self, stderr: trio.abc.ReceiveStream, pause: float = 0.0) -> None:
+        """Read it until it ends; once nothing is left, look again after `pause` seconds."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            while data := await stderr.receive_some(READ_BYTES):
-                self._take(bytes(data))
+            while data := await read_some(stderr, READ_BYTES):
+                self._take(data)
+                if pause and self.hear():
+                    await trio.sleep(pause)
 
-    def hear(self) -> None:
-        """Read what it has written: when both pipes are readable, stdout may have been read first."""
-        for _ in range(PIPE_READS):
-            if not self._read():
-                return
+    def hear(self) -> bool:
+        """Read what it has written: when both pipes are readable, stdout may have been read first. Returns whether that
+        was all."""
+        return not all(self._read() for _ in range(PIPE_READS))
 
     def take_rest(self) -> None:
         """The process is gone; its last output may not have been read yet."""

@@ -14,8 +14,8 @@ from claudegwd.workers.process.process import CliProcess, Launch
 class Child:
     """A process under test, its lines as they came, and a way to wait for the next."""
 
-    def __init__(self, script: str, tmp_path: Path) -> None:
-        launch = Launch([sys.executable, "-c", script], {"PATH": os.environ["PATH"]}, tmp_path)
+    def __init__(self, script: str, tmp_path: Path, *, whole: bool = False) -> None:
+        launch = Launch([sys.executable, "-c", script], {"PATH": os.environ["PATH"]}, tmp_path, whole=whole)
         self.process = CliProcess(launch, self._take)
         self.lines: list[bytes] = []
         self.ended = trio.Event()
@@ -41,8 +41,8 @@ class Child:
 
 
 @asynccontextmanager
-async def running(script: str, tmp_path: Path) -> AsyncIterator[Child]:
-    child = Child(script, tmp_path)
+async def running(script: str, tmp_path: Path, *, whole: bool = False) -> AsyncIterator[Child]:
+    child = Child(script, tmp_path, whole=whole)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(child.run)
         yield child

@@ -6,14 +6,47 @@ import pytest
 import trio
 
 from claudegwd.claude_cli.client_log import Rejection
+from claudegwd.workers.process.pipes import read_some
 from claudegwd.workers.process.stderr import LAST_WORDS_CHARACTERS
 from tests.claudegwd.workers.process.child import running
 
 
-async def test_a_flood_on_stderr_holds_nothing_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_flood_on_stderr_holds_nothing_up(tmp_path: Path, *, whole: bool) -> None:
     script = "import sys\nfor _ in range(5000): sys.stderr.write('noise ' * 50 + '\\n')\nprint('done', flush=True)"
-    async with running(script, tmp_path) as child:
+    async with running(script, tmp_path, whole=whole) as child:
         assert await child.line(1) == b"done"
+
+
+PIECES = """import sys, time
+for number in range(20):
+    sys.stderr.write(f"[Anthropic SDK INFO] [log_1] piece {number}\\n")
+    time.sleep(0.01)
+print("logged", flush=True)
+sys.stdin.readline()
+"""
+
+
+async def test_a_log_that_nothing_waits_for_is_read_in_few_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes 0.2 s to write: two or three looks 0.1 s apart, where each piece would be a look of its own."""
+    looks = 0
+
+    async def counted(pipe: trio.abc.ReceiveStream, most: int) -> bytes:
+        nonlocal looks
+        data = await read_some(pipe, most)
+        looks += 1
+        return data
+
+    monkeypatch.setattr("claudegwd.workers.process.stderr.read_some", counted)
+    async with running(PIECES, tmp_path, whole=True) as child:
+        heard: list[None] = []
+        child.process.stderr.on_upstream = lambda: heard.append(None)
+        assert await child.line(1) == b"logged"
+        assert looks < 10
+        child.process.stderr.hear()
+        assert len(heard) == 20
 
 
 LOGS = """import sys
