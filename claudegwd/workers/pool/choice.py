@@ -8,6 +8,7 @@ the same beginning, and a rewind makes it fit if the client has edited, branched
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from claudegwd.workers.worker.states import WorkerState
 
@@ -23,8 +24,7 @@ class Way(Enum):
     COLD = "cold"  # it has to be started first
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A worker as the choice sees it. Entries are counted from the beginning of the plan.
 
     `common`: how many of the plan's leading entries it holds, out of `length` in all. `cut`: how many of the plan's

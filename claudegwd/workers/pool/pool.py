@@ -14,7 +14,6 @@ carries out its decision, and keeps the leases.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import trio
 
@@ -202,8 +201,7 @@ class Pool:
             )
             if found is not None and worker is found[0]:
                 common = found[1]
-                view = replace(
-                    view,
+                view = view._replace(
                     common=common,
                     # If it holds the whole plan, it also holds the answer, or at least the question.
                     length=max(view.length, common + (common == len(plan.entries))),
