@@ -49,6 +49,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/workers/carriers/carry.py": ("claudegwd/workers/pool/test_pool.py", "e2e/test_carriers.py"),
     "claudegwd/workers/cli/catalogue_probe.py": ("e2e/test_routes.py",),
     "claudegwd/workers/pool/conversations.py": ("e2e/test_tools.py", "e2e/test_chat.py"),
+    "claudegwd/workers/pool/rest.py": ("claudegwd/workers/pool/test_pool.py",),
     "claudegwd/workers/pool/roster.py": ("claudegwd/workers/pool/test_pool.py", "e2e/test_metrics.py"),
     "claudegwd/workers/question/running_request.py": ("e2e/test_running_requests.py",),
     "claudegwd/workers/pool/sweep.py": ("claudegwd/workers/pool/test_pool.py", "e2e/test_streaming.py"),

@@ -28,6 +28,7 @@ from claudegwd.workers.pool.choice import Candidate, Way, WorkerChoice, choose
 from claudegwd.workers.pool.conversations import Conversations, fits_parked
 from claudegwd.workers.pool.lease import Lease
 from claudegwd.workers.pool.memory import rss_bytes
+from claudegwd.workers.pool.rest import Rest
 from claudegwd.workers.pool.roster import Roster
 from claudegwd.workers.pool.spares import Spares
 from claudegwd.workers.pool.sweep import Sweep
@@ -76,6 +77,7 @@ class Pool:
         reports = WorkerReports(self._on_change, self._on_answer, on_limits)
         self.roster = Roster(launch, clock, reports, self._on_gone)
         self.spares = Spares(self.roster, lambda: self.workers_config, clock)
+        self.rest = Rest(self.roster, clock)
         self._clock = clock
         self.waiters = Waiters(self._take, self.give_back, limits, clock)
         self._leases: dict[Worker, Lease] = {}
@@ -93,6 +95,7 @@ class Pool:
             nursery.start_soon(supervised, self.spares.run, "the spares")
             nursery.start_soon(supervised, self.waiters.serve, "the queue")
             nursery.start_soon(supervised, self.sweep.run, "the sweep")
+            nursery.start_soon(supervised, self.rest.run, "sending idle workers to the background")
             task_status.started()
             await trio.sleep_forever()
 
@@ -241,6 +244,7 @@ class Pool:
             self.spares.look()
         if worker.life.state in (WorkerState.IDLE, WorkerState.PARKED):
             self._conversations.put(worker)
+        self.rest.look()
         if worker.life.state is WorkerState.IDLE and self._is_worn_out(worker):
             worker.life.close()
         self.waiters.wake()

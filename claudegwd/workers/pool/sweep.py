@@ -25,9 +25,6 @@ UNREAD_SECONDS: Final = 180.0
 # time it gets its normal share.
 BACKGROUND_SECONDS: Final = 2.0
 
-# A worker that is not used for so long gets only idle time. Under load, it is used again within milliseconds.
-REST_SECONDS: Final = 2.0
-
 SWEEP_SECONDS: Final = 1.0  # how often idle times, silences and memory are checked
 ALIVE_SECONDS: Final = 10.0  # a sweep that is this late is stuck
 
@@ -66,7 +63,6 @@ class Sweep:
             self._roster.end_stuck_warm_ups()
             self._roster.look_after_starts(background=BACKGROUND_SECONDS, most=START_SECONDS)
             self._end_unused()
-            self._let_rest()
             self._end_late()
             self._swept()
             while self._roster.living() > self._config().max and self._roster.give_up_one():
@@ -81,11 +77,6 @@ class Sweep:
             stuck = worker.life.state is WorkerState.SETTLING and worker.hearing.silent_for() > SETTLE_SECONDS
             if stuck or self._at - worker.used_at > bounds.get(worker.life.state, math.inf):
                 worker.life.close(now=stuck or worker.life.state is WorkerState.PARKED)
-
-    def _let_rest(self) -> None:
-        for worker in self._roster.in_state(WorkerState.SPARE, WorkerState.IDLE, WorkerState.PARKED):
-            if self._at - worker.used_at > REST_SECONDS:
-                worker.process.to_background()
 
     def _end_late(self) -> None:
         for worker, lease in list(self._leases.items()):

@@ -9,6 +9,7 @@ here may fail: priority is an optimization.
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 START_NICE = 5  # a third of our share
@@ -77,6 +78,7 @@ def _threads(pid: int) -> Iterator[int]:
         yield from (int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir())
 
 
+@cache
 def _may_come_back() -> bool:
     import resource  # not on every system
 
@@ -85,6 +87,7 @@ def _may_come_back() -> bool:
     return bool(_capabilities() & _CAP_SYS_NICE)
 
 
+@cache
 def _capabilities() -> int:
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/status").read_text().partition("\nCapEff:")[2].split()[0], 16)

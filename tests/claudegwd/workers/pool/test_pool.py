@@ -560,8 +560,7 @@ async def test_without_a_thread_a_start_fails_and_nothing_else(
 async def test_what_nobody_uses_for_a_while_gets_only_idle_time_until_it_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.05)
-    monkeypatch.setattr("claudegwd.workers.pool.sweep.REST_SECONDS", 0.5)
+    monkeypatch.setattr("claudegwd.workers.pool.rest.REST_SECONDS", 0.5)
 
     async def until_at_rest(state: str) -> int:
         await at.until(state, 1)
