@@ -121,17 +121,18 @@ async def test_a_stop_leaves_a_worker_that_serves_on(gateway: Running, carrier: 
     with trio.move_on_after(20) as scope:
         wanted = {"model": MODEL, "messages": messages, "stream": True}
         async with trio.open_nursery() as nursery:
+            begun = trio.Event()
 
             async def ask() -> None:
                 async with gateway.http.stream("POST", "/v1/chat/completions", json=wanted) as response:
                     async for _ in response.aiter_lines():
-                        if when == "in mid-answer":
-                            nursery.cancel_scope.cancel()
+                        begun.set()
 
             nursery.start_soon(ask)
             request = await arrived(gateway.endpoint, before + 1)
-            if when == "before the first token":
-                nursery.cancel_scope.cancel()
+            if when == "in mid-answer":
+                await begun.wait()
+            nursery.cancel_scope.cancel()
     assert not scope.cancelled_caught
     with trio.fail_after(5):
         await request.disconnected.wait()  # the upstream is no longer paid
