@@ -244,7 +244,7 @@ class Pool:
             self.spares.look()
         if worker.life.state in (WorkerState.IDLE, WorkerState.PARKED):
             self._conversations.put(worker)
-        self.rest.look()
+        self.rest.look(worker)
         if worker.life.state is WorkerState.IDLE and self._is_worn_out(worker):
             worker.life.close()
         self.waiters.wake()
