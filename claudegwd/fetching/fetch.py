@@ -1,12 +1,14 @@
 """Fetches an image from an allowed host: bounded in size, time and redirects, and never from the internal network.
 
-The name is resolved once, and the connection goes to the address that was checked, so that a DNS answer that changes in
+The name is resolved once, and the connection goes to an address that was checked, so that a DNS answer that changes in
 between (DNS rebinding) cannot lead to the internal network. Every redirect is checked like the original URL.
 """
 
+import contextlib
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urljoin
 
 import h11
@@ -18,6 +20,8 @@ from claudegwd.openai_api.errors import InvalidRequest
 
 MAX_FETCH_BYTES = 10 * 1024 * 1024  # the Messages API's own limit for one image
 FETCH_SECONDS = 10.0  # including all redirects; a client waits for it before its first token
+# For each address of a host but the last: where IPv6 leads nowhere, IPv4 has to come while there is still time.
+CONNECT_SECONDS = 2.0
 MAX_REDIRECTS = 3  # images redirect once or twice; more is a loop
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -66,18 +70,36 @@ class Fetcher:
         addresses = [(family, address) for family, _, _, _, address in found]
         if not addresses or not all(self.allowed(str(address[0])) for _, address in addresses):
             raise InvalidRequest("cannot fetch this: its host is not on the public internet", param=param)
-        family, address = addresses[0]
-        sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
-        try:
-            await sock.connect(address)
-        except BaseException:
-            sock.close()
-            raise
-        stream = trio.SocketStream(sock)
+        stream = await _first_of(addresses)
         if target.scheme == "http":
             return stream
         context = self.context or ssl.create_default_context()
         return trio.SSLStream(stream, context, server_hostname=target.host, https_compatible=True)
+
+
+async def _first_of(addresses: Sequence[tuple[int, Any]]) -> trio.SocketStream:
+    """A connection to the first that accepts one; families and addresses as getaddrinfo gives them. Raises OSError."""
+    *others, last = interleaved(addresses)
+    for family, address in others:
+        with contextlib.suppress(OSError), trio.move_on_after(CONNECT_SECONDS):
+            return await _connected(family, address)
+    return await _connected(*last)
+
+
+def interleaved(addresses: Sequence[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """The families in turns (RFC 8305, section 4): many addresses of one that leads nowhere do not use up the time."""
+    numbered = {each: sum(other[0] == each[0] for other in addresses[:at]) for at, each in enumerate(addresses)}
+    return sorted(numbered, key=numbered.__getitem__)
+
+
+async def _connected(family: int, address: Any) -> trio.SocketStream:
+    sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
+    try:
+        await sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return trio.SocketStream(sock)
 
 
 async def _read(exchange: Exchange, param: str) -> Fetched | str:

@@ -40,7 +40,10 @@ WAITS = (
         "BUSY_SECONDS, if another process holds it",
         "none",
     ),
-    BoundedWait("fetch.Fetcher._connect", "a connection to the host of an image", "FETCH_SECONDS", "none"),
+    BoundedWait("fetch.Fetcher._connect", "the addresses of the host of an image", "FETCH_SECONDS", "none"),
+    BoundedWait(
+        "fetch._connected", "a connection to one of them", "CONNECT_SECONDS, FETCH_SECONDS for the last", "none"
+    ),
     BoundedWait("fetch.Fetcher._get", "the host to accept the request for an image", "FETCH_SECONDS", "none"),
     BoundedWait("exchange.Exchange.send", "the same", "FETCH_SECONDS", "none"),
     BoundedWait("exchange.Exchange.event", "the next bytes of an image", "FETCH_SECONDS", "none"),

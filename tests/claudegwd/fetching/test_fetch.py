@@ -1,5 +1,6 @@
 """Fetching from a real server on loopback, which the test allows; and from nowhere else."""
 
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -41,6 +42,61 @@ async def test_an_image_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         got = await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a.png?x=1", "p")
     assert got == Fetched("image/png", PNG)
     assert heads[0].startswith(b"GET /a.png?x=1 HTTP/1.1\r\n")
+
+
+class Resolved(trio.abc.HostnameResolver):
+    """A name service for which every name has these addresses."""
+
+    def __init__(self, *found: str) -> None:
+        self.found = found
+
+    async def getaddrinfo(  # type: ignore[override]
+        self, host: object, port: int, *_: object, **__: object
+    ) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (each, port, 0, 0))
+            if ":" in each
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port))
+            for each in self.found
+        ]
+
+    async def getnameinfo(self, sockaddr: object, flags: int) -> tuple[str, str]:
+        raise NotImplementedError
+
+
+async def test_an_address_that_refuses_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(lambda _: OK, monkeypatch):
+        for nobody in ("::1", "127.0.0.9"):
+            trio.socket.set_custom_hostname_resolver(Resolved(nobody, "127.0.0.1"))
+            got = await Fetcher(["a.example"], allowed=inside).fetch("http://a.example/a.png", "p")
+            assert got == Fetched("image/png", PNG)
+        trio.socket.set_custom_hostname_resolver(Resolved("127.0.0.9", "127.0.0.8"))
+        with pytest.raises(InvalidRequest, match="not answer properly"):
+            await Fetcher(["a.example"], allowed=inside).fetch("http://a.example/a.png", "p")
+
+
+async def test_an_address_that_does_not_answer_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "CONNECT_SECONDS", 0.05)
+    trio.socket.set_custom_hostname_resolver(Resolved("127.0.0.2", "127.0.0.1"))
+    async with serving(lambda _: OK, monkeypatch):
+        place = ("127.0.0.2", addresses._PORTS["http"])
+        with socket.create_server(place, backlog=0), socket.create_connection(place):  # it takes no second one
+            with pytest.raises(TimeoutError):
+                socket.create_connection(place, timeout=0.05)
+            got = await Fetcher(["a.example"], allowed=inside).fetch("http://a.example/a.png", "p")
+    assert got == Fetched("image/png", PNG)
+
+
+async def test_one_inner_address_among_others_is_refused() -> None:
+    trio.socket.set_custom_hostname_resolver(Resolved("93.184.216.34", "127.0.0.1"))
+    with pytest.raises(InvalidRequest, match="not on the public internet"):
+        await Fetcher(["*"]).fetch("http://a.example/a.png", "p")
+
+
+def test_the_families_take_turns() -> None:
+    six, four = socket.AF_INET6, socket.AF_INET
+    found = [(six, "a"), (six, "b"), (six, "c"), (four, "d"), (four, "e")]
+    assert fetch.interleaved(found) == [(six, "a"), (four, "d"), (six, "b"), (four, "e"), (six, "c")]
 
 
 async def test_an_inner_address_is_refused_though_its_host_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
