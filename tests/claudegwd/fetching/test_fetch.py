@@ -1,6 +1,7 @@
 """Fetching from a real server on loopback, which the test allows; and from nowhere else."""
 
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -66,15 +67,15 @@ class Resolved(trio.abc.HostnameResolver):
 
 async def test_an_address_that_refuses_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(lambda _: OK, monkeypatch):
-        for nobody in ("::1", "127.0.0.9"):
-            trio.socket.set_custom_hostname_resolver(Resolved(nobody, "127.0.0.1"))
-            got = await Fetcher(["a.example"], allowed=inside).fetch("http://a.example/a.png", "p")
-            assert got == Fetched("image/png", PNG)
-        trio.socket.set_custom_hostname_resolver(Resolved("127.0.0.9", "127.0.0.8"))
+        trio.socket.set_custom_hostname_resolver(Resolved("::1", "127.0.0.1"))
+        got = await Fetcher(["a.example"], allowed=inside).fetch("http://a.example/a.png", "p")
+        assert got == Fetched("image/png", PNG)
+        trio.socket.set_custom_hostname_resolver(Resolved("::1"))
         with pytest.raises(InvalidRequest, match="not answer properly"):
             await Fetcher(["a.example"], allowed=inside).fetch("http://a.example/a.png", "p")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one address of loopback, or another backlog")
 async def test_an_address_that_does_not_answer_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "CONNECT_SECONDS", 0.05)
     trio.socket.set_custom_hostname_resolver(Resolved("127.0.0.2", "127.0.0.1"))
