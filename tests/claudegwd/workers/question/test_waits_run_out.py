@@ -380,6 +380,7 @@ TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "fetch.Fetcher._connect": f"{FETCH}: test_a_silent_server_is_given_up",
     "bodies.RequestBody.piece": f"{BODIES}: test_a_body_that_comes_slowly_is_cut_off",
     "bodies.RequestBody.discard": f"{BODIES}: test_what_is_thrown_away_is_bounded_in_bytes_and_in_time",
+    "fetch._connected": f"{FETCH}: test_an_address_that_does_not_answer_is_passed_over",
     "fetch.Fetcher._get": f"{FETCH}: test_a_silent_server_is_given_up",
     "exchange.Exchange.send": f"{FETCH}: test_a_silent_server_is_given_up",
     "exchange.Exchange.event": f"{FETCH}: test_a_silent_server_is_given_up",
