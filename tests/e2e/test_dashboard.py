@@ -171,6 +171,25 @@ async def test_keys_are_disabled_after_a_question_and_by_the_keyboard(browser: i
         await page.until(f"{text_of('#said')} === 'reloaded: nothing changed'")
 
 
+async def test_the_end_of_one_question_is_no_answer_to_the_next(browser: int, gateway: Running) -> None:
+    async with looking(browser, gateway) as page:
+        selector = 'button[aria-label="Disable key second"]'
+        await page.until(f"document.querySelector('{selector}')")
+        # The browser reports the first one's end only when the second one is open already.
+        await page.js(
+            f"(() => {{ const ask = document.querySelector('{selector}'); ask.click(); "
+            "document.querySelector('#question-no').click(); ask.click(); "
+            "return new Promise((done) => setTimeout(done, 100)); })()"
+        )
+        assert (await gateway.keys())["second"]["state"] != "disabled"
+        await page.click("#question-yes")
+        await page.until(f"{text_of('#said')} === 'second is disabled'")
+        await page.click('button[aria-label="Enable key second"]')
+        await page.until("document.querySelector('#question').open")
+        await page.click("#question-yes")
+        await page.until(f"document.querySelector('{selector}')")
+
+
 async def test_what_is_wrong_is_said_and_goes_again(browser: int, gateway: Running) -> None:
     async with looking(browser, gateway) as page:
         await gateway.control("POST", "/v1/drain")

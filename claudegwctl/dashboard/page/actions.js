@@ -4,13 +4,16 @@ import * as api from "./api.js";
 import { $ } from "./dom.js";
 
 let afterwards = () => {};
+let answer = () => {}; // to the question that is open
 
 // `done` is called after each change, so that the page shows it at once.
 export function prepare(done) {
   afterwards = done;
   const dialog = $("question");
-  $("question-no").addEventListener("click", () => dialog.close(""));
-  $("question-yes").addEventListener("click", () => dialog.close("yes"));
+  $("question-no").addEventListener("click", () => settle(false));
+  $("question-yes").addEventListener("click", () => settle(true));
+  // Escape. The event comes some time after the closing: by then, the next question may be open.
+  dialog.addEventListener("close", () => dialog.open || settle(false));
   $("reload").addEventListener("click", () => act(api.reload, reloaded));
   $("rotate").addEventListener("click", () => rotate(null));
 }
@@ -46,14 +49,19 @@ export async function decide(row, approved) {
 }
 
 function sure(text, yes) {
-  const dialog = $("question");
+  settle(false);
   $("question-text").textContent = text;
   $("question-yes").textContent = yes;
-  dialog.returnValue = "";
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-    dialog.showModal();
+    answer = resolve;
+    $("question").showModal();
   });
+}
+
+function settle(yes) {
+  $("question").close();
+  answer(yes);
+  answer = () => {};
 }
 
 async function act(work, told) {
