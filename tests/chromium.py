@@ -146,11 +146,12 @@ class Page:
         return str(await self.js(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
     async def click(self, selector: str) -> None:
-        """With the mouse, on what lies there."""
-        place = await self.js(
+        """With the mouse, once it is there, may be used, and nothing lies over it."""
+        place = await self.until(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
             "e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect(); "
-            "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            "const place = [r.x + r.width / 2, r.y + r.height / 2]; "
+            "return e.contains(document.elementFromPoint(...place)) && !e.matches(':disabled') ? place : null; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
@@ -165,10 +166,11 @@ class Page:
             )  # fmt: skip
 
     async def choose(self, selector: str, value: str) -> None:
-        """In a select or a field, with the event that people's choice brings."""
-        await self.js(
+        """In a select or a field, once it is there, with the event that people's choice brings."""
+        await self.until(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.value = {json.dumps(value)}; "
-            "for (const kind of ['input', 'change']) e.dispatchEvent(new Event(kind, {bubbles: true})); })()"
+            "for (const kind of ['input', 'change']) e.dispatchEvent(new Event(kind, {bubbles: true})); "
+            "return true; })()"
         )
 
     async def size(self, width: int, height: int) -> None:
