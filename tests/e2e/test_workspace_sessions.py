@@ -51,12 +51,14 @@ class Conversation:
 
 
 async def kept(gateway: Running, count: int) -> None:
-    """Wait until so many conversations are kept, and no process is left."""
+    """Wait until so many conversations are kept, no process is left, and nothing of its directory, which goes file by
+    file."""
+    left = ("settings.json", ".claude/projects/*/*.jsonl")
 
     async def are() -> bool:
         [row] = (await gateway.control("GET", "/v1/workspaces")).json()["workspaces"]
-        return bool(row["conversations"]["count"] == count) and not list(
-            gateway.home.glob("tmp/*/worker-*/settings.json")
+        return bool(row["conversations"]["count"] == count) and not any(
+            list(gateway.home.glob(f"tmp/*/worker-*/{name}")) for name in left
         )
 
     await gateway.until(are)
