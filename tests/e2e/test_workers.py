@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import trio
 
-from claudegwd.demo.replies import echo, say
-from claudegwd.demo.script import ScriptedReply, Text, ToolUse, Wait
+from claudegwd.demo.replies import echo, say, sequence
+from claudegwd.demo.script import RecordedRequest, ScriptedReply, Text, ToolUse, Wait, overloaded
 from tests.arrivals import arrived
-from tests.e2e.harness import Messages, Running, as_messages, running
+from tests.e2e.harness import MODEL, Messages, Running, as_messages, running
 
 pytestmark = pytest.mark.cli
 
@@ -163,3 +163,42 @@ async def test_a_worker_is_given_up_after_its_time() -> None:
         await gateway.ask("Be parked.", tools=TOOLS)
         await gateway.until_workers(idle=0, parked=0, busy=0, closing=0)
         assert await gateway.workers() == []
+
+
+async def test_one_that_is_free_again_before_it_was_asked_gets_the_next_ones_system_prompt() -> None:
+    release = trio.Event()
+
+    def script(request: RecordedRequest) -> ScriptedReply:
+        if "Long" in str(request.messages):
+            return ScriptedReply((Text(("begun ",)), Wait(release), Text(("and ended",))))
+        return say("short")
+
+    def under(system: str, text: str) -> Messages:
+        return [{"role": "system", "content": system}, {"role": "user", "content": text}]
+
+    async with running(script, config="[workers]\nmax = 1\nspares = 0") as gateway, trio.open_nursery() as nursery:
+        nursery.start_soon(gateway.stream, under("You are A.", "Long."))
+        await gateway.until_workers(busy=1)
+        nursery.start_soon(gateway.post, {"model": MODEL, "messages": under("You are B.", "Too early.")})
+
+        async def is_queued() -> bool:
+            return bool((await gateway.status())["requests"]["queued"] == 1)
+
+        await gateway.until(is_queued)
+        await gateway.control("PATCH", "/v1/keys/k0", {"status": "disabled"})
+        release.set()
+        await gateway.until_workers(busy=0, settling=0)
+        await gateway.control("PATCH", "/v1/keys/k0", {"status": "active"})
+        await gateway.ask(under("You are B.", "Hello."))
+        assert "You are B." in str(gateway.upstream()[-1].body["system"])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_answer_that_was_begun_by_the_client_is_said_once_afterwards(fails: bool) -> None:
+    answers = [*([overloaded()] if fails else []), say(" blue sky"), say("done")]
+    begun: Messages = [{"role": "user", "content": "Finish my line."}, {"role": "assistant", "content": "The"}]
+    async with running(sequence(*answers), **SHARED) as gateway:
+        assert (await gateway.ask(begun)).text.strip() == "blue sky"
+        await gateway.until_workers(busy=0, settling=0)
+        await gateway.ask(then(begun[:1], "The blue sky", "And now?"))
+        assert str(gateway.upstream()[-1].messages).count("sky") == 1

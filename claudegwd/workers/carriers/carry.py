@@ -36,7 +36,7 @@ async def carry(
     worker = loan.worker
     if again:
         await worker.turn.until_settled()
-    elif loan.way in (Way.SPARE, Way.COLD):
+    elif not worker.is_initialized:
         whole = worker.launch.whole
         worker.initialize("" if whole and system else plan.system, () if whole else plan.tools.manifest)
     settings = plan.settings.values(dict(credentials))
@@ -63,7 +63,7 @@ async def _turns(loan: Loan, plan: Plan, settings: dict[str, Any], key: str, *, 
     if again:
         uuid = str(uuid4())
         worker.transcript.ask_again(uuid)
-        return worker.ask(plan.turn(), commands.ask([], uuid), kept=kept)
+        return worker.ask(plan.turn(), commands.ask([], uuid), kept=kept, last_use=plan.is_prefill)
     if loan.way is Way.PARKED:
         entry = plan.entries[held]
         worker.transcript.add(entry.digest)

@@ -51,7 +51,7 @@ class OutputSender:
         """Hand over a batch. Waits while the reader is behind, which makes the CLI wait too; ending the process cancels
         this. A reader that is gone has closed the worker."""
         if self._channel is not None:
-            with suppress(trio.BrokenResourceError):
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 try:
                     self._channel.send_nowait(batch)
                 except trio.WouldBlock:

@@ -40,6 +40,10 @@ class StartUp:
         server = TOOL_SERVER if tools else None
         self._initialize_id = self._pending.command(commands.initialize, system=system, server=server, tools=tools)
 
+    @property
+    def is_initialized(self) -> bool:
+        return bool(self._initialize_id)
+
     async def until_initialized(self) -> None:
         await self._pending.answer(self._initialize_id)
 

@@ -85,6 +85,7 @@ class Worker:
         self.client: str | None = None
         self.base: bytes | None = None  # the digest of what `initialize` fixed, and of the client
         self.uses = 0
+        self.is_outdated = False  # workers are started differently by now: it ends as soon as it is free
         self.started_at = self.used_at = clock()
         warm_up = WarmUp(self.process.send, clock)
         self._reports = told = reports or WorkerReports()
@@ -156,6 +157,7 @@ class Worker:
             if self.turn.is_parked:
                 self.turn.interrupt()
                 await self.turn.until_settled()
+                self.turn.now = None
             self._conversation.cut(held)
             await self._conversation.until_cut()
             self.life.check()
@@ -178,6 +180,16 @@ class Worker:
         return receiver
 
     # -- what others look at ------------------------------------------------------------------------------------------
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether system prompt and tools have been written."""
+        return self._start_up.is_initialized
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is not to be asked any more: it is being ended, or will be once it is free."""
+        return self.is_outdated or self.life.state is WorkerState.CLOSING
 
     @property
     def key(self) -> str | None:
