@@ -201,7 +201,8 @@ class Gateway:
         self.configure_pool()
         if other:
             self.pool.renew()
-            self.pool.roster.starts.succeeded()  # it has started for `learn`: the failures were the other's
+            # It has started for `learn`: the failures were the other's.
+            self.pool.roster.starts.succeeded(trio.current_time())
         self.offered.offer(self.config.claude, cli, self.config.workspaces)
 
     def configure(self, config: Config) -> None:

@@ -17,6 +17,7 @@ _WORDS: Final[Mapping[FailureKind, str]] = MappingProxyType(
         FailureKind.TOO_LONG: "prompt too long",
         FailureKind.CLI: "the Claude Code CLI failed",
         FailureKind.UNREAD: "answer not read by the client",
+        FailureKind.LATE: "no complete answer in time",
         FailureKind.SILENT: "no answer in time",
     }
 )

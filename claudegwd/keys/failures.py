@@ -39,6 +39,7 @@ class FailureKind(Enum):
     TOO_LONG = "too_long"
     CLI = "cli"  # it crashed, or its output cannot be understood
     UNREAD = "unread"  # the client does not read its answer
+    LATE = "late"  # the answer takes longer than a request may
     SILENT = "silent"  # it is alive but says nothing, which the caller sees as 504, not 500
 
 
@@ -148,6 +149,13 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             AnswerUnread,
             "cannot continue: the answer was not read for minutes; read the stream as it arrives, or turn streaming "
             "off",
+        ),
+        FailureKind.LATE: FailureRule(
+            KeyEffect.UNCHANGED,
+            RetryRule.NEVER,
+            0,
+            UpstreamTimeout,
+            "cannot finish the answer in time: it took longer than limits.request_seconds; ask for a shorter one",
         ),
         FailureKind.SILENT: FailureRule(
             KeyEffect.UNCHANGED,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import trio
 
+from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import RecordedRequest, ScriptedReply, Text, Wait
-from tests.e2e.harness import GOOD_KEY, MODEL, as_messages, running
+from tests.e2e.harness import GOOD_KEY, MODEL, Daemon, as_messages, running, started
 
 pytestmark = pytest.mark.cli
 
@@ -100,6 +101,31 @@ async def test_keys_come_and_go_under_a_running_answer() -> None:
                 release.set()
         assert said == "begun and ended"
         assert [request.key for request in gateway.upstream()] == [GOOD_KEY, OTHER_KEY]
+
+
+@pytest.mark.parametrize("carrier", ["auto", "transcript"])
+async def test_without_the_last_key_the_environments_takes_over_where_an_answer_was_under_way(carrier: str) -> None:
+    release = trio.Event()
+
+    def script(request: RecordedRequest) -> ScriptedReply:
+        if "Long" in str(request.messages[-1]):
+            return ScriptedReply((Text(("begun ",)), Wait(release), Text(("and ended",))))
+        return say("short")
+
+    async with trio.open_nursery() as nursery:
+        endpoint = ScriptedEndpoint(script)
+        upstream = await nursery.start(endpoint.serve)
+        env = {"ANTHROPIC_API_KEY": OTHER_KEY, "ANTHROPIC_BASE_URL": upstream, "CLAUDEGWD_WORKERS__CARRIER": carrier}
+        async with started(Daemon(upstream, [GOOD_KEY], "", env), endpoint) as gateway:
+            wanted: Any = {"model": MODEL, "messages": as_messages("Long."), "stream": True}
+            async for _ in await gateway.client.chat.completions.create(**wanted):
+                if not release.is_set():
+                    gateway.daemon.keys_file.write_text('{"claude_api_keys": []}')
+                    await gateway.control("POST", "/v1/reload")
+                    release.set()
+            assert (await gateway.ask("Short.")).text == "short"
+            assert [request.key for request in gateway.upstream()] == [GOOD_KEY, OTHER_KEY]
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_watched_keys_file_is_taken_by_itself() -> None:

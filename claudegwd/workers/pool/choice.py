@@ -71,8 +71,8 @@ def choose(
         unused = _oldest(seen, state)
         if unused is not None and not (seen[unused].overdue and room and may_start):
             return WorkerChoice(way, unused)
-    if room:
-        return WorkerChoice(Way.COLD) if may_start else None
+    if room and may_start:
+        return WorkerChoice(Way.COLD)
     return _at_the_bound(seen, goes_back=not whole and not fresh, may_start=may_start)
 
 

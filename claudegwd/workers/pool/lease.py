@@ -16,4 +16,5 @@ class Lease:
     way: Way
     held: int = 0
     plan: Plan | None = None
-    until: float = math.inf  # on the pool's clock; past it the sweep ends the worker, whatever the borrower does
+    # On trio's clock, set by the borrower. Past it, the sweep ends the worker, whatever the borrower does.
+    until: float = math.inf

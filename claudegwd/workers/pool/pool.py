@@ -9,7 +9,7 @@ carries out its decision, and keeps the leases.
 - What can interleave: borrowers, the workers' own reports, the task that serves the queue, the sweep, and a reload or a
   drain. There is no await between choosing a worker and leasing it, so no other task can see it as free.
 - Bounded: workers by workers.max, the queue by limits.queue and limits.queue_seconds, a lease by
-  limits.request_seconds, silence and unread answers by the sweep, which the watchdog monitors.
+  its request's deadline, silence and unread answers by the sweep, which the watchdog monitors.
 """
 
 from collections import OrderedDict
@@ -70,7 +70,6 @@ class Pool:
     ) -> None:
         """`on_limits` is given a key's name and what an answer said about its limits."""
         self.workers_config = workers
-        self.limits = limits
         self.whole = False  # requests are sent whole
         self.plain_system = False  # and with only the client's system prompt
         self.had: dict[str, int] = {}  # how often workers were obtained in each way
@@ -102,8 +101,8 @@ class Pool:
     def configure(self, workers: WorkersConfig, limits: LimitsConfig) -> None:
         """Apply new settings at once; workers over a lowered bound are ended as they become free."""
         self.workers_config = workers
-        self.limits = limits
         self.waiters.configure(limits)
+        self.roster.trim(workers)
         self.spares.look()
 
     def carry(self, *, whole: bool, plain_system: bool) -> None:
@@ -114,9 +113,12 @@ class Pool:
             self.renew()
 
     def renew(self) -> None:
-        """End every worker that is not in use: the way they are started has changed."""
-        for worker in self.roster.in_state(WorkerState.STARTING, WorkerState.SPARE, WorkerState.IDLE):
-            worker.life.close()
+        """The way workers are started has changed: end every worker, those in use as they become free. A parked one
+        would go on with the old credentials."""
+        for worker in self.roster:
+            worker.is_outdated = True
+            if worker.life.state not in (WorkerState.BUSY, WorkerState.SETTLING):
+                worker.life.close(now=worker.life.state is WorkerState.PARKED)
         self.spares.look()
 
     def drain(self) -> None:
@@ -220,7 +222,7 @@ class Pool:
             workers[choice.instead].life.close(now=workers[choice.instead].life.state is WorkerState.PARKED)
         self._conversations.drop(worker)
         worker.life.change(WorkerEvent.TAKEN)
-        lease = Lease(worker, choice.way, choice.held, plan, self._clock() + self.limits.request_seconds)
+        lease = Lease(worker, choice.way, choice.held, plan)
         worker.lend_to(plan.client, self._base(plan))
         self._leases[worker] = lease
         if choice.way in (Way.SPARE, Way.COLD):
@@ -238,7 +240,7 @@ class Pool:
 
     def _on_change(self, worker: Worker) -> None:
         if worker.life.state is WorkerState.SPARE:
-            self.roster.starts.succeeded()
+            self.roster.starts.succeeded(worker.started_at)
         if worker.life.state is WorkerState.CLOSING:
             self._conversations.drop(worker)
             self.spares.look()
@@ -247,17 +249,18 @@ class Pool:
         self.rest.look(worker)
         if worker.life.state is WorkerState.IDLE and self._is_worn_out(worker):
             worker.life.close()
+        elif worker.life.state is WorkerState.PARKED and worker.is_outdated:
+            worker.life.close(now=True)
         self.waiters.wake()
 
     def _is_worn_out(self, worker: Worker) -> bool:
-        """Whether it must be replaced: too large, used too often, or started for the other way of sending requests."""
-        worn = worker.uses >= MAX_USES or rss_bytes(worker.process.pid) > MAX_RSS_BYTES
-        return worn or worker.launch.whole is not self.whole
+        """Whether it must be replaced: too large, used too often, or started as workers no longer are."""
+        return worker.is_outdated or worker.uses >= MAX_USES or rss_bytes(worker.process.pid) > MAX_RSS_BYTES
 
     def _on_answer(self, worker: Worker) -> None:
         """The answer is complete: index the conversation that includes it before the client can send the next turn."""
         worker.used_at = self._clock()
-        self.roster.starts.succeeded()
+        self.roster.starts.succeeded(worker.started_at)
         lease = self._leases.get(worker)
         finished = worker.turn.answer.finished
         if finished is None or lease is None or lease.plan is None or lease.plan.is_prefill:

@@ -6,6 +6,7 @@ from typing import Any
 
 import trio
 
+from claudegwd.config.schema import WorkersConfig
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.openai_api.errors import CliError
@@ -36,6 +37,7 @@ class Roster:
         self._reports = reports
         self._on_gone = on_gone
         self._workers: set[Worker] = set()
+        self._overdue: set[Worker] = set()  # ended because they did not start in time
         self._warms_up = True  # until a CLI gets stuck in its warm-up
         self._nursery: trio.Nursery | None = None
 
@@ -84,6 +86,15 @@ class Roster:
                 return True
         return False
 
+    def trim(self, config: WorkersConfig) -> None:
+        """End the workers above the bounds that are not in use: unused ones first, and then as `give_up_one`."""
+        while unused := self.in_state(WorkerState.STARTING, WorkerState.SPARE):
+            if len(unused) <= config.spares and self.living() <= config.max:
+                break
+            unused[0].life.close()
+        while self.living() > config.max and self.give_up_one():
+            pass
+
     def end_stuck_warm_ups(self) -> None:
         """End workers stuck in their warm-up; spares started from now on skip it."""
         for worker in self:
@@ -99,7 +110,7 @@ class Roster:
         for worker in self.in_state(WorkerState.STARTING):
             if now - worker.started_at > most:
                 self.starts.fail(now)
-                self.exits["start"] = self.exits.get("start", 0) + 1
+                self._overdue.add(worker)
                 log_event(log, logging.WARNING, "a CLI process does not start", pid=worker.process.pid)
                 worker.life.close(now=True)
             elif now - worker.started_at > background:
@@ -152,7 +163,8 @@ class Roster:
         if unprepared:
             self.starts.fail(self._clock())
             self.last_words = worker.process.stderr.last_words or fault or ""
-        kind = "fault" if fault else "start" if unprepared else "ended"
+        kind = "fault" if fault else "start" if unprepared or worker in self._overdue else "ended"
+        self._overdue.discard(worker)
         self.exits[kind] = self.exits.get(kind, 0) + 1
         self.orphans += worker.process.left_others
         if fault or unprepared:

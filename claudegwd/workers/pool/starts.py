@@ -19,8 +19,10 @@ class Starts:
     failed: int = 0
     failed_at: float = 0.0
 
-    def succeeded(self) -> None:
-        self.failed = 0
+    def succeeded(self, started_at: float) -> None:
+        """A process that was started then works. One from before the last failure says nothing about the next."""
+        if started_at > self.failed_at:
+            self.failed = 0
 
     def fail(self, now: float) -> None:
         self.failed += 1

@@ -65,8 +65,7 @@ class Sweep:
             self._end_unused()
             self._end_late()
             self._swept()
-            while self._roster.living() > self._config().max and self._roster.give_up_one():
-                pass
+            self._roster.trim(self._config())
             if is_short() and not self._roster.give_up_one():
                 self.give_up_elsewhere()
 
@@ -84,7 +83,9 @@ class Sweep:
                 continue
             if worker.hearing.unread_for() > UNREAD_SECONDS:
                 worker.turn.time_out(FailureKind.UNREAD)
-            elif self._at > lease.until or worker.hearing.silent_for() > BETWEEN_EVENTS_SECONDS:
+            elif self._at > lease.until:
+                worker.turn.time_out(FailureKind.LATE)
+            elif worker.hearing.silent_for() > BETWEEN_EVENTS_SECONDS:
                 worker.turn.time_out()
             elif worker.hearing.heartbeat_is_due():
                 worker.turn.tell_silence()

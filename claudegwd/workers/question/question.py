@@ -41,7 +41,6 @@ from claudegwd.workers.pool.lease import Lease
 from claudegwd.workers.question.attempts import Attempts, error_of
 from claudegwd.workers.worker.life import WorkerLost
 from claudegwd.workers.worker.output_channel import Batch, OutputReceiver
-from claudegwd.workers.worker.states import WorkerState
 
 if TYPE_CHECKING:
     from claudegwd.workers.question.questions import Questions
@@ -197,9 +196,11 @@ class Question:
                 began = trio.current_time()
                 self._lease = await self._questions.pool.acquire(self.plan, fresh=self.attempts.processes_failed)
                 self.how = self._lease.way.value
+                self._lease.until = self._deadline
                 self._went_whole = self._lease.worker.launch.whole
-                self.waited += trio.current_time() - began
+                self.waited += trio.current_time() - began if self.asked_at is None else 0.0
                 key = await self._choose_key()  # the one chosen before may have failed meanwhile
+                self._has_living_worker()  # and the worker may be outdated
             await self._ask(key, again=again)
             self.asked_at = self.asked_at or trio.current_time()
             return await self._read_first()
@@ -285,8 +286,8 @@ class Question:
         return self._has_living_worker()
 
     def _has_living_worker(self) -> bool:
-        """Whether there is a worker to continue with; one that is being ended is given back."""
-        if self._lease is not None and self._lease.worker.life.state is WorkerState.CLOSING:
+        """Whether there is a worker to continue with; one that is being ended, or should be, is given back."""
+        if self._lease is not None and self._lease.worker.is_over:
             self._drop_worker()
         return self._lease is not None
 

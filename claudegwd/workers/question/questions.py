@@ -82,9 +82,10 @@ class Questions:
 
     def report(self, question: Question, failed: Failed, reset_at: float | None) -> None:
         """Record a failed attempt in the log, the counts and the key's state. `reset_at`: when its limit ends."""
-        if failed.kind is FailureKind.UNREAD:
-            log_event(log, logging.WARNING, "an answer was not read", request_id=question.request_id)
-            return  # this is neither the upstream's fault nor the key's
+        if failed.kind in (FailureKind.UNREAD, FailureKind.LATE):  # neither the upstream's fault nor the key's
+            what = "an answer was not read" if failed.kind is FailureKind.UNREAD else "an answer took too long"
+            log_event(log, logging.WARNING, what, request_id=question.request_id)
+            return
         name, detail = question.key or ENVIRONMENT, redact(failed.detail)
         log_event(
             log, logging.WARNING, "an attempt failed", request_id=question.request_id, key=name,

@@ -86,6 +86,7 @@ TABLE = [
     (FailureKind.TOO_LONG, KeyEffect.UNCHANGED, RetryRule.NEVER, 400, "context_length_exceeded"),
     (FailureKind.CLI, KeyEffect.UNCHANGED, RetryRule.OTHER_PROCESS, 500, "claude_cli_failed"),
     (FailureKind.UNREAD, KeyEffect.UNCHANGED, RetryRule.NEVER, 408, "answer_unread"),
+    (FailureKind.LATE, KeyEffect.UNCHANGED, RetryRule.NEVER, 504, "upstream_timeout"),
     (FailureKind.SILENT, KeyEffect.UNCHANGED, RetryRule.OTHER_PROCESS, 504, "upstream_timeout"),
 ]
 

@@ -70,4 +70,4 @@ def test_after_a_failure_one_that_holds_nothing_is_taken(whole: bool) -> None:
 def test_while_starts_fail_nothing_is_started_and_nobody_ended_for_it(room: bool) -> None:
     assert choose([OTHER], whole=True, room=room, may_start=False) is None
     assert choose([OTHER, SPARE], whole=True, room=room, may_start=False) == WorkerChoice(Way.SPARE, 1)
-    assert choose([OWN], whole=False, room=False, may_start=False) == WorkerChoice(Way.REWOUND, 0)
+    assert choose([OWN], whole=False, room=room, may_start=False) == WorkerChoice(Way.REWOUND, 0)

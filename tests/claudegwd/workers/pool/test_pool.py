@@ -16,9 +16,13 @@ from claudegwd.config.schema import LimitsConfig
 from claudegwd.keys.failures import FailureKind
 from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, ShuttingDown
 from claudegwd.translate.answer.turn import Finished
+from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.pool.lease import Lease
 from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
+from claudegwd.workers.question.question import Question
 from claudegwd.workers.question.questions import Timing
 from claudegwd.workers.worker.life import WorkerLost
+from claudegwd.workers.worker.states import WorkerState
 from tests.pool_shop import plan, read_to_the_end, shop
 
 
@@ -579,3 +583,160 @@ async def test_what_nobody_uses_for_a_while_gets_only_idle_time_until_it_is_aske
         assert await until_at_rest("idle") == spare
         assert (await at.ask(plan("and?"))).how == "warm"
         assert os.sched_getscheduler(spare) == os.SCHED_OTHER
+
+
+async def test_one_given_back_before_it_was_asked_still_gets_its_system_prompt(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True) as at:
+        at.pool.give_back(await at.pool.acquire(plan("hello")))
+        await at.until("idle", 1)
+        [worker] = at.pool.roster
+        assert not worker.is_initialized
+        assert (await at.ask(plan("hello"))).how == "warm"
+        assert worker.is_initialized
+
+
+async def test_one_in_use_when_starts_change_ends_once_it_is_free(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True, gap=20, deltas=10) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        at.pool.renew()
+        await read_to_the_end(question)
+        question.close()
+        assert question.answer.finished is not None
+        assert (await at.ask(plan("and?"))).how == "cold"
+
+
+@pytest.mark.parametrize("when", ["while it answers", "while it waits"])
+async def test_a_parked_one_ends_when_starts_change(tmp_path: Path, when: str) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    async with shop(tmp_path, calls=1, gap=20, deltas=10) as at:
+        question = at.questions.ask(plan("hello", tools=tools), "req")
+        await question.first()
+        if when == "while it answers":
+            at.pool.renew()
+        await read_to_the_end(question)
+        question.close()
+        if when == "while it waits":
+            await at.until("parked", 1)
+            at.pool.renew()
+        with trio.fail_after(20):
+            while list(at.pool.roster):
+                await trio.sleep(0.005)
+        assert question.answer.finished is not None
+
+
+async def test_who_was_given_one_just_before_starts_changed_gets_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with shop(tmp_path, whole=True, workers={"max": 1}) as at:
+        lease = await at.pool.acquire(plan("hello"))
+        waiting = at.questions.ask(plan("hello"), "req")
+        with trio.fail_after(10):
+            while not at.pool.queued:
+                await trio.sleep(0.005)
+        take = at.pool.waiters._take
+
+        def taken(wanted: Plan) -> Lease | None:
+            given = take(wanted)
+            if given is not None and given.worker is lease.worker:
+                at.pool.renew()  # before the one that waits knows
+            return given
+
+        monkeypatch.setattr(at.pool.waiters, "_take", taken)
+        at.pool.give_back(lease)
+        await waiting.first()
+        assert waiting.worker_pid != lease.worker.process.pid
+        assert waiting.attempts.count == 1
+        waiting.close()
+
+
+async def test_over_lowered_bounds_spares_go_at_once(tmp_path: Path) -> None:
+    async with shop(tmp_path, workers={"spares": 3, "max": 4}, gap=50, deltas=20) as at:
+        await at.until("spare", 3)
+        at.pool.configure(msgspec.structs.replace(at.pool.workers_config, spares=1), LimitsConfig())
+        assert at.pool.roster.counts()["spare"] == 1
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        await at.until("spare", 1)
+        at.pool.configure(msgspec.structs.replace(at.pool.workers_config, max=1), LimitsConfig())
+        counts = at.pool.roster.counts()
+        assert (counts["busy"], counts["spare"], counts["starting"]) == (1, 0, 0)
+        waiting = at.questions.ask(plan("hello", client="b"), "req")
+        with trio.fail_after(10):
+            while not at.pool.queued:
+                await trio.sleep(0.005)
+        for each in (question, waiting):
+            each.close()
+
+
+async def test_starts_that_fail_are_noticed_beside_workers_that_answer(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True) as at:
+        await at.ask(plan("hello"))
+        await at.until("idle", 1)
+        (tmp_path / "claude").write_text("#!/bin/sh\nexit 3\n")
+        at.pool.configure(msgspec.structs.replace(at.pool.workers_config, spares=1, max=2), LimitsConfig())
+        with trio.fail_after(20):
+            while at.pool.roster.starts.failed < MAX_FAILED_STARTS:
+                await at.ask(plan("and?"))
+                await at.until("idle", 1)
+        assert at.pool.roster.exits == {"start": MAX_FAILED_STARTS}
+
+
+async def test_an_answer_over_the_bound_of_its_request_is_not_called_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.05)
+    async with shop(tmp_path, timing=Timing(hold=1, request=1.5), gap=50, deltas=2_000) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        with trio.fail_after(20), pytest.raises(GatewayError, match=r"limits\.request_seconds") as caught:
+            await read_to_the_end(question)
+        assert (caught.value.status, at.questions.failures) == (504, {})
+        question.close()
+
+
+async def test_who_does_not_read_and_then_leaves_costs_no_process(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True, deltas=40_000, size=60) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        [worker] = at.pool.roster
+        with trio.fail_after(20):
+            while worker.hearing.unread_for() == 0:
+                await trio.sleep(0.01)
+        question.close()
+        await at.until("idle", 1)
+        assert at.pool.roster.exits == {}
+
+
+async def test_who_leaves_after_a_parked_turn_was_given_up_leaves_nothing_half_done(tmp_path: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    async with shop(tmp_path, calls=1, workers={"max": 1}) as at:
+        await at.ask(plan("hello", tools=tools))
+        await at.until("parked", 1)
+        [worker] = at.pool.roster
+        lease = await at.pool.acquire(plan("hello", "well", "and?", tools=tools))
+        assert lease.way.value == "rewound"
+        await lease.worker.go_back(lease.held)
+        at.pool.give_back(lease)
+        assert worker.life.state is not WorkerState.SETTLING
+        assert (await at.ask(plan("hello", "well", "and?", tools=tools))).answer.finished is not None
+
+
+async def test_the_gateways_own_time_is_never_negative(tmp_path: Path) -> None:
+    marker = tmp_path / "once"
+    async with shop(tmp_path, workers={"max": 1}, gap=50, deltas=10, crash="message", once=str(marker)) as at:
+        began = trio.current_time()
+        first, second = (at.questions.ask(plan(text), "req") for text in ("one", "two"))
+        async with trio.open_nursery() as nursery:
+            for question in (first, second):
+                nursery.start_soon(_to_the_end, question)
+        assert sorted(question.attempts.count for question in (first, second)) == [1, 2]
+        for question in (first, second):
+            assert question.asked_at is not None
+            assert question.asked_at - began - question.waited >= 0
+
+
+async def _to_the_end(question: Question) -> None:
+    await question.first()
+    await read_to_the_end(question)
+    question.close()

@@ -23,5 +23,7 @@ def test_requests_are_refused_only_during_the_pause_after_several_failures() -> 
     starts.fail(0.0)
     assert starts.hopeless(0.0)
     assert not starts.hopeless(starts.pause(0.0))  # one may try: without that nothing would ever mend
-    starts.succeeded()
+    starts.succeeded(-1.0)  # one that was started before
+    assert starts.hopeless(0.0)
+    starts.succeeded(1.0)
     assert not starts.hopeless(0.0)
