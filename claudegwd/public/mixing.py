@@ -1,6 +1,6 @@
 """The outputs of one request's questions: in order for each choice, interleaved for several choices (`n`)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 
 import trio
@@ -18,27 +18,33 @@ async def first_of_all(choices: Sequence[Choice]) -> None:
         await choice.first()
 
 
-async def mixed_outputs(choices: Sequence[Choice], seconds: float) -> AsyncIterator[tuple[int, Sequence[Output]]]:
-    """Pairs of choice index and outputs until all have ended; outputs are empty after `seconds` of silence."""
+async def mixed_outputs(
+    choices: Sequence[Choice], seconds: float
+) -> AsyncGenerator[tuple[int, Sequence[Output]], None]:
+    """Pairs of choice index and outputs until all have ended; outputs are empty after `seconds` of silence.
+
+    Close it if you do not read it to its end.
+    """
     if len(choices) == 1:
         async for outputs in _of_one(choices[0], seconds):
             yield 0, outputs
         return
     send, receive = trio.open_memory_channel[tuple[int, Sequence[Output] | Exception]](MIXED_BATCHES)
-    async with send:
-        for index, choice in enumerate(choices):
-            choice.question.spawn(_feed, index, choice, seconds, send.clone())
-    while True:
-        index = 0
-        batch: Sequence[Output] | Exception = ()
-        with trio.move_on_after(seconds):
-            try:
-                index, batch = await receive.receive()
-            except trio.EndOfChannel:
-                return
-        if isinstance(batch, Exception):
-            raise batch
-        yield index, batch
+    with receive:  # otherwise those that feed it would wait forever for a reader that has left
+        with send:
+            for index, choice in enumerate(choices):
+                choice.question.spawn(_feed, index, choice, seconds, send.clone())
+        while True:
+            index = 0
+            batch: Sequence[Output] | Exception = ()
+            with trio.move_on_after(seconds):
+                try:
+                    index, batch = await receive.receive()
+                except trio.EndOfChannel:
+                    return
+            if isinstance(batch, Exception):
+                raise batch
+            yield index, batch
 
 
 async def _of_one(choice: Choice, seconds: float) -> AsyncIterator[Sequence[Output]]:

@@ -6,6 +6,7 @@ Shared by all routes that ask a model; each adds the format of its own protocol.
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Protocol
 
@@ -187,13 +188,14 @@ class Reply:
             yield event
         end = b""
         try:
-            async for index, outputs in mixed_outputs(self._choices, HEARTBEAT_SECONDS):
-                if not outputs:
-                    yield stream.silence
-                elif written := b"".join(filter(None, [write(index, output) for output in outputs])):
-                    yield written
-                if any(isinstance(output, Finished) for output in outputs):
-                    self._count(self._choices[index])
+            async with aclosing(mixed_outputs(self._choices, HEARTBEAT_SECONDS)) as mixed:
+                async for index, outputs in mixed:
+                    if not outputs:
+                        yield stream.silence
+                    elif written := b"".join(filter(None, [write(index, output) for output in outputs])):
+                        yield written
+                    if any(isinstance(output, Finished) for output in outputs):
+                        self._count(self._choices[index])
         except Exception as error:  # noqa: BLE001 - the boundary of a streamed answer: its status has been sent
             end = stream.error(self._refused(self._broken(error)))
         else:

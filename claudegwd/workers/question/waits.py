@@ -139,6 +139,7 @@ WAITS = (
         "none",
     ),
     BoundedWait("mixing.mixed_outputs", "the next outputs of any choice", "HEARTBEAT_SECONDS, then again", "none"),
+    BoundedWait("reply.Reply.events", "the next of the mixed outputs", "HEARTBEAT_SECONDS, then again", "none"),
     BoundedWait(
         "mixing._feed", "the client to read another choice's output", "UNREAD_SECONDS", "as for OutputSender.deliver"
     ),

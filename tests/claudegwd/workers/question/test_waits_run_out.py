@@ -349,6 +349,7 @@ FOLLOWED = "claudegwd/store/test_running_responses.py"
 SERVING = "claudegwd/servers/test_serving.py"
 SHARED = "claudegwd/shared/test_connection.py"
 IN_WORKSPACES = "claudegwd/workspaces/test_workspaces.py"
+STREAMS = "e2e/test_streaming.py"
 # Where each place runs out: a test above, or in another file, under tests/.
 TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "waiters.Waiters._given": (test_the_queue,),
@@ -367,6 +368,7 @@ TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "output_channel.OutputReceiver.receive": (test_the_next_outputs,),
     "output_channel.OutputSender.deliver": (test_a_client_that_does_not_read,),
     "mixing.mixed_outputs": (test_several_choices_that_say_nothing,),
+    "reply.Reply.events": f"{STREAMS}: test_no_silence_is_longer_than_a_heartbeat_also_before_the_first_token",
     "mixing._feed": (test_several_choices_that_nobody_reads,),
     "running_responses.RunningResponse.until_ended": (test_a_response_that_is_cancelled,),
     "running_responses.RunningResponse.follow": f"{FOLLOWED}: test_readers_wait_for_what_comes",
