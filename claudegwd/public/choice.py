@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from claudegwd.openai_api.errors import CallerError, GatewayError, UpstreamUnavailable
+from claudegwd.openai_api.errors import CallerError, GatewayError, InternalError, UpstreamUnavailable
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.answer.turn import Finished, Output, TextPiece
 from claudegwd.translate.request.plan import Plan
@@ -31,6 +31,7 @@ class Choice:
         self._said = False  # text was handed out, so there is nothing to repeat
         self._begun = False  # the first outputs of the current question were handed out
         self._held: list[Output] | None = None
+        self._closed = False
 
     @property
     def every(self) -> Sequence[Question]:
@@ -78,7 +79,8 @@ class Choice:
         return self._held
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back, and ask nothing more."""
+        self._closed = True
         for question in self.every:
             question.close()
 
@@ -124,13 +126,15 @@ class Choice:
                 code="invalid_model_output",
                 retry_after=1.0,
             )
-        self._repeats += 1
         self._go_on(plan)
+        self._repeats += 1
         self._begun = False
         if self._held is not None:
             self._held.clear()
 
     def _go_on(self, plan: Plan) -> None:
+        if self._closed:  # its reader may still be on its way, but nobody would close another question
+            raise InternalError("cannot answer: the request was closed")
         self.question.close()
         self.earlier.append(self.question)
         self.question = self._ask(plan)
