@@ -1,7 +1,6 @@
 """Background responses: created whether or not anyone waits; read, followed or cancelled by their id."""
 
 import logging
-import time
 
 import trio
 from quart import Response, request
@@ -27,15 +26,15 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     running_ones.check_room(owner)
     await making.ask()
     reply = making.reply
-    stream, opening, write = making.opened(reply.model)
+    queued = making.queued()
 
     def cancel() -> None:
         reply.stop(InvalidRequest("cannot continue: the response was cancelled", code=CANCELLED))
 
-    running = RunningResponse(stream.so_far, cancel)
+    running = RunningResponse(lambda: queued, cancel)
     running_ones.begin(owner, making.ident, running)  # checks for room again: others may have arrived meanwhile
     try:
-        await call.gateway.responses.background.begin(owner, making.ident, int(time.time()), reply.head.plan.model.id)
+        await call.gateway.responses.background.begin(owner, making.ident, making.created, reply.head.plan.model.id)
     except BaseException:
         running_ones.end(owner, making.ident)
         raise
@@ -44,9 +43,7 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     async def run() -> None:
         try:
             with moved:
-                async for written in reply.events(stream, opening, write):
-                    running.add(written)
-                making.keep(stream)
+                await _make(making, running)
         except Exception as error:  # noqa: BLE001 - the boundary of a background response: the others continue
             log_event(
                 log, logging.ERROR, "a background response failed unexpectedly", cause=error,
@@ -59,7 +56,22 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
     headers = making.headers(reply.questions[0])
     if making.wanted.chat.stream:
         return follow(running, -1, headers)
-    return Response(stream.queued(), content_type="application/json", headers=headers)
+    return Response(queued, content_type="application/json", headers=headers)
+
+
+async def _make(making: ResponseMaking, running: RunningResponse) -> None:
+    """Make the response, to its last event. It is queued until the model that answers is known: a fallback may."""
+    failure: Exception | None = None
+    try:
+        with making.told():
+            await making.reply.begun()
+    except Exception as error:  # noqa: BLE001 - told in the last event, as whatever happens after the first one
+        failure = error
+    stream, opening, write = making.opened(making.reply.model)
+    running.show = stream.so_far
+    async for written in making.reply.events(stream, opening, write, failure):
+        running.add(written)
+    making.keep(stream)
 
 
 async def cancel(running: RunningResponse) -> None:

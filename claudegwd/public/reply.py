@@ -177,9 +177,14 @@ class Reply:
         return response
 
     async def events(
-        self, stream: Stream, opening: Iterable[bytes], write: Callable[[int, Output], bytes | None]
+        self,
+        stream: Stream,
+        opening: Iterable[bytes],
+        write: Callable[[int, Output], bytes | None],
+        failure: Exception | None = None,
     ) -> AsyncIterator[bytes]:
-        """All events of the stream, and a comment for each heartbeat of silence. An error is the last event.
+        """All events of the stream, and a comment for each heartbeat of silence. An error is the last event; `failure`
+        is one from before the first token, for which there was no status.
 
         Events of one batch come in one piece: each piece has its own way through the server and its own write, which
         would double the processor time of an event.
@@ -188,6 +193,8 @@ class Reply:
             yield event
         end = b""
         try:
+            if failure is not None:
+                raise failure  # noqa: TRY301 - told as any other
             async with aclosing(mixed_outputs(self._choices, HEARTBEAT_SECONDS)) as mixed:
                 async for index, outputs in mixed:
                     if not outputs:

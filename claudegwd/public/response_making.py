@@ -53,6 +53,7 @@ class ResponseMaking:
         """`unstored`: for whom it is kept if it is not to be stored; "" for nobody."""
         self._unstored = unstored
         self.wanted = wanted
+        self.created = int(time.time())
         self.reply: Reply
         self._call = call
         self._token = token_hex(12)
@@ -89,6 +90,10 @@ class ResponseMaking:
         self.reply.on_settled = lambda usage: self._end(stream, usage)
         return stream, stream.opening(), lambda _, output: self._write(stream, output)
 
+    def queued(self) -> bytes:
+        """The response object until it is opened; `model` is the one that was asked for."""
+        return self._stream(self.reply.model).queued()
+
     def nothing(self) -> list[bytes]:
         """The events of a response for which no model is asked: it is only kept, to be continued later."""
         stream = self._stream(self._plan(self.wanted.chat).model.id)
@@ -109,7 +114,7 @@ class ResponseMaking:
         await self._outputs()
         item = CompactionItem(self._token, 0, self._seal(self.reply.questions[0].answer))
         words = [_with_id(word, self._token, index) for index, word in enumerate(self.wanted.words())]
-        return compaction_body(self.ident, int(time.time()), words, item.json(b"completed"), self.reply.usage)
+        return compaction_body(self.ident, self.created, words, item.json(b"completed"), self.reply.usage)
 
     def headers(self, question: Question | None = None) -> dict[str, str]:
         """How the worker was obtained, which parameters have no effect, and for load balancers the response's id: what
@@ -126,7 +131,7 @@ class ResponseMaking:
         return self._stream(self.reply.model), outputs
 
     def _stream(self, model: str) -> ResponsesStream:
-        made = ResponseObject(self.ident, int(time.time()), model, self.wanted.echo)
+        made = ResponseObject(self.ident, self.created, model, self.wanted.echo)
         return ResponsesStream(made, self._token, self.wanted.shapes, sources=self.wanted.sources)
 
     def _plan(self, chat: ChatRequest) -> Plan:

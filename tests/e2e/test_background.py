@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Drop, ScriptedReply, Text, Wait
+from claudegwd.demo.script import Drop, Fail, ScriptedReply, Text, Wait
 from tests.e2e.harness import MODEL, Running, running, secret
 from tests.openai_client import read_events
 from tests.openai_description import validator
@@ -86,6 +86,41 @@ async def test_a_broken_stream_is_taken_up_where_it_broke(gateway: Running) -> N
     assert await events(gateway, made.id, numbers[-1]) == []
     wrong = await gateway.http.get(f"/v1/responses/{made.id}?stream=true&starting_after=-1")
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "starting_after")
+
+
+async def test_it_is_queued_until_its_first_token_and_may_be_followed_and_cancelled_before(gateway: Running) -> None:
+    asked, go = trio.Event(), trio.Event()
+
+    def script(_: Any) -> ScriptedReply:
+        asked.set()
+        return ScriptedReply((Text(("one",)),), before=(Wait(go),))
+
+    gateway.endpoint.script = script
+    followed, cancelled = await begin(gateway), await begin(gateway)
+    await asked.wait()
+    for made in (followed, cancelled):
+        shown = await gateway.client.responses.retrieve(made.id)
+        assert (shown.status, shown.created_at, shown.output) == ("queued", made.created_at, [])
+    with trio.fail_after(5):
+        assert (await gateway.client.responses.cancel(cancelled.id)).status == "cancelled"
+    told = await events(gateway, cancelled.id)
+    assert [event["type"] for event in told] == ["response.created", "response.in_progress", "response.incomplete"]
+    assert (await gateway.client.responses.retrieve(cancelled.id)).status == "cancelled"
+    async with await gateway.client.responses.retrieve(followed.id, stream=True) as stream:
+        go.set()
+        seen = [event async for event in stream]
+    assert (seen[0].type, seen[-1].type) == ("response.created", "response.completed")
+    assert {event.response.created_at for event in (seen[0], seen[-1])} == {followed.created_at}
+
+
+async def test_one_that_fails_before_its_first_token_says_so(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: Fail(400, "invalid_request_error", "messages: no")
+    made = await begin(gateway)
+    failed = await until(gateway, made.id, "failed")
+    assert failed.error is not None
+    assert failed.error.code == "invalid_prompt"
+    told = await events(gateway, made.id)
+    assert [event["type"] for event in told] == ["response.created", "response.in_progress", "response.failed"]
 
 
 async def test_it_can_be_cancelled_and_its_worker_is_free(gateway: Running) -> None:

@@ -72,6 +72,19 @@ async def test_every_face_tells_which_model_answers(gateway: Running, stream: bo
     assert {key for _, key in asked} == {GOOD_KEY, "sk-false-second"}  # all keys, before the other model
 
 
+async def test_a_response_in_the_background_tells_it_as_well(gateway: Running) -> None:
+    made = await gateway.client.responses.create(model=WANTED, input="hello", background=True)
+
+    async def completed() -> bool:
+        return (await gateway.client.responses.retrieve(made.id)).status == "completed"
+
+    await gateway.until(completed)
+    assert (await gateway.client.responses.retrieve(made.id)).model == OTHER
+    told = (await gateway.http.get(f"/v1/responses/{made.id}?stream=true")).text
+    assert f'"model":"{OTHER}"' in told
+    assert WANTED not in told
+
+
 @pytest.mark.parametrize("fail", [overloaded(), no_such_model()])
 async def test_what_it_stands_in_for(gateway: Running, fail: Fail) -> None:
     gateway.endpoint.script = only_the_other(fail)
