@@ -60,13 +60,14 @@ async def begin(call: Call, making: ResponseMaking) -> Response:
 
 
 async def _make(making: ResponseMaking, running: RunningResponse) -> None:
-    """Make the response, to its last event. It is queued until the model that answers is known: a fallback may."""
+    """Make the response, to its last event. If a fallback may answer, it is queued until the model is known."""
     failure: Exception | None = None
-    try:
-        with making.told():
-            await making.reply.begun()
-    except Exception as error:  # noqa: BLE001 - told in the last event, as whatever happens after the first one
-        failure = error
+    if making.reply.head.plan.fallback is not None:
+        try:
+            with making.told():
+                await making.reply.begun()
+        except Exception as error:  # noqa: BLE001 - told in the last event, as whatever happens after the first one
+            failure = error
     stream, opening, write = making.opened(making.reply.model)
     running.show = stream.so_far
     async for written in making.reply.events(stream, opening, write, failure):

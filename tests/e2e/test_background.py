@@ -88,29 +88,41 @@ async def test_a_broken_stream_is_taken_up_where_it_broke(gateway: Running) -> N
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "starting_after")
 
 
-async def test_it_is_queued_until_its_first_token_and_may_be_followed_and_cancelled_before(gateway: Running) -> None:
+async def test_with_a_fallback_it_is_queued_until_its_first_token_and_may_be_followed_and_cancelled_before() -> None:
     asked, go = trio.Event(), trio.Event()
 
     def script(_: Any) -> ScriptedReply:
         asked.set()
         return ScriptedReply((Text(("one",)),), before=(Wait(go),))
 
-    gateway.endpoint.script = script
-    followed, cancelled = await begin(gateway), await begin(gateway)
-    await asked.wait()
-    for made in (followed, cancelled):
-        shown = await gateway.client.responses.retrieve(made.id)
-        assert (shown.status, shown.created_at, shown.output) == ("queued", made.created_at, [])
-    with trio.fail_after(5):
-        assert (await gateway.client.responses.cancel(cancelled.id)).status == "cancelled"
-    told = await events(gateway, cancelled.id)
-    assert [event["type"] for event in told] == ["response.created", "response.in_progress", "response.incomplete"]
-    assert (await gateway.client.responses.retrieve(cancelled.id)).status == "cancelled"
-    async with await gateway.client.responses.retrieve(followed.id, stream=True) as stream:
-        go.set()
-        seen = [event async for event in stream]
-    assert (seen[0].type, seen[-1].type) == ("response.created", "response.completed")
-    assert {event.response.created_at for event in (seen[0], seen[-1])} == {followed.created_at}
+    config = f'[claude]\nfallback = {{ "{MODEL}" = ["claude-3-5-haiku-20241022"] }}\n'
+    async with running(script, config=config) as gateway:
+        followed, cancelled = await begin(gateway), await begin(gateway)
+        await asked.wait()
+        for made in (followed, cancelled):
+            shown = await gateway.client.responses.retrieve(made.id)
+            assert (shown.status, shown.created_at, shown.output) == ("queued", made.created_at, [])
+        with trio.fail_after(5):
+            assert (await gateway.client.responses.cancel(cancelled.id)).status == "cancelled"
+        told = await events(gateway, cancelled.id)
+        assert [event["type"] for event in told] == ["response.created", "response.in_progress", "response.incomplete"]
+        assert (await gateway.client.responses.retrieve(cancelled.id)).status == "cancelled"
+        async with await gateway.client.responses.retrieve(followed.id, stream=True) as stream:
+            go.set()
+            seen = [event async for event in stream]
+        assert (seen[0].type, seen[-1].type) == ("response.created", "response.completed")
+        assert {event.response.created_at for event in (seen[0], seen[-1])} == {followed.created_at}
+
+
+async def test_its_first_event_does_not_wait_for_the_first_token(gateway: Running) -> None:
+    go = trio.Event()
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("one",)),), before=(Wait(go),))
+    async with await gateway.client.responses.create(model=MODEL, input="Go.", background=True, stream=True) as stream:
+        seen = []
+        async for event in stream:
+            seen.append(event.type)
+            go.set()
+    assert (seen[0], seen[-1]) == ("response.created", "response.completed")
 
 
 async def test_one_that_fails_before_its_first_token_says_so(gateway: Running) -> None:
