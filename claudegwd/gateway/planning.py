@@ -1,4 +1,8 @@
-"""From a request to its plan, given the configuration and the client's permissions."""
+"""From a request to its plan, given the configuration and the client's permissions.
+
+A request may wait while the configuration changes, and is then planned again: what depends on how requests are sent
+belongs in the functions that make the plan for a model.
+"""
 
 from collections.abc import Callable
 
@@ -6,6 +10,7 @@ import msgspec
 
 from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.clients import Client
+from claudegwd.messages_api.confined import for_transcript
 from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.messages_api.tools import check_allowed, check_use
 from claudegwd.openai_api.chat.request import ChatRequest
@@ -26,8 +31,11 @@ def plan_chat(gateway: Gateway, wanted: ChatRequest, client: Client, begun: Begu
     model = gateway.offered.find(wanted.model, client)
     if model.workspace:
         return workspace_plan(wanted, model, client)
-    wanted = _with_search(gateway, wanted, client)
-    return _planned(gateway, model, client, lambda model: make_plan(wanted, model, client.name, client.owner, begun))
+
+    def make(model: Model) -> Plan:
+        return make_plan(_with_search(gateway, wanted, client), model, client.name, client.owner, begun)
+
+    return _planned(gateway, model, client, make)
 
 
 def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatRequest:
@@ -46,19 +54,23 @@ def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatR
     return wanted
 
 
-def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client) -> Plan:
-    """Plan a Messages API request. Raises the same errors, and PermissionDenied for a tool that costs money."""
+def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client, *, confined: bool = False) -> Plan:
+    """Plan a Messages API request. Raises the same errors, and PermissionDenied for a tool that costs money.
+
+    `confined`: it comes from a workspace, where the same model answers all requests of one answer.
+    """
     model = gateway.offered.find(wanted.model, client)
     if model.workspace:
         return workspace_messages_plan(wanted, model, client)
     check_allowed(wanted.tools, server_tools(gateway, client))
-    whole = gateway.launcher.carries_whole()
-    plain = whole and gateway.config.claude.system == "plain"
 
     def make(model: Model) -> Plan:
-        return messages_plan(wanted, model, client.name, client.owner, whole=whole, plain_system=plain)
+        whole = gateway.launcher.carries_whole()
+        plain = whole and gateway.config.claude.system == "plain"
+        sent = for_transcript(wanted) if confined and not whole else wanted
+        return messages_plan(sent, model, client.name, client.owner, whole=whole, plain_system=plain)
 
-    return _planned(gateway, model, client, make)
+    return with_fallbacks(make, model, []) if confined else _planned(gateway, model, client, make)
 
 
 def server_tools(gateway: Gateway, client: Client) -> frozenset[str]:

@@ -1,7 +1,6 @@
 """POST /v1/messages and /v1/messages/count_tokens: Anthropic's own API, answered with the upstream's own events."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 
@@ -10,7 +9,7 @@ from quart import Response, request
 
 from claudegwd.gateway.planning import plan_messages
 from claudegwd.messages_api.assemble import message_body
-from claudegwd.messages_api.confined import check_confined, for_transcript
+from claudegwd.messages_api.confined import check_confined
 from claudegwd.messages_api.made import Event, MadeMessage
 from claudegwd.messages_api.request import check_version, read_messages_request
 from claudegwd.messages_api.stream import MessageStream
@@ -62,13 +61,10 @@ async def _planned(call: Call, *, counts: bool) -> tuple[Plan, bool]:
     fields = Fields(read_object(await read_body(call), BOUNDS))
     betas = ",".join(request.headers.getlist("anthropic-beta"))
     wanted = read_messages_request(fields, betas, BOUNDS, counts=counts)
-    if (grant := call.grant) is not None:  # from a workspace: the same model answers all requests of one answer
+    if (grant := call.grant) is not None:  # from a workspace
         check_confined(wanted, searches=grant.searches)
         wanted = msgspec.structs.replace(wanted, model=grant.model)
-        if not gateway.launcher.carries_whole():
-            wanted = for_transcript(wanted)
-        return replace(plan_messages(gateway, wanted, call.client), fallback=None), wanted.stream
-    return plan_messages(gateway, wanted, call.client), wanted.stream
+    return plan_messages(gateway, wanted, call.client, confined=grant is not None), wanted.stream
 
 
 Written = tuple[Stream, Iterable[bytes], Callable[[int, Output], bytes | None]]

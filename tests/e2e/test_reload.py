@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import RecordedRequest, ScriptedReply, Text, Wait
-from tests.e2e.harness import GOOD_KEY, MODEL, Daemon, as_messages, running, started
+from tests.e2e.harness import GOOD_KEY, MODEL, Daemon, Running, as_messages, running, started
 
 pytestmark = pytest.mark.cli
 
@@ -126,6 +127,72 @@ async def test_without_the_last_key_the_environments_takes_over_where_an_answer_
             assert (await gateway.ask("Short.")).text == "short"
             assert [request.key for request in gateway.upstream()] == [GOOD_KEY, OTHER_KEY]
         nursery.cancel_scope.cancel()
+
+
+ONE_WORKER = "[workers]\nmax = 1\nspares = 0\n"
+BY_TRANSCRIPT = 'carrier = "transcript"\n'
+SEARCHES = '[claude]\nserver_tools = ["web_search"]\n'
+
+
+async def answered_after_a_reload(gateway: Running, path: str, body: Any, config: str) -> httpx.Response:
+    """The answer to a request that waits for the only worker while this configuration takes effect."""
+    release = trio.Event()
+    answers = []
+
+    def script(request: RecordedRequest) -> ScriptedReply:
+        return ScriptedReply((Wait(release),)) if "Long" in str(request.messages) else say("short")
+
+    async def ask() -> None:
+        answers.append(await gateway.post({"model": MODEL, **body}, path, headers={"anthropic-version": "2023-06-01"}))
+
+    async def waits() -> bool:
+        return bool((await gateway.status())["requests"]["queued"] == 1)
+
+    gateway.endpoint.script = script
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gateway.post, {"model": MODEL, "messages": as_messages("Long.")})
+        await gateway.until_workers(busy=1)
+        nursery.start_soon(ask)
+        await gateway.until(waits)
+        gateway.daemon.write_config(config)
+        assert (await gateway.control("POST", "/v1/reload")).status_code == 200
+        release.set()
+    return answers[0]
+
+
+@pytest.mark.parametrize("now_whole", [False, True])
+async def test_a_waiting_request_is_sent_as_is_right_for_the_new_carrier(now_whole: bool) -> None:
+    limits = {"max_tokens": 7, "temperature": 0.25, "stop_sequences": ["END"]}
+    body = {**limits, "messages": as_messages("Short."), "service_tier": "auto"}
+    before, after = ONE_WORKER, ONE_WORKER + BY_TRANSCRIPT
+    if now_whole:
+        before, after = after, before
+    async with running(echo(), config=before) as gateway:
+        answer = await answered_after_a_reload(gateway, "/v1/messages", body, after)
+        assert answer.json()["content"][0]["text"] == "short"
+        assert answer.headers.get("x-claudegw-ignored") == (None if now_whole else "service_tier")
+        sent = gateway.upstream()[-1].body
+        assert {name: sent.get(name) for name in limits} == limits
+        assert sent.get("service_tier") == ("auto" if now_whole else None)
+
+
+async def test_a_waiting_request_is_refused_if_the_new_carrier_cannot_send_it() -> None:
+    body = {"max_tokens": 7, "messages": as_messages("Short."), "container": "c"}
+    async with running(echo(), config=ONE_WORKER) as gateway:
+        answer = await answered_after_a_reload(gateway, "/v1/messages", body, ONE_WORKER + BY_TRANSCRIPT)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+        assert "container" in answer.json()["error"]["message"]
+        assert len(gateway.upstream()) == 1
+        await gateway.until_workers(busy=0)
+        assert (await gateway.ask("Short.")).text == "short"
+
+
+async def test_a_waiting_request_may_lose_a_search_but_is_told_so() -> None:
+    body = {"input": "Short.", "tools": [{"type": "web_search"}]}
+    async with running(echo(), config=ONE_WORKER + SEARCHES) as gateway:
+        config = ONE_WORKER + BY_TRANSCRIPT + SEARCHES
+        answer = await answered_after_a_reload(gateway, "/v1/responses", body, config)
+        assert (answer.status_code, answer.headers["x-claudegw-ignored"]) == (200, "tools.web_search")
 
 
 async def test_a_watched_keys_file_is_taken_by_itself() -> None:

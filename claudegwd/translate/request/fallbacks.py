@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from claudegwd.translate.request.catalogue import Model
 from claudegwd.translate.request.plan import Plan
@@ -20,6 +21,8 @@ def with_fallbacks(make: Callable[[Model], Plan], model: Model, others: Sequence
     `wanted`: the name that was asked for, if `model` is not that one. Raises what `make` raises.
     """
     plan = make(model)
+    if plan.whole is not None:
+        plan = replace(plan, anew=partial(with_fallbacks, make, model, others, wanted))
     if not others:
         return replace(plan, stands_in_for=wanted) if wanted else plan
     following = wanted or model.id

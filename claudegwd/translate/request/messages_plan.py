@@ -59,6 +59,7 @@ def messages_plan(
         settings=_settings(request, model, whole=whole, plain_system=plain_system),
         max_tokens=request.max_tokens,
         own_body=_body(request, model),
+        whole=whole,
     )
 
 

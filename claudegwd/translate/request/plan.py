@@ -53,6 +53,10 @@ class Plan:
     # The same question to the operator's fallback for when this model is unavailable.
     fallback: "Callable[[], Plan] | None" = None
     stands_in_for: str = ""  # the name that was asked for, if this is such a fallback
+    # The way of sending requests that this was planned for: whole, or as a transcript. None: right for both.
+    whole: bool | None = None
+    # The same request planned for how requests are sent at the time. Raises the errors of planning.
+    anew: "Callable[[], Plan] | None" = None
 
     @property
     def is_prefill(self) -> bool:
@@ -68,6 +72,10 @@ class Plan:
         if not whole:
             return self.base
         return base_digest("whole", "" if share else self.owner, "" if system else self.system)
+
+    def anew_for(self, *, whole: bool) -> "Callable[[], Plan] | None":
+        """How to plan this again before it is sent, `whole` or as a transcript; None if it is right for that."""
+        return None if self.whole in (None, whole) else self.anew
 
     def turn(self) -> Turn:
         """A new turn, for one attempt at this question."""
@@ -105,7 +113,7 @@ class Plan:
         )
         asked = self.format.correction(fault)
         again = Entry("user", ({"type": "text", "text": asked},), (), chain(given.digest, ["u", ["t" + asked], []]))
-        return replace(self, entries=(*self.entries, given, again), fallback=None)
+        return replace(self, entries=(*self.entries, given, again), fallback=None, anew=None)
 
 
 def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "", begun: Begun | None = None) -> Plan:
@@ -143,6 +151,7 @@ def make_plan(request: ChatRequest, model: Model, client: str, owner: str = "", 
         own_stops=tuple(stop for stop in request.stop if not stop.strip()),
         max_tokens=request.max_tokens,
         server_tools=(_web_search(request.web_search, tools),) if request.web_search is not None else (),
+        whole=True if request.web_search is not None else None,  # a transcript would leave the search out
     )
 
 

@@ -199,6 +199,10 @@ class Question:
                 self._lease.until = self._deadline
                 self._went_whole = self._lease.worker.launch.whole
                 self.waited += trio.current_time() - began if self.asked_at is None else 0.0
+                if anew := self.plan.anew_for(whole=self._lease.worker.launch.whole):
+                    self._drop_worker()  # leased for the old plan, which a reload has overtaken
+                    self.plan = anew()
+                    continue
                 key = await self._choose_key()  # the one chosen before may have failed meanwhile
                 self._has_living_worker()  # and the worker may be outdated
             await self._ask(key, again=again)

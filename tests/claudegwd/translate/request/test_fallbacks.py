@@ -28,6 +28,25 @@ def test_a_plan_becomes_one_for_the_next_model_and_that_for_the_next() -> None:
     assert with_fallbacks(make, FIRST, []) == make(FIRST)
 
 
+def test_a_plan_that_is_made_anew_has_the_same_fallbacks() -> None:
+    whole = True
+
+    def make_for_now(model: Model) -> Plan:
+        return replace(make(model), whole=whole)
+
+    first = with_fallbacks(make_for_now, FIRST, [SECOND, THIRD])
+    assert first.fallback
+    second = first.fallback()
+    whole = False
+    for plan, following in ((first, SECOND), (second, THIRD)):
+        anew = plan.anew_for(whole=False)
+        assert anew
+        again = anew()
+        assert (again.model, again.stands_in_for, again.whole) == (plan.model, plan.stands_in_for, False)
+        assert again.fallback
+        assert again.fallback().model == following
+
+
 def test_those_are_meant_by_the_name_that_the_client_writes_or_by_what_it_leads_to() -> None:
     fallbacks = {"opus": ["sonnet"], "claude-sonnet": ["haiku"]}
     assert stand_ins(FIRST, fallbacks) == ["sonnet"]

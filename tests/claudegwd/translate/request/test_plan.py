@@ -1,6 +1,7 @@
 """A request as a plan."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,13 @@ def test_the_same_conversation_has_the_same_base() -> None:
         plan(response_format=ANY_JSON).base,
     ]
     assert len(set(bases)) == len(bases)
+
+
+def test_a_plan_for_one_way_of_sending_requests_is_made_anew_for_the_other() -> None:
+    anew = plan
+    searching = replace(plan(web_search_options={}), anew=anew)
+    assert (searching.anew_for(whole=True), searching.anew_for(whole=False)) == (None, anew)
+    assert replace(plan(), anew=anew).anew_for(whole=False) is None
 
 
 def test_a_history_of_tools_without_tools_declares_them_and_calls_none() -> None:
