@@ -33,6 +33,7 @@ class Dead:
     """No key, and waiting does not help. ``kind``: what to report."""
 
     kind: FailureKind
+    disabled: bool = False  # because the operator has disabled all keys
 
 
 @unique

@@ -88,29 +88,30 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
             RetryRule.NEXT_KEY,
             None,
             CredentialsExhausted,
-            "cannot reach the model: the upstream rejected every key of this gateway; ask its operator to check "
-            "`claudegwctl keys list`",
+            "cannot reach the model: the upstream rejected every enabled key of this gateway; ask its operator to "
+            "check `claudegwctl keys list`",
         ),
         FailureKind.BILLING: FailureRule(
             KeyEffect.EXHAUSTED,
             RetryRule.NEXT_KEY,
             None,
             QuotaExhausted,
-            "cannot answer: every upstream key is out of credit; ask the gateway's operator to add credit or a key",
+            "cannot answer: every enabled upstream key is out of credit; ask the gateway's operator to add credit "
+            "or a key",
         ),
         FailureKind.RATE_LIMIT: FailureRule(
             KeyEffect.COOLING,
             RetryRule.NEXT_KEY,
             None,
             UpstreamRateLimited,
-            "cannot answer now: every upstream key is rate limited; retry after the time in retry-after",
+            "cannot answer now: every usable upstream key is rate limited; retry after the time in retry-after",
         ),
         FailureKind.MODEL_FORBIDDEN: FailureRule(
             KeyEffect.MODEL_FORBIDDEN,
             RetryRule.NEXT_KEY,
             None,
             ModelNotFound,
-            "cannot use this model: no upstream key has access to it; GET /v1/models lists others",
+            "cannot use this model: no enabled upstream key has access to it; GET /v1/models lists others",
         ),
         FailureKind.UNAVAILABLE: FailureRule(
             KeyEffect.UNCHANGED,
@@ -173,10 +174,16 @@ NO_LOGIN: Final = (
     "the gateway's operator can add a key with `claudegwctl keys add NAME`, or log in with `claudegwctl login`"
 )
 
+# The same if the upstream has rejected none: the operator has disabled them all.
+ALL_DISABLED: Final = (
+    "cannot reach the model: every upstream key of this gateway is disabled; its operator can enable one with "
+    "`claudegwctl keys enable NAME`, or add one with `claudegwctl keys add NAME`"
+)
+
 # Instead of BILLING's if that is not true of all keys.
 SPENT_OR_REFUSED: Final = (
-    "cannot answer: the upstream rejected some of this gateway's keys, and the others are out of credit; ask its "
-    "operator to check `claudegwctl keys list`"
+    "cannot answer: the upstream rejected some of this gateway's enabled keys, and the others are out of credit; ask "
+    "its operator to check `claudegwctl keys list`"
 )
 
 BACKOFF_FIRST_SECONDS: Final = 0.5  # doubles up to the bound below
@@ -294,15 +301,19 @@ def error_for(
     retry_after: float | None = None,
     keys: bool = True,
     refused: bool = False,
+    disabled: bool = False,
     detail: str = "",
 ) -> GatewayError:
     """What the caller is told when nothing is left to try.
 
     ``retry_after``: seconds until the first key is available. ``keys``: whether there are any, or only the CLI's login.
-    ``refused``: whether other keys were rejected. ``detail``: what the upstream says about the request; redacted.
+    ``refused``: whether other keys were rejected. ``disabled``: whether all keys are disabled. ``detail``: what the
+    upstream says about the request; redacted.
     """
     rule = FAILURES[kind]
-    message = NO_LOGIN if kind is FailureKind.AUTHENTICATION and not keys else rule.message
+    message = rule.message
+    if kind is FailureKind.AUTHENTICATION and (disabled or not keys):
+        message = ALL_DISABLED if disabled else NO_LOGIN
     if kind is FailureKind.BILLING and refused:
         message = SPENT_OR_REFUSED
     if kind is FailureKind.BAD_REQUEST and detail:

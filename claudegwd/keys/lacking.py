@@ -31,7 +31,10 @@ def nothing_left(entries: Collection[KeyEntry], now: float, model: str | None) -
             waits.append(WaitForKey(entry.until, kind, refused=spent and refused))
     if waits:
         return min(waits, key=lambda wait: wait.until)
-    return Dead(FailureKind.MODEL_FORBIDDEN if forbidden else FailureKind.AUTHENTICATION)
+    if forbidden:
+        return Dead(FailureKind.MODEL_FORBIDDEN)
+    # What is neither usable nor timed is invalid or disabled.
+    return Dead(FailureKind.AUTHENTICATION, disabled=not refused)
 
 
 def lack(entries: Collection[KeyEntry], now: float, model: str | None) -> WaitForKey | Dead | None:

@@ -183,7 +183,7 @@ class UpstreamError(GatewayError):
 
 
 class CredentialsExhausted(UpstreamError):
-    """The upstream refuses every upstream key. Not a 401, because the client's own key is valid."""
+    """Every upstream key is refused by the upstream or disabled. Not a 401, because the client's own key is valid."""
 
     status = 502
     code = "upstream_credentials_exhausted"

@@ -129,6 +129,17 @@ async def test_without_the_last_key_the_environments_takes_over_where_an_answer_
         nursery.cancel_scope.cancel()
 
 
+async def test_who_asks_while_all_keys_are_disabled_is_told_so() -> None:
+    async with running(echo(), keys=[GOOD_KEY]) as gateway:
+        assert (await gateway.control("PATCH", "/v1/keys/k0", {"status": "disabled"})).status_code == 200
+        error = await gateway.refused("Anybody?")
+        assert (error.status_code, error.code) == (502, "upstream_credentials_exhausted")
+        assert "every upstream key of this gateway is disabled" in error.message
+        assert error.response.headers["x-should-retry"] == "false"
+        await gateway.control("PATCH", "/v1/keys/k0", {"status": "active"})
+        assert (await gateway.ask("Anybody?")).text == "Anybody?"
+
+
 ONE_WORKER = "[workers]\nmax = 1\nspares = 0\n"
 BY_TRANSCRIPT = 'carrier = "transcript"\n'
 SEARCHES = '[claude]\nserver_tools = ["web_search"]\n'

@@ -73,7 +73,7 @@ class Questions:
         if isinstance(choice, UpstreamKey | NoKeys):
             return choice
         if not isinstance(choice, WaitForKey):
-            raise error_for(choice.kind, keys=len(self.ring) > 0)
+            raise error_for(choice.kind, keys=len(self.ring) > 0, disabled=choice.disabled)
         if attempts.held_until is None:
             attempts.held_until = now + self.timing.hold
         if choice.until > attempts.held_until:

@@ -145,3 +145,10 @@ def test_spent_beside_refused_names_both() -> None:
     message = error_for(FailureKind.BILLING, refused=True).message
     assert "rejected some" in message
     assert "out of credit" in message
+
+
+def test_disabled_keys_are_not_called_rejected() -> None:
+    error = error_for(FailureKind.AUTHENTICATION, disabled=True)
+    assert "rejected" not in error.message
+    assert "is disabled" in error.message
+    assert "`claudegwctl keys enable NAME`" in error.message

@@ -200,6 +200,26 @@ def test_all_dead() -> None:
     assert subject.active is None
 
 
+def test_all_disabled() -> None:
+    off = [UpstreamKey(name, f"sk-false-{name}", status=KeyStatus.DISABLED) for name in ("a", "b")]
+    assert KeyRing(off, cooldown_seconds=60).choose(NOW, model="sonnet") == Dead(
+        FailureKind.AUTHENTICATION, disabled=True
+    )
+
+
+def test_disabled_keys_do_not_hide_what_the_others_lack() -> None:
+    def beside_a_disabled_key(kind: FailureKind) -> object:
+        off = UpstreamKey("off", "sk-false-off", status=KeyStatus.DISABLED)
+        subject = KeyRing([off, *keys("on")], cooldown_seconds=60)
+        subject.failed("on", kind, NOW, model="sonnet", reset_at=NOW + 30)
+        return subject.choose(NOW, model="sonnet")
+
+    for kind in (FailureKind.AUTHENTICATION, FailureKind.MODEL_FORBIDDEN):
+        assert beside_a_disabled_key(kind) == Dead(kind)
+    for kind in (FailureKind.RATE_LIMIT, FailureKind.BILLING):
+        assert beside_a_disabled_key(kind) == WaitForKey(NOW + 30, kind)
+
+
 def test_all_cooling_names_the_soonest() -> None:
     subject = ring()
     for name, wait in zip(NAMES, (30, 10, 20), strict=True):
