@@ -25,6 +25,8 @@ from claudegwd.workers.question.question import Question
 # The cheapest question that shows whether a key works.
 _TEST_BODY = b'{"model":"%s","max_tokens":16,"messages":[{"role":"user","content":"Say OK."}]}'
 
+_REPLACED = "its token was replaced during the test: test it again"
+
 
 async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
     """Ask one cheap question with this key; an answer clears its failures. Raises UnknownKey."""
@@ -33,8 +35,8 @@ async def try_key(gateway: Gateway, name: str) -> Mapping[str, Any]:
         raise UnknownKey(f"cannot find key {name!r}; `claudegwctl keys list` shows the names")
     started = time.monotonic()
     error = await _ask_under(gateway, key, started)
-    if error is None:
-        gateway.ring.clear(name)
+    if error is None and not gateway.ring.clear(name, key.digest):
+        error = _REPLACED
     log_event(
         log, logging.INFO if error is None else logging.WARNING, "upstream key tested", key=name,
         reason=error or "it answered",

@@ -194,12 +194,19 @@ class KeyRing:
         self.on_change(RingChange.STATE)
         return name
 
-    def clear(self, name: str) -> None:
-        """A person or a test says that the key works. A disabled key stays disabled. Raises UnknownKey."""
-        self._entry(name).clear()
+    def clear(self, name: str, digest: str | None = None) -> bool:
+        """A person or a test says that the key works. A disabled key stays disabled. Raises UnknownKey.
+
+        ``digest``: UpstreamKey.digest of the key meant. Returns False, and does nothing, if its token was replaced.
+        """
+        entry = self._entry(name)
+        if digest is not None and digest != entry.key.digest:
+            return False
+        entry.clear()
         self.rotation.to_next("recovered")
         self._tell("cleared")
         self.on_change(RingChange.STATE)
+        return True
 
     def replace(self, keys: Sequence[UpstreamKey], now: float) -> KeysDiff:
         """Take a new list of keys. A key keeps its history as long as its token and host stay the same, even under

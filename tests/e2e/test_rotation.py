@@ -192,6 +192,29 @@ async def test_a_test_of_a_key_never_waits_and_marks_it_as_a_request_would() -> 
         assert gateway.log.count("upstream key tested") == 2
 
 
+async def test_a_test_says_nothing_of_a_token_that_comes_while_it_runs() -> None:
+    release = trio.Event()
+    tests: list[Any] = []
+
+    def script(request: RecordedRequest) -> ScriptedReply | Fail:
+        return ScriptedReply((Wait(release),)) if request.key == GOOD else revoked()
+
+    async with running(script, keys=[GOOD]) as gateway, trio.open_nursery() as nursery:
+
+        async def run_test() -> None:
+            tests.append((await gateway.control("POST", "/v1/keys/k0/test")).json())
+
+        nursery.start_soon(run_test)
+        await arrived(gateway.endpoint, 1)
+        gateway.daemon.write_keys([{"name": "k0", "token": REVOKED}])
+        await gateway.control("POST", "/v1/reload")
+        assert (await gateway.refused("Anybody?")).status_code == 502
+        release.set()
+        await gateway.until_workers(busy=0)
+    assert (tests[0]["ok"], tests[0]["state"]) == (False, "invalid")
+    assert "replaced" in tests[0]["error"]
+
+
 async def test_tests_of_all_keys_say_why_each_fails() -> None:
     answers: dict[str, Answer | Script] = {
         "spent": spent(), "good": echo(), "dead": revoked(), "limited": limited(retry_after=4000),

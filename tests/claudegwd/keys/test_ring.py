@@ -256,6 +256,17 @@ def test_a_failure_under_a_token_that_was_replaced_is_ignored() -> None:
     assert states(subject) == {"a": "active"}
 
 
+def test_a_test_of_a_token_that_was_replaced_clears_nothing() -> None:
+    subject = ring("a")
+    old, new = keys("a")[0], UpstreamKey("a", "sk-false-new")
+    subject.replace([new], NOW)
+    subject.failed("a", FailureKind.AUTHENTICATION, NOW)
+    assert not subject.clear("a", old.digest)
+    assert states(subject) == {"a": "invalid"}
+    assert subject.clear("a", new.digest)
+    assert states(subject) == {"a": "active"}
+
+
 def test_news_of_a_removed_key_is_ignored() -> None:
     subject = ring("a")
     subject.succeeded("gone", NOW, 5)
