@@ -139,12 +139,13 @@ def _own(row: dict[str, Any]) -> dict[str, Any]:
 
 def _said(fields: dict[str, Any]) -> str:
     """Fields in the form for the log and the audit."""
-    return ", ".join(f"{field}={_value(value)}" for field, value in fields.items())
+    return ", ".join(f"{field}={_value(field, value)}" for field, value in fields.items())
 
 
-def _value(value: object) -> str:
+def _value(field: str, value: object) -> str:
     if isinstance(value, list | tuple):
-        return "+".join(str(one["budget"]) if isinstance(one, dict) else str(one) for one in value) or "none"
+        empty = "all" if field == "models" else "none"
+        return "+".join(str(one["budget"]) if isinstance(one, dict) else str(one) for one in value) or empty
     return "none" if value is None else str(value)
 
 

@@ -66,6 +66,8 @@ async def test_changing_and_rotating(client: httpx.AsyncClient, gateway: SmallGa
     assert (list(row["models"]), row["requests_per_minute"], row["tokens_per_minute"]) == (["sonnet"], 5, 7)
     assert row["budgets"] == ["2usd/day"]
     assert list(row["server_tools"]) == ["web_search"]
+    await client.patch("/v1/clients/laptop", json={"models": [], "server_tools": []})
+    assert gateway.logs.tail(1)[0].fields["after"] == "models=all, server_tools=none"
     answer = await client.post("/v1/clients/laptop/rotate")
     assert answer.json()["key"].startswith("cgw-")
     assert "cgw-" not in repr(gateway.logs.tail(10))
