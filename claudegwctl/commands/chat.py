@@ -115,7 +115,9 @@ def _key(daemon: Daemon, *, temporary: bool) -> Iterator[str | None]:
 def _one(address: Address, talk: Conversation, question: str, key: str | None, *, as_json: bool) -> None:
     from claudegwctl.chatting.asking import ask
 
-    told = _asking(lambda: ask(address, talk.asked(question), key, (lambda _: None) if as_json else _show), talk.model)
+    told = _asking(
+        lambda: ask(address, talk.asked(question), key, (lambda _: None) if as_json else _show), talk.model, key
+    )
     talk.answered(question, told.text)
     if as_json:
         say_json(told.as_dict())
@@ -130,17 +132,23 @@ def _show(text: str) -> None:
     show(printable(text) if sys.stdout.isatty() else text)
 
 
-def _asking(work: Callable[[], ChatAnswer], model: str) -> ChatAnswer:
+def _asking(work: Callable[[], ChatAnswer], model: str, key: str | None) -> ChatAnswer:
     try:
         return work()
     except Refused as refused:
         if refused.code == "invalid_api_key":
-            raise Problem(
-                f"cannot chat: the gateway requires a client key; set {KEY_VARIABLE}, or use --temporary-key"
-            ) from None
+            raise Problem(_refused_key(str(refused), key)) from None
         if refused.code == "model_not_found":
             raise Problem(f"cannot chat with {model!r}: no such model; `claudegwctl models` lists them") from None
         raise
+
+
+def _refused_key(reason: str, key: str | None) -> str:
+    """What to say if the gateway does not accept the key, or its absence, in the gateway's words."""
+    if not key:
+        return f"cannot chat: the gateway requires a client key; set {KEY_VARIABLE}, or use --temporary-key"
+    whose = f"the key in {KEY_VARIABLE}" if key == os.environ.get(KEY_VARIABLE) else "the temporary key"
+    return f"cannot chat: {whose} is not accepted: {reason.partition(': ')[2] or reason}"
 
 
 def _converse(address: Address, talk: Conversation, key: str | None, *, as_json: bool) -> None:

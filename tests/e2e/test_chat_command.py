@@ -39,12 +39,18 @@ async def test_without_a_question_and_with_a_wrong_model(gateway: Running) -> No
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
 
 
+async def test_a_key_that_the_gateway_does_not_know(gateway: Running) -> None:
+    done = await ctl(gateway.daemon.socket, "chat", "hello", GATEWAY_KEY="cgw-false")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("cannot chat: the key in GATEWAY_KEY is not accepted: it is unknown; ")
+
+
 async def test_where_a_key_is_asked_for() -> None:
     async with running(echo(), config="[auth]\nrequired = true") as gateway:
         socket = gateway.daemon.socket
         done = await ctl(socket, "chat", "hello")
         assert (done.status, done.out) == (1, "")
-        assert "GATEWAY_KEY" in done.err
+        assert done.err.startswith("cannot chat: the gateway requires a client key; set GATEWAY_KEY")
         done = await ctl(socket, "chat", "--temporary-key", "hello")
         assert (done.status, "hello" in done.out) == (0, True)
         assert (await ctl(socket, "clients", "list", "--json")).json == {"clients": []}
