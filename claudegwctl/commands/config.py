@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from claudegwctl.client import COMPLETION_SECONDS
+from claudegwctl.client import COMPLETION_SECONDS, Daemon
 from claudegwctl.commands.reload import changes
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, plain, say, say_json
@@ -90,7 +90,11 @@ def get(
     rows = daemon_of(ctx).get("/v1/config")["settings"]
     row = next((row for row in rows if row["key"] == key), None)
     if row is None:
-        raise Problem(f"cannot find the setting {key!r}: `claudegwctl config show --all` lists them")
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, [row["key"] for row in rows], 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise Problem(f"cannot find the setting {key!r}: {hint}`claudegwctl config show --all` lists them")
     if wants_json(ctx, json):
         say_json(row)
     else:
@@ -107,7 +111,7 @@ def put(
 ) -> None:
     """Write one setting to config.toml. Comments are kept, and values that the daemon would refuse are not written.
 
-    It takes effect at the next reload.
+    It takes effect at the next reload; a few settings need a restart, which the answer says.
     """
     from claudegwctl import editing
 
@@ -160,9 +164,25 @@ def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool) -> No
     if wants_json(ctx, json):
         say_json({"path": str(file), "changed": changed})
     elif changed:
-        say(f"wrote {file}; `claudegwctl reload` applies it")
+        say(f"wrote {file}; {_when(daemon_of(ctx))}")
     else:
         say(f"{file} needs no change")
+
+
+def _when(daemon: Daemon) -> str:
+    """When what was written takes effect. The daemon knows which settings need a restart."""
+    try:
+        would = daemon.ask("POST", "/v1/config/check")["changes"]
+    except NotRunning:
+        return "claudegwd is not running, and applies it when it starts"
+    except Problem:  # another part is invalid, which a reload reports
+        would = []
+    later = [change["key"] for change in would if change["needs_restart"]]
+    if not later:
+        return "`claudegwctl reload` applies it"
+    if len(later) == len(would):
+        return "it takes effect after a restart of claudegwd (`claudegwctl restart`, if it is a service)"
+    return f"`claudegwctl reload` applies it, except {', '.join(later)}: a restart of claudegwd is needed"
 
 
 def place(ctx: typer.Context) -> tuple[Path, Path | None]:
@@ -179,8 +199,7 @@ def lines(found: Mapping[str, Any], *, all_keys: bool) -> Iterator[str]:
     """The answer to GET /v1/config as TOML with comments."""
     yield coloured(f"# {found['path']}" + ("" if found["exists"] else ", which does not exist"), "dim")
     if all(row["source"] == "default" for row in found["settings"]):
-        yield coloured("# everything is at its default", "dim")
-        all_keys = True
+        yield coloured("# everything is at its default" + ("" if all_keys else "; --all shows it"), "dim")
     section = ""
     for row in found["settings"]:
         if row["source"] == "default" and not all_keys:

@@ -10,8 +10,10 @@ from tests.small_gateway import SmallGateway
 
 
 async def test_showing_what_is_set(gateway: SmallGateway, socket: Path) -> None:
-    shown = (await ctl(socket, "config", "show")).out
-    assert shown.startswith(f"# {gateway.config_file}\n# everything is at its default\n[server]\n")
+    nothing = f"# {gateway.config_file}\n# everything is at its default"
+    assert (await ctl(socket, "config", "show")).out == f"{nothing}; --all shows it\n"
+    shown = (await ctl(socket, "config", "show", "--all")).out
+    assert shown.startswith(f"{nothing}\n[server]\n")
     assert tomllib.loads(shown)["workers"]["spares"] == 1
     gateway.config_file.write_text('[workers]\nmax = 3\n[claude]\naliases = { "gpt-4o" = "opus" }\n')
     await ctl(socket, "reload")
@@ -74,6 +76,23 @@ async def test_getting_and_setting(gateway: SmallGateway, socket: Path) -> None:
     for words in (("get", "workers.mx"), ("set", "workers.mx", "1"), ("set", "workers.max")):
         done = await ctl(socket, "config", *words)
         assert (done.status, done.out, done.err[:7]) == (1, "", "cannot ")
+
+
+async def test_what_applies_a_change(gateway: SmallGateway, socket: Path, nowhere: Path, tmp_path: Path) -> None:
+    wrote = f"wrote {gateway.config_file}; "
+    assert (await ctl(socket, "config", "set", "workers.max", "5")).out == f"{wrote}`claudegwctl reload` applies it\n"
+    await ctl(socket, "reload")
+    done = await ctl(socket, "config", "set", "server.bind", '["127.0.0.1:9"]')
+    assert done.out.startswith(f"{wrote}it takes effect after a restart of claudegwd")
+    done = await ctl(socket, "config", "set", "workers.max", "6")
+    assert "reload` applies it, except server.bind: a restart" in done.out
+    done = await ctl(nowhere, "config", "set", "workers.max", "5", CONFIGURATION_DIRECTORY=str(tmp_path))
+    assert done.out == f"wrote {tmp_path}/config.toml; claudegwd is not running, and applies it when it starts\n"
+
+
+async def test_a_similar_name_is_suggested(socket: Path) -> None:
+    done = await ctl(socket, "config", "get", "workers.mx")
+    assert done.err.startswith("cannot find the setting 'workers.mx': did you mean workers.max? `claudegwctl config")
 
 
 async def test_editing(gateway: SmallGateway, socket: Path) -> None:
