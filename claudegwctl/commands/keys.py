@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from enum import StrEnum
@@ -21,6 +22,9 @@ TELLING: Final = ("sk-ant-api", "sk-ant-oat")
 _SENT: Final = {"auth_token": "as a Bearer token", "api_key": "as x-api-key"}
 # A thousand keys are about 200 kB; an endless input would fill the memory.
 MAX_IMPORT_CHARS: Final = 4 * 2**20
+
+# Far more than any token; an endless input would fill the memory.
+MAX_TOKEN_CHARS: Final = 2**20
 
 KeyName = Annotated[str, typer.Argument(help="The key's name.", autocompletion=names_of_keys)]
 Everywhere = Annotated[bool, typer.Option("--all", help="Do this on every machine that shares a store with this one.")]
@@ -94,13 +98,14 @@ def add(
     if wants_json(ctx, json):
         say_json(added)
     else:
-        say(f"added {added['name']} ({added['state']}); `claudegwctl keys test {added['name']}` tests it")
+        did, test = "replaced" if taken else "added", f"claudegwctl keys test {shlex.quote(added['name'])}"
+        say(f"{did} {added['name']} ({added['state']}); `{test}` tests it")
         for line in added.get("notes", []):
             say(f"note: {line}")
     if kind is None and not telling:
         note(
             f"its prefix does not show how to send it; it is sent {_SENT[added['kind']]} (`claudegwctl keys add "
-            f"{name} --replace --kind …` changes that)"
+            f"{shlex.quote(name)} --replace --kind …` changes that)"
         )
 
 
@@ -254,7 +259,9 @@ def _token(name: str) -> str:
 
         token = getpass.getpass(f"Token of {name} (not shown): ")
     else:
-        token = sys.stdin.readline()
+        token, *others = [line for line in sys.stdin.read(MAX_TOKEN_CHARS).splitlines() if line.strip()] or [""]
+        if others:
+            raise Problem(f"cannot add {name}: the input has several lines; give one token, on one line")
     token = token.strip()
     if not token:
         raise Problem(f"cannot add {name}: no token given; type it, or pipe it in: `… < FILE`")

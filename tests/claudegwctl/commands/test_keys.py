@@ -119,6 +119,23 @@ async def test_no_token(socket: Path) -> None:
     assert done.err.startswith("cannot add third: no token given")
 
 
+async def test_several_lines_are_no_token(gateway: SmallGateway, socket: Path) -> None:
+    done = await ctl(socket, "keys", "add", "third", stdin=f"{NEW_TOKEN}\nsk-false-other-0004\n")
+    assert (done.status, done.out) == (1, "")
+    assert done.err == "cannot add third: the input has several lines; give one token, on one line\n"
+    assert "third" not in saved(gateway)
+    assert (await ctl(socket, "keys", "add", "third", "--kind", "api_key", stdin=f"\n {NEW_TOKEN}\n\n")).status == 0
+    assert saved(gateway)["third"]["token"] == NEW_TOKEN
+
+
+async def test_hints_can_be_pasted_into_a_shell(socket: Path) -> None:
+    done = await ctl(socket, "keys", "add", "my key", stdin=NEW_TOKEN)
+    assert done.out == "added my key (ready); `claudegwctl keys test 'my key'` tests it\n"
+    assert "`claudegwctl keys add 'my key' --replace --kind …`" in done.err
+    done = await ctl(socket, "keys", "add", "my key", "--replace", "--kind", "api_key", stdin=NEW_TOKEN)
+    assert done.out == "replaced my key (ready); `claudegwctl keys test 'my key'` tests it\n"
+
+
 async def test_a_name_that_is_taken(gateway: SmallGateway, socket: Path) -> None:
     done = await ctl(socket, "keys", "add", "primary", stdin=NEW_TOKEN)
     assert done.status == 1
