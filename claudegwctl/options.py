@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+from typer.models import CommandFunctionType
 
 from claudegwctl.client import COMPLETION_SECONDS, Daemon
 from claudegwctl.problems import Problem
@@ -42,9 +44,29 @@ class Subcommands(TyperGroup):
         return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
 
 
+class Command(TyperCommand):
+    """Shows an argument as NAME, or [NAME] if it may be omitted: typer's {name} looks like a choice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for param in self.params:
+            if isinstance(param, TyperArgument) and param.metavar is None:
+                param.metavar = (param.name or "").upper() + ("..." if param.nargs != 1 else "")
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class App(typer.Typer):
+    """An app whose commands are of our class."""
+
+    def command(self, *args: Any, **kwargs: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        return super().command(*args, **{"cls": Command, **kwargs})
+
+
 def new_app(help_text: str | None = None, example: str | None = None) -> typer.Typer:
     """The typer app of one command module. `help_text` and `example` are for one with subcommands."""
-    return typer.Typer(
+    return App(
         cls=Subcommands,
         help=help_text,
         epilog=example and f"Example: {example}",
