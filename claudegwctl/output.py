@@ -103,6 +103,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], right: Contain
     return [coloured(line([head.upper() for head in heads]), "dim"), *map(line, texts)]
 
 
+def hanging(text: str, indent: int) -> str:
+    """Text whose continuation lines are indented, so that they stay in their column."""
+    return text.replace("\n", "\n" + " " * indent)
+
+
 def duration(seconds: float) -> str:
     """Two units at most: 5 s, 3 min 20 s, 2 h 5 min, 1 d 2 h."""
     whole = max(0, round(seconds))

@@ -103,9 +103,8 @@ def _check_by_daemon(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
         scene.config_file = Path(config["path"])
         daemon.ask("POST", "/v1/config/check")
     except (Problem, KeyError) as problem:
-        yield Finding(
-            "configuration", PROBLEM, str(problem), "fix it; until then the previous configuration stays in effect"
-        )
+        mend = "correct the file; until then the previous configuration stays in effect"
+        yield Finding("configuration", PROBLEM, str(problem), mend)
         return
     where = str(scene.config_file) + ("" if config["exists"] else " (no such file; defaults apply)")
     waiting = [change["key"] for change in config.get("waiting_for_restart", [])]
@@ -135,4 +134,4 @@ def _check_by_program(scene: Scene) -> Iterator[Finding]:
         yield Finding("configuration", OK, str(scene.config_file))
     else:
         lines = done.stderr.strip().splitlines() or ["it gave no reason"]
-        yield Finding("configuration", PROBLEM, lines[-1], "fix that, then run `claudegwd --check`")
+        yield Finding("configuration", PROBLEM, lines[-1], "correct the file, then run `claudegwd --check`")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from claudegwctl.options import AsJson, daemon_of, new_app, socket_path, wants_json
-from claudegwctl.output import coloured, say, say_json
+from claudegwctl.output import coloured, hanging, say, say_json
 
 if TYPE_CHECKING:
     from claudegwctl.checks.finding import Finding
@@ -63,6 +63,6 @@ def _findings(ctx: typer.Context, *, deep: bool) -> Iterator[Finding]:
 
 def _show(finding: Finding) -> None:
     mark, colour = _MARKS[finding.level]
-    say(f"{coloured(f'{mark:<8}', colour)}{finding.about:<14}{finding.says}")
+    say(f"{coloured(f'{mark:<8}', colour)}{finding.about:<14}{hanging(finding.says, 22)}")
     if finding.mend:
-        say(f"{'':<22}{coloured('fix:', 'bold')} {finding.mend}")
+        say(f"{'':<22}{coloured('fix:', 'bold')} {hanging(finding.mend, 27)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from shutil import get_terminal_size
@@ -15,6 +16,7 @@ from claudegwctl.output import (
     coloured,
     conversations,
     duration,
+    hanging,
     harmless,
     has_cursor_control,
     note,
@@ -32,6 +34,7 @@ app = new_app()
 _CLEAR: Final = "\x1b[2J"
 _FRAME: Final = "\x1b[?7l\x1b[H{}\x1b[K\n\x1b[J\x1b[?7h"
 _END_OF_LINE: Final = "\x1b[K\n"
+_BREAK: Final = re.compile(r"\n *")
 _WINDOWS: Final = {"5h": "5 h", "7d": "week"}
 _HALF_A_DAY: Final = 43_200
 _STATE_COLOURS: Final = {"ready": "green", "starting": "yellow", "degraded": "red", "draining": "yellow"}
@@ -94,7 +97,7 @@ def _show(found: Mapping[str, Any], *, as_json: bool, over: bool) -> None:
 
 
 def _write_over(shown: Sequence[str]) -> None:
-    fit = fitting([harmless(line).replace("\n", " ") for line in shown], get_terminal_size().lines)
+    fit = fitting([_BREAK.sub(" ", harmless(line)) for line in shown], get_terminal_size().lines)
     show(_FRAME.format(_END_OF_LINE.join(fit)))
 
 
@@ -108,6 +111,10 @@ def fitting(lines: Sequence[str], rows: int) -> Sequence[str]:
 
 def lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     """The answer to GET /v1/status, or to GET /v1/machines, for people. `now` is seconds since the epoch."""
+    yield from (hanging(line, 14) for line in _lines(status, now))
+
+
+def _lines(status: Mapping[str, Any], now: float) -> Iterator[str]:
     if "machines" in status:
         yield from table(_MACHINE_HEADS, map(_machine, status["machines"]), right=_MACHINE_NUMBERS)
         return

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from claudegwctl.output import ago, conversations, duration, harmless, megabytes, plain, table
+from claudegwctl.output import ago, conversations, duration, hanging, harmless, megabytes, plain, table
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,10 @@ def test_nothing_steers_the_terminal_but_our_own_colours() -> None:
     assert harmless("\x1b[31mred\x1b[0m a\tb\nc \x1b]0;title\x07\x1b[2J\x9b1m\u202e!") == (
         "\x1b[31mred\x1b[0m a\tb\nc ]0;title[2J1m!"
     )
+
+
+def test_continuation_lines_stay_in_their_column() -> None:
+    assert hanging("cannot read it:\nfirst\nsecond", 4) == "cannot read it:\n    first\n    second"
 
 
 def test_moments() -> None:

@@ -23,6 +23,15 @@ async def test_a_daemon_that_runs(gateway: SmallGateway, socket: Path) -> None:
     assert not any(token in done.out for token in TOKENS)
 
 
+async def test_a_reason_of_several_lines_stays_in_its_column(gateway: SmallGateway, socket: Path) -> None:
+    gateway.config_file.write_text("[workers]\nmx = 1\n[sever]\n")
+    lines = (await ctl(socket, "doctor")).out.splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("PROBLEM configuration"))
+    end = next(place for place, line in enumerate(lines) if "fix: correct the file; until then" in line)
+    assert end - start > 1
+    assert all(line.startswith(" " * 22) for line in lines[start + 1 : end + 1])
+
+
 async def test_no_daemon(nowhere: Path, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[workers]\nmx = 1\n")
     done = await ctl(nowhere, "doctor", CONFIGURATION_DIRECTORY=str(tmp_path))

@@ -60,6 +60,12 @@ def test_for_people() -> None:
     ]
 
 
+def test_a_reason_of_several_lines_stays_in_its_column() -> None:
+    last = {"at": time.time(), "ok": False, "error": "cannot use config.toml:\nworkers.mx is unknown"}
+    said = "\n".join(lines({**STATUS, "last_reload": last}, 0))
+    assert "rejected 0 s ago: cannot use config.toml:\n              workers.mx is unknown\nkeys" in said
+
+
 def test_what_was_used_today() -> None:
     usage = {"requests": 1, "errors": 0, "prompt_tokens": 12_345, "completion_tokens": 6, "cost_usd": 0.25}
     assert "today         1 request; 12,345 tokens in, 6 out, $0.2500" in list(lines({**STATUS, "usage": usage}, 0))
