@@ -132,7 +132,7 @@ def _tried(store: Store, version: str, *, quiet: bool) -> tuple[Kept, list[dict[
     from claudegwctl.cli_life.trial import verdicts
 
     if not quiet and store.get(version) is None:
-        note("fetching it …")
+        note(f"fetching the Claude Code CLI ({version}) …")
     kept = store.have(version)
     found = []
     for verdict in verdicts(kept.binary):

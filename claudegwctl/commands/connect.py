@@ -108,7 +108,7 @@ def _put_in(
     try:
         change = connected(client, to, file)
     except Problem:
-        _show(client, to, file, as_json=as_json)  # so that the user can add it by hand
+        _show(client, to, file, as_json=as_json, by_hand=True)  # so that the user can add it by hand
         raise
     made = None
     if own is not None and own.to_make and not dry:
@@ -204,7 +204,7 @@ def asks_for_keys(required: object, binds: list[str]) -> bool:
     return not all(bind.startswith(("127.", "[::1]", "localhost:")) for bind in binds)
 
 
-def _show(client: ClientProgram, to: Wanted, file: Path, *, as_json: bool) -> None:
+def _show(client: ClientProgram, to: Wanted, file: Path, *, as_json: bool, by_hand: bool = False) -> None:
     from claudegwctl.connecting.documents import Document
 
     text = client.words(to)
@@ -218,7 +218,7 @@ def _show(client: ClientProgram, to: Wanted, file: Path, *, as_json: bool) -> No
         say_json({"client": client.name, "url": to.url, "model": to.model, "file": where, "snippet": text})
         return
     if client.kind is not None:
-        note(f"into {file} (--write does it for you):")
+        note(f"into {file}:" if by_hand else f"into {file} (--write does it for you):")
     say(text)
 
 

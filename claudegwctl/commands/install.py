@@ -55,12 +55,12 @@ def install(
         raise Problem(obstacle_here)  # as a real run would be refused
 
 
-def told(steps: Iterable[Taken], *, quiet: bool) -> list[Taken]:
-    """Go through the steps and print each when it is done."""
+def told(steps: Iterable[Taken], *, quiet: bool, also_done: bool = True) -> list[Taken]:
+    """Go through the steps and print each when it is done; `also_done`: those too that needed nothing."""
     taken = []
     for each in steps:
         taken.append(each)
-        if quiet:
+        if quiet or (each.outcome == "in place" and not also_done):
             continue
         colour = "dim" if each.outcome == "in place" else "green"
         say(f"{coloured(f'{each.outcome:<10}', colour)}{each.step.does}")

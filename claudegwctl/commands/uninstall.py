@@ -29,9 +29,11 @@ def uninstall(
     if obstacle_here and not dry_run:
         raise Problem(obstacle_here)
     as_json = wants_json(ctx, json)
-    taken = told(go_through(uninstall_steps(host, system=of_system), dry=dry_run), quiet=as_json)
+    taken = told(go_through(uninstall_steps(host, system=of_system), dry=dry_run), quiet=as_json, also_done=False)
     if as_json:
         say_json({"system": of_system, "dry_run": dry_run, "steps": [each.as_dict() for each in taken]})
+    elif all(each.outcome == "in place" for each in taken):
+        say("nothing to do: there is no service that `claudegwctl install` set up")
     elif not dry_run:
         say("\nConfiguration, keys and state were left in place: docs/operations.md lists where they are.")
     if obstacle_here:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -20,6 +20,8 @@ app = new_app(
     "Manage workspaces: directories in which Claude works with its own tools.",
     "claudegwctl workspaces add shop ~/src/shop --clients webui",
 )
+
+_NONE: Final = "no workspaces; create one with `claudegwctl workspaces add NAME DIRECTORY`"
 
 Name = Annotated[str, typer.Argument(help="The workspace's name.", autocompletion=names_of_workspaces)]
 
@@ -47,7 +49,7 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
         say_json(found)
         return
     if not found["workspaces"]:
-        say("no workspaces; create one with `claudegwctl workspaces add NAME DIRECTORY`")
+        say(_NONE)
         return
     heads = ("name", "directory", "tools", "for", "otherwise", "sandbox", "kept", "problem")
     for line in table(heads, map(_row, found["workspaces"])):
@@ -164,6 +166,8 @@ def check(
     if wants_json(ctx, json):
         say_json(found)
     else:
+        if not found["workspaces"] and not found["problems"]:
+            say(_NONE)
         for row in found["workspaces"]:
             lacks = f"; not confined: {'; '.join(row['sandbox_missing'])}" if row["sandbox_missing"] else ""
             say(f"{row['name']}: {row['directory']}, sandbox {row['sandbox']} ({row['sandbox_effective']}){lacks}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import threading
 from typing import Final
@@ -25,9 +27,9 @@ def listen(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
     except OSError as error:
-        raise Problem(
-            f"cannot listen on port {port}: {error.strerror or 'refused'}; omit --port to use a free one"
-        ) from None
+        # create_server adds the address to the error's text.
+        why = "it is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or errno.EIO)
+        raise Problem(f"cannot listen on port {port}: {why}; omit --port to pick a free one") from None
 
 
 class DashboardServer:

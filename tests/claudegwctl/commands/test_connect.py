@@ -107,6 +107,7 @@ async def test_no_key_is_left_over_where_the_file_cannot_be_written(socket: Path
     done = await ctl(socket, "connect", "opencode", "--create-key", "--write", "--file", str(file))
     assert (done.status, f"cannot edit {file}: " in done.err) == (1, True)
     assert '"baseURL": "http://127.0.0.1:8000/v1"' in done.out, "what to paste"
+    assert done.err.startswith(f"into {file}:\n")
     (tmp_path / "no-directory").write_text("")
     below = tmp_path / "no-directory" / "settings"
     assert (await ctl(socket, "connect", "aider", "--create-key", "--write", "--file", str(below))).status == 1

@@ -78,6 +78,7 @@ def test_without_a_daemon(nowhere: Path, work: Path, tmp_path: Path) -> None:
 
     assert run("list").status == 3
     assert (run("check").status, run("check", "--json").json["workspaces"]) == (0, [])
+    assert run("check").out == "no workspaces; create one with `claudegwctl workspaces add NAME DIRECTORY`\n"
     done = run("add", "shop", str(work))
     assert (done.status, "it will load the change when it starts" in done.out) == (0, True)
     assert "nobody may use it yet" in done.err

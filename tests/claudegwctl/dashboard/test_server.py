@@ -127,7 +127,10 @@ def test_more_connections_than_it_takes_wait_for_one_that_ends(nowhere: Path) ->
 
 
 def test_a_port_that_is_taken_is_said(nowhere: Path) -> None:
-    with listen(0) as first, pytest.raises(Problem, match=r"cannot listen on port \d+: .*omit --port"):
+    with (
+        listen(0) as first,
+        pytest.raises(Problem, match=r"^cannot listen on port \d+: it is in use; omit --port to pick"),
+    ):
         listen(first.getsockname()[1])
 
 
