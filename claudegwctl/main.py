@@ -6,6 +6,7 @@ slow imports are made only where they are needed.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -61,6 +62,8 @@ COMMANDS: Final = (
 
 # click's ClickException, the base of all command-line errors. Found like this because typer bundles click since 0.26.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
+# What click adds if an option is unknown.
+_SIMILAR: Final = re.compile(r" \(Possible options: ([^)]*)\)")
 # click's words, and plainer ones.
 _PLAINER: Final = {
     "No such": "no such", "Missing": "missing", "Invalid value": "invalid value", "Got unexpected": "unexpected",
@@ -170,6 +173,7 @@ def _misused(error: Any) -> int:
         note(error.ctx.get_help())
         return EXIT_USAGE
     said = error.format_message().rstrip(".").replace(". Did you mean", "; did you mean")
+    said = _SIMILAR.sub(r"; did you mean \1?", said)
     for words, plainer in _PLAINER.items():
         said = said.replace(words, plainer)
     note(f"cannot run `{name}`: {' '.join(said.split())} (`{name} --help` shows how)")

@@ -39,5 +39,7 @@ class Refused(Problem):
 
 def unwritable(path: Path, error: OSError) -> Problem:
     """The Problem for a file that could not be written: the reason, and what to do."""
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        return Problem(f"cannot write {path}: the directory {path.parent} does not exist; create it first")
     mend = _MENDS.get(error.errno or 0, "check what is there")
     return Problem(f"cannot write {path}: {error.strerror or 'refused'}; {mend}")

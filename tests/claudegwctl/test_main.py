@@ -71,7 +71,7 @@ def test_the_help_lists_them_in_order() -> None:
     [
         (["statu"], "did you mean 'status'"),
         (["keys", "ad"], "did you mean 'add'?"),
-        (["status", "--wach"], "--watch"),
+        (["status", "--wach"], "no such option: --wach; did you mean --watch? (`claudegwctl status --help`"),
         (["logs", "-n", "many"], "-n"),
         (["logs", "--level", "loud"], "level"),
         (["keys", "remove"], "missing argument"),

@@ -28,3 +28,8 @@ def test_exit_codes() -> None:
 def test_what_cannot_be_written_says_what_to_do(number: int, mend: str) -> None:
     said = str(unwritable(Path("/x"), OSError(number, os.strerror(number))))
     assert said.startswith(f"cannot write /x: {os.strerror(number)}; {mend}")
+
+
+def test_a_directory_that_does_not_exist_is_named() -> None:
+    said = str(unwritable(Path("/nowhere/x"), OSError(errno.ENOENT, "No such file or directory")))
+    assert said == "cannot write /nowhere/x: the directory /nowhere does not exist; create it first"

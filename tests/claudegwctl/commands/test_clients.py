@@ -47,6 +47,12 @@ async def test_changing_and_rotating(socket: Path) -> None:
     assert (done.status, done.out[:4]) == (0, "cgw-")
 
 
+async def test_a_budget_is_listed_as_it_was_given(socket: Path) -> None:
+    await ctl(socket, "clients", "create", "laptop", "--budget", "5Mtokens/day,1500000tokens/week")
+    listed = (await ctl(socket, "clients", "list")).out
+    assert "5Mtokens/day (0 used), 1500000tokens/week (0 used)" in listed
+
+
 async def test_a_name_twice(socket: Path) -> None:
     await ctl(socket, "clients", "create", "laptop", "--json")
     done = await ctl(socket, "clients", "create", "laptop")
