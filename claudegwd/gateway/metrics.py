@@ -55,7 +55,7 @@ class Asked:
     model: str  # one of those offered
     error: str  # the error's code, "" for an answer
     duration: float
-    first_token: float | None  # after the request began
+    first_token: float | None  # came from the CLI so long after the request began, streamed or not
     usage: Usage | None
     own: float | None  # from the body read to the question written, without the wait for a worker
     handed_on: float | None  # from the CLI's first token to its first write to the client
@@ -77,7 +77,7 @@ class Metrics:
         )
         self._first_token = self._histogram(
             "gen_ai_server_time_to_first_token_seconds",
-            "From the request head to the first token.",
+            "From the request head to the first token from the CLI, whether the answer is streamed or not.",
             _FIRST_TOKEN,
             _ASKED,
         )

@@ -274,7 +274,7 @@ class Reply:
                 model=head.plan.model.id,
                 error="" if self._answered else self._record.code or "client_gone",
                 duration=trio.current_time() - started,
-                first_token=head.first_at - started if head.first_at is not None else None,
+                first_token=head.spoke_at - started if head.spoke_at is not None else None,
                 usage=self.usage if self._answered else None,
                 own=head.asked_at - self._body_at - head.waited if head.asked_at is not None else None,
                 handed_on=self._handed_on,
@@ -287,9 +287,9 @@ class Reply:
         spending = self._gateway.clients.book.spending
         part_of = self._record.part_of
         whole = Sums() if part_of else Sums(requests=1, all_ms=milliseconds_since(started))
-        first_at = self._choices[0].earliest.first_at
-        if first_at is not None and not part_of:
-            whole.firsts, whole.first_ms = 1, round((first_at - started) * 1000)
+        spoke_at = self._choices[0].earliest.spoke_at
+        if spoke_at is not None and not part_of:
+            whole.firsts, whole.first_ms = 1, round((spoke_at - started) * 1000)
         minute, uses = minute_of(ledger.clock()), self._choices[0].question.uses
 
         def line(question: Question, key: str, how: str, answered: str) -> Line:

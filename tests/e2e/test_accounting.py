@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,32 @@ async def test_everybody_who_looks_sees_the_same_requests() -> None:
         for name in ("request_id", "client", "model", "route", "key", "how", "worker", "output_tokens"):
             assert of_top[name] == of_page[name] == row[name]
         go.set()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_first_token_is_when_it_came_streamed_or_not(stream: bool) -> None:
+    go = trio.Event()
+    async with running(lambda _: ScriptedReply((Text(("a",)), Wait(go), Text(("b",))))) as gateway:
+        row: dict[str, Any] = {}
+
+        async def has_spoken() -> bool:
+            nonlocal row
+            rows = (await gateway.control("GET", "/v1/requests")).json()["requests"]
+            row = rows[0] if rows else {}
+            return row.get("first_token_seconds") is not None
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(gateway.stream if stream else gateway.ask, "hi")
+            await gateway.until(has_spoken)
+            seen = (await ctl(gateway.daemon.socket, "top", "--json")).json["requests"]  # takes its time
+            assert [each["first_token_seconds"] for each in seen] == [row["first_token_seconds"]]
+            go.set()
+        first = row["first_token_seconds"]
+        total = (await ctl(gateway.daemon.socket, "usage", "--json")).json["total"]
+        assert total["first_token_ms"] == pytest.approx(first * 1000, abs=6)  # hundredths of a second there
+        metrics = (await gateway.http.get("/metrics")).text
+        (measured,) = re.findall(r"^gen_ai_server_time_to_first_token_seconds_sum\{.*\} (\S+)$", metrics, re.MULTILINE)
+        assert float(measured) == pytest.approx(first, abs=0.006)
 
 
 async def test_everybody_who_tells_of_it_says_the_same(tmp_path: Path) -> None:

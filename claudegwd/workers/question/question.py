@@ -73,8 +73,8 @@ class Question:
         self.error: GatewayError | None = None
         self.waited = 0.0  # seconds for a worker: in the queue, or for the CLI to end its last turn
         self.asked_at: float | None = None  # trio's clock: when the question was first written to a CLI
-        self.first_at: float | None = None  # when the first token came from it
-        self.spoke_at: float | None = None  # the same, even if the answer is not handed out before its end
+        self.spoke_at: float | None = None  # when the first token came from it
+        self.first_at: float | None = None  # when it could be handed out: for `whole`, at the end of the answer
         self.waits_for_key = False  # for the end of a key's cooldown
         self.uses: list[Use] = []  # one for each time it was written to a CLI
         self._questions = questions
