@@ -33,6 +33,7 @@ from claudegwd.translate.answer import turn_states as turns
 from claudegwd.workers.question.waits import WAITS
 from claudegwd.workers.worker import states as workers
 from tests.doc_bounds import bounds
+from tests.doc_codes import given_codes
 from tests.e2e.ends import costs as ends_costs
 
 
@@ -170,6 +171,11 @@ def errors() -> Table:
     return Table(("status", "type", "code", "when"), sorted(rows))
 
 
+def error_codes() -> Table:
+    rows = [(code(name), ", ".join(map(str, sorted(statuses)))) for name, statuses in given_codes().items()]
+    return Table(("code", "status", "when"), sorted(rows))
+
+
 def _leaves(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
     for below in kind.__subclasses__():
         # One of another module never answers a request.
@@ -305,6 +311,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "messages-parameters": messages_parameters,
     "public-routes": public_routes,
     "errors": errors,
+    "error-codes": error_codes,
     "failures": failures,
     "waits": waits,
     "worker-bounds": worker_bounds,

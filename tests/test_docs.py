@@ -15,6 +15,7 @@ from claudegwd.config.environment import NO_SETTINGS, read_environment
 from claudegwd.config.fields import FIELDS, KEYS
 from claudegwd.config.problems import Errors
 from claudegwd.config.workspaces import read_workspaces
+from tests.doc_codes import written_codes
 from tests.doc_sources import TABLES, commands
 from tests.doc_tables import DOCUMENTS, ROOT, empty_cells, written_anew
 
@@ -31,6 +32,10 @@ def test_tables_are_as_the_code_has_them(name: str) -> None:
 
 def test_every_table_stands_somewhere() -> None:
     assert {name for name in TABLES if f"<!-- table: {name} -->" not in ALL_TEXT} == set()
+
+
+def test_every_code_of_an_error_is_documented() -> None:
+    assert {code for code in written_codes() if f"`{code}`" not in TEXT["docs/compatibility.md"]} == set()
 
 
 def test_every_setting_is_documented() -> None:
