@@ -14,7 +14,7 @@ from claudegwd.messages_api.parameters import IGNORED_BY_TRANSCRIPT, NOT_BY_TRAN
 from claudegwd.messages_api.request import MessagesRequest
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat.request import Tool
-from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.openai_api.errors import InvalidRequest, UnsupportedParameter
 from claudegwd.openai_api.fields import cannot_honour, refuse
 from claudegwd.openai_api.modern_schema import check_tool_schema
 from claudegwd.translate.request.catalogue import LONG_CONTEXT, Model
@@ -95,6 +95,11 @@ def _settings(request: MessagesRequest, model: Model, *, whole: bool, plain_syst
     effort = (request.body.get("output_config") or {}).get("effort")
     ignored = list(request.ignored)
     if effort is not None and effort not in model.efforts:
+        if model.efforts:  # the upstream would refuse it too, but the CLI drops it
+            raise UnsupportedParameter(
+                f"cannot use this effort with {model.id}: it supports {', '.join(model.efforts)}",
+                param="output_config.effort",
+            )
         ignored.append("output_config.effort")  # the CLI drops it for a model without efforts
         effort = None
     if whole:

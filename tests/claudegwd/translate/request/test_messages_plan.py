@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from claudegwd.messages_api.request import read_messages_request
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat.request import parse_chat_request
-from claudegwd.openai_api.errors import CallerError
+from claudegwd.openai_api.errors import CallerError, UnsupportedParameter
 from claudegwd.openai_api.fields import Fields
 from claudegwd.translate.request.catalogue import Model
 from claudegwd.translate.request.estimate import prompt_tokens
@@ -79,10 +79,19 @@ def test_with_the_clis_own_lines_the_system_prompt_is_told_before() -> None:
     assert plan.settings.ignored == ("system.cache_control",)
 
 
-@pytest.mark.parametrize(("effort", "told", "ignored"), [("low", "low", ()), ("max", None, ("output_config.effort",))])
-def test_the_cli_is_told_the_effort_that_its_model_has(effort: str, told: Any, ignored: tuple[str, ...]) -> None:
-    plan = planned(output_config={"effort": effort})
-    assert (plan.settings.effort, plan.settings.ignored) == (told, ignored)
+def test_the_cli_is_told_the_effort_that_its_model_has() -> None:
+    settings = planned(output_config={"effort": "low"}).settings
+    assert (settings.effort, settings.ignored) == ("low", ())
+    settings = planned(output_config={"effort": "low"}, model=replace(MODEL, efforts=())).settings
+    assert (settings.effort, settings.ignored) == (None, ("output_config.effort",))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("effort", ["max", "zork", "", 1, []])
+def test_an_effort_that_its_model_has_not_is_refused(effort: Any, whole: bool) -> None:
+    with pytest.raises(UnsupportedParameter, match="m: it supports low, high") as caught:
+        planned(whole=whole, output_config={"effort": effort})
+    assert caught.value.param == "output_config.effort"
 
 
 # -- by transcript ----------------------------------------------------------------------------------------------------
