@@ -50,8 +50,10 @@ class Fields:
     def needed_text(self, name: str, *, longest: int | None = None) -> str:
         """A required string that is not empty."""
         value = self.text(name, longest=longest)
-        if not value:
+        if value is None:
             refuse(self.at(name), "it is missing; send a string")
+        if not value:
+            refuse(self.at(name), "it is empty; send a string that is not")
         return value
 
     def one_of(self, name: str, known: Collection[str]) -> str | None:

@@ -31,7 +31,7 @@ def read_object(body: bytes, bounds: Bounds) -> dict[str, Any]:
 
     Raises InvalidRequest; `param` is the path of the field at fault, if there is one.
     """
-    body = body.removeprefix(_BYTE_ORDER_MARK)
+    marked, body = body, body.removeprefix(_BYTE_ORDER_MARK)
     if _holds_more_than(bounds.max_values, body):
         raise InvalidRequest(f"cannot read a body of more than {bounds.max_values} JSON values: send less")
     try:
@@ -39,7 +39,7 @@ def read_object(body: bytes, bounds: Bounds) -> dict[str, Any]:
     except RecursionError as error:
         raise InvalidRequest("cannot read a body nested so deeply: send flatter JSON") from error
     except (msgspec.DecodeError, UnicodeDecodeError):
-        _say_why(body)
+        _say_why(body, len(marked) - len(body))
     if not isinstance(value, dict):
         raise InvalidRequest("cannot read the body: it must be a JSON object")
     return value
@@ -57,18 +57,23 @@ def _holds_more_than(limit: int, body: bytes) -> bool:
     return sum(map(_STRING_IN_BYTES.sub(b"", body).count, (b",", b"[", b"{"))) > limit
 
 
-def _say_why(body: bytes) -> NoReturn:
-    """Find out what the fast decoder did not say (it calls a lone surrogate "truncated")."""
+def _say_why(body: bytes, before: int) -> NoReturn:
+    """Find out what the fast decoder did not say (it calls a lone surrogate "truncated").
+
+    `before`: how many bytes of the request come before this body.
+    """
     if len(body) > MAX_DIAGNOSED_BYTES:
         raise InvalidRequest("cannot read the body: it is not JSON in UTF-8")
     try:
-        value = json.loads(body)
+        # As text: from bytes, it would guess the encoding. Encoded surrogates pass, to be named with their field below.
+        value = json.loads(body.decode("utf-8", "surrogatepass"))
     except json.JSONDecodeError as error:
         # Never error.msg with its context, which would repeat the client's text.
         where = f"line {error.lineno}, column {error.colno}"
         raise InvalidRequest(f"cannot read the body: it is not JSON (see {where})") from error
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"cannot read the body: it is not UTF-8 (see byte {error.start})") from error
+        where = f"byte {before + error.start + 1}"  # the first is 1, as for lines and columns
+        raise InvalidRequest(f"cannot read the body: it is not UTF-8 (see {where})") from error
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("cannot read the body: a number is too long, or the nesting is too deep") from error
     for path, reason in _faults(value, ""):

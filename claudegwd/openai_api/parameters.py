@@ -14,6 +14,9 @@ MAX_STOP_CHARS = 1_000  # stop sequences are a few characters; this only keeps t
 REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 VERBOSITIES = ("low", "medium", "high")
 
+# Parameters of some routes, which clients send to the others as well: empty, they ask for nothing.
+_EMPTY_IN_PASSING = frozenset({"functions", "include", "metadata", "tools"})
+
 # Names go into a response header: only characters that are valid there, and a limited number.
 _HEADER_SAFE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MAX_NAMED = 32
@@ -176,9 +179,14 @@ def name_what_is_ignored(body: Fields, ignored: dict[str, Asks], known: Collecti
         elif options.flag("include_obfuscation"):
             names.append("stream_options.include_obfuscation")
     for name, value in body.values.items():
-        if name not in known and name not in ignored and not _is_empty(value) and is_header_safe(name):
+        if name not in known and name not in ignored and _asks(name, value) and is_header_safe(name):
             names.append(name)
     return tuple(names[:MAX_NAMED])
+
+
+def _asks(name: str, value: Any) -> bool:
+    """Whether an unknown parameter may have been meant to do something: even an empty object may."""
+    return not _is_empty(value) if name in _EMPTY_IN_PASSING else value is not None
 
 
 def is_marked(place: Mapping[str, Any]) -> bool:

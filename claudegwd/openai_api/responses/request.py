@@ -112,7 +112,8 @@ def read_responses_request(body: Fields, bounds: Bounds, earlier: Earlier) -> Re
     history = read_items(own, bounds, earlier.unsealed, before)
     placed = [*_instructed(instructions), *history.placed]
     if not own and not before.items and not instructions:
-        raise InvalidRequest("cannot read input: it is missing; send a string or a list of items", param="input")
+        fault = "missing" if body.get("input") is None else "empty"
+        refuse("input", f"it is {fault}; send a string or a list of items")
     tools = read_tools(body, bounds, history.tools)
     text = read_text(body, bounds)
     reasoning = read_reasoning(body)

@@ -39,6 +39,12 @@ def test_null_and_absent_are_the_same(name: str) -> None:
     assert read(Fields({"x": None})) == read(Fields({}))
 
 
+@pytest.mark.parametrize(("fields", "fault"), [({}, "missing"), ({"x": None}, "missing"), ({"x": ""}, "empty")])
+def test_empty_is_not_missing(fields: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"cannot read x: it is {fault}; send a string"):
+        Fields(fields).needed_text("x")
+
+
 def test_paths_go_down() -> None:
     (inner,) = Fields({"messages": [{"content": [{"type": 3}]}]}).objects("messages", longest=9)
     (part,) = inner.objects("content", longest=9)

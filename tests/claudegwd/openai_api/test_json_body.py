@@ -23,9 +23,11 @@ DEEP = 100_000
         (b"[]", None, "must be a JSON object"),
         (b"null", None, "must be a JSON object"),
         (b'"text"', None, "must be a JSON object"),
-        (b'{"a": "\xff"}', None, "not UTF-8"),
-        ('{"a": 1}'.encode("utf-16"), None, "not JSON in UTF-8"),
-        (b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}', None, "UTF-8"),
+        (b'{"a": "\xff"}', None, r"not UTF-8 \(see byte 8\)"),
+        (b'\xff\xfe{"a":1}', None, r"not UTF-8 \(see byte 1\)"),
+        (b'\xef\xbb\xbf{"a": "\xff"}', None, r"not UTF-8 \(see byte 11\)"),
+        ('{"a": 1}'.encode("utf-16-le"), None, "line 1, column 2"),
+        (b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}', None, "line 1, column 1"),
         (b'{"a": NaN}', "a", "finite"),
         (b'{"a": {"b": [0, -Infinity]}}', "a.b[1]", "finite"),
         (b'{"a": 1e999}', "a", "finite"),
@@ -39,7 +41,7 @@ DEEP = 100_000
         (b'{"a":' + b"[" * DEEP + b"]" * DEEP + b"}", None, "nested"),
         (b'{"a": "' + b"x" * MAX_DIAGNOSED_BYTES + b'\\ud83d"}', None, "not JSON"),
     ],
-    ids=range(22),
+    ids=range(24),
 )
 def test_what_is_wrong_and_where(body: bytes, param: str | None, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words) as caught:

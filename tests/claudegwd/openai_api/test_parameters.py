@@ -67,6 +67,13 @@ def test_what_it_has_beside_that_is_named(face: str, name: str) -> None:
     assert name in read(face, **{name: {"a": 1}}).ignored
 
 
+@pytest.mark.parametrize("face", ASKED)
+@pytest.mark.parametrize("value", [{}, [], "", 0, False])
+def test_what_nobody_knows_is_named_even_if_it_is_empty(face: str, value: Any) -> None:
+    assert read(face, foo=value).ignored == ("foo",)
+    assert read(face, foo=None, include=[], metadata={}).ignored == ()
+
+
 def test_names_come_in_a_steady_order() -> None:
     body = Fields({"zebra": 1, "store": True, "apple": 1, "seed": 3, "n": 1})
     assert name_what_is_ignored(body, IGNORED, chat_request.KNOWN) == ("seed", "store", "zebra", "apple")

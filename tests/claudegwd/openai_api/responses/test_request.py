@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from claudegwd.openai_api.bounds import Bounds
-from claudegwd.openai_api.errors import CallerError
+from claudegwd.openai_api.errors import CallerError, InvalidRequest
 from claudegwd.openai_api.fields import Fields
 from claudegwd.openai_api.messages import TextPart
 from claudegwd.openai_api.responses.input import PREVIOUS, History, read_items
@@ -68,6 +68,12 @@ def test_everything_that_the_chat_needs() -> None:
     assert (chat.parallel_tool_calls, chat.reasoning_effort, chat.tool_choice) == (False, "low", "required")
     assert (chat.prompt_cache_key, [tool.name for tool in chat.tools]) == ("k", ["f"])
     assert chat.response_format is not None
+
+
+@pytest.mark.parametrize(("given", "fault"), [(None, "missing"), ("", "empty"), ([], "empty")])
+def test_empty_input_is_not_missing(given: Any, fault: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"cannot read input: it is {fault}; send a string or a list"):
+        parse(input=given)
 
 
 def test_instructions_are_the_first_word_and_not_kept_with_the_input() -> None:
