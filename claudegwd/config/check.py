@@ -161,10 +161,10 @@ def _unknown_section(section: str, table: object) -> str:
         for key, target in KEYS.items():
             if target.name == section:
                 return f"is outside any section: move it below [{target.section}] ({key})"
-    near = nearest(section, (*FIELDS, "workspaces"))
-    near = "workspaces.NAME" if near == "workspaces" else near
-    known = f"did you mean [{near}]" if near else "the sections are " + ", ".join(f"[{name}]" for name in FIELDS)
-    return f"is an unknown section: {known}"
+    known = {name: f"[{name}]" for name in FIELDS} | {"workspaces": "[workspaces.NAME]"}
+    near = nearest(section, known)
+    meant = f"did you mean {known[near]}" if near else "the sections are " + ", ".join(known.values())
+    return f"is an unknown section: {meant}"
 
 
 def _unknown_key(section: str, name: str) -> str:
@@ -185,7 +185,7 @@ def _check_binds(config: Config) -> tuple[str, str] | None:
             address = split_bind(bind)
         except ValueError:
             return "server.bind", (
-                f'cannot contain {shown(bind)}: use an address with a port, such as "127.0.0.1:8000" or "[::1]:8000"'
+                f"must be an address with a port, such as 127.0.0.1:8000 or [::1]:8000, not {shown(bind)}"
             )
         # Port 0 lets the system choose, so two of them are different ports.
         if address in seen and address[1] != 0:

@@ -263,8 +263,8 @@ def _check_mode(state: FileState, path: Path, credentials: Path | None) -> None:
     inside = credentials is not None and real_path(path).is_relative_to(credentials)
     if state.mode & ~(0o440 | _OWNER_ONLY if inside else _OWNER_ONLY):
         raise KeysError(
-            f"cannot use {path}: its mode is {state.mode:04o}, so others can read the tokens or it is executable; "
-            f"run `chmod 600 {path}`",
+            f"cannot use {path}: its mode is {state.mode:04o}; only its owner may read it, and it must not be "
+            f"executable; run `chmod 600 {path}`",
             origin=str(path),
         )
 

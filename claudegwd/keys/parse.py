@@ -157,7 +157,8 @@ def notes_on(document: KeysDocument, keys: Iterable[UpstreamKey], origin: str) -
             says = f"such tokens are sent {_HEADERS[own]}, but kind is {key.kind.value!r}"
             notes.append(f"{whose}: {says}; remove kind if the upstream rejects it")
         elif own is KeyKind.API_KEY and entry.get("kind") is None:
-            notes.append(f"{whose}: its token is sent {_HEADERS[own]}, as its prefix says; set kind to change that")
+            says = f"its token is sent {_HEADERS[own]}, judging by its prefix"
+            notes.append(f"{whose}: {says}; set its kind to change that")
     return tuple(notes)
 
 

@@ -137,8 +137,8 @@ class Meter:
     def busy(self) -> RateLimitExceeded:
         """The error for too many concurrent requests."""
         return RateLimitExceeded(
-            f"cannot accept this request: this client may have at most {self.limits.concurrent_requests} concurrent "
-            "requests; wait for one to finish",
+            "cannot accept this request: this client may have at most "
+            f"{_counted(self.limits.concurrent_requests, 'concurrent request')}; wait for one to finish",
             retry_after=BUSY_RETRY_SECONDS,
         )
 
@@ -157,8 +157,9 @@ class Meter:
         capacity = self.limits.tokens_per_minute
         if 0 < capacity < prompt + answer:
             raise RequestTooLarge(
-                f"cannot accept this request: its prompt has about {prompt} tokens and its answer may have "
-                f"{answer}; this client's limit is {capacity} tokens per minute; send less, or lower max_tokens",
+                f"cannot accept this request: its prompt has about {_counted(prompt, 'token')} and its answer may have "
+                f"{answer}; this client's limit is {_counted(capacity, 'token')} per minute; send less, or set a lower "
+                "max_tokens",
                 param="messages" if prompt > capacity else "max_tokens",
             )
 
@@ -200,6 +201,10 @@ class Meter:
         for bucket, what in ((self._requests, "requests"), (self._tokens, "tokens")):
             if bucket is not None:
                 yield bucket, what
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _exceeded(what: str, wait: float) -> RateLimitExceeded:

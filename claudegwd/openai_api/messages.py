@@ -157,10 +157,7 @@ def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
     if kind == "input_audio":
         cannot_honour(fields.at("type"), "the model does not accept audio; send text")
     if kind not in _PARTS_OF[role]:
-        known = ", ".join(_PARTS_OF[role])
-        refuse(
-            fields.at("type"), f"a part of this message must be one of {known}; for Anthropic's others use /v1/messages"
-        )
+        refuse(fields.at("type"), _instead(role))
     if kind == "image_url":
         return read_image(fields, bounds)
     if kind == "file":
@@ -173,6 +170,16 @@ def _part(fields: Fields, role: str, bounds: Bounds) -> Part:
     if text is None:
         refuse(fields.at(kind), "it is missing; send a string")
     return TextPart(text)
+
+
+def _instead(role: str) -> str:
+    article = "an" if role == "assistant" else "a"
+    kinds = _PARTS_OF[role]
+    if len(kinds) == 1:
+        return f"{article} {role} message may contain only {kinds[0]} parts; send anything else in a user message"
+    return (
+        f"a part of {article} {role} message must be one of {', '.join(kinds)}; for Anthropic's others use /v1/messages"
+    )
 
 
 def read_image(fields: Fields, bounds: Bounds) -> ImagePart:

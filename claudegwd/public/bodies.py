@@ -57,7 +57,7 @@ class RequestBody(TrioBody):
             self._has_data.clear()
             await self._has_data.wait()
         if self.is_too_large:
-            raise BodyTooLarge("cannot accept a body of this size: the limit is server.max_body_bytes")
+            raise BodyTooLarge(f"cannot accept a body of more than {self._most} bytes, which is server.max_body_bytes")
         data = bytes(self._data)
         self._data.clear()
         return data

@@ -175,8 +175,9 @@ class ResponsesSocket:
         admission = await access.admit(gateway, client, asks=True)
         if gateway.config.log.content:
             log_content("asked", encode(create.fields), record.request_id)
-        if create.size > gateway.config.server.max_body_bytes:  # frames are counted in characters
-            raise BodyTooLarge("cannot accept a message of this size: the limit is server.max_body_bytes")
+        most = gateway.config.server.max_body_bytes
+        if create.size > most:  # frames are counted in characters
+            raise BodyTooLarge(f"cannot accept a message of more than {most} bytes, which is server.max_body_bytes")
         wanted = await with_earlier(
             gateway,
             client.owner,

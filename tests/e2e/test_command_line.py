@@ -68,9 +68,8 @@ def test_a_wrong_option_is_named_as_such(daemon: Daemon, bind: str) -> None:
     daemon.config_file.touch()
     done = checked(daemon, "--bind", bind)
     assert (done.returncode, done.stdout) == (78, "")
-    assert done.stderr.startswith(
-        f'claudegwd: cannot use the command line: --bind cannot contain "{bind}": use an address'
-    )
+    assert done.stderr.startswith("claudegwd: cannot use the command line: --bind must be an address with a port")
+    assert f'not "{bind}"' in done.stderr
 
 
 def test_an_option_goes_before_file_and_environment(daemon: Daemon) -> None:

@@ -66,8 +66,8 @@ _UNKNOWN: dict[str, Any] = {
 def lost_body(ident: str, created: int, model: str) -> bytes:
     """The object of a response that was begun in the background before the gateway was restarted."""
     error = UpstreamUnavailable(
-        "cannot return this response: the gateway was restarted while it was generated, and it is lost; send the "
-        "request again"
+        "cannot return this response: the gateway was restarted while it was being generated, so it is lost; "
+        "send the request again"
     )
     return ResponseObject(ident, created, model, _UNKNOWN).json("failed", error=error)
 

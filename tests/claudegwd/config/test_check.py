@@ -45,6 +45,10 @@ def test_unknown_names_are_refused_with_the_nearest(data: dict[str, Any], said: 
     assert flat_refusal(data).startswith(said)
 
 
+def test_workspaces_are_among_the_sections() -> None:
+    assert flat_refusal({"zzz": {}}).endswith("[log], [workspaces.NAME]")
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
@@ -101,7 +105,7 @@ def test_binds(bind: str, split: tuple[str, int]) -> None:
      "[::1]", "[::g]:1", "999.0.0.1:1", "unix:/run/x", "http://x:1", "a b:1", "-x:1", "127.0.0.1:٣", "x:1\n"],
 )  # fmt: skip
 def test_no_binds(bind: str) -> None:
-    assert refusal({"server.bind": [bind]}).startswith("server.bind cannot contain ")
+    assert refusal({"server.bind": [bind]}).startswith("server.bind must be an address with a port, such as ")
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ def test_a_mode_wider_than_0600_is_refused_with_the_fix(file: Path, mode: int) -
     write(file, {"claude_api_keys": [A]}, mode)
     with pytest.raises(KeysError) as caught:
         load_keys(file, {})
+    assert f"its mode is {mode:04o}; only its owner may read it" in caught.value.message
     assert f"run `chmod 600 {file}`" in caught.value.message
     with pytest.raises(KeysError, match="chmod 600"):
         remove_key(file, "a")

@@ -196,7 +196,7 @@ def test_what_the_cli_adds_to_a_base_url_is_taken_off(url: str, taken: str) -> N
 @pytest.mark.parametrize(
     ("token", "kind", "sent", "said"),
     [
-        ("sk-ant-api03-false", None, KeyKind.API_KEY, "x-api-key"),
+        ("sk-ant-api03-false", None, KeyKind.API_KEY, "x-api-key, judging by its prefix"),
         ("sk-ant-api03-false", "api_key", KeyKind.API_KEY, None),
         ("sk-ant-api03-false", "auth_token", KeyKind.AUTH_TOKEN, "kind is 'auth_token'"),
         ("sk-ant-oat01-false", None, KeyKind.AUTH_TOKEN, None),

@@ -109,6 +109,7 @@ def test_what_never_fits_is_told_so_at_once(prompt: int, answer: int, param: str
     assert isinstance(error, RequestTooLarge)
     assert (error.status, error.code, error.param) == (429, "rate_limit_exceeded", param)
     assert error.headers()["x-should-retry"] == "false"
+    assert f"about {prompt} tokens and its answer may have {answer};" in error.message
     assert "600 tokens per minute" in error.message
     assert left(meter) == 600
     reserved(meter, 500, 100, 0.0)
@@ -131,6 +132,13 @@ def test_the_longest_wait_counts() -> None:
     meter = Meter(Limits(requests_per_minute=2, tokens_per_minute=60), 0.0)
     reserved(meter, 1, 59, 0.0)
     assert too_many(meter, 1, 49, 0.0).retry_after == pytest.approx(50.0)
+
+
+def test_one_is_singular() -> None:
+    assert "about 1 token and its" in too_many(Meter(Limits(tokens_per_minute=600), 0.0), 1, 600, 0.0).message
+    meter = Meter(Limits(concurrent_requests=1), 0.0)
+    meter.admit(0.0)
+    assert "at most 1 concurrent request;" in refused(meter, 0.0).message
 
 
 def test_requests_at_once() -> None:

@@ -158,6 +158,19 @@ def test_faults_are_named(message: Any, param: str) -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        ("system", "a system message may contain only text parts; "),
+        ("developer", "a developer message may contain only text parts; "),
+        ("assistant", "a part of an assistant message must be one of text, refusal, "),
+    ],
+)
+def test_what_a_message_may_contain_is_told(role: str, words: str) -> None:
+    with pytest.raises(CallerError, match=words):
+        read({"role": role, "content": [image(IMAGE)]})
+
+
 def test_bounds() -> None:
     bounds = Bounds(max_messages=2, max_parts=1)
     message: dict[str, Any] = {"role": "user", "content": [{"type": "text", "text": "a"}]}

@@ -160,7 +160,7 @@ async def test_the_bound_holds_for_what_is_read_piece_by_piece() -> None:
         body.append(b"x" * 100)
         assert len(await body.piece()) == 100
     body.append(b"x")
-    with pytest.raises(BodyTooLarge):
+    with pytest.raises(BodyTooLarge, match=r"more than 1000 bytes, which is server\.max_body_bytes"):
         await body.piece()
 
 
