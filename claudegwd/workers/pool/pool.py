@@ -254,8 +254,10 @@ class Pool:
         self.waiters.wake()
 
     def _is_worn_out(self, worker: Worker) -> bool:
-        """Whether it must be replaced: too large, used too often, or started as workers no longer are."""
-        return worker.is_outdated or worker.uses >= MAX_USES or rss_bytes(worker.process.pid) > MAX_RSS_BYTES
+        """Whether it must be replaced: too large, used too often, or started as workers no longer are. The first spare
+        is started before it is known how requests are sent."""
+        outdated = worker.is_outdated or worker.launch.whole is not self.whole
+        return outdated or worker.uses >= MAX_USES or rss_bytes(worker.process.pid) > MAX_RSS_BYTES
 
     def _on_answer(self, worker: Worker) -> None:
         """The answer is complete: index the conversation that includes it before the client can send the next turn."""

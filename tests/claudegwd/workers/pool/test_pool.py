@@ -595,6 +595,15 @@ async def test_one_given_back_before_it_was_asked_still_gets_its_system_prompt(t
         assert worker.is_initialized
 
 
+async def test_one_that_was_started_for_the_other_way_of_sending_ends_once_it_is_free(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True) as at:
+        at.pool.whole = False  # it turned out only after the start
+        assert (await at.ask(plan("hello"))).answer.finished is not None
+        with trio.fail_after(20):
+            while list(at.pool.roster):
+                await trio.sleep(0.005)
+
+
 async def test_one_in_use_when_starts_change_ends_once_it_is_free(tmp_path: Path) -> None:
     async with shop(tmp_path, whole=True, gap=20, deltas=10) as at:
         question = at.questions.ask(plan("hello"), "req")
