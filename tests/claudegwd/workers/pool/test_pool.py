@@ -691,6 +691,19 @@ async def test_starts_that_fail_are_noticed_beside_workers_that_answer(tmp_path:
         assert at.pool.roster.exits == {"start": MAX_FAILED_STARTS}
 
 
+async def test_a_start_that_takes_too_long_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr("claudegwd.workers.pool.sweep.START_SECONDS", 0.3)
+    async with shop(tmp_path, workers={"spares": 1}, hang="start") as at:
+        with trio.fail_after(20):
+            while not at.pool.roster.exits:
+                await trio.sleep(0.005)
+        at.pool.drain()
+        await at.until("starting", 0)
+        await at.until("closing", 0)
+        assert at.pool.roster.exits == {"start": at.pool.roster.starts.failed}
+
+
 async def test_an_answer_over_the_bound_of_its_request_is_not_called_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
