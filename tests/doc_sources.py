@@ -196,7 +196,7 @@ _EFFECTS = {
 _RETRIES = {
     RetryRule.NEVER: "no",
     RetryRule.NEXT_KEY: "at once, with the next key",
-    RetryRule.SAME_KEY_BACKOFF: "with the same key, after an increasing pause",
+    RetryRule.OTHER_ADDRESS: "at once, with a key of another upstream; without one, after an increasing pause",
     RetryRule.OTHER_PROCESS: "on another process",
 }
 

@@ -24,9 +24,8 @@ FILES = frozenset(("subprocess", "os", "shutil", "tempfile", "fcntl", "io", "sql
 
 # The pure part of claudegwd/keys; the rest of it reads and writes files.
 PURE_KEYS = (
-    "answers", "entry", "environment", "failure_words", "failures", "key", "lacking", "marks", "news", "parse", "ring",
-    "rotation",
-    "shell_text", "states", "windows",
+    "addresses", "answers", "entry", "environment", "failure_words", "failures", "key", "lacking", "marks", "news",
+    "parse", "ring", "rotation", "shell_text", "states", "windows",
 )  # fmt: skip
 RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 NOTICES = ("claudegwd.notify.notice", "claudegwd.notify.repeats")

@@ -58,6 +58,8 @@ def _row(key: dict[str, Any], now: float) -> tuple[object, ...]:
     state = key["state"]
     if key.get("cooling_until") is not None:
         state += f", {duration(key['cooling_until'] - now)}"
+    if key.get("unanswered_since") is not None:
+        state += ", no answer"
     if key.get("withheld"):
         state += " on all machines"
     tail = f"…{key['last_four']}" if key.get("last_four") else "…"

@@ -269,5 +269,7 @@ def _details(key: Mapping[str, Any], now: float) -> Iterator[str]:
     yield f"{count} request{'' if count == 1 else 's'}"
     if key.get("cooling_until") is not None:
         yield f"back in {duration(key['cooling_until'] - now)}"
+    if key.get("unanswered_since") is not None:
+        yield f"its upstream has not answered for {duration(now - key['unanswered_since'])}"
     if key.get("last_error"):
         yield f"last error: {key['last_error']}"

@@ -141,6 +141,8 @@ def key_rows(status: Mapping[str, Any], now: float) -> list[Row]:
 
 
 def _key_state(key: Row, now: float) -> str:
+    if key.get("unanswered_since") is not None:
+        return f"{key['state']}, no answer"
     if key.get("cooling_until") is None:
         return str(key["state"])
     return f"{key['state']} {duration(key['cooling_until'] - now)}"

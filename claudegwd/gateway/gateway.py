@@ -16,7 +16,7 @@ from claudegwd.config.load import Loaded
 from claudegwd.config.schema import Config
 from claudegwd.gateway.daemon_life import DaemonLife
 from claudegwd.gateway.daemon_states import DaemonEvent
-from claudegwd.gateway.key_log import log_key_news
+from claudegwd.gateway.key_log import log_key_news, log_outage
 from claudegwd.gateway.launcher import Launcher
 from claudegwd.gateway.metrics import Metrics
 from claudegwd.gateway.news import connect, watch
@@ -140,7 +140,7 @@ class Gateway:
         Started once a request could be answered. Raises CliError before that if the CLI does not start or is too old.
         """
         memory = KeyMemory(self.database, self.ring)
-        self.ring.on_news = log_key_news
+        self.ring.on_news, self.ring.addresses.on_change = log_key_news, log_outage
         await memory.load()
         await self.notifications.load()
         self.ring.on_change = both(memory.note, self.sharing.key_states.note) if self.sharing else memory.note

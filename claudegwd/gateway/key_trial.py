@@ -107,7 +107,8 @@ class _Trial(KeyRing):
         reset_at: float | None = None,
         error: str = "",
         digest: str | None = None,
+        request: str = "",
     ) -> None:
         self.cause = error or kind.value
         super().failed(name, kind, now, model=model, reset_at=reset_at, error=error)
-        self._ring.failed(name, kind, now, model=model, reset_at=reset_at, error=error, digest=digest)
+        self._ring.failed(name, kind, now, model=model, reset_at=reset_at, error=error, digest=digest, request=request)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from claudegwd.gateway.daemon_states import DaemonState
+from claudegwd.keys.addresses import Outage
 from claudegwd.keys.answers import Dead, WaitForKey
 from claudegwd.keys.failures import FailureKind
 
@@ -68,7 +69,15 @@ def condition(gateway: "Gateway") -> Condition:
         # As questions do: they wait for a key that is back this soon.
         waits = isinstance(lack, WaitForKey) and lack.until <= now + gateway.config.keys.hold_seconds
         return Condition("degraded", fault, refuses=not waits, drained=drained)
+    if outage := gateway.ring.outage(now):
+        # Requests are still accepted: the next one may be answered, and its error says more than a load balancer's.
+        return Condition("degraded", _unanswered(outage), refuses=False, drained=drained)
     return Condition("draining" if drained else "ready", "", refuses=False, drained=drained)
+
+
+def _unanswered(outage: Outage) -> str:
+    since = datetime.fromtimestamp(outage.since, UTC)
+    return f"the upstream has not answered since {_AT.format(since)}: see `claudegwctl logs --level warning`"
 
 
 def _fault_of(gateway: "Gateway", lack: WaitForKey | Dead | None) -> str:

@@ -18,6 +18,16 @@ class NoKeys:
 
     name: str = ENVIRONMENT
 
+    @property
+    def address(self) -> str:
+        """As UpstreamKey.address: there is only one."""
+        return ENVIRONMENT
+
+    @property
+    def digest(self) -> None:
+        """Unlike UpstreamKey.digest: whose credentials they are is not known."""
+        return
+
 
 @dataclass(frozen=True, slots=True)
 class WaitForKey:
@@ -69,3 +79,10 @@ class UnknownKey(LookupError):  # noqa: N818 - it names the fault
 
 class CannotRotate(Exception):  # noqa: N818 - it names the fault
     """There is no key to rotate to; the text says why and what to do."""
+
+
+def why_no_rotation(count: int) -> str:
+    """The text of CannotRotate if none of `count` keys is ready."""
+    if count == 0:
+        return "cannot rotate: no keys are configured; add one with `claudegwctl keys add NAME`"
+    return "cannot rotate: no other key is ready; `claudegwctl keys list` shows their states"

@@ -60,7 +60,7 @@ class RetryRule(Enum):
 
     NEVER = "never"
     NEXT_KEY = "next_key"
-    SAME_KEY_BACKOFF = "same_key_backoff"
+    OTHER_ADDRESS = "other_address"  # at once, if a key has another one; otherwise at the same, after a pause
     OTHER_PROCESS = "other_process"
 
 
@@ -115,7 +115,7 @@ FAILURES: Final[Mapping[FailureKind, FailureRule]] = MappingProxyType(
         ),
         FailureKind.UNAVAILABLE: FailureRule(
             KeyEffect.UNCHANGED,
-            RetryRule.SAME_KEY_BACKOFF,
+            RetryRule.OTHER_ADDRESS,
             UNAVAILABLE_RETRIES,
             UpstreamUnavailable,
             "cannot reach the model: the upstream is overloaded or unreachable; try again in a moment",

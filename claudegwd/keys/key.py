@@ -1,7 +1,7 @@
 """An upstream key as the operator configured it, and the environment variables that it sets."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, unique
 from types import MappingProxyType
@@ -36,7 +36,7 @@ NO_URL: Final = "http://["
 # Whether the CLI puts its billing block before the system prompt. It differs by conversation, so conversations share no
 # prompt cache. Anthropic's API requires it only for subscriptions; a relay may check for it.
 ATTRIBUTION_VARIABLE: Final = "CLAUDE_CODE_ATTRIBUTION_HEADER"
-_OWN_HOST: Final = "api.anthropic.com"
+OWN_HOST: Final = "api.anthropic.com"
 _OF_SUBSCRIPTION: Final = "sk-ant-oat"  # prefix of tokens from `claude setup-token`
 
 # Four characters distinguish two keys, but would reveal too much of a token shorter than this.
@@ -53,6 +53,11 @@ class UpstreamKey:
     kind: KeyKind = KeyKind.AUTH_TOKEN
     status: KeyStatus = KeyStatus.ACTIVE
     attribution: bool | None = None  # None: depends on the host and the token
+
+    @property
+    def address(self) -> str:
+        """Where its requests go; "" is Anthropic's own API."""
+        return self.base_url or ""
 
     @property
     def digest(self) -> str:
@@ -84,10 +89,24 @@ class UpstreamKey:
         """Whether requests with it carry the CLI's own billing block."""
         if self.attribution is not None:
             return self.attribution
-        own = self.base_url is None or urlsplit(self.base_url).hostname == _OWN_HOST
+        own = self.base_url is None or urlsplit(self.base_url).hostname == OWN_HOST
         return not own or self.token.startswith(_OF_SUBSCRIPTION)
 
 
 def with_status(key: UpstreamKey, status: KeyStatus) -> UpstreamKey:
     """The key, enabled or disabled."""
     return replace(key, status=status)
+
+
+def refuse_duplicates(keys: Sequence[UpstreamKey]) -> None:
+    """Raises ValueError if two have the same name."""
+    names = [key.name for key in keys]
+    if len(set(names)) != len(names):
+        raise ValueError("cannot build a key ring: two keys have the same name")
+
+
+def renamed_keys(old: Sequence[UpstreamKey], new: Sequence[UpstreamKey]) -> dict[str, str]:
+    """For each renamed key, its old name by its new one."""
+    names, gone = {key.name for key in old}, {key.name for key in old} - {key.name for key in new}
+    before = {key.digest: key.name for key in old if key.name in gone}
+    return {key.name: before.pop(key.digest) for key in new if key.name not in names and key.digest in before}

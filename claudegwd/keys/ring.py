@@ -11,30 +11,28 @@ key's name; failures then end in ``WaitForKey`` or ``Dead`` there as well.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from claudegwd.keys.answers import ENVIRONMENT, CannotRotate, Dead, KeysDiff, NoKeys, RingChange, UnknownKey, WaitForKey
+from claudegwd.keys.addresses import Addresses, Outage
+from claudegwd.keys.answers import (
+    ENVIRONMENT,
+    CannotRotate,
+    Dead,
+    KeysDiff,
+    NoKeys,
+    RingChange,
+    UnknownKey,
+    WaitForKey,
+    why_no_rotation,
+)
 from claudegwd.keys.entry import KeyEntry, RememberedKey
 from claudegwd.keys.environment import EnvironmentLogin
 from claudegwd.keys.failures import FailureKind
-from claudegwd.keys.key import KeyStatus, UpstreamKey, with_status
+from claudegwd.keys.key import KeyStatus, UpstreamKey, refuse_duplicates, renamed_keys, with_status
 from claudegwd.keys.lacking import lack, nothing_left
 from claudegwd.keys.marks import KeyMark
 from claudegwd.keys.news import TOLD, KeyNews, ToldStates
 from claudegwd.keys.rotation import Rotation
 from claudegwd.keys.states import KeyState
 from claudegwd.keys.windows import Windows
-
-__all__ = [
-    "ENVIRONMENT",
-    "CannotRotate",
-    "Dead",
-    "KeyRing",
-    "KeysDiff",
-    "NoKeys",
-    "RingChange",
-    "UnknownKey",
-    "UpstreamKey",
-    "WaitForKey",
-]
 
 
 class KeyRing:
@@ -52,10 +50,11 @@ class KeyRing:
         cooldown_seconds: float,
         on_change: Callable[[RingChange], None] = lambda _: None,
     ) -> None:
-        _refuse_duplicates(keys)
+        refuse_duplicates(keys)
         self.cooldown_seconds = cooldown_seconds
         self.by_headroom = False  # the active key is the one with the most left of its limits, not the first
         self.windows = Windows()
+        self.addresses = Addresses()
         self.on_change = on_change
         self._entries: dict[str, KeyEntry] = {key.name: KeyEntry.new(key) for key in keys}
         self.on_news: Callable[[KeyNews], None] = lambda _: None
@@ -68,12 +67,19 @@ class KeyRing:
     # -- asking
 
     def choose(
-        self, now: float, *, model: str | None, prefer: str | None = None, tried: Collection[str] = ()
+        self,
+        now: float,
+        *,
+        model: str | None,
+        prefer: str | None = None,
+        tried: Collection[str] = (),
+        avoid: Collection[str] = (),
     ) -> UpstreamKey | NoKeys | WaitForKey | Dead:
         """The key for the next attempt of one request.
 
         First ``prefer``, the conversation's key so far (its prompt cache is there), if usable; then the active key;
-        then the next ready one in file order. ``tried``: the names this request has failed with; empty it after a
+        then the next ready one in file order; of these, first one whose address (UpstreamKey.address) is not in
+        ``avoid``, then one whose address answers. ``tried``: the names this request has failed with; empty it after a
         WaitForKey. WaitForKey: none now, but one is back at ``until``. Dead: only a person can help.
         """
         self.settle(now)
@@ -82,14 +88,20 @@ class KeyRing:
         if self.by_headroom and self.rotation.to_roomiest(lambda name: self.windows.used(name, now)):
             self._tell("headroom")
             self.on_change(RingChange.STATE)
-        for entry in self.rotation.order(prefer):
-            if entry.usable and entry.key.name not in tried and entry.allows(model, now):
-                return entry.key
+        order = self.rotation.order(prefer)
+        able = [e.key for e in order if e.usable and e.key.name not in tried and e.allows(model, now)]
+        if able:
+            return min(able, key=lambda k: (k.address in avoid, bool(self.addresses.outage(k.address, now))))
         return nothing_left(self._entries.values(), now, model)
 
     def lack(self, now: float, model: str | None) -> WaitForKey | Dead | None:
         """Why no request could be answered now, or None if one could. Changes nothing."""
         return lack(self._entries.values(), now, model) if self._entries else self._login.lack(now)
+
+    def outage(self, now: float) -> Outage | None:
+        """The outage of the upstream, if there is no usable key with another one that answers."""
+        usable = {entry.key.address for entry in self._entries.values() if entry.usable}
+        return self.addresses.of_all(usable if self._entries else {ENVIRONMENT}, now)
 
     def login_failure(self, now: float) -> dict[str, Any] | None:
         """The last failure of the daemon's own login (EnvironmentLogin.snapshot); None if there are keys."""
@@ -98,6 +110,7 @@ class KeyRing:
     def forget_login(self) -> None:
         """The daemon's own login has changed: nothing is known about the new one."""
         self._login = EnvironmentLogin()
+        self.addresses.answered(ENVIRONMENT)
         self.windows.follow({name: name for name in self._entries})
 
     @property
@@ -115,8 +128,10 @@ class KeyRing:
         """Key ``name`` had an answer, which used ``tokens``. A name that was removed meanwhile is ignored."""
         if name == ENVIRONMENT:
             self._login.succeeded()
+            self.addresses.answered(ENVIRONMENT)
         elif (entry := self._entries.get(name)) is not None:
             entry.succeed(now, tokens)
+            self.addresses.answered(entry.key.address)
             self.on_change(RingChange.COUNTERS)
 
     def failed(
@@ -129,20 +144,23 @@ class KeyRing:
         reset_at: float | None = None,
         error: str = "",
         digest: str | None = None,
+        request: str = "",
     ) -> None:
         """A request with key ``name`` failed.
 
         ``model``: the one requested, for MODEL_FORBIDDEN. ``reset_at``: when the upstream says the limit ends, seconds
         since the epoch. ``error``: class and status for the status page, with a redacted reason. ``digest``:
-        UpstreamKey.digest of the key used. Failures of a token that was replaced, or a name that was removed, in the
-        meantime are ignored.
+        UpstreamKey.digest of the key used. ``request``: its id. Failures of a token that was replaced, or a name that
+        was removed, in the meantime are ignored.
         """
         if name == ENVIRONMENT:
             self._login.failed(kind, now, reset_at, self.cooldown_seconds, error)
+            self.addresses.failed(ENVIRONMENT, kind, now, request)
             return
         entry = self._entries.get(name)
         if entry is None or (digest is not None and digest != entry.key.digest):
             return
+        self.addresses.failed(entry.key.address, kind, now, request)
         changed = entry.fail(kind, now, cooldown=self.cooldown_seconds, model=model, reset_at=reset_at, error=error)
         self.rotation.to_next(kind.value)
         self._tell(error or kind.value, name)
@@ -172,7 +190,7 @@ class KeyRing:
         if to is None:
             entry = self.rotation.next_ready()
             if entry is None:
-                raise CannotRotate(_why_not(len(self._entries)))
+                raise CannotRotate(why_no_rotation(len(self._entries)))
         else:
             entry = self._entry(to)
         if not entry.usable:
@@ -211,11 +229,11 @@ class KeyRing:
     def replace(self, keys: Sequence[UpstreamKey], now: float) -> KeysDiff:
         """Take a new list of keys. A key keeps its history as long as its token and host stay the same, even under
         another name; failures that running requests then report under the old name are ignored."""
-        _refuse_duplicates(keys)
+        refuse_duplicates(keys)
         self._given = keys
         keys = [with_status(key, KeyStatus.DISABLED) if key.digest in self._withheld else key for key in keys]
         old = self._entries
-        renamed = _renamed([entry.key for entry in old.values()], keys)
+        renamed = renamed_keys([entry.key for entry in old.values()], keys)
         differs = KeysDiff.between((entry.key for entry in old.values()), keys)
         before = {key.name: old.get(renamed.get(key.name, key.name)) for key in keys}
         # A new token has its own limits.
@@ -225,6 +243,7 @@ class KeyRing:
         self.rotation.follow(self._entries, renamed, differs.removed)
         for key in keys:
             self._entries[key.name].become(key)
+        self.addresses.keep([key.address for key in keys])
         self.rotation.to_next("changed")
         self._login = EnvironmentLogin()
         self._tell("changed")
@@ -241,10 +260,16 @@ class KeyRing:
     # -- for the status and the store
 
     def snapshot(self, now: float) -> list[dict[str, Any]]:
-        """One dict per key in file order (KeyEntry.snapshot), and whether it is withheld. Never a token."""
+        """One dict per key in file order (KeyEntry.snapshot), with whether it is withheld and since when its upstream
+        has not answered. Never a token."""
         self.settle(now)
         return [
-            {**entry.snapshot(now), "withheld": entry.key.digest in self._withheld} for entry in self._entries.values()
+            {
+                **entry.snapshot(now),
+                "withheld": entry.key.digest in self._withheld,
+                "unanswered_since": outage.since if (outage := self.addresses.outage(entry.key.address, now)) else None,
+            }
+            for entry in self._entries.values()
         ]
 
     def remembered(self) -> list[RememberedKey]:
@@ -272,22 +297,3 @@ class KeyRing:
         if name not in self._entries:
             raise UnknownKey(f"cannot find key {name!r}; `claudegwctl keys list` shows the names")
         return self._entries[name]
-
-
-def _refuse_duplicates(keys: Sequence[UpstreamKey]) -> None:
-    names = [key.name for key in keys]
-    if len(set(names)) != len(names):
-        raise ValueError("cannot build a key ring: two keys have the same name")
-
-
-def _why_not(count: int) -> str:
-    if count == 0:
-        return "cannot rotate: no keys are configured; add one with `claudegwctl keys add NAME`"
-    return "cannot rotate: no other key is ready; `claudegwctl keys list` shows their states"
-
-
-def _renamed(old: Sequence[UpstreamKey], new: Sequence[UpstreamKey]) -> dict[str, str]:
-    """For each renamed key, its old name by its new one."""
-    names, gone = {key.name for key in old}, {key.name for key in old} - {key.name for key in new}
-    before = {key.digest: key.name for key in old if key.name in gone}
-    return {key.name: before.pop(key.digest) for key in new if key.name not in names and key.digest in before}

@@ -19,8 +19,8 @@ FIELDS: Final = frozenset(
         "active", "address", "after", "always", "attempt", "before", "bind", "bytes", "changed", "client", "code",
         "command", "completion_tokens", "count", "detail", "error", "exit_status", "file", "generation", "gid", "how",
         "key", "kind", "limit", "line", "lost", "machine", "method", "milliseconds", "model", "param", "pid", "problem",
-        "prompt_tokens", "queued", "reason", "request_id", "route", "seconds", "signal", "size", "socket", "state",
-        "status", "to", "tokens", "trace", "uid", "until", "version", "worker", "workspace",
+        "prompt_tokens", "queued", "reason", "request_id", "route", "seconds", "signal", "since", "size", "socket",
+        "state", "status", "to", "tokens", "trace", "uid", "until", "upstream", "version", "worker", "workspace",
     }
 )  # fmt: skip
 

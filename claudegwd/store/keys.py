@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import trio
 
+from claudegwd.keys.answers import RingChange
 from claudegwd.keys.entry import RememberedKey
-from claudegwd.keys.ring import KeyRing, RingChange
+from claudegwd.keys.ring import KeyRing
 from claudegwd.keys.states import KeyState
 from claudegwd.logs import event, log
 from claudegwd.store.database import Database, StateError

@@ -106,6 +106,7 @@ function loginRow({ login, login_failure: failure, windows = [] }) {
 }
 
 function keyState(row) {
+  if (row.unanswered_since != null) return `${row.state}, no answer`;
   return row.cooling_until == null ? row.state : `${row.state}, back in ${duration(row.cooling_until - Date.now() / 1000)}`;
 }
 

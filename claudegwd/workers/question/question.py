@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from claudegwd.keys.answers import ENVIRONMENT, NoKeys
+from claudegwd.keys.answers import NoKeys
 from claudegwd.keys.failures import FailureKind, RetryRule, backoff_seconds
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.logs import event as log_event
@@ -68,7 +68,7 @@ class Question:
         self.whole = whole  # nothing is handed out before the end, so it may be retried until then
         self.how = ""
         self.key: str | None = None
-        self.key_digest: str | None = None
+        self.used: UpstreamKey | NoKeys = NoKeys()
         self.attempts = Attempts()
         self.error: GatewayError | None = None
         self.waited = 0.0  # seconds for a worker: in the queue, or for the CLI to end its last turn
@@ -217,9 +217,7 @@ class Question:
     async def _ask(self, key: UpstreamKey | NoKeys, *, again: bool) -> None:
         lease, pool = self._held(), self._questions.pool
         worker = lease.worker
-        self.key = key.name
-        # A late failure of a token that has since been replaced must not mark the new one.
-        self.key_digest = key.digest if isinstance(key, UpstreamKey) else None
+        self.key, self.used = key.name, key
         if not again:
             self._asked = pool.signatures.restored(self.plan, lease.held)
         self._receive = await carry(
@@ -279,13 +277,14 @@ class Question:
         """Prepare the next attempt; returns whether it uses the same process. Raises the error if nothing is left."""
         backs_off = self._questions.timing.backs_off
         self.attempts.spoke = self.attempts.spoke or self.spoke_at is not None
-        rule, spent = self.attempts.take(failed, self.key or ENVIRONMENT, begun=self._begun, backs_off=backs_off)
+        rule, spent = self.attempts.take(failed, self.used, begun=self._begun, backs_off=backs_off)
         if rule.retry is RetryRule.OTHER_PROCESS:
             self._drop_worker()
             return False
         if self._begun and not self._went_whole:
             self._let_worker_go()  # its transcript holds what was said: it is rewound first
-        if rule.retry is RetryRule.SAME_KEY_BACKOFF:
+        elsewhere = self._questions.has_other_address(self.plan, self.attempts)
+        if rule.retry is RetryRule.OTHER_ADDRESS and not elsewhere:
             await trio.sleep(backoff_seconds(spent, random.random()))  # noqa: S311 - jitter, not a secret
         return self._has_living_worker()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import trio
 
 from claudegwd.config.schema import LimitsConfig
-from claudegwd.keys.answers import ENVIRONMENT, NoKeys, WaitForKey
+from claudegwd.keys.answers import ENVIRONMENT, Dead, NoKeys, WaitForKey
 from claudegwd.keys.failure_words import in_words
 from claudegwd.keys.failures import FailureKind, error_for
 from claudegwd.keys.key import UpstreamKey
@@ -68,9 +68,10 @@ class Questions:
 
     def choose(self, plan: Plan, attempts: Attempts) -> UpstreamKey | NoKeys | WaitForKey:
         """The key for the next attempt, or until when to wait for one. Raises the error if none comes in time."""
-        now = self.clock()
-        choice = self.ring.choose(now, model=plan.model.cli_name, prefer=self.pool.key_of(plan), tried=attempts.tried)
+        now, choice = self.clock(), self._choose(plan, attempts)
         if isinstance(choice, UpstreamKey | NoKeys):
+            if choice.address in attempts.avoided:
+                attempts.avoided.clear()  # all have failed, so each may be tried once more
             return choice
         if not isinstance(choice, WaitForKey):
             raise error_for(choice.kind, keys=len(self.ring) > 0, disabled=choice.disabled)
@@ -79,6 +80,17 @@ class Questions:
         if choice.until > attempts.held_until:
             raise error_for(choice.kind, retry_after=choice.until - now, refused=choice.refused)
         return choice
+
+    def has_other_address(self, plan: Plan, attempts: Attempts) -> bool:
+        """Whether the next attempt could go to an address that has not failed this question."""
+        choice = self._choose(plan, attempts)
+        return isinstance(choice, UpstreamKey) and choice.address not in attempts.avoided
+
+    def _choose(self, plan: Plan, attempts: Attempts) -> UpstreamKey | NoKeys | WaitForKey | Dead:
+        return self.ring.choose(
+            self.clock(), model=plan.model.cli_name, prefer=self.pool.key_of(plan), tried=attempts.tried,
+            avoid=attempts.avoided,
+        )  # fmt: skip
 
     def report(self, question: Question, failed: Failed, reset_at: float | None) -> None:
         """Record a failed attempt in the log, the counts and the key's state. `reset_at`: when its limit ends."""
@@ -95,7 +107,8 @@ class Questions:
         self.ring.failed(
             name, failed.kind, self.clock(), model=question.plan.model.cli_name, reset_at=reset_at,
             error=" ".join(in_words(failed.kind, failed.status, detail).split()),
-            digest=question.key_digest,
+            # A late failure of a token that has since been replaced must not mark the new one.
+            digest=question.used.digest, request=question.request_id,
         )  # fmt: skip
 
     def within(self, ring: KeyRing, timing: Timing) -> "Questions":

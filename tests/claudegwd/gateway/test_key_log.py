@@ -1,10 +1,11 @@
-"""How a change of a key's state stands in the log."""
+"""How a change of a key's state, and an outage of its upstream, appear in the log."""
 
 import logging
 
 import pytest
 
-from claudegwd.gateway.key_log import clock_text, log_key_news
+from claudegwd.gateway.key_log import clock_text, log_key_news, log_outage
+from claudegwd.keys.answers import ENVIRONMENT
 from claudegwd.keys.news import KeyNews
 from claudegwd.keys.states import KeyState
 
@@ -39,6 +40,24 @@ def test_the_level_says_how_bad_it_is(
         "key": "work", "state": before.value if before else "new", "to": after.value if after else "removed",
         "reason": "rate_limit 429", "until": "2023-11-14T22:13:20+00:00",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("address", "upstream"),
+    [
+        ("", "api.anthropic.com"),
+        ("https://relay.example:8443/a-secret/path", "relay.example:8443"),
+        (ENVIRONMENT, None),
+    ],
+)
+def test_an_outage_names_the_host_only(caplog: pytest.LogCaptureFixture, address: str, upstream: str | None) -> None:
+    caplog.set_level(logging.INFO)
+    log_outage(address, 1_700_000_000.0)
+    log_outage(address, None)
+    began, ended = caplog.records
+    assert (began.levelno, ended.levelno) == (logging.WARNING, logging.INFO)
+    assert began.__dict__["fields"] == {"upstream": upstream, "since": "2023-11-14T22:13:20+00:00"}
+    assert ended.__dict__["fields"] == {"upstream": upstream}
 
 
 def test_no_time_is_no_text() -> None:

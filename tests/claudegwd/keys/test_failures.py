@@ -80,7 +80,7 @@ TABLE = [
     (FailureKind.AUTHENTICATION, KeyEffect.INVALID, RetryRule.NEXT_KEY, 502, "upstream_credentials_exhausted"),
     (FailureKind.BILLING, KeyEffect.EXHAUSTED, RetryRule.NEXT_KEY, 429, "insufficient_quota"),
     (FailureKind.RATE_LIMIT, KeyEffect.COOLING, RetryRule.NEXT_KEY, 429, "rate_limit_exceeded"),
-    (FailureKind.UNAVAILABLE, KeyEffect.UNCHANGED, RetryRule.SAME_KEY_BACKOFF, 503, "upstream_unavailable"),
+    (FailureKind.UNAVAILABLE, KeyEffect.UNCHANGED, RetryRule.OTHER_ADDRESS, 503, "upstream_unavailable"),
     (FailureKind.MODEL_FORBIDDEN, KeyEffect.MODEL_FORBIDDEN, RetryRule.NEXT_KEY, 404, "model_not_found"),
     (FailureKind.BAD_REQUEST, KeyEffect.UNCHANGED, RetryRule.NEVER, 400, "invalid_value"),
     (FailureKind.TOO_LONG, KeyEffect.UNCHANGED, RetryRule.NEVER, 400, "context_length_exceeded"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from claudegwd.claude_cli.limit_windows import LimitWindow
+from claudegwd.keys.answers import ENVIRONMENT, CannotRotate, Dead, KeysDiff, NoKeys, RingChange, UnknownKey, WaitForKey
 from claudegwd.keys.entry import (
     COOLDOWN_MAX_SECONDS,
     EXHAUSTED_SECONDS,
@@ -15,17 +16,7 @@ from claudegwd.keys.entry import (
 )
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 from claudegwd.keys.key import KeyStatus, UpstreamKey
-from claudegwd.keys.ring import (
-    ENVIRONMENT,
-    CannotRotate,
-    Dead,
-    KeyRing,
-    KeysDiff,
-    NoKeys,
-    RingChange,
-    UnknownKey,
-    WaitForKey,
-)
+from claudegwd.keys.ring import KeyRing
 
 NOW = 1_700_000_000.0
 NAMES = ("a", "b", "c")
@@ -618,3 +609,95 @@ def test_limits_follow_the_token_and_not_the_name() -> None:
     assert known() == [ENVIRONMENT]
     subject.forget_login()
     assert known() == []
+
+
+RELAY = "https://relay.example"
+
+
+def two_upstreams(*, relay: str = "a") -> KeyRing:
+    return KeyRing(
+        [UpstreamKey(name, f"sk-false-{name}", RELAY if name == relay else None) for name in NAMES], cooldown_seconds=60
+    )
+
+
+def goes_down(subject: KeyRing, name: str, now: float = NOW) -> None:
+    for request in ("one", "two"):
+        subject.failed(name, FailureKind.UNAVAILABLE, now, request=request)
+
+
+def test_while_an_upstream_does_not_answer_the_keys_of_another_are_used() -> None:
+    subject = two_upstreams()
+    assert chosen(subject) == "a"
+    goes_down(subject, "a")
+    assert (chosen(subject), chosen(subject, prefer="a"), chosen(subject, prefer="c")) == ("b", "b", "c")
+    assert states(subject) == {"a": "active", "b": "ready", "c": "ready"}
+    assert [row["unanswered_since"] for row in subject.snapshot(NOW)] == [NOW, None, None]
+    assert (subject.outage(NOW), chosen(subject, NOW + 31)) == (None, "a")
+
+
+def test_what_ends_an_outage() -> None:
+    def answered(subject: KeyRing) -> None:
+        subject.succeeded("a", NOW, 1)
+
+    def refused(subject: KeyRing) -> None:
+        subject.failed("a", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 1)
+
+    def moved(subject: KeyRing) -> None:
+        subject.replace([UpstreamKey("a", "sk-false-a", OTHER)], NOW)
+        subject.replace([UpstreamKey("a", "sk-false-a", RELAY)], NOW)
+
+    for ends in (answered, refused, moved):
+        subject = two_upstreams()
+        goes_down(subject, "a")
+        ends(subject)
+        assert next(row["unanswered_since"] for row in subject.snapshot(NOW)) is None, ends.__name__
+
+
+OTHER = "https://other.example"
+
+
+def test_an_address_that_has_failed_this_request_is_its_last_choice() -> None:
+    subject = two_upstreams()
+
+    def choice(*avoid: str) -> str:
+        key = subject.choose(NOW, model="sonnet", avoid=avoid)
+        assert isinstance(key, UpstreamKey)
+        return key.name
+
+    assert (choice(), choice(RELAY), choice(RELAY, ""), choice("")) == ("a", "b", "a", "a")
+    goes_down(subject, "a")
+    assert (choice(), choice(RELAY), choice(RELAY, ""), choice("")) == ("b", "b", "b", "a")
+
+
+def test_one_upstream_that_does_not_answer_is_asked_all_the_same() -> None:
+    subject = ring()
+    goes_down(subject, "a")
+    assert chosen(subject) == "a"
+    outage = subject.outage(NOW)
+    assert outage is not None
+    assert outage.since == NOW
+
+
+def test_keys_that_cannot_be_used_do_not_hide_an_outage() -> None:
+    subject = two_upstreams()
+    goes_down(subject, "a")
+    for name in ("b", "c"):
+        subject.failed(name, FailureKind.AUTHENTICATION, NOW)
+    assert subject.outage(NOW)
+    assert chosen(subject) == "a"
+
+
+def test_the_logins_upstream_has_outages_too() -> None:
+    subject = KeyRing([], cooldown_seconds=60)
+    goes_down(subject, ENVIRONMENT)
+    assert subject.outage(NOW)
+    assert isinstance(subject.choose(NOW, model=None), NoKeys)
+    subject.succeeded(ENVIRONMENT, NOW, 1)
+    assert subject.outage(NOW) is None
+
+
+def test_a_failure_of_a_replaced_token_says_nothing_about_its_upstream() -> None:
+    subject = ring("a")
+    for request in ("one", "two"):
+        subject.failed("a", FailureKind.UNAVAILABLE, NOW, digest="another", request=request)
+    assert subject.outage(NOW) is None

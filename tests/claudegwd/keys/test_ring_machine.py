@@ -6,9 +6,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from claudegwd.keys.answers import CannotRotate, Dead, NoKeys, WaitForKey
 from claudegwd.keys.failures import FAILURES, FailureKind, KeyEffect
 from claudegwd.keys.key import KeyStatus, UpstreamKey
-from claudegwd.keys.ring import CannotRotate, Dead, KeyRing, NoKeys, WaitForKey
+from claudegwd.keys.ring import KeyRing
 from claudegwd.keys.states import USABLE, KeyState
 
 NAMES = ["a", "b", "c", "d"]

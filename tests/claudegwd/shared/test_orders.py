@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from claudegwd.keys.answers import UnknownKey
 from claudegwd.keys.key import KeyStatus, UpstreamKey
-from claudegwd.keys.ring import KeyRing, UnknownKey
+from claudegwd.keys.ring import KeyRing
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.orders import Order, SharedOrders
 from claudegwd.store.sealing import KEY_BYTES, Seal
