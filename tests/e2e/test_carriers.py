@@ -160,6 +160,22 @@ async def test_an_answer_that_was_cut_leaves_a_worker_that_serves_on(gateway: Ru
     assert gateway.endpoint.count == before + 2
 
 
+@pytest.mark.parametrize("earlier", [0, 2])
+async def test_a_prefilled_answer_leaves_a_worker_that_serves_on(gateway: Running, carrier: str, earlier: int) -> None:
+    gateway.endpoint.script = lambda _: say(" said")
+    messages: Messages = [
+        *then(as_messages(f"prefilled after {earlier}"), "first", "two")[2 - earlier :],
+        {"role": "assistant", "content": "It was"},
+    ]
+    await gateway.ask(messages)
+    # What came before the question is kept, and the question itself is asked again.
+    way = "warm" if carrier == "whole" else "continued" if earlier else "rewound"
+    for asked in (messages, messages, messages[:-1]):
+        await gateway.until_workers(busy=0, settling=0)
+        answer = await gateway.ask(asked)
+        assert (answer.how, texts(gateway.upstream()[-1])) == (way, [one["content"] for one in asked])
+
+
 async def test_results_of_tools_with_words_beside_them(gateway: Running) -> None:
     gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_1", "look", {"q": "a"}),), stop_reason="tool_use")
     messages = as_messages("Look it up.")

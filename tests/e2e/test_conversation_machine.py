@@ -27,7 +27,10 @@ TOOLS = [
     {"type": "function", "function": {"name": "look", "description": "One.\n\nTwo.", "parameters": {"type": "object"}}}
 ]
 PROMPTS = ("Be brief.", "Be brief.", "Be long.")
-DOINGS = ("ask", "again", "edit", "stop", "cut", "fill", "call", "leave the call", "fail", "break off", "break later")
+DOINGS = (
+    "ask", "again", "edit", "stop", "cut", "fill", "call", "leave the call", "fail", "break off", "break later",
+    "prefill",
+)  # fmt: skip
 # What a client keeps of an answer.
 KEPT = ("role", "content", "tool_calls")
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(DOINGS), st.integers(0, 9)), min_size=6, max_size=14)
@@ -110,6 +113,11 @@ class Client:
                 await self.ask(unfinished("half"), say(f"answer {self.said}"))
             case "break later":
                 await self.ask(LAST_EVENTS["cut after the first block"], say(f"answer {self.said}"))
+            case "prefill":  # every other time it fails first
+                self.messages.append({"role": "assistant", "content": f"begun {self.said}"})
+                await self.ask(*[overloaded()] * (number % 2), say(f" and ended {self.said}"))
+                *before, begun, ended = self.messages
+                self.messages = [*before, {"role": "assistant", "content": begun["content"] + ended["content"]}]
             case "fail":
                 await self.ask(overloaded(), say(f"answer {self.said}"))
             case _:

@@ -63,14 +63,14 @@ async def _turns(loan: Loan, plan: Plan, settings: dict[str, Any], key: str, *, 
     if again:
         uuid = str(uuid4())
         worker.transcript.ask_again(uuid)
-        return worker.ask(plan.turn(), commands.ask([], uuid), kept=kept, last_use=plan.is_prefill)
+        return worker.ask(plan.turn(), commands.ask([], uuid), kept=kept, cut_back=plan.is_prefill)
     if loan.way is Way.PARKED:
         entry = plan.entries[held]
         worker.transcript.add(entry.digest)
         return worker.ask(plan.turn(), b"", kept=kept, results=entry.results)
     lines = await replay(worker, plan, held)
     # After a prefill, we cannot know how the client will join the two halves of the answer in its history.
-    return worker.ask(plan.turn(), lines, kept=kept, last_use=plan.is_prefill)
+    return worker.ask(plan.turn(), lines, kept=kept, cut_back=plan.is_prefill)
 
 
 def credentials(key: UpstreamKey | NoKeys, worker: Worker) -> Credentials:

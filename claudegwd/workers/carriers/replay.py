@@ -28,7 +28,9 @@ async def replay(worker: Worker, plan: Plan, held: int) -> bytes:
             lines = b""
     last = entries[-1]
     if plan.is_prefill:
-        return lines + _assistant(last) + commands.ask([])
+        uuid = str(uuid4())
+        worker.transcript.ask_again(uuid)
+        return lines + _assistant(last) + commands.ask([], uuid)
     return lines + commands.ask(last.content(), _known(worker, last))
 
 

@@ -65,10 +65,10 @@ class CurrentTurn:
 
     # -- its beginning and its end ------------------------------------------------------------------------------------
 
-    def begin(self, turn: Turn, *, kept: int, last_use: bool) -> OutputReceiver:
+    def begin(self, turn: Turn, *, kept: int, cut_back: bool) -> OutputReceiver:
         """A question is about to be written; its outputs come through the channel."""
         sender, receiver = open_output_channel()
-        self.now = RunningTurn(turn, sender, self._launch.whole, kept, last_use)
+        self.now = RunningTurn(turn, sender, self._launch.whole, kept, cut_back)
         return receiver
 
     def forget(self) -> None:
@@ -209,7 +209,7 @@ class CurrentTurn:
 
     def _settle(self, now: RunningTurn) -> None:
         """The CLI has ended the turn: it can be asked again, at once or after a rewind."""
-        if now.last_use or (now.leaves_nothing and not self._launch.goes_back and not self._launch.whole):
+        if now.leaves_nothing and not self._launch.goes_back and not self._launch.whole:
             self._life.close()
         elif self._launch.whole or not now.leaves_nothing:
             self._life.change(WorkerEvent.SETTLED)

@@ -21,19 +21,17 @@ class RunningTurn:
 
     `settled` is set once the CLI's `result` has come, or never will. `is_blocked`: the CLI is kept from asking upstream
     again. `abandoned`: the rest is not read. `cut_back`: what the turn adds to the transcript must not stay.
-    `last_use`: the process cannot be used again after it.
     """
 
     turn: Turn
     outputs: OutputSender
     whole: bool = False
     kept: int = 0
-    last_use: bool = False
+    cut_back: bool = False
     answer: Answer = field(default_factory=Answer)
     settled: trio.Event = field(default_factory=trio.Event)
     is_blocked: bool = False
     abandoned: bool = False
-    cut_back: bool = False
 
     def feed(self, event: e.AnyEvent) -> Sequence[Output]:
         """Take what the CLI said; returns what to give the reader. Raises TurnError."""

@@ -165,16 +165,16 @@ class Worker:
         raise WorkerLost("the CLI does not rewind")
 
     def ask(
-        self, turn: Turn, lines: bytes, *, kept: int = 0, results: Sequence[ToolResult] = (), last_use: bool = False
+        self, turn: Turn, lines: bytes, *, kept: int = 0, results: Sequence[ToolResult] = (), cut_back: bool = False
     ) -> OutputReceiver:
         """Write the question, or the results that a parked turn waits for.
 
         The outputs come through the channel, which ends after the terminal one. `kept`: how many transcript entries
-        stay when this turn is cut back; `last_use`: the process is of no use afterwards. Raises WorkerLost.
+        stay when this turn is cut back; `cut_back`: it is cut back even after an answer. Raises WorkerLost.
         """
         self.life.check()  # if it is gone, the channel would never end
         self.process.stderr.hear()  # what it still has to say about an earlier question
-        receiver = self.turn.begin(turn, kept=kept, last_use=last_use)
+        receiver = self.turn.begin(turn, kept=kept, cut_back=cut_back)
         self.hearing.ask()
         self._pending.send(self.settings.take() + lines + self._client_tools.give(results))
         return receiver

@@ -32,7 +32,7 @@ async def nothing(_: object) -> None:
 class Asked:
     """One question, under way."""
 
-    def __init__(self, *, whole: bool = False, goes_back: bool = True, last_use: bool = False) -> None:
+    def __init__(self, *, whole: bool = False, goes_back: bool = True, cut_back: bool = False) -> None:
         launch = Launch((), {}, Path("/"), whole=whole, goes_back=goes_back)
         self.written: list[dict[str, Any]] = []
         self.answered = 0
@@ -43,7 +43,7 @@ class Asked:
         self.settings = WrittenSettings(pending, ADDRESS)
         self.turn = CurrentTurn(self.life, launch, pending, self.settings, self.conversation, self._on_answered)
         self.life.change(WorkerEvent.TAKEN)
-        self.receiver = self.turn.begin(Turn(ToolSet((), {"read": "read"})), kept=0, last_use=last_use)
+        self.receiver = self.turn.begin(Turn(ToolSet((), {"read": "read"})), kept=0, cut_back=cut_back)
 
     def says(self, *events: e.AnyEvent) -> list[Output]:
         outputs: list[Output] = []
@@ -121,9 +121,9 @@ async def test_where_the_cli_cannot_go_back_it_ends() -> None:
     asked = Asked(goes_back=False)
     asked.turn.abandon()
     assert asked.life.state is WorkerState.CLOSING
-    last = Asked(last_use=True)
-    last.says(*ANSWER)
-    assert last.life.state is WorkerState.CLOSING
+    prefilled = Asked(goes_back=False, cut_back=True)
+    prefilled.says(*ANSWER)
+    assert prefilled.life.state is WorkerState.CLOSING
 
 
 async def test_what_asks_upstream_again_is_ended_with_its_process() -> None:
