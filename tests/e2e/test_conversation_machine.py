@@ -29,7 +29,7 @@ TOOLS = [
 PROMPTS = ("Be brief.", "Be brief.", "Be long.")
 DOINGS = (
     "ask", "again", "edit", "stop", "cut", "fill", "call", "leave the call", "fail", "break off", "break later",
-    "prefill",
+    "prefill", "leave early",
 )  # fmt: skip
 # What a client keeps of an answer.
 KEPT = ("role", "content", "tool_calls")
@@ -95,6 +95,8 @@ class Client:
         match doing:
             case "stop":
                 await self.stop()
+            case "leave early":
+                await self.leave(0.005 * number)
             case "cut":
                 cut = ScriptedReply((Text((f"cut {self.said}",)), BRIEF), stop_reason="max_tokens")
                 await self.ask(cut, max_tokens=2)
@@ -144,6 +146,17 @@ class Client:
                 if "some" in line:
                     break
         self.check(before, 1)
+        self.messages = self.messages[:-1]
+
+    async def leave(self, seconds: float) -> None:
+        """It asks, and leaves before there is an answer: perhaps before the question was sent, or while it is."""
+        self.gateway.endpoint.script = lambda _: ScriptedReply((Wait(trio.Event()),))
+        before = self.gateway.endpoint.count
+        wanted = {"model": MODEL, "messages": [{"role": "system", "content": self.prompt}, *self.messages]}
+        with trio.move_on_after(seconds):
+            await self.gateway.http.post("/v1/chat/completions", json={**wanted, "tools": TOOLS})
+        await self.gateway.until_workers(busy=0, settling=0)
+        self.check(before, min(1, self.gateway.endpoint.count - before))
         self.messages = self.messages[:-1]
 
     def check(self, before: int, requests: int) -> None:

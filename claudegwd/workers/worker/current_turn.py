@@ -93,12 +93,12 @@ class CurrentTurn:
         """The rest is unwanted, or it failed: the CLI ends the turn and forgets it, and the process is kept. If that is
         impossible, the process is ended."""
         now = self.now
-        if not self._launch.whole and (now is None or not self._launch.goes_back):
-            self._life.close(now=True)  # its conversation may be half written
+        if not (self._launch.whole or self._launch.goes_back):
+            self._life.close(now=True)
             return
         self._life.change(WorkerEvent.ABANDONED)
-        if now is None:  # nothing was asked
-            self._life.change(WorkerEvent.SETTLED)
+        if now is None:  # nothing was asked, but the conversation may be about to change
+            self.settle_unasked()
             return
         now.abandoned = True
         # The turn itself is unaffected: it continues until the CLI has ended it.
@@ -107,6 +107,11 @@ class CurrentTurn:
             self._settle(now)
         else:
             self.interrupt()
+
+    def settle_unasked(self) -> None:
+        """Settle a worker whose borrower left before it asked, once its conversation is what its transcript says."""
+        if self.now is None and self._life.state is WorkerState.SETTLING and not self._conversation.is_changing:
+            self._life.change(WorkerEvent.SETTLED)
 
     def tell_silence(self) -> None:
         """Give the reader an empty batch. For the pool's sweep: one timer for all streams is cheaper than one per
@@ -169,6 +174,7 @@ class CurrentTurn:
         if cost > 0 and self.now is not None:
             self.now.answer.spend(cost)
         if self._conversation.acknowledges(event):
+            self.settle_unasked()
             return
         self.feed(event, outputs)
         now = self.now

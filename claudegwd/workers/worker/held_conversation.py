@@ -30,10 +30,9 @@ class HeldConversation:
 
         Otherwise the next assistant message would overtake it (observed).
         """
-        self._appended = trio.Event()
+        appended = self._appended = trio.Event()
         self._pending.send(lines)
-        await self._appended.wait()
-        self._appended = None
+        await appended.wait()
 
     def clear(self) -> None:
         """Make the CLI begin a new conversation: its budget for this one is spent."""
@@ -46,6 +45,11 @@ class HeldConversation:
         target, last = self.transcript.uuids[held] or "", self.transcript.last_uuid
         self._cut_id = self._pending.command(commands.rewind, target=target, last=last)
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether the CLI has yet to append or to rewind, as it was told. Whoever told it may have left."""
+        return self._appended is not None or bool(self._cut_id)
+
     async def until_cut(self) -> None:
         await self._pending.answer(self._cut_id)
 
@@ -53,6 +57,7 @@ class HeldConversation:
         """Whether the CLI has rewound, according to this reply; None if it is to another command."""
         if body.request_id != self._cut_id:
             return None
+        self._cut_id = ""
         if not _rewound(body.response):
             return False
         self.transcript.cut(self._cut_to)
@@ -64,6 +69,7 @@ class HeldConversation:
             return False
         if self._appended is not None:
             self._appended.set()
+            self._appended = None
         elif self._clears:
             self._clears -= 1
         else:

@@ -17,6 +17,7 @@ from claudegwd.keys.failures import FailureKind
 from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, ShuttingDown
 from claudegwd.translate.answer.turn import Finished
 from claudegwd.translate.request.plan import Plan
+from claudegwd.workers.carriers.replay import replay
 from claudegwd.workers.pool.lease import Lease
 from claudegwd.workers.pool.starts import MAX_FAILED_STARTS
 from claudegwd.workers.question.question import Question
@@ -742,6 +743,33 @@ async def test_who_leaves_after_a_parked_turn_was_given_up_leaves_nothing_half_d
         at.pool.give_back(lease)
         assert worker.life.state is not WorkerState.SETTLING
         assert (await at.ask(plan("hello", "well", "and?", tools=tools))).answer.finished is not None
+
+
+@pytest.mark.parametrize("command", ["rewind", "append"])
+async def test_who_leaves_while_the_conversation_changes_leaves_a_worker_that_is_not_free_yet(
+    tmp_path: Path, command: str
+) -> None:
+    async with shop(tmp_path, workers={"max": 1}, echo=1) as at:
+        said = (await at.ask(plan("hello"))).answer.text
+        await at.until("idle", 1)
+        [worker] = at.pool.roster
+        lease = await at.pool.acquire(plan("something else"))
+        assert (lease.way.value, len(worker.transcript)) == ("rewound", 2)
+        if command == "append":
+            await worker.go_back(lease.held)
+        with trio.CancelScope() as scope:
+            scope.cancel()  # what it says is written all the same
+            if command == "rewind":
+                await worker.go_back(lease.held)
+            else:
+                await replay(worker, plan("something else", "yes", "and?"), 0)
+        at.pool.give_back(lease)
+        # If the conversation were asked to continue now, it would have been cut, or begun otherwise, beforehand.
+        assert worker.life.state is WorkerState.SETTLING
+        await at.until("idle", 1)
+        assert len(worker.transcript) == (command == "append")
+        question = await at.ask(plan("hello", said, "and?"))
+        assert (question.how, question.answer.text, question.attempts.count) == ("rewound", "and?", 1)
 
 
 async def test_the_gateways_own_time_is_never_negative(tmp_path: Path) -> None:
