@@ -14,6 +14,7 @@ import trio.testing
 
 from claudegwd.config.schema import LimitsConfig
 from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.key import UpstreamKey
 from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, ShuttingDown
 from claudegwd.translate.answer.turn import Finished
 from claudegwd.translate.request.plan import Plan
@@ -265,6 +266,15 @@ async def test_a_hung_cli_is_replaced_and_then_given_up(tmp_path: Path) -> None:
         with pytest.raises(GatewayError) as caught:
             await at.ask(plan("hello"))
         assert caught.value.status == 504
+
+
+async def test_a_silent_upstream_is_not_asked_again_if_there_is_another(tmp_path: Path) -> None:
+    keys = [UpstreamKey("a", "sk-false-1", "https://relay.example"), UpstreamKey("b", "sk-false-2")]
+    timing = Timing(hold=1, request=30, first_event=0.5)
+    marker = tmp_path / "once"
+    async with shop(tmp_path, timing=timing, keys=keys, hang="ask", once=str(marker)) as at:
+        question = await at.ask(plan("hello"))
+        assert (question.key, question.attempts.count) == ("b", 2)
 
 
 async def test_an_upstream_that_has_begun_may_think(tmp_path: Path) -> None:
