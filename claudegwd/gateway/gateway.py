@@ -237,6 +237,11 @@ class Gateway:
         """Whether CLI processes no longer start."""
         return self.pool.roster.starts.failed >= MAX_FAILED_STARTS
 
+    def unanswered_since(self) -> float | None:
+        """Since when no upstream has answered, in seconds since the epoch; None if one does."""
+        outage = self.ring.outage(time.time())
+        return outage.since if outage is not None else None
+
     def lost_login(self) -> tuple[str, float | None]:
         """Without keys: the login that the upstream rejects, or limits until the time given; "" if it is usable."""
         lack = None if len(self.ring) else self.ring.lack(time.time(), None)

@@ -10,12 +10,14 @@ from claudegwd.keys.news import TOLD, KeyNews
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.budget import Budget
 from claudegwd.limits.spending import Spending
-from claudegwd.notify.notice import of_approval, of_budget, of_cli, of_key, of_login, of_window
+from claudegwd.notify.notice import of_approval, of_budget, of_cli, of_key, of_login, of_outage, of_window
 from claudegwd.notify.notifications import Notifications
 from claudegwd.workspaces.approvals import WAIT_SECONDS, Approvals
 
 # How often the CLI's starts and the login are checked: no callback reports changes of those.
 WATCH_SECONDS: Final = 1.0
+# Overloads usually end within minutes, and nobody can do anything about them.
+OUTAGE_SECONDS: Final = 300.0
 
 
 class Watched(Protocol):
@@ -25,6 +27,10 @@ class Watched(Protocol):
 
     def cli_fails(self) -> bool:
         """Whether CLI processes no longer start."""
+        ...
+
+    def unanswered_since(self) -> float | None:
+        """Since when no upstream has answered, in seconds since the epoch; None if one does."""
         ...
 
     def lost_login(self) -> tuple[str, float | None]:
@@ -62,8 +68,9 @@ def connect(notifications: Notifications, ring: KeyRing, spending: Spending, app
 
 
 async def watch(gateway: Watched) -> None:
-    """Forever: notify of a CLI that does not start and of a login that cannot be used, once per occurrence."""
-    fails, lost = False, ""
+    """Forever: notify of a CLI that does not start, of a login that cannot be used and of an upstream that does not
+    answer, once per occurrence."""
+    fails, lost, out = False, "", 0.0
     while True:
         if gateway.cli_fails() and not fails:
             gateway.notifications.tell(of_cli(gateway.notifications.clock()))
@@ -71,4 +78,8 @@ async def watch(gateway: Watched) -> None:
         if name and name != lost:
             gateway.notifications.tell(of_login(name, until, gateway.notifications.clock()))
         fails, lost = gateway.cli_fails(), name
+        since, now = gateway.unanswered_since(), gateway.notifications.clock()
+        if since is not None and since != out and now - since >= OUTAGE_SECONDS:
+            gateway.notifications.tell(of_outage(since, now))
+            out = since
         await trio.sleep(WATCH_SECONDS)

@@ -24,6 +24,7 @@ class NoticeEvent(StrEnum):
     KEYS_GONE = "keys_gone"
     WINDOW_FULL = "window_full"
     BUDGET_REACHED = "budget_reached"
+    UPSTREAM_FAILING = "upstream_failing"
     CLI_FAILING = "cli_failing"
     APPROVAL_ASKED = "approval_asked"
     WATCHDOG_RESTART = "watchdog_restart"
@@ -106,6 +107,12 @@ def of_budget(client: str, budget: Budget, reset: float, now: float) -> Notice:
     """A client's budget is used up, and its requests are rejected."""
     text = f"the client {client} has used up its budget of {budget}; it resets at {moment(reset)}"
     return Notice(NoticeEvent.BUDGET_REACHED, now, client, text, reset, str(budget), reset, everywhere=True)
+
+
+def of_outage(since: float, now: float) -> Notice:
+    """No upstream answers."""
+    text = f"the upstream has not answered since {moment(since)}: see `claudegwctl logs --level warning`"
+    return Notice(NoticeEvent.UPSTREAM_FAILING, now, "upstream", text)
 
 
 def of_cli(now: float) -> Notice:

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from claudegwd.claude_cli.limit_windows import LimitWindow
-from claudegwd.gateway.news import WATCH_SECONDS, connect, watch
+from claudegwd.gateway.news import OUTAGE_SECONDS, WATCH_SECONDS, connect, watch
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.keys.ring import KeyRing
@@ -68,9 +68,13 @@ class Watched:
     notifications: Notifications
     fails: bool = False
     dead: str = ""
+    silent_since: float | None = None
 
     def cli_fails(self) -> bool:
         return self.fails
+
+    def unanswered_since(self) -> float | None:
+        return self.silent_since
 
     def lost_login(self) -> tuple[str, float | None]:
         return self.dead, None
@@ -92,3 +96,30 @@ async def test_what_is_looked_at_is_told_once_each_time_it_begins(tmp_path: Path
             await trio.sleep(2 * WATCH_SECONDS)
         nursery.cancel_scope.cancel()
     assert seen == ["claude", "A", "claude", "B"]
+
+
+async def test_an_outage_is_told_once_it_has_lasted(tmp_path: Path, autojump_clock: object) -> None:
+    seen: list[str] = []
+
+    class Seen(Notifications):
+        def tell(self, notice: Notice) -> None:
+            seen.append(notice.event.value)
+
+    began = trio.current_time()
+    watched = Watched(Seen(Database(None), {}, "gateway", clock=lambda: NOW + trio.current_time() - began))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch, watched)
+        watched.silent_since = NOW
+        await trio.sleep(OUTAGE_SECONDS - 2 * WATCH_SECONDS)
+        assert seen == []
+        await trio.sleep(4 * WATCH_SECONDS)
+        assert seen == ["upstream_failing"]
+        watched.silent_since = None  # between two attempts, nothing is known
+        await trio.sleep(2 * WATCH_SECONDS)
+        watched.silent_since = NOW
+        await trio.sleep(OUTAGE_SECONDS)
+        assert seen == ["upstream_failing"]
+        watched.silent_since = NOW + OUTAGE_SECONDS
+        await trio.sleep(OUTAGE_SECONDS)
+        assert seen == ["upstream_failing"] * 2
+        nursery.cancel_scope.cancel()

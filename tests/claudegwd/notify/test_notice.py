@@ -15,6 +15,7 @@ from claudegwd.notify.notice import (
     of_cli,
     of_key,
     of_login,
+    of_outage,
     of_test,
     of_watchdog,
     of_window,
@@ -76,13 +77,15 @@ def test_each_says_whom_it_is_about() -> None:
     (budget,) = read_budgets("0.01usd/day")
     told = [
         of_budget("laptop", budget, NOW + 5, NOW), of_cli(NOW), of_login("ANTHROPIC_API_KEY", None, NOW), of_test(NOW),
-        of_watchdog(NOW - 2, NOW), of_window(ENVIRONMENT, "7d", 0.9, None, NOW),
+        of_watchdog(NOW - 2, NOW), of_window(ENVIRONMENT, "7d", 0.9, None, NOW), of_outage(NOW - 300, NOW),
     ]  # fmt: skip
     assert [(notice.event.value, notice.subject, notice.until) for notice in told] == [
         ("budget_reached", "laptop", NOW + 5), ("cli_failing", "claude", None),
         ("keys_gone", "ANTHROPIC_API_KEY", None),
         ("test", "claudegwd", None), ("watchdog_restart", "claudegwd", None), ("window_full", ENVIRONMENT, None),
+        ("upstream_failing", "upstream", None),
     ]  # fmt: skip
+    assert "has not answered since 2027-01-15 07:55 UTC" in told[6].text
     assert "the client laptop has used up its budget of 0.01usd/day; it resets" in told[0].text
     assert "the login" in told[5].text
     limited = of_login("claude", NOW + 60, NOW)
