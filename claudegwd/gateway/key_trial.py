@@ -93,9 +93,9 @@ class _Trial(KeyRing):
         self.cause = ""
         self._ring = ring
 
-    def succeeded(self, name: str, now: float, tokens: int) -> None:
+    def succeeded(self, name: str, now: float, tokens: int, *, digest: str | None = None) -> None:
         super().succeeded(name, now, tokens)
-        self._ring.succeeded(name, now, tokens)
+        self._ring.succeeded(name, now, tokens, digest=digest)
 
     def failed(
         self,

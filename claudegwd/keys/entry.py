@@ -97,12 +97,15 @@ class KeyEntry:
         if self.state not in TIMED:
             self.until = 0.0
 
-    def succeed(self, now: float, tokens: int) -> None:
-        """It had an answer. A late one does not lift a limit that was reported meanwhile."""
+    def succeed(self, now: float, tokens: int, digest: str | None = None) -> None:
+        """It had an answer. A late one does not lift a limit that was reported meanwhile, and one to a token that was
+        replaced (``digest`` is another) is only counted."""
         self.requests += 1
-        self.proven = True
         self.tokens += tokens
         self.last_used = now
+        if digest not in (None, self.key.digest):
+            return
+        self.proven = True
         if self.usable:
             self.repeats = 0
 

@@ -124,14 +124,18 @@ class KeyRing:
 
     # -- telling
 
-    def succeeded(self, name: str, now: float, tokens: int) -> None:
-        """Key ``name`` had an answer, which used ``tokens``. A name that was removed meanwhile is ignored."""
+    def succeeded(self, name: str, now: float, tokens: int, *, digest: str | None = None) -> None:
+        """Key ``name`` had an answer, which used ``tokens``. A name that was removed meanwhile is ignored.
+
+        ``digest``: UpstreamKey.digest of the key used; about a token that replaced it, this says nothing.
+        """
         if name == ENVIRONMENT:
             self._login.succeeded()
             self.addresses.answered(ENVIRONMENT)
         elif (entry := self._entries.get(name)) is not None:
-            entry.succeed(now, tokens)
-            self.addresses.answered(entry.key.address)
+            entry.succeed(now, tokens, digest)
+            if digest in (None, entry.key.digest):
+                self.addresses.answered(entry.key.address)
             self.on_change(RingChange.COUNTERS)
 
     def failed(

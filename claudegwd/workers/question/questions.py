@@ -126,7 +126,7 @@ class Questions:
         finished = question.answer.finished
         if finished is not None:
             tokens = finished.usage.prompt + finished.usage.completion
-            self.ring.succeeded(question.key or ENVIRONMENT, self.clock(), tokens)
+            self.ring.succeeded(question.key or ENVIRONMENT, self.clock(), tokens, digest=question.used.digest)
 
 
 async def _contained(task: Callable[..., Awaitable[object]], *arguments: object) -> None:

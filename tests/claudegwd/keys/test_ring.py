@@ -150,6 +150,20 @@ def test_where_no_answer_ever_came_a_model_is_asked_for_again_soon() -> None:
     assert isinstance(subject.choose(later + FORBIDDEN_UNPROVEN_SECONDS, model="opus", prefer=None, tried=()), Dead)
 
 
+def test_a_late_answer_of_a_replaced_token_proves_nothing_of_the_new_one() -> None:
+    old, new = (UpstreamKey("a", f"sk-false-{n}", base_url="https://relay.example.org") for n in (1, 2))
+    subject = KeyRing([old], cooldown_seconds=60.0)
+    subject.replace([new], NOW)
+    subject.succeeded("a", NOW, 5, digest=old.digest)
+    assert (subject.snapshot(NOW)[0]["requests"], subject.snapshot(NOW)[0]["tokens"]) == (1, 5)
+    subject.failed("a", FailureKind.MODEL_FORBIDDEN, NOW, model="opus", error="404", digest=new.digest)
+    assert "base_url" in subject.snapshot(NOW)[0]["last_error"]
+    assert chosen(subject, NOW + FORBIDDEN_UNPROVEN_SECONDS, model="opus") == "a"
+    subject.succeeded("a", NOW, 5, digest=new.digest)
+    subject.failed("a", FailureKind.MODEL_FORBIDDEN, NOW, model="opus", error="404", digest=new.digest)
+    assert "base_url" not in subject.snapshot(NOW)[0]["last_error"]
+
+
 def test_forbidden_models_are_bounded() -> None:
     subject = ring("a")
     for n in range(FORBIDDEN_MAX + 5):
