@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
@@ -50,7 +51,7 @@ def _of_keys(keys: list[Mapping[str, Any]]) -> Iterator[Finding]:
     for key in keys:
         if mend := _MENDS.get(key["state"]):
             level = NOTE if usable else PROBLEM
-            yield Finding("keys", level, f"{key['name']} is {key['state']}", mend.format(key["name"]))
+            yield Finding("keys", level, f"{key['name']} is {key['state']}", mend.format(quote(key["name"])))
     if usable:
         yield Finding("keys", OK, f"{len(usable)} of {len(keys)} usable: {', '.join(usable)}")
     elif any(key["state"] == "cooling" for key in keys):
@@ -69,7 +70,7 @@ def _of_credential(scene: Scene) -> Iterator[Finding]:
         return
     if stat.S_IMODE(info.st_mode) & 0o077:
         says = f"{scene.credential} is accessible to users other than its owner"
-        yield Finding("credential", PROBLEM, says, f"`chmod 600 {scene.credential}`")
+        yield Finding("credential", PROBLEM, says, f"`chmod 600 {quote(str(scene.credential))}`")
     if scene.status is not None and info.st_mtime > time.time() - float(scene.status.get("uptime_seconds", 0)):
         says = f"{scene.credential} has changed since the service started; the service still uses the old one"
         yield Finding("credential", NOTE, says, "`systemctl restart claudegwd`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene, is_mine
 from claudegwd.contract import keys_path
@@ -35,7 +36,7 @@ def _mode(path: Path, forbidden: int, why: str, mend: str) -> Iterator[Finding]:
         return
     mode = stat.S_IMODE(info.st_mode)
     if mode & forbidden:
-        yield Finding("files", PROBLEM, f"{path} has mode {mode:04o}: {why}", f"`{mend} {path}`")
+        yield Finding("files", PROBLEM, f"{path} has mode {mode:04o}: {why}", f"`{mend} {quote(str(path))}`")
 
 
 def _socket(path: Path) -> Iterator[Finding]:
@@ -46,7 +47,7 @@ def _socket(path: Path) -> Iterator[Finding]:
     mode = stat.S_IMODE(info.st_mode)
     if mode & 0o007:
         says = f"{path} has mode {mode:04o}: everybody can control the daemon"
-        yield Finding("files", PROBLEM, says, f"`chmod o= {path}`; in a socket unit: SocketMode=0660")
+        yield Finding("files", PROBLEM, says, f"`chmod o= {quote(str(path))}`; in a socket unit: SocketMode=0660")
     if stat.S_IMODE(directory.st_mode) & 0o022 or not (is_mine(directory.st_uid) or directory.st_uid == info.st_uid):
         says = f"{path.parent} is writable by others, who could put their own socket there"
-        yield Finding("files", PROBLEM, says, f"`chmod go-w {path.parent}`")
+        yield Finding("files", PROBLEM, says, f"`chmod go-w {quote(str(path.parent))}`")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
+from shlex import quote
 from typing import Any
 
 from claudegwd.control.controllable import Controls
@@ -91,7 +92,7 @@ async def change(controls: Controls, request: ControlRequest) -> ControlResponse
             409,
             "withheld",
             f"cannot enable key {name!r} on this machine only: it is disabled on all machines; "
-            f"use `claudegwctl keys enable {name} --all`",
+            f"use `claudegwctl keys enable {quote(name)} --all`",
         )
     else:
         await controls.reloader.edit_keys(partial(set_key_status, name=name, status=status))

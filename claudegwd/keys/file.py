@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from claudegwd.atomic import FileState, edit_file, read_state, real_path
@@ -106,7 +107,7 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
     if required:
         raise KeysError(
             f"cannot find the keys file {path}: create it with "
-            f"`install -m 600 /dev/null {path}`, or remove keys.file from the configuration",
+            f"`install -m 600 /dev/null {quote(str(path))}`, or remove keys.file from the configuration",
             origin=str(path),
         )
     text = env.get(VARIABLE, "").strip()
@@ -264,7 +265,7 @@ def _check_mode(state: FileState, path: Path, credentials: Path | None) -> None:
     if state.mode & ~(0o440 | _OWNER_ONLY if inside else _OWNER_ONLY):
         raise KeysError(
             f"cannot use {path}: its mode is {state.mode:04o}; only its owner may read it, and it must not be "
-            f"executable; run `chmod 600 {path}`",
+            f"executable; run `chmod 600 {quote(str(path))}`",
             origin=str(path),
         )
 

@@ -9,6 +9,7 @@ key's name; failures then end in ``WaitForKey`` or ``Dead`` there as well.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from shlex import quote
 from typing import Any
 
 from claudegwd.keys.addresses import Addresses, Outage
@@ -201,7 +202,7 @@ class KeyRing:
             mend = "enable" if entry.state is KeyState.DISABLED else "test"
             raise CannotRotate(
                 f"cannot rotate to key {entry.key.name!r}: it is {entry.state.value}; "
-                f"`claudegwctl keys {mend} {entry.key.name}` may help"
+                f"`claudegwctl keys {mend} {quote(entry.key.name)}` may help"
             )
         return entry.key.name
 

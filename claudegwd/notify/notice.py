@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from shlex import quote
 from typing import Final
 
 from claudegwd.keys.answers import ENVIRONMENT
@@ -74,7 +75,8 @@ def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
     spent = news.after is KeyState.EXHAUSTED
     once_until = until + SPENT_AGAIN_SECONDS if spent and until else 0.0
     if news.after is KeyState.INVALID:
-        text = f"the upstream rejects the key {name}: replace it (`claudegwctl keys add {name} --replace`), or test it"
+        again = f"claudegwctl keys add {quote(name)} --replace"
+        text = f"the upstream rejects the key {name}: replace it (`{again}`), or test it"
         yield Notice(NoticeEvent.KEY_INVALID, now, name, text, everywhere=True)
     elif spent:
         text = f"the key {name} is out of credit: add credit or another key"

@@ -4,6 +4,7 @@ import hashlib
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from claudegwd import contract
@@ -48,7 +49,7 @@ def _line_of(path: Path, setting: str, what: str, *, private: bool) -> str:
     except OSError as error:
         raise StoreUnfitError(setting, f"names a file that cannot be read ({error.strerror}): {path}") from None
     if private and mode & 0o077:
-        raise StoreUnfitError(setting, f"names a file that others can read: run `chmod 600 {path}`")
+        raise StoreUnfitError(setting, f"names a file that others can read: run `chmod 600 {quote(str(path))}`")
     try:
         line = data.decode().rstrip("\r\n")
     except UnicodeDecodeError:

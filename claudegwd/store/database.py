@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import trio
@@ -136,7 +137,7 @@ class Database:
             if _is_one_of(error, _LOCKED):
                 raise StateInUseError(
                     f"cannot use the state file {self.path}: another process keeps it locked; stop that process "
-                    f"(`fuser {self.path}` shows it)"
+                    f"(`fuser {quote(str(self.path))}` shows it)"
                 ) from None
             if not _is_one_of(error, _BROKEN):
                 raise StateError(f"cannot use the state file {self.path}: {error}") from None

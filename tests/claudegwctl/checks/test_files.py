@@ -55,6 +55,15 @@ def test_a_directory_that_lies_open(directory: Path) -> None:
     assert {found.mend for found in findings(directory)} == {f"`chmod go-w {directory}`"}
 
 
+def test_the_commands_can_be_pasted_into_a_shell(directory: Path) -> None:
+    config = directory / "Application Support" / "config.toml"  # as on macOS
+    config.parent.mkdir()
+    config.touch()
+    config.chmod(0o666)
+    (found,) = check(Scene({}, directory / "control.sock", config))
+    assert found.mend == f"`chmod go-w '{config}'`"
+
+
 def test_nothing_is_there(directory: Path) -> None:
     (found,) = check(Scene({}, directory / "absent" / "s", directory / "absent" / "config.toml"))
     assert found.level == "ok"

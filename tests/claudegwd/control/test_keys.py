@@ -146,3 +146,6 @@ async def test_one_that_is_withheld_cannot_be_enabled_here(client: httpx.AsyncCl
     gateway.ring.withhold([digest], 1.0)
     answer = await client.patch("/v1/keys/second", json={"status": "active"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "withheld")
+    await client.patch("/v1/keys/second", json={"name": "my key"})
+    answer = await client.patch("/v1/keys/my%20key", json={"status": "active"})
+    assert "`claudegwctl keys enable 'my key' --all`" in answer.json()["error"]["message"]

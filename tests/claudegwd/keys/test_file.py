@@ -106,6 +106,15 @@ def test_a_mode_wider_than_0600_is_refused_with_the_fix(file: Path, mode: int) -
         remove_key(file, "a")
 
 
+def test_the_suggested_commands_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    file = tmp_path / "Application Support" / "keys.json"  # as on macOS
+    file.parent.mkdir()
+    with pytest.raises(KeysError, match=rf"`install -m 600 /dev/null '{file}'`"):
+        load_keys(file, {}, required=True)
+    with pytest.raises(KeysError, match=rf"`chmod 600 '{file}'`"):
+        load_keys(write(file, [A], 0o644), {})
+
+
 @pytest.mark.parametrize("mode", [0o400, 0o600])
 def test_narrow_modes_are_fine(file: Path, mode: int) -> None:
     assert len(load_keys(write(file, [A], mode), {}).keys) == 1

@@ -314,6 +314,10 @@ def test_rotate_refuses_by_name_and_says_what_to_do() -> None:
     subject.failed("b", FailureKind.AUTHENTICATION, NOW)
     with pytest.raises(CannotRotate, match=r"'b': it is invalid; `claudegwctl keys test b`"):
         subject.rotate(NOW, "b")
+    subject = ring("a", "my key")
+    subject.failed("my key", FailureKind.AUTHENTICATION, NOW)
+    with pytest.raises(CannotRotate, match=r"`claudegwctl keys test 'my key'`"):
+        subject.rotate(NOW, "my key")
 
 
 def test_disabled_keys_are_never_chosen() -> None:

@@ -52,6 +52,11 @@ def test_what_of_a_key_is_told(happened: KeyNews, events: list[NoticeEvent]) -> 
         assert "said" not in notice.text, "what the upstream says may hold anything"
 
 
+def test_the_command_to_replace_a_key_can_be_pasted_into_a_shell() -> None:
+    (told,) = of_key(KeyNews("my key", KeyState.ACTIVE, KeyState.INVALID, "", None, 1, 2), NOW)
+    assert "`claudegwctl keys add 'my key' --replace`" in told.text
+
+
 def test_when_the_first_of_all_keys_is_back_not_only_the_last_one() -> None:
     disabled = KeyNews("work", KeyState.ACTIVE, KeyState.DISABLED, "changed", None, 0, 2, NOW + 60)
     (gone,) = of_key(disabled, NOW)
