@@ -19,8 +19,6 @@ app = new_app("Manage the clients of this gateway, and their keys.", "claudegwct
 
 ClientName = Annotated[str, typer.Argument(help="The client's name.", autocompletion=names_of_clients)]
 
-# As in 5000000tokens/day.
-_MILLIONS: Final = re.compile(r"(?<=[0-9])0{6}(?=tokens)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -173,7 +171,7 @@ def _expiry(expires: float | None, now: float) -> str:
 
 def _budget(row: dict[str, Any]) -> str:
     used = row["used"] if "tokens" not in row["budget"] else round(row["used"])
-    return f"{_MILLIONS.sub('M', row['budget'])} ({used:.6g} used)"
+    return f"{row['budget']} ({used:.6g} used)"
 
 
 def _limits(client: dict[str, Any]) -> list[str]:

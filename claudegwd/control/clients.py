@@ -9,16 +9,19 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from claudegwd.config.fields import nearest
+from claudegwd.config.schema import LimitsConfig
 from claudegwd.control.controllable import Clients, Controls
 from claudegwd.control.problems import BadRequest, ControlRefusal
 from claudegwd.control.request import ControlRequest, ControlResponse
-from claudegwd.limits.budget import Budget, BudgetError, read_budgets
+from claudegwd.limits.budget import Budget, BudgetError, moment, read_budgets
 from claudegwd.limits.clients import check_name
 from claudegwd.messages_api.tools import PRICED
 from claudegwd.redact import know_tokens
 
 # As in the configuration: far above what one machine can serve.
 MAX_PER_MINUTE: Final = 10**10
+# The end of the year 9999. A later time is one in milliseconds, and such a key would never expire.
+MAX_TIME: Final = 253_402_300_799
 
 _OWN: Final = (
     "models", "requests_per_minute", "tokens_per_minute", "concurrent_requests", "expires", "budgets", "server_tools",
@@ -66,6 +69,7 @@ async def create(controls: Controls, request: ControlRequest) -> ControlResponse
     except ValueError as error:
         raise BadRequest(f"cannot create the client: {error}") from None
     await _check(controls, wanted, "create")
+    budgets = _budgets(wanted.budget, "create")
     key = await _done(
         clients.create(
             wanted.name,
@@ -74,12 +78,12 @@ async def create(controls: Controls, request: ControlRequest) -> ControlResponse
             tokens_per_minute=wanted.tokens_per_minute,
             concurrent_requests=wanted.concurrent_requests,
             expires=wanted.expires,
-            budgets=_budgets(wanted.budget, "create"),
+            budgets=budgets,
             server_tools=wanted.server_tools,
         )
     )
     know_tokens([key])
-    given = {field: value for field, value in msgspec.structs.asdict(wanted).items() if value and field != "name"}
+    given = _own({**msgspec.structs.asdict(wanted), "budgets": budgets}, {})
     request.changed("client created", client=wanted.name, after=_said(given) or "no limits of its own")
     return ControlResponse({"name": wanted.name, "key": key}, status=201)
 
@@ -88,7 +92,7 @@ async def revoke(controls: Controls, request: ControlRequest) -> ControlResponse
     """DELETE /v1/clients/{name}; with forget=1 its record is deleted too"""
     name = request.path["name"]
     row = await _row(controls, name)
-    before = _said(_own(row)) or "no limits of its own"
+    before = _said(_own(row, _defaults(controls.gateway.config.limits))) or "no limits of its own"
     if request.flag("forget"):
         await _done(_clients(controls).remove(name))
         request.changed("client removed", client=name, before=before)
@@ -132,9 +136,14 @@ async def _row(controls: Controls, name: str) -> dict[str, Any]:
     return next((row for row in await _clients(controls).rows() if row["name"] == name), {})
 
 
-def _own(row: dict[str, Any]) -> dict[str, Any]:
-    """A client's own settings, without empty ones."""
-    return {field: row[field] for field in _OWN if row.get(field)}
+def _defaults(limits: LimitsConfig) -> dict[str, Any]:
+    return {field: getattr(limits, field) for field in _OWN if hasattr(limits, field)}
+
+
+def _own(row: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults, in the order of `_OWN`. A limit of 0 is no limit, which may differ as well."""
+    fields = ((field, row.get(field)) for field in _OWN)
+    return {field: value for field, value in fields if value not in (None, [], (), defaults.get(field))}
 
 
 def _said(fields: dict[str, Any]) -> str:
@@ -146,7 +155,9 @@ def _value(field: str, value: object) -> str:
     if isinstance(value, list | tuple):
         empty = "all" if field == "models" else "none"
         return "+".join(str(one["budget"]) if isinstance(one, dict) else str(one) for one in value) or empty
-    return "none" if value is None else str(value)
+    if field == "expires":
+        return moment(value) if isinstance(value, float) else "never"
+    return "default" if value is None else str(value)
 
 
 def _budgets(text: str, what: str) -> tuple[Budget, ...]:
@@ -188,6 +199,8 @@ async def _check(controls: Controls, wanted: NewClient | Changes, what: str) -> 
         )
     if isinstance(wanted.expires, float) and not wanted.expires > time.time():
         raise BadRequest(f"cannot {what} the client: the expiry time is in the past")
+    if isinstance(wanted.expires, float) and wanted.expires > MAX_TIME:
+        raise BadRequest(f"cannot {what} the client: the expiry time must be in seconds since 1970, before year 10000")
     for name in wanted.server_tools or ():
         if name not in PRICED:
             raise BadRequest(f"cannot {what} the client: the server tools are {', '.join(PRICED)}, not {name[:40]!r}")

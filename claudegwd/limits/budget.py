@@ -48,7 +48,10 @@ class Budget:
     period: Period
 
     def __str__(self) -> str:
-        return f"{self.amount:.6f}".rstrip("0").rstrip(".") + f"{self.unit}/{self.period}"
+        """As people write it; ``read_budgets`` reads it back."""
+        millions = self.unit == "tokens" and self.amount % _FACTORS["m"] == 0
+        amount = self.amount / _FACTORS["m"] if millions else self.amount
+        return f"{amount:.6f}".rstrip("0").rstrip(".") + f"{'M' if millions else ''}{self.unit}/{self.period}"
 
     def start(self, now: float) -> float:
         """The start of the period that contains ``now``. Both are seconds since the epoch."""

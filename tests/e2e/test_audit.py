@@ -31,7 +31,7 @@ async def test_who_disabled_the_key_and_what_it_was_before() -> None:
         made = await changes()
         assert [(change["what"], change["fields"]) for change in made] == [
             ("key status changed", {"key": "work", "before": "active", "after": "disabled"}),
-            ("client created", {"client": "laptop", "after": "budget=20usd/month"}),
+            ("client created", {"client": "laptop", "after": "budgets=20usd/month"}),
             ("client changed", {"client": "laptop", "before": "budgets=20usd/month", "after": "budgets=5usd/month"}),
         ]
         own = pwd.getpwuid(os.getuid()).pw_name

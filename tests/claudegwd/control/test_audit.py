@@ -22,7 +22,7 @@ async def test_who_changed_what_from_what_to_what(gateway: SmallGateway, client:
             "client changed",
             {
                 "client": "laptop",
-                "before": "requests_per_minute=none, budgets=none",
+                "before": "requests_per_minute=default, budgets=none",
                 "after": "requests_per_minute=5, budgets=2usd/day",
             },
         ),

@@ -40,6 +40,7 @@ async def test_nobody_to_revoke(client: httpx.AsyncClient) -> None:
     "body",
     [{}, {"name": 5}, {"name": "x", "models": "sonnet"}, {"name": "x", "requests_per_minute": -1},
      {"name": "x", "tokens_per_minute": 10**11}, {"name": "x", "expires": 5}, {"name": "x", "extra": 1},
+     {"name": "x", "expires": 1_900_000_000_000},
      {"name": "a/b"}, {"name": ""}, {"name": "-x"}, {"name": "x" * 65}, {"name": "x", "models": ["nosuch"]},
      {"name": "x", "server_tools": ["bash"]},
      {"name": "x", "budget": "20eur/month"}, {"name": "x", "budget": "0usd/day"}],
@@ -71,6 +72,27 @@ async def test_changing_and_rotating(client: httpx.AsyncClient, gateway: SmallGa
     answer = await client.post("/v1/clients/laptop/rotate")
     assert answer.json()["key"].startswith("cgw-")
     assert "cgw-" not in repr(gateway.logs.tail(10))
+
+
+async def test_what_is_audited_of_a_change(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    def changes() -> list[tuple[object, object]]:
+        return [(entry.fields.get("before"), entry.fields.get("after")) for entry in gateway.logs.tail(10)]
+
+    await client.post("/v1/clients", json={"name": "laptop", "requests_per_minute": 0, "budget": "5000000tokens/day"})
+    body = {"requests_per_minute": 7, "expires": 1_900_000_000, "budget": "5Mtokens/day,1usd/week"}
+    await client.patch("/v1/clients/laptop", json=body)
+    await client.patch("/v1/clients/laptop", json={"requests_per_minute": 100, "expires": None})
+    await client.delete("/v1/clients/laptop?forget=1")
+    assert changes() == [
+        (None, "requests_per_minute=0, budgets=5Mtokens/day"),
+        (
+            "requests_per_minute=0, expires=never, budgets=5Mtokens/day",
+            "requests_per_minute=7, expires=2030-03-17 17:46 UTC, budgets=5Mtokens/day+1usd/week",
+        ),
+        ("requests_per_minute=7, expires=2030-03-17 17:46 UTC", "requests_per_minute=100, expires=never"),
+        # What it had of its own: 100 requests per minute are the default.
+        ("budgets=5Mtokens/day+1usd/week", None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,11 @@ def test_budgets_are_read(text: str, budgets: tuple[Budget, ...]) -> None:
     assert read_budgets(budgets_text(budgets)) == budgets
 
 
+@pytest.mark.parametrize("text", ["5Mtokens/week", "1500000tokens/day", "500tokens/month", "2.5usd/day"])
+def test_budgets_are_shown_as_they_were_given(text: str) -> None:
+    assert budgets_text(read_budgets(text)) == text
+
+
 @pytest.mark.parametrize(
     "text", ["20", "20usd", "usd/month", "-1usd/day", "20eur/month", "20usd/year", "1e3usd/day", "٣usd/day"]
 )
