@@ -18,6 +18,7 @@ from claudegwd.limits.clients import (
     ClientBook,
     ClientRefused,
     ClientTotals,
+    UnknownClient,
     client_token,
     configured_clients,
     token_digest,
@@ -125,8 +126,10 @@ class ClientKeys:
         )
         self.book.create(client)
         try:
-            await self._pay()
-            await self._run(insert_clients, [(client, ClientTotals())])
+            # Shielded, so that there is no client in memory only, and the caller reports it, even if cancelled.
+            with trio.CancelScope(shield=True):
+                await self._pay()
+                await self._run(insert_clients, [(client, ClientTotals())])
         except (sqlite3.Error, StateError):
             self.book.remove(name)
             raise StateError(f"cannot create client {name!r}: the state file cannot be written; see the log") from None
@@ -185,7 +188,10 @@ class ClientKeys:
             raise StateError(
                 f"cannot change client {client.name!r}: the state file cannot be written; see the log"
             ) from None
-        self.book.change(replace(client, revoked=self.book.own(client.name).revoked))
+        now = self.book.own(client.name)
+        if now.owner != client.owner:
+            raise UnknownClient(f"cannot change client {client.name!r}: it was removed meanwhile")
+        self.book.change(replace(client, revoked=now.revoked))
         self.on_change(client.owner)
 
     # -- what other machines report
@@ -224,7 +230,8 @@ class ClientKeys:
         """Write what is in effect in memory, now or as soon as the disk takes it: it must survive a restart."""
         self._owed[name] = function, args
         try:
-            await self._pay()
+            with trio.CancelScope(shield=True):  # a caller that has changed something reports it, even if cancelled
+                await self._pay()
         except (sqlite3.Error, StateError):
             raise StateError(
                 f"cannot record that client {name!r} is revoked: it is refused, and this is retried every few seconds, "
@@ -252,7 +259,8 @@ class ClientKeys:
         """Write what is owed and the totals that changed. A failing disk is logged, and both are tried again."""
         with suppress(sqlite3.Error, StateError):
             await self._pay()
-            if totals := self.book.take_changed():
+            totals = self.book.take_changed()
+            if totals or self._generation != self._database.generation:
                 try:
                     await self._run(save_totals, totals)
                 except (sqlite3.Error, StateError, trio.Cancelled):
@@ -262,17 +270,24 @@ class ClientKeys:
     async def _run(self, function: Callable[..., None], *args: Any) -> None:
         try:
             await self._database.run(function, *args)
+            if await self._fill_new_file() and function is not insert_clients:
+                await self._database.run(function, *args)  # it had found nobody there
         except (sqlite3.Error, StateError) as error:
             if not self._failing:
                 self._failing = True
                 event(log, logging.ERROR, "client keys and their totals cannot be written", cause=error)
             raise
         self._failing = False
-        if self._generation != self._database.generation:
-            # The file was broken and a new one was created: write everybody we know to it.
-            self._generation = self._database.generation
-            rows = [row for row in self.book.rows() if not row[0].configured]
-            await self._database.run(_write_all, rows, list(self.removed.values()))
+
+    async def _fill_new_file(self) -> bool:
+        """If the file was broken and a new one was created, write everybody we know to it; whether that was so."""
+        generation = self._database.generation
+        if self._generation == generation:
+            return False
+        rows = [row for row in self.book.rows() if not row[0].configured]
+        await self._database.run(_write_all, rows, list(self.removed.values()))
+        self._generation = generation
+        return True
 
 
 def _write_all(

@@ -1,7 +1,9 @@
 """Creating and revoking clients so that it lasts."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -197,6 +199,79 @@ async def test_a_new_file_gets_every_client(database: Database, path: Path) -> N
     after = await reloaded(path)
     assert [client.name for client, _ in after.book.rows()] == ["a", "b"]
     assert after.book.authenticate(token, NOW).name == "a"
+
+
+def broken(_: sqlite3.Connection, calls: list[int]) -> None:
+    calls.append(1)
+    if len(calls) == 1:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+async def test_a_new_file_gets_every_client_even_if_none_of_them_is_active(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    token = await keys.create("a")
+    await database.run(broken, [])
+    await database.run(lambda c: c.execute("ALTER TABLE clients RENAME TO away").rowcount)
+    await keys.flush()
+    await database.run(lambda c: c.execute("ALTER TABLE away RENAME TO clients").rowcount)
+    await keys.flush()
+    assert (await reloaded(path)).book.authenticate(token, NOW).name == "a"
+
+
+async def test_a_change_that_finds_the_file_broken_is_in_the_new_one(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    old = await keys.create("a")
+    await database.run(broken, [])
+    new = await keys.rotate("a")
+    after = await reloaded(path)
+    assert after.book.authenticate(new, NOW).name == "a"
+    with pytest.raises(AuthenticationFailed):
+        after.book.authenticate(old, NOW)
+
+
+@pytest.mark.parametrize("what", ["create", "revoke", "remove"])
+async def test_a_change_whose_caller_leaves_is_made_completely(database: Database, path: Path, what: str) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    if what != "create":
+        await keys.create("a")
+    changed: list[str] = []
+    keys.on_change = changed.append
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await getattr(keys, what)("a")
+        changed.append("returned")  # so the caller reports it
+    assert changed[1:] == ["returned"]
+    here, after = (
+        [(client.digest, client.revoked) for client, _ in each.book.rows()] for each in (keys, await reloaded(path))
+    )
+    assert here == after
+    assert len(here) == (what != "remove")
+
+
+async def test_a_late_change_of_a_removed_client_does_not_reach_its_successor(database: Database, path: Path) -> None:
+    keys = await ClientKeys.load(database, DEFAULT)
+    old, new, gate = await keys.create("a"), [], threading.Event()
+
+    async def change() -> None:
+        with pytest.raises(UnknownClient, match="removed"):
+            await keys.set("a", {"requests_per_minute": 7})
+
+    async def create() -> None:
+        new.append(await keys.create("a"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(database.run, lambda _: gate.wait())
+        for step in (change, partial(keys.remove, "a"), create):
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(step)
+        await trio.testing.wait_all_tasks_blocked()
+        gate.set()
+    for each in (keys, await reloaded(path)):
+        assert each.book.authenticate(new[0], NOW).limits(DEFAULT) == DEFAULT
+        with pytest.raises(AuthenticationFailed):
+            each.book.authenticate(old, NOW)
 
 
 async def test_a_key_that_would_be_gone_after_a_restart_is_not_given_out() -> None:
