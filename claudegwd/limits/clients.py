@@ -134,7 +134,7 @@ class ClientBook:
         self._usage: dict[str, ClientTotals] = {}
         self._by_digest: dict[bytes, str] = {}
         self._meters: dict[str, Meter] = {}
-        self._under_way: dict[str, set[Callable[[], None]]] = {}
+        self._under_way: dict[str, set[Callable[[], None]]] = {}  # by owner: keys of API_KEYS may change places
         self._changed: set[str] = set()
         for client, usage in clients:
             self._put(client, usage)
@@ -179,7 +179,7 @@ class ClientBook:
         if client.revoked is None:
             client = replace(client, revoked=now, changed=max(now, client.changed))
             self._clients[name] = client
-        self._end(name)
+        self._end(client)
         return client
 
     def change(self, client: Client) -> None:
@@ -196,14 +196,15 @@ class ClientBook:
         """Apply the clients of API_KEYS and a configuration's limits, on each reload. What was used still counts."""
         self.default = default
         kept = {client.digest for client in clients}
+        totals = {client.digest: self._usage[name] for name, client in self._clients.items() if client.configured}
         for name in [name for name, client in self._clients.items() if client.configured]:
             if self._clients[name].digest not in kept:
-                self._end(name)
+                self._end(self._clients[name])
             self._drop(name, meter=name not in {client.name for client in clients})
         for client in clients:
             # A client created by hand with the same key or name takes precedence.
             if client.digest not in self._by_digest and client.name not in self._clients:
-                self._put(client, ClientTotals())
+                self._put(client, totals.get(client.digest) or ClientTotals())
 
     def get(self, name: str) -> Client:
         """The client with that name. Raises UnknownClient."""
@@ -238,14 +239,14 @@ class ClientBook:
     @contextmanager
     def under_way(self, client: Client, end: Callable[[], None]) -> Iterator[None]:
         """While this lasts, revoking ``client`` calls ``end``, which must end the request at once and not raise."""
-        ends = self._under_way.setdefault(client.name, set())
+        ends = self._under_way.setdefault(client.owner, set())
         ends.add(end)
         try:
             yield
         finally:
             ends.discard(end)
-            if not ends and self._under_way.get(client.name) is ends:
-                del self._under_way[client.name]
+            if not ends and self._under_way.get(client.owner) is ends:
+                del self._under_way[client.owner]
 
     def used(self, client: Client, tokens: int, now: float) -> None:
         """Count one request. ``now``: seconds since the epoch."""
@@ -270,8 +271,8 @@ class ClientBook:
         client = self._clients.get(name)
         return client.budgets if client is not None else ()
 
-    def _end(self, name: str) -> None:
-        for end in tuple(self._under_way.get(name, ())):
+    def _end(self, client: Client) -> None:
+        for end in tuple(self._under_way.get(client.owner, ())):
             end()
 
     def _drop(self, name: str, *, meter: bool = True) -> None:

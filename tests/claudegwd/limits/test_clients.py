@@ -154,6 +154,17 @@ def test_limits_outlive_a_reload() -> None:
     subject.meter(a, 0.0).admit(0.0)
 
 
+def test_totals_of_api_keys_outlive_a_reload() -> None:
+    subject = book()
+    subject.configure(configured_clients(["sk-false-1", "sk-false-2"]), Limits())
+    subject.used(subject.get("api-key-2"), 5, NOW)
+    subject.configure(configured_clients(["sk-false-2", "sk-false-3"]), Limits())
+    assert [(client.name, usage.requests, usage.tokens) for client, usage in subject.rows()] == [
+        ("api-key-1", 1, 5),
+        ("api-key-2", 0, 0),
+    ]
+
+
 def test_without_authentication_there_is_one_meter_for_all() -> None:
     subject = book(default=Limits(requests_per_minute=1))
     subject.meter(ANONYMOUS, 0.0).admit(0.0)
@@ -182,9 +193,11 @@ def test_an_api_key_that_is_taken_out_ends_at_once() -> None:
         subject.under_way(subject.authenticate("sk-false-2", NOW), lambda: ended.append(2)),
     ):
         subject.configure(configured_clients(["sk-false-2"]), Limits())
-    assert ended == [1]
-    refused(subject, "sk-false-1")
-    assert subject.authenticate("sk-false-2", NOW).configured
+        assert ended == [1]
+        refused(subject, "sk-false-1")
+        assert subject.authenticate("sk-false-2", NOW).configured
+        subject.configure([], Limits())
+    assert ended == [1, 2], "although it had moved to another place in the list meanwhile"
 
 
 def test_an_api_key_that_was_also_created_stays_created() -> None:
