@@ -118,7 +118,7 @@ class Spending:
 
     def holding(self) -> list[str]:
         """The clients with running requests that may still spend."""
-        return [client for client, held in self._reserved.items() if held.usd > 0 or held.tokens > 0]
+        return [client for client, held in self._reserved.items() if max(held.usd, held.tokens) > ROUNDING]
 
     def raise_to(self, client: str, said: MachineSpent, now: float) -> None:
         """This machine reported this before a restart, so it was no less, whatever its state file says."""

@@ -191,6 +191,14 @@ def test_what_is_said_to_the_others_is_all_of_ones_own_and_nothing_of_theirs() -
     assert changed == ["laptop"] * 3
 
 
+def test_rounding_errors_are_held_by_nobody() -> None:
+    spending = Spending()
+    spending.prices.learn("sonnet", 1000, 0.1)
+    for held in [spending.reserve("laptop", BUDGETS[:1], "sonnet", size, 0, NOW) for size in (1000, 3000, 700)]:
+        held.end()
+    assert spending.holding() == []
+
+
 def test_what_a_machine_has_said_before_its_restart_counts_if_it_was_more() -> None:
     spending = Spending()
     spending.add("laptop", NOW, 2.0, 20)
