@@ -35,7 +35,7 @@ KIND_OF: Final = {"sk-ant-api": KeyKind.API_KEY, "sk-ant-oat": KeyKind.AUTH_TOKE
 _HEADERS: Final = {KeyKind.API_KEY: "as x-api-key", KeyKind.AUTH_TOKEN: "as a Bearer token"}
 
 # What the CLI adds to a base URL itself. Other programs need it in theirs, so people write it here too.
-_OWN_PATH: Final = re.compile(r"/v1(?:/messages)?/*$")
+_OWN_PATH: Final = re.compile(r"(?<!:/)/v1(?:/messages)?/*$")
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -88,8 +88,8 @@ def parse_document(data: bytes, origin: str) -> KeysDocument:
         root = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, origin))
     except json.JSONDecodeError as error:
         raise _at(_lower_first(error.msg), origin, error.lineno, error.colno) from None
-    except RecursionError:
-        raise KeysError(f"cannot read {origin}: it is nested too deeply", origin=origin) from None
+    except (RecursionError, ValueError):  # ValueError: Python converts no integer of thousands of digits
+        raise KeysError(f"cannot read {origin}: a value is too long or too deeply nested", origin=origin) from None
     entries = root.get(LIST_FIELD, []) if isinstance(root, dict) else root
     if not isinstance(entries, list):
         where = f"{LIST_FIELD} is not a list" if isinstance(root, dict) else "it is neither an object nor a list"

@@ -77,9 +77,11 @@ def test_broken_json_is_named_by_line_and_column(data: bytes, line: int, column:
     assert "sk-false" not in error.message
 
 
-def test_too_deep_is_no_crash() -> None:
-    with pytest.raises(KeysError, match="nested too deep"):
+def test_too_deep_or_too_long_is_no_crash() -> None:
+    with pytest.raises(KeysError, match="too long or too deeply nested"):
         parse_document(b"[" * 100_000, ORIGIN)
+    with pytest.raises(KeysError, match="too long or too deeply nested"):
+        parse_document(b'{"claude_api_keys": [], "other": %s}' % (b"1" * 5000), ORIGIN)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +184,8 @@ def test_good_base_urls(url: str) -> None:
         ("http://127.0.0.1:8080/v1/messages/", "http://127.0.0.1:8080"),
         ("https://relay.example/v1/x", "https://relay.example/v1/x"),
         ("https://relay.example/av1", "https://relay.example/av1"),
+        ("https://v1", "https://v1"),
+        ("https://v1/v1/", "https://v1"),
     ],
 )
 def test_what_the_cli_adds_to_a_base_url_is_taken_off(url: str, taken: str) -> None:
