@@ -12,6 +12,9 @@ from typing import Final, Protocol
 _SOL_LOCAL: Final = 0
 _LOCAL_PEERCRED: Final = 1
 _XUCRED_BYTES: Final = 76
+# Linux's struct ucred: pid, uid, gid; the uid of no peer is -1, which no user has.
+_UCRED: Final = "iII"
+_NOBODY: Final = 0xFFFF_FFFF
 
 
 class HasOptions(Protocol):
@@ -35,8 +38,9 @@ def peer_of(sock: HasOptions) -> Peer | None:
         if sys.platform == "darwin":
             _, uid = struct.unpack_from("II", sock.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES))
             return Peer(uid)
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(_UCRED))
     except OSError:
         return None
-    pid, uid, gid = struct.unpack("3i", credentials)
-    return Peer(uid, pid, gid) if pid else None
+    pid, uid, gid = struct.unpack(_UCRED, credentials)
+    # The pid is 0 if that process is outside our PID namespace: a daemon in a container, controlled from its host.
+    return Peer(uid, pid or -1, gid) if uid != _NOBODY else None

@@ -77,7 +77,7 @@ class ControlRequest:
 
         `aside` is recorded for `claudegwctl audit`, but not logged: nothing from a conversation goes into a log.
         """
-        uid, pid = (self.peer.uid, self.peer.pid) if self.peer else (None, None)
+        uid, pid = (self.peer.uid, self.peer.pid if self.peer.pid > 0 else None) if self.peer else (None, None)
         self.note(uid, pid, text, {**fields, **(aside or {})})
         event(log, logging.INFO, text, cause=None, uid=uid, pid=pid, **fields)
 

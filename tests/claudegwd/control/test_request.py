@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from claudegwd.control.peer import Peer
 from claudegwd.control.problems import BadRequest
 from claudegwd.control.request import ControlRequest
 
@@ -49,3 +50,10 @@ def test_no_choice_and_no_flag() -> None:
 
 def test_a_token_in_the_body_is_in_no_repr() -> None:
     assert "sk-false" not in repr(ControlRequest(body=b'{"token": "sk-false-1"}'))
+
+
+def test_a_change_by_a_process_that_is_not_known_is_recorded_without_it() -> None:
+    noted: list[tuple[object, ...]] = []
+    for peer in (Peer(5, 7), Peer(5), None):
+        ControlRequest(peer=peer, note=lambda *found: noted.append(found)).changed("something", key="a")
+    assert [found[:2] for found in noted] == [(5, 7), (5, None), (None, None)]
