@@ -29,6 +29,8 @@ async def post(url: str, body: bytes, env: Mapping[str, str], context: ssl.SSLCo
         raise TryAgainError(f"its server did not answer within {POST_SECONDS:g} s") from None
     except (OSError, trio.BrokenResourceError, h11.ProtocolError) as error:
         raise TryAgainError(_cause(error)) from None
+    except UnicodeError:  # from the encoding of names with empty or very long parts
+        raise DeliveryError("the name of its server, or of the proxy, is not a valid name") from None
     if not 200 <= status < 300:
         kind = TryAgainError if status in _AGAIN or status >= 500 else DeliveryError
         where = "; set notify.url to its destination" if 300 <= status < 400 else ""

@@ -38,7 +38,9 @@ class Repeats:
         place = Place(notice.event.value, notice.subject, notice.part)
         told = self.rows.pop(place, Told((), 0.0))
         # A clock that was set back must not silence anything: times in the future do not count.
-        times = tuple(at for at in told.times if notice.time - SAME_SECONDS < at <= notice.time)
+        if any(at > notice.time for at in told.times):
+            told = Told(tuple(at for at in told.times if at <= notice.time), 0.0)
+        times = tuple(at for at in told.times if notice.time - SAME_SECONDS < at)
         if told.until > notice.time or len(times) >= SAME_MAX:
             self.rows[place] = told._replace(until=max(told.until, notice.once_until))
             return None

@@ -89,6 +89,13 @@ async def test_no_such_name() -> None:
         await post("https://hooks.invalid/secret", BODY, {})
 
 
+async def test_a_name_that_is_none() -> None:
+    with pytest.raises(DeliveryError, match="not a valid name"):
+        await post("https://hooks..example/x", BODY, {})
+    with pytest.raises(DeliveryError, match="not a valid name"):
+        await post("https://hooks.example/x", BODY, {"HTTPS_PROXY": "http://proxy..example:3128"})
+
+
 async def test_a_server_that_hangs(autojump_clock: object) -> None:
     async with serving(None) as (port, _):
         started = trio.current_time()

@@ -52,6 +52,11 @@ def test_a_clock_that_is_set_back_silences_nothing() -> None:
     for _ in range(SAME_MAX):
         repeats.take(invalid("work", NOW + 10 * SAME_SECONDS))
     assert repeats.take(invalid("work", NOW))
+    (budget,) = read_budgets("1usd/day")
+    year = 366 * 86_400
+    assert repeats.take(of_budget("laptop", budget, NOW + year + 100, NOW + year))
+    assert repeats.take(of_budget("laptop", budget, NOW + 100, NOW))
+    assert not repeats.take(of_budget("laptop", budget, NOW + 100, NOW + 1))
 
 
 def test_the_oldest_are_forgotten() -> None:
