@@ -57,7 +57,15 @@ class Redactor:
         for token in self._longest_first:
             if token in text:
                 text = text.replace(token, REDACTED)
-        return _SHAPES.sub(_shape, text)
+        return _SHAPES.sub(_shape, self._without_cut_token(text))
+
+    def _without_cut_token(self, text: str) -> str:
+        """The text may be the beginning of a longer one, and have been cut within a token."""
+        for token in self._longest_first:
+            start = text.rfind(token[:MIN_TOKEN_CHARACTERS])
+            if start >= 0 and token.startswith(text[start:]):
+                return text[:start] + REDACTED
+        return text
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._tokens)} tokens)"

@@ -32,6 +32,14 @@ def test_known_tokens_go_wherever_they_stand() -> None:
     assert redact("xplain-tokenx plain-token-longer with.(regex)*") == f"x{REDACTED}x {REDACTED} {REDACTED}"
 
 
+def test_a_token_within_which_a_text_was_cut() -> None:
+    redact = Redactor(["plain-token-0123456789", "other-token"])
+    for end in range(len("plain-to"), len("plain-token-0123456789")):
+        assert redact("said " + "plain-token-0123456789"[:end]) == f"said {REDACTED}"
+    assert redact("said plain-t") == "said plain-t"
+    assert redact("plain-token-0123 is another") == "plain-token-0123 is another"
+
+
 def test_tokens_are_learned() -> None:
     redact = Redactor()
     assert redact("plain-token") == "plain-token"

@@ -45,8 +45,9 @@ class CliStderr:
     @property
     def last_words(self) -> str:
         """The end of it, if the process never wrote to stdout; redacted."""
-        lines = (line.decode("utf-8", "replace").strip() for line in self._last_words or ())
-        return redact(" / ".join(line for line in lines if line))[-LAST_WORDS_CHARACTERS:]
+        # Each by itself: it may have been cut within a token.
+        lines = (redact(line.decode("utf-8", "replace").strip()) for line in self._last_words or ())
+        return " / ".join(line for line in lines if line)[-LAST_WORDS_CHARACTERS:]
 
     def reset_at(self, now: float) -> float | None:
         """When the limit named in the upstream's last answer ends. Both times are wall-clock seconds."""
