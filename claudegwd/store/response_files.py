@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -125,24 +126,31 @@ def _read_all(directory: Path, seal: Seal) -> Iterable[StoredResponse]:
     """All readable ones; a file that is broken or was sealed with another key is removed."""
     found: list[StoredResponse] = []
     try:
-        files = list(directory.iterdir())
+        files = _files(directory)
     except OSError:
         return found
     for file in files:
-        if file.suffix == _UNFINISHED:
-            file.unlink(missing_ok=True)
-            continue
-        try:
-            opened = seal.unlock(file.read_bytes(), _PURPOSE)
-            found.append(msgspec.msgpack.decode(opened or b"", type=StoredResponse))
-        except (OSError, msgspec.DecodeError):
-            file.unlink(missing_ok=True)
+        # One that cannot even be removed does not keep the daemon from starting.
+        with suppress(OSError):
+            if file.suffix == _UNFINISHED:
+                file.unlink()
+                continue
+            try:
+                opened = seal.unlock(file.read_bytes(), _PURPOSE)
+                found.append(msgspec.msgpack.decode(opened or b"", type=StoredResponse))
+            except (OSError, msgspec.DecodeError):
+                file.unlink()
     return found
+
+
+def _files(directory: Path) -> list[Path]:
+    """Without what is not ours, such as the lost+found of a file system of its own."""
+    return [file for file in directory.iterdir() if not file.is_dir()]
 
 
 def _write(directory: Path, seal: Seal, pending: Mapping[str, StoredResponse | None], clears: bool) -> None:
     if clears and directory.exists():
-        for file in directory.iterdir():
+        for file in _files(directory):
             file.unlink(missing_ok=True)
     for name, stored in pending.items():
         if stored is None:

@@ -114,6 +114,19 @@ async def test_what_cannot_be_opened_goes(tmp_path: Path) -> None:
     assert on_disk(tmp_path) == []
 
 
+async def test_a_directory_among_them_stops_nothing(tmp_path: Path) -> None:
+    files, responses = await begun(tmp_path)
+    responses.keep("alice", kept("resp_1"), 100.0)
+    await files.flush()
+    for name in ("lost+found", "x.tmp"):
+        (tmp_path / DIRECTORY / name).mkdir()
+    files, again = await begun(tmp_path)
+    assert again.get("alice", "resp_1", 100.0) is not None
+    files.configure(wanted=False)
+    assert await files.flush()
+    assert [one.name for one in on_disk(tmp_path)] == ["lost+found", "x.tmp"]
+
+
 async def test_a_place_that_is_no_directory_is_tried_again(tmp_path: Path) -> None:
     files, responses = await begun(tmp_path)
     (tmp_path / DIRECTORY).touch()
