@@ -20,7 +20,7 @@ from claudegwd.config.check import build, flatten
 from claudegwd.config.environment import FromEnvironment, Secrets, origin_of, read_environment
 from claudegwd.config.machine import machine, workers_for
 from claudegwd.config.notify import words_of
-from claudegwd.config.places import OwnPlaces, check_places, files_named
+from claudegwd.config.places import OwnPlaces, check_homes, check_places, files_named
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 from claudegwd.config.workspaces import read_workspaces
@@ -71,6 +71,8 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     sources = dict.fromkeys(values, "file") | {key: found.variable for key, found in given.overrides.items()}
     merged = values | {key: found.value for key, found in given.overrides.items()}
     config = build(merged, lambda key: _origin(key, file, given), errors)
+    check_homes(merged, lambda key: _origin(key, file, given), errors)
+    errors.done()
     config = replace(config, workspaces=workspaces)
     check_places(workspaces, str(file), _own_places(config, file, env), errors)
     errors.done()

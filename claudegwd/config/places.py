@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
@@ -40,6 +41,16 @@ def _paths(hint: Any, value: Any) -> Sequence[str]:
     if hint == FilePath:
         return (value,)
     return value if any(FilePath in get_args(each) for each in (hint, *get_args(hint))) else ()
+
+
+def check_homes(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], errors: Errors) -> None:
+    """Reject paths such as ~ann/keys.json if there is no such user: pathlib raises RuntimeError for them."""
+    for key, value in values.items():
+        for path in value if isinstance(value, list | tuple) else (value,):
+            named = isinstance(path, str) and path.startswith("~") and not key.startswith("notify.")  # no paths with ~
+            if named and os.path.expanduser(path) == path:  # noqa: PTH111 - pathlib's raises
+                text = f"names the home directory of a user who does not exist ({path}): write the full path"
+                errors.add(ConfigError(*origin(key), text))
 
 
 def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, own: OwnPlaces, errors: Errors) -> None:
@@ -90,7 +101,7 @@ def _forbidden(place: str, own: OwnPlaces, *, whole: bool, written: bool) -> str
 def _of_servers(workspace: WorkspaceConfig, written: Sequence[str]) -> str:
     if not workspace.mcp:
         return ""
-    path = Path(workspace.mcp).expanduser().resolve()
+    path = Path(os.path.expanduser(workspace.mcp)).resolve()  # noqa: PTH111 - pathlib's raises if there is no such user
     if not path.is_file():
         return "is not an existing file: create it as for `claude --mcp-config`"
     if any(below(place, str(path)) for place in written):
