@@ -67,9 +67,9 @@ async def create(controls: Controls, request: ControlRequest) -> ControlResponse
     try:
         check_name(wanted.name)
     except ValueError as error:
-        raise BadRequest(f"cannot create the client: {error}") from None
+        raise BadRequest(str(error)) from None
     await _check(controls, wanted, "create")
-    budgets = _budgets(wanted.budget, "create")
+    budgets = _budgets(wanted.budget)
     key = await _done(
         clients.create(
             wanted.name,
@@ -114,7 +114,7 @@ async def change(controls: Controls, request: ControlRequest) -> ControlResponse
         if value is not msgspec.UNSET
     }
     if "budget" in changes:
-        changes["budgets"] = _budgets(changes.pop("budget") or "", "change")
+        changes["budgets"] = _budgets(changes.pop("budget") or "")
     row = await _row(controls, name)
     before = {field: row.get(field) for field in changes}
     await _done(_clients(controls).set(name, changes))
@@ -160,11 +160,11 @@ def _value(field: str, value: object) -> str:
     return "default" if value is None else str(value)
 
 
-def _budgets(text: str, what: str) -> tuple[Budget, ...]:
+def _budgets(text: str) -> tuple[Budget, ...]:
     try:
         return read_budgets(text)
     except BudgetError as error:
-        raise BadRequest(f"cannot {what} the client: {error}") from None
+        raise BadRequest(str(error)) from None
 
 
 async def _done(change: Awaitable[_T]) -> _T:

@@ -107,7 +107,8 @@ async def _rename(controls: Controls, request: ControlRequest, name: str, fields
     if len(fields) > 1 or not isinstance(to, str) or not to:
         raise BadRequest('cannot rename the key: send {"name": …} and nothing else')
     await controls.reloader.edit_keys(partial(rename_key, name=name, to=to))
-    request.changed("key renamed", key=to, before=name, after=to)
+    if to != name:
+        request.changed("key renamed", key=to, before=name, after=to)
     return ControlResponse(_row(controls, to))
 
 

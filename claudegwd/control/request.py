@@ -50,7 +50,8 @@ class ControlRequest:
         found = self.object()
         unknown = sorted(found.keys() - set(allowed))
         if unknown:
-            raise BadRequest(f'cannot use the field "{unknown[0][:40]}": the fields are {", ".join(allowed) or "none"}')
+            known = f"the fields are {', '.join(allowed)}" if allowed else "send no fields here"
+            raise BadRequest(f'cannot use the field "{unknown[0][:40]}": {known}')
         return found
 
     def number(self, name: str, default: int, highest: int) -> int:

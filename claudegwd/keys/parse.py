@@ -117,7 +117,7 @@ def document_keys(document: KeysDocument, origin: str) -> tuple[UpstreamKey, ...
     for number, entry in enumerate(document.entries, 1):
         key = _key(entry, number, origin)
         if key.name in keys:
-            raise _refuse(key.name, "is there twice; give each key its own name", origin)
+            raise _refuse(key.name, "occurs twice; give each key its own name", origin)
         keys[key.name] = key
     return tuple(keys.values())
 

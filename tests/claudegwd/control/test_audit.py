@@ -41,6 +41,8 @@ async def test_what_was_changed_of_keys_by_name_and_state_only(
     await client.post(
         "/v1/keys", json=new | {"token": "sk-false-other-0009", "base_url": "https://o.invalid", "replace": True}
     )
+    # Its own name: nothing changes.
+    await client.patch("/v1/keys/third", json={"name": "third"})
     await client.patch("/v1/keys/third", json={"name": "fourth"})
     await client.post("/v1/keys/second/test")
     await client.post("/v1/keys/import", json={"keys": [new | {"name": "fifth"}, new | {"name": "fourth"}]})

@@ -48,7 +48,8 @@ async def test_nobody_to_revoke(client: httpx.AsyncClient) -> None:
 async def test_what_cannot_be_made(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
     answer = await client.post("/v1/clients", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
-    assert answer.json()["error"]["message"].startswith("cannot create the client: ")
+    message = answer.json()["error"]["message"]
+    assert (message.startswith("cannot "), message.count("cannot ")) == (True, 1)
 
 
 async def test_a_name_is_used_again_once_it_was_removed(client: httpx.AsyncClient) -> None:
@@ -101,7 +102,7 @@ async def test_what_is_audited_of_a_change(client: httpx.AsyncClient, gateway: S
 async def test_what_cannot_be_changed(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
     await client.post("/v1/clients", json={"name": "laptop"})
     answer = await client.patch("/v1/clients/laptop", json=body)
-    assert (answer.status_code, answer.json()["error"]["message"][:26]) == (400, "cannot change the client: "[:26])
+    assert (answer.status_code, answer.json()["error"]["message"].count("cannot ")) == (400, 1)
 
 
 async def test_a_daemon_without_client_keys(client: httpx.AsyncClient, gateway: SmallGateway) -> None:

@@ -21,6 +21,8 @@ def test_no_json_object(body: bytes) -> None:
 
 
 def test_an_unknown_field() -> None:
+    with pytest.raises(BadRequest, match='cannot use the field "b": send no fields here'):
+        ControlRequest(body=b'{"b": 1}').only()
     with pytest.raises(BadRequest, match='cannot use the field "b": the fields are a'):
         ControlRequest(body=b'{"a": 1, "b": 2}').only("a")
 

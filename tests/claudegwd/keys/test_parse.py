@@ -104,7 +104,7 @@ def test_an_entry_that_is_no_object_is_named_by_number() -> None:
 
 
 def test_duplicate_names() -> None:
-    with pytest.raises(KeysError, match="key 'a' is there twice") as caught:
+    with pytest.raises(KeysError, match="key 'a' occurs twice") as caught:
         parse([{"name": "a", "token": "sk-false-1"}, {"name": "a", "token": "sk-false-2"}])
     assert caught.value.key == "a"
 
