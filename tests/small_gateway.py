@@ -19,7 +19,7 @@ import trio
 
 from claudegwd.config import Config, Loaded, diff, in_effect, load
 from claudegwd.control.app import control_app
-from claudegwd.control.controllable import Controls
+from claudegwd.control.controllable import Clients, Controls
 from claudegwd.control.server import serve_control
 from claudegwd.gateway.daemon_life import DaemonLife
 from claudegwd.keys.answers import KeysDiff, UnknownKey
@@ -122,7 +122,7 @@ class SmallGateway:
         know_tokens(key.token for key in self.keys_source.keys)
         self.ring = KeyRing(self.keys_source.keys, cooldown_seconds=60)
         self.logs = LogRing()
-        self.clients: SmallClients | None = SmallClients()
+        self.clients: Clients | None = SmallClients()
         self.audit = Audit(Database(None))
         self.workspaces = SmallWorkspaces()
         self.ledger = Ledger(Database(None))

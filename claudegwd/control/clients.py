@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ from claudegwd.limits.budget import Budget, BudgetError, moment, read_budgets
 from claudegwd.limits.clients import check_name
 from claudegwd.messages_api.tools import PRICED
 from claudegwd.redact import know_tokens
+from claudegwd.store.database import StateError
 
 # As in the configuration: far above what one machine can serve.
 MAX_PER_MINUTE: Final = 10**10
@@ -94,13 +96,21 @@ async def revoke(controls: Controls, request: ControlRequest) -> ControlResponse
     row = await _row(controls, name)
     before = _said(_own(row, _defaults(controls.gateway.config.limits))) or "no limits of its own"
     if request.flag("forget"):
-        await _done(_clients(controls).remove(name))
-        request.changed("client removed", client=name, before=before)
+        said = partial(request.changed, "client removed", client=name, before=before)
+        await _ended(_clients(controls).remove(name), said)
         return ControlResponse({"removed": name})
-    before = row.get("state", "")
-    await _done(_clients(controls).revoke(name))
-    request.changed("client revoked", client=name, before=before, after="revoked")
+    said = partial(request.changed, "client revoked", client=name, before=row.get("state", ""), after="revoked")
+    await _ended(_clients(controls).revoke(name), said)
     return ControlResponse({"revoked": name})
+
+
+async def _ended(change: Awaitable[None], changed: Callable[[], None]) -> None:
+    try:
+        await _done(change)
+    except StateError:
+        changed()  # it could not be written, but it is in effect
+        raise
+    changed()
 
 
 async def change(controls: Controls, request: ControlRequest) -> ControlResponse:

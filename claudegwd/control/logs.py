@@ -39,7 +39,10 @@ def _wanted(request: ControlRequest) -> WantedCall:
     fields = {field: request.query[name] for name, field in FIELDS.items() if name in request.query}
 
     def wanted(entry: LogEntry) -> bool:
-        return entry.time >= since and all(str(entry.fields.get(name)) == value for name, value in fields.items())
+        found = {name: entry.fields.get(name) for name in fields}
+        return entry.time >= since and all(
+            found[name] is not None and str(found[name]) == value for name, value in fields.items()
+        )
 
     return wanted
 

@@ -5,6 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from claudegwd.limits.meter import Limits
+from claudegwd.store.client_keys import ClientKeys
+from claudegwd.store.database import Database
 from tests.small_gateway import SmallGateway
 
 
@@ -109,3 +112,18 @@ async def test_a_daemon_without_client_keys(client: httpx.AsyncClient, gateway: 
     gateway.clients = None
     answer = await client.get("/v1/clients")
     assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_available")
+
+
+@pytest.mark.parametrize(("query", "what"), [("", "client revoked"), ("?forget=1", "client removed")])
+async def test_an_end_that_cannot_be_written_is_in_effect_and_audited(
+    client: httpx.AsyncClient, gateway: SmallGateway, query: str, what: str
+) -> None:
+    database = Database(None)
+    gateway.clients = keys = await ClientKeys.load(database, Limits())
+    await keys.create("laptop")
+    await database.run(lambda connection: connection.execute("DROP TABLE clients").rowcount)
+    answer = await client.delete(f"/v1/clients/laptop{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_state")
+    assert [row["state"] for row in await keys.rows()] == (["revoked"] if not query else [])
+    (change,) = (await client.get("/v1/audit?lines=1")).json()["changes"]
+    assert (change["what"], change["fields"]["client"]) == (what, "laptop")

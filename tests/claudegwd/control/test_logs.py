@@ -77,3 +77,5 @@ async def test_only_what_is_asked_for(gateway: SmallGateway, client: httpx.Async
     assert await texts(request="r1", key="b") == ["br1"]
     assert await texts(since=101, client="c") == ["br1", "ar2"]
     assert await texts(client="d") == []
+    gateway.logs.append(LogEntry(200.0, "info", "claudegwd", "nobody's", {"key": None}))
+    assert await texts(client="None") == await texts(key="None") == [], "a client may have this name"
