@@ -180,7 +180,7 @@ async def _demo_keys(nursery: trio.Nursery) -> KeysSource:
     endpoint = ScriptedEndpoint(demo)
     base_url = await nursery.start(endpoint.serve)
     keys = tuple(UpstreamKey(f"demo-{number}", token, base_url) for number, token in enumerate(DEMO_KEYS, 1))
-    return KeysSource(keys, "the demo", writable=False)
+    return KeysSource(keys, "the demo", writable=False, mend="start claudegwd without --demo to use your own")
 
 
 async def _serve_inside(app: QuartTrio, listener: socket.socket) -> None:

@@ -42,6 +42,8 @@ FILE_NAME: Final = "keys.json"
 VARIABLE: Final = "CLAUDE_API_KEYS"
 FILE_MAX_BYTES: Final = 1 << 20  # a thousand keys with long tokens take much less
 _OWNER_ONLY: Final = 0o600
+# The environment, and the copies that systemd makes of credentials, are those of the daemon's start.
+_RESTART: Final = "change them there, then restart claudegwd"
 
 
 class KeysReadOnly(KeysError):  # noqa: N818 - it names the fault
@@ -53,7 +55,7 @@ class KeysSource:
     """Keys and their origin. ``path``: the file to change, None if ``writable`` is False.
 
     ``notes``: what the operator should be told (a log line each). ``blank``: there is no file, or nothing in it, as
-    opposed to an explicit empty list.
+    opposed to an explicit empty list. ``mend``: how to change what the daemon does not write.
     """
 
     keys: tuple[UpstreamKey, ...]
@@ -62,13 +64,13 @@ class KeysSource:
     path: Path | None = None
     notes: tuple[str, ...] = ()
     blank: bool = False
+    mend: str = "change them there, then run `claudegwctl reload`"
 
     def to_edit(self) -> Path:
         """The file to change. Raises KeysReadOnly if there is none."""
         if self.path is None:
             raise KeysReadOnly(
-                f"cannot change the keys: they come from {self.origin}, which the daemon does not write; change "
-                "them there, then run `claudegwctl reload`",
+                f"cannot change the keys: they come from {self.origin}, which the daemon does not write; {self.mend}",
                 origin=self.origin,
             )
         return self.path
@@ -94,7 +96,8 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
             origin = str(credentials / FILE_NAME)
             _check_mode(state, credentials / FILE_NAME, credentials)
             keys, notes = _parse(state.data, origin)
-            return KeysSource(keys, origin, writable=False, notes=notes, blank=_is_blank(state.data))
+            blank = _is_blank(state.data)
+            return KeysSource(keys, origin, writable=False, notes=notes, blank=blank, mend=_RESTART)
     state = _read(path)
     if state.data is not None:
         _check_mode(state, path, credentials)
@@ -113,7 +116,7 @@ def load_keys(path: Path, env: Mapping[str, str], *, required: bool = False) -> 
     text = env.get(VARIABLE, "").strip()
     if text:
         keys, notes = _parse(text.encode(errors="surrogateescape"), VARIABLE)
-        return KeysSource(keys, VARIABLE, writable=False, notes=notes)
+        return KeysSource(keys, VARIABLE, writable=False, notes=notes, mend=_RESTART)
     return KeysSource((), str(path), writable=True, path=path, blank=True)
 
 

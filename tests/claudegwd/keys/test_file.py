@@ -10,6 +10,7 @@ import pytest
 
 from claudegwd.keys.file import (
     KeysError,
+    KeysReadOnly,
     add_key,
     edit_keys,
     import_keys,
@@ -70,6 +71,8 @@ def test_systemds_credentials_win_and_may_be_0440(file: Path, tmp_path: Path) ->
     given = write(tmp_path / "credentials/keys.json", [{"name": "given", "token": "sk-false-2"}], 0o440)
     source = load_keys(file, {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")})
     assert ([key.name for key in source.keys], source.writable, source.path) == (["given"], False, None)
+    with pytest.raises(KeysReadOnly, match=r"then restart claudegwd$"):  # systemd copies them at the start
+        source.to_edit()
     given.chmod(0o444)
     with pytest.raises(KeysError, match="chmod 600"):
         load_keys(file, {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")})
@@ -83,6 +86,8 @@ def test_credentials_without_keys_leave_it_to_the_file(file: Path, tmp_path: Pat
 def test_the_older_gateways_variable(file: Path) -> None:
     source = load_keys(file, {"CLAUDE_API_KEYS": json.dumps([A])})
     assert ([key.name for key in source.keys], source.origin, source.writable) == (["a"], "CLAUDE_API_KEYS", False)
+    with pytest.raises(KeysReadOnly, match=r"then restart claudegwd$"):
+        source.to_edit()
     assert load_keys(file, {"CLAUDE_API_KEYS": json.dumps({"claude_api_keys": [A]})}).keys == source.keys
     with pytest.raises(KeysError, match="cannot read CLAUDE_API_KEYS: line 1, column 2"):
         load_keys(file, {"CLAUDE_API_KEYS": "[sk-false"})
