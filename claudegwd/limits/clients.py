@@ -220,7 +220,9 @@ class ClientBook:
         """The client with that name, if it can be changed here. Raises UnknownClient."""
         client = self.get(name)
         if client.configured:
-            raise UnknownClient(f"cannot change {name!r}: it comes from API_KEYS; change it there and reload")
+            raise UnknownClient(
+                f"cannot change {name!r}: it comes from API_KEYS; change it there and restart claudegwd"
+            )
         return client
 
     def rows(self) -> list[tuple[Client, ClientTotals]]:

@@ -180,7 +180,7 @@ def test_api_keys_of_the_older_gateway() -> None:
     known = subject.authenticate("sk-false-2", NOW)
     subject.used(known, 5, NOW)
     assert subject.take_changed() == []
-    with pytest.raises(UnknownClient, match="change it there"):
+    with pytest.raises(UnknownClient, match="change it there and restart claudegwd"):
         subject.revoke("api-key-1", NOW)
 
 
