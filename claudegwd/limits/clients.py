@@ -160,6 +160,11 @@ class ClientBook:
 
     def create(self, client: Client) -> None:
         """Add a new client. Raises ClientRefused, for instance if the name is taken, even by a revoked client."""
+        self.check_new(client)
+        self._put(client, ClientTotals())
+
+    def check_new(self, client: Client) -> None:
+        """Raises ClientRefused if it cannot be added."""
         check_name(client.name)
         if client.name in self._clients:
             raise ClientRefused(
@@ -171,7 +176,6 @@ class ClientBook:
             )
         if client.digest in self._by_digest:
             raise ClientRefused(f"cannot create client {client.name!r}: another client has the same key")
-        self._put(client, ClientTotals())
 
     def revoke(self, name: str, now: float) -> Client:
         """Reject its key from now on and end its requests; returns the revoked client. Raises UnknownClient."""

@@ -18,7 +18,6 @@ from claudegwd.limits.clients import (
     ClientBook,
     ClientRefused,
     ClientTotals,
-    UnknownClient,
     client_token,
     configured_clients,
     token_digest,
@@ -124,15 +123,17 @@ class ClientKeys:
             identity=f"{name}#{self._randomness(IDENTITY_BYTES).hex()}",
             changed=now,
         )
-        self.book.create(client)
-        try:
-            # Shielded, so that there is no client in memory only, and the caller reports it, even if cancelled.
-            with trio.CancelScope(shield=True):
-                await self._pay()
-                await self._run(insert_clients, [(client, ClientTotals())])
-        except (sqlite3.Error, StateError):
-            self.book.remove(name)
-            raise StateError(f"cannot create client {name!r}: the state file cannot be written; see the log") from None
+        async with self._changing:
+            self.book.check_new(client)
+            try:
+                # On disk first: whoever removes it must find it there. Shielded, so that the caller reports it.
+                with trio.CancelScope(shield=True):
+                    await self._pay()
+                    await self._run(insert_clients, [(client, ClientTotals())])
+            except (sqlite3.Error, StateError):
+                text = f"cannot create client {name!r}: the state file cannot be written; see the log"
+                raise StateError(text) from None
+            self.book.create(client)
         self.on_change(client.owner)
         return token
 
@@ -188,10 +189,7 @@ class ClientKeys:
             raise StateError(
                 f"cannot change client {client.name!r}: the state file cannot be written; see the log"
             ) from None
-        now = self.book.own(client.name)
-        if now.owner != client.owner:
-            raise UnknownClient(f"cannot change client {client.name!r}: it was removed meanwhile")
-        self.book.change(replace(client, revoked=now.revoked))
+        self.book.change(replace(client, revoked=self.book.own(client.name).revoked))
         self.on_change(client.owner)
 
     # -- what other machines report
@@ -241,7 +239,8 @@ class ClientKeys:
     async def _pay(self) -> None:
         for name, owed in list(self._owed.items()):
             function, args = owed
-            await self._run(function, *args)
+            if self._owed.get(name) is owed:  # otherwise somebody else has paid it meanwhile
+                await self._run(function, *args)
             if self._owed.get(name) is owed:
                 del self._owed[name]
 
@@ -270,7 +269,7 @@ class ClientKeys:
     async def _run(self, function: Callable[..., None], *args: Any) -> None:
         try:
             await self._database.run(function, *args)
-            if await self._fill_new_file() and function is not insert_clients:
+            if await self._fill_new_file():
                 await self._database.run(function, *args)  # it had found nobody there
         except (sqlite3.Error, StateError) as error:
             if not self._failing:

@@ -16,6 +16,7 @@ _COLUMNS: Final = (
     "last_used, requests, tokens, identity, budgets, server_tools, changed"
 )
 _MARKS: Final = ", ".join("?" * len(_COLUMNS.split(",")))
+_REPLACED: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
 
 
 def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, ClientTotals]]:
@@ -24,9 +25,9 @@ def load_clients(connection: sqlite3.Connection) -> list[tuple[Client, ClientTot
 
 
 def insert_clients(connection: sqlite3.Connection, rows: Iterable[tuple[Client, ClientTotals]]) -> None:
-    """New clients. sqlite3.IntegrityError if a name or key exists (ClientBook.create has the better message)."""
+    """New clients, which ClientBook has checked. Replaces a row of that name; IntegrityError if the key exists."""
     connection.executemany(
-        f"INSERT INTO clients ({_COLUMNS}) VALUES ({_MARKS})",  # noqa: S608 - a constant
+        f"INSERT INTO clients ({_COLUMNS}) VALUES ({_MARKS}) ON CONFLICT (name) DO UPDATE SET {_REPLACED}",  # noqa: S608 - constants
         [
             (
                 client.name, client.digest, json.dumps(client.models), client.requests_per_minute,

@@ -24,9 +24,11 @@ def test_clients_come_back_as_they_were(database: Database) -> None:
 
 
 def test_names_and_keys_are_there_once(database: Database) -> None:
-    for twin in (Client("a", b"x"), Client("c", A.digest)):
-        with pytest.raises(sqlite3.IntegrityError):
-            database.run_blocking(insert_clients, [(twin, ClientTotals())])
+    with pytest.raises(sqlite3.IntegrityError):
+        database.run_blocking(insert_clients, [(Client("c", A.digest), ClientTotals())])
+    twin = Client("a", b"x", ("opus",))
+    database.run_blocking(insert_clients, [(twin, ClientTotals(5))])
+    assert database.run_blocking(load_clients) == [(twin, ClientTotals(5)), (B, ClientTotals(1, 2, 3.0))]
 
 
 def test_the_first_revocation_stands(database: Database) -> None:
