@@ -92,7 +92,8 @@ class Reloader:
             self._take(read)
             if cli is not self.gateway.launcher.cli:
                 self.gateway.take_cli(cli)
-            await self.gateway.workspaces.learn(self.gateway.config.workspaces)
+            with trio.CancelScope(shield=True):  # it is in effect, and its caller reports it, even if cancelled
+                await self.gateway.workspaces.learn(self.gateway.config.workspaces)
             self.generation += 1
             answer["generation"] = self.generation
             self.last_reload = {"at": time.time(), "ok": True}

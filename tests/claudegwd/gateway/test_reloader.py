@@ -91,6 +91,17 @@ async def test_no_older_read_wins_over_a_newer_one(tmp_path: Path) -> None:
             assert set(taken[taken.index(wanted) :]) == {wanted}, f"round {number}: what was older was taken later"
 
 
+async def test_a_reload_whose_caller_went_away_is_reported_once_it_is_in_effect(tmp_path: Path) -> None:
+    async with running(tmp_path, ONE) as reloader:
+        scope, answers = trio.CancelScope(), []
+        reloader.gateway.ring.on_change = lambda _: scope.cancel()
+        with scope:
+            answers.append(await reloader.reload())
+        assert [answer["generation"] for answer in answers] == [reloader.generation] == [2]
+        assert reloader.last_reload is not None
+        assert reloader.last_reload["ok"]
+
+
 async def test_what_is_written_is_taken_although_its_caller_went_away(tmp_path: Path) -> None:
     async with running(tmp_path, ONE) as reloader:
         reached = False
