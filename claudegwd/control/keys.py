@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from shlex import quote
-from typing import Any
+from typing import Any, Final
 
 from claudegwd.control.controllable import Controls
 from claudegwd.control.everywhere import order
@@ -18,6 +18,9 @@ from claudegwd.control.request import ControlRequest, ControlResponse
 from claudegwd.keys.file import add_key, import_keys, read_entries, remove_key, rename_key, set_key_status
 from claudegwd.keys.key import KeyStatus, UpstreamKey
 from claudegwd.redact import know_tokens
+
+# In the audit, if somebody else removed it before this change was answered.
+_REMOVED: Final = "removed meanwhile"
 
 
 async def rows(controls: Controls, _: ControlRequest) -> ControlResponse:
@@ -42,12 +45,13 @@ async def add(controls: Controls, request: ControlRequest) -> ControlResponse:
     (key,), notes = _parsed([fields], "this key")
     before = _find(controls, key.name)
     await controls.reloader.edit_keys(partial(add_key, key=key, replace=replace))
-    row = _row(controls, key.name)
+    row = _find(controls, key.name)
+    after = _said(row) if row else _REMOVED
     if before is None:
-        request.changed("key added", key=key.name, after=_said(row))
+        request.changed("key added", key=key.name, after=after)
     else:
-        request.changed("key replaced", key=key.name, before=_said(before), after=_said(row))
-    return ControlResponse({**row, "notes": list(notes)}, status=201)
+        request.changed("key replaced", key=key.name, before=_said(before), after=after)
+    return ControlResponse({**(row or _row(controls, key.name)), "notes": list(notes)}, status=201)
 
 
 async def bring_in(controls: Controls, request: ControlRequest) -> ControlResponse:
@@ -96,10 +100,10 @@ async def change(controls: Controls, request: ControlRequest) -> ControlResponse
         )
     else:
         await controls.reloader.edit_keys(partial(set_key_status, name=name, status=status))
-    row = _row(controls, name)
+    row = _find(controls, name)
     text = "key status changed on all machines" if everywhere else "key status changed"
-    request.changed(text, key=name, before=before["state"], after=row["state"])
-    return ControlResponse(row)
+    request.changed(text, key=name, before=before["state"], after=row["state"] if row else _REMOVED)
+    return ControlResponse(row or _row(controls, name))
 
 
 async def _rename(controls: Controls, request: ControlRequest, name: str, fields: Mapping[str, Any]) -> ControlResponse:

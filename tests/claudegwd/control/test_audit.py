@@ -2,10 +2,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import httpx
+import pytest
 
-from tests.small_gateway import SmallGateway
+from claudegwd.keys.file import KeysEdit, remove_key
+from tests.small_gateway import SmallGateway, client_of, running, short_directory
+
+DISABLED = {"status": "disabled"}
 
 
 async def test_who_changed_what_from_what_to_what(gateway: SmallGateway, client: httpx.AsyncClient) -> None:
@@ -95,3 +102,24 @@ async def test_what_a_client_was_before_it_went(gateway: SmallGateway, client: h
         ("client revoked", {"client": "laptop", "before": "active", "after": "revoked"}),
         ("client removed", {"client": "laptop", "before": "requests_per_minute=5, budgets=2usd/day"}),
     ]
+
+
+class Busy(SmallGateway):
+    """Somebody else removes each key as soon as it was changed."""
+
+    async def edit_keys(self, edit: Callable[[Path], KeysEdit]) -> KeysEdit:
+        done = await super().edit_keys(edit)
+        await super().edit_keys(partial(remove_key, name="second"))
+        return done
+
+
+@pytest.mark.parametrize("replace", [True, False])
+async def test_a_key_that_is_removed_at_once_was_changed_nevertheless(replace: bool) -> None:
+    with short_directory() as directory:
+        async with running(Busy(directory)) as path, client_of(path) as client:
+            body = {"name": "second", "token": "sk-false-new-0001", "replace": True}
+            sent = client.post("/v1/keys", json=body) if replace else client.patch("/v1/keys/second", json=DISABLED)
+            assert (await sent).status_code == 404
+            (change,) = (await client.get("/v1/audit")).json()["changes"]
+    assert change["what"] == ("key replaced" if replace else "key status changed")
+    assert (change["fields"]["key"], change["fields"]["after"]) == ("second", "removed meanwhile")
