@@ -62,6 +62,7 @@ class Reloader:
         self._fixed_keys = fixed_keys
         # Held while reading and applying: otherwise what was read first could be applied last, and win.
         self._changing = trio.Lock()
+        self._telling = trio.Lock()  # of two keys, the one that was written last would not be the newer one
 
     def status(self) -> dict[str, Any]:
         """Its part of `claudegwctl status`. No token."""
@@ -135,9 +136,7 @@ class Reloader:
         """Forever: give new shells the key that requests use; with keys.watch, read keys.json when it changes."""
         shown, taken = self.gateway.ring.active, self._keys_stamp()
         seen = taken
-        await write_shell_files(
-            self.gateway, self.loaded.path.parent
-        )  # also removes what is left of a setting that was removed while we were stopped
+        await self._tell_shells()  # also removes what is left of a setting that was removed while we were stopped
         while True:
             await trio.sleep(FOLLOW_SECONDS)
             self.gateway.look_at_login()
@@ -170,7 +169,8 @@ class Reloader:
     async def _tell_shells(self) -> None:
         # Shielded, so that a caller that has changed something still reports it, even if cancelled.
         with trio.CancelScope(shield=True):
-            await write_shell_files(self.gateway, self.loaded.path.parent)
+            async with self._telling:
+                await write_shell_files(self.gateway, self.loaded.path.parent)
 
     # -- within -------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
@@ -13,6 +14,7 @@ import pytest
 import trio
 import trio.testing
 
+from claudegwd.atomic import locked
 from claudegwd.config.load import load
 from claudegwd.gateway.gateway import load_gateway
 from claudegwd.gateway.reloader import Reloader
@@ -100,6 +102,23 @@ async def test_a_reload_whose_caller_went_away_is_reported_once_it_is_in_effect(
         assert [answer["generation"] for answer in answers] == [reloader.generation] == [2]
         assert reloader.last_reload is not None
         assert reloader.last_reload["ok"]
+
+
+async def test_new_shells_get_the_last_of_several_keys(tmp_path: Path) -> None:
+    two = json.dumps({"claude_api_keys": [{"name": n, "token": f"sk-false-{n}-1"} for n in ("first", "second")]})
+    async with running(tmp_path, two) as reloader:
+        (tmp_path / "config.toml").write_text(
+            (tmp_path / "config.toml").read_text() + f'[keys]\nshell_files = ["{tmp_path}/.bashrc"]\n'
+        )
+        await reloader.reload()
+        for _ in range(10):
+            async with trio.open_nursery() as nursery:
+                with locked(tmp_path / ".env.sh.lock"):  # a slow disk
+                    for name in ("second", "first"):
+                        reloader.gateway.ring.rotate(0.0, name)
+                        nursery.start_soon(reloader.reload_keys)
+                        await trio.testing.wait_all_tasks_blocked(0.01)
+            assert "sk-false-first-1" in (tmp_path / "env.sh").read_text()
 
 
 async def test_what_is_written_is_taken_although_its_caller_went_away(tmp_path: Path) -> None:
