@@ -25,7 +25,7 @@ from claudegwd.gateway.request_counts import RequestCounts
 from claudegwd.gateway.responses import Responses
 from claudegwd.gateway.sharing import Parts, Sharing, Stores, both, open_stores
 from claudegwd.gateway.status import condition, described, status
-from claudegwd.keys.answers import Dead
+from claudegwd.keys.answers import ENVIRONMENT, Dead
 from claudegwd.keys.file import KeysSource
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.clients import Client
@@ -179,8 +179,11 @@ class Gateway:
         finally:
             self.launcher.close()
 
-    def _on_limits(self, key: str, windows: Sequence[LimitWindow]) -> None:
-        self.ring.windows.note(key, windows, time.time())
+    def _on_limits(self, name: str, digest: str, windows: Sequence[LimitWindow]) -> None:
+        # A late answer to a token that was replaced says nothing of the new one.
+        keys = self.keys_source.keys
+        if any(key.name == name and key.digest == digest for key in keys) if keys else name == ENVIRONMENT:
+            self.ring.windows.note(name, windows, time.time())
 
     def launch(self) -> Launch:
         """How a new CLI process is started with the current configuration."""

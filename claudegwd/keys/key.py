@@ -93,6 +93,12 @@ class UpstreamKey:
         return not own or self.token.startswith(_OF_SUBSCRIPTION)
 
 
+def digest_of(env: Mapping[str, str]) -> str:
+    """UpstreamKey.digest of the key whose environment() this is."""
+    kind = next((kind for kind, name in VARIABLES.items() if env.get(name)), KeyKind.AUTH_TOKEN)
+    return UpstreamKey("", env.get(VARIABLES[kind], ""), env.get(BASE_URL_VARIABLE) or None, kind).digest
+
+
 def with_status(key: UpstreamKey, status: KeyStatus) -> UpstreamKey:
     """The key, enabled or disabled."""
     return replace(key, status=status)

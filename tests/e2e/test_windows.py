@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
+import trio
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import Answer, RecordedRequest
+from claudegwd.demo.script import Answer, RecordedRequest, Wait
 from tests.control_cli import ctl
 from tests.e2e.harness import Running, running
 from tests.e2e.test_login import without_keys
@@ -74,3 +76,31 @@ async def test_keys_by_headroom() -> None:
         await gateway.ask([{"role": "user", "content": "Another conversation."}])
         assert [request.key for request in gateway.upstream()] == ["sk-false-1", "sk-false-2"]
         assert (await gateway.keys())["second"]["state"] == "active"
+
+
+async def test_a_late_answer_of_a_replaced_token_says_nothing_of_the_new_one() -> None:
+    go = trio.Event()
+    late = replace(say("late"), headers=limits(0.95, 0.9), before=(Wait(go),))
+
+    def script(request: RecordedRequest) -> Answer:
+        return late if request.key == "sk-false-1" else replace(say("ok"), headers=limits(0.1, 0.2))
+
+    async with running(script, keys=({"name": "first", "token": "sk-false-1"},)) as gateway:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(gateway.ask, "hi")
+            await gateway.until(partial(_asked, gateway))
+            body = {"name": "first", "token": "sk-false-2", "base_url": gateway.endpoint.base_url, "replace": True}
+            assert (await gateway.control("POST", "/v1/keys", body)).status_code == 201
+            go.set()
+        await gateway.until_workers(busy=0)
+        assert await shares(gateway) == {}
+        await gateway.ask("again")
+        await gateway.until(lambda: _told(gateway, {("first", "5h"): 0.1, ("first", "7d"): 0.2}))
+
+
+async def _asked(gateway: Running) -> bool:
+    return len(gateway.upstream()) == 1
+
+
+async def _told(gateway: Running, wanted: dict[tuple[str, str], float]) -> bool:
+    return await shares(gateway) == wanted

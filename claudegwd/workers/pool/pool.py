@@ -66,9 +66,9 @@ class Pool:
         workers: WorkersConfig,
         limits: LimitsConfig,
         clock: Callable[[], float],
-        on_limits: Callable[[str, Sequence[LimitWindow]], None] = lambda *_: None,
+        on_limits: Callable[[str, str, Sequence[LimitWindow]], None] = lambda *_: None,
     ) -> None:
-        """`on_limits` is given a key's name and what an answer said about its limits."""
+        """`on_limits` is given a key's name and digest, and what an answer said about its limits."""
         self.workers_config = workers
         self.whole = False  # requests are sent whole
         self.plain_system = False  # and with only the client's system prompt

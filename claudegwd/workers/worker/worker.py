@@ -53,11 +53,11 @@ _numbers = count(1)
 @dataclass(frozen=True, slots=True)
 class WorkerReports:
     """What a worker tells its owner, as it happens. `answered`: the answer is complete, or the turn failed. `limits`:
-    the key's name and what an answer said about its limits."""
+    the key's name and digest, and what an answer said about its limits."""
 
     changed: "Callable[[Worker], None]" = lambda _: None
     answered: "Callable[[Worker], None]" = lambda _: None
-    limits: Callable[[str, Sequence[LimitWindow]], None] = lambda *_: None
+    limits: Callable[[str, str, Sequence[LimitWindow]], None] = lambda *_: None
 
 
 class Worker:
@@ -294,4 +294,4 @@ class Worker:
 
     def _tell_limits(self, windows: Sequence[LimitWindow]) -> None:
         if windows and self.key is not None:
-            self._reports.limits(self.key, windows)
+            self._reports.limits(self.key, self.settings.key_digest, windows)

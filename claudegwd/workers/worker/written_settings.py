@@ -3,13 +3,14 @@
 from typing import Any
 
 from claudegwd.claude_cli import commands
+from claudegwd.keys.key import digest_of
 from claudegwd.workers.worker.pending_commands import PendingCommands
 from claudegwd.workers.worker.retry_block import blocking
 
 
 class WrittenSettings:
-    """`values` is None if they must be written again before the next question. `key`: the name of the upstream key in
-    them. `address`: the variable with the upstream's address.
+    """`values` is None if they must be written again before the next question. `key` and `key_digest`: the name and
+    UpstreamKey.digest of the upstream key in them. `address`: the variable with the upstream's address.
 
     They are sent in one write with the question: the first of two writes would wake the CLI, which may then get the CPU
     before the second is made.
@@ -18,6 +19,7 @@ class WrittenSettings:
     def __init__(self, pending: PendingCommands, address: str) -> None:
         self.values: dict[str, Any] | None = None
         self.key: str | None = None
+        self.key_digest = ""
         self._pending = pending
         self.address = address
         self._id = ""
@@ -31,7 +33,7 @@ class WrittenSettings:
             self._id, line = self._pending.expect(commands.settings, values=values)
             self._waiting += line
             self.values = values
-        self.key = key
+        self.key, self.key_digest = key, digest_of(values.get("env", {}))
 
     def take(self) -> bytes:
         """The lines to write before the question."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from claudegwd.keys.key import KeyKind, UpstreamKey
+from claudegwd.keys.key import KeyKind, UpstreamKey, digest_of
 
 
 def test_the_token_is_in_no_repr() -> None:
@@ -55,3 +55,10 @@ def test_another_host_or_kind_is_another_digest() -> None:
 def test_the_tail_of_a_short_token_is_not_shown() -> None:
     assert UpstreamKey("a", "sk-false-1").tail == ""
     assert UpstreamKey("a", "sk-false-0123456789").tail == "6789"
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+@pytest.mark.parametrize("base_url", [None, "https://relay.example.org"])
+def test_a_key_is_known_by_its_environment(kind: KeyKind, base_url: str | None) -> None:
+    key = UpstreamKey("a", "sk-false-1", base_url, kind)
+    assert digest_of(key.for_worker()) == key.digest
