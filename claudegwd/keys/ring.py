@@ -31,7 +31,7 @@ from claudegwd.keys.key import KeyStatus, UpstreamKey, refuse_duplicates, rename
 from claudegwd.keys.lacking import lack, nothing_left
 from claudegwd.keys.marks import KeyMark
 from claudegwd.keys.news import TOLD, KeyNews, ToldStates
-from claudegwd.keys.rotation import Rotation
+from claudegwd.keys.rotation import ASKED, Rotation
 from claudegwd.keys.states import KeyState
 from claudegwd.keys.windows import Windows
 
@@ -212,8 +212,8 @@ class KeyRing:
         Running conversations keep their key; disable a key to move them off it.
         """
         name = self.next_active(now, to)
-        self.rotation.to(self._entry(name), "asked")
-        self._tell("asked")
+        self.rotation.to(self._entry(name), ASKED)
+        self._tell(ASKED)
         self.on_change(RingChange.STATE)
         return name
 

@@ -9,6 +9,7 @@ from claudegwd.keys.states import KeyEvent, KeyState
 
 # By headroom, another key becomes active only if it has this much more left: changing means a cold prompt cache.
 HEADROOM_STEP: Final = 0.05
+ASKED: Final = "asked"  # the reason when a person chooses the key: it stays active until it is lost
 
 
 class Rotation:
@@ -18,6 +19,7 @@ class Rotation:
         self.counts: Counter[str] = Counter()
         self._entries = entries
         self._turn: str | None = None  # the last active key: rotation continues from its place
+        self._asked = False  # a person made it the active one
         self.to_next(None)
 
     def active(self) -> KeyEntry | None:
@@ -40,7 +42,9 @@ class Rotation:
         """Make it the active one; if another was active before, that is a rotation for this reason (None: none)."""
         current = self.active()
         if current is entry:
+            self._asked = self._asked or reason == ASKED
             return
+        self._asked = reason == ASKED
         if current is not None:
             current.fire(KeyEvent.PASSED_ON)
         entry.fire(KeyEvent.ACTIVATED)
@@ -56,10 +60,10 @@ class Rotation:
         return True
 
     def to_roomiest(self, used: Callable[[str], float]) -> bool:
-        """Activate the key with the most left of its limits, if the active one has clearly less. Returns whether it
-        did. `used`: the share of its limits that a key has used."""
+        """Activate the key with the most left of its limits, if the active one has clearly less, unless a person chose
+        that one. Returns whether it did. `used`: the share of its limits that a key has used."""
         active = self.active()
-        if active is None:
+        if active is None or self._asked:
             return False
         usable = [entry for entry in self._entries.values() if entry.usable]
         best = min(usable, key=lambda entry: used(entry.key.name))

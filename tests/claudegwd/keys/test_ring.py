@@ -598,6 +598,22 @@ def test_by_headroom_the_key_with_the_most_left_is_active() -> None:
     assert chosen(NOW + 101) in ("a", "c")
 
 
+def test_by_headroom_a_key_that_a_person_chose_stays_active_until_it_is_lost() -> None:
+    ring = KeyRing([UpstreamKey(name, f"sk-false-{name}") for name in "ab"], cooldown_seconds=60)
+    ring.by_headroom = True
+    ring.windows.note("b", [LimitWindow("5h", 0.5, NOW + 1000)], NOW)
+    ring.rotate(NOW, "b")
+    assert chosen(ring) == "b"
+    ring.replace([UpstreamKey("a", "sk-false-a"), UpstreamKey("c", "sk-false-b")], NOW)
+    assert chosen(ring) == "c", "it was only renamed"
+    ring.failed("c", FailureKind.RATE_LIMIT, NOW, reset_at=NOW + 10)
+    assert chosen(ring) == "a"
+    ring.windows.note("a", [LimitWindow("5h", 0.7, NOW + 1000)], NOW)
+    assert chosen(ring, NOW + 11) == "c"
+    ring.windows.note("c", [LimitWindow("5h", 0.9, NOW + 1000)], NOW)
+    assert chosen(ring, NOW + 11) == "a", "nobody chose it this time"
+
+
 def test_a_key_that_is_withheld_is_not_used_whatever_its_list_says() -> None:
     ring = KeyRing(
         keys := [UpstreamKey("first", "sk-false-1"), UpstreamKey("second", "sk-false-2")], cooldown_seconds=60
