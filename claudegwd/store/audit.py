@@ -56,7 +56,9 @@ class Audit:
         except sqlite3.Error as error:
             self._say_failing(error)
             raise StateError("cannot read the changes: the state file is unusable; see the log") from None
-        return [change._asdict() for change in found]
+        # The disk may not have taken the last ones.
+        found += await trio.to_thread.run_sync(_with_names, list(self._pending))
+        return [change._asdict() for change in found[-count:]] if count else []
 
     async def run(self) -> None:
         """Keep writing what is noted; a last time when cancelled."""

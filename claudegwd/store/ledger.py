@@ -7,6 +7,8 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import trio
@@ -14,6 +16,7 @@ import trio
 from claudegwd.ledger.ages import MINUTES_KEPT_SECONDS
 from claudegwd.ledger.day import Day, day_of
 from claudegwd.ledger.entry import Line, Sums
+from claudegwd.ledger.merging import merged
 from claudegwd.ledger.query import UsageQuery, shape
 from claudegwd.ledger.series import Series
 from claudegwd.limits.budget import PERIODS, start_of
@@ -84,7 +87,12 @@ class Ledger:
 
     async def read(self, question: UsageQuery) -> dict[str, Any]:
         """The answer to a question, including what is pending. Raises StateError."""
-        return await self._read(ask_usage, question)
+        found = await self._read(ask_usage, question)
+        if not (self._failing and self._pending):
+            return found
+        # The disk does not take it; it is kept in memory, and counts nevertheless.
+        lines = {line: replace(sums) for line, sums in self._pending.items()}
+        return merged([found, await trio.to_thread.run_sync(_ask_of, lines, question)])
 
     async def read_all(self, question: UsageQuery) -> dict[str, Any]:
         """The same for an operator: with `lost`, if anything was. Raises StateError."""
@@ -93,7 +101,7 @@ class Ledger:
 
     async def knows(self, client: str) -> bool:
         """Whether there is usage of a client of this name, who may have been removed. Raises StateError."""
-        return await self._read(has_used, client)
+        return await self._read(has_used, client) or any(line.client == client for line in self._pending)
 
     async def _read(self, read: Callable[[sqlite3.Connection, Asked], Found], asked: Asked) -> Found:
         await self.flush()
@@ -201,6 +209,13 @@ class Ledger:
                 cause=error,
             )
         self._failing = True
+
+
+def _ask_of(lines: Mapping[Line, Sums], question: UsageQuery) -> dict[str, Any]:
+    """The answer to a question from these lines only."""
+    with closing(Database(None)) as memory:
+        memory.run_blocking(write_usage, lines)
+        return memory.run_blocking(ask_usage, question)
 
 
 def _boot_time() -> float:

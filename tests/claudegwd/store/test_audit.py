@@ -75,6 +75,8 @@ async def test_a_full_disk_is_told_once_and_nothing_is_lost_that_can_be_kept(
     assert not await audit.flush()
     assert not await audit.flush()
     assert len(caplog.records) == 1
+    assert [row["what"].split()[0] for row in await audit.rows(2)] == [str(PENDING_MAX + number) for number in (5, 6)]
+    assert await audit.rows(0) == []
     database._connection.execute("PRAGMA max_page_count = 65536")
     found = await audit.rows(ROWS_MAX)
     assert (len(found), found[0]["what"].split()[0]) == (PENDING_MAX, "7")

@@ -184,10 +184,16 @@ async def test_a_full_disk_costs_no_request_and_is_told_once(database: Database,
     assert not await ledger.flush()
     assert not await ledger.flush()
     assert ledger.lost == 7
+    ledger.note(a_line(client="client0"), Sums(2))
+    found = await ledger.read(UsageQuery(0, ("client",), "client0"))
+    assert [row["requests"] for row in (found["total"], *found["rows"])] == [3, 3], "what is not on the disk counts"
+    assert (await ledger.read(UsageQuery(0, ())))["total"]["requests"] == PENDING_MAX + 2
+    assert await ledger.knows("client1")
+    assert not await ledger.knows("nobody")
     database._connection.execute("PRAGMA max_page_count = 65536")
     assert await ledger.flush()
     assert said() == ["usage cannot be written", "usage is written again"]
-    assert database.run_blocking(ask_usage, UsageQuery(0, ()))["total"]["requests"] == PENDING_MAX
+    assert database.run_blocking(ask_usage, UsageQuery(0, ()))["total"]["requests"] == PENDING_MAX + 2
 
 
 async def test_what_the_disk_does_not_take_before_the_end_is_told_and_counted(
