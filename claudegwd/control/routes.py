@@ -49,7 +49,9 @@ async def index(_controls: Controls, _request: ControlRequest) -> ControlRespons
 ROUTES: Final = (
     ControlRoute("GET", "/v1", index, "lists the routes"),
     ControlRoute("GET", "/v1/status", status.show, "shows the daemon's status"),
-    ControlRoute("POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null}'),
+    ControlRoute(
+        "POST", "/v1/rotate", rotate.rotate, 'makes another key the active one: {"to": NAME|null, "all": true|false}'
+    ),
     ControlRoute("POST", "/v1/reload", reload.reload, "reloads configuration and keys"),
     ControlRoute(
         "POST",
@@ -68,7 +70,12 @@ ROUTES: Final = (
     ControlRoute("POST", "/v1/keys", keys.add, "adds an upstream key"),
     ControlRoute("POST", "/v1/keys/import", keys.bring_in, "adds several keys, except those whose names already exist"),
     ControlRoute("GET", "/v1/keys/<name>", keys.one, "shows an upstream key"),
-    ControlRoute("PATCH", "/v1/keys/<name>", keys.change, 'enables or disables a key: {"status": "active"|"disabled"}'),
+    ControlRoute(
+        "PATCH",
+        "/v1/keys/<name>",
+        keys.change,
+        'enables or disables a key: {"status": "active"|"disabled", "all": true|false}, or renames it: {"name": NAME}',
+    ),
     ControlRoute("DELETE", "/v1/keys/<name>", keys.remove, "removes an upstream key"),
     ControlRoute("POST", "/v1/keys/<name>/test", keys.test, "asks one cheap question with a key"),
     ControlRoute("GET", "/v1/clients", clients.rows, "lists the clients"),
@@ -91,7 +98,7 @@ ROUTES: Final = (
         "GET",
         "/v1/usage",
         usage.show,
-        "shows who used what: ?since=7d&by=client,key,model,answered,route,how,day,hour&client=NAME",
+        "shows who used what: ?since=7d&by=client,key,model,answered,route,how,day,hour&client=NAME&all=0|1",
     ),
     ControlRoute("GET", "/v1/models", models.rows, "lists the models"),
     ControlRoute("GET", "/v1/config", config.show, "shows the configuration in effect"),

@@ -1,7 +1,7 @@
 """What an upstream failure means: for the key, for the next attempt, and for the caller if nothing is left.
 
 The table is data (``FAILURES``); the ring and the turn read it and make no such decisions themselves. Failures are
-classified only by the CLI's structured fields: its texts are written for people and change from version to version.
+classified by the CLI's structured fields, since its texts change from version to version; but see ``_ACCOUNT_TEXTS``.
 """
 
 import re
