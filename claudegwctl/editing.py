@@ -195,7 +195,7 @@ def check(new: Path, file: Path, state: Path | None = None) -> None:
     done = _daemons_own("claudegwd", "--config", str(new), "--check", state=state)
     if done.returncode:
         said = done.stderr.strip().replace(str(new), str(file)).removeprefix("claudegwd: ")
-        raise Problem(f"{said or 'cannot check the configuration'}; nothing was changed")
+        raise Problem(f"{said or 'cannot check the configuration'} (nothing was changed)")
 
 
 def checked_workspaces(file: Path, state: Path | None = None) -> dict[str, Any]:

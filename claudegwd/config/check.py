@@ -163,18 +163,18 @@ def _unknown_section(section: str, table: object) -> str:
                 return f"is outside any section: move it below [{target.section}] ({key})"
     known = {name: f"[{name}]" for name in FIELDS} | {"workspaces": "[workspaces.NAME]"}
     near = nearest(section, known)
-    meant = f"did you mean {known[near]}" if near else "the sections are " + ", ".join(known.values())
+    meant = f"did you mean {known[near]}?" if near else "the sections are " + ", ".join(known.values())
     return f"is an unknown section: {meant}"
 
 
 def _unknown_key(section: str, name: str) -> str:
     near = nearest(name, FIELDS[section])
     if near:
-        return f"is an unknown setting; did you mean {section}.{near}"
+        return f"is an unknown setting; did you mean {section}.{near}?"
     elsewhere = nearest(name, [target.name for target in KEYS.values()])
     for key, target in KEYS.items():
         if target.name == elsewhere:
-            return f"is an unknown setting; did you mean {key}"
+            return f"is an unknown setting; did you mean {key}?"
     return f"is an unknown setting: [{section}] has " + ", ".join(FIELDS[section])
 
 

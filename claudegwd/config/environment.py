@@ -132,7 +132,7 @@ def _field_of(variable: str) -> Field:
 def _nearest_variable(variable: str) -> str:
     known = {variable_of(target).lower(): variable_of(target) for part in FIELDS.values() for target in part.values()}
     near = nearest(variable, known)
-    return f"did you mean {known[near]}" if near else "settings are named CLAUDEGWD_<SECTION>__<KEY>"
+    return f"did you mean {known[near]}?" if near else "settings are named CLAUDEGWD_<SECTION>__<KEY>"
 
 
 def _parse(target: Field, text: str, variable: str) -> Any:

@@ -66,7 +66,7 @@ def test_what_the_daemon_would_refuse_is_not_written(tmp_path: Path) -> None:
         change(file, lambda _: "[workers]\nmx = 1\nspares = 'no'\n[nonsense]\n")
     said = str(caught.value).splitlines()
     assert all(str(file) in line for line in said[:3]), "all errors at once, and of the file that is meant"
-    assert (len(said), said[2].endswith("; nothing was changed")) == (3, True)
+    assert (len(said), said[2].endswith(" (nothing was changed)")) == (3, True)
     assert file.read_text() == TEXT
     assert sorted(path.name for path in tmp_path.iterdir()) == [".config.toml.lock", "config.toml"]
 

@@ -41,7 +41,7 @@ def test_a_check_tells_what_it_looked_at_and_what_it_noted(daemon: Daemon) -> No
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ("[server]\nbnd = []", "did you mean server.bind"),
+        ("[server]\nbnd = []", "did you mean server.bind?"),
         ('[control]\ngroup = "no-such-group"', "control.group names a group that does not exist"),
         ('[claude]\nbinary = "/nowhere"', "claude.binary"),
         ('[keys]\nfile = "nowhere.json"', "cannot find the keys file"),

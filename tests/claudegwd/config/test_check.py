@@ -29,9 +29,9 @@ def flat_refusal(data: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"sever": {}}, "sever is an unknown section: did you mean [server]"),
+        ({"sever": {}}, "sever is an unknown section: did you mean [server]?"),
         ({"zzz": {}}, "zzz is an unknown section: the sections are [server], [control]"),
-        ({"server": {"bnd": 1}}, "server.bnd is an unknown setting; did you mean server.bind"),
+        ({"server": {"bnd": 1}}, "server.bnd is an unknown setting; did you mean server.bind?"),
         (
             {"control": {"idle_second": 1}},
             "control.idle_second is an unknown setting; did you mean workers.",

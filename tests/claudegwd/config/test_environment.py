@@ -61,13 +61,13 @@ def test_an_empty_older_variable_is_not_set() -> None:
     ],
 )
 def test_an_unknown_setting_is_an_error(variable: str, near: str) -> None:
-    with pytest.raises(ConfigError, match=f"{variable} is not a setting of claudegwd: did you mean {near}"):
+    with pytest.raises(ConfigError, match=f"{variable} is not a setting of claudegwd: did you mean {near}\\?"):
         read_environment({variable: "1"})
 
 
 def test_a_single_underscore_is_a_warning() -> None:
     found = read_environment({"CLAUDEGWD_SERVER_BIND": "x"})
-    assert found.warnings == ("CLAUDEGWD_SERVER_BIND is set but ignored: did you mean CLAUDEGWD_SERVER__BIND",)
+    assert found.warnings == ("CLAUDEGWD_SERVER_BIND is set but ignored: did you mean CLAUDEGWD_SERVER__BIND?",)
 
 
 def test_variables_that_are_no_settings() -> None:

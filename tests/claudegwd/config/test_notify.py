@@ -67,7 +67,7 @@ def test_no_address(url: str) -> None:
         ('command = "/etc/passwd"', "or that the daemon's user may not run: give its full path"),
         ("url = 5", "notify.url must be an address such as"),
         ('url = "http://hooks.example.org/secret"', "notify.url must be an https address"),
-        ('uri = "https://hooks.example.org"', "did you mean notify.url"),
+        ('uri = "https://hooks.example.org"', "did you mean notify.url?"),
     ],
 )
 def test_what_cannot_be_used_names_key_and_form(tmp_path: Path, line: str, says: str) -> None:

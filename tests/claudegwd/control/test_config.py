@@ -27,4 +27,4 @@ async def test_checking_a_broken_file(gateway: SmallGateway, client: httpx.Async
     gateway.config_file.write_text("[worker]\n")
     answer = await client.post("/v1/config/check")
     assert answer.status_code == 422
-    assert "did you mean [workers]" in answer.json()["error"]["message"]
+    assert "did you mean [workers]?" in answer.json()["error"]["message"]
