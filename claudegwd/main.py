@@ -124,9 +124,15 @@ def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) 
 
 
 def _check(loaded: Loaded, env: dict[str, str]) -> list[str]:
+    from claudegwd.gateway.offered_models import check_models
+    from claudegwd.workers.cli.catalogue_probe import CATALOGUE, read_catalogue
+
     setting = loaded.config.keys.file
     keys = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
     binary = find_binary(loaded.config.claude, env)
+    catalogue = read_catalogue(contract.state_directory(env) / CATALOGUE, binary)
+    if catalogue is not None:  # no CLI is started for a check
+        check_models(loaded, catalogue)
     notes = [f"note: {note}" for note in (*loaded.warnings, *keys.notes)]
     count = f"{len(keys.keys)} key{'' if len(keys.keys) == 1 else 's'}"
     return [

@@ -41,7 +41,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwd/workers/question/attempts.py": ("claudegwd/workers/pool/test_pool.py", "e2e/test_rotation.py"),
     "claudegwd/workers/question/questions.py": ("claudegwd/workers/pool/test_pool.py", "e2e/test_rotation.py"),
     "claudegwd/gateway/launcher.py": ("e2e/test_login.py", "e2e/test_carriers.py"),
-    "claudegwd/gateway/offered_models.py": ("e2e/test_fallback.py", "e2e/test_reload.py"),
     "claudegwd/gateway/request_counts.py": ("e2e/test_metrics.py",),
     "claudegwd/gateway/responses.py": ("e2e/test_responses.py", "e2e/test_background.py"),
     "claudegwd/gateway/status.py": ("e2e/test_rotation.py", "e2e/test_login.py"),

@@ -13,7 +13,7 @@ from claudegwd.gateway.login import Login
 from claudegwd.gateway.offered_models import check_models
 from claudegwd.keys.ring import KeyRing
 from claudegwd.workers.cli.binary import find_binary
-from claudegwd.workers.cli.catalogue_probe import Found, keep, probe, read_kept
+from claudegwd.workers.cli.catalogue_probe import CATALOGUE, Found, keep, probe, read_kept
 from claudegwd.workers.cli.known_cli import KnownCli, learn
 from claudegwd.workers.process.process import Launch
 from claudegwd.workers.process.scratch import Scratch
@@ -68,11 +68,11 @@ class Launcher:
         cli = self.cli
         if binary != cli.binary or not cli.version:
             cli = await learn(KnownCli(binary), self.launch, self._probed)
-        check_models(loaded, cli)
+        check_models(loaded, cli.initialized)
         return cli
 
     async def _probed(self, launch: Launch) -> Found:
-        path = contract.state_directory(self.env) / "catalogue.json"
+        path = contract.state_directory(self.env) / CATALOGUE
         found = await trio.to_thread.run_sync(read_kept, path, launch)
         if found is None:
             found = await probe(launch, trio.current_time)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Final
 
 from claudegwd.config.load import Loaded
 from claudegwd.config.problems import ConfigError
@@ -11,11 +11,14 @@ from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import Client
 from claudegwd.openai_api.errors import ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
-from claudegwd.translate.request.catalogue import LONG_CONTEXT, Model, long_context, offered
-from claudegwd.translate.request.fallbacks import stand_ins, strangers
+from claudegwd.translate.request.catalogue import LONG_CONTEXT, Initialized, Model, long_context, offered
+from claudegwd.translate.request.fallbacks import names_in, stand_ins
 from claudegwd.translate.request.model_names import no_such_model
 from claudegwd.workers.cli.known_cli import KnownCli
 from claudegwd.workspaces.plan import in_workspace, may_use, models_of, names_for, workspace_of
+
+# The CLI accepts these, but does not list the one that its "default" stands for, which depends on the account.
+_FAMILIES: Final = ("sonnet", "opus", "haiku")
 
 
 class OfferedModels:
@@ -113,13 +116,27 @@ class OfferedModels:
         )
 
 
-def check_models(loaded: Loaded, cli: KnownCli) -> None:
-    """Raise ConfigError if the configuration requires models that this CLI does not have."""
-    models, fallback = _offered(loaded.config.claude, cli, loaded.config.workspaces), loaded.config.claude.fallback
-    unknown = strangers(fallback, lambda name: name in models or long_context(name, models) is not None)
-    if unknown:
-        text = no_such_model(unknown[0], models).removeprefix("cannot find the model ")
-        raise ConfigError(*loaded.origin("claude.fallback"), f"names a model that is not offered, {text}")
+def check_models(loaded: Loaded, initialized: Initialized) -> None:
+    """Raise ConfigError if the configuration names models that are not in this catalogue of a CLI, or in claude.models.
+    A name that nobody checks would be listed, and fail with every request."""
+    if not initialized.models:
+        return  # this CLI does not say
+    config, workspaces = loaded.config.claude, loaded.config.workspaces
+    plain = {name: to for name, to in config.aliases.items() if not workspace_of(to, workspaces)}
+    listed = offered(initialized.models, (*_FAMILIES, *config.models), {})
+    models = offered(initialized.models, (*_FAMILIES, *config.models), plain)
+    targets = ((workspace_of(to, workspaces) or (to,))[0] for to in config.aliases.values())
+    named = [
+        *(("claude.aliases", name, listed) for name in targets),
+        ("claude.default_model", config.default_model, models),
+        *(("claude.fallback", name, models) for name in names_in(config.fallback)),
+        *((f"workspaces.{key}.models", name, models) for key, each in workspaces.items() for name in each.models),
+    ]
+    for key, name, known in named:
+        if name not in known and long_context(name, known) is None:
+            text = no_such_model(name, known).removeprefix("cannot find the model ")
+            text = f"names a model that is not offered, {text}; claude.models can list more"
+            raise ConfigError(*loaded.origin(key), text)
 
 
 def _offered(config: ClaudeConfig, cli: KnownCli, workspaces: Mapping[str, WorkspaceConfig]) -> dict[str, Model]:

@@ -77,7 +77,7 @@ class Reloader:
         async with self._changing:
             read = await trio.to_thread.run_sync(self._read)
             if read.binary == self.gateway.launcher.cli.binary:  # only a reload asks a new CLI for its models
-                check_models(read.loaded, self.gateway.launcher.cli)
+                check_models(read.loaded, self.gateway.launcher.cli.initialized)
             return self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys))
 
     async def reload(self) -> Mapping[str, Any]:

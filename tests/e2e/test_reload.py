@@ -12,6 +12,7 @@ import trio
 from claudegwd.demo.endpoint import ScriptedEndpoint
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import RecordedRequest, ScriptedReply, Text, Wait
+from tests.control_cli import ctl
 from tests.e2e.harness import GOOD_KEY, MODEL, Daemon, Running, as_messages, running, started
 
 pytestmark = pytest.mark.cli
@@ -32,6 +33,19 @@ async def test_what_changed_is_answered_and_holds_at_once() -> None:
         named = await gateway.ask("Hi.", model="nickname")
         assert named.text == "Hi."
         assert named.headers["x-ratelimit-limit-requests"] == "3"
+
+
+@pytest.mark.parametrize(("key", "value"), [("default_model", "sonet"), ("aliases", '{ "gpt-4o" = "sonet" }')])
+async def test_unknown_models_are_neither_written_nor_loaded(key: str, value: str) -> None:
+    async with running(echo(), keys=[GOOD_KEY]) as gateway:
+        before = gateway.daemon.config_file.read_text()
+        done = await ctl(gateway.daemon.socket, "config", "set", f"claude.{key}", value)
+        assert done.status == 1
+        assert f'claude.{key} names a model that is not offered, "sonet": use sonnet' in done.err
+        assert gateway.daemon.config_file.read_text() == before
+        toml = value if value.startswith("{") else f'"{value}"'
+        gateway.daemon.write_config(f"[claude]\n{key} = {toml}\n")
+        assert (await gateway.control("POST", "/v1/reload")).status_code == 422
 
 
 BROKEN = {

@@ -29,7 +29,6 @@ def with_fallbacks(make: Callable[[Model], Plan], model: Model, others: Sequence
     return replace(plan, stands_in_for=wanted, fallback=lambda: with_fallbacks(make, others[0], others[1:], following))
 
 
-def strangers(fallbacks: Fallbacks, known: Callable[[str], bool]) -> list[str]:
-    """The names in it that are not offered models."""
-    names = dict.fromkeys(name for model, others in fallbacks.items() for name in (model, *others))
-    return [name for name in names if not known(name)]
+def names_in(fallbacks: Fallbacks) -> list[str]:
+    """All the names in it."""
+    return list(dict.fromkeys(name for model, others in fallbacks.items() for name in (model, *others)))

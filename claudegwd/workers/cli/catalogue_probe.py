@@ -19,6 +19,7 @@ from claudegwd.workers.process.process import Launch
 from claudegwd.workers.worker.life import WorkerLost
 from claudegwd.workers.worker.worker import Worker
 
+CATALOGUE = "catalogue.json"  # in the state directory
 PROBE_SECONDS = 30.0  # 0.6 s was measured; a first start from a cold disk reads 370 MB
 
 
@@ -40,34 +41,56 @@ class _Kept(msgspec.Struct):
     version: str
     models: tuple[CatalogueEntry, ...]
     able: bool
+    program: str = ""
+
+    @property
+    def initialized(self) -> Initialized:
+        return Initialized(models=self.models, claude_code_version=self.version)
 
 
-def identity(launch: Launch) -> str:
-    """Changes when the program or the way it is started does."""
-    binary = Path(launch.argv[0])
+def _program(binary: Path) -> str:
+    """Changes when the program does; "" if it cannot be found."""
     try:
         stat = binary.stat()
     except OSError:
         return ""
-    facts = "\0".join([*launch.argv, str(stat.st_mtime_ns), str(stat.st_size)])
-    return hashlib.sha256(facts.encode()).hexdigest()
+    return f"{binary} {stat.st_mtime_ns} {stat.st_size}"
+
+
+def identity(launch: Launch) -> str:
+    """Changes when the program or the way it is started does."""
+    program = _program(Path(launch.argv[0]))
+    if not program:
+        return ""
+    return hashlib.sha256("\0".join([*launch.argv, program]).encode()).hexdigest()
 
 
 def read_kept(path: Path, launch: Launch) -> Found | None:
     """What an earlier start learned of the same CLI, or None."""
+    kept = _read(path)
+    if kept is None or kept.identity != identity(launch):
+        return None
+    return Found(kept.initialized, kept.able)
+
+
+def read_catalogue(path: Path, binary: Path) -> Initialized | None:
+    """What a daemon that started learned of this program, however it was started; None if that is not known."""
+    kept = _read(path)
+    return kept.initialized if kept is not None and kept.program and kept.program == _program(binary) else None
+
+
+def _read(path: Path) -> _Kept | None:
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
     except (OSError, msgspec.DecodeError):
         return None
-    if kept.identity != identity(launch) or not kept.models:
-        return None
-    return Found(Initialized(models=kept.models, claude_code_version=kept.version), kept.able)
+    return kept if kept.models else None
 
 
 def keep(path: Path, launch: Launch, found: Found) -> None:
     """Remember it; if the state directory cannot be written, the next start just takes half a second longer."""
     known = found.initialized
-    kept = _Kept(identity(launch), known.claude_code_version, known.models, found.able)
+    kept = _Kept(identity(launch), known.claude_code_version, known.models, found.able, _program(Path(launch.argv[0])))
     temporary = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from claudegwd.translate.request.catalogue import Model
-from claudegwd.translate.request.fallbacks import stand_ins, strangers, with_fallbacks
+from claudegwd.translate.request.fallbacks import names_in, stand_ins, with_fallbacks
 from claudegwd.translate.request.plan import Plan, make_plan
 from tests.claudegwd.translate.requests import chat, user
 
@@ -54,6 +54,5 @@ def test_those_are_meant_by_the_name_that_the_client_writes_or_by_what_it_leads_
     assert stand_ins(THIRD, fallbacks) == ()
 
 
-def test_names_of_no_model_are_found() -> None:
-    fallbacks = {"opus": ["sonnet", "x"], "y": ["opus"]}
-    assert strangers(fallbacks, {"opus", "sonnet"}.__contains__) == ["x", "y"]
+def test_each_name_is_found_once() -> None:
+    assert names_in({"opus": ["sonnet", "x"], "y": ["opus"]}) == ["opus", "sonnet", "x", "y"]
