@@ -67,18 +67,19 @@ class StoreConnection:
         on_message: Callable[[bytes, bytes], None],
         write_seconds: float = WRITE_SECONDS,
     ) -> None:
-        from hiredis import PushNotification, Reader, ReplyError, pack_command
+        from hiredis import ProtocolError, PushNotification, Reader, ReplyError, pack_command
 
         self._stream = stream
         self._on_message = on_message
         self._write_seconds = write_seconds
         self._reader = Reader(replyError=ReplyError)
         self._pack: Callable[[Any], bytes] = pack_command
-        self._error, self._push = ReplyError, PushNotification
+        self._error, self._push, self._garbage = ReplyError, PushNotification, ProtocolError
         self._calls: deque[_Call] = deque()
         self._writing = trio.Lock()
         self._reading = trio.CancelScope()
         self._closed = False
+        self.end = "the connection ended"  # why it is closed
 
     async def call(self, *words: Word, seconds: float) -> Any:
         """Send one command; returns its reply. Raises StoreRefusedError, and StoreAwayError if none comes in time."""
@@ -90,7 +91,7 @@ class StoreConnection:
             for _ in range(ROUNDS):
                 await trio.lowlevel.checkpoint()
         if not call.answered:
-            raise StoreAwayError(f"no answer within {seconds * 1000:.0f} ms")
+            raise StoreAwayError(self.end if self._closed else f"no answer within {seconds * 1000:.0f} ms")
         if isinstance(call.reply, self._error):
             raise StoreRefusedError(str(call.reply))
         return call.reply
@@ -101,7 +102,7 @@ class StoreConnection:
 
     async def _send(self, words: tuple[Word, ...], *, expected: bool) -> _Call:
         if self._closed or len(self._calls) >= MAX_CALLS:
-            raise StoreAwayError
+            raise StoreAwayError(self.end if self._closed else "too many calls wait for an answer")
         call, data = _Call(), self._pack(words)
         if self._writing.locked():
             await self._writing.acquire()
@@ -123,7 +124,7 @@ class StoreConnection:
         finally:
             self._writing.release()
         self.close()
-        raise StoreAwayError
+        raise StoreAwayError(self.end)
 
     def _write_at_once(self, data: bytes) -> int:
         """Write what the socket takes now; returns the count. Saves a round of the event loop: 0.1 ms of a request."""
@@ -142,6 +143,8 @@ class StoreConnection:
                     self._reader.feed(bytes(data))
                     while (reply := self._reader.gets()) is not False:
                         self._take(reply)
+        except self._garbage:  # another program listens there, or a proxy answers for the store
+            self.close("what answers is neither Valkey nor Redis")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
@@ -157,8 +160,10 @@ class StoreConnection:
             call.reply, call.answered = reply, True
             call.done.set()
 
-    def close(self) -> None:
+    def close(self, why: str = "") -> None:
         """Fail all pending calls; `read` then closes the stream and returns."""
+        if why and not self._closed:
+            self.end = why
         self._closed = True
         self._reading.cancel()
         while self._calls:

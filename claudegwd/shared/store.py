@@ -115,11 +115,11 @@ class SharedStore:
                 raise
             problem = str(error)
             if error.code in _OF_THE_SERVER:
-                connection.close()
+                connection.close(problem)
         except StoreAwayError as error:
             problem = str(error)
         self._rests_until = trio.current_time() + REST_SECONDS
-        self._is_away(problem or "the connection ended")
+        self._is_away(problem)
         raise StoreAwayError
 
     async def run_script(self, script: Script, keys: Sequence[str], *arguments: Word) -> Any:
@@ -193,7 +193,7 @@ class SharedStore:
             finally:
                 self._connection = None
                 nursery.cancel_scope.cancel()
-        raise fault or StoreAwayError(self.problem or "the connection ended")
+        raise fault or StoreAwayError(connection.end)
 
     async def _open(self) -> trio.abc.Stream:
         place = self.place

@@ -111,5 +111,25 @@ async def test_the_calls_that_wait_are_bounded(autojump_clock: trio.testing.Mock
     for _ in range(MAX_CALLS):
         with pytest.raises(StoreAwayError, match="no answer"):
             await connection.call("PING", seconds=0)
-    with pytest.raises(StoreAwayError, match=r"^$"):
+    with pytest.raises(StoreAwayError, match="too many calls wait"):
         await connection.call("PING", seconds=SECONDS)
+
+
+async def test_what_is_no_store_is_not_listened_to() -> None:
+    ours, theirs = memory_stream_pair()
+    connection = StoreConnection(ours, lambda *_: None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.read)
+        nursery.start_soon(theirs.send_all, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        with pytest.raises(StoreAwayError, match="what answers is neither Valkey nor Redis"):
+            await connection.call("PING", seconds=SECONDS)
+
+
+async def test_an_end_is_not_called_silence() -> None:
+    ours, theirs = memory_stream_pair()
+    connection = StoreConnection(ours, lambda *_: None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.read)
+        nursery.start_soon(theirs.aclose)
+        with pytest.raises(StoreAwayError, match="the connection ended"):
+            await connection.call("PING", seconds=SECONDS)

@@ -147,3 +147,16 @@ async def test_tls_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
             assert "does not verify" in str(fault)
         fault = await refused(store_of(f"valkeys://127.0.0.1:{port}", ca_file=tmp_path / "absent"))
         assert "is not a usable certificate file" in str(fault)
+
+
+async def test_another_program_at_its_address_ends_nothing() -> None:
+    async def answer(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(lambda **kw: trio.serve_tcp(answer, 0, host="127.0.0.1", **kw))
+        store = store_of(f"valkey://127.0.0.1:{listeners[0].socket.getsockname()[1]}")
+        async with connected(store):
+            assert store.status()["problem"] == "what answers is neither Valkey nor Redis"
+        nursery.cancel_scope.cancel()
