@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from claudegwd.openai_api.errors import InvalidRequest
 
@@ -29,9 +29,9 @@ def target_of(url: str, hosts: Sequence[str], param: str) -> FetchTarget:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        host = (parts.hostname or "").lower().encode("idna").decode()
+    except ValueError:  # as is a UnicodeError, for a name of which a part is empty or too long
         raise InvalidRequest("cannot fetch this: its URL is invalid", param=param) from None
-    host = (parts.hostname or "").lower()
     if parts.scheme not in _PORTS or not host or parts.username is not None:
         raise InvalidRequest("cannot fetch this: give a data: URL, or an http(s) URL without a password", param=param)
     if not any(_matches(host, entry.lower()) for entry in hosts):
@@ -41,8 +41,14 @@ def target_of(url: str, hosts: Sequence[str], param: str) -> FetchTarget:
         )
     if port is not None and port != _PORTS[parts.scheme]:
         raise InvalidRequest("cannot fetch from this port: use 80 or 443", param=param)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path = quoted((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
     return FetchTarget(parts.scheme, host, port or _PORTS[parts.scheme], path)
+
+
+def quoted(text: str | bytes) -> str:
+    """A URL or a part of one, in which what may not be sent as it is, such as a space or a letter with an accent, is
+    encoded as browsers do."""
+    return quote(text, safe="!#$%&'()*+,/:;=?@[]~")
 
 
 def is_public(address: str) -> bool:
@@ -54,7 +60,8 @@ def is_public(address: str) -> bool:
     mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
     if mapped is not None:
         return is_public(str(mapped))
-    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
+    local = getattr(parsed, "is_site_local", False)  # fec0::/10, which Python counts as global
+    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved and not local
 
 
 def _matches(host: str, entry: str) -> bool:

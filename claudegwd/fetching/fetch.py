@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 import h11
 import trio
 
-from claudegwd.fetching.addresses import FetchTarget, is_public, target_of
+from claudegwd.fetching.addresses import FetchTarget, is_public, quoted, target_of
 from claudegwd.fetching.exchange import Exchange
 from claudegwd.openai_api.errors import InvalidRequest
 
@@ -62,7 +62,8 @@ class Fetcher:
         """One request; a str is where it redirects to."""
         async with await self._connect(target, param) as stream:
             exchange = Exchange(stream)
-            await exchange.send("GET", target.path, {"host": target.host, "accept": "image/*"})
+            host = f"[{target.host}]" if ":" in target.host else target.host
+            await exchange.send("GET", target.path, {"host": host, "accept": "image/*"})
             return await _read(exchange, param)
 
     async def _connect(self, target: FetchTarget, param: str) -> trio.abc.Stream:
@@ -106,12 +107,12 @@ async def _read(exchange: Exchange, param: str) -> Fetched | str:
     media_type, data = "", bytearray()
     while not isinstance(event := await exchange.event(), h11.EndOfMessage):
         if isinstance(event, h11.Response):
-            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-            if event.status_code in _REDIRECTS and "location" in headers:
-                return headers["location"]
+            headers = dict(event.headers)
+            if event.status_code in _REDIRECTS and b"location" in headers:
+                return quoted(headers[b"location"])
             if event.status_code != 200:
                 raise InvalidRequest(f"cannot fetch this: its server answered {event.status_code}", param=param)
-            media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+            media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
         elif isinstance(event, h11.Data):
             data += event.data
             if len(data) > MAX_FETCH_BYTES:

@@ -25,6 +25,7 @@ PARAM = "messages[0].content[1].image_url.url"
         "::ffff:10.0.0.1",
         "2002:7f00:1::",
         "100.64.0.1",
+        "fec0::1",
         "255.255.255.255",
         "nonsense",
         "",
@@ -51,6 +52,11 @@ def test_an_allowed_host_is_a_target(url: str, hosts: list[str]) -> None:
     assert target_of(url, hosts, PARAM) == FetchTarget("https", "images.example.org", 443, "/a.png?b=c")
 
 
+def test_what_a_browser_would_encode_is_encoded() -> None:
+    target = target_of("https://b\u00fccher.example/caf\u00e9 %20.png?a=\u00fc&b=c d", ["xn--bcher-kva.example"], PARAM)
+    assert (target.host, target.path) == ("xn--bcher-kva.example", "/caf%C3%A9%20%20.png?a=%C3%BC&b=c%20d")
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -62,6 +68,8 @@ def test_an_allowed_host_is_a_target(url: str, hosts: list[str]) -> None:
         "file:///etc/passwd",
         "https://[broken/a.png",
         "https:///a.png",
+        "https://a..example.org/a.png",
+        f"https://{'x' * 64}.example.org/a.png",
         "https://images.example.org.evil.example/a.png",
     ],
 )

@@ -45,6 +45,22 @@ async def test_an_image_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     assert heads[0].startswith(b"GET /a.png?x=1 HTTP/1.1\r\n")
 
 
+async def test_letters_that_urls_do_not_have_are_sent_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = "HTTP/1.1 302 Found\r\nLocation: /b\u00fccher 2.png\r\nContent-Length: 0\r\n\r\n".encode()
+    async with serving(lambda head: moved if b"/a" in head else OK, monkeypatch) as heads:
+        got = await Fetcher(["localhost"], allowed=inside).fetch("http://localhost/a\u00e9 b.png", "p")
+    assert got == Fetched("image/png", PNG)
+    assert [head.split(b"\r\n")[0] for head in heads] == [
+        b"GET /a%C3%A9%20b.png HTTP/1.1",
+        b"GET /b%C3%BCcher%202.png HTTP/1.1",
+    ]
+
+
+async def test_a_name_that_cannot_be_looked_up_is_the_callers_mistake() -> None:
+    with pytest.raises(InvalidRequest, match="its URL is invalid"):
+        await Fetcher(["*"]).fetch("http://a..b/a.png", "p")
+
+
 class Resolved(trio.abc.HostnameResolver):
     """A name service for which every name has these addresses."""
 
