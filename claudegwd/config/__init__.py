@@ -1,6 +1,7 @@
 """The daemon's configuration: `load` returns a `Loaded`, whose `config` is config.toml as frozen values."""
 
-from claudegwd.config.check import auth_required, is_loopback, split_bind
+from claudegwd.config.binds import is_loopback, split_bind
+from claudegwd.config.check import auth_required
 from claudegwd.config.diff import SettingChange, diff, in_effect
 from claudegwd.config.environment import Secrets
 from claudegwd.config.load import Loaded, load

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from claudegwd.config.binds import HOST_NAME, check_binds, is_loopback
 from claudegwd.config.fields import FIELDS, KEYS, Field, nearest, shown
 from claudegwd.config.notify import check_notify
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 from claudegwd.config.shared import check_shared
-
-MAX_PORT: Final = 65_535  # TCP has no higher ports
-
-_HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
-_PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
 def flatten(data: Mapping[str, Any], file: str, errors: Errors | None = None) -> dict[str, Any]:
@@ -60,7 +55,7 @@ def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], e
     errors.done()
     config = Config(**{section: msgspec.convert(table, _struct(section)) for section, table in parts.items()})
     checks = (
-        _check_binds,
+        check_binds,
         _check_names,
         _check_proxies,
         _check_fallback,
@@ -77,29 +72,6 @@ def build(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], e
             errors.add(ConfigError(file, name, found[1]))
     errors.done()
     return config
-
-
-def split_bind(bind: str) -> tuple[str, int]:
-    """Host (an address or a name, IPv6 without brackets) and port of a bind. ValueError if it is not one."""
-    host, colon, port = bind.rpartition(":")
-    if not colon or not _PORT.fullmatch(port) or int(port) > MAX_PORT:
-        raise ValueError(bind)
-    if host.startswith("[") and host.endswith("]"):
-        return str(ipaddress.IPv6Address(host[1:-1])), int(port)
-    if not _HOST_NAME.fullmatch(host):
-        raise ValueError(bind)
-    if re.fullmatch(r"[0-9.]+", host):
-        host = str(ipaddress.IPv4Address(host))
-    return host, int(port)
-
-
-def is_loopback(bind: str) -> bool:
-    """Whether only this machine can reach a bind. Names other than localhost count as reachable from outside."""
-    host, _ = split_bind(bind)
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def auth_required(config: Config, binds: Sequence[str] | None = None) -> bool:
@@ -178,30 +150,14 @@ def _unknown_key(section: str, name: str) -> str:
     return f"is an unknown setting: [{section}] has " + ", ".join(FIELDS[section])
 
 
-def _check_binds(config: Config) -> tuple[str, str] | None:
-    seen: set[tuple[str, int]] = set()
-    for bind in config.server.bind:
-        try:
-            address = split_bind(bind)
-        except ValueError:
-            return "server.bind", (
-                f"must be an address with a port, such as 127.0.0.1:8000 or [::1]:8000, not {shown(bind)}"
-            )
-        # Port 0 lets the system choose, so two of them are different ports.
-        if address in seen and address[1] != 0:
-            return "server.bind", f"lists {shown(bind)} twice: remove one"
-        seen.add(address)
-    return None
-
-
 def _check_names(config: Config) -> tuple[str, str] | None:
     for host in config.server.allowed_hosts:
-        if not _HOST_NAME.fullmatch(host) or host != host.lower():
+        if not HOST_NAME.fullmatch(host) or host != host.lower():
             return "server.allowed_hosts", (
                 f'cannot contain {shown(host)}: use a bare host name in lower case, such as "gateway.lan"'
             )
     for host in config.server.fetch_hosts:
-        if host != "*" and not _HOST_NAME.fullmatch(host.removeprefix(".")):
+        if host != "*" and not HOST_NAME.fullmatch(host.removeprefix(".")):
             return "server.fetch_hosts", (
                 f'cannot contain {shown(host)}: use a bare host name, ".example.org" for all its subdomains, or "*"'
             )

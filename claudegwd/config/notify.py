@@ -8,6 +8,7 @@ import shlex
 from typing import Final
 from urllib.parse import urlsplit
 
+from claudegwd.config.hosts import is_host
 from claudegwd.config.schema import Config
 
 # The characters of a request line. Others have to be encoded.
@@ -49,7 +50,7 @@ def _may_be_posted_to(url: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
-    if not _PLAIN.fullmatch(url) or not host or "@" in parts.netloc or port == 0:
+    if not _PLAIN.fullmatch(url) or not is_host(host) or "@" in parts.netloc or port == 0:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host))
 

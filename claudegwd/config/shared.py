@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from claudegwd.config.hosts import is_host
 from claudegwd.config.schema import Config
 
 PORT: Final = 6379  # Valkey's and Redis's own
@@ -57,10 +58,11 @@ def read_place(url: str) -> SharedPlace:
         if not path.startswith("/") or parts.hostname:
             raise ValueError(_FORM)
         return SharedPlace(path=path, user=user, database=_of_query(parts.query))
-    if parts.scheme not in _SCHEMES or not parts.hostname or parts.query or port == 0:
+    host = parts.hostname or ""
+    if parts.scheme not in _SCHEMES or not is_host(host) or parts.query or port == 0:
         raise ValueError(_FORM)
     return SharedPlace(
-        parts.hostname, port or PORT, tls=_SCHEMES[parts.scheme], user=user, database=_number(parts.path.strip("/"))
+        host, port or PORT, tls=_SCHEMES[parts.scheme], user=user, database=_number(parts.path.strip("/"))
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import trio
 from werkzeug.datastructures import Headers
 
-from claudegwd.config.check import split_bind
+from claudegwd.config.binds import split_bind
 from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.clients import ANONYMOUS, PREFIX, Client
 from claudegwd.limits.meter import Admission

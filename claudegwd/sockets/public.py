@@ -90,14 +90,21 @@ def _from_binds(
     public = PublicListeners()
     places = [(bind, list(_find(bind))) for bind in binds]
     _add_ipv4(places)
+    there: set[str] = set()
     for bind, addresses in places:
-        opened = [_take_back(kept, family, address) or _new(bind, family, address) for family, address in addresses]
-        listeners = [listener for listener in opened if listener is not None]
-        for listener in listeners:
+        missing = 0
+        for family, address in addresses:
+            if address[1] and _bind_text(address) in there:  # "127.0.0.1:8000" and "localhost:8000"
+                continue
+            listener = _take_back(kept, family, address) or _new(bind, family, address)
+            if listener is None:
+                missing += 1
+                continue
             undo.callback(listener.socket.close)
-        if not listeners:
+            public.listeners.append(listener)
+            there.add(listener.bind)
+        if missing == len(addresses):
             raise SocketError(f"cannot listen on {bind}: this machine has no such address; fix server.bind")
-        public.listeners += listeners
     return public
 
 

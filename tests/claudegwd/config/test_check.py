@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from claudegwd.config.check import auth_required, build, flatten, is_loopback, split_bind
+from claudegwd.config.check import auth_required, build, flatten
 from claudegwd.config.problems import ConfigError
 from claudegwd.config.schema import AuthConfig, Config, ServerConfig
 
@@ -86,51 +86,6 @@ def test_a_token_in_the_wrong_place_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bind", "split"),
-    [
-        ("127.0.0.1:8000", ("127.0.0.1", 8000)),
-        ("[::1]:80", ("::1", 80)),
-        ("[0:0::1]:80", ("::1", 80)),
-        ("localhost:0", ("localhost", 0)),
-        ("gateway.lan:65535", ("gateway.lan", 65535)),
-    ],
-)
-def test_binds(bind: str, split: tuple[str, int]) -> None:
-    assert split_bind(bind) == split
-
-
-@pytest.mark.parametrize(
-    "bind",
-    ["", "8000", ":8000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80",
-     "[::1]", "[::g]:1", "999.0.0.1:1", "unix:/run/x", "http://x:1", "a b:1", "-x:1", "127.0.0.1:٣", "x:1\n"],
-)  # fmt: skip
-def test_no_binds(bind: str) -> None:
-    assert refusal({"server.bind": [bind]}).startswith("server.bind must be an address with a port, such as ")
-
-
-@pytest.mark.parametrize(
-    ("bind", "loopback"),
-    [
-        ("127.0.0.1:1", True),
-        ("127.9.9.9:1", True),
-        ("[::1]:1", True),
-        ("LOCALHOST:1", True),
-        ("0.0.0.0:1", False),
-        ("[::]:1", False),
-        ("192.168.0.1:1", False),
-        ("gateway.lan:1", False),
-    ],
-)
-def test_who_can_reach_a_bind(bind: str, loopback: bool) -> None:
-    assert is_loopback(bind) is loopback
-
-
-def test_the_same_bind_twice() -> None:
-    assert refusal({"server.bind": ["[::1]:8000", "[0::1]:8000"]}).startswith("server.bind lists ")
-    made({"server.bind": ["127.0.0.1:0", "127.0.0.1:0"]})
-
-
-@pytest.mark.parametrize(
     "origin", ["chat.lan", "https://chat.lan/", "https://a@b", "https://", "https://x:0", "*.lan", "*", "https://A.lan"]
 )
 def test_no_origins(origin: str) -> None:
@@ -149,7 +104,7 @@ def test_origins_and_hosts() -> None:
 
 def test_hosts_to_fetch_from() -> None:
     made({"server.fetch_hosts": ["images.example.org", ".example.org", "*"]})
-    for host in ("https://example.org", "*.example.org", "..example.org", ""):
+    for host in ("https://example.org", "*.example.org", "..example.org", "a..b", ""):
         assert refusal({"server.fetch_hosts": [host]}).startswith("server.fetch_hosts cannot contain ")
 
 

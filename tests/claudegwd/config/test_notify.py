@@ -49,7 +49,8 @@ def test_an_address(url: str) -> None:
     ["hooks.example.net", "http://hooks.example.org/", "http://192.168.1.1/", "ftp://127.0.0.1/", "https:///x", "https://?x",
      "https://me:sk-false-1@hooks.example.org/", "https://hooks.example.org:99999/", "https://hooks.example.org:0/",
      "https://hooks.example.org/a b", "https://hooks.example.org/\r\nx: y", "https://höoks.example.org/", "http://[::2]/",
-     "http://localhost.example.org/", "https://[/"],
+     "http://localhost.example.org/", "https://[/",
+     "https://hooks..example.org/"],
 )  # fmt: skip
 def test_no_address(url: str) -> None:
     key, text = check_notify(config(url=url)) or ("", "")

@@ -27,6 +27,7 @@ def test_places(url: str, place: SharedPlace) -> None:
     [
         "10.0.0.2:6379", "http://10.0.0.2", "valkey://", "valkey://host:0", "valkey://host:99999", "valkey://host/x",
         "valkey://host?db=1", "valkey://host/1#a", "valkey://ho st", "unix://run/valkey.sock", "unix:///a?x=1",
+        "valkey://a..b", f"valkey://{'x' * 64}",
     ],
 )  # fmt: skip
 def test_what_is_no_place(url: str) -> None:

@@ -69,6 +69,15 @@ def test_all_addresses_of_both_families_on_one_port(stack: ExitStack) -> None:
         assert f"0.0.0.0:{port}" not in opened(one, [f"127.0.0.1:{port}", f"[::]:{port}"]).binds
 
 
+def test_a_name_and_one_of_its_addresses(stack: ExitStack) -> None:
+    with ExitStack() as before:
+        port = opened(before, ["127.0.0.1:0"]).binds[0].rpartition(":")[2]
+    for binds in ([f"127.0.0.1:{port}", f"localhost:{port}"], [f"localhost:{port}", f"127.0.0.1:{port}"]):
+        with ExitStack() as one:
+            assert opened(one, binds).binds.count(f"127.0.0.1:{port}") == 1
+            assert answers(f"127.0.0.1:{port}")
+
+
 def test_a_name_listens_on_all_its_addresses(stack: ExitStack) -> None:
     port = opened(stack, ["localhost:0"]).binds[0].rpartition(":")[2]
     found = {address[0] for *_, address in socket.getaddrinfo("localhost", 1, type=socket.SOCK_STREAM)}
