@@ -21,6 +21,7 @@ from claudegwd.shared.connection import StoreAwayError, StoreConnection
 from claudegwd.shared.greeting import CONNECT_SECONDS
 from claudegwd.shared.limit_scripts import ADMIT, RENEW, REPORT
 from claudegwd.shared.store import SharedStore
+from claudegwd.shared.upkeep import RETRY_SECONDS
 
 # The slot of a running request is released after this time if its machine does not renew it: the machine was killed.
 LEASE_SECONDS: Final = 30.0
@@ -40,7 +41,7 @@ class _Report:
     limits: Limits = field(default_factory=Limits)
     requests: int = 0
     tokens: float = 0.0
-    ended: list[str] = field(default_factory=list)
+    ended: dict[str, float] = field(default_factory=dict)  # name: when
 
 
 class SharedLimits:
@@ -122,10 +123,11 @@ class SharedLimits:
                 before.requests,
                 before.tokens,
             )
-        except StoreAwayError:
-            return False
-        except trio.Cancelled:
-            self._free(whose, name)
+        except (StoreAwayError, trio.Cancelled) as error:
+            if limits.concurrent_requests:  # the store may still admit it, when it comes to it
+                self._free(whose, name)
+            if isinstance(error, StoreAwayError):
+                return False
             raise
         now = trio.current_time()
         # Commands run in the order in which they were sent: only what was used meanwhile is missing.
@@ -172,7 +174,7 @@ class SharedLimits:
         self._free(self._leases.pop(name), name)
 
     def _free(self, whose: str, name: str) -> None:
-        self._reports.setdefault(whose, _Report()).ended.append(name)
+        self._reports.setdefault(whose, _Report()).ended[name] = trio.current_time()
         self._ended.set()
 
     def _new_name(self) -> str:
@@ -192,18 +194,31 @@ class SharedLimits:
                     renewed = trio.current_time()
                     await self._renew()
             except StoreAwayError:
-                # Slots expire by themselves, and in a minute this minute's tokens no longer matter.
-                self._reports.clear()
+                # In a minute, this minute's tokens no longer matter. But a place that nobody gives back is taken until
+                # its lease expires.
+                since = trio.current_time() - LEASE_SECONDS
+                for whose, report in list(self._reports.items()):
+                    ended = {name: at for name, at in report.ended.items() if at > since}
+                    self._reports[whose] = _Report(ended=ended)
+                    if not ended:
+                        del self._reports[whose]
+                await trio.sleep(RETRY_SECONDS)
 
     async def _tell(self) -> None:
         while self._reports:
             whose, report = self._reports.popitem()
-            keys, limits = [self._bucket(whose), self._places(whose)], report.limits
-            used = (limits.requests_per_minute, report.requests, limits.tokens_per_minute, report.tokens)
-            for start in range(0, max(1, len(report.ended)), MEMBERS_MAX):
-                names = report.ended[start : start + MEMBERS_MAX]
-                await self._store.run_script(REPORT, keys, *used, *names)
-                used = (0, 0, 0, 0.0)
+            try:
+                await self._write(whose, report)
+            except StoreAwayError:
+                self._reports.setdefault(whose, _Report()).ended.update(report.ended)
+                raise
+
+    async def _write(self, whose: str, report: _Report) -> None:
+        keys, limits, ended = [self._bucket(whose), self._places(whose)], report.limits, list(report.ended)
+        used = (limits.requests_per_minute, report.requests, limits.tokens_per_minute, report.tokens)
+        for start in range(0, max(1, len(ended)), MEMBERS_MAX):
+            await self._store.run_script(REPORT, keys, *used, *ended[start : start + MEMBERS_MAX])
+            used = (0, 0, 0, 0.0)
 
     async def _renew(self) -> None:
         for whose, names in _by_client(self._leases):

@@ -13,9 +13,11 @@ import trio
 from claudegwd.limits.clients import Client, ClientBook, ClientTotals, token_digest
 from claudegwd.limits.meter import Admission, Limits
 from claudegwd.openai_api.errors import GatewayError, RateLimitExceeded, RequestTooLarge
+from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.limits import LEASE_SECONDS, MEMBERS_MAX, SharedLimits
+from claudegwd.shared.upkeep import RETRY_SECONDS
 from tests.redis_server import RedisServer, needs_redis
-from tests.shared_stores import store_of, until
+from tests.shared_stores import PATIENCE_SECONDS, store_of, until
 
 pytestmark = needs_redis
 
@@ -23,10 +25,12 @@ Admit = Callable[[], Awaitable[Admission]]
 
 
 class Machine:
-    def __init__(self, url: str, name: str, limits: Limits, local_share: float = 0.5) -> None:
+    def __init__(
+        self, url: str, name: str, limits: Limits, local_share: float = 0.5, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self.client = Client("ann", token_digest("cgw-false-1"))
         self.book = ClientBook([(self.client, ClientTotals())], default=limits)
-        self.store = store_of(url, name)
+        self.store = store_of(url, name, patience=patience)
         self.limits = SharedLimits(self.store, local_share)
         self.book.share = self.limits.share
 
@@ -333,6 +337,31 @@ async def test_the_place_of_a_request_whose_machine_was_killed_is_given_back(ser
         [name] = server.ask("ZRANGE", places, "0", "-1")  # type: ignore[misc]
         server.ask("ZADD", places, "1", name.decode())  # its lease is over
         await here.admit()
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["ended meanwhile", "asked meanwhile"])
+async def test_no_place_stays_taken_by_a_request_that_ended_while_the_store_was_silent(
+    server: RedisServer, asked: bool
+) -> None:
+    machine = Machine(server.url, "one", Limits(concurrent_requests=1), local_share=1.0, patience=0.5)
+    places = machine.limits._places(_digest())
+    async with running(machine):
+        admission = await machine.admit()
+        if asked:
+            admission.end()
+            await until(lambda: server.ask("ZCARD", places) == 0)
+            server.pause()
+            admission = await machine.admit()
+        else:
+            server.pause()
+            with pytest.raises(StoreAwayError):
+                await machine.store.call("PING")
+        admission.end()
+        await trio.sleep(RETRY_SECONDS / 2)  # its end is reported, in vain
+        server.go_on()
+        with trio.fail_after(LEASE_SECONDS / 2):
+            await until(lambda: machine.store.away_since is None and server.ask("ZCARD", places) == 0)
+        (await machine.admit()).end()
 
 
 async def test_requests_under_way_have_their_places_in_a_store_that_comes_back_empty(server: RedisServer) -> None:
