@@ -23,6 +23,8 @@ from claudegwd.store.sealing import Seal
 
 # Keys with orders; a higher number are not keys of ours.
 ORDERS_MAX: Final = 1000
+# Each order is later than the one before, even if that one was given by a clock that is ahead.
+CHANGE_SECONDS: Final = 0.001
 
 _ACTIVE: Final = "active"  # the `place` of the order that names the active key
 _PURPOSE: Final = b"order\0"
@@ -58,11 +60,11 @@ class SharedOrders:
     async def disable(self, name: str, *, disabled: bool) -> None:
         """Disable or enable a key of ours on all machines. Raises UnknownKey; on StoreAwayError nothing has changed."""
         digest = self._digest(name)
-        await self._give(Order(digest, self._clock(), self._store.name, digest, disabled))
+        await self._give(Order(digest, self._now(digest), self._store.name, digest, disabled))
 
     async def rotate(self, name: str) -> None:
         """Make one of our keys the active one on all machines. Raises UnknownKey, StoreAwayError."""
-        await self._give(Order(_ACTIVE, self._clock(), self._store.name, self._digest(name)))
+        await self._give(Order(_ACTIVE, self._now(_ACTIVE), self._store.name, self._digest(name)))
 
     async def run(self) -> None:
         """Forever: synchronize the store and the ring when the store has come back."""
@@ -111,6 +113,10 @@ class SharedOrders:
             event(
                 log, logging.INFO, "a command for all machines was carried out", key=name, status=what, machine=order.by
             )
+
+    def _now(self, place: str) -> float:
+        known = self._known.get(place)
+        return self._clock() if known is None else max(self._clock(), known.at + CHANGE_SECONDS)
 
     def _opened(self, sealed: bytes) -> Order | None:
         opened = self._seal.unlock(sealed, _PURPOSE)

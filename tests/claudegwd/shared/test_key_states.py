@@ -52,9 +52,9 @@ class Machine:
 
 
 @asynccontextmanager
-async def machines(server: RedisServer) -> AsyncIterator[tuple[Machine, Machine]]:
+async def machines(server: RedisServer, other: Clock | None = None) -> AsyncIterator[tuple[Machine, Machine]]:
     clock = Clock()
-    one, two = Machine(server.url, "one", KEYS, clock), Machine(server.url, "two", OTHERS, clock)
+    one, two = Machine(server.url, "one", KEYS, clock), Machine(server.url, "two", OTHERS, other or clock)
     async with trio.open_nursery() as nursery:
         for machine in (one, two):
             await nursery.start(machine.store.run)
@@ -98,6 +98,18 @@ async def test_spent_credit_and_a_key_that_works_again(server: RedisServer) -> N
         one.clock.now += 10
         two.ring.clear("a")  # `keys test` found that it works
         await until(lambda: one.state("home") != "exhausted")
+
+
+async def test_the_later_report_counts_though_the_clock_of_the_earlier_one_is_ahead(server: RedisServer) -> None:
+    behind = Clock()
+    behind.now -= 5
+    async with machines(server, behind) as (one, two):
+        one.fail("home", FailureKind.AUTHENTICATION)
+        await until(lambda: two.state("a") == "invalid")
+        two.ring.clear("a")
+        await until(lambda: one.state("home") != "invalid")
+        two.fail("a", FailureKind.AUTHENTICATION)
+        await until(lambda: one.state("home") == "invalid")
 
 
 async def test_keys_that_were_removed_are_forgotten_until_they_are_back(server: RedisServer) -> None:

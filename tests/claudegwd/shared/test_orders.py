@@ -58,6 +58,18 @@ async def test_a_key_is_disabled_and_enabled_on_all(server: RedisServer) -> None
             await one.orders.disable("absent", disabled=True)
 
 
+async def test_the_later_order_counts_though_the_clock_of_the_earlier_one_is_ahead(server: RedisServer) -> None:
+    machines = ahead, behind = Machine(server, "ahead", NOW + 30), Machine(server, "behind")
+    async with running(*machines):
+        await ahead.orders.disable("first", disabled=True)
+        await all_are(machines, "disabled", "active", "ready")
+        await behind.orders.disable("first", disabled=False)
+        await all_are(machines, "ready", "active", "ready")
+        await ahead.orders.rotate("second")
+        await behind.orders.rotate("third")
+        await all_are(machines, "ready", "ready", "active")
+
+
 async def test_the_active_key_is_changed_on_all(server: RedisServer) -> None:
     machines = one, two = Machine(server, "one"), Machine(server, "two")
     async with running(*machines):
