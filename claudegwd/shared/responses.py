@@ -1,4 +1,5 @@
-"""Kept responses on all machines: what one has answered, another can continue, as long as responses are kept.
+"""Kept responses on all machines: what one has answered, another can continue, as long as responses are kept. What is
+deleted on one is deleted everywhere, also on machines that are away.
 
 Each is sealed with the machines' secret, stored under a digest of its owner and id, and sent to the store right after
 the answer. A response that is not on this machine is fetched together with everything that it continues, in one round
@@ -65,11 +66,12 @@ local function tidy(seconds, most)
   end
 end
 """
-# KEYS: the response, the index, the sum of sizes. ARGV: the sealed response, the key of the one it continues, for how
-# many seconds it is kept, bytes of all, links of a chain.
+# KEYS: the response, the index, the sum of sizes, the sign that it was deleted. ARGV: the sealed response, the key of
+# the one it continues, for how many seconds it is kept, bytes of all, links of a chain. Returns whether it was deleted.
 _KEEP: Final = Script(
     _TIDY
     + """
+if redis.call('EXISTS', KEYS[4]) == 1 then return 1 end
 redis.call('HSET', KEYS[1], 'd', ARGV[1], 'p', ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 local before = ARGV[2]
@@ -80,9 +82,11 @@ end
 local member = #ARGV[1] + 1024 .. ' ' .. KEYS[1]
 if redis.call('ZADD', KEYS[2], now, member) == 1 then redis.call('INCRBY', KEYS[3], #ARGV[1] + 1024) end
 tidy(tonumber(ARGV[3]), tonumber(ARGV[4]))
+return 0
 """
 )
-# KEYS: as above. ARGV: the channel, and the message for it. Returns whether the response was there.
+# KEYS: as above. ARGV: the channel, the message for it, and for how many seconds a machine that was away may still have
+# the response. Returns whether it was there.
 _DELETE: Final = Script(
     _TIDY
     + """
@@ -92,6 +96,7 @@ if size > 0 then
   local member = size + 1024 .. ' ' .. KEYS[1]
   if redis.call('ZSCORE', KEYS[2], member) then drop(member) end
 end
+redis.call('SET', KEYS[4], '', 'EX', ARGV[3])
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return size
 """
@@ -196,14 +201,14 @@ class SharedResponses:
         key = self._key(owner, kept.ident)
         sealed = self._seal.lock(msgspec.msgpack.encode(StoredResponse.of(owner, kept)), _PURPOSE + key.encode())
         previous = self._key(owner, kept.previous) if kept.previous is not None else ""
-        await self._store.run_script(
-            _KEEP, self._keys(key), sealed, previous, self._seconds, self._stored_max, LINKS_MAX
-        )
+        arguments = (sealed, previous, self._seconds, self._stored_max, LINKS_MAX)
+        if await self._store.run_script(_KEEP, self._keys(owner, kept.ident), *arguments):
+            self._responses.delete(owner, kept.ident)  # on another machine, while this one was away
 
     async def _delete(self, owner: str, ident: str) -> bool:
-        key = self._key(owner, ident)
         told = self._seal.lock(msgspec.msgpack.encode((owner, ident)), _PURPOSE)
-        return bool(await self._store.run_script(_DELETE, self._keys(key), self._channel, told))
+        arguments = (self._channel, told, self._seconds)
+        return bool(await self._store.run_script(_DELETE, self._keys(owner, ident), *arguments))
 
     async def _compare(self) -> None:
         """The store may have come back empty: write what it lacks again."""
@@ -268,8 +273,12 @@ class SharedResponses:
         digest = hashlib.sha256(f"{owner}\0{ident}".encode("utf-8", "surrogatepass")).hexdigest()
         return self._store.key("response", digest)
 
-    def _keys(self, key: str) -> list[str]:
-        return [key, self._store.key("responses"), self._store.key("responses", "bytes")]
+    def _gone(self, owner: str, ident: str) -> str:
+        return self._key(owner, ident) + ":deleted"
+
+    def _keys(self, owner: str, ident: str) -> list[str]:
+        index = self._store.key("responses")
+        return [self._key(owner, ident), index, f"{index}:bytes", self._gone(owner, ident)]
 
 
 def _size(kept: KeptResponse | None) -> int:

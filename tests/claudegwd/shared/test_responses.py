@@ -226,3 +226,19 @@ async def test_deleted_before_it_was_told_it_is_not_told(server: RedisServer) ->
         one.keep(2)
         await until(lambda: not one.shared._waiting)
         assert not await one.shared.fetch("ann#1", ident(1))
+
+
+async def test_what_was_deleted_is_not_brought_back_by_a_machine_that_was_away(server: RedisServer) -> None:
+    one, two = Machine(server, "one"), Machine(server, "two")
+    async with running(one):
+        async with running(two):
+            two.keep(1)
+            two.keep(2)
+            await settled(two, 2, server)
+        assert await one.shared.delete("ann#1", ident(1))
+        async with running(two):
+            await until(lambda: not two.has(1))
+            await settled(two, 1, server)
+            assert two.has(2)
+        assert not await one.shared.fetch("ann#1", ident(1))
+        assert server.ask("TTL", one.shared._gone("ann#1", ident(1))) in {3599, 3600}
