@@ -23,7 +23,7 @@ async def greet(connection: StoreConnection, place: SharedPlace, password: str, 
         if place.database:
             await connection.call("SELECT", place.database, seconds=CONNECT_SECONDS)
     except StoreRefusedError as error:
-        raise _unfit(error, place) or error from None
+        raise unfit(error, place) or error from None
     version = f"{said.get(b'server', b'').decode()} {said.get(b'version', b'').decode()}"
     if _numbers(version) < OLDEST:
         raise StoreUnfitError("shared.url", f"points to {version}: Valkey 7.2, Redis 7.0 or newer is required")
@@ -42,15 +42,19 @@ async def check_secret(connection: StoreConnection, key: str, seal: Seal, place:
         raise StoreUnfitError("shared.secret_file", text)
 
 
-def _unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | None:
+def unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | None:
     """The error, if only a person can fix what the store refused."""
     if error.code in ("WRONGPASS", "NOAUTH"):
         whose = f" for the user {place.user}" if place.user else ""
         text = f"does not contain the password{whose} that {place} requires: put it into the file, with nothing else"
         return StoreUnfitError("shared.password_file", text)
-    if error.code == "NOPERM":
+    if error.code == "NOPERM" or "user executing the script" in str(error):
         text = f"names a user without the needed permissions at {place}: grant them by `ACL SETUSER` (docs/scale.md)"
         return StoreUnfitError("shared.url", text)
+    if "DB index is out of range" in str(error):
+        return StoreUnfitError(
+            "shared.url", f"names database {place.database}, which {place} does not have: use a lower number"
+        )
     if "unknown command" in str(error):
         text = f"points to an unsuitable server: Valkey 7.2, Redis 7.0 or newer is required at {place}"
         return StoreUnfitError("shared.url", text)

@@ -25,7 +25,7 @@ from claudegwd.shared.connection import (
     StoreUnfitError,
     Word,
 )
-from claudegwd.shared.greeting import CONNECT_SECONDS, check_secret, greet
+from claudegwd.shared.greeting import CONNECT_SECONDS, check_secret, greet, unfit
 from claudegwd.store.sealing import Seal
 
 # How long a call may delay a request. On a local network it takes a fifth of a millisecond.
@@ -220,12 +220,15 @@ class SharedStore:
 
     async def _greet(self, connection: StoreConnection) -> None:
         self.version = await greet(connection, self.place, self._password, self.name)
-        if self.seal is not None:
-            await check_secret(connection, self.key("secret"), self.seal, self.place)
-        if self.on_message:
-            await connection.subscribe(*self.on_message)
-        for ready in self.on_greeted:
-            await ready(connection)
+        try:
+            if self.seal is not None:
+                await check_secret(connection, self.key("secret"), self.seal, self.place)
+            if self.on_message:
+                await connection.subscribe(*self.on_message)
+            for ready in self.on_greeted:
+                await ready(connection)
+        except StoreRefusedError as error:
+            raise unfit(error, self.place) or error from None
 
     async def _look(self, connection: StoreConnection) -> None:
         """Ping until it is silent: a hung store does not close connections."""

@@ -7,6 +7,8 @@ from functools import partial
 import pytest
 import trio
 
+from claudegwd.shared.limits import SharedLimits
+from claudegwd.shared.own_name import OwnName
 from claudegwd.store.sealing import KEY_BYTES, Seal
 from tests.redis_server import RedisServer, needs_redis, redis_server
 from tests.shared_stores import SECRET, connected, refused, store_of, until
@@ -62,3 +64,34 @@ async def test_another_secret_than_that_of_the_other_machines(server: RedisServe
         server.stop()
         server.start()  # empty: who comes first, says what the secret is
         await until(lambda: (one.away_since, other.away_since) == (None, None))
+
+
+# What docs/scale.md lists.
+ALLOWED = (
+    "on ~claudegwd:* &claudegwd:* +@connection +@read +@write +@hash +@sortedset "
+    "+eval +evalsha +publish +subscribe +time"
+)
+
+
+@pytest.mark.parametrize("missing", ["", "~claudegwd:*", "&claudegwd:*", "+subscribe", "+eval", "+time"])
+async def test_a_user_without_permissions_is_for_a_person(server: RedisServer, missing: str) -> None:
+    granted = [word for word in ALLOWED.split() if word != missing]
+    server.ask("ACL", "SETUSER", "gateway", "resetchannels", *granted, ">sk-false-1")
+    store = store_of(server.url.replace("unix://", "unix://gateway@"), password="sk-false-1", seal=Seal(SECRET))
+    OwnName(store, "host")
+    SharedLimits(store, 0.5)
+    if not missing:
+        async with connected(store):
+            assert store.away_since is None
+        return
+    fault = await refused(store)
+    assert fault.setting == "shared.url"
+    assert str(fault).startswith("names a user without the needed permissions at ")
+
+
+async def test_so_is_a_database_that_there_is_not(server: RedisServer) -> None:
+    fault = await refused(store_of(f"{server.url}?db=99"))
+    assert (fault.setting, str(fault)) == (
+        "shared.url",
+        f"names database 99, which {server.path} does not have: use a lower number",
+    )
