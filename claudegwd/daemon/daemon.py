@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -205,13 +205,23 @@ def _has_terminal() -> bool:
 
 
 async def _until_stopped(signals: object, reloader: Reloader, *, hang_up_ends: bool) -> None:
-    async for number in signals:  # type: ignore[attr-defined]
-        if number in HARMLESS:
-            log_event(log, logging.INFO, "signal ignored: the log goes to stderr", signal=_name(number))
-            continue
-        if number in STOPPING or (hang_up_ends and not _has_terminal()):
-            log_event(log, logging.INFO, "stopping", signal=_name(number))
-            return
+    tell, told = trio.open_memory_channel[None](1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_reload_when_told, told, reloader)  # a CLI that hangs must not delay a stop
+        async for number in signals:  # type: ignore[attr-defined]
+            if number in HARMLESS:
+                log_event(log, logging.INFO, "signal ignored: the log goes to stderr", signal=_name(number))
+            elif number in STOPPING or (hang_up_ends and not _has_terminal()):
+                log_event(log, logging.INFO, "stopping", signal=_name(number))
+                nursery.cancel_scope.cancel()
+                return
+            else:
+                with suppress(trio.WouldBlock):  # one that has not begun will read the same
+                    tell.send_nowait(None)
+
+
+async def _reload_when_told(told: trio.MemoryReceiveChannel[None], reloader: Reloader) -> None:
+    async for _ in told:
         try:
             await reloader.reload()
         except Exception as error:  # noqa: BLE001 - a boundary: a bad configuration must not end the daemon

@@ -93,18 +93,13 @@ class Reloader:
             self._take(read)
             if cli is not self.gateway.launcher.cli:
                 self.gateway.take_cli(cli)
-            with trio.CancelScope(shield=True):  # it is in effect, and its caller reports it, even if cancelled
-                await self.gateway.workspaces.learn(self.gateway.config.workspaces)
             self.generation += 1
             answer["generation"] = self.generation
             self.last_reload = {"at": time.time(), "ok": True}
-        log_event(
-            log,
-            logging.INFO,
-            "the configuration was reloaded",
-            generation=answer["generation"],
-            changed=len(answer["changes"]),
-        )
+            text, changed = "the configuration was reloaded", len(answer["changes"])
+            log_event(log, logging.INFO, text, generation=self.generation, changed=changed)
+            with trio.CancelScope(shield=True):  # it is in effect, and its caller reports it, even if cancelled
+                await self.gateway.workspaces.learn(self.gateway.config.workspaces)
         await self._tell_shells()
         return answer
 

@@ -254,3 +254,18 @@ async def test_a_lowered_bound_on_workers_holds_as_they_become_free() -> None:
             return len(await gateway.workers()) == 1
 
         await gateway.until(one_is_left)
+
+
+async def test_a_reload_that_waits_for_its_cli_does_not_delay_a_stop() -> None:
+    async with running(echo(), keys=[GOOD_KEY]) as gateway:
+        asked, hanging = gateway.home / "asked", gateway.home / "hanging"
+        hanging.write_text(f"#!/bin/sh\n: > {asked}\nexec sleep 1000\n")
+        hanging.chmod(0o755)
+        gateway.daemon.write_config(f'[claude]\nbinary = "{hanging}"\n')
+        process = gateway.daemon.process
+        assert process is not None
+        process.send_signal(signal.SIGHUP)
+        await gateway.until(trio.Path(asked).exists)
+        process.send_signal(signal.SIGTERM)
+        with trio.fail_after(15):  # the CLI would have 30 s
+            assert await trio.to_thread.run_sync(process.wait) == 0
