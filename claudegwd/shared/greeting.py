@@ -24,9 +24,11 @@ async def greet(connection: StoreConnection, place: SharedPlace, password: str, 
             await connection.call("SELECT", place.database, seconds=CONNECT_SECONDS)
     except StoreRefusedError as error:
         raise unfit(error, place) or error from None
-    version = f"{said.get(b'server', b'').decode()} {said.get(b'version', b'').decode()}"
+    found = [said.get(key) for key in (b"server", b"version")] if isinstance(said, dict) else []
+    version = " ".join(each.decode("utf-8", "replace") for each in found if isinstance(each, bytes))
     if _numbers(version) < OLDEST:
-        raise StoreUnfitError("shared.url", f"points to {version}: Valkey 7.2, Redis 7.0 or newer is required")
+        which = version or "an unsuitable server"
+        raise StoreUnfitError("shared.url", f"points to {which}: Valkey 7.2, Redis 7.0 or newer is required")
     return version
 
 

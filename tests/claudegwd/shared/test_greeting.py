@@ -36,20 +36,28 @@ async def test_so_is_a_server_that_is_too_old() -> None:
         assert "Valkey 7.2, Redis 7.0 or newer" in str(fault)
 
 
-async def test_so_is_one_that_says_so_itself() -> None:
-    """Redis 6 greets as newer ones do."""
+@pytest.mark.parametrize(
+    ("greeting", "named"),
+    [
+        # Redis 6 greets as newer ones do.
+        (b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n6.2.14\r\n", "redis 6.2.14"),
+        (b"+OK\r\n", "an unsuitable server"),
+        (b"%1\r\n$6\r\nserver\r\n:1\r\n", "an unsuitable server"),
+    ],
+)
+async def test_so_is_one_that_says_so_itself(greeting: bytes, named: str) -> None:
 
     async def serve(stream: trio.SocketStream) -> None:
         async with stream:
             await stream.receive_some()
-            await stream.send_all(b"%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n6.2.14\r\n")
+            await stream.send_all(greeting)
             await trio.sleep_forever()
 
     async with trio.open_nursery() as nursery:
         [listener] = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
         fault = await refused(store_of(f"redis://127.0.0.1:{listener.socket.getsockname()[1]}"))
         assert fault.setting == "shared.url"
-        assert str(fault) == "points to redis 6.2.14: Valkey 7.2, Redis 7.0 or newer is required"
+        assert str(fault) == f"points to {named}: Valkey 7.2, Redis 7.0 or newer is required"
         nursery.cancel_scope.cancel()
 
 
