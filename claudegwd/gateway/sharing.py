@@ -110,6 +110,8 @@ class Sharing:
         self.spending = SharedSpending(store, book)
         if self.clients is not None:
             self.clients.on_changed = self.spending.look
+        else:
+            parts.clients.on_change = lambda _owner: self.spending.look()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run forever. Started once the store was tried. Raises ConfigError before that if only a person can help."""

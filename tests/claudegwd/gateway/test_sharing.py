@@ -2,20 +2,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from claudegwd.config import ConfigError, load
 from claudegwd.gateway.sharing import Parts, Sharing, both, open_stores
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.ring import KeyRing
+from claudegwd.limits.budget import read_budgets
 from claudegwd.limits.meter import Limits
 from claudegwd.notify.notifications import Notifications
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
 from claudegwd.store.responses import KeptResponses
+from tests.redis_server import needs_redis, redis_server
+from tests.shared_stores import until
 
 
 async def test_nothing_is_shared_without_an_address(tmp_path: Path) -> None:
@@ -36,6 +42,23 @@ async def test_the_machines_name(tmp_path: Path) -> None:
     assert stores is not None
     sharing = Sharing(loaded, stores, await parts())
     assert (sharing.status()["machine"], sharing.status()["place"]) == ("host", "127.0.0.1:1")
+
+
+@needs_redis
+async def test_without_a_secret_a_new_budget_is_shared_too(tmp_path: Path) -> None:
+    with redis_server() as server:
+        (tmp_path / "config.toml").write_text(f'[shared]\nurl = "{server.url}"\n')
+        loaded = load(tmp_path / "config.toml", {})
+        stores = await open_stores(loaded, {}, "host")
+        assert stores is not None
+        shared = await parts()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(Sharing(loaded, stores, shared).run)
+            await trio.testing.wait_all_tasks_blocked()
+            await shared.clients.create("ann", budgets=read_budgets("10usd/month"))
+            shared.clients.book.spending.add("ann", time.time(), 1.0, 1.0)
+            await until(lambda: server.ask("KEYS", "claudegwd:spent:*") != [])
+            nursery.cancel_scope.cancel()
 
 
 def test_each_listener_is_told() -> None:
