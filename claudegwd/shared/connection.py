@@ -5,6 +5,8 @@ full client library takes 750 (in a thread) to 1300 (on anyio), which every requ
 """
 
 import os
+import socket
+import ssl
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,6 +48,20 @@ class StoreUnfitError(Exception):
     def __init__(self, setting: str, text: str) -> None:
         super().__init__(text)
         self.setting = setting
+
+
+def cause_of(error: BaseException) -> str:
+    """Why there is no connection, in words."""
+    while error.__cause__ is not None or isinstance(error, BaseExceptionGroup):
+        # The first of the addresses that were tried.
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error
+    if isinstance(error, socket.gaierror):
+        return "its name cannot be resolved"
+    if isinstance(error, ssl.SSLError):
+        return "TLS failed: it may not be set up there"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or "it does not answer"
 
 
 @dataclass(slots=True)

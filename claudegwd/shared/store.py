@@ -24,6 +24,7 @@ from claudegwd.shared.connection import (
     StoreRefusedError,
     StoreUnfitError,
     Word,
+    cause_of,
 )
 from claudegwd.shared.greeting import CONNECT_SECONDS, check_secret, greet, unfit
 from claudegwd.store.sealing import Seal
@@ -148,7 +149,7 @@ class SharedStore:
                     raise
                 self._is_away(f"{error.setting} {error}", error.setting)
             except (StoreAwayError, StoreRefusedError, OSError, trio.TooSlowError, trio.BrokenResourceError) as error:
-                self._is_away(str(error) or "it does not answer")
+                self._is_away(cause_of(error))
             if not tried:
                 task_status.started()
             tried = True

@@ -160,3 +160,20 @@ async def test_another_program_at_its_address_ends_nothing() -> None:
         async with connected(store):
             assert store.status()["problem"] == "what answers is neither Valkey nor Redis"
         nursery.cancel_scope.cancel()
+
+
+async def test_the_reason_is_in_words() -> None:
+    closed = store_of(f"valkey://127.0.0.1:{free_port()}")
+    async with connected(closed):
+        assert closed.status()["problem"] == "Connection refused"
+
+    async def answer(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await stream.receive_some()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(lambda **kw: trio.serve_tcp(answer, 0, host="127.0.0.1", **kw))
+        plain = store_of(f"valkeys://127.0.0.1:{listeners[0].socket.getsockname()[1]}")
+        async with connected(plain):
+            assert plain.status()["problem"] == "TLS failed: it may not be set up there"
+        nursery.cancel_scope.cancel()
