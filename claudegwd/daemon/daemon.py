@@ -112,7 +112,7 @@ async def run(
             await _tell_of_watchdog(gateway, env)
             room = connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0], gateway.config.workers.max)
             sockets = [listener.socket for listener in public.listeners]
-            server = Server(public_app(gateway), sockets, URGENT, room, gateway.config.server.max_body_bytes)
+            server = Server(public_app(gateway), sockets, URGENT, room, lambda: gateway.config.server.max_body_bytes)
             await nursery.start(server.serve)
             gateway.workspaces.serve = partial(_serve_inside, inside_app(gateway))
             face = ControlFace(control_app(Controls(gateway, reloader)), control, nursery)

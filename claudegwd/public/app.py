@@ -123,7 +123,6 @@ def new_app(
     """An application with these routes. `begin_request` admits a request, or answers it."""
     app = Application("claudegwd.public", static_folder=None)
     app.gateway = gateway
-    app.config.update(MAX_CONTENT_LENGTH=gateway.config.server.max_body_bytes)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect, bypassing our own answers
     for route in routes:

@@ -26,6 +26,8 @@ class Connection(TrioASGIHTTPConnection):
     """One request and its answer. Closes what the request registered even if its body never began to be sent."""
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        app: Application = self.app  # type: ignore[assignment]  # the only one that makes these
+        app.config["MAX_CONTENT_LENGTH"] = app.gateway.config.server.max_body_bytes  # a reload may have changed it
         with ending():
             await super().__call__(receive, send)
 

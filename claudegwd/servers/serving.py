@@ -69,10 +69,10 @@ class Server:
         listeners: Sequence[socket.socket],
         urgent: Collection[str] = (),
         connections: int = MAX_CONNECTIONS,
-        message_bytes: int = MAX_MESSAGE_BYTES,
+        message_bytes: Callable[[], int] = lambda: MAX_MESSAGE_BYTES,
     ) -> None:
         """`urgent`: paths whose requests overtake those waiting to begin; `connections`: how many may be open;
-        `message_bytes`: how large a WebSocket message may be."""
+        `message_bytes`: how large a WebSocket message may be, on new connections."""
         self._app = app
         self._urgent = frozenset(urgent)
         self._turnstile = trio.Lock()
@@ -85,7 +85,7 @@ class Server:
         self._config.keep_alive_max_requests = sys.maxsize
         self._config.h11_max_incomplete_size = MAX_HEAD_BYTES
         self._config.alpn_protocols = ["http/1.1"]
-        self._config.websocket_max_message_size = message_bytes
+        self._message_bytes = message_bytes
         self._config.websocket_ping_interval = PING_SECONDS
         self._config.accesslog = None
         self._config.errorlog = None
@@ -172,6 +172,7 @@ class Server:
             await trio.aclose_forcefully(stream)
             return
         self._open.add(stream)
+        self._config.websocket_max_message_size = self._message_bytes()
         try:
             state = ConnectionState(LifespanState({}))
             await _Connection(ASGIWrapper(self._request), self._config, self._context, state, stream)  # type: ignore[arg-type]

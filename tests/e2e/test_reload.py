@@ -35,6 +35,17 @@ async def test_what_changed_is_answered_and_holds_at_once() -> None:
         assert named.headers["x-ratelimit-limit-requests"] == "3"
 
 
+async def test_the_size_of_bodies_and_messages_changes_with_a_reload() -> None:
+    async with running(echo(), keys=[GOOD_KEY]) as gateway:
+        for most, status in ((2000, 413), (34_000_000, 200)):
+            gateway.daemon.write_config(f"[server]\nmax_body_bytes = {most}\n")
+            assert (await gateway.control("POST", "/v1/reload")).status_code == 200
+            content = "x" * (most - 1000 if status == 200 else most)
+            asked = {"model": MODEL, "input": content}
+            answer = await gateway.http.post("/v1/responses/input_tokens", json=asked)
+            assert answer.status_code == status, answer.text
+
+
 @pytest.mark.parametrize(("key", "value"), [("default_model", "sonet"), ("aliases", '{ "gpt-4o" = "sonet" }')])
 async def test_unknown_models_are_neither_written_nor_loaded(key: str, value: str) -> None:
     async with running(echo(), keys=[GOOD_KEY]) as gateway:
