@@ -49,7 +49,7 @@ class SharedMachines:
 
     async def beat(self) -> None:
         """Report once. Raises StoreAwayError."""
-        said = msgspec.json.encode({**self._describe(), "at": self._clock()})
+        said = msgspec.json.encode({**self._describe(), "at": self._clock()})  # `at`: for older versions
         keys = [self._name(self._store.name), self._list]
         await self._store.run_script(_BEAT, keys, said, self._store.name, GONE_SECONDS, LISTED_SECONDS)
 
@@ -59,9 +59,11 @@ class SharedMachines:
         await self.beat()  # so that its own report is current
         listed = await self._store.call("ZRANGE", self._list, 0, MACHINES_MAX - 1, "WITHSCORES")
         seen = {name.decode("utf-8", "replace"): float(at) for name, at in listed}
+        # By the store's clock, which is the same for all; this machine was seen just now.
+        ahead = self._clock() - seen.get(self._store.name, self._clock())
         names = sorted(seen)
         said = await self._store.call("MGET", *map(self._name, names))
-        return [_row(name, data, seen[name]) for name, data in zip(names, said, strict=True)]
+        return [_row(name, data, seen[name] + ahead) for name, data in zip(names, said, strict=True)]
 
     @property
     def _list(self) -> str:
@@ -79,5 +81,5 @@ def _row(name: str, data: bytes | None, seen: float) -> dict[str, Any]:
         said = msgspec.json.decode(data, type=dict[str, Any])
     except msgspec.DecodeError:
         return gone  # not written by us
-    at = said.pop("at", seen)
-    return {**said, "machine": name, "last_seen": at}
+    said.pop("at", None)  # by a clock that may be wrong
+    return {**said, "machine": name, "last_seen": seen} if "state" in said else gone
