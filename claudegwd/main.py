@@ -125,10 +125,12 @@ def _run(config: Path | None, binds: Sequence[str], *, check: bool, demo: bool) 
 
 def _check(loaded: Loaded, env: dict[str, str]) -> list[str]:
     from claudegwd.gateway.offered_models import check_models
+    from claudegwd.gateway.sharing import read_secrets
     from claudegwd.workers.cli.catalogue_probe import CATALOGUE, read_catalogue
 
     setting = loaded.config.keys.file
     keys = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
+    read_secrets(loaded, env)
     binary = find_binary(loaded.config.claude, env)
     catalogue = read_catalogue(contract.state_directory(env) / CATALOGUE, binary)
     if catalogue is not None:  # no CLI is started for a check

@@ -27,7 +27,7 @@ from claudegwd.shared.patience import patiently
 from claudegwd.shared.responses import BULK_SECONDS, SharedResponses
 from claudegwd.shared.secret_files import read_password, read_seal
 from claudegwd.shared.spending import SharedSpending
-from claudegwd.shared.store import SharedStore
+from claudegwd.shared.store import SharedStore, trusting
 from claudegwd.shared.usage import SharedUsage
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.responses import KeptResponses
@@ -69,16 +69,26 @@ class Stores:
     own_name: OwnName
 
 
+def read_secrets(loaded: Loaded, env: Mapping[str, str]) -> tuple[str, Seal | None]:
+    """The store's password and the machines' seal, if anything is shared. Blocking. Raises ConfigError."""
+    shared = loaded.config.shared
+    if not shared.url:
+        return "", None
+    try:
+        if (ca_file := contract.shared_ca_path(loaded.path, shared.ca_file)) is not None:
+            trusting(ca_file)
+        password = read_password(env, loaded.path, shared.password_file)
+        return password, read_seal(env, loaded.path, shared.secret_file)
+    except StoreUnfitError as error:
+        raise ConfigError(*loaded.origin(error.setting), str(error)) from None
+
+
 async def open_stores(loaded: Loaded, env: Mapping[str, str], machine: str) -> Stores | None:
     """The stores as configured, not connected yet. None if nothing is shared. Raises ConfigError."""
     shared = loaded.config.shared
     if not shared.url:
         return None
-    try:
-        password = await trio.to_thread.run_sync(read_password, env, loaded.path, shared.password_file)
-        seal = await trio.to_thread.run_sync(read_seal, env, loaded.path, shared.secret_file)
-    except StoreUnfitError as error:
-        raise ConfigError(*loaded.origin(error.setting), str(error)) from None
+    password, seal = await trio.to_thread.run_sync(read_secrets, loaded, env)
     ca_file = contract.shared_ca_path(loaded.path, shared.ca_file)
     place, name = read_place(shared.url), shared.machine or machine
     store = SharedStore(place, password, name, seal=seal, ca_file=ca_file)

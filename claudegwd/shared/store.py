@@ -204,11 +204,7 @@ class SharedStore:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not place.tls:
             return stream
-        try:
-            context = ssl.create_default_context(cafile=self._ca_file)
-        except OSError as error:
-            raise StoreUnfitError("shared.ca_file", f"is not a usable certificate file: {error.strerror}") from None
-        secure = trio.SSLStream(stream, context, server_hostname=place.host)
+        secure = trio.SSLStream(stream, trusting(self._ca_file), server_hostname=place.host)
         try:
             await secure.do_handshake()
         except trio.BrokenResourceError as error:
@@ -262,6 +258,14 @@ class SharedStore:
         if self.away_since is None:
             self.away_since = self._clock()
         self.problem = problem
+
+
+def trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """For connections to servers that this CA vouches for; None: one of the system's. Raises StoreUnfitError."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise StoreUnfitError("shared.ca_file", f"is not a usable certificate file: {error.strerror}") from None
 
 
 async def _until_it_ends(connection: StoreConnection, scope: trio.CancelScope) -> None:

@@ -30,6 +30,9 @@ def checked(daemon: Daemon, *words: str, **env: str) -> subprocess.CompletedProc
     return subprocess.run(command, env=daemon.environment() | env, capture_output=True, text=True, check=False)
 
 
+SHARED = '[shared]\nurl = "valkeys://127.0.0.1:1"\n{} = "nowhere"'
+
+
 def test_a_check_tells_what_it_looked_at_and_what_it_noted(daemon: Daemon) -> None:
     done = checked(daemon, PORT="9000")
     assert (done.returncode, done.stderr) == (0, "")
@@ -45,6 +48,9 @@ def test_a_check_tells_what_it_looked_at_and_what_it_noted(daemon: Daemon) -> No
         ('[control]\ngroup = "no-such-group"', "control.group names a group that does not exist"),
         ('[claude]\nbinary = "/nowhere"', "claude.binary"),
         ('[keys]\nfile = "nowhere.json"', "cannot find the keys file"),
+        (SHARED.format("password_file"), "shared.password_file names a file that cannot be read"),
+        (SHARED.format("secret_file"), "shared.secret_file names a file that cannot be read"),
+        (SHARED.format("ca_file"), "shared.ca_file is not a usable certificate file"),
     ],
 )
 def test_a_check_finds_what_would_keep_it_from_starting(daemon: Daemon, config: str, said: str) -> None:
