@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from claudegwd.config.machine import MEMBERSHIP, groups_of
+
 # If less than this share of the machine's (or the cgroup's) memory is available, idle workers are ended, one per sweep.
 SHORT_SHARE = 0.05
 
 _MEMINFO = Path("/proc/meminfo")
-_CGROUP = Path("/sys/fs/cgroup")
-_SELF = Path("/proc/self/cgroup")
 _PAGE_BYTES = 4096
 
 
@@ -26,7 +26,7 @@ def is_short() -> bool:
     total, available = _meminfo()
     if total > 0 and available < total * SHORT_SHARE:
         return True
-    return any(is_group_short(group) for group in groups_of(_SELF))
+    return any(is_group_short(group) for group in groups_of(MEMBERSHIP))
 
 
 def is_group_short(group: Path) -> bool:
@@ -34,19 +34,6 @@ def is_group_short(group: Path) -> bool:
     limit, used = _number(group / "memory.max"), _number(group / "memory.current")
     # File pages count as used there, including the CLI's 370 MB; they are reclaimed before anything is killed.
     return limit is not None and used is not None and limit - used + _pages_of_files(group) < limit * SHORT_SHARE
-
-
-def groups_of(membership: Path) -> list[Path]:
-    """Our cgroup (v2) and its ancestors, from a file such as /proc/self/cgroup."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return []
-    for line in lines:
-        if line.startswith("0::/"):
-            own = _CGROUP / line.removeprefix("0::/")
-            return [own, *(parent for parent in own.parents if parent.is_relative_to(_CGROUP))]
-    return []
 
 
 def _pages_of_files(group: Path) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from claudegwd.workers.pool.memory import groups_of, is_group_short, is_short, rss_bytes
+from claudegwd.workers.pool.memory import is_group_short, is_short, rss_bytes
 
 
 def test_our_own_size_is_plausible() -> None:
@@ -19,16 +19,6 @@ def test_what_cannot_be_known_is_zero() -> None:
 
 def test_a_machine_that_runs_tests_is_not_short() -> None:
     assert not is_short()
-
-
-def test_our_group_and_those_around_it_are_looked_at(tmp_path: Path) -> None:
-    membership = tmp_path / "cgroup"
-    membership.write_text("1:name=systemd:/other\n0::/system.slice/claudegwd.service\n")
-    top = Path("/sys/fs/cgroup")
-    assert groups_of(membership) == [top / "system.slice/claudegwd.service", top / "system.slice", top]
-    membership.write_text("0::/\n")
-    assert groups_of(membership) == [top]
-    assert groups_of(tmp_path / "absent") == []
 
 
 @pytest.mark.parametrize(
