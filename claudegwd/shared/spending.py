@@ -25,6 +25,8 @@ from claudegwd.shared.upkeep import RETRY_SECONDS
 RENEW_SECONDS: Final = HELD_SECONDS / 3
 # The longest budget period is a month; after that, a machine's report is useless.
 KEEP_SECONDS: Final = 40 * 86_400.0
+# Each report is later than the one before, even if the clock was set back: others would take it for an old one.
+CHANGE_SECONDS: Final = 0.001
 
 _WRITE: Final = Script(
     """
@@ -52,6 +54,7 @@ class SharedSpending:
         self._names: dict[str, str] = {}  # of clients that have a budget, by their name in the store
         self._met: set[str] = set()  # those of them whose reports in the store have been read
         self._unsaid: set[str] = set()
+        self._told_at = 0.0  # of our latest report
         self._changed = trio.Event()
         self._channel = store.channel("spent")
         self._spending.on_spent = self._note
@@ -110,13 +113,15 @@ class SharedSpending:
             if said is None or said.at < self._clock() - KEEP_SECONDS:
                 await self._store.call("HDEL", self._key(called), machine)
             elif name == self._store.name:
+                self._told_at = max(self._told_at, said.at)
                 self._spending.raise_to(client, said, self._clock())
             else:
                 self._spending.elsewhere.put(client, name, said)
         self._met.add(client)
 
     async def _write(self, client: str, called: str) -> None:
-        said = encode_spent(self._spending.said(client, self._clock()))
+        self._told_at = max(self._clock(), self._told_at + CHANGE_SECONDS)
+        said = encode_spent(msgspec.structs.replace(self._spending.said(client, self._clock()), at=self._told_at))
         message = msgspec.msgpack.encode(_Message(called, self._store.name, said))
         keep = int(KEEP_SECONDS * 1000)
         await self._store.run_script(

@@ -92,6 +92,24 @@ async def test_what_is_held_is_said_again_while_it_lasts_and_forgotten_with_its_
         two.spending.reserve("ann", BUDGETS, "sonnet", 1, 1, later).end()
 
 
+async def test_a_clock_that_is_set_back_hides_nothing(server: RedisServer) -> None:
+    one, two = Machine(server, "one", NOW + 3600), Machine(server, "two")
+    async with running(two):
+        async with running(one):
+            held = one.spending.reserve("ann", BUDGETS, "sonnet", 1, 1, NOW)
+            await until(lambda: two.spending.elsewhere.held("ann", "usd", NOW) == 10.0)
+            one.now = NOW
+            held.end()
+            one.ask(2.0)
+            await all_know([one, two], 2.0)
+            assert two.spending.elsewhere.held("ann", "usd", NOW) == 0.0
+        again = Machine(server, "one")  # as is its next run
+        async with running(again):
+            await all_know([again], 2.0)
+            again.ask(2.0)
+            await all_know([again, two], 4.0)
+
+
 async def test_the_store_goes_away_and_comes_back_empty(server: RedisServer) -> None:
     machines = one, _ = Machine(server, "one"), Machine(server, "two")
     for machine in machines:
