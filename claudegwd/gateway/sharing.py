@@ -176,5 +176,9 @@ class Sharing:
         return self.responses is not None and await self.responses.delete(owner, ident)
 
     def status(self) -> dict[str, Any]:
-        """For `claudegwctl status`."""
-        return self.store.status()
+        """For `claudegwctl status`. Large values may not get through although small ones do."""
+        found = self.store.status()
+        if self.responses is None or found["away_since"] is not None or self._bulk.away_since is None:
+            return found
+        bulk = self._bulk.status()
+        return {**bulk, "problem": f"for kept responses and usage: {bulk['problem']}"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ import trio
 import trio.testing
 
 from claudegwd.config import ConfigError, load
+from claudegwd.config.shared import read_place
 from claudegwd.gateway.sharing import Parts, Sharing, both, open_stores
 from claudegwd.keys.answers import RingChange
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.budget import read_budgets
 from claudegwd.limits.meter import Limits
 from claudegwd.notify.notifications import Notifications
+from claudegwd.shared.store import SharedStore
 from claudegwd.store.client_keys import ClientKeys
 from claudegwd.store.database import Database
 from claudegwd.store.ledger import Ledger
@@ -58,6 +61,27 @@ async def test_without_a_secret_a_new_budget_is_shared_too(tmp_path: Path) -> No
             await shared.clients.create("ann", budgets=read_budgets("10usd/month"))
             shared.clients.book.spending.add("ann", time.time(), 1.0, 1.0)
             await until(lambda: server.ask("KEYS", "claudegwd:spent:*") != [])
+            nursery.cancel_scope.cancel()
+
+
+@needs_redis
+async def test_a_store_that_takes_no_large_values_is_shown(tmp_path: Path) -> None:
+    with redis_server() as server, redis_server() as other:
+        (tmp_path / "secret").write_text("0123456789abcdef" * 4)
+        (tmp_path / "secret").chmod(0o600)
+        (tmp_path / "config.toml").write_text(f'[shared]\nurl = "{server.url}"\nsecret_file = "secret"\n')
+        loaded = load(tmp_path / "config.toml", {})
+        stores = await open_stores(loaded, {}, "host")
+        assert stores is not None
+        bulk = SharedStore(read_place(other.url), "", "host", patience=20.0, seal=stores.store.seal, quiet=True)
+        sharing = Sharing(loaded, replace(stores, bulk=bulk), await parts())
+        async with trio.open_nursery() as nursery:
+            await nursery.start(sharing.run)
+            await until(lambda: sharing.status()["away_since"] is None)
+            other.stop()
+            await until(lambda: sharing.status()["away_since"] is not None)
+            assert sharing.status()["problem"].startswith("for kept responses and usage: ")
+            assert stores.store.away_since is None
             nursery.cancel_scope.cancel()
 
 
