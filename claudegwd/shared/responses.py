@@ -7,13 +7,16 @@ trip.
 """
 
 import hashlib
+import logging
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 import trio
 
+from claudegwd.logs import event, log
 from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.store import Script, SharedStore
 from claudegwd.shared.upkeep import Upkeep
@@ -33,6 +36,8 @@ CHAIN_MAX: Final = 32 * 1024 * 1024
 # A whole conversation is megabytes, and a client waits for it. It uses a connection of its own, so that the calls of
 # other requests are not delayed behind it.
 BULK_SECONDS: Final = 1.0
+# A response with which the connection is lost so often is too large for it, and stays on its machine.
+TRIES_MAX: Final = 3
 # When the store comes back, we check which of our responses it has: this many per command.
 LOOKED_AT_ONCE: Final = 500
 
@@ -140,6 +145,7 @@ class SharedResponses:
         self._waiting: dict[tuple[str, str], KeptResponse | None] = {}  # by owner and id; None: to be deleted
         self._size = 0
         self._compares = False
+        self._failed: Counter[str] = Counter()  # by key: how often the store was lost with it
         self._upkeep = Upkeep()
         self._channel = store.channel("responses")
         self._before = responses.on_kept
@@ -185,9 +191,6 @@ class SharedResponses:
     async def _bring_up_to_date(self) -> None:
         if self._compares:
             await self._compare()
-        await self._tell()
-
-    async def _tell(self) -> None:
         while self._waiting:
             (owner, ident), kept = next(iter(self._waiting.items()))
             if kept is None:
@@ -199,10 +202,22 @@ class SharedResponses:
 
     async def _write(self, owner: str, kept: KeptResponse) -> None:
         key = self._key(owner, kept.ident)
+        if self._failed[key] >= TRIES_MAX:
+            return
         sealed = self._seal.lock(msgspec.msgpack.encode(StoredResponse.of(owner, kept)), _PURPOSE + key.encode())
         previous = self._key(owner, kept.previous) if kept.previous is not None else ""
         arguments = (sealed, previous, self._seconds, self._stored_max, LINKS_MAX)
-        if await self._store.run_script(_KEEP, self._keys(owner, kept.ident), *arguments):
+        was_here = self._store.away_since is None
+        try:
+            deleted = await self._store.run_script(_KEEP, self._keys(owner, kept.ident), *arguments)
+        except StoreAwayError:
+            if was_here:
+                self._failed[key] += 1
+                if self._failed[key] == TRIES_MAX:
+                    event(log, logging.WARNING, "a kept response does not reach the shared store", bytes=len(sealed))
+            raise
+        self._failed.pop(key, None)
+        if deleted:
             self._responses.delete(owner, kept.ident)  # on another machine, while this one was away
 
     async def _delete(self, owner: str, ident: str) -> bool:

@@ -242,3 +242,15 @@ async def test_what_was_deleted_is_not_brought_back_by_a_machine_that_was_away(s
             assert two.has(2)
         assert not await one.shared.fetch("ann#1", ident(1))
         assert server.ask("TTL", one.shared._gone("ann#1", ident(1))) in {3599, 3600}
+
+
+async def test_one_that_does_not_get_through_does_not_hold_up_the_others(server: RedisServer) -> None:
+    server.ask("CONFIG", "SET", "proto-max-bulk-len", str(2**20))  # as a slow line does, it ends the connection
+    one = Machine(server, "one")
+    async with running(one):
+        one.keep(1, words="x" * 2**20)
+        one.keep(2)
+        await until(lambda: stored(server) == 1)
+        await settled(one, 1, server)
+        assert one.has(1)
+        assert await one.shared.fetch("ann#1", ident(2))
