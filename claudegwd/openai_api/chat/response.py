@@ -104,14 +104,14 @@ def _finish_reason(reason: FinishReason, *, legacy_functions: bool) -> str:
 
 
 class ChatStream:
-    """Writes the chunks of one answer; each method returns the bytes of one server-sent event, to send in one write.
+    """Writes the chunks of one answer; each method returns the bytes of the due server-sent events, for one write.
 
     The caller's duties: for each choice `role` first and once, then anything, then `finish` once; after the finishes
     `usage`, if `include_usage`; last DONE. After `error` only DONE. `raw` is a JSON string literal with its quotes, as
     bytes or msgspec.Raw, and goes out exactly as it was read.
     """
 
-    __slots__ = ("_head", "_legacy", "_tail", "_texts", "include_usage")
+    __slots__ = ("_citations", "_head", "_legacy", "_tail", "_texts", "include_usage")
     done = DONE
     silence = KEEP_ALIVE
 
@@ -124,6 +124,7 @@ class ChatStream:
         self._tail = b"]" + (_USAGE_LATER if include_usage else b"") + b"}\n\n"
         self._legacy = legacy_functions
         self._texts: dict[int, tuple[bytes, bytes]] = {}
+        self._citations: dict[int, list[Citation]] = {}
         self.include_usage = include_usage
 
     def role(self, index: int) -> bytes:
@@ -139,8 +140,10 @@ class ChatStream:
         return b"".join((before, raw, after))
 
     def citation(self, index: int, citation: Citation) -> bytes:
-        """What the text before it is based on."""
-        return self._chunk(index, encode({"annotations": [citation.shape()]}))
+        """What the text before it is based on. All come in one chunk, before the last: of several, the official Python
+        client's accumulator raises an error at the second, and the Node client's keeps only the last."""
+        self._citations.setdefault(index, []).append(citation)
+        return b""
 
     def reasoning(self, index: int, raw: bytes | msgspec.Raw) -> bytes:
         """A piece of the model's thinking."""
@@ -166,8 +169,12 @@ class ChatStream:
         return self._chunk(index, b"".join((before, raw, b"}}]}")))
 
     def finish(self, index: int, reason: FinishReason) -> bytes:
-        """The last chunk of a choice."""
-        return self._chunk(index, b"{}", encode(_finish_reason(reason, legacy_functions=self._legacy)))
+        """The last chunk of a choice, and the one with its citations."""
+        end = self._chunk(index, b"{}", encode(_finish_reason(reason, legacy_functions=self._legacy)))
+        citations = self._citations.pop(index, None)
+        if not citations:
+            return end
+        return self._chunk(index, encode({"annotations": [citation.shape() for citation in citations]})) + end
 
     def usage(self, usage: Usage) -> bytes:
         """The chunk with the usage, after every finish; only if `include_usage`. No other is without choices."""

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from claudegwd.openai_api.chat.response import DONE, KEEP_ALIVE, ChatChoice, ChatStream, Usage, completion_body
+from claudegwd.openai_api.chat.response import (
+    DONE,
+    KEEP_ALIVE,
+    ChatChoice,
+    ChatStream,
+    Citation,
+    Usage,
+    completion_body,
+)
 from claudegwd.openai_api.errors import UpstreamUnavailable
 from claudegwd.openai_api.messages import ToolCall
 from tests.openai_client import accumulated, described, read_chunks, stream_data
@@ -122,6 +130,19 @@ def test_the_clients_accumulator_makes_the_body_out_of_the_stream() -> None:
         assert [c.id for c in one.message.tool_calls or ()] == [c.id for c in other.message.tool_calls or ()]
     calls = [call for call in streamed.choices[0].message.tool_calls or () if call.type == "function"]
     assert [call.function.arguments for call in calls] == [call.arguments for call in CALLS]
+
+
+def test_the_clients_accumulator_takes_several_citations_of_several_choices() -> None:
+    cited = [Citation(0, 2, "https://a.example/1", "One"), Citation(2, 4, "https://a.example/2", "Two")]
+    chat = stream()
+    written = [chat.role(0), chat.role(1)]
+    for citation in cited:
+        for index in (0, 1):
+            written += [chat.text(index, raw("It")), chat.citation(index, citation)]
+    written += [chat.finish(0, "stop"), chat.finish(1, "stop"), DONE]
+    expected = [citation.shape() for citation in cited]
+    for choice in accumulated(written).choices:
+        assert [one.to_dict() for one in choice.message.annotations or ()] == expected
 
 
 def test_all_chunks_name_the_same_answer() -> None:
