@@ -9,6 +9,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import PermissionDenied
 from claudegwd.openai_api.fields import Fields, refuse
 from claudegwd.openai_api.json_schema import check_depth
+from claudegwd.openai_api.parameters import MAX_NAMED, is_header_safe
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _DATED: Final = re.compile(r"(.+)_\d{8}")
@@ -37,7 +38,7 @@ class Tools(msgspec.Struct, frozen=True):
     named: tuple[str, ...] = ()
     typed: str = ""  # the path of the first one
     server: tuple[str, ...] = ()
-    extras: tuple[str, ...] = ()  # fields of the client's own tools besides the three
+    extras: tuple[str, ...] = ()  # fields of the client's own tools besides the three, as far as a header takes them
 
 
 def read_tools(body: Fields, bounds: Bounds) -> Tools:
@@ -45,7 +46,7 @@ def read_tools(body: Fields, bounds: Bounds) -> Tools:
     own: list[ClientTool] = []
     named: dict[str, str] = {}
     server: list[str] = []
-    extras: dict[str, None] = {}
+    extras: set[str] = set()
     typed = ""
     for tool in body.objects("tools", longest=bounds.max_tools):
         kind = tool.text("type", longest=bounds.max_id_chars)
@@ -63,8 +64,9 @@ def read_tools(body: Fields, bounds: Bounds) -> Tools:
         name = _name(tool, named)
         if stem is None:
             own.append(_own(tool, name, bounds))
-            extras.update(dict.fromkeys(tool.values.keys() - {"name", "description", "input_schema", "type"}))
-    return Tools(tuple(own), tuple(named), typed, tuple(dict.fromkeys(server)), tuple(sorted(extras)))
+            extras |= tool.values.keys() - {"name", "description", "input_schema", "type"}
+    shown = sorted(filter(is_header_safe, extras))[:MAX_NAMED]
+    return Tools(tuple(own), tuple(named), typed, tuple(dict.fromkeys(server)), tuple(shown))
 
 
 def check_allowed(tools: Tools, allowed: frozenset[str]) -> None:

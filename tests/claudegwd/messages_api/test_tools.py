@@ -8,6 +8,7 @@ from claudegwd.messages_api.tools import PRICED, check_allowed, read_tools
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CallerError, PermissionDenied
 from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.parameters import MAX_NAMED
 
 OWN = {"name": "Bash", "description": "d", "input_schema": {"type": "object"}, "strict": True, "cache_control": {}}
 
@@ -22,6 +23,13 @@ def test_tools_of_the_clients_own_making_whatever_their_names() -> None:
     assert tools.named == ("Bash", "Read")
     assert tools.extras == ("cache_control", "strict")
     assert not tools.typed
+
+
+def test_only_field_names_that_fit_into_a_header_are_noted_and_not_too_many() -> None:
+    odd = {"a\r\nx-made-up: 1": 1, "日本": 1, "": 1, "a" * 65: 1}
+    assert read({"name": "a", "input_schema": {}, **odd, "strict": True}).extras == ("strict",)
+    many = {f"field_{number}": 1 for number in range(1000)}
+    assert len(read({"name": "a", "input_schema": {}, **many}).extras) == MAX_NAMED
 
 
 def test_tools_that_anthropic_names_and_the_client_runs() -> None:
