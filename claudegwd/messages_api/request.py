@@ -47,10 +47,12 @@ def read_messages_request(body: Fields, betas: str, bounds: Bounds, *, counts: b
     check_depth(body.values, "body", bounds)
     model = body.needed_text("model", longest=bounds.max_model_chars)
     messages = without_made(check_messages(body, bounds))
+    if not messages:
+        refuse("messages", "it contains only what Claude did in a workspace; add a message of the user's")
     for name, why in parameters.REFUSED.items():
         if body.get(name) is not None:
             cannot_honour(name, why)
-    check_content(body, "system", bounds)
+    _check_system(body, bounds)
     _check_plain_fields(body, bounds)
     max_tokens = body.whole("max_tokens", 1, parameters.MAX_TOKENS)
     if max_tokens is None and not counts:
@@ -68,6 +70,15 @@ def read_messages_request(body: Fields, betas: str, bounds: Bounds, *, counts: b
         betas=_betas(body, betas),
         ignored=tuple(ignored),
     )
+
+
+def _check_system(body: Fields, bounds: Bounds) -> None:
+    check_content(body, "system", bounds)
+    if isinstance(body.get("system"), list):
+        for block in body.objects("system", longest=bounds.max_parts):
+            # The upstream accepts nothing else, and the CLI, which may write the system prompt, would leave it out.
+            if block.get("type") != "text":
+                refuse(block.at("type"), "it must be text; send anything else in a user message")
 
 
 def _check_plain_fields(body: Fields, bounds: Bounds) -> None:

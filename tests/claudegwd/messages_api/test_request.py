@@ -41,6 +41,13 @@ def test_what_a_workspace_showed_as_thinking_does_not_go_up_again() -> None:
     assert wanted.body["messages"] == wanted.messages == [messages[0], {"role": "assistant", "content": [said]}]
 
 
+def test_nothing_but_what_a_workspace_showed_is_no_request() -> None:
+    shown = {"type": "thinking", "thinking": "Read a.py", "signature": SIGNATURE}
+    with pytest.raises(InvalidRequest) as raised:
+        read(messages=[{"role": "assistant", "content": [shown]}])
+    assert raised.value.param == "messages"
+
+
 def test_what_nobody_knows_is_named() -> None:
     wanted = read(of_next_year=1)
     assert wanted.ignored == ("of_next_year",)
@@ -101,6 +108,7 @@ def test_betas_that_cannot_be_a_header(betas: str) -> None:
         ("tool_choice", "auto", "tool_choice"),
         ("stop_sequences", ["a", 1], "stop_sequences[1]"),
         ("metadata", "u", "metadata"),
+        ("system", [{"type": "text", "text": "a"}, {"type": "search_result", "content": []}], "system[1].type"),
         ("stream", "yes", "stream"),
     ],
 )
