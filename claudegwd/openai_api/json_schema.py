@@ -14,6 +14,7 @@ from claudegwd.openai_api.json_body import shown
 
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+TEXTS = ("title", "description", "format")
 ONES = ("additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "items")
 
 
@@ -60,6 +61,10 @@ def _check_keywords(schema: dict[str, object], path: str) -> None:
         refuse(f"{path}.enum", "it must be a list")
     if not isinstance(schema.get("$ref", ""), str):
         refuse(f"{path}.$ref", "it must be a string")
+    for keyword in TEXTS:
+        # Generators write null for what they leave open.
+        if not isinstance(schema.get(keyword), str | None):
+            refuse(f"{path}.{keyword}", "it must be a string")
 
 
 def children(schema: dict[str, object], path: str) -> list[tuple[object, str]]:

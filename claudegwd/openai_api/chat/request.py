@@ -148,6 +148,7 @@ def _names_of_speakers(messages: tuple[Message, ...]) -> tuple[str, ...]:
 def _marks_of_caches(body: Fields) -> tuple[str, ...]:
     messages, tools = body.values["messages"], body.get("tools") or ()
     parts = (part for message in messages if isinstance(message.get("content"), list) for part in message["content"])
-    functions = (tool.get("function") or {} for tool in tools)
+    # Beside what makes a tool of Anthropic's, a field of this name may be anything.
+    functions = (function for tool in tools if isinstance(function := tool.get("function"), dict))
     places = {"messages": chain(messages, parts), "tools": chain(tools, functions)}
     return tuple(f"{name}.cache_control" for name, found in places.items() if any(map(is_marked, found)))

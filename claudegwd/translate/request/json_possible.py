@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from claudegwd.openai_api.json_schema import MAPS, ONES
+
 MAX_STEPS: Final = 10_000  # each level of choices within choices doubles the work
 _BOUNDS: Final = {
     "number": ("minimum", "maximum"),
@@ -59,14 +61,19 @@ class _Search:
         return None
 
     def _target(self, reference: str) -> object:
-        """The part that a reference points to; True if there is none."""
+        """The schema that a reference points to. True if it is not found by a path, or at a place that nobody checked:
+        anything may be there."""
+        if reference != "#" and not reference.startswith("#/"):
+            return True  # an anchor, or another document
         found: Any = self.root
+        keyword = ""  # of the map of schemas that `found` is
         for step in reference.removeprefix("#").split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, dict) or name not in found:
+            if not isinstance(found, dict) or name not in found or not (keyword or name in (*MAPS, *ONES)):
                 return True
             found = found[name]
-        return found
+            keyword = name if not keyword and name in MAPS else ""
+        return found if not keyword else True
 
     def _referred(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> str | None:
         reference = schema.get("$ref")

@@ -19,6 +19,7 @@ SOUND: list[dict[str, Any]] = [
     {"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}},
     {"definitions": {"a": True}, "properties": {"type": {"type": "string"}, "not": {"const": 3}}},
     {"anyOf": [{"type": "null"}, True], "not": {}, "if": {}, "then": {}, "else": False},
+    {"description": None, "title": None, "format": None},
     {"items": [{"type": "string"}], "prefixItems": [{"type": "string"}], "x-unknown": {"type": "strin"}},
     {
         "nullable": True,
@@ -54,6 +55,9 @@ def test_sound_schemas_pass_untouched(schema: dict[str, Any]) -> None:
         ({"required": [1]}, "schema.required"),
         ({"enum": "a"}, "schema.enum"),
         ({"$ref": 1}, "schema.$ref"),
+        ({"title": 5}, "schema.title"),
+        ({"properties": {"a": {"description": ["a"]}}}, "schema.properties.a.description"),
+        ({"format": ["date"]}, "schema.format"),
         ({"$defs": {"a": []}}, "schema.$defs.a"),
         ({"anyOf": []}, "schema.anyOf"),
         ({"anyOf": {}}, "schema.anyOf"),

@@ -298,4 +298,6 @@ def test_marks_of_caches_are_named() -> None:
     assert parse(messages=[{"role": "user", "content": "hello"} | mark]).ignored == ("messages.cache_control",)
     assert parse(tools=[tool | mark]).ignored == ("tools.cache_control",)
     assert parse(tools=[tool | {"function": {"name": "look"} | mark}]).ignored == ("tools.cache_control",)
+    of_anthropics = {"name": "look", "input_schema": {"type": "object"}}
+    assert parse(tools=[of_anthropics | mark | {"function": "look"}]).ignored == ("tools.cache_control",)
     assert parse(messages=[{"role": "user", "content": [part]}], tools=[tool]).ignored == ()

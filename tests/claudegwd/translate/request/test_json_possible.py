@@ -18,6 +18,9 @@ def of(part: Any, **more: Any) -> Schema:
     return {"type": "object", "properties": {"a": part}, "required": ["a"], **more}
 
 
+# At a place where anything may be.
+NO_SCHEMAS: list[Any] = [{"type": "object", "required": 5}, {"type": [{}]}, {"allOf": 5}, {"properties": []}, 5]
+
 IMPOSSIBLE: list[tuple[Schema, str]] = [
     (of(False), ".properties.a"),
     (of({"enum": []}), ".properties.a.enum"),
@@ -70,6 +73,10 @@ def test_what_nobody_can_satisfy_is_named(schema: Schema, fault: str) -> None:
         of({"type": "array", "items": {"$ref": "#"}}),
         {"type": "object", "properties": {"next": {"$ref": "#"}}},
         of({"$ref": "#/$defs/nowhere"}),
+        of({"$ref": "#/$defs"}),
+        of({"$ref": "#text"}, **{"$defs": {"a": {"$anchor": "text", **STRING}}}),
+        of({"$ref": "text.json"}),
+        *(of({"$ref": "#/x-parts/a"}, **{"x-parts": {"a": part}}) for part in NO_SCHEMAS),
         of({"type": "string", "minLength": "x", "maxLength": True}),
         of({"type": "string", "minLength": 2, "maxLength": True}),
     ],
