@@ -5,7 +5,7 @@ lengths are rejected. These are moved to the description, where the model reads 
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -34,10 +34,11 @@ class _CannotSayError(Exception):
 
 
 def output_schema(schema: Schema) -> dict[str, Any] | None:
-    """The schema for `output_config.format`; None if it cannot be expressed: open objects, tuples, recursion."""
+    """The schema for `output_config.format`; None if it cannot be expressed: open objects, tuples, recursion, or
+    references to nothing."""
     definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
     try:
-        if _is_recursive(definitions):
+        if _is_recursive(definitions) or not set(_references(schema)) <= definitions.keys():
             return None
         made = _converted(schema)
         if definitions:
@@ -56,10 +57,12 @@ def _converted(schema: object) -> dict[str, Any]:
         return {"$ref": f"#/$defs/{_definition(schema['$ref'])}"}
     if isinstance(kind, list):
         # OpenAI's strict mode writes ["string", "null"] for optional values.
-        return {"anyOf": [_converted({**schema, "type": one}) for one in kind]}
+        return {"anyOf": [_converted({**schema, "type": one}) for one in _possible(kind, schema)]}
     made = {key: schema[key] for key in ("title", "const", "default") if key in schema}
     if "enum" in schema:
         made["enum"] = [value for value in schema["enum"] if kind is None or _is_of(value, kind)]
+        if not made["enum"]:
+            raise _CannotSayError  # the upstream rejects an empty one
     if kind is not None:
         made["type"] = kind
         made |= _of_kind(kind, schema, said)
@@ -93,6 +96,8 @@ def _object(schema: Schema) -> dict[str, Any]:
     properties = schema.get("properties", {})
     if "patternProperties" in schema or isinstance(others, dict) or (not properties and others is not False):
         raise _CannotSayError  # a map: the model chooses its keys
+    if not properties.keys() >= set(schema.get("required", ())):
+        raise _CannotSayError  # the model makes up the shape of those that are only required
     made = {name: _converted(one) for name, one in properties.items()}
     required = {"required": schema["required"]} if "required" in schema else {}
     return {"properties": made, **required, "additionalProperties": False}
@@ -116,9 +121,21 @@ def _told(schema: Schema, said: Collection[str]) -> str:
     return "\n".join(word for word in words if word)
 
 
+def _possible(kinds: Sequence[str], schema: Schema) -> list[str]:
+    """Those of its types that any of the values that it lists has."""
+    listed = [schema["enum"]] if "enum" in schema else []
+    listed += [[schema["const"]]] if "const" in schema else []
+    possible = [kind for kind in kinds if all(any(_is_of(value, kind) for value in values) for values in listed)]
+    if not possible:
+        raise _CannotSayError
+    return possible
+
+
 def _is_of(value: object, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
+    if isinstance(value, float) and kind == "integer":
+        return value.is_integer()
     return isinstance(value, _JSON_TYPES.get(kind, ()))
 
 

@@ -44,6 +44,9 @@ def test_what_fits_stays(schema: dict[str, Any]) -> None:
             of(a={"type": ["string", "null"], "enum": ["x", None]}),
             of(a={"anyOf": [{"type": "string", "enum": ["x"]}, {"type": "null", "enum": [None]}]}),
         ),
+        (of(a={"type": ["string", "null"], "enum": ["x"]}), of(a={"anyOf": [{"type": "string", "enum": ["x"]}]})),
+        (of(a={"type": ["string", "null"], "const": "x"}), of(a={"anyOf": [{"type": "string", "const": "x"}]})),
+        (of(a={"type": "integer", "enum": [1.0, 2, "x"]}), of(a={"type": "integer", "enum": [1.0, 2]})),
         (
             of(a={"type": "integer", "minimum": 1, "description": "How many"}),
             of(a={"type": "integer", "description": 'How many\n{"minimum": 1}'}),
@@ -78,6 +81,11 @@ def test_what_does_not_is_said_otherwise(given: dict[str, Any], made: dict[str, 
         of(a={"$ref": "#"}),
         of(a={"$ref": "#/properties/b"}, b=STRING),
         of(a={"$ref": "https://example.com/schema"}),
+        of(a={"$ref": "#/$defs/y"}),
+        {"$defs": {"x": STRING}, **of(a={"$ref": "#/$defs/y"})},
+        {**OPEN, "required": ["a", "b"]},
+        {"type": "object", "properties": {"a": {"type": "integer", "enum": ["x"]}}},
+        {"type": "object", "properties": {"a": {"type": ["integer", "null"], "enum": ["x"]}}},
         {"$defs": {"x": of(a={"$ref": "#/$defs/x"})}, **of(a={"$ref": "#/$defs/x"})},
         {"$defs": {"x": of(a={"$ref": "#/$defs/y"}), "y": of(a={"$ref": "#/$defs/x"})}, **of(a={"$ref": "#/$defs/x"})},
     ],
@@ -86,7 +94,10 @@ def test_what_cannot_be_said_is_none(schema: dict[str, Any]) -> None:
     assert output_schema(schema) is None
 
 
-PLAIN = st.sampled_from([STRING, {"type": "integer"}, {"type": ["string", "null"]}, {"enum": ["x", 1]}])
+PLAIN = st.sampled_from([
+    STRING, {"type": "integer"}, {"type": ["string", "null"]}, {"enum": ["x", 1]},
+    {"type": ["string", "null"], "enum": ["x", 1]},
+])  # fmt: skip
 SCHEMAS = st.recursive(
     PLAIN,
     lambda inner: (
