@@ -94,9 +94,11 @@ class ResponseMaking:
         """The response object until it is opened; `model` is the one that was asked for."""
         return self._stream(self.reply.model).queued()
 
-    def nothing(self) -> list[bytes]:
+    async def nothing(self) -> list[bytes]:
         """The events of a response for which no model is asked: it is only kept, to be continued later."""
-        stream = self._stream(self._plan(self.wanted.chat).model.id)
+        with self.told():
+            chat = await with_fetched_images(self._call.gateway, self.wanted.chat)
+            stream = self._stream(self._plan(chat).model.id)
         events = [*stream.opening(), stream.finish("stop"), stream.usage(Usage())]
         self.keep(stream)
         return events

@@ -23,7 +23,7 @@ from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import BodyTooLarge, GatewayError, InternalError, RateLimitExceeded
 from claudegwd.openai_api.fields import Fields
-from claudegwd.openai_api.responses.messages import Create, error_message, event_messages, read_message
+from claudegwd.openai_api.responses.messages import Create, error_message, event_messages, read_create, read_message
 from claudegwd.openai_api.responses.request import read_responses_request
 from claudegwd.public import access
 from claudegwd.public.call import Call, Record, ending, over
@@ -111,12 +111,14 @@ class ResponsesSocket:
             event: Mapping[str, Any] = await receive()
             if event["type"] != "websocket.receive":
                 return
+            stream_id = None
             try:
-                create = read_message(event["text"], BOUNDS)
-                self._hand_over(create, nursery)
+                message = read_message(event["text"], BOUNDS)
+                stream_id = message.stream_id  # who waits on this stream has to hear of an error
+                self._hand_over(read_create(message, BOUNDS), nursery)
             except GatewayError as error:
                 self._gateway.counts.refused(error)
-                await self._write(error_message(error, None))
+                await self._write(error_message(error, stream_id))
 
     def _hand_over(self, create: Create, nursery: trio.Nursery) -> None:
         stream = self._streams.get(create.stream_id)
@@ -189,7 +191,7 @@ class ResponsesSocket:
         making = ResponseMaking(call, wanted, unstored=self._ident)
         if not create.generate:
             await reserve_nothing(call)
-            await self._tell(create.stream_id, b"".join(making.nothing()), told_by(record) | making.headers())
+            await self._tell(create.stream_id, b"".join(await making.nothing()), told_by(record) | making.headers())
             return
         await making.ask()
         with making.told():

@@ -143,13 +143,29 @@ async def test_an_upstream_that_refuses_is_an_error_with_its_status(gateway: Run
         assert (error["status"], error["error"]["code"], error["stream_id"]) == (404, "model_not_found", "s")
 
 
+@pytest.mark.parametrize("fields", [{"background": True}, {"generate": 5}, {"type": "response.dream"}])
+async def test_an_error_names_the_stream_that_waits_for_it(gateway: Running, fields: dict[str, Any]) -> None:
+    async with connected(gateway.port) as socket:
+        await socket.send({"type": "response.create", "model": MODEL, "input": "a", "stream_id": "s", **fields})
+        error = (await socket.answer())[-1]
+        assert (error["status"], error["stream_id"]) == (400, "s")
+
+
+async def test_what_is_sent_ahead_is_refused_by_its_own_path(gateway: Running) -> None:
+    part = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    async with connected(gateway.port) as socket:
+        error = await socket.ask(model=MODEL, input=[{"role": "user", "content": [part]}], generate=False)
+    assert error["error"]["param"] == "input[0].content[0].image_url"
+
+
 async def test_too_much_at_once_is_refused(gateway: Running) -> None:
     go = trio.Event()
     gateway.endpoint.script = lambda _: ScriptedReply((Wait(go), Text(("slow",))))
     async with connected(gateway.port) as socket:
         for _ in range(18):
-            await socket.create(model=MODEL, input="a")
-        assert (await socket.answer())[-1]["status"] == 429
+            await socket.create(model=MODEL, input="a", stream_id="s")
+        error = (await socket.answer())[-1]
+        assert (error["status"], error["stream_id"]) == (429, "s")
         go.set()
         await socket.answer()
 

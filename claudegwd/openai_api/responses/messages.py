@@ -18,6 +18,14 @@ from claudegwd.openai_api.json_body import read_object
 ENVELOPE = ("type", "stream_id", "stream", "background", "generate")
 
 
+class Message(msgspec.Struct, frozen=True):
+    """A message that was decoded; what it asks for is still to be read. `size` is its own in bytes."""
+
+    fields: Fields
+    stream_id: str | None
+    size: int
+
+
 class Create(msgspec.Struct, frozen=True):
     """A request. `generate` false: only something to continue from; `size` is that of the message in bytes."""
 
@@ -27,12 +35,18 @@ class Create(msgspec.Struct, frozen=True):
     size: int
 
 
-def read_message(text: str | None, bounds: Bounds) -> Create:
-    """Read one message; raises a CallerError with the path of the field at fault."""
+def read_message(text: str | None, bounds: Bounds) -> Message:
+    """Decode one message; raises a CallerError with the path of the field at fault."""
     if text is None:
         raise InvalidRequest("cannot read a binary message: send JSON as text")
     body = text.encode("utf-8", "surrogatepass")
     fields = Fields(read_object(body, bounds))
+    return Message(fields, fields.text("stream_id", longest=bounds.max_id_chars), len(body))
+
+
+def read_create(message: Message, bounds: Bounds) -> Create:
+    """Read the request in it; raises likewise."""
+    fields = message.fields
     kind = fields.needed_text("type", longest=bounds.max_id_chars)
     if kind == "response.steer":
         cannot_honour("type", "a running answer cannot be steered; wait for it to finish and send response.create")
@@ -42,8 +56,7 @@ def read_message(text: str | None, bounds: Bounds) -> Create:
         cannot_honour("background", "a WebSocket waits for the answer; omit it, or send the request by POST")
     fields.flag("stream")
     wanted = {name: value for name, value in fields.values.items() if name not in ENVELOPE}
-    stream_id = fields.text("stream_id", longest=bounds.max_id_chars)
-    return Create({**wanted, "stream": True}, stream_id, fields.flag("generate") is not False, len(body))
+    return Create({**wanted, "stream": True}, message.stream_id, fields.flag("generate") is not False, message.size)
 
 
 def event_messages(written: bytes, stream_id: str | None, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:

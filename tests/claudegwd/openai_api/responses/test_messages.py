@@ -5,11 +5,17 @@ import pytest
 
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.errors import CallerError, RateLimitExceeded
-from claudegwd.openai_api.responses.messages import Create, error_message, event_messages, read_message
+from claudegwd.openai_api.responses.messages import (
+    Create,
+    error_message,
+    event_messages,
+    read_create,
+    read_message,
+)
 
 
 def read(**fields: Any) -> Create:
-    return read_message(json.dumps({"type": "response.create", **fields}), Bounds())
+    return read_create(read_message(json.dumps({"type": "response.create", **fields}), Bounds()), Bounds())
 
 
 def test_a_request_is_its_fields_without_the_envelope_and_is_streamed() -> None:
@@ -40,7 +46,7 @@ def test_a_request_is_its_fields_without_the_envelope_and_is_streamed() -> None:
 )
 def test_what_cannot_be_read_is_refused_with_its_path(text: str | None, param: str | None) -> None:
     with pytest.raises(CallerError) as caught:
-        read_message(text, Bounds())
+        read_create(read_message(text, Bounds()), Bounds())
     assert caught.value.param == param
 
 
