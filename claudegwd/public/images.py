@@ -24,7 +24,7 @@ async def with_fetched_images(gateway: Gateway, wanted: ChatRequest) -> ChatRequ
         (number, index, part.url)
         for number, message in enumerate(wanted.messages)
         for index, part in enumerate(message.content)
-        if isinstance(part, ImagePart) and not part.url.startswith("data:")
+        if isinstance(part, ImagePart) and part.url[:5].lower() != "data:"
     ]
     if not hosts or not found:
         return wanted

@@ -20,6 +20,8 @@ Block = dict[str, Any]
 
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024  # the Messages API's own limit for a request
 
+MAX_SCHEME_CHARS = 8  # of a URL and the colon after it: https:, file:, data:
+
 _PDF = "application/pdf"
 _TEXTS = ("application/json", "application/xml", "application/yaml", "application/javascript")
 
@@ -78,8 +80,9 @@ def _file(part: FilePart, param: str) -> Block:
     if part.file_data is None:
         _refuse("cannot use an uploaded file: send its content in file_data", f"{param}.file_id")
     param = f"{param}.file_data"
-    # Bare base64, as in OpenAI's own examples, is identified by its bytes.
-    media_type, data = _data_url(part.file_data, param) if part.file_data.startswith("data:") else ("", part.file_data)
+    # Bare base64, as in OpenAI's own examples, is identified by its bytes. It has no colon, which every URL has.
+    is_url = ":" in part.file_data[:MAX_SCHEME_CHARS]
+    media_type, data = _data_url(part.file_data, param) if is_url else ("", part.file_data)
     raw = _decoded(data, param)
     is_pdf = b"%PDF-" in raw[:1024]  # readers accept it this late
     if media_type == _PDF and not is_pdf:

@@ -54,6 +54,7 @@ def text_block(text: str, **fields: str) -> dict[str, Any]:
         (FilePart(encoded(b"words")), text_block("words")),
         (FilePart(url("text/markdown", "é".encode()), "a.md"), text_block("é", title="a.md")),
         (FilePart(url("application/json", b"{}")), text_block("{}")),
+        (FilePart("DATA:text/plain;BASE64," + encoded(b"words")), text_block("words")),
     ],
 )  # fmt: skip
 def test_passed_on(part: Part, block: dict[str, Any]) -> None:
@@ -111,3 +112,9 @@ def test_refused(part: Part, param: str) -> None:
     assert caught.value.param == param
     assert caught.value.message.startswith("cannot ")
     assert len(json.dumps(caught.value.message)) < 200  # nothing of the content in it
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a.pdf", "HTTP://x/a", "file:///etc/passwd", "s3://a/b"])
+def test_a_file_by_its_address_is_not_fetched(address: str) -> None:
+    with pytest.raises(InvalidRequest, match="cannot fetch"):
+        blocks_of([FilePart(address)], "messages[0].content", Allowance())
