@@ -14,7 +14,7 @@ def answer_schemas() -> dict[str, Schema]:
         "Error": record("error", error=error),
         "Health": record(
             "status version claude_version active_sessions",
-            status=one_of("healthy", "unhealthy"),
+            status=one_of("healthy", "degraded", "unhealthy"),
             version=TEXT,
             claude_version=_TEXT_OR_NULL,
             active_sessions=COUNT,

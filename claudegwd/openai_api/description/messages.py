@@ -15,12 +15,14 @@ def messages_schemas(bounds: Bounds) -> dict[str, Schema]:
     """The schemas of its bodies, by name. Anthropic's other fields go to the upstream unchanged."""
     block = record("type", type={**TEXT, "minLength": 1})
     content: Schema = {"anyOf": [TEXT, listed(block, maxItems=bounds.max_parts)]}
+    said: Schema = {"type": "string", "minLength": 1}
+    texts = listed(record("type text", type=one_of("text"), text=said), maxItems=bounds.max_parts)
     message = record("role content", role=one_of("user", "assistant", "system"), content=content)
     fields: dict[str, Schema] = {
         "model": {**TEXT, "minLength": 1, "maxLength": bounds.max_model_chars},
         "messages": listed(message, minItems=1, maxItems=bounds.max_messages),
         **optional(
-            system=content,
+            system={"anyOf": [TEXT, texts]},
             tools=listed(record(name=TEXT, type=TEXT, description=TEXT, input_schema=record())),
             tool_choice=record("type", type=TEXT),
             thinking=record("type", type=TEXT),

@@ -52,6 +52,12 @@ def test_chunks_fit() -> None:
         satisfies("TextChunk", data)
 
 
+def test_every_state_of_health_fits() -> None:
+    for status in ("healthy", "degraded", "unhealthy"):  # public/health.py
+        body = {"status": status, "version": "1", "claude_version": "2", "active_sessions": 0}
+        satisfies("Health", json.dumps(body))
+
+
 def test_lists_of_models_fit() -> None:
     models = [
         ModelInfo(id="a", created=1, owned_by="x", pricing=Pricing(1, 2)),
