@@ -5,6 +5,7 @@ if the answer is correct without it.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from claudegwd.translate.request.history import Entry, ToolResult, base_digest, 
 from claudegwd.translate.request.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS, TurnSettings
 from claudegwd.translate.request.parts import Allowance, Block, image_block
 from claudegwd.translate.request.plan import Plan
-from claudegwd.translate.request.tools import ToolSet, tool_set
+from claudegwd.translate.request.tools import ToolSet, cli_name, tool_set
 
 # What the CLI adds to the header for a context of a million tokens (observed on 2.1.330).
 LONG_CONTEXT_BETA = "context-1m-2025-08-07"
@@ -109,6 +110,8 @@ def _settings(request: MessagesRequest, model: Model, *, whole: bool, plain_syst
     ignored += _ignored_by_transcript(request)
     body = {name: value for name, value in _body(request, model).items() if name not in _SAID_BY_CLI}
     body.pop("betas", None)
+    if isinstance(named := body.get("tool_choice", {}).get("name"), str):
+        body["tool_choice"] = {**body["tool_choice"], "name": cli_name(named)}
     tokens = str(request.max_tokens) if request.max_tokens is not None else ""
     env = {EXTRA_BODY: _encode(body).decode() if body else "", MAX_OUTPUT_TOKENS: tokens}
     return TurnSettings(model.cli_name, effort, env, tuple(ignored))
@@ -193,7 +196,12 @@ def _for_transcript(request: MessagesRequest, entries: tuple[Entry, ...]) -> tup
             cannot_honour(f"messages[{index}].role", _WRITTEN_BY_CLI)
         _check_blocks(message["content"], f"messages[{index}].content", Allowance())
     _check_order(entries)
-    return entries
+    return tuple(replace(entry, blocks=tuple(map(_told, entry.blocks))) for entry in entries)
+
+
+def _told(block: Block) -> Block:
+    """A call under the name of its tool that the CLI is told."""
+    return {**block, "name": cli_name(block["name"])} if block["type"] == "tool_use" else block
 
 
 def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:

@@ -105,6 +105,26 @@ def test_by_transcript_the_cli_says_messages_system_and_tools_itself() -> None:
     assert plan.settings.ignored == ("metadata",)
 
 
+def test_by_transcript_calls_and_choices_have_the_name_that_the_cli_is_told() -> None:
+    messages = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": [{**CALL, "name": "ToolSearch"}]},
+        {"role": "user", "content": [RESULT]},
+    ]
+    asked = {
+        "messages": messages,
+        "tools": [{"name": "ToolSearch", "input_schema": {"type": "object"}}],
+        "tool_choice": {"type": "tool", "name": "ToolSearch", "disable_parallel_tool_use": True},
+    }
+    plan = planned(whole=False, **asked)
+    [tool] = plan.tools.manifest
+    assert plan.entries[1].blocks[0]["name"] == tool["name"] == plan.settings.body["tool_choice"]["name"]
+    assert tool["name"] != "ToolSearch"
+    assert plan.settings.body["tool_choice"]["disable_parallel_tool_use"]
+    whole = body(planned(**asked))
+    assert (whole["messages"], whole["tool_choice"]) == (messages, asked["tool_choice"])
+
+
 def test_by_transcript_markers_and_betas_are_named() -> None:
     messages = [{"role": "user", "content": [{"type": "text", "text": "q", "cache_control": MARK}]}]
     tools = [{"name": "f", "input_schema": {}, "strict": True}]
