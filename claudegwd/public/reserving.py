@@ -18,10 +18,7 @@ async def reserve(call: Call, plans: Sequence[Plan], operation: str) -> None:
     RateLimitExceeded and RequestTooLarge.
     """
     call.record.model = plans[0].model.id
-    most = call.gateway.config.workers.max
-    if len(plans) > most:
-        param = "prompt" if operation == "text_completion" else "n"
-        raise InvalidRequest(f"cannot return {len(plans)} answers at once: ask for at most {most}", param=param)
+    check_number(call, len(plans), operation)
     admission, budgets = call.admission, call.client.budgets
     if not (budgets or admission.take is not None or admission.counts_tokens):
         return
@@ -32,6 +29,14 @@ async def reserve(call: Call, plans: Sequence[Plan], operation: str) -> None:
         await admission.take(prompt, sum(map(answer_tokens, plans)))
     elif admission.counts_tokens:
         admission.reserve(prompt, sum(map(answer_tokens, plans)), trio.current_time())
+
+
+def check_number(call: Call, answers: int, operation: str) -> None:
+    """Raise InvalidRequest for more answers than there may be workers."""
+    most = call.gateway.config.workers.max
+    if answers > most:
+        param = "prompt" if operation == "text_completion" else "n"
+        raise InvalidRequest(f"cannot return {answers} answers at once: ask for at most {most}", param=param)
 
 
 async def reserve_nothing(call: Call) -> None:

@@ -274,6 +274,8 @@ async def test_debug_says_what_is_wrong_and_asks_nobody(gateway: Running, client
         ({**sound, "temperature": 9}, "temperature"),
         ({**sound, "model": "gpt-4"}, "model"),
         ({"model": MODEL}, "messages"),
+        ({**sound, "session_id": "a" * 257}, "session_id"),
+        ({**sound, "n": 8}, "n"),
         ([], None),
     ):
         answer = await client.send("POST", f"{CHAT}/debug", body)

@@ -14,7 +14,9 @@ from claudegwd.openai_api.older_gateway.resources import checked_id
 from claudegwd.openai_api.usage import Usage
 from claudegwd.public.bodies import read_body
 from claudegwd.public.call import Call, during
+from claudegwd.public.images import with_fetched_images
 from claudegwd.public.reply import Reply
+from claudegwd.public.reserving import check_number
 from claudegwd.store.chat_sessions import Known
 from claudegwd.store.projects import get_project
 
@@ -90,7 +92,9 @@ async def chat_debug(call: Call) -> Response:
     gateway = call.gateway
     try:
         wanted = parse_chat_request(await read_body(call), BOUNDS)
-        plan_chat(gateway, wanted, call.client)
+        asked = await with_fetched_images(gateway, await in_session(call, wanted))
+        plan_chat(gateway, asked, call.client)
+        check_number(call, asked.n, "chat")
     except CallerError as error:
         fault = {"message": error.message, "param": error.param, "code": error.code}
         return jsonify({"status": "validation_error", "errors": [fault]})
