@@ -154,15 +154,18 @@ class ChatStream:
         return self._chunk(index, b"".join((b'{"refusal":', raw, b"}")))
 
     def tool_start(self, index: int, call_index: int, ident: str, name: str) -> bytes:
-        """A call begins: the only chunk with its id and name, as clients concatenate repetitions."""
+        """A call begins: the only chunk with its id and name, as clients concatenate repetitions. With legacy functions
+        there is room for the first call only."""
         function = {"name": name, "arguments": ""}
         if self._legacy:
-            return self._chunk(index, encode({"function_call": function}))
+            return self._chunk(index, encode({"function_call": function})) if call_index == 0 else b""
         call = {"index": call_index, "id": ident, "type": "function", "function": function}
         return self._chunk(index, encode({"tool_calls": [call]}))
 
     def tool_arguments(self, index: int, call_index: int, raw: bytes | msgspec.Raw) -> bytes:
         """A piece of a call's arguments. For a call without any, send one piece, `"{}"`."""
+        if self._legacy and call_index > 0:
+            return b""
         if self._legacy:
             return self._chunk(index, b"".join((b'{"function_call":{"arguments":', raw, b"}}")))
         before = b'{"tool_calls":[{"index":%d,"function":{"arguments":' % call_index
