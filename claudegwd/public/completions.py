@@ -70,7 +70,8 @@ def _stream(
 
 
 def _reason(end: Finished) -> TextFinishReason:
-    reason: Any = end.reason  # without tools it is never a tool call
+    # A model may call a tool that it was never offered. This protocol has no place for a call.
+    reason: Any = end.reason if end.reason != "tool_calls" else "stop"
     return reason  # type: ignore[no-any-return]
 
 

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import RecordedRequest, ScriptedReply, ScriptedUsage, Text, Thinking
+from claudegwd.demo.script import RecordedRequest, ScriptedReply, ScriptedUsage, Text, Thinking, ToolUse
 from tests.e2e.harness import MODEL, Running, secret
 
 pytestmark = pytest.mark.cli
@@ -56,6 +56,15 @@ async def test_the_pieces_of_a_stream_are_the_texts(gateway: Running) -> None:
     assert texts == {0: "one and one", 1: "two and two"}
     assert [reason for reason in reasons if reason] == ["stop", "stop"]
     assert [usage.total_tokens for usage in usages if usage] == [30]
+
+
+async def test_a_call_that_nobody_offered_is_the_end_of_the_text(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("a",)), ToolUse("t", "look", {})), stop_reason="tool_use")
+    completion = await gateway.client.completions.create(model=MODEL, prompt="x")
+    [choice] = completion.choices
+    assert (choice.text, choice.finish_reason) == ("a", "stop")
+    stream = await gateway.client.completions.create(model=MODEL, prompt="x", stream=True)
+    assert [one.finish_reason async for chunk in stream for one in chunk.choices][-1] == "stop"
 
 
 async def test_what_cannot_be_honoured_is_refused(gateway: Running) -> None:
