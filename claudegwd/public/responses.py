@@ -122,7 +122,9 @@ async def responses_cancel(call: Call, ident: str) -> Response:
     if running is None and (lost := _lost(call, ident)) is not None:
         return Response(lost, content_type=_JSON)
     if running is None:
-        _own(call, ident)
+        kept = _own(call, ident)
+        if kept.is_background:
+            return Response(kept.body, content_type=_JSON)  # it has ended, and its events are gone
         raise InvalidRequest(
             "cannot cancel this response: it does not run in the background; close its connection instead"
         )

@@ -57,6 +57,11 @@ class KeptResponse:
         items: list[Item] = _decoded(self.items)
         return items
 
+    @property
+    def is_background(self) -> bool:
+        """Whether it was created in the background."""
+        return _decoded(self.body).get("background") is True
+
     def output(self) -> list[Item]:
         """The answer."""
         output: list[Item] = _decoded(self.body)["output"]

@@ -203,12 +203,24 @@ async def test_one_that_a_restart_cuts_off_has_failed(keep: str) -> None:
         lost = await gateway.client.responses.retrieve(made.id)
         assert (lost.status, lost.id, lost.background) == ("failed", made.id, True)
         assert lost.error is not None
-        assert "the gateway was restarted while it was being generated, so it is lost" in lost.error.message
+        assert "the gateway was restarted before it was complete, or did not store it on disk" in lost.error.message
         assert (await gateway.client.responses.cancel(made.id)).status == "failed"
         assert (await gateway.http.get(f"/v1/responses/{made.id}?stream=true")).status_code == 400
         await gateway.client.responses.delete(made.id)
         with pytest.raises(openai.NotFoundError):
             await gateway.client.responses.retrieve(made.id)
+
+
+async def test_one_that_is_complete_stays_as_it_is_when_it_is_cancelled_after_a_restart() -> None:
+    async with running(lambda _: say("done"), config='[responses]\nkeep = "disk"\n') as gateway:
+        made = await begin(gateway)
+        await until(gateway, made.id, "completed")
+        await gateway.restart()
+        again = await gateway.client.responses.cancel(made.id)
+        assert (again.status, again.output_text) == ("completed", "done")
+        waited = await gateway.client.responses.create(model=MODEL, input="x")
+        with pytest.raises(openai.BadRequestError):
+            await gateway.client.responses.cancel(waited.id)
 
 
 async def test_what_is_shown_of_a_lost_one_is_as_described() -> None:

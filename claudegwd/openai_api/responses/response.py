@@ -66,7 +66,7 @@ _UNKNOWN: dict[str, Any] = {
 def lost_body(ident: str, created: int, model: str) -> bytes:
     """The object of a response that was begun in the background before the gateway was restarted."""
     error = UpstreamUnavailable(
-        "cannot return this response: the gateway was restarted while it was being generated, so it is lost; "
+        "cannot return this response: the gateway was restarted before it was complete, or did not store it on disk; "
         "send the request again"
     )
     return ResponseObject(ident, created, model, _UNKNOWN).json("failed", error=error)
