@@ -185,6 +185,8 @@ def _instead(role: str) -> str:
 def read_image(fields: Fields, bounds: Bounds) -> ImagePart:
     """Read the `image_url` and `detail` of a part."""
     # Several clients send a bare string instead of the object, and all other servers accept it.
+    if fields.get("image_url") is None:
+        refuse(fields.at("image_url"), "it is missing; send a data: URL")
     image = fields if isinstance(fields.get("image_url"), str) else fields.needed_object("image_url")
     name = "image_url" if image is fields else "url"
     url = image.needed_text(name)

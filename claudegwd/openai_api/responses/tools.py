@@ -166,6 +166,8 @@ def _choice(
         # The model cannot call a tool that it does not know.
         named = choice.objects("tools", longest=bounds.max_tools)
         allowed = {_known(one, shapes) for one in named if one.get("type") in ("function", "custom")}
+        if any(one.get("type") == SEARCH for one in named):
+            allowed |= {name for name, shape in shapes.items() if shape.kind == "tool_search"}
         tools = tuple(tool for tool in tools if tool.name in allowed)
         if not any(is_search(one.text("type") or "") for one in named):
             search = None

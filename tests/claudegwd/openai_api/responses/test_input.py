@@ -119,6 +119,7 @@ def test_a_reference_stands_for_its_item(reference: dict[str, str]) -> None:
         ([{"role": "user", "id": "m", "content": [{"type": "dream"}]}], "input[0].content[0].type"),
         ([{"role": "assistant", "content": [{"type": "dream"}]}], "input[0].content[0].type"),
         ([{"role": "assistant", "content": [{"type": "input_image"}]}], "input[0].content[0].type"),
+        ([{"role": "user", "content": [{"type": "input_image"}]}], "input[0].content[0].image_url"),
         ([{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}], "input[0].content[0].image_url"),
         ([{"type": "function_call", "name": "f"}], "input[0].call_id"),
         ([{"type": "compaction", "encrypted_content": "foreign"}], "input[0].encrypted_content"),
@@ -132,6 +133,11 @@ def test_what_cannot_be_read_is_refused_with_its_path(value: Any, param: str) ->
     with pytest.raises(CallerError) as caught:
         read(value)
     assert caught.value.param == param
+
+
+def test_an_image_without_an_address_is_told_what_to_send_here() -> None:
+    with pytest.raises(CallerError, match="send a data: URL"):  # not an object, as in a chat
+        read([{"role": "user", "content": [{"type": "input_image"}]}])
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,13 @@ def test_allowed_tools_are_all_that_the_model_knows() -> None:
     assert (found.choice, found.paths) == ("required", ("tools[1]",))
 
 
+def test_the_clients_own_search_of_tools_may_be_among_the_allowed() -> None:
+    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "tool_search"}]}
+    found = read([F, {"type": "tool_search", "execution": "client"}], allowed)
+    assert [tool.name for tool in found.tools] == ["tool_search"]
+    assert read([F, {"type": "tool_search"}], allowed).tools == ()  # a server's
+
+
 LIVE = {"type": "web_search_preview"}
 
 
