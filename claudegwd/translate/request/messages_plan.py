@@ -191,10 +191,11 @@ def _for_transcript(request: MessagesRequest, entries: tuple[Entry, ...]) -> tup
             cannot_honour(name, _WRITTEN_BY_CLI)
     if request.tools.typed:
         cannot_honour(request.tools.typed, f"a tool of this type: {_WRITTEN_BY_CLI}")
+    allowance = Allowance()
     for index, message in enumerate(request.messages):
         if message["role"] == "system":
             cannot_honour(f"messages[{index}].role", _WRITTEN_BY_CLI)
-        _check_blocks(message["content"], f"messages[{index}].content", Allowance())
+        _check_blocks(message["content"], f"messages[{index}].content", allowance)
     _check_order(entries)
     return tuple(replace(entry, blocks=tuple(map(_told, entry.blocks))) for entry in entries)
 

@@ -1,5 +1,6 @@
 """A body of the Messages API to a plan: nearly one to one where it goes in whole, refused or named by transcript."""
 
+import base64
 import json
 import re
 from dataclasses import replace
@@ -17,11 +18,13 @@ from claudegwd.openai_api.fields import Fields
 from claudegwd.translate.request.catalogue import Model
 from claudegwd.translate.request.estimate import prompt_tokens
 from claudegwd.translate.request.history import canonical_answer, chain
+from claudegwd.translate.request.images import MAX_REQUEST_PIXELS
 from claudegwd.translate.request.messages_plan import messages_plan
 from claudegwd.translate.request.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS
 from claudegwd.translate.request.plan import Plan, make_plan
 from claudegwd.translate.request.whole_body import whole_body
 from tests.claudegwd.openai_api.test_modern_schema import KEYWORDS, META, VALUES
+from tests.claudegwd.translate.request.test_images import png
 
 MODEL = Model("m", "m", "M", "", ("low", "high"), "adaptive", True, 0)
 MARK = {"type": "ephemeral"}
@@ -187,6 +190,16 @@ def test_an_image_passes_by_transcript_and_a_bomb_does_not() -> None:
     with pytest.raises(CallerError) as raised:
         planned(whole=False, messages=messages)
     assert raised.value.param == "messages[2].content[0].content[0].source.data"
+
+
+def test_by_transcript_the_pixels_of_all_messages_are_bounded_together() -> None:
+    data = base64.b64encode(png(8000, 5000)).decode()
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+    most = [{"role": "user", "content": [image]}] * (MAX_REQUEST_PIXELS // 40_000_000)
+    assert planned(whole=False, messages=most)
+    with pytest.raises(CallerError) as raised:
+        planned(whole=False, messages=[*most, {"role": "user", "content": [image]}])
+    assert raised.value.param == f"messages[{len(most)}].content[0].source.data"
 
 
 def test_the_same_conversation_is_found_again_whatever_its_form() -> None:
