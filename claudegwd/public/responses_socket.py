@@ -125,12 +125,12 @@ class ResponsesSocket:
         if stream is None:
             if len(self._streams) >= MAX_STREAMS:
                 raise RateLimitExceeded(
-                    f"cannot start another stream: a connection has at most {MAX_STREAMS}; use an earlier stream_id",
+                    f"cannot start another stream: {MAX_STREAMS} are running on this connection; wait for one to end",
                     param="stream_id",
                 )
             stream, requests = trio.open_memory_channel[Create](MAX_WAITING)
             self._streams[create.stream_id] = stream
-            nursery.start_soon(self._answer_all, requests)
+            nursery.start_soon(self._answer_all, create.stream_id, requests)
         try:
             stream.send_nowait(create)
         except trio.WouldBlock:
@@ -139,15 +139,20 @@ class ResponsesSocket:
             ) from None
         self._busy += 1
 
-    async def _answer_all(self, requests: trio.MemoryReceiveChannel[Create]) -> None:
-        async for create in requests:
-            try:
-                await self._answer(create)
-            finally:
-                self._busy -= 1
-                if not self._busy:
-                    self._rested.set()
-                    self._rested = trio.Event()
+    async def _answer_all(self, stream_id: str | None, requests: trio.MemoryReceiveChannel[Create]) -> None:
+        """Answer a stream's requests until none waits: a client may use a new id for each of them."""
+        with requests:
+            async for create in requests:
+                try:
+                    await self._answer(create)
+                finally:
+                    self._busy -= 1
+                    if not self._busy:
+                        self._rested.set()
+                        self._rested = trio.Event()
+                if not requests.statistics().current_buffer_used:
+                    break
+            del self._streams[stream_id]  # nothing waits after the check, so nothing can have been added to it
 
     async def _answer(self, create: Create) -> None:
         gateway = self._gateway

@@ -12,6 +12,7 @@ import trio
 
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import ScriptedReply, Text, ToolUse, Wait
+from claudegwd.public.responses_socket import MAX_STREAMS
 from tests.e2e.harness import MODEL, Running, running, secret
 from tests.websocket_client import Closed, Rejected, connected
 
@@ -141,6 +142,29 @@ async def test_an_upstream_that_refuses_is_an_error_with_its_status(gateway: Run
     async with connected(gateway.port) as socket:
         error = await socket.ask(model="gpt-unknown", input="a", stream_id="s")
         assert (error["status"], error["error"]["code"], error["stream_id"]) == (404, "model_not_found", "s")
+
+
+async def test_a_client_may_name_each_request_differently(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say("a")
+    async with connected(gateway.port) as socket:
+        for number in range(MAX_STREAMS + 1):
+            event = await socket.ask(model=MODEL, input="a", stream_id=f"s{number}", generate=False)
+            assert (event["type"], event["stream_id"]) == ("response.completed", f"s{number}")
+
+
+async def test_streams_that_run_are_not_too_many(gateway: Running) -> None:
+    go = trio.Event()
+    gateway.endpoint.script = lambda _: ScriptedReply((Wait(go), Text(("slow",))))
+    async with connected(gateway.port) as socket:
+        for number in range(MAX_STREAMS + 1):
+            await socket.create(model=MODEL, input="a", stream_id=f"s{number}")
+        error = (await socket.answer())[-1]
+        assert (error["status"], error["error"]["param"]) == (429, "stream_id")
+        go.set()
+        ended = 0
+        while ended < MAX_STREAMS:
+            ended += (await socket.receive())["type"] == "response.completed"
+        assert (await socket.ask(model=MODEL, input="a", stream_id="another"))["type"] == "response.completed"
 
 
 @pytest.mark.parametrize("fields", [{"background": True}, {"generate": 5}, {"type": "response.dream"}])

@@ -18,7 +18,7 @@ from claudegwd.openai_api.json_body import read_object
 ENVELOPE = ("type", "stream_id", "stream", "background", "generate")
 
 
-class Message(msgspec.Struct, frozen=True):
+class ClientMessage(msgspec.Struct, frozen=True):
     """A message that was decoded; what it asks for is still to be read. `size` is its own in bytes."""
 
     fields: Fields
@@ -35,16 +35,16 @@ class Create(msgspec.Struct, frozen=True):
     size: int
 
 
-def read_message(text: str | None, bounds: Bounds) -> Message:
+def read_message(text: str | None, bounds: Bounds) -> ClientMessage:
     """Decode one message; raises a CallerError with the path of the field at fault."""
     if text is None:
         raise InvalidRequest("cannot read a binary message: send JSON as text")
     body = text.encode("utf-8", "surrogatepass")
     fields = Fields(read_object(body, bounds))
-    return Message(fields, fields.text("stream_id", longest=bounds.max_id_chars), len(body))
+    return ClientMessage(fields, fields.text("stream_id", longest=bounds.max_id_chars), len(body))
 
 
-def read_create(message: Message, bounds: Bounds) -> Create:
+def read_create(message: ClientMessage, bounds: Bounds) -> Create:
     """Read the request in it; raises likewise."""
     fields = message.fields
     kind = fields.needed_text("type", longest=bounds.max_id_chars)
