@@ -17,6 +17,15 @@ _FORMATS = frozenset(
 _SAID = frozenset(
     ("type", "title", "description", "enum", "const", "default", "$schema", "$id", "$comment", "$defs", "definitions")
 )  # fmt: skip
+# Keywords that apply to values of one type only.
+_ABOUT: Mapping[str, tuple[str, ...]] = {
+    "object": ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
+               "maxProperties", "unevaluatedProperties", "dependentRequired", "dependentSchemas", "dependencies"),
+    "array": ("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains", "minContains", "maxContains",
+              "minItems", "maxItems", "uniqueItems"),
+    "string": ("minLength", "maxLength", "pattern", "contentEncoding", "contentMediaType", "contentSchema"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+}  # fmt: skip
 _PRIMITIVES = frozenset(("boolean", "integer", "null", "number"))
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -68,7 +77,7 @@ def _converted(schema: object) -> dict[str, Any]:
         made |= _of_kind(kind, schema, said)
     else:
         made |= _combined(schema, said)
-    told = _told(schema, said)
+    told = _told(schema, said | _of_others(kind))
     return {**made, "description": told} if told else made
 
 
@@ -125,10 +134,18 @@ def _possible(kinds: Sequence[str], schema: Schema) -> list[str]:
     """Those of its types that any of the values that it lists has."""
     listed = [schema["enum"]] if "enum" in schema else []
     listed += [[schema["const"]]] if "const" in schema else []
-    possible = [kind for kind in kinds if all(any(_is_of(value, kind) for value in values) for values in listed)]
+    # A type that is listed twice, at each of many levels, would double the schema as often.
+    distinct = dict.fromkeys(kinds)
+    possible = [kind for kind in distinct if all(any(_is_of(value, kind) for value in values) for values in listed)]
     if not possible:
         raise _CannotSayError
     return possible
+
+
+def _of_others(kind: str | None) -> set[str]:
+    """The keywords that say nothing about values of this type. Next to several types, they are about another one."""
+    own = "number" if kind == "integer" else kind
+    return {word for other, words in _ABOUT.items() if other != own for word in words} if kind is not None else set()
 
 
 def _is_of(value: object, kind: str) -> bool:
@@ -147,12 +164,21 @@ def _definition(reference: object) -> str:
 
 
 def _is_recursive(definitions: Schema) -> bool:
-    uses = {name: set(_references(one)) for name, one in definitions.items()}
     # A definition that uses only finished ones is finished; those that never finish are recursive.
-    finished: set[str] = set()
-    while ready := {name for name, used in uses.items() if name not in finished and used & uses.keys() <= finished}:
-        finished |= ready
-    return len(finished) < len(uses)
+    users: dict[str, list[str]] = {}
+    left: dict[str, int] = {}  # how many unfinished ones it uses
+    for name, one in definitions.items():
+        used = set(_references(one)) & definitions.keys()
+        left[name] = len(used)
+        for other in used:
+            users.setdefault(other, []).append(name)
+    finished = [name for name, count in left.items() if not count]
+    for name in finished:
+        for user in users.get(name, ()):
+            left[user] -= 1
+            if not left[user]:
+                finished.append(user)
+    return len(finished) < len(left)
 
 
 def _references(schema: object) -> Iterator[str]:

@@ -39,9 +39,7 @@ class _Search:
 
     def fault(self, schema: object, path: str, within: tuple[str, ...]) -> str | None:
         """Where `schema` demands the impossible. `within`: the references that contain this value."""
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise _TooMuchError
+        self._step(1)
         if not isinstance(schema, dict):
             return path if schema is False else None
         return (
@@ -51,20 +49,32 @@ class _Search:
             or self._of_a_kind(schema, path, within)
         )
 
+    def _step(self, count: int) -> None:
+        """Each part of a schema may be reached by many references, so whatever is walked through counts each time."""
+        self.steps += count
+        if self.steps > MAX_STEPS:
+            raise _TooMuchError
+
     def _listed(self, schema: Mapping[str, Any], path: str) -> str | None:
         if schema.get("not") is True or schema.get("not") == {}:
             return f"{path}.not"
-        for keyword in ("enum", "const"):
-            values = schema.get(keyword, ()) if keyword == "enum" else [schema.get(keyword)]
-            if keyword in schema and not any(_fits(value, schema) for value in values):
-                return f"{path}.{keyword}"
-        return None
+        keyword = "enum" if "enum" in schema else "const"
+        if keyword not in schema:
+            return None
+        values = schema.get("enum", ())
+        self._step(len(values))
+        if "const" in schema:
+            const = schema["const"]
+            values = [const] if keyword == "const" or _is_among(const, values) else ()
+        kinds = _kinds(schema)
+        return None if any(_types(value) & kinds for value in values) else f"{path}.{keyword}"
 
     def _target(self, reference: str) -> object:
         """The schema that a reference points to. True if it is not found by a path, or at a place that nobody checked:
         anything may be there."""
         if reference != "#" and not reference.startswith("#/"):
             return True  # an anchor, or another document
+        self._step(reference.count("/"))
         found: Any = self.root
         keyword = ""  # of the map of schemas that `found` is
         for step in reference.removeprefix("#").split("/")[1:]:
@@ -102,6 +112,7 @@ class _Search:
         if "type" not in schema:
             return None
         kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        self._step(len(kinds))
         faults = [next(self._of(kind, schema, path, within), None) for kind in kinds]
         return faults[0] if all(found is not None for found in faults) else None
 
@@ -117,6 +128,7 @@ class _Search:
             yield from self._required(schema, path, within)
 
     def _required(self, schema: Mapping[str, Any], path: str, within: tuple[str, ...]) -> Iterator[str]:
+        self._step(len(schema.get("required", ())))
         required = set(schema.get("required", ()))
         if _is_number(schema.get("maxProperties")) and schema["maxProperties"] < len(required):
             yield f"{path}.maxProperties"
@@ -127,13 +139,6 @@ class _Search:
             found = self.fault(properties.get(name, others), where, within)
             if found is not None:
                 yield found
-
-
-def _fits(value: object, schema: Mapping[str, Any]) -> bool:
-    """Whether a listed value is possible, given its type and the other list."""
-    listed = [schema["enum"]] if "enum" in schema else []
-    listed += [[schema["const"]]] if "const" in schema else []
-    return bool(_types(value) & _kinds(schema)) and all(_is_among(value, values) for values in listed)
 
 
 def _is_among(value: object, values: list[Any]) -> bool:

@@ -45,6 +45,13 @@ def test_what_fits_stays(schema: dict[str, Any]) -> None:
             of(a={"anyOf": [{"type": "string", "enum": ["x"]}, {"type": "null", "enum": [None]}]}),
         ),
         (of(a={"type": ["string", "null"], "enum": ["x"]}), of(a={"anyOf": [{"type": "string", "enum": ["x"]}]})),
+        (of(a={"type": ["string", "string"]}), of(a={"anyOf": [STRING]})),
+        # What is said of one type is not repeated for the others.
+        (
+            of(a={**of(b=STRING), "type": ["null", "object"], "maxItems": 2}),
+            of(a={"anyOf": [{"type": "null"}, of(b=STRING)]}),
+        ),
+        (of(a={"type": "integer", "format": "int32"}), of(a={"type": "integer", "description": '{"format": "int32"}'})),
         (of(a={"type": ["string", "null"], "const": "x"}), of(a={"anyOf": [{"type": "string", "const": "x"}]})),
         (of(a={"type": "integer", "enum": [1.0, 2, "x"]}), of(a={"type": "integer", "enum": [1.0, 2]})),
         (
@@ -92,6 +99,17 @@ def test_what_does_not_is_said_otherwise(given: dict[str, Any], made: dict[str, 
 )
 def test_what_cannot_be_said_is_none(schema: dict[str, Any]) -> None:
     assert output_schema(schema) is None
+
+
+def test_a_schema_of_many_parts_takes_no_time() -> None:
+    """Each of these once took hours, or longer than that."""
+    nested: dict[str, Any] = STRING
+    for _ in range(45):
+        nested = {"type": ["object", "object"], "properties": {"a": nested}, "additionalProperties": False}
+    assert output_schema(of(a=nested))
+    chained = {f"d{number}": of(a={"$ref": f"#/$defs/d{number + 1}"}) for number in range(20_000)}
+    chained["d20000"] = STRING
+    assert output_schema({"$defs": chained, **of(a={"$ref": "#/$defs/d0"})})
 
 
 PLAIN = st.sampled_from([
