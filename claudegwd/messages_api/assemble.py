@@ -10,6 +10,8 @@ from claudegwd.openai_api.encode import encode
 
 _decode = msgspec.json.Decoder().decode
 
+Pieces = dict[str, list[str]]  # of the texts of a block, by the name of the field
+
 # Delta fields that do not go into the block's field of the same name.
 _JSON = "partial_json"
 _LISTS = {"citation": "citations"}
@@ -19,7 +21,7 @@ def message_body(events: Iterable[bytes]) -> bytes:
     """The JSON of the message that these events make up; ValueError if they do not start one."""
     message: dict[str, Any] | None = None
     blocks: dict[int, dict[str, Any]] = {}
-    arguments: dict[int, list[str]] = {}
+    grown: dict[int, Pieces] = {}
     for raw in events:
         event = _read(raw)
         match event["type"]:
@@ -28,14 +30,15 @@ def message_body(events: Iterable[bytes]) -> bytes:
             case "content_block_start":
                 blocks[event["index"]] = event["content_block"]
             case "content_block_delta":
-                _add(blocks[event["index"]], event["delta"], arguments.setdefault(event["index"], []))
+                _add(blocks[event["index"]], event["delta"], grown.setdefault(event["index"], {}))
             case "message_delta" if message is not None:
                 _finish(message, event)
     if message is None:
         raise ValueError("cannot put a message together that has not begun")
-    for index, pieces in arguments.items():
-        if pieces:
-            blocks[index]["input"] = _arguments("".join(pieces))
+    for index, fields in grown.items():
+        for name, pieces in fields.items():
+            text = "".join(pieces)
+            blocks[index].update({"input": _arguments(text)} if name == _JSON else {name: text})
     message["content"] = [blocks[index] for index in sorted(blocks)]
     return encode(message)
 
@@ -47,17 +50,18 @@ def _read(raw: bytes) -> Any:
         return json.loads(raw)  # half of a surrogate pair, which models write
 
 
-def _add(block: dict[str, Any], delta: dict[str, Any], arguments: list[str]) -> None:
-    """Deltas of unknown kinds also have a field of the block, so far."""
+def _add(block: dict[str, Any], delta: dict[str, Any], grown: Pieces) -> None:
+    """Deltas of unknown kinds also have a field of the block, so far. Texts are joined at the end: one that grew with
+    each of its pieces would be copied as often."""
     for name, value in delta.items():
         if name == "type":
             continue
         if name == _JSON:
-            arguments.append(value)
+            grown.setdefault(name, []).append(value)
         elif name in _LISTS:
             block[_LISTS[name]] = [*(block.get(_LISTS[name]) or ()), value]
         elif isinstance(value, str) and isinstance(block.get(name), str):
-            block[name] += value
+            grown.setdefault(name, [block[name]]).append(value)
         else:
             block[name] = value
 
