@@ -60,7 +60,7 @@ class Fields:
         """A string with one of the known values."""
         value = self.text(name)
         if value is not None and value not in known:
-            refuse(self.at(name), "it must be one of " + ", ".join(known))
+            refuse(self.at(name), ("it must be one of " if len(known) > 1 else "it must be ") + ", ".join(known))
         return value
 
     def flag(self, name: str) -> bool | None:

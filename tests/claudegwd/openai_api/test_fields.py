@@ -57,3 +57,8 @@ def test_paths_go_down() -> None:
 def test_what_cannot_be_honoured_says_what_to_do() -> None:
     with pytest.raises(UnsupportedParameter, match="cannot honour audio: leave it out"):
         cannot_honour("audio", "leave it out")
+
+
+def test_one_possible_value_is_not_one_of_several() -> None:
+    with pytest.raises(InvalidRequest, match=r"it must be approximate$"):
+        Fields({"x": "exact"}).one_of("x", ("approximate",))
