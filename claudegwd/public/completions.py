@@ -17,6 +17,7 @@ from claudegwd.openai_api.completions.response import (
     text_completion_body,
 )
 from claudegwd.openai_api.encode import encode
+from claudegwd.openai_api.errors import ContextLengthExceeded
 from claudegwd.public.bodies import read_body
 from claudegwd.public.call import Call
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
@@ -34,9 +35,12 @@ async def completions(call: Call) -> Response:
     def headers(question: Question) -> dict[str, str]:
         return worker_headers(question, wanted.ignored)
 
-    if wanted.stream:
-        return await reply.stream(lambda model: _stream(wanted, model), headers)
-    await reply.whole()
+    try:
+        if wanted.stream:
+            return await reply.stream(lambda model: _stream(wanted, model), headers)
+        await reply.whole()
+    except ContextLengthExceeded as error:
+        raise ContextLengthExceeded(error.message, param="prompt") from None  # there are no messages here
     choices = [_choice(wanted, *each) for each in enumerate(reply.questions)]
     body = text_completion_body(_new_id(), int(time.time()), reply.model, choices, reply.usage)
     return Response(body, content_type="application/json", headers=headers(reply.head))

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from claudegwd.demo.replies import say
-from claudegwd.demo.script import RecordedRequest, ScriptedReply, ScriptedUsage, Text, Thinking, ToolUse
+from claudegwd.demo.script import RecordedRequest, ScriptedReply, ScriptedUsage, Text, Thinking, ToolUse, too_long
 from tests.e2e.harness import MODEL, Running, secret
 
 pytestmark = pytest.mark.cli
@@ -65,6 +65,14 @@ async def test_a_call_that_nobody_offered_is_the_end_of_the_text(gateway: Runnin
     assert (choice.text, choice.finish_reason) == ("a", "stop")
     stream = await gateway.client.completions.create(model=MODEL, prompt="x", stream=True)
     assert [one.finish_reason async for chunk in stream for one in chunk.choices][-1] == "stop"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_prompt_that_is_too_long_is_called_by_its_name(gateway: Running, stream: bool) -> None:
+    gateway.endpoint.script = lambda _: too_long()
+    with pytest.raises(openai.BadRequestError) as refused:
+        await gateway.client.completions.create(model=MODEL, prompt="x", stream=stream)
+    assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "prompt")
 
 
 async def test_what_cannot_be_honoured_is_refused(gateway: Running) -> None:
