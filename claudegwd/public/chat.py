@@ -51,7 +51,16 @@ async def _other_shape(call: Call, fields: Fields, size: int) -> Response:
     wanted = await with_earlier(
         gateway, call.client.owner, size, lambda earlier: read_responses_request(fields, BOUNDS, earlier)
     )
-    chat = msgspec.structs.replace(wanted.chat, include_usage=read_include_usage(fields))
+    # What only the other route does.
+    asked = {
+        "background": wanted.background,
+        "context_management": wanted.threshold is not None,
+        "input.compaction_trigger": wanted.compacts,
+        "metadata": bool(fields.get("metadata")),
+        "store": fields.get("store") is True,
+    }
+    ignored = (*wanted.chat.ignored, *(name for name, is_asked in asked.items() if is_asked))
+    chat = msgspec.structs.replace(wanted.chat, include_usage=read_include_usage(fields), ignored=ignored)
     try:
         return await _answer(call, chat)
     except GatewayError as error:

@@ -338,6 +338,14 @@ async def test_a_chat_shaped_as_a_response_is_answered_as_a_chat(gateway: Runnin
     bad = [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,AAAA"}]}]
     refusal = (await gateway.post({**body, "input": bad})).json()["error"]
     assert refusal["param"] == "input[0].content[0].image_url"
+    only_there = {
+        "background": True, "metadata": {"a": "b"}, "store": True, "n": 2,
+        "context_management": [{"type": "compaction", "compact_threshold": 1000}],
+    }  # fmt: skip
+    asked = [*body["input"], {"type": "compaction_trigger"}]
+    named = (await gateway.post({**body, **only_there, "input": asked})).headers["x-claudegw-ignored"]
+    assert set(named.split(", ")) == {*only_there, "input.compaction_trigger"}
+    assert "x-claudegw-ignored" not in (await gateway.post({**body, "store": False, "metadata": {}})).headers
 
 
 async def test_an_operator_may_have_them_outlive_a_restart() -> None:
