@@ -77,17 +77,21 @@ def _check_pattern(tool: str, pattern: str) -> None:
 def matches_path(pattern: str, directory: str, path: str) -> bool:
     """Whether a pattern of `Read(…)` or `Edit(…)` matches this path; both are absolute, without symbolic links or "..".
 
-    As in a .gitignore: without a slash it matches that name at any depth, and everything below a match matches too.
+    As in a .gitignore: without a slash it matches that name at any depth, and everything below a match matches too. But
+    "a/**" also matches "a": who searches, copies or removes it means all that is in it.
     """
     if not pattern:
         return below(directory, path)
-    if pattern.startswith("//"):
+    absolute, anchored = pattern.startswith("//"), "/" in pattern.rstrip("/")
+    pattern = pattern.removeprefix("./")
+    pattern = pattern.rstrip("/") if pattern.strip("/") else pattern
+    pattern = pattern.removesuffix("/**") if pattern.removesuffix("/**").strip("/") else pattern
+    if absolute:
         return path_glob(pattern[1:]).matches(path)
     if not below(directory, path):
         return False
     relative = path[len(directory.rstrip("/")) + 1 :]
-    anchored = "/" in pattern.rstrip("/")
-    clean = pattern.removeprefix("./").strip("/")
+    clean = pattern.strip("/")
     return path_glob(clean if anchored else f"**/{clean}").matches(relative)
 
 
@@ -112,8 +116,13 @@ def granted(pattern: str) -> str | None:
     if not pattern.startswith("//"):
         return None
     parts = pattern[1:].split("/")
-    fixed = next((index for index, part in enumerate(parts) if re.search(r"[*?]", part)), len(parts))
+    fixed = next((index for index, part in enumerate(parts) if has_wildcard(part)), len(parts))
     return "/".join(parts[:fixed]) or "/"
+
+
+def has_wildcard(text: str) -> bool:
+    """Whether a pattern of this text would match others as well."""
+    return "*" in text or "?" in text
 
 
 def matches_command(pattern: str, words: Sequence[str]) -> bool:

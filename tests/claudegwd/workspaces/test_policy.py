@@ -272,6 +272,7 @@ def test_a_rule_without_a_path_takes_the_tool_away_and_leaves_commands() -> None
 def test_a_rule_against_writing_holds_for_commands() -> None:
     rules = policy(("Bash(cp *)",), ("Edit(dist/**)",))
     assert verdict(rules, "Bash", {"command": "cp a dist/b"}) is DENY
+    assert verdict(rules, "Bash", {"command": "cp a dist"}) is DENY
     assert verdict(rules, "Bash", {"command": "cp a b"}) is ALLOW
 
 

@@ -78,6 +78,16 @@ def test_what_is_no_rule_says_what_to_write(text: str, says: str) -> None:
         ("//opt/tool/**", "/opt/tool/bin/x", True),
         ("//opt/tool/**", "/opt/toolx/bin", False),
         ("//opt/tool", "/opt/tool", True),
+        # The directory that a search or a copy of all of it names.
+        ("//opt/tool/**", "/opt/tool", True),
+        ("//opt/tool/", "/opt/tool/bin", True),
+        ("src/**", "/w/src", True),
+        ("src/**", "/w/deep/src", False),
+        ("**", "/w/a", True),
+        ("./**", "/w/a", True),
+        ("./src/**", "/w/src", True),
+        ("./src", "/w/deep/src", False),
+        ("//**", "/opt", True),
         ("a.c", "/w/abc", False),
     ],
 )
