@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
@@ -16,6 +18,9 @@ from claudegwd.workspaces.rules import below, granted, parse_rule
 # Nobody works in these, and with write access there one could do anything.
 _NEVER: Final = ("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin",
                  "/sys", "/tmp", "/usr", "/var")  # fmt: skip  # noqa: S108 - compared
+
+# Names in a path and in the links that it leads through: the kernel follows 40 links.
+MAX_STEPS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,9 @@ def check_homes(values: Mapping[str, Any], origin: Callable[[str], tuple[str, st
 
 
 def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, own: OwnPlaces, errors: Errors) -> None:
-    """Reject directories that do not exist, and those that contain or are in the daemon's own places."""
+    """Reject directories that do not exist, those that contain or are in the daemon's own places, and those that
+    somebody who works in a workspace could replace."""
+    anywhere = [place for each in workspaces.values() for place in _written(each)]
     for name, workspace in workspaces.items():
         try:
             directory = Path(workspace.directory).expanduser().resolve(strict=True)
@@ -64,21 +71,55 @@ def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, own: OwnP
             text = "is not an existing directory: create it, or choose another that the daemon's user can enter"
             errors.add(ConfigError(file, f"workspaces.{name}.directory", text))
             continue
-        writes = contract.workspace_writes(workspace.tools, workspace.allow)
-        opened = [(str(directory), writes, "directory"), *((*each, "allow") for each in _opened(workspace))]
-        for place, written, key in opened:
-            if problem := _forbidden(place, own, whole=key == "directory", written=written):
+        for path, written, key in _opened(workspace):
+            place = str(Path(path).resolve())
+            problem = _forbidden(place, own, whole=key == "directory", written=written) or _led(path, anywhere)
+            if problem:
                 errors.add(ConfigError(file, f"workspaces.{name}.{key}", problem))
-        if problem := _of_servers(workspace, [place for place, written, _ in opened if written]):
+        if problem := _of_servers(workspace, anywhere):
             errors.add(ConfigError(file, f"workspaces.{name}.mcp", problem))
 
 
-def _opened(workspace: WorkspaceConfig) -> Iterator[tuple[str, bool]]:
-    """What rules allow outside the directory, and whether that is writable."""
+def _opened(workspace: WorkspaceConfig) -> Iterator[tuple[str, bool, str]]:
+    """The directory and what rules allow outside it, as written; whether it is writable; and the setting."""
+    writes = contract.workspace_writes(workspace.tools, workspace.allow)
+    yield str(Path(workspace.directory).expanduser()), writes, "directory"
     for rule in map(parse_rule, workspace.allow):
         path = granted(rule.pattern)
         if path is not None:
-            yield str(Path(path).resolve()), rule.tool != "Read"
+            yield path, rule.tool != "Read", "allow"
+
+
+def _written(workspace: WorkspaceConfig) -> Iterator[str]:
+    with suppress(RuntimeError):  # no such home: reported with its directory
+        yield from (os.path.realpath(path) for path, written, _ in _opened(workspace) if written)
+
+
+def _looked_up(path: str) -> Iterator[str]:
+    """Each name on the way to this absolute path, those of links included."""
+    place, left = "/", path.split("/")[::-1]
+    for _ in range(MAX_STEPS):
+        name = left.pop() if left else ""
+        if name in ("", ".", ".."):
+            place = posixpath.dirname(place) if name == ".." else place
+            continue
+        step = posixpath.join(place, name)
+        yield step
+        target = os.readlink(step) if os.path.islink(step) else None  # noqa: PTH114, PTH115 - pathlib drops slashes
+        place = step if target is None else "/" if target.startswith("/") else place
+        left += target.split("/")[::-1] if target is not None else []
+
+
+def _inside(place: str, step: str) -> bool:
+    """Whether somebody who may write in the place can replace this: not the place itself."""
+    return step != place and below(place, step)
+
+
+def _led(path: str, written: Sequence[str]) -> str:
+    for step in _looked_up(path):
+        if os.path.islink(step) and any(_inside(place, step) for place in written):  # noqa: PTH114 - a text
+            return f"leads through {step}, a link that Claude can change: name the directory itself"
+    return ""
 
 
 def _forbidden(place: str, own: OwnPlaces, *, whole: bool, written: bool) -> str:
@@ -101,11 +142,12 @@ def _forbidden(place: str, own: OwnPlaces, *, whole: bool, written: bool) -> str
 def _of_servers(workspace: WorkspaceConfig, written: Sequence[str]) -> str:
     if not workspace.mcp:
         return ""
-    path = Path(os.path.expanduser(workspace.mcp)).resolve()  # noqa: PTH111 - pathlib's raises if there is no such user
+    path = Path(os.path.expanduser(workspace.mcp)).absolute()  # noqa: PTH111 - pathlib's raises if there is no such user
     if not path.is_file():
         return "is not an existing file: create it as for `claude --mcp-config`"
-    if any(below(place, str(path)) for place in written):
-        return "names a file that Claude can write, and so choose what is started: move it outside the directory"
+    steps = [*_looked_up(str(path))]
+    if any(below(place, str(path.resolve())) or any(_inside(place, step) for step in steps) for place in written):
+        return "names a file that Claude can write, and so choose what is started: move it to where no workspace writes"
     return ""
 
 

@@ -189,7 +189,7 @@ def _begun(have: int, spec: "dict[str, object]", command: "list[str]") -> int:
 def missing() -> "list[str]":
     """What this machine cannot do, in words for people."""
     wanted = NEW_PID | NEW_NET | NEW_MOUNT
-    return lacking(wanted & ~available(wanted, [os.path.dirname(os.path.abspath(__file__))]))
+    return lacking(wanted & ~available(wanted, [os.path.dirname(os.path.realpath(__file__))]))
 
 
 def lacking(namespaces: int) -> "list[str]":

@@ -1,9 +1,10 @@
 """Landlock: this process and its children can open only the named files, and connect only to our port."""
 
 import os
+import stat
 import struct
 
-from claudegwd.workspaces.kernel import call, libc
+from claudegwd.workspaces.kernel import call, libc, open_real
 
 # Numbers from the kernel's uapi headers.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -24,7 +25,8 @@ def landlock_version() -> int:
 
 
 def restrict_files(version: int, read: "list[str]", write: "list[str]", ports: "list[int] | None") -> None:
-    """Confine us to these directories and files. `ports`: TCP ports that may be connected to; None: all."""
+    """Confine us to these directories and files, named by their real paths. `ports`: TCP ports that may be connected
+    to; None: all."""
     handled = _ALL_BEFORE_REFER
     handled |= _REFER if version >= _REFER_ABI else 0
     handled |= _TRUNCATE if version >= TRUNCATE_ABI else 0
@@ -45,10 +47,10 @@ def restrict_files(version: int, read: "list[str]", write: "list[str]", ports: "
 
 def _open_path(rules: int, path: str, access: int) -> None:
     try:
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        descriptor = open_real(path)
     except OSError:
         return  # not every system has all of them
-    if not os.path.isdir(path):
+    if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
         access &= _ONLY_FILES
     call(_ADD_RULE, rules, 1, struct.pack("=Qi", access, descriptor), 0)
     os.close(descriptor)

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from claudegwd import contract
@@ -17,7 +17,7 @@ from claudegwd.workspaces import confine
 from claudegwd.workspaces.cli_session import CliSession, put_transcript
 from claudegwd.workspaces.opened_files import open_regular, place_of
 from claudegwd.workspaces.policy import OTHERS_OBEY, Policy
-from claudegwd.workspaces.rules import parse_rule
+from claudegwd.workspaces.rules import Rule, granted, has_wildcard, parse_rule
 
 # The largest file that may be written inside; the output of a command is kept in a file, too.
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -60,14 +60,25 @@ class PreparedProcess:
 
 
 def policy_of(workspace: WorkspaceConfig) -> Policy:
-    """The policy, with the directory's real path."""
+    """The policy, with real paths: a link that is changed later does not count."""
+    deny = [parse_rule(text) for text in workspace.deny]
     return Policy(
         os.path.realpath(Path(workspace.directory).expanduser()),
         frozenset(workspace.tools),
-        tuple(map(parse_rule, workspace.allow)),
-        tuple(map(parse_rule, workspace.deny)),
+        tuple(_real(parse_rule(text)) for text in workspace.allow),
+        tuple(dict.fromkeys([*deny, *map(_real, deny)])),
         workspace.otherwise == "ask",
     )
+
+
+def _real(rule: Rule) -> Rule:
+    """The rule with the real path of the directory outside that it is about."""
+    path = granted(rule.pattern)
+    if path is None:
+        return rule
+    found = os.path.realpath(path)
+    rest = rule.pattern[1 + len(path.rstrip("/")) :]
+    return rule if has_wildcard(found) else replace(rule, pattern=f"/{found.rstrip('/')}{rest}")
 
 
 def prepare(
@@ -101,8 +112,8 @@ def prepare(
 
 
 def _reach(workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path) -> dict[str, object]:
-    read = [*_SYSTEM, str(binary.resolve()), *policy.outside("Read")]
-    write = [str(home), *_DEVICES, *policy.outside("Edit")]
+    read = [*map(os.path.realpath, _SYSTEM), str(binary.resolve()), *policy.outside("Read")]
+    write = [os.path.realpath(home), *_DEVICES, *policy.outside("Edit")]
     (write if contract.workspace_writes(workspace.tools, workspace.allow) else read).append(policy.directory)
     return {
         "confined": workspace.sandbox != "off",

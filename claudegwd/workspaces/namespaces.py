@@ -3,19 +3,20 @@
 import fcntl
 import os
 import socket
+import stat
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import reduce
 
-from claudegwd.workspaces.kernel import call, checked, libc
+from claudegwd.workspaces.kernel import call, checked, libc, open_real
 
 # Numbers from the kernel's uapi headers; those of the system calls are the same on every architecture.
 NEW_MOUNT, _NEW_USER, NEW_PID, NEW_NET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
 _NEW_IPC = 0x08000000
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
 _HERE, _RECURSIVE, _NO_LINKS, _EMPTY_PATH_AT = -100, 0x8000, 0x100, 0x1000
-_EMPTY_PATH = 4  # of move_mount
+_EMPTY_PATH, _EMPTY_PATH_TO = 4, 0x40  # of move_mount
 _CLONE, _CLOSE_ON_EXEC = 1, os.O_CLOEXEC
 _READ_ONLY, _PRIVATE = 1, 1 << 18
 _CREATE, _CLOSE_MOUNT_ON_EXEC, _NO_PROGRAMS = 6, 1, 0xE  # the last: nosuid, nodev, noexec
@@ -43,7 +44,8 @@ def _can(flags: int, writable: "list[str]") -> bool:
 def enter(flags: int, writable: "list[str]", kept: "Mapping[str, bool] | None" = None) -> None:
     """Enter them: network and mounts right away, processes from the next fork. Raises OSError.
 
-    In a mount namespace, only `writable` can be changed: files as well as their mode, owner, times and attributes.
+    In a mount namespace, only `writable` (real paths) can be changed: files as well as their mode, owner, times and
+    attributes.
     `kept`, outermost first: what in there must stay in place, and whether it is writable.
     """
     user, group = os.getuid(), os.getgid()
@@ -57,7 +59,7 @@ def enter(flags: int, writable: "list[str]", kept: "Mapping[str, bool] | None" =
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
     if flags & NEW_MOUNT:
-        _read_only_but(sorted({os.path.realpath(path) for path in writable}), kept)
+        _read_only_but(sorted(set(writable)), kept)
 
 
 def own_proc() -> None:
@@ -76,20 +78,36 @@ def _read_only_but(places: "list[str]", kept: "Mapping[str, bool] | None") -> No
     _set_all(0, _PRIVATE)  # root gets no user namespace of its own, and its mounts would show outside
     # Cloned first, as they are: a mount in there that the system made read-only stays so. Of a device only the node
     # would become writable, which nobody wants: writes to the device itself still go through.
-    trees = [
-        (place, call(_OPEN_TREE, _HERE, os.fsencode(place), _CLONE | _CLOSE_ON_EXEC | _RECURSIVE))
-        for place in places
-        if os.path.isdir(place) or os.path.isfile(place)
-    ]
+    trees = [(place, tree) for place in places if (tree := _cloned(place)) is not None]
     if "/" not in places:
         _set_all(_READ_ONLY, 0)
     for place, tree in trees:
-        call(_MOVE_MOUNT, tree, b"", _HERE, os.fsencode(place), _EMPTY_PATH)
+        try:
+            where = open_real(place)
+        except OSError:  # something else stands there now: it stays read-only
+            os.close(tree)
+            continue
+        call(_MOVE_MOUNT, tree, b"", where, b"", _EMPTY_PATH | _EMPTY_PATH_TO)
+        os.close(where)
         os.close(tree)
     for path, writes in (kept or {}).items():
         with suppress(FileNotFoundError):  # it has just disappeared
             _keep(path, writes=writes)
     os.chdir(os.getcwd())  # we are still in the mount below
+
+
+def _cloned(place: str) -> "int | None":
+    """A copy of the mounts there; None if there is no directory or file of that real path."""
+    try:
+        found = open_real(place)
+    except OSError:
+        return None
+    mode = os.fstat(found).st_mode
+    tree = None
+    if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+        tree = call(_OPEN_TREE, found, b"", _CLONE | _CLOSE_ON_EXEC | _RECURSIVE | _EMPTY_PATH_AT)
+    os.close(found)
+    return tree
 
 
 def _keep(path: str, *, writes: bool) -> None:

@@ -68,7 +68,7 @@ class Policy:
     def outside(self, *tools: str) -> tuple[str, ...]:
         """Directories outside its own that rules for these tools allow."""
         found = (granted(rule.pattern) for rule in self.allow if rule.tool in tools)
-        return tuple(dict.fromkeys(path for path in found if path is not None))
+        return tuple(dict.fromkeys(path.rstrip("/") or "/" for path in found if path is not None))
 
 
 _ALLOW: Final = Decision(Behavior.ALLOW)

@@ -81,6 +81,31 @@ async def test_no_file_outside_is_read_or_written(repo: Path, tmp_path: Path) ->
         assert outside.read_text() == "SECRET-OUTSIDE\n"
 
 
+async def test_a_link_in_place_of_a_directory_that_a_rule_names_opens_nothing(repo: Path, tmp_path: Path) -> None:
+    (repo / "src" / "made").mkdir(parents=True)
+    (repo / "swap.py").write_text(
+        "import os\n"
+        "os.rename('src', 'old')\n"
+        "os.mkdir('src')\n"
+        f"for name in ('read', 'made'): os.symlink({str(tmp_path)!r}, f'src/{{name}}')\n"
+    )
+    (repo / "use.py").write_text(
+        "for name in ('read', 'made'):\n"
+        "    try: print(open(f'src/{name}/outside.txt').read())\n"
+        "    except OSError: print('refused')\n"
+        "    try: open(f'src/{name}/outside.txt', 'w')\n"
+        "    except OSError: print('refused')\n"
+    )
+    rules = f'"Bash(python3 *)", "Read(/{repo}/src/read/**)", "Edit(/{repo}/src/made/**)"'
+    text = WORKS.replace('"Bash(python3 *)"', rules)
+    async with running(works([]), config=config(repo, text), env=SYSTEM) as gateway:
+        await tried(gateway, bash("python3 swap.py"))
+        assert (repo / "src" / "made").is_symlink()
+        (told,) = await tried(gateway, bash("python3 use.py"))
+        assert told.split() == ["refused"] * 4
+        assert (tmp_path / "outside.txt").read_text() == "SECRET-OUTSIDE\n"
+
+
 async def test_what_runs_outside_of_the_sandbox_later_is_not_changed(repo: Path) -> None:
     for place in (".git/hooks", ".vscode", "src"):
         (repo / place).mkdir(parents=True)

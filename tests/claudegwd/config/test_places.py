@@ -110,6 +110,29 @@ def test_the_servers_are_not_written_by_who_is_served(tmp_path: Path) -> None:
     (tmp_path / "repo").mkdir()
     servers = tmp_path / "repo" / "servers.json"
     servers.write_text("{}")
-    with pytest.raises(ConfigError, match="move it outside the directory"):
+    with pytest.raises(ConfigError, match="move it to where no workspace writes"):
         load_with(tmp_path, "", mcp=f'"{servers}"', **WRITES)
     load_with(tmp_path, "", mcp=f'"{servers}"')
+
+
+@pytest.mark.parametrize("wanted", ["directory", "allow", "mcp"])
+def test_no_path_leads_through_a_link_that_somebody_in_a_workspace_can_change(tmp_path: Path, wanted: str) -> None:
+    """A command there could have it lead anywhere before the next start."""
+    (tmp_path / "repo").mkdir()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "servers.json").write_text("{}")
+    (tmp_path / "repo" / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "first").symlink_to(tmp_path / "repo" / "link")
+    for link in (tmp_path / "repo" / "link", tmp_path / "first"):
+        other = {
+            "directory": f'directory = "{link}"',
+            "allow": f'directory = "{tmp_path}/target"\nallow = ["Read(/{link}/**)"]',
+            "mcp": f'directory = "{tmp_path}/target"\nmcp = "{link}/servers.json"',
+        }[wanted]
+        text = f"[workspaces.other]\n{other}"
+        says = (
+            "move it to where no" if wanted == "mcp" else f"leads through {tmp_path}/repo/link, a link that Claude can"
+        )
+        with pytest.raises(ConfigError, match=says):
+            load_with(tmp_path, text, **WRITES)
+        load_with(tmp_path, text)

@@ -20,7 +20,7 @@ from claudegwd.workspaces import confine
 from tests.marked_processes import processes
 
 PROGRAM = (sys.executable, "-I", "-S", confine.__file__)
-SYSTEM = ["/usr", "/bin", "/lib", "/lib64", "/proc", "/etc/ld.so.cache"]
+SYSTEM = [*map(os.path.realpath, ("/usr", "/bin", "/lib", "/lib64", "/proc", "/etc/ld.so.cache"))]
 
 
 def lacks() -> list[str]:
@@ -138,13 +138,29 @@ def test_what_is_opened_can_be_changed_wherever_it_lies(place: Path) -> None:
     opened, inner, file = place.parent / "opened", place.parent / "opened" / "inner", place.parent / "file"
     inner.mkdir(parents=True)
     file.write_text("x")
-    (place.parent / "link").symlink_to(opened)
-    write = [str(place), str(inner), str(place.parent / "link"), str(file), str(place.parent / "none")]
+    write = [str(place), str(inner), str(opened), str(file), str(place.parent / "none")]
     script = f"chmod 700 . {opened} {inner} {file} && echo y > {file} && echo y > {inner}/a && echo y > b"
     before = Path("/proc/self/mountinfo").read_text()
     assert run(place, script, write=write) == (0, "")
     assert (place / "b").read_text() == (inner / "a").read_text() == file.read_text() == "y\n"
     assert Path("/proc/self/mountinfo").read_text() == before, "nobody else sees it"
+
+
+@needs_python
+def test_a_link_in_place_of_what_is_opened_opens_nothing(place: Path) -> None:
+    """A command of an earlier answer could have made it."""
+    out = place.parent / "out"
+    (place / "link").symlink_to(out)
+    attempts = [
+        f"open('{place}/link/secret')",
+        f"open('{place}/link/new', 'w')",
+        f"os.chmod('{place}/link', 0o700)",
+        f"open('{place}/b', 'w')",
+    ]
+    for path in (f"{place}/link", f"{place}/link/deep"):
+        out.joinpath("deep").mkdir(exist_ok=True)
+        assert succeeded(place, attempts, read=[*SYSTEM, path]) == attempts[-1:]
+        assert succeeded(place, attempts, write=[str(place), path, "/dev/null"]) == attempts[-1:]
 
 
 def test_what_is_kept_stays_where_it_is(place: Path) -> None:
