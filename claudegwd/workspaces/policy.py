@@ -1,9 +1,11 @@
 """Whether Claude may do what it wants to do in a workspace. Pure: the caller has resolved the paths."""
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,6 +32,10 @@ _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
 
 # Other programs find commands in these, and run them without asking, outside any sandbox.
 OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
+
+# The CLI understands more in the place of a host ("\\" ends it, "%2e" is a dot, "ｅ" an e), and would fetch from another
+# one than we checked.
+_HOST: Final = re.compile(r"[a-z0-9._-]+")
 
 # The kernel opens no longer path, but a program could shorten one first.
 MAX_PATH_BYTES: Final = 4096
@@ -90,7 +96,9 @@ def decide(policy: Policy, tool: str, given: Mapping[str, Any], resolved: Mappin
             return _bash(policy, str(given["command"]), resolved)
         case "WebFetch":
             host = _host(given.get("url"))
-            return _by_rules(policy, tool, lambda rule: matches_host(rule.pattern, host)) if host else _denied("no URL")
+            if not host:
+                return _denied("that is not a plain URL: use http or https, and a host in ASCII without a port")
+            return _by_rules(policy, tool, lambda rule: matches_host(rule.pattern, host))
         case "WebSearch":
             return _by_rules(policy, tool, lambda _: True)
     return _denied("the call cannot be understood")
@@ -241,8 +249,21 @@ def _host(url: object) -> str:
         port = parts.port
     except ValueError:
         return ""
+    host = (parts.hostname or "").removesuffix(".")
     plain = parts.scheme in ("http", "https") and port is None and "@" not in parts.netloc and url.isprintable()
-    return (parts.hostname or "").removesuffix(".") if plain else ""
+    return host if plain and _HOST.fullmatch(host) and not _other_spelling(host) else ""
+
+
+def _other_spelling(host: str) -> bool:
+    """Whether it is an IP address in a form that no rule names, such as 127.1 or 0x7f000001."""
+    last = host.rpartition(".")[2]
+    if not re.fullmatch(r"\d+|0x[0-9a-f]*", last):
+        return False
+    try:
+        IPv4Address(host)
+    except ValueError:
+        return True
+    return False
 
 
 def _by_rules(policy: Policy, tool: str, means: Any) -> Decision:

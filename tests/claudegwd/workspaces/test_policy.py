@@ -196,12 +196,38 @@ def test_what_is_allowed(tool: str, given: dict[str, Any], expected: Behavior) -
         ("https://evil.test/example.org", DENY),
         ("file:///etc/passwd", DENY),
         ("https://example.org\n.evil.test", DENY),
+        ("https://evil.test\\.sub.example.net/", DENY),
+        ("https://evil.test%5c.sub.example.net/", DENY),
+        ("https://a_b.sub.example.net/", ALLOW),
         ("//example.org", DENY),
         (5, DENY),
     ],
 )
 def test_pages(url: object, expected: Behavior) -> None:
-    assert verdict(policy(("WebFetch(domain:example.org)",)), "WebFetch", {"url": url}) is expected
+    rules = policy(("WebFetch(domain:example.org)", "WebFetch(domain:*.sub.example.net)"))
+    assert verdict(rules, "WebFetch", {"url": url}) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://example.org/", DENY),
+        ("https://ｅxample.org/", DENY),
+        ("https://ex%61mple.org/", DENY),
+        ("https://10.0.0.1/", DENY),
+        ("https://10.1/", DENY),
+        ("https://012.0.0.1/", DENY),
+        ("https://0xa000001/", DENY),
+        ("https://167772161/", DENY),
+        ("https://10.0.0.0x1/", DENY),
+        ("https://10.0.0.2/", ALLOW),
+        ("https://xn--bcher-kva.example/", ALLOW),
+        ("https://1.example/", ALLOW),
+    ],
+)
+def test_no_spelling_of_a_host_evades_a_rule_that_denies_it(url: str, expected: Behavior) -> None:
+    rules = policy(("WebFetch",), ("WebFetch(domain:example.org)", "WebFetch(domain:10.0.0.1)"))
+    assert verdict(rules, "WebFetch", {"url": url}) is expected
 
 
 def test_search_and_servers() -> None:
