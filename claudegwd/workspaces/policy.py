@@ -33,8 +33,8 @@ _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
 # Other programs find commands in these, and run them without asking, outside any sandbox.
 OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
 
-# The CLI understands more in the place of a host ("\\" ends it, "%2e" is a dot, "ｅ" an e), and would fetch from another
-# one than we checked.
+# The CLI understands more in the place of a host ("\\" ends it, "%2e" is a dot, "ｅ" an e), and would fetch from
+# another one than we checked.
 _HOST: Final = re.compile(r"[a-z0-9._-]+")
 
 # The kernel opens no longer path, but a program could shorten one first.

@@ -12,15 +12,21 @@ from typing import Final
 # They run their arguments, or can be made to by what they edit or show.
 RUNNERS: Final = frozenset(
     ("!", ".", "ash", "at", "bash", "batch", "builtin", "bun", "busybox", "capsh", "chroot", "chrt", "command",
-     "coproc", "crontab", "csh", "dash", "dc", "deno", "doas", "ed", "emacs", "emacsclient", "entr", "env", "eval",
-     "ex", "exec", "expect", "fakeroot", "fish", "flock", "gdb", "gosu", "gsed", "ionice", "irb", "ksh", "less",
-     "lldb", "logsave", "ltrace", "m4", "mksh", "more", "most", "nc", "nc.openbsd", "nc.traditional", "ncat",
-     "nice", "nohup", "nsenter", "nvim", "parallel", "perf", "pipx", "pkexec", "prlimit", "rbash", "red", "rlwrap",
-     "rnano", "run-parts", "runuser", "rview", "rvim", "scp", "screen", "script", "sed", "setarch", "setpriv",
-     "setsid", "sftp", "sh", "socat", "source", "ssh", "sshpass", "start-stop-daemon", "stdbuf", "strace", "su",
-     "sudo", "systemd-run", "taskset", "tclsh", "tcsh", "time", "timeout", "tmux", "toybox", "trap", "unbuffer",
-     "unshare", "valgrind", "vi", "view", "vim", "vim.basic", "vim.nox", "vim.tiny", "vimdiff", "watch", "wish",
-     "xargs", "xvfb-run", "zsh")
+     "coproc", "crontab", "csh", "dash", "dc", "deno", "doas", "duckdb", "ed", "emacs", "emacsclient", "entr", "env",
+     "eval", "ex", "exec", "expect", "fakeroot", "fish", "flock", "gdb", "gosu", "gsed", "ionice", "irb", "ksh",
+     "less", "lldb", "logsave", "ltrace", "m4", "mariadb", "mksh", "more", "most", "mysql", "nc", "nc.openbsd",
+     "nc.traditional", "ncat", "nice", "nohup", "nsenter", "nvim", "parallel", "perf", "pipx", "pkexec", "prlimit",
+     "psql", "rbash", "red", "rlwrap", "rnano", "run-parts", "runuser", "rview", "rvim", "scp", "screen", "script",
+     "sed", "setarch", "setpriv", "setsid", "sftp", "sh", "socat", "source", "sqlite", "sqlite3", "ssh", "sshpass",
+     "start-stop-daemon", "stdbuf", "strace", "su", "sudo", "systemd-run", "taskset", "tclsh", "tcsh", "time",
+     "timeout", "tmux", "toybox", "trap", "unbuffer", "unshare", "valgrind", "vi", "view", "vim", "vim.basic",
+     "vim.nox", "vim.tiny", "vimdiff", "watch", "wish", "xargs", "xvfb-run", "zsh")
+)  # fmt: skip
+
+# Of bash itself: they evaluate their arguments once more, quoted or not, or load code.
+EVALUATORS: Final = frozenset(
+    ("bind", "compgen", "complete", "declare", "enable", "export", "fc", "getopts", "let", "local", "mapfile", "read",
+     "readarray", "readonly", "typeset", "unset", "wait")
 )  # fmt: skip
 
 # Everybody knows that they run any code: fine if a rule names the program itself, such as `Bash(python3 *)`.
@@ -92,6 +98,14 @@ STARTERS: Final = {
     "cargo": Starters("", ("--config",)),
     **dict.fromkeys(("cc", "gcc", "g++", "c++", "clang", "clang++"), Starters(words=_COMPILER)),
     "hg": Starters("", ("--config",)),
+    "shuf": Starters("o", ("--output",)),
+    "tree": Starters("oR", ("--output",)),
+    "iconv": Starters("o", ("--output",)),
+    "pandoc": Starters("FLd", ("--filter", "--lua-filter", "--defaults", "--pdf-engine")),
+    "pylint": Starters("", ("--init-hook", "--load-plugins", "--rcfile", "--output")),
+    # Of bash: they evaluate the subscript in the name of a variable.
+    "printf": Starters(words=("-v",)),
+    **dict.fromkeys(("test", "["), Starters(words=("-v", "-R"))),
     "svn": Starters("", ("--config-option", "--config-dir", "--diff-cmd", "--diff3-cmd", "--editor-cmd")),
     "npm": Starters("", ("--script-shell",), commands=("create", "exec", "init", "x")),
     "pnpm": Starters("", ("--script-shell",), commands=("create", "dlx", "exec")),
@@ -117,7 +131,7 @@ def starts_others(words: Sequence[str], fixed: Sequence[str] = ()) -> str:
     """
     name = words[0].rsplit("/", 1)[-1].casefold()
     program = name if name in STARTERS or name in RUNNERS else _VERSION.sub("", name)
-    if program in RUNNERS:
+    if program in RUNNERS or program in EVALUATORS:
         return program
     if program in INTERPRETERS:
         return "" if fixed else program

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.workspaces.starters import INTERPRETERS, LAUNCHERS, RUNNERS, STARTERS, starts_others
+from claudegwd.workspaces.starters import EVALUATORS, INTERPRETERS, LAUNCHERS, RUNNERS, STARTERS, starts_others
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,18 @@ from claudegwd.workspaces.starters import INTERPRETERS, LAUNCHERS, RUNNERS, STAR
         ("npm exec x", "exec"),
         ("npm test", ""),
         ("uv --offline run x", "run"),
+        ("printf -v a[$(x)] y", "-v"),
+        ("printf -va[$(x)] y", "-va[$(x)]"),
+        ("printf -%s-value y", ""),
+        ("test -v a[$(x)]", "-v"),
+        ("[ -v a[$(x)] ]", "-v"),
+        ("test -e x", ""),
+        ("compgen -W $(x)", "compgen"),
+        ("read a[$(x)]", "read"),
+        ("sqlite3 a.db .shell", "sqlite3"),
+        ("psql-15 -c x", "psql"),
+        ("shuf -oy x", "-oy"),
+        ("pylint --init-hook=x y", "--init-hook=x"),
     ],
 )
 def test_what_would_start_others(command: str, starter: str) -> None:
@@ -133,7 +145,9 @@ def test_a_long_option_counts_however_it_is_cut_or_goes_on(
 
 
 @given(
-    st.sampled_from(sorted(RUNNERS | INTERPRETERS | LAUNCHERS)), st.sampled_from(["", "/usr/bin/"]), st.lists(st.text())
+    st.sampled_from(sorted(RUNNERS | EVALUATORS | INTERPRETERS | LAUNCHERS)),
+    st.sampled_from(["", "/usr/bin/"]),
+    st.lists(st.text()),
 )
 def test_what_starts_others_by_its_name_does_so_with_any_words(name: str, place: str, words: list[str]) -> None:
     assert starts_others([f"{place}{name}", *words])
