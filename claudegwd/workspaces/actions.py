@@ -11,6 +11,10 @@ from claudegwd.workspaces.tallies import tally
 MAX_LINE_CHARACTERS: Final = 200
 
 _BRACKETS: Final = "⟨⟩"
+# Invisible, although Python counts them as printable: fillers, joiners, and selectors of variants.
+_UNSEEN: Final = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _EXIT: Final = re.compile(r"Exit code (\d{1,3})\b")
 _FIELDS: Final = {
     "Read": "file_path", "Edit": "file_path", "Write": "file_path", "NotebookEdit": "notebook_path", "Glob": "pattern",
@@ -57,7 +61,7 @@ def _indented(text: str) -> str:
 def _visible(text: str, *, new_lines: bool) -> str:
     return "".join(
         char
-        if (char.isprintable() and char not in _BRACKETS) or (char == "\n" and new_lines)
+        if (char.isprintable() and char not in _BRACKETS and not _UNSEEN.match(char)) or (char == "\n" and new_lines)
         else f"⟨U+{ord(char):04X}⟩"
         for char in text
     )

@@ -56,6 +56,7 @@ def test_what_came_of_it(tool: str, *, failed: bool, text: str, said: str) -> No
         ("Bash", {"command": "touch one", "description": "Harmless"}, "Bash: touch one"),
         ("Bash", {"command": "a\nBash: b", "timeout": 5}, "Bash: a\n  Bash: b\ntimeout: 5"),
         ("Bash", {"command": "rm \x1b[2K\u202ex\r\ty⟨"}, "Bash: rm ⟨U+001B⟩[2K⟨U+202E⟩x⟨U+000D⟩⟨U+0009⟩y⟨U+27E8⟩"),
+        ("Bash", {"command": "rm \u3164x\ufe0fy\u2800\U000e0100"}, "Bash: rm ⟨U+3164⟩x⟨U+FE0F⟩y⟨U+2800⟩⟨U+E0100⟩"),
         ("Write", {"file_path": "/w/a", "content": "one\ntwo"}, "Write a\ncontent: one\n  two"),
         ("WebFetch", {"url": "https://a.example/", "prompt": "x"}, "WebFetch https://a.example/\nprompt: x"),
         ("mcp__a__b", {"to": "x", "n": [1, "\x07"]}, 'mcp__a__b\nto: x\nn: [1, "\\u0007"]'),
