@@ -5,6 +5,7 @@ from __future__ import annotations
 from claudegwd.control.controllable import Controls
 from claudegwd.control.problems import BadRequest
 from claudegwd.control.request import ControlRequest, ControlResponse
+from claudegwd.redact import redact
 from claudegwd.workspaces.actions import one_line
 from claudegwd.workspaces.approvals import Approval
 
@@ -43,4 +44,4 @@ async def deny(controls: Controls, request: ControlRequest) -> ControlResponse:
 
 
 def _action(approval: Approval) -> dict[str, str]:
-    return {"action": one_line(approval.shown, AUDIT_CHARACTERS)}
+    return {"action": one_line(redact(approval.shown), AUDIT_CHARACTERS)}

@@ -47,7 +47,7 @@ class WantedCall:
 
 @dataclass(slots=True, eq=False)
 class Approval:
-    """One question. `shown`: the whole call, redacted, in lines; `why`: what kept it from being allowed."""
+    """One question. `shown`: the whole call, without known tokens, in lines; `why`: what kept it from being allowed."""
 
     id: str
     wanted: WantedCall

@@ -83,7 +83,7 @@ class Permissions:
         directory = self._policy.directory
         approval = self._home.approvals.begin(
             WantedCall(self._workspace, directory, client.name, client.owner, asked.tool, asked.given),
-            shown=redact(in_full(asked.tool, asked.given, directory)), why=why,
+            shown=redact.known(in_full(asked.tool, asked.given, directory)), why=why,
         )  # fmt: skip
         if approval is None:
             return None

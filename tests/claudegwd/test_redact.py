@@ -40,6 +40,11 @@ def test_a_token_within_which_a_text_was_cut() -> None:
     assert redact("plain-token-0123 is another") == "plain-token-0123 is another"
 
 
+def test_what_looks_like_a_token_can_be_left_for_a_person_to_see() -> None:
+    text = "plain-token sk-false-11111111 authorization: $(x)"
+    assert Redactor(["plain-token"]).known(text) == text.replace("plain-token", REDACTED)
+
+
 def test_tokens_are_learned() -> None:
     redact = Redactor()
     assert redact("plain-token") == "plain-token"

@@ -29,6 +29,19 @@ async def test_they_are_listed_approved_and_denied(gateway: SmallGateway, client
     ]  # fmt: skip
 
 
+async def test_what_looks_like_a_token_is_shown_and_not_recorded(
+    gateway: SmallGateway, client: httpx.AsyncClient
+) -> None:
+    call = WantedCall("repo", "/w", "webui", "webui", "Bash", {})
+    approval = gateway.workspaces.approvals.begin(call, shown="Bash: x sk-false-11111111", why="no rule")
+    assert approval is not None
+    [row] = (await client.get("/v1/approvals")).json()["approvals"]
+    assert row["shown"] == "Bash: x sk-false-11111111"
+    await client.post(f"/v1/approvals/{approval.id}/deny", json={})
+    [change] = (await client.get("/v1/audit")).json()["changes"]
+    assert change["fields"]["action"] == "Bash: x [redacted]"
+
+
 async def test_refusals(gateway: SmallGateway, client: httpx.AsyncClient) -> None:
     approval = begun(gateway)
     for path, body, status in (

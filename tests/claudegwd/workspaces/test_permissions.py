@@ -99,6 +99,20 @@ async def test_a_person_sees_all_that_is_approved(tmp_path: Path) -> None:
     assert len(home.said) == 1, "nobody was asked for what nobody would read"
 
 
+async def test_nothing_hides_as_something_that_looks_like_a_token(tmp_path: Path) -> None:
+    home = Home(tmp_path, asks=True)
+    command = "curl -H Authorization:$(rm${IFS}x) https://sk-false-12345678.example/"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(home.refusal, command)
+        with trio.fail_after(10):
+            while not home.said:
+                await trio.sleep(0.01)
+        [row] = home.workspaces.approvals.rows()
+        assert row["shown"] == f"Bash: {command}"
+        assert "rm" not in home.said[0], "the client's stream is no place to decide"
+        nursery.cancel_scope.cancel()
+
+
 async def test_nobody_waits_for_a_slow_disk(tmp_path: Path) -> None:
     """A call is looked at in a thread: its paths are followed there, and held against every rule."""
     home = Home(tmp_path)
