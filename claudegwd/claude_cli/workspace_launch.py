@@ -62,13 +62,13 @@ def environment(env: Mapping[str, str], *, home: PurePath, token: str, tool_seco
     return built
 
 
-def settings(tools: Sequence[str], servers: Sequence[str], deny: Sequence[str]) -> dict[str, Any]:
+def settings(tools: Sequence[str], servers: Sequence[str], unread: Sequence[str]) -> dict[str, Any]:
     """The CLI's settings: it asks about every call, even reads inside the directory; and no hooks.
 
-    It is told what `deny` says about reading, to keep those files out of search results. We deny everything else.
+    `unread`: rules about what may not be read, to keep those files out of search results. We deny everything else.
     """
     asked = [*tools, *(f"mcp__{server}" for server in servers)]
     return {
-        "permissions": {"ask": asked, "deny": [rule for rule in deny if rule.startswith("Read")]},
+        "permissions": {"ask": asked, "deny": list(unread)},
         "disableAllHooks": True,
     }

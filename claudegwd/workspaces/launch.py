@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -94,7 +95,7 @@ def prepare(
     """Write the files that the process reads at startup to `home`, its scratch directory. OSError. Blocking."""
     servers = _servers(workspace, home)
     settings = home / "settings.json"
-    settings.write_text(json.dumps(workspace_launch.settings(workspace.tools, servers, workspace.deny)))
+    settings.write_text(json.dumps(workspace_launch.settings(workspace.tools, servers, _unread(policy))))
     command = workspace_launch.argv(
         binary, tools=workspace.tools, settings=settings, mcp=home / "servers.json" if servers else None,
         max_turns=workspace.max_turns, max_usd=workspace.max_usd,
@@ -109,6 +110,17 @@ def prepare(
     own = workspace_launch.environment(env, home=home, token=token, tool_seconds=tool_seconds)
     launch = Launch(line, own, Path(policy.directory), passed=(theirs.fileno(),))
     return PreparedProcess(launch, ours, theirs, instructions_of(workspace, policy))
+
+
+def _unread(policy: Policy) -> list[str]:
+    """What may not be read, as the CLI understands it: to it, a single slash begins a path below its settings file."""
+    rules = [rule for rule in policy.deny if rule.tool == "Read"]
+    return [
+        replace(rule, pattern=f"/{policy.directory}{rule.pattern}").text
+        if re.match("/(?!/)", rule.pattern)
+        else rule.text
+        for rule in rules
+    ]
 
 
 def _reach(workspace: WorkspaceConfig, policy: Policy, binary: Path, home: Path) -> dict[str, object]:

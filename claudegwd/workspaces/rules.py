@@ -16,6 +16,7 @@ MCP: Final = "mcp__"
 _DOMAIN: Final = "domain:"
 _RULE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*\*?)(?:\((.*)\))?")
 _MCP_TOOL: Final = re.compile(r"mcp__[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*(?:__(?:\*|[A-Za-z0-9_-]+))?")
+_SET: Final = re.compile(r"\[[^\]/]+\]")
 _HOST: Final = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 # A pattern is matched for each call; a longer one is not a reasonable pattern.
@@ -96,8 +97,11 @@ def matches_path(pattern: str, directory: str, path: str) -> bool:
 
 
 def forbids_path(pattern: str, directory: str, path: str) -> bool:
-    """The same for a rule of `deny`, which also matches any other spelling that a file system treats as equal."""
-    return matches_path(folded(pattern), folded(directory), folded(path))
+    """The same for a rule of `deny`, which also matches any other spelling that a file system treats as equal. Brackets
+    may be meant as a set of characters, as in a .gitignore, or as they are: they stand for themselves and for any one.
+    """
+    patterns = dict.fromkeys((pattern, _SET.sub("?", pattern)))
+    return any(matches_path(folded(each), folded(directory), folded(path)) for each in patterns)
 
 
 def folded(text: str) -> str:

@@ -85,6 +85,33 @@ async def test_a_failing_test_is_made_to_pass(repo: Path) -> None:
         assert status["requests"]["failed"] == 0
 
 
+async def test_no_search_finds_what_may_not_be_read(repo: Path) -> None:
+    for name in (".env", "top/a", "src/top/a", "class1", "src/key"):
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_text(f"NEEDLE in {name}\n")
+    rules = f'"Read(.env)", "Read(/top/**)", "Read(class[0-9])", "Read(/{repo}/src/key)"'
+    text = WORKS.replace('"Bash(python3 -m unittest *)"', '"Bash(cat *)"').replace('"Read(.env)"', rules)
+    searches: list[Any] = [
+        ("Grep", {"pattern": "NEEDLE", "output_mode": "content", **more})
+        for more in ({}, {"glob": ".env"}, {"glob": "**/*"}, {"path": "top"}, {"path": "class1"}, {"path": "src"})
+    ]
+    listed: list[Any] = [("Glob", {"pattern": "**/*a"}), ("Glob", {"pattern": "*", "path": "top"})]
+    others = [
+        ("Read", {"file_path": "class1"}),
+        bash("cat class1"),
+        bash("cat top/a"),
+        ("Read", {"file_path": "top/a"}),
+    ]
+    script = works([*searches, *listed, *others])
+    async with running(script, config=config(repo, text), env=SYSTEM) as gateway:
+        await gateway.ask("Go.", model="sonnet@repo")
+        answers = told(gateway)
+        found = {line for answer in answers for line in answer.splitlines() if "NEEDLE in" in line}
+        assert found == {"src/top/a:1:NEEDLE in src/top/a"}
+        assert answers[len(searches)] == "src/top/a"
+        assert all("denied" in answer for answer in answers[-4:]), "by the CLI, or by us"
+
+
 async def test_in_one_piece_and_by_the_responses_api(repo: Path) -> None:
     script = works([("Read", {"file_path": "src/a.py"})])
     async with running(script, config=config(repo)) as gateway:

@@ -302,6 +302,15 @@ def test_a_rule_against_writing_holds_for_commands() -> None:
     assert verdict(rules, "Bash", {"command": "cp a b"}) is ALLOW
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"), [("key1.pem", DENY), ("key[0-9].pem", DENY), ("KEY1.pem", DENY), ("keys.pem.txt", ALLOW)]
+)
+def test_brackets_in_a_rule_deny_what_anybody_could_mean(path: str, expected: Behavior) -> None:
+    rules = policy(("Bash(cat *)",), ("Read(key[0-9].pem)",))
+    assert verdict(rules, "Read", {"file_path": path}) is expected
+    assert verdict(rules, "Bash", {"command": f"cat '{path}'"}) is expected
+
+
 def test_what_is_opened_outside() -> None:
     rules = policy(("Read(//opt/tool/**)", "Edit(//srv/out/*)", "Bash(cat *)"))
     assert verdict(rules, "Read", {"file_path": "/opt/tool/x"}) is ALLOW
