@@ -50,7 +50,10 @@ def _lines(workspaces: Mapping[str, Mapping[str, Any]], *, system: bool) -> Iter
     yield from (_HEAD, "[Service]", _NAMESPACES)
     if not system:
         return  # a user's own unit sees all that the user sees
-    directories = {Path(str(each.get("directory", ""))).expanduser(): writes(each) for each in workspaces.values()}
+    directories: dict[Path, bool] = {}
+    for each in workspaces.values():
+        path = Path(str(each.get("directory", ""))).expanduser()
+        directories[path] = directories.get(path, False) or writes(each)
     if any(_is_below(path, _HOMES) for path in directories):
         yield "# Home directories stay hidden, except for what is listed below."
         yield "ProtectHome=tmpfs"

@@ -39,6 +39,14 @@ def test_a_line_for_each_directory(workspace: dict[str, object], lines: list[str
     assert settings(workspace, system=False) == ["[Service]", *sandbox]
 
 
+def test_several_in_one_directory_may_do_what_one_of_them_may() -> None:
+    both = {"a": {"directory": "/srv/a", "tools": ["Edit"]}, "b": {"directory": "/srv/a"}}
+    for workspaces in (both, dict(reversed(both.items()))):
+        made = step(HOST, workspaces, system=True)
+        assert isinstance(made, PutFile)
+        assert made.data.decode().splitlines()[-1] == "ReadWritePaths=-/srv/a"
+
+
 def test_where_it_lies_and_that_it_goes() -> None:
     for system, place in ((True, "/etc/systemd/system"), (False, "/root/.config/systemd/user")):
         path = Path(f"{place}/claudegwd.service.d/workspaces.conf")
