@@ -217,7 +217,9 @@ class WorkspaceSession:
 
     async def _is_resumed(self) -> bool:
         """Wait for the request that continues from here."""
-        if self.question.plan.is_prefill or not (self._turn.parked or self._may_rest()):
+        if self.question.plan.is_prefill or not self._home.is_current(self):
+            return False
+        if not (self._turn.parked or self._may_rest()):
             return False
         self._grant.rests = not self._turn.parked
         self._resumed = trio.Event()

@@ -130,16 +130,23 @@ class Workspaces:
         self._configured = workspaces
         self._policies = {each: policy for each, policy in self._policies.items() if each in workspaces.values()}
         for session in list(self._waiting.values()):
-            if session.workspace != workspaces.get(session.name):
+            if not self.is_current(session):
                 session.stop()
 
     def give_up_one(self) -> bool:
         """End the idle process, else the parked one, that has waited longest; False if there is none."""
-        parked_last = sorted(self._waiting.values(), key=lambda session: session.is_parked)
-        for session in parked_last[:1]:
+        session = self._least_needed()
+        if session is not None:
             self.forget(session)
             session.stop()
-        return bool(parked_last)
+        return session is not None
+
+    def _least_needed(self) -> WorkspaceSession | None:
+        return min(self._waiting.values(), key=lambda session: session.is_parked, default=None)
+
+    def is_current(self, session: WorkspaceSession) -> bool:
+        """Whether its workspace is still configured as it was when it began."""
+        return session.workspace == self._configured.get(session.name)
 
     def _take(self, plan: Plan, workspace: WorkspaceConfig) -> WorkspaceSession | None:
         """The process that waits for exactly this request."""
@@ -235,10 +242,10 @@ class Workspaces:
     async def place(self) -> AsyncIterator[None]:
         """A slot for one process. Raises Overloaded."""
         while self.at_work >= MAX_AT_ONCE:
-            if (oldest := next(iter(self._waiting.values()), None)) is None:
+            if (least := self._least_needed()) is None:
                 raise Overloaded("cannot start: too many answers are running in workspaces; try again later")
-            oldest.stop()
-            await oldest.ended.wait()
+            least.stop()
+            await least.ended.wait()
         self.at_work += 1
         try:
             yield

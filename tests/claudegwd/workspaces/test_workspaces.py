@@ -104,6 +104,29 @@ async def test_a_place_is_made_by_who_waits(tmp_path: Path) -> None:
             await had.wait()
 
 
+async def test_a_place_is_made_by_who_is_idle_before_who_is_parked(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        workspaces = home(at)
+        workspaces.at_work = MAX_AT_ONCE
+        parked, idle = waits(at, workspaces, b"1", parked=True), waits(at, workspaces, b"2")
+        idle.ended.set()
+        with trio.move_on_after(0.1):
+            async with workspaces.place():
+                pass
+        assert idle.is_ending
+        assert not parked.is_ending
+
+
+async def test_what_runs_while_its_workspace_is_changed_does_not_wait_afterwards(tmp_path: Path) -> None:
+    async with shop(tmp_path) as at:
+        workspaces = home(at)
+        session = session_of(at, workspaces, tmp_path)
+        session._turn.parked = True
+        workspaces.configure({session.name: WorkspaceConfig(directory="/srv")})
+        with trio.fail_after(5):
+            assert not await session._is_resumed()
+
+
 @pytest.fixture
 def clock() -> trio.testing.MockClock:
     return trio.testing.MockClock(rate=1.0)
