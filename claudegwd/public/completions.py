@@ -17,7 +17,7 @@ from claudegwd.openai_api.completions.response import (
     text_completion_body,
 )
 from claudegwd.openai_api.encode import encode
-from claudegwd.openai_api.errors import ContextLengthExceeded
+from claudegwd.openai_api.errors import ContextLengthExceeded, UnsupportedParameter
 from claudegwd.public.bodies import read_body
 from claudegwd.public.call import Call
 from claudegwd.public.reply import Reply, Stream, finished, worker_headers
@@ -30,6 +30,9 @@ async def completions(call: Call) -> Response:
     gateway = call.gateway
     wanted = parse_completions_request(await read_body(call), BOUNDS)
     plans = [plan_chat(gateway, chat, call.client) for chat in wanted.chat_requests() for _ in range(chat.n)]
+    if len(plans) > 1 and plans[0].model.workspace:
+        several = "several prompts: their answers would work in the same directory at the same time"
+        raise UnsupportedParameter(f"cannot accept {several}", param="prompt")
     reply = await Reply.begin(call, plans, "text_completion", stream=wanted.stream)
 
     def headers(question: Question) -> dict[str, str]:

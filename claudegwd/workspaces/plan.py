@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
+import msgspec
+
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import Client
 from claudegwd.messages_api.request import MessagesRequest
@@ -58,8 +60,7 @@ def in_workspace(model: Model, name: str, workspace: str) -> Model:
 
 def workspace_plan(wanted: ChatRequest, model: Model, client: Client) -> Plan:
     """Plan a request to a workspace. Raises UnsupportedParameter for what its answer would be wrong without."""
-    if wanted.web_search is not None:
-        _refuse("web_search_options", "it here: ask the operator to add WebSearch to the workspace's tools")
+    wanted = _without_search(wanted)
     if wanted.n > 1:
         _refuse("n", "several answers: they would work in the same directory at the same time")
     if wanted.tool_choice == "required" or isinstance(wanted.tool_choice, NamedTool):
@@ -72,6 +73,16 @@ def workspace_plan(wanted: ChatRequest, model: Model, client: Client) -> Plan:
         _refuse("response_format", _FORMAT)
     given = tuple(name for name in _LEFT_TO_CLI if getattr(wanted, name, None) not in (None, (), []))
     return _ignoring(plan, given)
+
+
+def _without_search(wanted: ChatRequest) -> ChatRequest:
+    """The request without the client's web search, which agents may offer without needing it."""
+    search = wanted.web_search
+    if search is None:
+        return wanted
+    if not search.offered:
+        _refuse(search.param, "a web search here: ask the operator to add WebSearch to the workspace's tools")
+    return msgspec.structs.replace(wanted, web_search=None, left_aside=("tools.web_search",))
 
 
 def workspace_messages_plan(wanted: MessagesRequest, model: Model, client: Client) -> Plan:

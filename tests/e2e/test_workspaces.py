@@ -123,6 +123,12 @@ async def test_in_one_piece_and_by_the_responses_api(repo: Path) -> None:
         assert response.output_text == "Step 1.\n\nAll done."
         kinds = [item.type for item in response.output]
         assert kinds == ["message", "reasoning", "message"]
+        response = await gateway.client.responses.create(
+            model="sonnet@repo", input="Read it.", tools=[{"type": "web_search"}]
+        )
+        assert response.output_text.endswith("All done."), "an agent offers a search whether it needs one or not"
+        several = await gateway.post({"model": "sonnet@repo", "prompt": ["a", "b"]}, "/v1/completions")
+        assert (several.status_code, several.json()["error"]["param"]) == (400, "prompt")
         # It goes on from there: by what was said, in a process of its own.
         again = await gateway.client.responses.create(
             model="sonnet@repo", input="And now?", previous_response_id=response.id

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
@@ -12,6 +13,7 @@ from claudegwd.openai_api.bounds import Bounds
 from claudegwd.openai_api.chat.request import ChatRequest, parse_chat_request
 from claudegwd.openai_api.errors import UnsupportedParameter
 from claudegwd.openai_api.fields import Fields
+from claudegwd.openai_api.web_search import WebSearch
 from claudegwd.translate.request.catalogue import Model
 from claudegwd.workspaces.plan import (
     in_workspace,
@@ -98,6 +100,17 @@ def test_what_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedParameter) as caught:
         workspace_plan(chat(**more), in_workspace(MODEL, "sonnet@repo", "repo"), ANONYMOUS)
     assert caught.value.param == next(iter(more))
+
+
+def test_a_search_that_is_only_offered_is_left_out() -> None:
+    model = in_workspace(MODEL, "sonnet@repo", "repo")
+    offered = WebSearch(param="tools", offered=True)
+    plan = workspace_plan(msgspec.structs.replace(chat(), web_search=offered), model, ANONYMOUS)
+    assert "tools.web_search" in plan.settings.ignored
+    demanded = WebSearch(param="tools", demanded=True)
+    with pytest.raises(UnsupportedParameter, match="cannot accept a web search here") as caught:
+        workspace_plan(msgspec.structs.replace(chat(), web_search=demanded), model, ANONYMOUS)
+    assert caught.value.param == "tools"
 
 
 def test_tools_of_the_client_s_own() -> None:
