@@ -264,7 +264,8 @@ class Workspaces:
                 )  # fmt: skip
             raise CliError("cannot start here: a disk does not answer; try again")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CliError(f"cannot start here: {type(error).__name__}; see the workspace's `mcp`") from None
+            advice = "see the workspace's `mcp`" if workspace.mcp else "see whether the disk is full"
+            raise CliError(f"cannot start here: {type(error).__name__}; {advice}") from None
 
     async def serve_from(self, started: PreparedProcess) -> bool:
         """Serve the process's upstream requests, on its own listener, which nobody else can reach. False if it hands

@@ -127,6 +127,24 @@ async def test_what_runs_while_its_workspace_is_changed_does_not_wait_afterwards
             assert not await session._is_resumed()
 
 
+async def test_without_the_sandbox_that_it_requires_nothing_starts() -> None:
+    workspaces = home()
+    workspaces.tries = lambda: ("there are no namespaces",)
+    await workspaces.check(WorkspaceConfig(directory="/srv"))
+    with pytest.raises(CliError, match="cannot start this workspace without a sandbox: there are no namespaces"):
+        await workspaces.check(WorkspaceConfig(directory="/srv", sandbox="required"))
+
+
+@pytest.mark.parametrize(
+    ("mcp", "advice"), [("", "see whether the disk is full"), ("/none", "see the workspace's `mcp`")]
+)
+async def test_why_the_files_of_a_process_cannot_be_written(tmp_path: Path, mcp: str, advice: str) -> None:
+    workspace = WorkspaceConfig(directory=str(tmp_path), mcp=mcp)
+    async with shop(tmp_path) as at:
+        with pytest.raises(CliError, match=f"cannot start here: FileNotFoundError; {advice}"):
+            await home(at).prepared(workspace, tmp_path / "none", "cgw-false", CliSession())
+
+
 @pytest.fixture
 def clock() -> trio.testing.MockClock:
     return trio.testing.MockClock(rate=1.0)
