@@ -18,6 +18,7 @@ from claudegwd.workspaces.rules import (
     below,
     fixed_words,
     folded,
+    forbids_command,
     forbids_path,
     granted,
     matches_command,
@@ -204,7 +205,7 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
         )
     plain = tuple(map(folded, words))
     for rule in policy.deny:
-        if rule.tool == "Bash" and matches_command(folded(rule.pattern), plain):
+        if rule.tool == "Bash" and forbids_command(folded(rule.pattern), plain):
             return _denied(f"{rule.text} is denied here")
     for path in paths_in(words) or ():
         if (verdict := _named_in_command(policy, path, resolved[path])) is not None:
@@ -213,7 +214,8 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
     for rule in policy.allow:
         if rule.tool == "Bash" and matches_command(rule.pattern, words):
             # Taken literally, it is what somebody wanted; with a wildcard it would allow everything.
-            starter = starts_others(words, fixed_words(rule.pattern)) if "*" in rule.pattern else ""
+            literal = "*" not in rule.pattern or words_of(rule.pattern) == words
+            starter = "" if literal else starts_others(words, fixed_words(rule.pattern))
             if not starter:
                 return _ALLOW
             why = f'no rule with "*" can allow {starter[:40]}, which can start programs or write files'

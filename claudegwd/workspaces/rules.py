@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from claudegwd.workspaces.command import words_of
 from claudegwd.workspaces.globs import matches_text, path_glob
 
 READING: Final = ("Read", "Grep", "Glob")
@@ -17,6 +18,7 @@ _DOMAIN: Final = "domain:"
 _RULE: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*\*?)(?:\((.*)\))?")
 _MCP_TOOL: Final = re.compile(r"mcp__[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*(?:__(?:\*|[A-Za-z0-9_-]+))?")
 _SET: Final = re.compile(r"\[[^\]/]+\]")
+_QUOTES: Final = str.maketrans("", "", "'\"")
 _HOST: Final = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 # A pattern is matched for each call; a longer one is not a reasonable pattern.
@@ -134,10 +136,19 @@ def matches_command(pattern: str, words: Sequence[str]) -> bool:
 
     `*` stands for anything; at the end, " *" or ":*" may also stand for nothing. A word with a space stays one word.
     """
-    if not pattern:
-        return True
+    # Without wildcards, whatever quotes the rule was written with.
+    return not pattern or words_of(pattern) == tuple(words) or _matches_line(pattern, shlex.join(words))
+
+
+def forbids_command(pattern: str, words: Sequence[str]) -> bool:
+    """The same for a rule of `deny`, which also matches if only the quotes differ."""
+    return matches_command(pattern, words) or _matches_line(
+        pattern.translate(_QUOTES), " ".join(words).translate(_QUOTES)
+    )
+
+
+def _matches_line(pattern: str, text: str) -> bool:
     pattern = pattern[:-2] + " *" if pattern.endswith(":*") else pattern
-    text = shlex.join(words)
     if pattern.endswith(" *") and text == pattern[:-2]:
         return True
     return matches_text(pattern, text)

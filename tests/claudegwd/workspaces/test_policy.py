@@ -277,11 +277,36 @@ def test_what_a_person_is_asked(tool: str, given: dict[str, Any], expected: Beha
         ("python3 *", "python3 -m unittest -q", ALLOW),
         ("py*", "python3 -c x", DENY),
         ("sed *", "sed -n 1p f", DENY),
+        ("find . -name '*.pyc' -delete", 'find . -name "*.pyc" -delete', ALLOW),
+        ("find . -name '*.pyc' -delete", "find . -name 'a.pyc' -delete", DENY),
         ("uv run pytest *", "uv run pytest -q", ALLOW),
     ],
 )
 def test_a_wildcard_allows_no_program_to_start_others(allow: str, command: str, expected: Behavior) -> None:
     assert verdict(policy((f"Bash({allow})",)), "Bash", {"command": command}) is expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "command"),
+    [
+        ('git commit -m "a b"', "git commit -m 'a b'"),
+        ('git commit -m "a b"', 'git commit -m "a b"'),
+        ("echo 'a'", "echo a"),
+        ("git show HEAD^", "git show HEAD^"),
+        ("git show HEAD^", "git  show 'HEAD^'"),
+    ],
+)
+def test_a_rule_for_a_whole_command_is_about_its_words(rule: str, command: str) -> None:
+    assert verdict(policy((f"Bash({rule})",)), "Bash", {"command": command}) is ALLOW
+    assert verdict(policy((f"Bash({rule})",)), "Bash", {"command": f"{command} x"}) is DENY
+
+
+@pytest.mark.parametrize("rule", ['git commit -m "wip*"', "git commit -m 'wip*'", "git commit -m wip*"])
+@pytest.mark.parametrize("command", ["git commit -m wip", 'git commit -m "wip x"', "git commit -m wi'p'"])
+def test_no_quotes_evade_a_rule_that_denies(rule: str, command: str) -> None:
+    rules = policy(("Bash(git *)",), (f"Bash({rule})",))
+    assert verdict(rules, "Bash", {"command": command}) is DENY
+    assert verdict(rules, "Bash", {"command": "git commit -m done"}) is ALLOW
 
 
 def test_another_rule_may_allow_what_one_with_a_wildcard_does_not() -> None:
