@@ -62,7 +62,7 @@ def is_complete(transcript: bytes, text: str, *, stopped: bool) -> bool:
             return stopped and line.type == "user"
         content = line.message.content
         said = content if isinstance(content, str) else "".join(block.text for block in content)
-        return text.strip().endswith(said.strip())
+        return bool(said.strip()) == bool(text.strip()) and text.strip().endswith(said.strip())
     return False
 
 

@@ -86,6 +86,7 @@ OTHER = b'{"type":"last-prompt","lastPrompt":"x"}\n'
         (ASKED + CALLED + RETURNED, False, False),
         (ASKED + line("assistant", [{"type": "text", "text": "Another answer."}]), False, False),
         (ASKED + SAID + b'{"type":"user","mess', False, False),
+        (ASKED + line("assistant", [{"type": "thinking", "thinking": "Done?"}]), False, False),
         (ASKED + CALLED + RETURNED + OTHER, True, True),
         (ASKED + CALLED, True, False),
         (b"", False, False),
