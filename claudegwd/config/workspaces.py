@@ -110,7 +110,7 @@ def _rule_problem(workspace: WorkspaceConfig, key: str, text: str) -> str:
         return str(error)
     if rule.tool.startswith(MCP):
         return "" if workspace.mcp else "there are no MCP servers: set mcp to a file that lists them"
-    if key == "allow" and rule.tool == "Bash" and rule.pattern.strip("* ") == "":
+    if key == "allow" and rule.tool == "Bash" and rule.pattern.strip("*: ") == "":
         return 'list the commands that may be run, such as "Bash(pytest *)"'
     needed = {"Read": ("Read", "Grep", "Glob"), "Edit": ("Edit", "Write", "NotebookEdit")}.get(rule.tool, (rule.tool,))
     # Rules for Read outside the directory also open it to commands of Bash.

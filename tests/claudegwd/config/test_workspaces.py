@@ -100,7 +100,7 @@ def test_what_is_wrong_is_named(repo: Path, text: str, key: str, says: str) -> N
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("rule", ["Bash", "Bash(*)", "Bash(**)", "Bash(* *)"])
+@pytest.mark.parametrize("rule", ["Bash", "Bash(*)", "Bash(**)", "Bash(* *)", "Bash(*:*)"])
 def test_no_rule_allows_every_command(repo: Path, rule: str) -> None:
     with pytest.raises(ConfigError, match="list the commands"):
         loaded(repo, f'[workspaces.a]\ndirectory = "DIR"\ntools = ["Bash"]\nallow = ["{rule}"]')
