@@ -74,7 +74,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "claudegwctl/commands/chat.py": ("e2e/test_chat_command.py",),
     "claudegwctl/commands/top.py": ("e2e/test_top.py",),
     "claudegwctl/watching/app.py": ("e2e/test_top.py",),
-    "claudegwctl/watching/dialogues.py": ("e2e/test_top.py",),
     "claudegwctl/commands/start.py": ("claudegwctl/service/test_running.py",),
     "claudegwctl/commands/stop.py": ("claudegwctl/service/test_running.py",),
     "claudegwctl/commands/restart.py": ("claudegwctl/service/test_running.py",),

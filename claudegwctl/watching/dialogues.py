@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -29,25 +29,46 @@ Tokens are estimates until an answer is complete."""
 
 
 class Box(ModalScreen[bool]):
+    """`below` stays visible, at the lower border; a text that does not fit is scrolled."""
+
     DEFAULT_CSS = """
     Box { align: center middle; background: transparent; }
-    Box > Vertical { width: auto; max-width: 100%; height: auto; max-height: 100%; border: round ansi_default;
-                      background: ansi_default;
-                      padding: 0 1; }
+    Box > VerticalScroll { width: auto; min-width: 38; max-width: 100%; height: auto; max-height: 100%;
+                           border: round ansi_default; border-subtitle-align: left;
+                           background: ansi_default;
+                           padding: 0 1; }
     Box Static { width: auto; max-width: 100%; height: auto; }
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, below: str = "") -> None:
         super().__init__()
-        self._text = text
+        self._text, self._below = text, below
 
     def compose(self) -> ComposeResult:
-        with Vertical():
+        with VerticalScroll() as box:
             yield Static(self._text, markup=False)
+        box.border_subtitle = self._below
+
+    def on_mount(self) -> None:
+        box = self.query_one(VerticalScroll)
+        box.focus()
+        self.watch(box, "scroll_y", self._show_below)
+        self.call_after_refresh(self._show_below)
+
+    @property
+    def left(self) -> bool:
+        """Whether there is more of the text below."""
+        box = self.query_one(VerticalScroll)
+        return box.scroll_target_y < box.max_scroll_y
+
+    def _show_below(self) -> None:
+        more = "page down: more    " if self.left else ""
+        self.query_one(VerticalScroll).border_subtitle = more + self._below
 
 
 class QuestionScreen(Box):
-    """Returns whether the answer was yes. Enter is not an answer: it may have been meant for something else."""
+    """Returns whether the answer was yes. Enter is not an answer: it may have been meant for something else. Nor is a
+    yes, before all of the question was on the screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)"),
@@ -55,10 +76,13 @@ class QuestionScreen(Box):
     ]
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"{text}\n\ny yes    n no")
+        super().__init__(text, "y yes    n no")
 
     def action_answer(self, yes: bool) -> None:
-        self.dismiss(yes)
+        if yes and self.left:
+            self.query_one(VerticalScroll).scroll_page_down(animate=False)
+        else:
+            self.dismiss(yes)
 
 
 class Help(Box):
