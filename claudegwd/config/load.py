@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import shutil
 import sys
+import sysconfig
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -99,11 +100,17 @@ def _own_places(config: Config, file: Path, env: Mapping[str, str]) -> OwnPlaces
         secret.append(contract.daemon_socket_path(env, config.control.socket))
     if credentials := env.get("CREDENTIALS_DIRECTORY"):
         secret.append(Path(credentials))
-    programs = [Path(sys.prefix), Path(contract.__file__).parent]
+    libraries = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    programs = [Path(sys.executable), Path(contract.__file__).parent, *map(Path, libraries)]
     with suppress(ValueError):  # reported elsewhere
         programs += map(Path, words_of(config.notify.command)[:1])
-    if config.claude.binary != "auto":
-        programs.append(Path(config.claude.binary).expanduser())
+    cli = (
+        shutil.which(contract.CLI_NAME, path=env.get("PATH"))
+        if config.claude.binary == "auto"
+        else config.claude.binary
+    )
+    if cli is not None:
+        programs.append(Path(cli).expanduser())
     return OwnPlaces(secret, [path for path in programs if path.is_absolute()], Path(tempfile.gettempdir()))
 
 

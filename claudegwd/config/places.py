@@ -131,7 +131,7 @@ def _forbidden(place: str, own: OwnPlaces, *, whole: bool, written: bool) -> str
     if below(place, str(own.scratch.resolve())):
         return f"exposes {place}, where all processes have their scratch directories: choose another directory"
     for program in _resolved(own.programs) if written else ():
-        if below(place, program):
+        if below(place, program) or below(program, place):
             return (
                 f"exposes {place}, where the daemon's own programs could be changed ({program}): choose another "
                 "directory, or allow only tools that read"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 
+from claudegwd.config import places
 from claudegwd.config.load import load
 from claudegwd.config.places import OwnPlaces, check_places, files_named
 from claudegwd.config.problems import ConfigError, Errors
@@ -87,11 +90,21 @@ def test_what_the_daemon_runs_is_not_written(tmp_path: Path, text: str) -> None:
 
 
 def test_nor_is_its_own_code(tmp_path: Path) -> None:
-    above = Path(sys.prefix).parent
-    for place in (Path(sys.prefix), above):
+    libraries, standard = Path(sysconfig.get_path("purelib")), Path(os.__file__).parent
+    ours = (libraries, libraries / "hypothesis", standard, standard / "json", Path(places.__file__).parent)
+    for place in (Path(sys.prefix), Path(sys.prefix).parent, Path(sys.prefix) / "bin", *ours):
         rule = f'["Edit(/{place}/**)"]'
         with pytest.raises(ConfigError, match="where the daemon's own programs could be changed"):
             load_with(tmp_path, "", tools='["Edit"]', allow=rule)
+
+
+def test_nor_is_a_cli_that_is_found_on_path(tmp_path: Path) -> None:
+    programs = tmp_path / "repo" / "programs"
+    programs.mkdir(parents=True)
+    (programs / "claude").touch(0o700)
+    with pytest.raises(ConfigError, match="where the daemon's own programs could be changed"):
+        load_with(tmp_path, "", {"PATH": f"/usr/bin:{programs}"}, **WRITES)
+    load_with(tmp_path, "", {"PATH": f"/usr/bin:{programs}"})
 
 
 def test_the_scratch_directories_of_others_are_not_opened() -> None:
