@@ -177,7 +177,7 @@ def _forbidden(policy: Policy, tools: Sequence[str], named: str, path: str, *, w
     for rule in policy.deny:
         if rule.tool not in tools or not (rule.pattern or whole):
             continue
-        if any(forbids_path(rule.pattern, policy.directory, each) for each in both):
+        if not rule.pattern or any(forbids_path(rule.pattern, policy.directory, each) for each in both):
             return rule.text
     return ""
 

@@ -320,6 +320,12 @@ def test_a_rule_without_a_path_takes_the_tool_away_and_leaves_commands() -> None
     assert verdict(rules, "Bash", {"command": "pytest -q"}) is ALLOW
 
 
+@pytest.mark.parametrize("tool", ["Read", "Edit"])
+def test_a_rule_without_a_path_takes_the_tool_away_outside_as_well(tool: str) -> None:
+    rules = policy((f"{tool}(//opt/tool/**)",), (tool,))
+    assert verdict(rules, tool, {"file_path": "/opt/tool/x"}) is DENY
+
+
 def test_a_rule_against_writing_holds_for_commands() -> None:
     rules = policy(("Bash(cp *)",), ("Edit(dist/**)",))
     assert verdict(rules, "Bash", {"command": "cp a dist/b"}) is DENY
