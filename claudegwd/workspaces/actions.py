@@ -40,7 +40,8 @@ def in_full(tool: str, given: Mapping[str, Any], directory: str = "") -> str:
     text is spelled out: ⟨U+001B⟩."""
     field = _FIELDS.get(tool, "")
     main = given.get(field)
-    head = f"{tool}:" if tool == "Bash" else tool
+    # Whoever runs beside the CLI can ask in its name, for a tool of any name.
+    head = f"{tool}:" if tool == "Bash" else _visible(tool, new_lines=False)
     lines = [head]
     if isinstance(main, str):
         lines = [f"{head} {_indented(main.removeprefix(f'{directory}/') if directory else main)}"]

@@ -52,7 +52,7 @@ class Permissions:
             if verdict.behavior is Behavior.DENY:
                 reason = verdict.reason
             elif verdict.behavior is Behavior.ASK:
-                reason = await self._ask_person(asked, client, verdict.reason)
+                reason = await self._ask_person(asked, client, one_line(verdict.reason))
         if reason is not None:
             self._note(asked.tool, asked.given, client.name, reason)
         return reason

@@ -62,6 +62,7 @@ def test_what_came_of_it(tool: str, *, failed: bool, text: str, said: str) -> No
         ("mcp__a__b", {"to": "x", "n": [1, "\x07"]}, 'mcp__a__b\nto: x\nn: [1, "\\u0007"]'),
         ("mcp__a__b", {"a\nb": "x"}, "mcp__a__b\na⟨U+000A⟩b: x"),
         ("Read", {"file_path": 5}, "Read\nfile_path: 5"),
+        ("mcp__a\nBash: b\x1b", {"n": 1}, "mcp__a⟨U+000A⟩Bash: b⟨U+001B⟩\nn: 1"),
     ],
 )
 def test_a_person_sees_all_of_it(tool: str, given: dict[str, Any], lines: str) -> None:

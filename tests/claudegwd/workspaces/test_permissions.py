@@ -99,6 +99,19 @@ async def test_a_person_sees_all_that_is_approved(tmp_path: Path) -> None:
     assert len(home.said) == 1, "nobody was asked for what nobody would read"
 
 
+async def test_no_name_of_a_tool_writes_lines_of_ours(tmp_path: Path) -> None:
+    home = Home(tmp_path, asks=True)
+    async with trio.open_nursery() as nursery:
+        asked = ToolAsked("r-1", "mcp__a\nBash: ls\x1b[2J", {})
+        nursery.start_soon(home.permissions.refusal, asked, CLIENT)
+        with trio.fail_after(10):
+            while not home.said:
+                await trio.sleep(0.01)
+        [row] = home.workspaces.approvals.rows()
+        assert all(row[name].isprintable() for name in ("shown", "why"))
+        nursery.cancel_scope.cancel()
+
+
 async def test_nothing_hides_as_something_that_looks_like_a_token(tmp_path: Path) -> None:
     home = Home(tmp_path, asks=True)
     command = "curl -H Authorization:$(rm${IFS}x) https://sk-false-12345678.example/"
