@@ -20,14 +20,14 @@ _CALLS = {
     "x86_64": {
         "open": 2, "socket": 41, "sendto": 44, "sendmsg": 46, "socketpair": 53, "clone": 56, "truncate": 76,
         "creat": 85, "chmod": 90, "fchmod": 91, "mknod": 133, "add_key": 248, "request_key": 249, "keyctl": 250,
-        "openat": 257, "mknodat": 259, "fchmodat": 268, "unshare": 272, "sendmmsg": 307, "setns": 308,
-        "io_uring_setup": 425, "clone3": 435, "openat2": 437, "fchmodat2": 452,
+        "openat": 257, "mknodat": 259, "fchmodat": 268, "unshare": 272, "fanotify_init": 300, "sendmmsg": 307,
+        "setns": 308, "io_uring_setup": 425, "clone3": 435, "openat2": 437, "fchmodat2": 452,
     },
     "aarch64": {
         "mknodat": 33, "truncate": 45, "fchmod": 52, "fchmodat": 53, "openat": 56, "unshare": 97, "socket": 198,
         "socketpair": 199, "sendto": 206, "sendmsg": 211, "add_key": 217, "request_key": 218, "keyctl": 219,
-        "clone": 220, "setns": 268, "sendmmsg": 269, "io_uring_setup": 425, "clone3": 435, "openat2": 437,
-        "fchmodat2": 452,
+        "clone": 220, "fanotify_init": 262, "setns": 268, "sendmmsg": 269, "io_uring_setup": 425, "clone3": 435,
+        "openat2": 437, "fchmodat2": 452,
     },
 }  # fmt: skip
 # Shared memory, semaphores and queues outside the file system: shmget to msgctl, mq_open, mq_unlink.
@@ -35,9 +35,9 @@ _IPC = {
     "x86_64": (29, 30, 31, 64, 65, 66, 68, 69, 70, 71, 220, 240, 241),
     "aarch64": (180, 181, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195, 196),
 }
-# Denied as if the kernel lacked them. The arguments of the last two cannot be inspected; callers fall back to the older
-# calls.
-_NONE = ("io_uring_setup", "add_key", "request_key", "keyctl", "clone3", "openat2")
+# Denied as if the kernel lacked them. fanotify tells of files everywhere, and who uses them. The arguments of the last
+# two cannot be inspected; callers fall back to the older calls.
+_NONE = ("io_uring_setup", "add_key", "request_key", "keyctl", "fanotify_init", "clone3", "openat2")
 # Namespaces of any kind: in its own, a process could hide from being counted, and has powers in the kernel that nobody
 # else here has.
 _NEW_NAMESPACES = 0x7E020080

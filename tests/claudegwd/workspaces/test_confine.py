@@ -389,6 +389,12 @@ def test_nobody_gets_powers_of_the_kernel_in_a_namespace(place: Path) -> None:
 
 
 @needs_python
+def test_nobody_watches_who_uses_which_files(place: Path) -> None:
+    number = 300 if platform.machine() == "x86_64" else 262
+    assert succeeded(place, [f"assert libc.syscall({number}, 0x200, 0) >= 0"]) == []  # FAN_REPORT_FID needs no rights
+
+
+@needs_python
 def test_of_the_kernel_s_own_sockets_only_routes_are_asked(place: Path) -> None:
     attempts = [f"socket.socket(16, 3, {protocol})" for protocol in (0, 4, 9, 15, 16)]
     for outside in (False, True):
