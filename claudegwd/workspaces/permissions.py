@@ -100,4 +100,11 @@ def _judged(policy: Policy, tool: str, given: Mapping[str, Any]) -> Decision:
 
 
 def _resolved(directory: str, paths: Sequence[str]) -> dict[str, str]:
-    return {path: os.path.realpath(os.path.join(directory, path)) for path in paths}  # noqa: PTH118 - "" and links
+    return {path: _real(os.path.join(directory, path)) for path in paths}  # noqa: PTH118 - "" and links
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except RecursionError:  # more links, one after the other, than the kernel would follow
+        return "/"

@@ -126,6 +126,15 @@ async def test_nothing_hides_as_something_that_looks_like_a_token(tmp_path: Path
         nursery.cancel_scope.cancel()
 
 
+async def test_a_chain_of_links_that_nobody_can_follow_is_denied(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for number in range(2000):
+        (tmp_path / str(number)).symlink_to(str(number + 1))
+    asked = ToolAsked("r-1", "Read", {"file_path": "0"})
+    with trio.fail_after(20):
+        assert await home.permissions.refusal(asked, CLIENT) in (None, "that path is outside this workspace")
+
+
 async def test_nobody_waits_for_a_slow_disk(tmp_path: Path) -> None:
     """A call is looked at in a thread: its paths are followed there, and held against every rule."""
     home = Home(tmp_path)
