@@ -53,10 +53,17 @@ def argv(
     return line + (["--mcp-config", str(mcp)] if mcp else [])
 
 
-def environment(env: Mapping[str, str], *, home: PurePath, token: str, tool_seconds: float) -> dict[str, str]:
+# Git refuses a repository of another user, whose settings may start programs: here those are in the sandbox as well. A
+# service's user is given access to repositories of others.
+_CONFINED = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
+
+def environment(
+    env: Mapping[str, str], *, home: PurePath, token: str, tool_seconds: float, confined: bool
+) -> dict[str, str]:
     """The whole environment of the CLI and of what it runs, built from an allow-list. `token` is only for the gateway's
     own Messages API. `tool_seconds`: how long the CLI waits for a tool of the client's or of an MCP server."""
-    built = {name: env[name] for name in _PASSED if name in env} | _FIXED
+    built = {name: env[name] for name in _PASSED if name in env} | _FIXED | (_CONFINED if confined else {})
     built |= {"HOME": str(home), "TMPDIR": str(home), "CLAUDE_CODE_TMPDIR": str(home), "ANTHROPIC_AUTH_TOKEN": token}
     built["MCP_TOOL_TIMEOUT"] = str(int(tool_seconds * 1000))
     return built

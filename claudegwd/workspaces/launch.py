@@ -107,7 +107,9 @@ def prepare(
     ours.settimeout(0)
     spec = {**_reach(workspace, policy, binary, home), "channel": theirs.fileno()}
     line = [sys.executable, "-I", "-S", str(Path(confine.__file__)), json.dumps(spec), *command]
-    own = workspace_launch.environment(env, home=home, token=token, tool_seconds=tool_seconds)
+    own = workspace_launch.environment(
+        env, home=home, token=token, tool_seconds=tool_seconds, confined=workspace.sandbox != "off"
+    )
     launch = Launch(line, own, Path(policy.directory), passed=(theirs.fileno(),))
     return PreparedProcess(launch, ours, theirs, instructions_of(workspace, policy))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,20 @@ async def test_commands_and_edits(place: tuple[Path, dict[str, Any]]) -> None:
         assert "WORDS OF THE REPO" in told(gateway)[2]
         assert "no rule allows that command" in told(gateway)[3]
         assert (repo / "notes.txt").stat().st_uid == started.get("owner", os.getuid())
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("setpriv") is None or shutil.which("git") is None,
+    reason="it is started as another user by root, with setpriv of util-linux; and needs git",
+)
+async def test_git_in_a_directory_of_another_user(outside: Path) -> None:
+    subprocess.run(["git", "init", "-q", "-b", "main", str(outside)], check=True)
+    text = 'anonymous = true\ntools = ["Bash"]\nallow = ["Bash(git *)"]\nsandbox = "required"'
+    work = works([bash("git status")])
+    started: dict[str, Any] = {"under": AS_NOBODY_ELSE, "owner": NOBODY_ELSE}
+    async with running(work, config=config(outside, text), env=SYSTEM, **started) as gateway:
+        await gateway.ask("Go.", model="sonnet@repo")
+        assert told(gateway)[0].startswith("On branch main")
 
 
 async def test_the_web_is_searched_only_where_it_is_a_tool_and_allowed(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import PurePosixPath as Path
 
+import pytest
+
 from claudegwd.claude_cli.workspace_launch import argv, environment, settings
 
 
@@ -38,12 +40,18 @@ def test_the_environment_has_no_secret_of_the_daemon() -> None:
         "PATH": "/bin", "HOME": "/home/u", "ANTHROPIC_API_KEY": "sk-false-1", "CLAUDE_CODE_OAUTH_TOKEN": "x",
         "AWS_SECRET_ACCESS_KEY": "x", "API_KEYS": "x", "HTTPS_PROXY": "http://u:p@proxy", "SSH_AUTH_SOCK": "/s",
     }  # fmt: skip
-    built = environment(daemon, home=Path("/h"), token="cgw-false", tool_seconds=960)
+    built = environment(daemon, home=Path("/h"), token="cgw-false", tool_seconds=960, confined=True)
     assert {name: built[name] for name in ("PATH", "HOME", "TMPDIR", "ANTHROPIC_AUTH_TOKEN")} == {
         "PATH": "/bin", "HOME": "/h", "TMPDIR": "/h", "ANTHROPIC_AUTH_TOKEN": "cgw-false",
     }  # fmt: skip
     assert built["MCP_TOOL_TIMEOUT"] == "960000"
     assert not set(daemon) & set(built) - {"PATH", "HOME"}
+
+
+@pytest.mark.parametrize("confined", [False, True])
+def test_git_works_in_what_belongs_to_others_only_in_a_sandbox(confined: bool) -> None:
+    built = environment({}, home=Path("/h"), token="cgw-false", tool_seconds=1, confined=confined)
+    assert ("safe.directory" in built.values()) is confined
 
 
 def test_every_call_is_asked_about() -> None:
