@@ -14,7 +14,8 @@ app = new_app()
 def models(ctx: typer.Context, json: AsJson = False) -> None:
     """List the models that clients can request.
 
-    Each is listed with the name that is passed to the CLI."""
+    Each is listed with the name that is passed to the CLI. MODEL@NAME is a model in the workspace NAME, for the
+    workspace's clients only."""
     found = daemon_of(ctx).get("/v1/models")
     if wants_json(ctx, json):
         say_json(found)

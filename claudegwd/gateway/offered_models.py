@@ -93,7 +93,7 @@ class OfferedModels:
         return self._info(self.find(name, client))
 
     def rows(self) -> list[dict[str, Any]]:
-        """For the control face: id, what the CLI is told, what it can do."""
+        """For the control face: id, what the CLI is told, what it can do. Also those of all workspaces."""
         return [
             {
                 "id": model.id,
@@ -102,8 +102,15 @@ class OfferedModels:
                 "efforts": list(model.efforts),
                 "default": model.id == self._config.default_model,
             }
-            for model in self._models.values()
+            for model in (*self._models.values(), *self._of_workspaces())
         ]
+
+    def _of_workspaces(self) -> Iterator[Model]:
+        for name, workspace in self._workspaces.items():
+            for base in models_of(workspace, self._config):
+                model = self._models.get(base) or long_context(base, self._models)
+                if model is not None:
+                    yield in_workspace(model, f"{base}@{name}", name)
 
     def _info(self, model: Model) -> ModelInfo:
         return ModelInfo(

@@ -25,6 +25,9 @@ async def test_a_workspace_comes_is_used_and_goes(tmp_path: Path) -> None:
         assert (added.status, added.err) == (0, "")
         assert "models: sonnet@shop" in added.out
         assert "sonnet@shop" in [model.id async for model in gateway.client.models.list()]
+        listed = (await ctl(socket, "models", "--json")).json["models"]
+        assert [(row["id"], row["cli_name"]) for row in listed if "@" in row["id"]] == [("sonnet@shop", "sonnet")]
+        assert (await ctl(socket, "clients", "create", "webui", "--models", "sonnet@shop")).status == 0
         [row] = (await ctl(socket, "workspaces", "list", "--json")).json["workspaces"]
         assert (row["name"], row["directory"], row["anonymous"], row["problem"]) == ("shop", str(repo), True, "")
         checked = await ctl(socket, "workspaces", "check", "shop")
@@ -34,6 +37,7 @@ async def test_a_workspace_comes_is_used_and_goes(tmp_path: Path) -> None:
         assert "answer = 41" in results(gateway.upstream()[-1])[0]
         removed = await ctl(socket, "workspaces", "remove", "shop")
         assert removed.status == 0
+        assert "sonnet@shop" not in (await ctl(socket, "models")).out
         with pytest.raises(openai.NotFoundError):
             await gateway.client.models.retrieve("sonnet@shop")
         assert (await gateway.refused("Read it.", model="sonnet@shop")).status_code == 404
