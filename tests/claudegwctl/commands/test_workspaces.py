@@ -28,7 +28,8 @@ async def test_adding_listing_and_removing(gateway: SmallGateway, socket: Path, 
     )
     assert list(gateway.config.workspaces) == ["shop"]
     listed = (await ctl(socket, "workspaces", "list")).out.splitlines()
-    assert listed[1].split("  ")[:4] == ["shop", str(work), "Read Bash", "webui, n8n"]
+    users = "webui (no such client), n8n (no such client)"
+    assert listed[1].split("  ")[:4] == ["shop", str(work), "Read Bash", users]
     assert "auto (full)" in listed[1]
     assert "conversation" not in listed[1]  # it keeps none
     again = await ctl(socket, "workspaces", "add", "shop", str(work))
@@ -67,6 +68,18 @@ async def test_checking_with_a_daemon(gateway: SmallGateway, socket: Path, work:
     assert (other.status, other.err.startswith("cannot find workspace 'other'")) == (1, True)
     gateway.config_file.write_text(gateway.config_file.read_text() + "anonymous = true\n")
     assert "has not loaded it" in (await ctl(socket, "workspaces", "check")).err
+
+
+async def test_a_client_that_there_is_not(socket: Path, work: Path) -> None:
+    await ctl(socket, "clients", "create", "webui")
+    done = await ctl(socket, "workspaces", "add", "shop", str(work), "--clients", "webui,webiu")
+    said = "there is no client 'webiu'; correct the name, or create it with `claudegwctl clients create webiu`"
+    assert (done.status, done.err) == (0, f"{said}\n")
+    done = await ctl(socket, "workspaces", "check")
+    assert (done.status, done.err) == (1, f"cannot use shop as webiu: {said}\n")
+    assert "webui, webiu (no such client)" in (await ctl(socket, "workspaces", "list")).out
+    await ctl(socket, "clients", "create", "webiu")
+    assert (await ctl(socket, "workspaces", "check")).status == 0
 
 
 def test_without_a_daemon(nowhere: Path, work: Path, tmp_path: Path) -> None:
