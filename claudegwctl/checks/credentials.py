@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any, Final
 
 from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
-from claudegwd.contract import SYSTEM_SOCKET, is_there, keys_path
+from claudegwd.contract import is_there, keys_path
 
 _VARIABLES: Final = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
 _ADD: Final = "add a key (`claudegwctl keys add NAME`), or log in with your Claude account (`claudegwctl login`)"
@@ -62,7 +65,7 @@ def _of_keys(keys: list[Mapping[str, Any]]) -> Iterator[Finding]:
 
 def _of_credential(scene: Scene) -> Iterator[Finding]:
     """The keys that systemd passes to the system service when it starts. Only root can read their file."""
-    if scene.socket != SYSTEM_SOCKET:
+    if not scene.of_system:
         return
     try:
         info = scene.credential.stat()
@@ -80,14 +83,14 @@ def _of_credential(scene: Scene) -> Iterator[Finding]:
 
 def _of_login(scene: Scene) -> Iterator[Finding]:
     found = [name for name in _VARIABLES if scene.env.get(name)]
-    if found:
+    if found and scene.status is None:  # a running daemon has said what is in its own
         yield Finding(
             "login", OK, f"no keys; {found[0]} is set in this shell, but the daemon needs it in its own environment"
         )
         return
-    home = Path(scene.env.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+    user, home = _whose(scene)
     if is_there(home / ".credentials.json"):
-        yield Finding("login", OK, f"no keys; the CLI's login in {home} works for a daemon run by this user")
+        yield Finding("login", OK, f"no keys; the CLI's login in {home} works for a daemon run by {user}")
     elif sys.platform == "darwin":
         yield Finding(
             "login",
@@ -97,4 +100,15 @@ def _of_login(scene: Scene) -> Iterator[Finding]:
             _ADD,
         )
     else:
-        yield Finding("login", PROBLEM, "no keys, and the CLI is not logged in for this user", _ADD)
+        yield Finding("login", PROBLEM, f"no keys, and the CLI is not logged in for {user}", _ADD)
+
+
+def _whose(scene: Scene) -> tuple[str, Path]:
+    """The user whose login the daemon uses, for people, and where the CLI keeps it."""
+    from claudegwctl.commands.login import name_of, owner
+
+    user = owner(scene.status, os.geteuid(), of_system=scene.of_system)
+    if user != name_of(os.geteuid()):
+        with suppress(KeyError):
+            return user, Path(pwd.getpwnam(user).pw_dir) / ".claude"
+    return "this user", Path(scene.env.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")

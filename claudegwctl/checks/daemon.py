@@ -15,7 +15,7 @@ from claudegwctl.checks.finding import NOTE, OK, PROBLEM, Finding, Scene
 from claudegwctl.client import Daemon
 from claudegwctl.output import conversations
 from claudegwctl.problems import NotRunning, Problem
-from claudegwd.contract import is_there
+from claudegwd.contract import EXIT_CONFIG, is_there
 
 # `claudegwd --check` starts Python and reads three files.
 CHECK_SECONDS: Final = 30
@@ -118,11 +118,12 @@ def _check_by_daemon(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
 
 
 def _check_by_program(scene: Scene) -> Iterator[Finding]:
-    """Without a running daemon: check the configuration as a daemon started by this user would."""
+    """Without a running daemon: check the configuration as one started in this environment would."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "claudegwd", "--check"],
-            capture_output=True, text=True, timeout=CHECK_SECONDS, check=False,
+            capture_output=True, text=True, timeout=CHECK_SECONDS, check=False, stdin=subprocess.DEVNULL,
+            env=dict(scene.env),
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         says = "`claudegwd --check` did not run"
@@ -133,5 +134,6 @@ def _check_by_program(scene: Scene) -> Iterator[Finding]:
     if done.returncode == 0:
         yield Finding("configuration", OK, str(scene.config_file))
     else:
-        lines = done.stderr.strip().splitlines() or ["it gave no reason"]
-        yield Finding("configuration", PROBLEM, lines[-1], "correct the file, then run `claudegwd --check`")
+        lines = done.stderr.strip().removeprefix("claudegwd: ").splitlines() or ["it gave no reason"]
+        says = "\n".join(lines if done.returncode == EXIT_CONFIG else lines[-1:])
+        yield Finding("configuration", PROBLEM, says, "correct it, then run `claudegwctl doctor` again")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from claudegwd.contract import SYSTEM_CREDENTIAL
+from claudegwd.contract import SYSTEM_CONFIGURATION, SYSTEM_CREDENTIAL, SYSTEM_SOCKET
 
 OK: Final = "ok"
 NOTE: Final = "note"
@@ -40,6 +40,11 @@ class Scene:
     status: Mapping[str, Any] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     credential: Path = SYSTEM_CREDENTIAL
+
+    @property
+    def of_system(self) -> bool:
+        """Whether this is about the system service, also while it is not running."""
+        return self.socket == SYSTEM_SOCKET or self.config_file.parent == SYSTEM_CONFIGURATION
 
     @property
     def binds(self) -> list[str]:

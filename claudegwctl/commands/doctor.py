@@ -50,10 +50,11 @@ def doctor(
 def _findings(ctx: typer.Context, *, deep: bool) -> Iterator[Finding]:
     from claudegwctl.checks import cli, credentials, daemon, files, ports, service, upstreams
     from claudegwctl.checks.finding import Scene, read_settings
-    from claudegwd.contract import config_path
+    from claudegwd.contract import config_path, places_of
 
-    config_file, _ = config_path(os.environ)
-    scene = Scene(os.environ, socket_path(ctx), config_file, settings=read_settings(config_file, os.environ))
+    env = places_of(os.environ, os.geteuid())
+    config_file, _ = config_path(env)
+    scene = Scene(env, socket_path(ctx), config_file, settings=read_settings(config_file, env))
     yield from daemon.check(scene, daemon_of(ctx))
     for check in (cli.check, credentials.check, upstreams.check, ports.check, files.check, service.check):
         yield from check(scene)

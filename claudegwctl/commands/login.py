@@ -6,6 +6,7 @@ import os
 import pwd
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ import typer
 from claudegwctl.options import AsJson, daemon_of, new_app, socket_path, wants_json
 from claudegwctl.output import note, say, say_json
 from claudegwctl.problems import NotRunning, Problem
+from claudegwd.contract import SYSTEM_CONFIGURATION, config_path, places_of
 
 app = new_app()
 
@@ -35,8 +37,9 @@ def login(
         status: dict[str, Any] | None = daemon_of(ctx).get("/v1/status")
     except NotRunning:
         status = None
-    user = owner(status, os.geteuid())
-    command = command_line(_binary(ctx, status), user, os.geteuid(), token=token)
+    env = places_of(os.environ, os.geteuid())
+    user = owner(status, os.geteuid(), of_system=config_path(env)[0].parent == SYSTEM_CONFIGURATION)
+    command = command_line(_binary(ctx, status, env), user, os.geteuid(), token=token)
     if not sys.stdin.isatty():  # the CLI would wait for ever
         raise Problem(
             "cannot log in without a terminal, since the Claude Code CLI is interactive: run this in one (`ssh -t`, "
@@ -60,22 +63,40 @@ def login(
         say(used)
 
 
-def owner(status: dict[str, Any] | None, uid: int) -> str:
-    """The name of the user that the daemon runs as; the current user if none is running."""
+def owner(status: Mapping[str, Any] | None, uid: int, *, of_system: bool = False) -> str:
+    """The name of the user that the daemon runs as. If none is running: the system service's, or the current user."""
     if status is not None:
         with suppress(OSError):  # no /proc, or a process in another namespace: assume the current user
-            uid = Path(f"/proc/{status['pid']}").stat().st_uid
-    return pwd.getpwuid(uid).pw_name
+            uid = Path(f"/proc/{status.get('pid')}").stat().st_uid
+    elif of_system:
+        from claudegwctl.service.systemd import USER
+
+        with suppress(KeyError):  # not created yet
+            return pwd.getpwnam(USER).pw_name
+    return name_of(uid)
+
+
+def name_of(uid: int) -> str:
+    """The user's name, or number if it has no name: container engines run programs as any number."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def command_line(binary: Path, user: str, uid: int, *, token: bool) -> list[str]:
     """The CLI's own login, as `user`. Raises Problem if that requires root."""
     what = [str(binary), *(["setup-token"] if token else ["auth", "login"])]
-    if pwd.getpwuid(uid).pw_name == user:
+    if name_of(uid) == user:
         return what
     if uid != 0:
         raise Problem(f"cannot log in for {user}, the user the gateway runs as: use sudo")
-    home = pwd.getpwnam(user).pw_dir
+    try:
+        home = pwd.getpwnam(user).pw_dir
+    except KeyError:
+        raise Problem(
+            f"cannot log in for user {user}, who has no name and no home here: run this as that user"
+        ) from None
     return ["runuser", "-u", user, "--", "env", f"HOME={home}", *what]
 
 
@@ -94,13 +115,13 @@ def will_use(status: dict[str, Any] | None, *, token: bool) -> str:
     return "the gateway uses this login from its next conversation"
 
 
-def _binary(ctx: typer.Context, status: dict[str, Any] | None) -> Path:
+def _binary(ctx: typer.Context, status: dict[str, Any] | None, env: Mapping[str, str]) -> Path:
     from claudegwctl.checks.cli import find
     from claudegwctl.checks.finding import Scene, read_settings
-    from claudegwd.contract import HOW_TO_GET_CLI, config_path
+    from claudegwd.contract import HOW_TO_GET_CLI
 
-    file, _ = config_path(os.environ)
-    scene = Scene(os.environ, socket_path(ctx), file, settings=read_settings(file, os.environ))
+    file, _ = config_path(env)
+    scene = Scene(env, socket_path(ctx), file, settings=read_settings(file, env))
     scene.status = status
     found = find(scene)
     if found is None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
 
 from claudegwctl.checks.credentials import check
 from claudegwctl.checks.finding import Scene
-from claudegwd.contract import SYSTEM_SOCKET
+from claudegwd.contract import SYSTEM_CONFIGURATION, SYSTEM_SOCKET
 
 
 def findings(tmp_path: Path, env: dict[str, str] | None = None, keys: list[dict[str, Any]] | None = None) -> list[str]:
@@ -56,6 +59,21 @@ def test_a_login_of_the_cli(tmp_path: Path) -> None:
     assert said == f"ok login: no keys; the CLI's login in {home} works for a daemon run by this user"
 
 
+def test_a_variable_of_this_shell_is_none_of_a_running_daemon(tmp_path: Path) -> None:
+    (said,) = findings(tmp_path, {"ANTHROPIC_API_KEY": "sk-false-1"}, keys=[])
+    assert said == findings(tmp_path)[0]
+
+
+def test_the_login_is_that_of_the_daemons_user(tmp_path: Path) -> None:
+    other = "nobody" if os.geteuid() == 0 else "root"
+    with Popen(["sleep", "60"], user=other) if other == "nobody" else nullcontext() as process:
+        status = {"keys": [], "pid": process.pid if process else 1}
+        (said,) = check(Scene({}, tmp_path / "s", tmp_path / "config.toml", status))
+        if process:
+            process.kill()
+    assert said.says.endswith(f" {other}")
+
+
 def test_nothing_at_all(tmp_path: Path) -> None:
     (said,) = findings(tmp_path)
     assert said in {
@@ -84,6 +102,13 @@ def of_credential(path: Path, mode: int, uptime: float | None, socket: Path = SY
 def test_a_credential_of_the_machines_service(tmp_path: Path, mode: int, uptime: float | None, said: list[str]) -> None:
     path = tmp_path / "claudegwd.keys.json"
     assert of_credential(path, mode, uptime) == [each.format(path) for each in said]
+
+
+def test_the_machines_service_is_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "claudegwd.keys.json"
+    path.touch(0o600)
+    scene = Scene({}, tmp_path / "control.sock", SYSTEM_CONFIGURATION / "config.toml", credential=path)
+    assert [found.says for found in check(scene)] == [f"{path} provides the system service's keys"]
 
 
 def test_another_daemon_has_nothing_to_do_with_it(tmp_path: Path) -> None:

@@ -33,11 +33,12 @@ async def test_a_reason_of_several_lines_stays_in_its_column(gateway: SmallGatew
 
 
 async def test_no_daemon(nowhere: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("[workers]\nmx = 1\n")
+    (tmp_path / "config.toml").write_text("[workers]\nmx = 1\n[sever]\n")
     done = await ctl(nowhere, "doctor", CONFIGURATION_DIRECTORY=str(tmp_path))
     assert done.status == 1
     assert f"PROBLEM daemon        claudegwd is not running (no answer at {nowhere})" in done.out
     assert "PROBLEM configuration " in done.out
     assert "did you mean workers.max" in done.out
+    assert "did you mean [server]" in done.out
     assert "fix: " in done.out
     assert done.out.splitlines()[-1].endswith(" problems")

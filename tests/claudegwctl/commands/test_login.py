@@ -74,6 +74,13 @@ def test_whose_login_it_is() -> None:
         command_line(cli, "root", 1, token=False)
 
 
+def test_a_user_without_a_name() -> None:
+    assert owner(None, 4_000_000) == "4000000"
+    assert command_line(Path("/opt/claude"), "4000000", 4_000_000, token=False) == ["/opt/claude", "auth", "login"]
+    with pytest.raises(Problem, match=r"cannot log in for user 4000000, .*: run this as that user"):
+        command_line(Path("/opt/claude"), "4000000", 0, token=False)
+
+
 def test_what_the_gateway_will_use() -> None:
     assert "has 2 keys" in will_use({"keys": [{}, {}]}, token=False)
     assert "ANTHROPIC_API_KEY" in will_use({"keys": [], "login": "ANTHROPIC_API_KEY"}, token=False)
