@@ -27,16 +27,24 @@ def approvals(
     """List what Claude asks to do in workspaces.
 
     Each waits for `approve ID` or `deny ID`; after five minutes it is denied."""
+    try:
+        _print(ctx, follow=follow, as_json=wants_json(ctx, json))
+    except KeyboardInterrupt:
+        if not follow:  # with --follow, it is how to stop
+            raise
+
+
+def _print(ctx: typer.Context, *, follow: bool, as_json: bool) -> None:
     seen: set[str] = set()
     while True:
         found = daemon_of(ctx).get("/v1/approvals")
-        if wants_json(ctx, json) and not follow:
+        if as_json and not follow:
             say_json(found)
             return
         new = [row for row in found["approvals"] if row["id"] not in seen]
         seen = {row["id"] for row in found["approvals"]}
         for row in new:
-            if wants_json(ctx, json):
+            if as_json:
                 say_json(row)
             else:
                 for line in _lines(row):
