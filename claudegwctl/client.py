@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
-from claudegwctl.problems import NotRunning, Problem, Refused
+from claudegwctl.problems import Misused, NotRunning, Problem, Refused
 from claudegwd.contract import MAX_SOCKET_PATH_BYTES
 
 # A reload may wait for a busy disk; answers otherwise take milliseconds.
@@ -109,9 +109,9 @@ def _until_it_stops(stream: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def quoted(name: str) -> str:
-    """A name, quoted as one part of a path. Raises Problem if it is empty: that would be a different path."""
+    """A name, quoted as one part of a path. Raises Misused if it is empty: that would be a different path."""
     if not name:
-        raise Problem("cannot look that up: the name is empty")
+        raise Misused("cannot look that up: the name is empty")
     from urllib.parse import quote
 
     return quote(name, safe="")
@@ -120,7 +120,9 @@ def quoted(name: str) -> str:
 def _query(query: Mapping[str, object] | None) -> str:
     if not query:
         return ""
-    return "?" + "&".join(f"{name}={quoted(str(value))}" for name, value in query.items())
+    from urllib.parse import quote
+
+    return "?" + "&".join(f"{name}={quote(str(value), safe='')}" for name, value in query.items())
 
 
 def _head(method: str, path: str, body: Mapping[str, Any] | None) -> bytes:

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 from typing import Final
 
-from claudegwd.contract import EXIT_FAILED, EXIT_NOT_RUNNING
+from claudegwd.contract import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_USAGE
 
 _MENDS: Final = {
     errno.ENOSPC: "free some disk space",
@@ -21,6 +21,12 @@ class Problem(Exception):  # noqa: N818 - it names what happened
     """Its text is the line for stderr: "cannot …: what to do"."""
 
     exit_code = EXIT_FAILED
+
+
+class Misused(Problem):
+    """The command line itself is wrong, whatever the daemon would say."""
+
+    exit_code = EXIT_USAGE
 
 
 class NotRunning(Problem):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
+from claudegwctl.client import quoted
 from claudegwctl.commands.approvals import names_of_approvals
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json
@@ -26,7 +26,7 @@ def approve(
     json: AsJson = False,
 ) -> None:
     """Approve what Claude asks to do in a workspace."""
-    done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quote(ident, safe='')}/approve", {"always": always})
+    done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quoted(ident)}/approve", {"always": always})
     if wants_json(ctx, json):
         say_json(done)
     else:

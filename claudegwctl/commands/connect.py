@@ -14,7 +14,7 @@ from claudegwctl.client import Daemon
 from claudegwctl.connecting.own_key import ANY_KEY, NO_KEY
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, say, say_json, table
-from claudegwctl.problems import Problem
+from claudegwctl.problems import Misused, Problem
 
 if TYPE_CHECKING:
     from claudegwctl.connecting.clients import ClientProgram, Wanted
@@ -63,7 +63,7 @@ def connect(
         return
     found = _named(client)
     if write and remove:
-        raise Problem("cannot combine --write and --remove: choose one")
+        raise Misused("cannot combine --write and --remove: choose one")
     if (write or remove) and found.kind is None:
         raise Problem(
             f"cannot edit the settings of {found.title}: enter what `claudegwctl connect {found.name}` prints"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
+from claudegwctl.client import quoted
 from claudegwctl.commands.approvals import names_of_approvals
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json
@@ -24,7 +24,7 @@ def deny(
     json: AsJson = False,
 ) -> None:
     """Deny what Claude asks to do in a workspace, and tell it why."""
-    done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quote(ident, safe='')}/deny", {"why": why})
+    done = daemon_of(ctx).ask("POST", f"/v1/approvals/{quoted(ident)}/deny", {"why": why})
     if wants_json(ctx, json):
         say_json(done)
     else:

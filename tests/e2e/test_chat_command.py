@@ -34,7 +34,7 @@ async def test_a_question_as_argument_and_through_a_pipe(gateway: Running) -> No
 
 async def test_without_a_question_and_with_a_wrong_model(gateway: Running) -> None:
     done = await ctl(gateway.daemon.socket, "chat")
-    assert (done.status, done.err[:23]) == (1, "cannot ask: no question")
+    assert (done.status, done.err[:23]) == (2, "cannot ask: no question")
     done = await ctl(gateway.daemon.socket, "chat", "-m", "nobody", "hello")
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
 

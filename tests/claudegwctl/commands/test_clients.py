@@ -81,4 +81,4 @@ def test_no_times(text: str) -> None:
 async def test_a_list_of_models_that_names_none_is_not_all_of_them(socket: Path) -> None:
     for models in ("", ", ,"):
         done = await ctl(socket, "clients", "create", "laptop", "--models", models)
-        assert (done.status, done.out, done.err[:20]) == (1, "", "cannot create laptop")
+        assert (done.status, done.out, done.err[:20]) == (2, "", "cannot create laptop")

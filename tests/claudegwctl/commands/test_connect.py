@@ -123,16 +123,16 @@ async def test_a_key_of_its_own_is_no_other_key(socket: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "status", "said"),
     [
-        (("nobody",), "cannot connect 'nobody': "),
-        (("cursor", "--write"), "cannot edit the settings of Cursor: "),
-        (("aider", "--write", "--remove"), "cannot combine "),
+        (("nobody",), 1, "cannot connect 'nobody': "),
+        (("cursor", "--write"), 1, "cannot edit the settings of Cursor: "),
+        (("aider", "--write", "--remove"), 2, "cannot combine "),
     ],
 )
-def test_what_cannot_be_done(words: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_done(words: tuple[str, ...], status: int, said: str) -> None:
     done = ctl_without_daemon("connect", *words)
-    assert (done.status, done.err[: len(said)]) == (1, said)
+    assert (done.status, done.err[: len(said)]) == (status, said)
 
 
 @pytest.mark.parametrize(

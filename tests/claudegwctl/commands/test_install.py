@@ -37,5 +37,5 @@ def test_the_unit_goes_where_it_belongs(tmp_path: Path, option: str, place: str)
 
 def test_both_at_once_is_refused(tmp_path: Path) -> None:
     done = run("install", "--user", "--system", home=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("cannot combine --user and --system")

@@ -225,6 +225,6 @@ async def test_what_is_no_text_is_not_imported(socket: Path, tmp_path: Path, sou
 
 
 async def test_names_that_are_empty(socket: Path) -> None:
-    for words in (("remove", ""), ("disable", ""), ("rename", "primary", ""), ("test", "")):
+    for words in (("remove", ""), ("disable", ""), ("rename", "primary", ""), ("test", ""), ("add", "")):
         done = await ctl(socket, "keys", *words)
-        assert (done.status, done.out, "empty" in done.err) == (1, "", True)
+        assert (done.status, done.out, "empty" in done.err) == (2, "", True)

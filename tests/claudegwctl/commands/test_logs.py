@@ -74,4 +74,4 @@ async def test_leaving_others_out(gateway: SmallGateway, socket: Path) -> None:
     done = await ctl(socket, "logs", "--key", "no-such-key", "--since", "15m", "--request", "r", "--client", "c")
     assert (done.status, done.out) == (0, "")
     done = await ctl(socket, "logs", "--since", "yesterday")
-    assert (done.status, done.err[:18]) == (1, "cannot use --since")
+    assert (done.status, done.err[:18]) == (2, "cannot use --since")

@@ -70,16 +70,21 @@ async def test_nothing_used(socket: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "status", "says"),
     [
-        (("--since", "tomorrow"), "use for example 7d, 12h, 90m or 2027-01-31"),
-        (("--by", "colour"), "use one or more of client, key, model, answered, route, how, day, hour"),
-        (("--csv", "--json"), "choose one"),
+        (("--since", "tomorrow"), 1, "use for example 7d, 12h, 90m or 2027-01-31"),
+        (("--since", ""), 1, "use for example 7d, 12h, 90m or 2027-01-31"),
+        (("--by", "colour"), 1, "use one or more of client, key, model, answered, route, how, day, hour"),
+        (("--client", ""), 2, "cannot show usage: the client's name is empty"),
+        (("--csv", "--json"), 2, "choose one"),
+        (("--csv", "--windows"), 2, "cannot print limits as CSV"),
     ],
 )
-async def test_what_cannot_be_understood_is_refused(socket: Path, options: tuple[str, ...], says: str) -> None:
+async def test_what_cannot_be_understood_is_refused(
+    socket: Path, options: tuple[str, ...], status: int, says: str
+) -> None:
     refused = await ctl(socket, "usage", *options)
-    assert refused.status == 1
+    assert (refused.status, refused.out) == (status, "")
     assert says in refused.err
 
 
