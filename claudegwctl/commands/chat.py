@@ -158,7 +158,7 @@ def _converse(address: Address, talk: Conversation, key: str | None, *, as_json:
         note(f"{talk.model} at {address.url}; /help lists commands, Ctrl-D quits")
     while True:
         try:
-            line = input("> ").strip()
+            line = _line().strip()
         except KeyboardInterrupt:
             note("")
             continue
@@ -170,6 +170,15 @@ def _converse(address: Address, talk: Conversation, key: str | None, *, as_json:
                 return
         elif line:
             _turn(address, talk, line.removeprefix("/") if line.startswith("//") else line, key, as_json=as_json)
+
+
+def _line() -> str:
+    """The next line that is typed. The prompt is not part of the output, which may go to a file or a program."""
+    if sys.stdout.isatty():
+        return input("> ")
+    sys.stderr.write("> ")
+    sys.stderr.flush()
+    return input()
 
 
 def _obey(talk: Conversation, line: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -57,6 +58,16 @@ async def test_where_a_key_is_asked_for() -> None:
         key = (await ctl(socket, "clients", "create", "own")).out.strip()
         gateway.daemon.secrets.add(key)
         assert (await ctl(socket, "chat", "hello", GATEWAY_KEY=key)).status == 0
+
+
+async def test_the_prompt_is_not_in_the_output(gateway: Running) -> None:
+    mine, theirs = pty.openpty()
+    os.write(mine, b"hello\n\x04")
+    command = [sys.executable, "-m", "claudegwctl", "--socket", str(gateway.daemon.socket), "--json", "chat"]
+    done = await trio.run_process(command, stdin=theirs, capture_stdout=True, env=environment())
+    os.close(theirs)
+    os.close(mine)
+    assert "hello" in json.loads(done.stdout)["text"]
 
 
 def _at_a_terminal(socket: Path, typed: str) -> str:
