@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 app = new_app()
 
+# After a model's name, it asks for the long context.
+_LONG_CONTEXT: Final = "[1m]"
 _COLOURS: Final = {"+": "green", "-": "red"}
 
 
@@ -68,6 +70,8 @@ def connect(
         raise Problem(
             f"cannot edit the settings of {found.title}: enter what `claudegwctl connect {found.name}` prints"
         )
+    if url:
+        _check_url(url)
     target, daemon = file or file_of(found, os.environ, Path.home()), daemon_of(ctx)
     if remove:
         _take_out(daemon, found, target, dry=dry_run, as_json=as_json)
@@ -192,9 +196,34 @@ def _wanted(daemon: Daemon, client: ClientProgram, file: Path, own: OwnKey | Non
     settings = {row["key"]: row["value"] for row in daemon.get("/v1/config")["settings"]}
     needed = own is not None or bool(url) or asks_for_keys(settings["auth.required"], status["binds"])
     key = own.key if own is not None else os.environ.get("GATEWAY_KEY") or _kept(client, file)
+    if model:
+        _check_model(daemon, settings, model)
     address = url.rstrip("/") or address_of(status).url
     chosen = model or str(settings["claude.default_model"])
     return Wanted(address, key or (NO_KEY if needed else ANY_KEY), chosen, has_key=bool(key or needed))
+
+
+def _check_url(url: str) -> None:
+    """Raise Misused if no client could call it: nobody else checks what is written into the client's settings."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.rstrip("/").endswith("/v1"):
+        raise Misused(f"cannot use the address {url!r}: write it as http://HOST:PORT/v1, or https://HOST/v1")
+
+
+def _check_model(daemon: Daemon, settings: dict[str, Any], name: str) -> None:
+    """Raise Problem if the gateway does not have it."""
+    known = [str(row["id"]) for row in daemon.get("/v1/models")["models"]] + list(settings["claude.aliases"])
+    if name.removesuffix(_LONG_CONTEXT) in known:
+        return
+    from difflib import get_close_matches
+
+    hint = f"did you mean {near[0]!r}? " if (near := get_close_matches(name, known, 1)) else ""
+    raise Problem(f"cannot use the model {name!r}: there is none; {hint}`claudegwctl models` lists them")
 
 
 def asks_for_keys(required: object, binds: list[str]) -> bool:

@@ -17,7 +17,9 @@ def test_the_list_needs_no_daemon(tmp_path: Path) -> None:
     assert not any(row["connected"] for row in rows)
 
 
-async def test_a_snippet(socket: Path, tmp_path: Path) -> None:
+async def test_a_snippet(gateway: SmallGateway, socket: Path, tmp_path: Path) -> None:
+    gateway.config_file.write_text('[claude]\naliases = { opus = "sonnet" }\n')
+    await ctl(socket, "reload")
     done = await ctl(socket, "connect", "opencode", "-m", "opus", HOME=str(tmp_path), XDG_CONFIG_HOME="")
     provider = json.loads(done.out)["provider"]["claudegwd"]
     assert provider["options"] == {"baseURL": "http://127.0.0.1:8000/v1", "apiKey": "any"}
@@ -25,6 +27,20 @@ async def test_a_snippet(socket: Path, tmp_path: Path) -> None:
     assert str(tmp_path / ".config/opencode/opencode.json") in done.err
     assert not (tmp_path / ".config").exists()
     assert "OPENAI_API_KEY=any" in (await ctl(socket, "connect", "shell")).out
+
+
+async def test_a_model_that_there_is_not(socket: Path, tmp_path: Path) -> None:
+    done = await ctl(socket, "connect", "aider", "-m", "sonet", "--write", HOME=str(tmp_path))
+    assert (done.status, "did you mean 'sonnet'?" in done.err) == (1, True)
+    assert not (tmp_path / ".aider.conf.yml").exists()
+    assert (await ctl(socket, "connect", "shell", "-m", "sonnet[1m]")).status == 0
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000/v1", "http://127.0.0.1:8000", "http:///v1", "http://[::1/v1", "gw"])
+async def test_an_address_that_no_client_could_call(socket: Path, tmp_path: Path, url: str) -> None:
+    done = await ctl(socket, "connect", "aider", "--url", url, "--write", HOME=str(tmp_path))
+    assert (done.status, done.err.startswith(f"cannot use the address {url!r}: ")) == (2, True)
+    assert not (tmp_path / ".aider.conf.yml").exists()
 
 
 async def test_writing_with_a_key_of_its_own_and_removing(socket: Path, tmp_path: Path) -> None:
