@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,7 +88,16 @@ def get(
     json: AsJson = False,
 ) -> None:
     """Print the value of one setting in effect."""
-    rows = daemon_of(ctx).get("/v1/config")["settings"]
+    row = _setting(daemon_of(ctx), key)
+    if wants_json(ctx, json):
+        say_json(row)
+    else:
+        say(row["value"] if isinstance(row["value"], str) else plain(row["value"]))
+
+
+def _setting(daemon: Daemon, key: str) -> dict[str, Any]:
+    """The setting in effect, with its source. Raises Problem."""
+    rows: list[dict[str, Any]] = daemon.get("/v1/config")["settings"]
     row = next((row for row in rows if row["key"] == key), None)
     if row is None:
         from difflib import get_close_matches
@@ -95,10 +105,7 @@ def get(
         near = get_close_matches(key, [row["key"] for row in rows], 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise Problem(f"cannot find the setting {key!r}: {hint}`claudegwctl config show --all` lists them")
-    if wants_json(ctx, json):
-        say_json(row)
-    else:
-        say(row["value"] if isinstance(row["value"], str) else plain(row["value"]))
+    return row
 
 
 @app.command("set", epilog="Example: claudegwctl config set workers.max 4")
@@ -123,7 +130,11 @@ def put(
         return editing.without_setting(text, key) if value is None else editing.with_setting(text, key, value)
 
     _, changed = editing.change(file, edit, state)
-    _written(ctx, json, file, changed=changed)
+    overriding = ""
+    with suppress(Problem if changed else NotRunning):  # what was removed may be what the daemon does not know
+        source = _setting(daemon_of(ctx), key)["source"]
+        overriding = "" if source in {"default", "file"} else source
+    _written(ctx, json, file, changed=changed, overriding=overriding)
 
 
 @app.command("edit", epilog="Example: claudegwctl config edit")
@@ -160,13 +171,18 @@ def _unless_changed(file: Path, before: str, text: str, now: str) -> str:
     )
 
 
-def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool) -> None:
+def _written(ctx: typer.Context, json: bool, file: Path, *, changed: bool, overriding: str = "") -> None:
+    """`overriding` is the variable in the daemon's environment that sets the same."""
     if wants_json(ctx, json):
         say_json({"path": str(file), "changed": changed})
-    elif changed:
+    elif not changed:
+        say(f"{file} needs no change")
+    elif not overriding:
         say(f"wrote {file}; {_when(daemon_of(ctx))}")
     else:
-        say(f"{file} needs no change")
+        say(f"wrote {file}")
+    if overriding:
+        note(f"it has no effect: {overriding} in the daemon's environment overrides it")
 
 
 def _when(daemon: Daemon) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import trio
 
+from claudegwd.config.load import load
 from tests.control_cli import ctl, ctl_without_daemon
 from tests.small_gateway import SmallGateway
 
@@ -73,8 +74,16 @@ async def test_getting_and_setting(gateway: SmallGateway, socket: Path) -> None:
     assert (await ctl(socket, "config", "set", "workers.max", "5", "--json")).json["changed"] is False
     await ctl(socket, "config", "set", "workers.max", "--default")
     assert "max" not in gateway.config_file.read_text()
-    for status, *words in ((1, "get", "workers.mx"), (1, "set", "workers.mx", "1"), (2, "set", "workers.max")):
-        done = await ctl(socket, "config", *map(str, words))
+    await ctl(socket, "config", "set", "workers.spares", "0")
+    gateway.config_file.write_text(gateway.config_file.read_text() + "mx = 1\n")
+    assert (await ctl(socket, "config", "set", "workers.mx", "--default")).status == 0
+    for status, *words in (
+        (1, "get", "workers.mx"),
+        (1, "set", "workers.mx", "1"),
+        (1, "set", "workers.mx", "--default"),
+        (2, "set", "workers.max"),
+    ):
+        done = await ctl(socket, "config", *words)
         assert (done.status, done.out, done.err[:7]) == (status, "", "cannot ")
 
 
@@ -130,3 +139,10 @@ async def test_what_was_changed_while_the_editor_was_open_stays(
     assert gateway.config_file.read_text() == "[log]\n"
     kept = Path(done.err.strip().rpartition(" ")[2])
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("[workers]\nmax = 4\n", 0o600)
+
+
+async def test_a_setting_that_the_daemons_environment_overrides(gateway: SmallGateway, socket: Path) -> None:
+    gateway.loaded = load(gateway.config_file, {"CLAUDEGWD_LOG__LEVEL": "info"})
+    done = await ctl(socket, "config", "set", "log.level", "debug")
+    assert (done.status, done.out) == (0, f"wrote {gateway.config_file}\n")
+    assert done.err == "it has no effect: CLAUDEGWD_LOG__LEVEL in the daemon's environment overrides it\n"
