@@ -121,11 +121,12 @@ def _open(archive: Path) -> Mapping[str, bytes]:
                 if member.isfile() and member.size <= MAX_FILE_BYTES and (file := tar.extractfile(member)) is not None:
                     found[member.name] = file.read()
         manifest = json.loads(found[MANIFEST])
-    except (tarfile.TarError, KeyError, ValueError):
+        newer = manifest["format"] != FORMAT
+    except (tarfile.TarError, KeyError, ValueError, TypeError, RecursionError):
         raise Problem(f"cannot restore {archive}: it was not made by `claudegwctl backup`") from None
     except OSError as error:
         raise Problem(f"cannot read {archive}: {error.strerror or 'refused'}") from None
-    if manifest.get("format") != FORMAT:
+    if newer:
         raise Problem(f"cannot restore {archive}: it was made by a newer version; upgrade first")
     return found
 

@@ -204,7 +204,7 @@ def entries(text: str) -> list[Any]:
             text = value.strip().strip("'")
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
         found = found.get("claude_api_keys")

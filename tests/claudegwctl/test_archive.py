@@ -162,6 +162,7 @@ def _tar(*members: tuple[str, bytes]) -> bytes:
 @pytest.mark.parametrize(
     "data",
     [b"", b"x" * 2000, _tar(("config.toml", b"")), _tar(("claudegwd-backup.json", b"{")),
+     _tar(("claudegwd-backup.json", b"[]")), _tar(("claudegwd-backup.json", b"[" * 100_000)),
      _tar(("claudegwd-backup.json", b'{"format": 2}'))],
 )  # fmt: skip
 def test_what_is_no_backup(tmp_path: Path, data: bytes) -> None:
