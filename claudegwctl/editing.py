@@ -138,6 +138,8 @@ def by_hand(text: str) -> str:
     import shlex
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    if editor == "vi" and not sys.stdin.isatty():  # it would wait for keys that nobody presses
+        raise Problem("cannot start an editor without a terminal: use `claudegwctl config set`, or set EDITOR")
     handle, name = tempfile.mkstemp(prefix="claudegwd-", suffix=".toml")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:

@@ -113,6 +113,8 @@ async def test_editing(gateway: SmallGateway, socket: Path) -> None:
     assert (done.status, "workers.mx" in done.err) == (1, True)
     assert gateway.config_file.read_text() == "[workers]\nmax = 4\n"
     assert "needs no change" in (await ctl(socket, "config", "edit", EDITOR="true", VISUAL="")).out
+    done = await ctl(socket, "config", "edit", EDITOR="", VISUAL="")
+    assert (done.status, done.err.split(":")[0]) == (1, "cannot start an editor without a terminal")
 
 
 async def test_changes_at_the_same_time_lose_nothing(gateway: SmallGateway, socket: Path, tmp_path: Path) -> None:
