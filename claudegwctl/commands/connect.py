@@ -43,7 +43,9 @@ def connect(
     model: Annotated[str, typer.Option("--model", "-m", help="The model for it to use.")] = "",
     create_key: Annotated[
         bool,
-        typer.Option("--create-key", help="Create a separate key for it; otherwise GATEWAY_KEY is used, or none."),
+        typer.Option(
+            "--create-key", help="Create a key for it; otherwise the one in GATEWAY_KEY or in its file is used."
+        ),
     ] = False,
     write: Annotated[bool, typer.Option("--write", help="Write it to the client's own configuration.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Remove it from the client's own configuration.")] = False,

@@ -129,7 +129,7 @@ async def test(controls: Controls, request: ControlRequest) -> ControlResponse:
 def _parsed(entries: list[Any], origin: str) -> tuple[tuple[UpstreamKey, ...], tuple[str, ...]]:
     keys, notes = read_entries(entries, origin)
     know_tokens(key.token for key in keys)
-    return keys, notes
+    return keys, tuple(note.removeprefix(f"{origin}: ") for note in notes)  # which name the key themselves
 
 
 def _said(row: Mapping[str, Any]) -> str:

@@ -199,10 +199,10 @@ class KeyRing:
         else:
             entry = self._entry(to)
         if not entry.usable:
-            mend = "enable" if entry.state is KeyState.DISABLED else "test"
+            verb, says = ("enable", "enables it") if entry.state is KeyState.DISABLED else ("test", "tests it again")
             raise CannotRotate(
                 f"cannot rotate to key {entry.key.name!r}: it is {entry.state.value}; "
-                f"`claudegwctl keys {mend} {quote(entry.key.name)}` may help"
+                f"`claudegwctl keys {verb} {quote(entry.key.name)}` {says}"
             )
         return entry.key.name
 

@@ -34,6 +34,11 @@ async def test_adding(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
     assert gateway.keys_file.stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_note_names_the_key_once(client: httpx.AsyncClient) -> None:
+    notes = (await client.post("/v1/keys", json={"name": "third", "token": "sk-ant-api-false-1"})).json()["notes"]
+    assert notes == ["key 'third': its token is sent as x-api-key, judging by its prefix; set its kind to change that"]
+
+
 async def test_replacing_has_to_be_said(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
     key = {"name": "primary", "token": "sk-false-other-0009"}
     refused = await client.post("/v1/keys", json=key)
