@@ -73,9 +73,9 @@ def _refusal(bind: str, port: int, error: OSError) -> tuple[str, str, str]:
     if error.errno == errno.EADDRINUSE:
         if _is_a_gateway(bind, port):
             says = f"{bind} is in use by a running claudegwd whose control socket this user cannot reach"
-            return NOTE, says, "fix the daemon's problem above first; if there is none, name its socket with --socket"
+            return NOTE, says, "solve the daemon's problem above first; if there is none, name its socket with --socket"
         mend = f"stop that program (`ss -ltnp 'sport = :{port}'` shows it), or choose another port in server.bind"
         return PROBLEM, f"{bind} is in use by another program", mend
     if error.errno in {errno.EACCES, errno.EPERM}:
         return NOTE, f"this user may not bind to {bind}", "choose a port above 1023, or use a systemd socket unit"
-    return PROBLEM, f"{bind} is not an address of this machine", "fix server.bind"
+    return PROBLEM, f"{bind} is not an address of this machine", "correct server.bind"
