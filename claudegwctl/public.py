@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from claudegwctl.problems import NotRunning, Problem, Refused
 
+# The client's key: unlike an argument, not every user of the machine can read it.
+KEY_VARIABLE: Final = "GATEWAY_KEY"
 # The gateway sends a comment every 15 s while a model thinks; four of them missing means that it is gone.
 SILENCE_SECONDS: Final = 60.0
 # One event of a stream holds a few tokens, or the whole of a tool's arguments.
@@ -44,6 +46,14 @@ def address_of(status: Mapping[str, Any]) -> Address:
     if not found:
         raise Problem("cannot ask claudegwd: it is not listening yet; try again in a moment")
     return found[0]
+
+
+def client_key(env: Mapping[str, str]) -> str | None:
+    """The client's key in the environment. Raises Problem, without the key, if it cannot be one."""
+    key = env.get(KEY_VARIABLE, "").strip()
+    if any(not "!" <= letter <= "~" for letter in key):
+        raise Problem(f"cannot use the key in {KEY_VARIABLE}: it contains a character that no key has; copy it again")
+    return key or None
 
 
 def _address(bind: str) -> Address:

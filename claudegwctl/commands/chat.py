@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 app = new_app()
 
-# The client's key: unlike an argument, not every user of the machine can read it.
-KEY_VARIABLE: Final = "GATEWAY_KEY"
 # An endless pipe would fill the memory; by default the gateway accepts no larger body anyway.
 MAX_PIPED_CHARS: Final = 32 * 2**20
 # If this program is killed, the key that it created still expires.
@@ -100,7 +98,9 @@ def _piped() -> str:
 @contextmanager
 def _key(daemon: Daemon, *, temporary: bool) -> Iterator[str | None]:
     if not temporary:
-        yield os.environ.get(KEY_VARIABLE) or None
+        from claudegwctl.public import client_key
+
+        yield client_key(os.environ)
         return
     import time
 
@@ -145,9 +145,11 @@ def _asking(work: Callable[[], ChatAnswer], model: str, key: str | None) -> Chat
 
 def _refused_key(reason: str, key: str | None) -> str:
     """What to say if the gateway does not accept the key, or its absence, in the gateway's words."""
+    from claudegwctl.public import KEY_VARIABLE
+
     if not key:
         return f"cannot chat: the gateway requires a client key; set {KEY_VARIABLE}, or use --temporary-key"
-    whose = f"the key in {KEY_VARIABLE}" if key == os.environ.get(KEY_VARIABLE) else "the temporary key"
+    whose = f"the key in {KEY_VARIABLE}" if key == os.environ.get(KEY_VARIABLE, "").strip() else "the temporary key"
     return f"cannot chat: {whose} is not accepted: {reason.partition(': ')[2] or reason}"
 
 

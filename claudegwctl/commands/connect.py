@@ -192,12 +192,12 @@ def _list(*, as_json: bool) -> None:
 
 def _wanted(daemon: Daemon, client: ClientProgram, file: Path, own: OwnKey | None, *, model: str, url: str) -> Wanted:
     from claudegwctl.connecting.clients import Wanted
-    from claudegwctl.public import address_of
+    from claudegwctl.public import address_of, client_key
 
     status = daemon.get("/v1/status")
     settings = {row["key"]: row["value"] for row in daemon.get("/v1/config")["settings"]}
     needed = own is not None or bool(url) or asks_for_keys(settings["auth.required"], status["binds"])
-    key = own.key if own is not None else os.environ.get("GATEWAY_KEY") or _kept(client, file)
+    key = own.key if own is not None else client_key(os.environ) or _kept(client, file)
     if model:
         _check_model(daemon, settings, model)
     address = url.rstrip("/") or address_of(status).url

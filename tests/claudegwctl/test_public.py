@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from claudegwctl.problems import NotRunning, Problem, Refused
-from claudegwctl.public import Address, address_of, events, texts
+from claudegwctl.public import Address, address_of, client_key, events, texts
 from tests.claudegwctl.speaking import speaking
 
 
@@ -61,3 +61,15 @@ def test_nobody_listens() -> None:
         address = Address("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(NotRunning, match=r"^cannot reach "), events(address, "/x", {}, None):
             pass
+
+
+@pytest.mark.parametrize("key", ["cgw-false\rx", "cgw-fal se", "cgw-false-ü", "cgw-false-\u20ac"])
+def test_a_key_that_cannot_be_one_is_not_shown(key: str) -> None:
+    with pytest.raises(Problem) as refused:
+        client_key({"GATEWAY_KEY": key})
+    assert "cgw-" not in str(refused.value)
+
+
+def test_a_key_from_a_file_with_a_line_end() -> None:
+    assert client_key({"GATEWAY_KEY": "cgw-false-1\r\n"}) == "cgw-false-1"
+    assert (client_key({}), client_key({"GATEWAY_KEY": " "})) == (None, None)
