@@ -199,8 +199,8 @@ def _name(value: object, number: int, origin: str) -> str:
         raise KeysError(f"cannot use {origin}: entry {number} has no name; give it one", origin=origin)
     if len(value) > NAME_MAX or not value.isprintable() or _NAME_REFUSED.search(value):
         raise KeysError(
-            f"cannot use {origin}: the name of entry {number} is not 1 to {NAME_MAX} printable characters, without "
-            "slashes, quotes, brackets and what is special in a shell or URL, and not starting with '-' or '.'",
+            f"cannot use {origin}: the name of entry {number} must be 1 to {NAME_MAX} printable characters, must not "
+            "contain slashes, quotes, brackets or anything special in a shell or URL, and must not start with - or .",
             origin=origin,
         )
     return value
