@@ -103,10 +103,13 @@ def use(ctx: typer.Context, version: Version, json: AsJson = False) -> None:
         if not kept.passed:
             raise Problem(f"cannot use {kept.version}: it did not pass the contract check (`claudegwctl cli try`)")
         chosen = version if version == NEWEST_CLI else store.have(kept.version).version
-    _switch(daemon, {SETTING: chosen}, before)
+    settings = {} if chosen == _DEFAULTS[SETTING] else {SETTING: chosen}
+    _switch(daemon, settings, before)
     used = str(daemon.get("/v1/status").get("claude_version"))
     if as_json:
         say_json({"used": chosen, "claude_version": used, "before": before})
+    elif settings == before:
+        say(f"new processes already use {used}")
     else:
         say(f"new processes use {used}; `claudegwctl cli rollback` goes back")
 

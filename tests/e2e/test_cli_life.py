@@ -165,6 +165,8 @@ async def test_the_version_is_that_of_the_cli_in_use() -> None:
         assert (await gateway.status())["claude_version"] == "2.1.998"
         assert (await ctl(socket, "cli", "use", "pinned")).status == 0
         assert (await gateway.status())["claude_version"] != "2.1.998"
+        again = await ctl(socket, "cli", "use", "pinned")  # which is not what `rollback` goes back to
+        assert (again.status, again.out) == (0, f"new processes already use {real}\n")
         assert (await ctl(socket, "cli", "rollback")).status == 0
         assert (await ctl(socket, "config", "get", "claude.version")).out.strip() == "newest"
 
