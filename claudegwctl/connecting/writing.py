@@ -7,7 +7,9 @@ the owner's later changes are kept.
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,10 +122,17 @@ def apply(change: FileChange) -> None:
 
 
 def _write(file: Path, text: str, like: Path) -> None:
-    """With the mode of `like`, or readable only by its owner: it may contain a key."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    mode = like.stat().st_mode & 0o7777 if like.exists() else 0o600
-    put_file(file, text.encode(), mode)
+    """With the mode of `like`, or readable only by its owner: it may contain a key.
+
+    Written by root, it gets the owner of `like` or of the directory: it has to stay readable for whom it belongs to."""
+    missing = [each for each in file.parents if not each.exists()]
+    found = like.stat() if like.exists() else file.parents[len(missing)].stat()
+    owner = (found.st_uid, found.st_gid) if os.geteuid() == 0 else None
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        if owner is not None:
+            os.chown(directory, *owner, follow_symlinks=False)
+    put_file(file, text.encode(), stat.S_IMODE(found.st_mode) if like.exists() else 0o600, owner)
 
 
 def _backup(file: Path) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,17 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     apply(connected(aider, TO, link))
     assert link.is_symlink()
     assert TO.url in real.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write another user's files")
+@pytest.mark.parametrize("file", ["settings", "new", "a/b/new"])
+def test_written_by_root_it_belongs_to_whose_it_is(tmp_path: Path, file: str) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    (tmp_path / "settings").write_text("{}")
+    os.chown(tmp_path / "settings", 65534, 65534)
+    apply(connected(next(client for client in WRITTEN if client.kind == "json"), TO, tmp_path / file))
+    assert (tmp_path / file).read_text() != "{}"
+    assert {path.stat().st_uid for path in tmp_path.rglob("*")} == {65534}
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
