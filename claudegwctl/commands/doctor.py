@@ -64,6 +64,6 @@ def _findings(ctx: typer.Context, *, deep: bool) -> Iterator[Finding]:
 
 def _show(finding: Finding) -> None:
     mark, colour = _MARKS[finding.level]
-    say(f"{coloured(f'{mark:<8}', colour)}{finding.about:<14}{hanging(finding.says, 22)}")
+    say(f"{coloured(f'{mark:<8}', colour)}{finding.about:<13} {hanging(finding.says, 22)}")
     if finding.mend:
         say(f"{'':<22}{coloured('fix:', 'bold')} {hanging(finding.mend, 27)}")

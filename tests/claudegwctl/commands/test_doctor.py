@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from claudegwctl.checks.finding import OK, Finding
+from claudegwctl.commands.doctor import _show
 from tests.control_cli import ctl
 from tests.small_gateway import TOKENS, SmallGateway
 
@@ -30,6 +34,11 @@ async def test_a_reason_of_several_lines_stays_in_its_column(gateway: SmallGatew
     end = next(place for place, line in enumerate(lines) if "fix: correct the file; until then" in line)
     assert end - start > 1
     assert all(line.startswith(" " * 22) for line in lines[start + 1 : end + 1])
+
+
+def test_a_long_name_is_set_apart_from_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(Finding("cli parked tools", OK, "a process waits"))
+    assert capsys.readouterr().out == "ok      cli parked tools a process waits\n"
 
 
 async def test_no_daemon(nowhere: Path, tmp_path: Path) -> None:
