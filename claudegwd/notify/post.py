@@ -27,7 +27,7 @@ async def post(url: str, body: bytes, env: Mapping[str, str], context: ssl.SSLCo
             status = await _status(url, body, env, context)
     except trio.TooSlowError:
         raise TryAgainError(f"its server did not answer within {POST_SECONDS:g} s") from None
-    except (OSError, UnicodeError, trio.BrokenResourceError, h11.ProtocolError) as error:
+    except (OSError, trio.BrokenResourceError, h11.ProtocolError) as error:
         raise TryAgainError(_cause(error)) from None
     except UnicodeError:  # from the encoding of names with empty or very long parts
         raise DeliveryError("the name of its server, or of the proxy, is not a valid name") from None
