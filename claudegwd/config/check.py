@@ -98,7 +98,7 @@ _DEFAULTS: Final = Config()
 def _convert(target: Field, value: Any, origin: Callable[[str], tuple[str, str]]) -> Any:
     try:
         converted = msgspec.convert(value, target.type)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):  # UnicodeError: a variable that is not UTF-8
         converted = None
     # TOML has nan, which passes every comparison.
     if converted is None or converted != converted:
@@ -123,7 +123,7 @@ def _culprit(target: Field, value: Any) -> str:
 def _fits(value: Any, target: Field) -> bool:
     try:
         msgspec.convert(value, target.type)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):
         return False
     return True
 

@@ -18,14 +18,24 @@ from msgspec.structs import replace
 
 from claudegwd import contract
 from claudegwd.config.check import build, flatten
-from claudegwd.config.environment import FromEnvironment, Secrets, origin_of, read_environment
+from claudegwd.config.environment import (
+    COMMAND_LINE,
+    ENVIRONMENT,
+    FromEnvironment,
+    Secrets,
+    origin_of,
+    read_environment,
+)
+from claudegwd.config.fields import KEYS, value_of
 from claudegwd.config.machine import machine, workers_for
 from claudegwd.config.notify import words_of
-from claudegwd.config.places import OwnPlaces, check_homes, check_places, files_named
+from claudegwd.config.places import OwnPlaces, check_places, files_named
 from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 from claudegwd.config.workspaces import read_workspaces
 
+# Variables with a path that may begin with "~".
+_PATHS_IN_ENVIRONMENT: Final = ("CLAUDEGWD_CONFIG", "CLAUDEGWD_SOCKET", "CLAUDE_CONFIG_DIR")
 # A real configuration has a few hundred bytes; this keeps /dev/zero or a log file from filling the memory.
 MAX_FILE_BYTES: Final = 1_048_576
 
@@ -61,6 +71,9 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     `path` is the option `--config`; without it CLAUDEGWD_CONFIG and the default path are tried. A file that was
     specified must exist; the one at the default path may be missing.
     """
+    for name in _PATHS_IN_ENVIRONMENT:
+        _check_home(env.get(name, ""), ENVIRONMENT, name)
+    _check_home(str(path or ""), COMMAND_LINE, "--config")
     usual, named = contract.config_path(env)
     file = path.expanduser().absolute() if path is not None else usual
     text = _read(file, must_exist=named or path is not None)
@@ -72,8 +85,10 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     sources = dict.fromkeys(values, "file") | {key: found.variable for key, found in given.overrides.items()}
     merged = values | {key: found.value for key, found in given.overrides.items()}
     config = build(merged, lambda key: _origin(key, file, given), errors)
-    check_homes(merged, lambda key: _origin(key, file, given), errors)
-    errors.done()
+    for key in KEYS:
+        value = value_of(config, key)
+        for each in value if isinstance(value, tuple) else (value,):
+            _check_home(str(each), *_origin(key, file, given))
     config = replace(config, workspaces=workspaces)
     check_places(workspaces, str(file), _own_places(config, file, env), errors)
     errors.done()
@@ -120,13 +135,26 @@ def _origin(key: str, file: Path, given: FromEnvironment) -> tuple[str, str]:
     return str(file), key
 
 
+def _check_home(path: str, file: str, name: str) -> None:
+    """Checked here: whatever expands such a path later raises RuntimeError."""
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        user = path.partition("/")[0]
+        raise ConfigError(
+            file,
+            name,
+            f'begins with "{user}", but there is no such user: "~/" is the home directory of the daemon\'s user',
+        ) from None
+
+
 def _check_group(group: str, file: str, name: str) -> None:
     """Checked here, as the setting waits for a restart: a reload would accept what the restart then fails on."""
     if not group:
         return
     try:
         grp.getgrnam(group)
-    except KeyError:
+    except (KeyError, ValueError):  # ValueError: a NUL
         raise ConfigError(
             file, name, f"names a group that does not exist: create it (`groupadd --system {group}`) or choose another"
         ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,16 +46,6 @@ def _paths(hint: Any, value: Any) -> Sequence[str]:
     if hint == FilePath:
         return (value,)
     return value if any(FilePath in get_args(each) for each in (hint, *get_args(hint))) else ()
-
-
-def check_homes(values: Mapping[str, Any], origin: Callable[[str], tuple[str, str]], errors: Errors) -> None:
-    """Reject paths such as ~ann/keys.json if there is no such user: pathlib raises RuntimeError for them."""
-    for key, value in values.items():
-        for path in value if isinstance(value, list | tuple) else (value,):
-            named = isinstance(path, str) and path.startswith("~") and not key.startswith("notify.")  # no paths with ~
-            if named and os.path.expanduser(path) == path:  # noqa: PTH111 - pathlib's raises
-                text = f"names the home directory of a user who does not exist ({path}): write the full path"
-                errors.add(ConfigError(*origin(key), text))
 
 
 def check_places(workspaces: Mapping[str, WorkspaceConfig], file: str, own: OwnPlaces, errors: Errors) -> None:

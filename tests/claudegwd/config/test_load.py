@@ -220,3 +220,40 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert all(line.startswith("cannot use ") for line in said)
     wrong = ("log.level", "nonsense", "workers.mx", "workers.spares", "CLAUDEGWD_LIMITS__QUEUE")
     assert all(any(name in line for line in said) for name in wrong)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("control", "socket", '"~nobody-of-that-name/x"'),
+        ("claude", "binary", '"~nobody-of-that-name/x"'),
+        ("keys", "file", '"~nobody-of-that-name/x"'),
+        ("keys", "shell_files", '["~/a", "~nobody-of-that-name/x"]'),
+        ("shared", "secret_file", '"~nobody-of-that-name/x"'),
+    ],
+)
+def test_the_home_of_a_user_that_there_is_not(config_file: Path, section: str, key: str, value: str) -> None:
+    config_file.write_text(f"[{section}]\n{key} = {value}\n")
+    with pytest.raises(ConfigError, match=rf'{section}.{key} begins with "~nobody-of-that-name", but there is no such'):
+        load(config_file, {})
+
+
+@pytest.mark.parametrize("name", ["CLAUDEGWD_CONFIG", "CLAUDEGWD_SOCKET", "CLAUDEGWD_KEYS__FILE"])
+def test_so_in_the_environment(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"cannot use the environment: {name} begins with"):
+        load(None, {name: "~nobody-of-that-name/x"})
+
+
+def test_servers_of_a_workspace_in_the_home_of_a_user_that_there_is_not(config_file: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "repo"
+    directory.mkdir()
+    mcp = "~nobody-of-that-name/x"
+    config_file.write_text(f'[workspaces.repo]\ndirectory = "{directory}"\nmcp = "{mcp}"\n')
+    with pytest.raises(ConfigError, match=r"workspaces.repo.mcp is not an existing file"):
+        load(config_file, {})
+
+
+def test_bytes_in_a_variable_that_are_not_utf8(config_file: Path) -> None:
+    config_file.touch()
+    with pytest.raises(ConfigError, match="CLAUDEGWD_WORKERS__MAX must be a whole number"):
+        load(config_file, {"CLAUDEGWD_WORKERS__MAX": "\udcff"})

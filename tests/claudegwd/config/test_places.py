@@ -52,21 +52,6 @@ def test_no_file_that_a_setting_names_is_opened(tmp_path: Path, section: str, na
             load_with(tmp_path, f"[{section}]\n{name} = {value}")
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("keys.file", '"~nosuchuser/keys.json"'),
-        ("keys.shell_files", '["~/.bashrc", "~nosuchuser/.bashrc"]'),
-        ("claude.binary", '"~nosuchuser/claude"'),
-        ("control.socket", '"~nosuchuser/control.sock"'),
-    ],
-)
-def test_the_home_of_nobody(tmp_path: Path, key: str, value: str) -> None:
-    section, name = key.split(".")
-    with pytest.raises(ConfigError, match=rf"{key} names the home directory of a user who does not exist \(~nosuch"):
-        load_with(tmp_path, f"[{section}]\n{name} = {value}")
-
-
 def test_neither_are_credentials_of_systemd(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="where the daemon keeps its own files"):
         load_with(tmp_path, "", {"CREDENTIALS_DIRECTORY": f"{tmp_path}/repo/deep"})
