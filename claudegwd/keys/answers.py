@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, unique
+from shlex import quote
 from typing import Final
 
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.states import KeyState
 
 # Stands for "no key" where a name is needed. Names cannot contain parentheses, so no key can have this name.
 ENVIRONMENT: Final = "(environment)"
@@ -86,3 +88,9 @@ def why_no_rotation(count: int) -> str:
     if count == 0:
         return "cannot rotate: no keys are configured; add one with `claudegwctl keys add NAME`"
     return "cannot rotate: no other key is ready; `claudegwctl keys list` shows their states"
+
+
+def why_not_to(name: str, state: KeyState) -> str:
+    """The same for the key of this name, which is not usable in this state."""
+    verb, says = ("enable", "enables it") if state is KeyState.DISABLED else ("test", "tests it again")
+    return f"cannot rotate to key {name!r}: it is {state.value}; `claudegwctl keys {verb} {quote(name)}` {says}"

@@ -9,7 +9,6 @@ key's name; failures then end in ``WaitForKey`` or ``Dead`` there as well.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from shlex import quote
 from typing import Any
 
 from claudegwd.keys.addresses import Addresses, Outage
@@ -23,6 +22,7 @@ from claudegwd.keys.answers import (
     UnknownKey,
     WaitForKey,
     why_no_rotation,
+    why_not_to,
 )
 from claudegwd.keys.entry import KeyEntry, RememberedKey
 from claudegwd.keys.environment import EnvironmentLogin
@@ -199,11 +199,7 @@ class KeyRing:
         else:
             entry = self._entry(to)
         if not entry.usable:
-            verb, says = ("enable", "enables it") if entry.state is KeyState.DISABLED else ("test", "tests it again")
-            raise CannotRotate(
-                f"cannot rotate to key {entry.key.name!r}: it is {entry.state.value}; "
-                f"`claudegwctl keys {verb} {quote(entry.key.name)}` {says}"
-            )
+            raise CannotRotate(why_not_to(entry.key.name, entry.state))
         return entry.key.name
 
     def rotate(self, now: float, to: str | None = None) -> str:
