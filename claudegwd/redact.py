@@ -54,7 +54,7 @@ class Redactor:
         self._longest_first = tuple(sorted(self._tokens, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
-        return _SHAPES.sub(_shape, self._without_cut_token(self.known(text)))
+        return self._without_cut_token(_SHAPES.sub(_shape, self.known(text)))
 
     def known(self, text: str) -> str:
         """Without the known tokens only. What merely looks like a token could hide something from whoever has to

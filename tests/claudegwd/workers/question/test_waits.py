@@ -23,6 +23,8 @@ TASKS = {
     "abilities._ask",
     "audit.Audit._write",
     "audit.Audit.flush",
+    "audit.Audit.rows",
+    "client_keys.ClientKeys.create",
     "client_keys.ClientKeys.learn",
     "client_keys.ClientKeys.rotate",
     "client_keys.ClientKeys.set",
