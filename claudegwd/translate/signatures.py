@@ -5,6 +5,7 @@ process; on another process, the Messages API misses the thinking before a tool 
 thinking off.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +43,7 @@ class Signatures:
 
     def remember(self, digest: bytes, model: str, finished: Finished) -> None:
         """Keep an answer that has signed thinking. `digest`: of the conversation with it; `model`: which gave it."""
-        if not finished.said or not model:
+        if not finished.said or not model or _is_broken(finished.said):
             return
         size = len(canonical(finished.said))
         if size > self._max:
@@ -81,6 +82,11 @@ class Signatures:
             self._bytes -= kept.size
 
 
+def _is_broken(said: Sequence[dict[str, Any]]) -> bool:
+    """Whether it contains half of a surrogate pair: what is signed cannot be repaired, and nobody would accept it."""
+    return any(_HALF.search(text) for block in said for text in block.values() if isinstance(text, str))
+
+
 def _misses_thinking(entries: Sequence[Entry], held: int) -> bool:
     """Whether, as far as the model can see, a tool round is running that did not begin with thinking.
 
@@ -96,3 +102,4 @@ def _misses_thinking(entries: Sequence[Entry], held: int) -> bool:
 
 
 _THINKING = ("thinking", "redacted_thinking")
+_HALF = re.compile("[\ud800-\udfff]")

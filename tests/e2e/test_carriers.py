@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import trio
 
-from claudegwd.demo.replies import echo, say
-from claudegwd.demo.script import Pause, RecordedRequest, ScriptedReply, Text, ToolUse, Wait
+from claudegwd.demo.replies import blocks, echo, say
+from claudegwd.demo.script import Pause, RecordedRequest, ScriptedReply, Text, Thinking, ToolUse, Wait
 from tests.arrivals import arrived
 from tests.e2e.daemon_process import CARRIERS, Daemon, carrying, free_port
 from tests.e2e.harness import MODEL, Messages, Running, as_messages, running, with_upstream
@@ -83,6 +83,20 @@ async def conversation_of(gateway: Running, turns: int, name: str) -> Messages:
         answer = await gateway.ask(messages)
         messages = then(messages, answer.text, f"{name} {number + 1}")
     return messages
+
+
+async def test_half_of_a_character_does_not_end_a_conversation(gateway: Running, carrier: str) -> None:
+    gateway.endpoint.script = lambda _: ScriptedReply((Thinking(("hm \ud83d",)), Text(("a \ud83d", " b"))))
+    asked = {"model": MODEL, "reasoning": {"effort": "high"}}
+    first = (await gateway.post({**asked, "input": "x"}, "/v1/responses")).json()
+    gateway.endpoint.script = lambda _: say("and on")
+    for text in ("y", "z"):  # the second time from the middle of a conversation
+        more = {**asked, "input": text, "previous_response_id": first["id"]}
+        answer = await gateway.post(more, "/v1/responses")
+        assert answer.status_code == 200, answer.text
+    if carrier == "whole":  # by transcript, the CLI may hold the answer itself
+        said = blocks(gateway.upstream()[-1].messages[1])
+        assert [block["text"] for block in said] == ["a \N{REPLACEMENT CHARACTER} b"]
 
 
 async def test_an_edit_goes_back(gateway: Running, carrier: str) -> None:

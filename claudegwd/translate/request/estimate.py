@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
+from claudegwd.claude_cli.commands import encode
 from claudegwd.translate.answer.answer import Answer
 from claudegwd.translate.request.parameters import DEFAULT_MAX_TOKENS
 from claudegwd.translate.request.parts import Block
 from claudegwd.translate.request.plan import Plan
-
-_encode = msgspec.json.Encoder().encode
 
 CHARACTERS_PER_TOKEN: Final = 4  # the usual rule of thumb for English
 # Each byte that a character takes in UTF-8 beside its first counts for so many characters more: measured, see
@@ -29,7 +26,7 @@ ANSWER_TOKENS_MAX: Final = 128_000
 
 def prompt_tokens(plan: Plan) -> int:
     """Of everything sent to the model: system prompt, tools, and the whole conversation."""
-    characters = _characters(plan.system) + (len(_encode(plan.tools.manifest)) if plan.tools.manifest else 0)
+    characters = _characters(plan.system) + (len(encode(plan.tools.manifest)) if plan.tools.manifest else 0)
     tokens = 0
     for block in _blocks(plan):
         match block["type"]:
@@ -42,7 +39,7 @@ def prompt_tokens(plan: Plan) -> int:
             case "document" if isinstance(block["source"].get("data"), str):
                 characters += _characters(block["source"]["data"])
             case _:
-                characters += len(_encode(block))
+                characters += len(encode(block))
     return max(1, tokens + _tokens(characters))  # a client would think that 0 is an error
 
 

@@ -7,14 +7,11 @@ upstream gets exactly this body.
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
+from claudegwd.claude_cli.commands import encode
 from claudegwd.openai_api.chat.request import Tool
 from claudegwd.translate.request.history import Entry
 from claudegwd.translate.request.plan import Plan
 from claudegwd.translate.request.tools import EMPTY_SCHEMA, cli_name
-
-_encode = msgspec.json.Encoder().encode  # keeps the order: a schema's determines the answer's
 
 _MARK = {"type": "ephemeral"}
 
@@ -31,7 +28,7 @@ def whole_body(plan: Plan, *, system: bool) -> str:
     """
     if plan.own_body is not None:
         own = plan.own_body if system else {name: said for name, said in plan.own_body.items() if name != "system"}
-        return _encode(own).decode()
+        return encode(own).decode()
     body: dict[str, Any] = {**plan.settings.body}
     body["messages"] = _messages(plan.entries)
     tools = [_tool(tool) for tool in plan.tools.declared]
@@ -47,7 +44,7 @@ def whole_body(plan: Plan, *, system: bool) -> str:
         tools[-1]["cache_control"] = _MARK
     # Always present: the CLI fills in whatever a body leaves out.
     body["tools"] = [*plan.server_tools, *tools]
-    return _encode(body).decode()
+    return encode(body).decode()  # in this order: a schema's determines the answer's
 
 
 def _messages(entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -110,3 +110,8 @@ def test_every_message_of_a_client_is_composed_by_it() -> None:
 
 def test_the_servers_answer_takes_the_version_that_is_asked_for() -> None:
     assert commands.mcp_initialize_result("gw", "2024-11-05")["protocolVersion"] == "2024-11-05"
+
+
+def test_half_of_a_character_is_replaced_as_the_upstream_takes_no_such_escape() -> None:
+    line = commands.ask([{"type": "text", "text": "a \ud83d b 😀 é"}])
+    assert json.loads(line)["message"]["content"][0]["text"] == "a \N{REPLACEMENT CHARACTER} b 😀 é"

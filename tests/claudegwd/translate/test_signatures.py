@@ -56,6 +56,12 @@ def test_a_text_to_go_on_from_is_the_clients() -> None:
     assert signatures.restored(before, 0).entries == before.entries
 
 
+def test_thinking_that_cannot_be_sent_back_is_not_kept() -> None:
+    signatures = Signatures()
+    signatures.remember(b"d", "m", finished(({**THINKING, "thinking": "hm \ud83d"}, SAID[1])))
+    assert not signatures
+
+
 def test_what_a_worker_holds_is_left_alone() -> None:
     before = plan(HISTORY)
     after = stored().restored(before, 2)
