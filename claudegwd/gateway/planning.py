@@ -43,6 +43,8 @@ def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatR
     search = wanted.web_search
     if search is None:
         return wanted
+    if search.offered and any(tool.name == WEB_SEARCH for tool in wanted.tools):
+        return _without_search(wanted)  # the client's own tool of this name is the one that it runs itself
     try:
         check_use(WEB_SEARCH, server_tools(gateway, client), search.param)
         if not gateway.launcher.carries_whole():
@@ -50,8 +52,12 @@ def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatR
     except CallerError:
         if not search.offered:
             raise
-        return msgspec.structs.replace(wanted, web_search=None, left_aside=("tools.web_search",))
+        return _without_search(wanted)
     return wanted
+
+
+def _without_search(wanted: ChatRequest) -> ChatRequest:
+    return msgspec.structs.replace(wanted, web_search=None, left_aside=("tools.web_search",))
 
 
 def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client, *, confined: bool = False) -> Plan:

@@ -191,6 +191,18 @@ async def test_a_search_that_is_only_offered_is_left_aside_where_it_cannot_be_ma
         assert refused.value.param == "tool_choice"
 
 
+async def test_a_clients_own_tool_of_that_name_comes_first(gateway: Running) -> None:
+    gateway.endpoint.script = lambda request: ScriptedReply((said("No search"),))
+    tools: Any = [{"type": "web_search"}, {"type": "function", "name": "web_search", "parameters": {}, "strict": False}]
+    answer = await gateway.client.responses.with_raw_response.create(model=MODEL, input="x?", tools=tools)
+    assert answer.headers["x-claudegw-ignored"] == "tools.web_search"
+    [tool] = gateway.upstream()[0].body["tools"]
+    assert "type" not in tool
+    demanded: Any = {"type": "web_search"}
+    with pytest.raises(openai.BadRequestError, match="rename it"):
+        await gateway.client.responses.create(model=MODEL, input="x?", tools=tools, tool_choice=demanded)
+
+
 async def test_openai_describes_what_a_search_answers(gateway: Running) -> None:
     events_of, response_of = validator("ResponseStreamEvent"), validator("Response")
     body = {"model": MODEL, "input": "x?", "tools": [{"type": "web_search"}], "stream": True}
