@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from claudegwd.openai_api.json_body import shown
 from claudegwd.openai_api.json_schema import MAPS, ONES
 
 MAX_STEPS: Final = 10_000  # each level of choices within choices doubles the work
@@ -135,7 +136,7 @@ class _Search:
         properties = schema.get("properties", {})
         others = schema.get("additionalProperties", True) if "patternProperties" not in schema else True
         for name in schema.get("required", ()):
-            where = f"{path}.properties.{name}" if name in properties else f"{path}.required"
+            where = f"{path}.properties.{shown(name)}" if name in properties else f"{path}.required"
             found = self.fault(properties.get(name, others), where, within)
             if found is not None:
                 yield found

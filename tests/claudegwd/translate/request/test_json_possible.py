@@ -43,6 +43,8 @@ IMPOSSIBLE: list[tuple[Schema, str]] = [
     (of({"type": ["string", "integer"], "minLength": 2, "maxLength": 1, "minimum": 2, "maximum": 1}),
      ".properties.a.maxLength"),
     (of({"$ref": "#"}), ".properties.a.$ref"),
+    ({"type": "object", "properties": {"a\nb": False}, "required": ["a\nb"]}, ".properties.*"),
+    ({"type": "object", "properties": {"a" * 65: False}, "required": ["a" * 65]}, ".properties.*"),
     (of({"$ref": "#/$defs/n"}, **{"$defs": {"n": of({"$ref": "#/$defs/n"})}}), ".properties.a.$ref"),
     (of({"$ref": "#/$defs/n"}, **{"$defs": {"n": {"enum": []}}}), ".properties.a.$ref"),
 ]  # fmt: skip
