@@ -36,9 +36,9 @@ class NoticeEvent(StrEnum):
 class Notice:
     """`time` and `until` are seconds since the epoch; `until`: when it ends by itself, if known.
 
-    `part`: the subject's window or budget that it is about. `once_until`: until then it is the same event, and is not
-    sent again. `every`: sent each time, as somebody is waiting. `everywhere`: the same event on each machine that
-    shares keys and clients with this one, to be sent by one of them.
+    `part`: the subject's window, budget or state that it is about. `once_until`: until then it is the same event, and
+    is not sent again. `every`: sent each time, as somebody is waiting. `everywhere`: the same event on each machine
+    that shares keys and clients with this one, to be sent by one of them.
     """
 
     event: NoticeEvent
@@ -85,7 +85,8 @@ def of_key(news: KeyNews, now: float) -> Iterator[Notice]:
         state = news.after.value if news.after else "removed"
         text = f"no upstream key is usable any more: the last one, {name}, is {state}"
         text, back = f"{text}{_back(news.soonest)}", news.soonest
-        yield Notice(NoticeEvent.KEYS_GONE, now, name, text, back, once_until=once_until, everywhere=True)
+        # Of each state: a rate limit soon after new credit is another event.
+        yield Notice(NoticeEvent.KEYS_GONE, now, name, text, back, state, once_until=once_until, everywhere=True)
 
 
 def of_login(name: str, until: float | None, now: float) -> Notice:

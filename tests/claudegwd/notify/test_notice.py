@@ -20,6 +20,7 @@ from claudegwd.notify.notice import (
     of_watchdog,
     of_window,
 )
+from claudegwd.notify.repeats import Repeats
 
 NOW = 1_800_000_000.0
 
@@ -50,6 +51,17 @@ def test_what_of_a_key_is_told(happened: KeyNews, events: list[NoticeEvent]) -> 
     for notice in told:
         assert (notice.subject, notice.until) == ("work", happened.until)
         assert "said" not in notice.text, "what the upstream says may hold anything"
+
+
+def test_used_up_credit_silences_no_other_reason_why_no_key_is_left() -> None:
+    repeats = Repeats()
+    spent, limited = (news(KeyState.ACTIVE, after, 0, NOW + 3600) for after in (KeyState.EXHAUSTED, KeyState.COOLING))
+    for happened, events in (
+        (spent, [NoticeEvent.KEY_EXHAUSTED, NoticeEvent.KEYS_GONE]),
+        (spent, []),
+        (limited, [NoticeEvent.KEYS_GONE]),
+    ):
+        assert [told.event for told in of_key(happened, NOW) if repeats.take(told)] == events
 
 
 def test_the_command_to_replace_a_key_can_be_pasted_into_a_shell() -> None:
