@@ -15,7 +15,7 @@ class KeyNews:
     """One key's change of state. `before` None: it is new; `after` None: it was removed.
 
     `until`: seconds since the epoch, if it comes back by itself; `soonest`: when the first of all keys does.
-    `usable` and `keys`: how many there are now.
+    `usable`: how many are left after this change and those told before it; `keys`: how many there are now.
     """
 
     name: str
@@ -51,13 +51,16 @@ class ToldStates:
         before, self._states = self._states, _states(entries)
         usable = sum(entry.usable for entry in entries.values())
         soonest = min((entry.until for entry in entries.values() if entry.until), default=None)
-        for name in [*before, *(name for name in self._states if name not in before)]:
-            if before.get(name) is self._states.get(name):
-                continue
+        names = [*before, *(name for name in self._states if name not in before)]
+        changed = [name for name in names if before.get(name) is not self._states.get(name)]
+        # Of keys that are lost together, only one is the last.
+        lost = [name for name in changed if before.get(name) in USABLE and self._states.get(name) not in USABLE]
+        for name in changed:
+            lost = [other for other in lost if other != name]
             why = reason if about in (None, name) else f"{reason} of {about}"
             until = entries[name].until or None if name in entries else None
             after = self._states.get(name)
-            listener(KeyNews(name, before.get(name), after, why, until, usable, len(entries), soonest))
+            listener(KeyNews(name, before.get(name), after, why, until, usable + len(lost), len(entries), soonest))
 
 
 def _states(entries: Mapping[str, KeyEntry]) -> dict[str, KeyState]:

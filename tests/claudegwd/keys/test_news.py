@@ -1,7 +1,7 @@
 """What is told of the keys' states."""
 
 from claudegwd.keys.failures import FailureKind
-from claudegwd.keys.key import UpstreamKey
+from claudegwd.keys.key import KeyStatus, UpstreamKey, with_status
 from claudegwd.keys.news import KeyNews
 from claudegwd.keys.ring import KeyRing
 
@@ -46,3 +46,15 @@ def test_each_change_of_a_state_is_told_once_with_why_and_until_when() -> None:
     assert heard() == [("a", "active", "changed", None, False), ("b", None, "changed", None, False)]
     subject.replace([], NOW + 5)
     assert heard() == [("a", None, "changed", None, False)]
+
+
+def test_of_keys_that_are_lost_together_one_is_the_last() -> None:
+    subject = KeyRing(keys("a", "b", "c"), cooldown_seconds=60)
+    told: list[KeyNews] = []
+    subject.on_news = told.append
+    subject.replace([with_status(key, KeyStatus.DISABLED) for key in keys("a", "b", "c")], NOW)
+    assert [(news.name, news.usable, news.last) for news in told] == [("a", 2, False), ("b", 1, False), ("c", 0, True)]
+    told.clear()
+    subject.replace([*keys("a"), *(with_status(key, KeyStatus.DISABLED) for key in keys("b"))], NOW)
+    subject.replace([with_status(key, KeyStatus.DISABLED) for key in keys("d")], NOW)
+    assert [(news.name, news.last) for news in told if news.lost] == [("a", True)]
