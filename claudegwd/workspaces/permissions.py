@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -12,6 +14,7 @@ from claudegwd.redact import redact
 from claudegwd.workspaces.actions import in_full, one_line, shown
 from claudegwd.workspaces.approvals import WantedCall
 from claudegwd.workspaces.policy import Behavior, Decision, Policy, decide, paths_named
+from claudegwd.workspaces.rules import Rule
 
 if TYPE_CHECKING:
     from claudegwd.workspaces.workspaces import Workspaces
@@ -34,11 +37,17 @@ class Permissions:
     ) -> None:
         self._home = home
         self._workspace = workspace
-        self._policy = policy
+        self._rules = self._policy = policy
         self._say = say
         self._asked = 0
         self._denied = 0
         self._at_once = trio.CapacityLimiter(MAX_JUDGED_AT_ONCE)
+
+    def begin(self, home: Path) -> None:
+        """A process begins. It may also read what its CLI saves there: longer outputs than it shows the model, which is
+        told to read the file."""
+        saved = Rule("Read", f"/{os.path.realpath(home)}/.claude/projects/**/tool-results/**")
+        self._policy = replace(self._rules, allow=(*self._rules.allow, saved))
 
     def count(self) -> bool:
         """Count another call; False if there are too many."""

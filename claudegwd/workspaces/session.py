@@ -162,6 +162,7 @@ class WorkspaceSession:
         """Run it in one process; False if that one cannot resume from what was kept."""
         home, past = self._home, self._past
         directory = home.cli.scratch.next()
+        self._permissions.begin(directory)
         try:
             with home.grants.open(self._grant) as token:
                 started = await home.prepared(self.workspace, directory, token, past.session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from claudegwd.demo.script import Answer, RecordedRequest, ScriptedUsage
 from tests.e2e.harness import Running, openai_client, running
 from tests.e2e.test_login import TOKEN, without_keys
-from tests.e2e.workspace_scripts import bash, config, results, spoken, works
+from tests.e2e.workspace_scripts import Call, bash, config, results, spoken, works
 
 pytestmark = pytest.mark.cli
 
@@ -110,6 +111,28 @@ async def test_no_search_finds_what_may_not_be_read(repo: Path) -> None:
         assert found == {"src/top/a:1:NEEDLE in src/top/a"}
         assert answers[len(searches)] == "src/top/a"
         assert all("denied" in answer for answer in answers[-4:]), "by the CLI, or by us"
+
+
+async def test_an_output_that_was_saved_because_it_is_long_can_be_read(repo: Path) -> None:
+    (repo / "long").write_text("".join(f"line {number}\n" for number in range(20_000)))
+    rules = WORKS.replace('"Bash(python3 -m unittest *)"', '"Bash(cat *)"')
+
+    def reads(request: RecordedRequest) -> Answer:
+        done = results(request)
+        calls: list[Call] = [bash("cat long")]
+        if done:
+            [saved] = re.findall(r"saved to: (\S+)", done[0])
+            home = Path(saved.partition("/.claude/")[0])
+            calls += [("Read", {"file_path": saved, "offset": 19_000, "limit": 2})]
+            calls += [("Read", {"file_path": str(home / name)}) for name in ("settings.json", ".claude.json")]
+        return works(calls)(request)
+
+    async with running(reads, config=config(repo, rules), env=SYSTEM) as gateway:
+        await gateway.ask("Go.", model="sonnet@repo")
+        answers = told(gateway)
+        assert "line 19000" in answers[1]
+        assert all("outside this workspace" in answer for answer in answers[2:])
+        assert len(answers) == 4
 
 
 async def test_in_one_piece_and_by_the_responses_api(repo: Path) -> None:
