@@ -12,15 +12,16 @@ from typing import Final
 # They run their arguments, or can be made to by what they edit or show.
 RUNNERS: Final = frozenset(
     ("!", ".", "ash", "at", "bash", "batch", "builtin", "bun", "busybox", "capsh", "chroot", "chrt", "command",
-     "coproc", "crontab", "csh", "dash", "dc", "deno", "doas", "duckdb", "ed", "emacs", "emacsclient", "entr", "env",
-     "eval", "ex", "exec", "expect", "fakeroot", "fish", "flock", "gdb", "gosu", "gsed", "ionice", "irb", "ksh",
-     "less", "lldb", "logsave", "ltrace", "m4", "mariadb", "mksh", "more", "most", "mysql", "nc", "nc.openbsd",
-     "nc.traditional", "ncat", "nice", "nohup", "nsenter", "nvim", "parallel", "perf", "pipx", "pkexec", "prlimit",
-     "psql", "rbash", "red", "rlwrap", "rnano", "run-parts", "runuser", "rview", "rvim", "scp", "screen", "script",
-     "sed", "setarch", "setpriv", "setsid", "sftp", "sh", "socat", "source", "sqlite", "sqlite3", "ssh", "sshpass",
-     "start-stop-daemon", "stdbuf", "strace", "su", "sudo", "systemd-run", "taskset", "tclsh", "tcsh", "time",
-     "timeout", "tmux", "toybox", "trap", "unbuffer", "unshare", "valgrind", "vi", "view", "vim", "vim.basic",
-     "vim.nox", "vim.tiny", "vimdiff", "watch", "wish", "xargs", "xvfb-run", "zsh")
+     "concurrently", "coproc", "cpulimit", "crontab", "csh", "dash", "dbus-run-session", "dc", "deno", "doas",
+     "duckdb", "ed", "emacs", "emacsclient", "entr", "env", "eval", "ex", "exec", "expect", "fakeroot", "fish",
+     "flock", "gdb", "gosu", "gsed", "hyperfine", "ionice", "irb", "ksh", "less", "lldb", "logsave", "ltrace", "m4",
+     "mariadb", "mksh", "more", "most", "mysql", "nc", "nc.openbsd", "nc.traditional", "ncat", "nice", "nix-shell",
+     "nodemon", "nohup", "nsenter", "numactl", "nvim", "parallel", "perf", "pipx", "pkexec", "prlimit", "psql",
+     "rbash", "red", "rlwrap", "rnano", "run-parts", "runuser", "rview", "rvim", "scp", "screen", "script", "sed",
+     "setarch", "setpriv", "setsid", "sftp", "sh", "socat", "source", "sqlite", "sqlite3", "ssh", "ssh-agent",
+     "sshpass", "start-stop-daemon", "stdbuf", "strace", "su", "sudo", "systemd-run", "taskset", "tclsh", "tcsh",
+     "time", "timeout", "tmux", "toybox", "trap", "unbuffer", "unshare", "valgrind", "vi", "view", "vim", "vim.basic",
+     "vim.nox", "vim.tiny", "vimdiff", "watch", "watchexec", "wish", "xargs", "xvfb-run", "zsh")
 )  # fmt: skip
 
 # Of bash itself: they evaluate their arguments once more, quoted or not, or load code.
@@ -112,13 +113,18 @@ STARTERS: Final = {
     "yarn": Starters(commands=("create", "dlx", "exec")),
     "uv": Starters(commands=("run", "tool")),
     "poetry": Starters(commands=("run",)),
-    "pipenv": Starters(commands=("run",)),
+    **dict.fromkeys(("pipenv", "pdm", "hatch", "rye", "pixi"), Starters(commands=("run",))),
+    **dict.fromkeys(("conda", "mamba"), Starters(commands=("run",))),
+    **dict.fromkeys(("bundle", "direnv"), Starters(commands=("exec",))),
+    "mise": Starters(commands=("exec", "x")),
+    "nix": Starters(commands=("develop", "run", "shell")),
+    "rails": Starters(commands=("runner", "r")),
 }  # fmt: skip
 
 # After these the rule may name what is run: `Bash(uv run pytest *)`. They take no options of their own after it.
 _WRAPPERS: Final = frozenset(
     (("pnpm", "dlx"), ("pnpm", "exec"), ("yarn", "dlx"), ("yarn", "exec"), ("uv", "run"), ("poetry", "run"),
-     ("pipenv", "run"))
+     ("pipenv", "run"), ("pdm", "run"), ("hatch", "run"), ("rye", "run"), ("pixi", "run"), ("bundle", "exec"))
 )  # fmt: skip
 _VERSION: Final = re.compile(r"[-.\d]+$")
 _VARIABLE: Final = re.compile(r"[^-=][^=]*=")
