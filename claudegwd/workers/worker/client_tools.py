@@ -28,11 +28,11 @@ class ClientTools:
         message = event.request.message
         if event.request.subtype != "mcp_message" or message is None:
             return commands.refuse(event.request_id, _REFUSAL)
-        params = message.get("params") or {}
+        params = _object(message.get("params"))
         match message.get("method"):
             case "tools/call":
                 # As the history names it: results come back under that name.
-                ident = call_id(str((params.get("_meta") or {}).get("claudecode/toolUseId", "")))
+                ident = call_id(str(_object(params.get("_meta")).get("claudecode/toolUseId", "")))
                 self._calls[ident] = event
                 return self._answers()
             case "initialize":
@@ -50,6 +50,11 @@ class ClientTools:
     def _answers(self) -> bytes:
         both = [ident for ident in self._calls if ident in self._results]
         return b"".join(_result(self._calls.pop(ident), self._results.pop(ident)) for ident in both)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """In a workspace, others can write in the CLI's name: {} for anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _result(event: e.CliRequest, result: ToolResult) -> bytes:

@@ -82,3 +82,12 @@ def test_the_handshake_of_a_cli_that_takes_no_manifest() -> None:
 def test_what_is_not_served_is_refused_and_not_left_waiting(event: e.CliRequest) -> None:
     response = msgspec.json.decode(ClientTools().take(event))["response"]
     assert (response["subtype"], response["request_id"]) == ("error", "req-1")
+
+
+@pytest.mark.parametrize("params", [None, [1], "x", {"_meta": [1]}, {"_meta": "x"}])
+@pytest.mark.parametrize("method", ["tools/call", "initialize"])
+def test_odd_parameters_of_somebody_else_beside_the_cli(method: str, params: Any) -> None:
+    message = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
+    tools = ClientTools()
+    tools.take(e.CliRequest("req-7", e.CliRequestBody("mcp_message", message)))
+    assert tools.give([ToolResult("tu_1", (TEXT,))]) == b""
