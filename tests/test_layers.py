@@ -31,7 +31,8 @@ RING = tuple(f"claudegwd.keys.{name}" for name in PURE_KEYS)
 NOTICES = ("claudegwd.notify.notice", "claudegwd.notify.repeats")
 # What Claude may do in a workspace; the rest of claudegwd/workspaces runs it.
 POLICY = tuple(
-    f"claudegwd.workspaces.{name}" for name in ("actions", "command", "globs", "policy", "rules", "starters", "tallies")
+    f"claudegwd.workspaces.{name}"
+    for name in ("actions", "command", "globs", "hosts", "policy", "rules", "starters", "tallies")
 )
 # And what a CLI says that works there.
 DIALOGUE = tuple(f"claudegwd.workspaces.{name}" for name in ("plan", "transcript", "turn"))

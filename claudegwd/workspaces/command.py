@@ -46,6 +46,21 @@ def words_of(command: str) -> tuple[str, ...] | None:
     return tuple(words) if 0 < len(words) <= MAX_WORDS and not _ASSIGNMENT.match(words[0]) else None
 
 
+_ENDS: Final = re.compile(r"[;&|()\n`]")
+_BREAKS: Final = re.compile(r"[\s;&|()<>`$\"'\\{}=@:,]+")
+_QUOTES: Final = str.maketrans("", "", "'\"\\")
+
+
+def seen_in(command: str) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """The commands and the paths that anybody sees in a line that is not understood. It may have others."""
+    parts = [part.translate(_QUOTES).split() for part in _ENDS.split(command)[:MAX_WORDS]]
+    for part in parts:
+        while part and _ASSIGNMENT.match(part[0]):
+            del part[0]
+    paths = dict.fromkeys(filter(None, _BREAKS.split(command)))
+    return tuple(tuple(part) for part in parts if part), tuple(paths)[:MAX_PATHS]
+
+
 _URL: Final = re.compile(r"(?:https?|ftp|git|ssh|wss?)://(?=[a-z0-9])", re.IGNORECASE)
 _ATTACHED: Final = re.compile(r"\.\.(?:/|$)|/|~")
 _APART: Final = re.compile(r"[=@:,]")

@@ -1,15 +1,13 @@
 """Whether Claude may do what it wants to do in a workspace. Pure: the caller has resolved the paths."""
 
 import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Address
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from claudegwd.workspaces.command import paths_in, words_of
+from claudegwd.workspaces.command import paths_in, seen_in, words_of
+from claudegwd.workspaces.hosts import host_of
 from claudegwd.workspaces.rules import (
     MCP,
     READING,
@@ -33,10 +31,6 @@ _BASH_FIELDS: Final = frozenset(("command", "description", "timeout"))
 
 # Other programs find commands in these, and run them without asking, outside any sandbox.
 OTHERS_OBEY: Final = (".git", ".claude", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc")
-
-# The CLI understands more in the place of a host ("\\" ends it, "%2e" is a dot, "ｅ" an e), and would fetch from
-# another one than we checked.
-_HOST: Final = re.compile(r"[a-z0-9._-]+")
 
 # The kernel opens no longer path, but a program could shorten one first.
 MAX_PATH_BYTES: Final = 4096
@@ -96,7 +90,7 @@ def decide(policy: Policy, tool: str, given: Mapping[str, Any], resolved: Mappin
         case "Bash":
             return _bash(policy, str(given["command"]), resolved)
         case "WebFetch":
-            host = _host(given.get("url"))
+            host = host_of(given.get("url"))
             if not host:
                 return _denied("that is not a plain URL: use http or https, and a host in ASCII without a port")
             return _by_rules(policy, tool, lambda rule: matches_host(rule.pattern, host))
@@ -119,8 +113,12 @@ def paths_named(tool: str, given: Mapping[str, Any]) -> tuple[str, ...] | None:
             command = given.get("command")
             if not isinstance(command, str) or not given.keys() <= _BASH_FIELDS or "\0" in command:
                 return None
-            words = words_of(command) if len(command) <= MAX_COMMAND_CHARACTERS else None
-            paths = paths_in(words) if words else ()
+            if len(command) > MAX_COMMAND_CHARACTERS:
+                return ()
+            words = words_of(command)
+            if words is None:
+                return tuple(filter(_can_be_looked_up, seen_in(command)[1]))
+            paths = paths_in(words)
             return paths if paths is not None and all(map(_can_be_looked_up, paths)) else None
     return ()
 
@@ -199,6 +197,8 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
         return _denied("Bash is denied here")
     words = words_of(command) if len(command) <= MAX_COMMAND_CHARACTERS else None
     if words is None:
+        if forbidden := _seen(policy, command, resolved):
+            return _denied(f"{forbidden} is denied here")
         return _otherwise(
             policy,
             ("only a single plain command is allowed, without ; & | < > $ ` * ? ~ # \\ or newlines outside quotes"),
@@ -222,6 +222,18 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
     return _otherwise(policy, why)
 
 
+def _seen(policy: Policy, command: str, resolved: Mapping[str, str]) -> str:
+    """The rule that denies something that anybody sees in a line that is not understood; "" for none."""
+    commands, paths = seen_in(command) if len(command) <= MAX_COMMAND_CHARACTERS else ((), ())
+    for rule in policy.deny:
+        if rule.tool == "Bash" and any(
+            forbids_command(folded(rule.pattern), [*map(folded, each)]) for each in commands
+        ):
+            return rule.text
+    named = ((path, resolved[path]) for path in paths if path in resolved)
+    return next(filter(None, (_forbidden(policy, ("Read", "Edit"), *each, whole=False) for each in named)), "")
+
+
 def _named_in_command(policy: Policy, named: str, path: str) -> Decision | None:
     """Why a command may not name that path. Whether it reads or writes there is unknown."""
     if named.startswith("~") or not _within(policy, path):
@@ -240,32 +252,6 @@ def _within(policy: Policy, path: str) -> bool:
         rule.tool in ("Read", "Edit") and rule.pattern.startswith("//") and matches_path(rule.pattern, "/", path)
         for rule in policy.allow
     )
-
-
-def _host(url: object) -> str:
-    """The host of a plain URL; "" for any other."""
-    if not isinstance(url, str):
-        return ""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return ""
-    host = (parts.hostname or "").removesuffix(".")
-    plain = parts.scheme in ("http", "https") and port is None and "@" not in parts.netloc and url.isprintable()
-    return host if plain and _HOST.fullmatch(host) and not _other_spelling(host) else ""
-
-
-def _other_spelling(host: str) -> bool:
-    """Whether it is an IP address in a form that no rule names, such as 127.1 or 0x7f000001."""
-    last = host.rpartition(".")[2]
-    if not re.fullmatch(r"\d+|0x[0-9a-f]*", last):
-        return False
-    try:
-        IPv4Address(host)
-    except ValueError:
-        return True
-    return False
 
 
 def _by_rules(policy: Policy, tool: str, means: Any) -> Decision:

@@ -267,6 +267,28 @@ def test_what_a_person_is_asked(tool: str, given: dict[str, Any], expected: Beha
 
 
 @pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("cat .env | head", DENY),
+        ("head < .env", DENY),
+        ("x=$(cat 'secret')", DENY),
+        ("true; git push origin", DENY),
+        ("true && X=1 git push origin", DENY),
+        ("(git push origin)", DENY),
+        ("git 'push' origin\ntrue", DENY),
+        ("echo git push | cat", ASK),
+        ("cat a > /dev/null", ASK),
+        ("git status; echo 'push'", ASK),
+        ("x" * 20_001, ASK),
+    ],
+)
+def test_nobody_is_asked_for_what_is_seen_to_be_denied(command: str, expected: Behavior) -> None:
+    rules = policy(PYTEST, ("Bash(git push *)", "Read(.env)", "Read(secret)"), asks=True)
+    assert verdict(rules, "Bash", {"command": command}) is expected
+    assert verdict(policy(PYTEST), "Bash", {"command": command}) is DENY
+
+
+@pytest.mark.parametrize(
     ("allow", "command", "expected"),
     [
         ("sort *", "sort -uo f", DENY),
