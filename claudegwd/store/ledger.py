@@ -92,7 +92,9 @@ class Ledger:
             return found
         # The disk does not take it; it is kept in memory, and counts nevertheless.
         lines = {line: replace(sums) for line, sums in self._pending.items()}
-        return merged([found, await trio.to_thread.run_sync(_ask_of, lines, question)])
+        with closing(Database(None)) as memory:
+            await memory.run(write_usage, lines)
+            return merged([found, await memory.run(ask_usage, question)])
 
     async def read_all(self, question: UsageQuery) -> dict[str, Any]:
         """The same for an operator: with `lost`, if anything was. Raises StateError."""
@@ -209,13 +211,6 @@ class Ledger:
                 cause=error,
             )
         self._failing = True
-
-
-def _ask_of(lines: Mapping[Line, Sums], question: UsageQuery) -> dict[str, Any]:
-    """The answer to a question from these lines only."""
-    with closing(Database(None)) as memory:
-        memory.run_blocking(write_usage, lines)
-        return memory.run_blocking(ask_usage, question)
 
 
 def _boot_time() -> float:

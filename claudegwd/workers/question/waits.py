@@ -40,7 +40,6 @@ WAITS = (
         "BUSY_SECONDS, if another process holds it",
         "none",
     ),
-    BoundedWait("ledger.Ledger.read", "a sum over the usage that the disk has not taken", "PENDING_MAX lines", "none"),
     BoundedWait("fetch.Fetcher._connect", "the addresses of the host of an image", "FETCH_SECONDS", "none"),
     BoundedWait(
         "fetch._connected", "a connection to one of them", "CONNECT_SECONDS, FETCH_SECONDS for the last", "none"

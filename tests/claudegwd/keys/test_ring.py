@@ -712,6 +712,19 @@ def test_one_upstream_that_does_not_answer_is_asked_all_the_same() -> None:
     assert outage.since == NOW
 
 
+def test_a_late_answer_from_another_address_ends_no_outage() -> None:
+    old, new = (UpstreamKey("a", "sk-false-1", base_url=f"https://{host}.example.org") for host in ("old", "new"))
+    subject = KeyRing([old], cooldown_seconds=60.0)
+    subject.replace([new], NOW)
+    for request in ("r1", "r2"):
+        subject.failed("a", FailureKind.UNAVAILABLE, NOW, request=request, digest=new.digest)
+    assert subject.outage(NOW)
+    subject.succeeded("a", NOW, 5, digest=old.digest)
+    assert subject.outage(NOW)
+    subject.succeeded("a", NOW, 5, digest=new.digest)
+    assert not subject.outage(NOW)
+
+
 def test_keys_that_cannot_be_used_do_not_hide_an_outage() -> None:
     subject = two_upstreams()
     goes_down(subject, "a")

@@ -349,7 +349,6 @@ FOLLOWED = "claudegwd/store/test_running_responses.py"
 SERVING = "claudegwd/servers/test_serving.py"
 SHARED = "claudegwd/shared/test_connection.py"
 IN_WORKSPACES = "claudegwd/workspaces/test_workspaces.py"
-LEDGER = "claudegwd/store/test_ledger.py"
 STREAMS = "e2e/test_streaming.py"
 # Where each place runs out: a test above, or in another file, under tests/.
 TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
@@ -374,7 +373,6 @@ TESTS: dict[str, tuple[Callable[..., Awaitable[None]], ...] | str] = {
     "running_responses.RunningResponse.until_ended": (test_a_response_that_is_cancelled,),
     "running_responses.RunningResponse.follow": f"{FOLLOWED}: test_readers_wait_for_what_comes",
     "database.Database.run": (test_a_state_file_that_another_process_holds,),
-    "ledger.Ledger.read": f"{LEDGER}: test_a_full_disk_costs_no_request_and_is_told_once",
     "connection.StoreConnection.call": f"{SHARED}: test_a_late_answer_is_not_taken_for_the_next_one",
     "connection.StoreConnection._send": f"{SHARED}: test_the_calls_that_wait_are_bounded",
     "responses_socket.ResponsesSocket._answer_all": f"{SOCKET}: test_who_waits_behind_one_that_hangs_has_its_turn",
