@@ -8,7 +8,7 @@ import trio
 from claudegwd.fetching.fetch import Fetcher
 from claudegwd.gateway.gateway import Gateway
 from claudegwd.openai_api.chat.request import ChatRequest, ImagePart, Message
-from claudegwd.openai_api.errors import InvalidRequest
+from claudegwd.openai_api.errors import BodyTooLarge, CallerError, InvalidRequest
 
 # Both concurrently and in total: each fetch is a connection and up to 10 MB, and the client waits for the slowest.
 MAX_FETCHES = 20
@@ -19,29 +19,38 @@ async def with_fetched_images(gateway: Gateway, wanted: ChatRequest) -> ChatRequ
 
     Without server.fetch_hosts, nothing is fetched, and the translation refuses addresses with the place and the reason.
     """
-    hosts = gateway.config.server.fetch_hosts
+    server = gateway.config.server
+    return await fetched(wanted, Fetcher(server.fetch_hosts), server.max_body_bytes) if server.fetch_hosts else wanted
+
+
+async def fetched(wanted: ChatRequest, fetcher: Fetcher, most: int) -> ChatRequest:
+    """The same with this fetcher. `most`: bytes of all URLs together, as if the client had sent them itself. Raises
+    InvalidRequest, BodyTooLarge."""
     found = [
         (number, index, part.url)
         for number, message in enumerate(wanted.messages)
         for index, part in enumerate(message.content)
         if isinstance(part, ImagePart) and part.url[:5].lower() != "data:"
     ]
-    if not hosts or not found:
+    if not found:
         return wanted
     if len(found) > MAX_FETCHES:
         raise InvalidRequest(f"cannot fetch more than {MAX_FETCHES} images: send data: URLs", param="messages")
-    fetcher = Fetcher(hosts)
     urls: dict[tuple[int, int], str] = {}
-    errors: list[InvalidRequest] = []
+    errors: list[CallerError] = []
 
     async def fetch(number: int, index: int, url: str) -> None:
         try:
             got = await fetcher.fetch(url, f"{wanted.messages[number].path(number)}.content[{index}].image_url.url")
-        except InvalidRequest as error:
+            urls[number, index] = f"data:{got.media_type};base64,{base64.b64encode(got.data).decode()}"
+            if sum(map(len, urls.values())) > most:
+                raise BodyTooLarge(
+                    f"cannot fetch these images: together they have more than {most} bytes in base64, which is "
+                    "server.max_body_bytes", param="messages",
+                )  # fmt: skip
+        except CallerError as error:
             errors.append(error)
             nursery.cancel_scope.cancel()
-        else:
-            urls[number, index] = f"data:{got.media_type};base64,{base64.b64encode(got.data).decode()}"
 
     async with trio.open_nursery() as nursery:
         for place in found:
