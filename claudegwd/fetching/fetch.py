@@ -5,6 +5,7 @@ between (DNS rebinding) cannot lead to the internal network. Every redirect is c
 """
 
 import contextlib
+import functools
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,8 +75,16 @@ class Fetcher:
         stream = await _first_of(addresses)
         if target.scheme == "http":
             return stream
-        context = self.context or ssl.create_default_context()
+        context = self.context
+        if context is None:
+            context = await trio.to_thread.run_sync(_context)
         return trio.SSLStream(stream, context, server_hostname=target.host, https_compatible=True)
+
+
+@functools.cache
+def _context() -> ssl.SSLContext:
+    """Blocking: reading all certificates of the system takes 30 ms, in which no stream would continue."""
+    return ssl.create_default_context()
 
 
 async def _first_of(addresses: Sequence[tuple[int, Any]]) -> trio.SocketStream:

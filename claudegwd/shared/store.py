@@ -204,7 +204,8 @@ class SharedStore:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not place.tls:
             return stream
-        secure = trio.SSLStream(stream, trusting(self._ca_file), server_hostname=place.host)
+        context = await trio.to_thread.run_sync(trusting, self._ca_file)
+        secure = trio.SSLStream(stream, context, server_hostname=place.host)
         try:
             await secure.do_handshake()
         except trio.BrokenResourceError as error:
@@ -261,7 +262,8 @@ class SharedStore:
 
 
 def trusting(ca_file: Path | None) -> ssl.SSLContext:
-    """For connections to servers that this CA vouches for; None: one of the system's. Raises StoreUnfitError."""
+    """For connections to servers that this CA vouches for; None: one of the system's. Blocking. Raises
+    StoreUnfitError."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:

@@ -56,6 +56,16 @@ async def test_letters_that_urls_do_not_have_are_sent_encoded(monkeypatch: pytes
     ]
 
 
+async def test_the_certificates_of_the_system_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch._context.cache_clear()
+    async with serving(lambda _: OK, monkeypatch):
+        monkeypatch.setitem(addresses._PORTS, "https", addresses._PORTS["http"])
+        for _ in range(2):
+            with pytest.raises(InvalidRequest, match="not answer properly"):  # it speaks no TLS
+                await Fetcher(["localhost"], allowed=inside).fetch("https://localhost/a.png", "p")
+    assert fetch._context.cache_info()[:2] == (1, 1)  # hits, misses
+
+
 async def test_a_name_that_cannot_be_looked_up_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidRequest, match="its URL is invalid"):
         await Fetcher(["*"]).fetch("http://a..b/a.png", "p")
