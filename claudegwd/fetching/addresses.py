@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit
 from claudegwd.openai_api.errors import InvalidRequest
 
 ANY_HOST = "*"
+# Where there is only IPv6, this is how IPv4 is reached (RFC 6052); Python counts it as reserved.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -58,6 +60,8 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
+    if parsed in _NAT64:
+        mapped = ipaddress.IPv4Address(parsed.packed[-4:])
     if mapped is not None:
         return is_public(str(mapped))
     local = getattr(parsed, "is_site_local", False)  # fec0::/10, which Python counts as global

@@ -26,6 +26,9 @@ PARAM = "messages[0].content[1].image_url.url"
         "2002:7f00:1::",
         "100.64.0.1",
         "fec0::1",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b:1::8.8.8.8",
         "255.255.255.255",
         "nonsense",
         "",
@@ -35,7 +38,9 @@ def test_inner_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]
+)
 def test_outer_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
