@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-# A request of 1 GiB already exceeds the CLI's memory; below 1 KiB no chat request fits.
-_BODY = Meta(ge=1024, le=2**30, description="a number of bytes from 1024 to 1073741824")
+# A CLI is sent at most 128 MiB (workers/process/process.py), of which this leaves some for what is added; below 1 KiB
+# no chat request fits.
+_BODY = Meta(ge=1024, le=96 * 2**20, description="a number of bytes from 1024 to 100663296")
 # A million a minute is far beyond what one machine answers (about 30 a second): above it, 0 is meant.
 _RATE = Meta(ge=0, le=1_000_000, description="a whole number from 0 (no limit) to 1000000")
 # A model's context alone may be a million tokens, so tokens need higher limits than requests.

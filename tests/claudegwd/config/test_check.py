@@ -8,6 +8,7 @@ import pytest
 from claudegwd.config.check import auth_required, build, flatten
 from claudegwd.config.problems import ConfigError
 from claudegwd.config.schema import AuthConfig, Config, ServerConfig
+from claudegwd.workers.process.process import MAX_UNWRITTEN_BYTES
 
 
 def made(values: dict[str, Any]) -> Config:
@@ -158,3 +159,10 @@ def test_one_setting_says_which_cli() -> None:
     said = refusal({"claude.binary": "/opt/claude", "claude.version": "newest"})
     assert said.startswith("claude.version cannot be combined with claude.binary")
     assert made({"claude.binary": "/opt/claude", "claude.version": "pinned"}).claude.binary == "/opt/claude"
+
+
+def test_a_body_that_is_accepted_can_be_sent_to_a_cli() -> None:
+    made({"server.max_body_bytes": 96 * 2**20})
+    assert MAX_UNWRITTEN_BYTES > 96 * 2**20
+    said = "server.max_body_bytes must be a number of bytes from 1024 to 100663296, not 134217728"
+    assert refusal({"server.max_body_bytes": MAX_UNWRITTEN_BYTES}) == said
