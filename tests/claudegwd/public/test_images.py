@@ -1,4 +1,4 @@
-"""Which images of a request are fetched, and what they may take together. How they are fetched: tests/claudegwd/fetching."""
+"""Which images of a request are fetched, and their bound together. How each is fetched: tests/claudegwd/fetching."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ async def test_together_they_are_no_larger_than_a_body_may_be(monkeypatch: pytes
     assert caught.value.param == "messages"
 
 
-AT: Any = SimpleNamespace(config=SimpleNamespace(server=SimpleNamespace(fetch_hosts=("images.example.org",))))
+AT: Any = SimpleNamespace(
+    config=SimpleNamespace(server=SimpleNamespace(fetch_hosts=("images.example.org",), max_body_bytes=10**6))
+)
 
 
 def request(url: str) -> ChatRequest:
