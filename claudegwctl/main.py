@@ -158,6 +158,12 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         note("cannot continue: end of input")
         return EXIT_FAILED
+    except FileNotFoundError as error:
+        if error.filename:
+            note(f"cannot use {error.filename}: {error.strerror}; check it")
+        else:  # only the current directory has no name
+            note("cannot find the current directory: it was removed; change to another one")
+        return EXIT_FAILED
     except OSError as error:
         where = f"use {error.filename}" if error.filename else "write the output"
         note(f"cannot {where}: {error.strerror or 'refused'}; check {'it' if error.filename else 'where it goes'}")

@@ -205,3 +205,12 @@ async def test_arguments_that_are_no_text(socket: Path, words: bytes) -> None:
     assert done.returncode in (1, 2)
     (line,) = done.stderr.splitlines()
     assert line.startswith(b"cannot ")
+
+
+def test_a_current_directory_that_was_removed(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = ["sh", "-c", f'rmdir "$PWD"; exec "{sys.executable}" -m claudegwctl --socket x status']
+    done = subprocess.run(command, cwd=gone, env=environment(), capture_output=True, text=True, check=False)
+    said = "cannot find the current directory: it was removed; change to another one\n"
+    assert (done.returncode, done.stderr) == (1, said)
