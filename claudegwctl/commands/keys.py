@@ -204,6 +204,8 @@ def entries(text: str) -> list[Any]:
             text = value.strip().strip("'")
     try:
         found = json.loads(text)
+        if isinstance(found, str):  # the value of an .env file in double quotes, with those inside escaped
+            found = json.loads(found)
     except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):

@@ -201,6 +201,7 @@ async def test_importing(gateway: SmallGateway, socket: Path, tmp_path: Path) ->
         '[{"name": "a"}]',
         '{"claude_api_keys": [{"name": "a"}]}',
         'CLAUDE_API_KEYS=[{"name": "a"}]',
+        r'CLAUDE_API_KEYS="[{\"name\": \"a\"}]"',
         '# old\nexport CLAUDE_API_KEYS=\'[{"name": "a"}]\'\nX=1\n',
     ],
 )
@@ -208,7 +209,7 @@ def test_files_that_hold_keys(text: str) -> None:
     assert entries(text) == [{"name": "a"}]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "5", "sk-false-1", "CLAUDE_API_KEYS=x"])
+@pytest.mark.parametrize("text", ["", "{}", "5", "sk-false-1", "CLAUDE_API_KEYS=x", '"x"'])
 def test_files_that_do_not(text: str) -> None:
     with pytest.raises(Problem, match=r"cannot import: the file is not keys\.json") as caught:
         entries(text)
