@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -76,8 +77,17 @@ def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
         yield "claude.version", version
     if file := env.get("CLAUDEGWD_KEYS__FILE"):
         yield "keys.file", file
-    if (bind := env.get("CLAUDEGWD_SERVER__BIND")) and not bind.startswith("["):
-        yield "server.bind", [each.strip() for each in bind.split(",")]
+    if bind := env.get("CLAUDEGWD_SERVER__BIND"):
+        yield "server.bind", _list(bind)
+
+
+def _list(text: str) -> list[str]:
+    """A list separated by commas or in JSON, which also begins with a bracket if an IPv6 address does."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    return list(map(str, found)) if isinstance(found, list) else [each.strip() for each in text.split(",")]
 
 
 def is_mine(uid: int) -> bool:
