@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from claudegwctl.client import Daemon, quoted
+from claudegwctl.client import SLOW_SECONDS, Daemon, quoted
 from claudegwctl.dashboard.exchange import DashboardRequest, Response, json_response, refusal
 from claudegwctl.problems import NotRunning, Problem, Refused
 
@@ -98,7 +98,7 @@ class Answers:
         return self._daemon.ask("POST", f"/v1/approvals/{quoted(ident)}/{'approve' if approved else 'deny'}", {})
 
     def _reload(self, _: Mapping[str, Any]) -> Any:
-        return self._daemon.ask("POST", "/v1/reload")
+        return self._daemon.ask("POST", "/v1/reload", seconds=SLOW_SECONDS)  # it may have to start another CLI first
 
 
 class _BadRequest(Exception):  # noqa: N818 - it names what happened
