@@ -139,7 +139,10 @@ def _asking(work: Callable[[], ChatAnswer], model: str, key: str | None) -> Chat
         if refused.code == "invalid_api_key":
             raise Problem(_refused_key(str(refused), key)) from None
         if refused.code == "model_not_found":
-            raise Problem(f"cannot chat with {model!r}: no such model; `claudegwctl models` lists them") from None
+            why = "no such model; `claudegwctl models` lists them"
+            if key:  # which may not use all of those, so the gateway knows better
+                why = str(refused).partition(": ")[2] or why
+            raise Problem(f"cannot chat with {model!r}: {why}") from None
         raise
 
 

@@ -58,6 +58,9 @@ async def test_where_a_key_is_asked_for() -> None:
         key = (await ctl(socket, "clients", "create", "own")).out.strip()
         gateway.daemon.secrets.add(key)
         assert (await ctl(socket, "chat", "hello", GATEWAY_KEY=key)).status == 0
+        assert (await ctl(socket, "clients", "set", "own", "--models", "haiku")).status == 0
+        done = await ctl(socket, "chat", "-m", "opus", "hello", GATEWAY_KEY=key)
+        assert (done.status, done.err.startswith("cannot chat with 'opus': use haiku, ")) == (1, True)
 
 
 async def test_the_prompt_is_not_in_the_output(gateway: Running) -> None:
