@@ -85,8 +85,8 @@ class Daemon:
             sock.connect(str(self.path))
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise NotRunning(
-                f"cannot reach claudegwd at {self.path}: it is not running; start it (`systemctl start claudegwd`, "
-                "or `claudegwd`), or give its socket with --socket"
+                f"cannot reach claudegwd at {self.path}: it is not running; start it (`claudegwctl start` if it is "
+                "a service, otherwise `claudegwd`), or give its socket with --socket"
             ) from None
         except PermissionError:
             raise Problem(

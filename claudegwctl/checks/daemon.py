@@ -80,9 +80,7 @@ def _not_running(socket: Path) -> Finding:
     says = f"claudegwd is not running (no answer at {socket})"
     if is_there(socket):
         says += "; the socket file was left behind by a daemon that died, and the next one replaces it"
-    return Finding(
-        "daemon", PROBLEM, says, "start it with `systemctl start claudegwd`, or run `claudegwd` in a terminal"
-    )
+    return Finding("daemon", PROBLEM, says, "start it with `claudegwctl start`, or run `claudegwd` in a terminal")
 
 
 def _group_mend(socket: Path) -> str:
@@ -110,7 +108,7 @@ def _check_by_daemon(scene: Scene, daemon: Daemon) -> Iterator[Finding]:
     waiting = [change["key"] for change in config.get("waiting_for_restart", [])]
     if waiting:
         says = f"{where}: {', '.join(waiting)} changed but not yet in effect"
-        yield Finding("configuration", NOTE, says, "restart it: `systemctl restart claudegwd`")
+        yield Finding("configuration", NOTE, says, "restart it (`claudegwctl restart`, if it is a service)")
     else:
         yield Finding("configuration", OK, where)
     for warning in config.get("warnings", []):
