@@ -80,7 +80,15 @@ def has_cursor_control() -> bool:
 
 def say_json(value: Any) -> None:
     """Print JSON: indented on a terminal, otherwise on one line."""
-    say(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    say_json_line(value, indent=2 if sys.stdout.isatty() else None)
+
+
+def say_json_line(value: Any, indent: int | None = None) -> None:
+    """Print JSON on one line, unless it is indented.
+
+    Escaped where the output's encoding is not UTF-8, which programs that read JSON expect."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "")
+    say(json.dumps(value, ensure_ascii=encoding != "utf8", indent=indent))
 
 
 def coloured(text: str, colour: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from claudegwctl.options import AsJson, daemon_of, names_of_clients, names_of_keys, new_app, wants_json
-from claudegwctl.output import coloured, say
+from claudegwctl.output import coloured, say, say_json_line
 from claudegwctl.problems import Misused
 
 app = new_app()
@@ -53,7 +53,7 @@ def logs(
     query |= {name: value for name, value in (("request", request), ("key", key), ("client", client)) if value}
     try:
         for record in daemon_of(ctx).lines("/v1/logs", query, follow=follow):
-            say(to_json.dumps(record, ensure_ascii=False) if as_json else line(record))
+            say_json_line(record) if as_json else say(line(record))
     except KeyboardInterrupt:
         if not follow:  # with --follow, it is how to stop
             raise

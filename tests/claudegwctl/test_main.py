@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -160,6 +161,14 @@ def test_letters_that_the_terminal_does_not_know() -> None:
     env = os.environ | {"PYTHONIOENCODING": "latin-1:strict"}
     done = subprocess.run(command, capture_output=True, env=env, check=False)
     assert (b"Traceback" in done.stderr, b"\\u4e2d" in done.stdout) == (False, True)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_json_in_every_encoding(encoding: str) -> None:
+    command = [sys.executable, "-m", "claudegwctl", "--socket", "/nowhere/\u00e9\U0001f600", "--json", "doctor"]
+    env = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, env=env, check=False)
+    assert "/nowhere/\u00e9\U0001f600" in json.loads(done.stdout)["findings"][0]["says"]
 
 
 def test_version_and_aliases(nowhere: Path) -> None:
