@@ -89,7 +89,15 @@ def _of_login(scene: Scene) -> Iterator[Finding]:
         )
         return
     user, home = _whose(scene)
-    if is_there(home / ".credentials.json"):
+    try:
+        (home / ".credentials.json").stat()
+        found_login = True
+    except PermissionError:
+        yield Finding("login", NOTE, f"no keys; cannot check the CLI's login of {user}", "run this with sudo")
+        return
+    except OSError:
+        found_login = False
+    if found_login:
         yield Finding("login", OK, f"no keys; the CLI's login in {home} works for a daemon run by {user}")
     elif sys.platform == "darwin":
         yield Finding(

@@ -74,6 +74,20 @@ def test_the_login_is_that_of_the_daemons_user(tmp_path: Path) -> None:
     assert said.says.endswith(f" {other}")
 
 
+def test_a_login_that_we_may_not_look_for_is_not_called_ok(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0)
+    if os.geteuid() == 0:
+        tmp_path.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        said = findings(tmp_path, keys=[])
+    finally:
+        os.seteuid(os.getuid())
+        home.chmod(0o700)
+    assert said == ["note login: no keys; cannot check the CLI's login of this user"]
+
+
 def test_nothing_at_all(tmp_path: Path) -> None:
     (said,) = findings(tmp_path)
     assert said in {
