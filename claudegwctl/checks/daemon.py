@@ -89,7 +89,8 @@ def _group_mend(socket: Path) -> str:
         name = grp.getgrgid(found.st_gid).gr_name
     except (OSError, KeyError):
         return "ask whoever runs the daemon for access to its socket"
-    if stat.S_IMODE(found.st_mode) & 0o060 and found.st_gid not in {os.getegid(), *os.getgroups()}:
+    # Not root's group: whoever joins it gets far more than this socket.
+    if stat.S_IMODE(found.st_mode) & 0o060 and found.st_gid not in {0, os.getegid(), *os.getgroups()}:
         return f"join its group: `sudo usermod -aG {name} $USER`, then log in again"
     return "ask whoever runs the daemon for access to its socket"
 

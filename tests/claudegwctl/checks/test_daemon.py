@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from socket import AF_UNIX
+from socket import socket as unix_socket
 
+import pytest
 import trio
 
 from claudegwctl.checks.daemon import check
@@ -57,6 +61,27 @@ async def test_a_file_that_would_be_refused(gateway: SmallGateway, socket: Path)
     *_, configuration = await findings(Scene({}, socket, Path("/c")))
     assert configuration.level == "problem"
     assert "x is an unknown section" in configuration.says
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket to another group")
+@pytest.mark.parametrize(("group", "says"), [(0, "ask whoever runs"), (1, "join its group: `sudo usermod -aG ")])
+async def test_a_socket_of_another_group(nowhere: Path, group: int, says: str) -> None:
+    mine = os.getgroups()
+    with unix_socket(AF_UNIX) as server:
+        server.bind(str(nowhere))
+        nowhere.chmod(0o660)
+        os.chown(nowhere, 0, group)
+        nowhere.parent.chmod(0o755)
+        os.setgroups([])
+        os.setegid(65534)
+        os.seteuid(65534)
+        try:
+            found = next(check(Scene({}, nowhere, nowhere.with_name("config.toml")), Daemon(nowhere)))
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(mine)
+    assert found.mend.startswith(says)
 
 
 async def test_a_socket_that_was_left_behind(nowhere: Path) -> None:
