@@ -57,10 +57,15 @@ def _of_keys(keys: list[Mapping[str, Any]]) -> Iterator[Finding]:
             yield Finding("keys", level, f"{key['name']} is {key['state']}", mend.format(quote(key["name"])))
     if usable:
         yield Finding("keys", OK, f"{len(usable)} of {len(keys)} usable: {', '.join(usable)}")
-    elif any(key["state"] == "cooling" for key in keys):
-        yield Finding("keys", NOTE, "all are cooling down", "wait, or add another key with `claudegwctl keys add NAME`")
-    else:
-        yield Finding("keys", PROBLEM, f"none of {len(keys)} is usable", _ADD)
+    elif cooling := [key["name"] for key in keys if key["state"] == "cooling"]:
+        says = f"cooling down: {', '.join(cooling)}; no other is usable"
+        says = "all are cooling down" if len(cooling) == len(keys) else says
+        yield Finding("keys", NOTE, says, "wait, or add another key with `claudegwctl keys add NAME`")
+    else:  # a login does not help: it is used only while there are no keys
+        disabled = any(key["state"] == "disabled" for key in keys)
+        mend = "enable one (`claudegwctl keys enable NAME`), or " if disabled else ""
+        mend += "add another key (`claudegwctl keys add NAME`)"
+        yield Finding("keys", PROBLEM, f"none of {len(keys)} is usable", mend)
 
 
 def _of_credential(scene: Scene) -> Iterator[Finding]:

@@ -32,11 +32,19 @@ def key(name: str, state: str) -> dict[str, Any]:
         (["invalid", "exhausted"], ["problem keys: k0 is invalid", "problem keys: k1 is exhausted",
                                     "problem keys: none of 2 is usable"]),
         (["cooling", "cooling"], ["note keys: all are cooling down"]),
+        (["cooling", "disabled"], ["note keys: cooling down: k0; no other is usable"]),
         (["disabled"], ["problem keys: none of 1 is usable"]),
     ],
 )  # fmt: skip
 def test_keys_of_a_daemon(tmp_path: Path, states: list[str], said: list[str]) -> None:
     assert findings(tmp_path, keys=[key(f"k{number}", state) for number, state in enumerate(states)]) == said
+
+
+@pytest.mark.parametrize(("state", "enables"), [("disabled", True), ("exhausted", False)])
+def test_what_helps_where_no_key_is_usable(tmp_path: Path, state: str, enables: bool) -> None:
+    status = {"keys": [key("k0", state)]}
+    *_, found = check(Scene({}, tmp_path / "s", tmp_path / "config.toml", status))
+    assert ("keys enable" in found.mend, "keys add" in found.mend, "login" in found.mend) == (enables, True, False)
 
 
 def test_without_a_daemon_the_file_is_looked_for(tmp_path: Path) -> None:
