@@ -249,6 +249,8 @@ async def _drain(gateway: Gateway, server: Server, notifier: Notifier, signals: 
         await server.stop(DRAIN_SECONDS, kept=notifier.listens)
         with patience:
             await gateway.responses.running.until_idle()  # background responses have no connection
+        if gateway.sharing is not None:
+            await gateway.sharing.settle()
         nursery.cancel_scope.cancel()
 
 

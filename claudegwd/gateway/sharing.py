@@ -36,6 +36,9 @@ from claudegwd.supervised import supervised
 
 # Concurrent queries for the usage of all machines: each is work for all of them.
 QUESTIONS_AT_ONCE: Final = 4
+# How long a stop waits for the store, which takes a millisecond, or a few round trips if it was restarted.
+SETTLE_SECONDS: Final = BULK_SECONDS
+SETTLE_LOOK_SECONDS: Final = 0.01  # how often it is checked whether all is sent
 
 
 def both(*listeners: Callable[[RingChange], None]) -> Callable[[RingChange], None]:
@@ -174,6 +177,14 @@ class Sharing:
     async def delete_response(self, owner: str, ident: str) -> bool:
         """Delete a kept response on all machines. Returns whether another one had it."""
         return self.responses is not None and await self.responses.delete(owner, ident)
+
+    async def settle(self) -> None:
+        """At the end: wait a moment until the store has the last answers, which would be lost with this machine."""
+        if self.responses is None:
+            return
+        with trio.move_on_after(SETTLE_SECONDS):
+            while self.responses.unsent() and self._bulk.away_since is None:  # noqa: ASYNC110 - only briefly
+                await trio.sleep(SETTLE_LOOK_SECONDS)
 
     def status(self) -> dict[str, Any]:
         """For `claudegwctl status`. Large values may not get through although small ones do."""

@@ -143,13 +143,11 @@ class SharedResponses:
         self._now = now
         self._response_max, self._stored_max = response_max, stored_max
         self._waiting: dict[tuple[str, str], KeptResponse | None] = {}  # by owner and id; None: to be deleted
-        self._size = 0
-        self._compares = False
+        self._size, self._compares = 0, False
         self._failed: Counter[str] = Counter()  # by key: how often the store was lost with it
         self._upkeep = Upkeep()
         self._channel = store.channel("responses")
-        self._before = responses.on_kept
-        responses.on_kept = self._kept
+        self._before, responses.on_kept = responses.on_kept, self._kept
         store.on_message[self._channel] = self._hear
         store.on_connected.append(self._connected)
 
@@ -159,8 +157,7 @@ class SharedResponses:
             ident = f"resp_{match[1]}"
         key = self._key(owner, ident)
         try:
-            arguments = (LINKS_MAX, CHAIN_MAX, self._seconds)
-            chain = await self._store.run_script(_CHAIN, [key], *arguments)
+            chain = await self._store.run_script(_CHAIN, [key], LINKS_MAX, CHAIN_MAX, self._seconds)
         except StoreAwayError:
             return False
         found: list[KeptResponse] = []
@@ -183,6 +180,10 @@ class SharedResponses:
         except StoreAwayError:
             self._wait((owner, ident), None)
             return False
+
+    def unsent(self) -> bool:
+        """Whether anything waits for the store."""
+        return bool(self._waiting)
 
     async def run(self) -> None:
         """Forever: send what is kept here to the store."""
@@ -222,8 +223,7 @@ class SharedResponses:
 
     async def _delete(self, owner: str, ident: str) -> bool:
         told = self._seal.lock(msgspec.msgpack.encode((owner, ident)), _PURPOSE)
-        arguments = (self._channel, told, self._seconds)
-        return bool(await self._store.run_script(_DELETE, self._keys(owner, ident), *arguments))
+        return bool(await self._store.run_script(_DELETE, self._keys(owner, ident), self._channel, told, self._seconds))
 
     async def _compare(self) -> None:
         """The store may have come back empty: write what it lacks again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,7 @@ PATIENCE_SECONDS = 30.0
 SCALE = Path(__file__).parents[2] / "docs" / "scale.md"
 MODEL = "fake-echo-1"
 SLOW_MODEL = "fake-gap-5000"
+BRIEF_MODEL = "fake-gap-60"
 DEAD = "sk-false-fail-401-0001"
 PRIVATE = "nobody is to read this"
 KEYS = ({"name": "dead", "token": DEAD}, {"name": "good", "token": "sk-false-good-0002"})
@@ -60,7 +62,7 @@ def daemons(server: RedisServer, home: Path, count: int = 2, limits: str = "") -
     made = []
     try:
         for number in range(count):
-            config = f'[claude]\nmodels = ["{MODEL}", "{SLOW_MODEL}"]\n'
+            config = f'[claude]\nmodels = ["{MODEL}", "{SLOW_MODEL}", "{BRIEF_MODEL}"]\n'
             config += f'[shared]\nurl = "{server.url}"\nmachine = "m{number}"\n'
             config += f'secret_file = "{secret}"\n'
             if limits:
@@ -303,6 +305,18 @@ async def test_a_response_of_one_machine_is_gone_on_from_shown_and_deleted_on_an
                     await trio.sleep(POLL_SECONDS)
             lost = await client.post(there, json={"model": MODEL, "input": "?", "previous_response_id": "resp_none"})
             assert lost.json()["error"]["code"] == "previous_response_not_found"
+
+
+async def test_a_response_that_ends_while_its_machine_stops_is_not_lost(tmp_path: Path) -> None:
+    with redis_server() as server, daemons(server, tmp_path, 1) as (daemon,):
+        asked = {"model": BRIEF_MODEL, "input": "Hello.", "background": True}
+        async with http_client(timeout=PATIENCE_SECONDS) as client:
+            made = (await client.post(f"http://127.0.0.1:{daemon.port}/v1/responses", json=asked)).json()
+        process = daemon.process
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        assert await trio.to_thread.run_sync(process.wait) == 0
+        assert server.ask("EXISTS", *_keys(made)) == 1
 
 
 async def test_a_compacted_conversation_can_go_on_on_another_machine(tmp_path: Path) -> None:
