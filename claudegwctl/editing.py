@@ -38,9 +38,9 @@ def read(file: Path) -> str:
 
 def _text(data: bytes, file: Path) -> str:
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")  # some editors begin with a byte order mark, which the daemon accepts
     except UnicodeDecodeError:
-        raise Problem(f"cannot read {file}: it is not UTF-8") from None
+        raise Problem(f"cannot read {file}: it is not UTF-8; save it as UTF-8") from None
 
 
 def with_setting(text: str, key: str, value: str) -> str:
@@ -120,7 +120,9 @@ def _parsed(text: str) -> Any:
     try:
         return tomlkit.parse(text)
     except TOMLKitError as error:
-        raise Problem(f"cannot change the configuration: it is not valid TOML ({error})") from None
+        raise Problem(
+            f"cannot change the configuration: it is not valid TOML ({error}); fix it with `claudegwctl config edit`"
+        ) from None
 
 
 def _value(text: str) -> Any:

@@ -59,8 +59,7 @@ def read_settings(file: Path, env: Mapping[str, str]) -> dict[str, Any]:
     """The settings by "section.name", as far as they can be read. Only the daemon validates them."""
     flat: dict[str, Any] = {}
     try:
-        with file.open("rb") as stream:
-            data = tomllib.load(stream)
+        data = tomllib.loads(file.read_text("utf-8-sig"))
     except (OSError, ValueError):
         data = {}
     for section, keys in data.items():

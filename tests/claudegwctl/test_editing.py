@@ -81,6 +81,14 @@ def test_what_it_takes_is_written_with_the_mode_as_it_was(tmp_path: Path) -> Non
     assert (read(file), file.stat().st_mode & 0o777) == (TEXT.replace("4", "5"), 0o600)
 
 
+def test_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
+    assert read(file) == TEXT
+    assert change(file, lambda text: with_setting(text, "workers.max", "5"))[1]
+    assert file.read_text() == TEXT.replace("4", "5")
+
+
 def test_editors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", "sed -i s/4/7/")

@@ -13,6 +13,8 @@ def test_settings_as_far_as_they_can_be_read(tmp_path: Path) -> None:
     assert read_settings(file, {}) == {"claude.binary": "/a", "server.bind": ["x:1"]}
     env = {"CLAUDE_BINARY_PATH": "/b", "CLAUDEGWD_SERVER__BIND": "y:1, z:2", "CLAUDEGWD_KEYS__FILE": "/k"}
     assert read_settings(file, env) == {"claude.binary": "/b", "server.bind": ["y:1", "z:2"], "keys.file": "/k"}
+    file.write_bytes(b"\xef\xbb\xbf[workers]\nmax = 3\n")
+    assert read_settings(file, {}) == {"workers.max": 3}
     for text, binds in (("[::1]:1,x:2", ["[::1]:1", "x:2"]), ('["[::1]:1", "x:2"]', ["[::1]:1", "x:2"])):
         assert read_settings(file, {"CLAUDEGWD_SERVER__BIND": text})["server.bind"] == binds
     file.write_text("broken")
