@@ -95,6 +95,7 @@ class Document:
         """Raises ValueError if the text is not valid."""
         if self._kind == "json":
             return jsonc.read(text).data
+        text = text.removeprefix("\ufeff")  # a byte order mark, which some editors write
         if self._kind == "toml":
             import tomlkit
 

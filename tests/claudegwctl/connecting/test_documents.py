@@ -77,3 +77,10 @@ def test_nothing_yet_is_not_in_the_way() -> None:
         document = Document("json" if kind == "json" else "yaml", text, "x")
         document.put(("a", "b"), 1)
         assert document.get(("a", "b")) == 1
+
+
+@pytest.mark.parametrize(("kind", "text"), [("json", '{"a": 1}'), ("toml", "a = 1\n"), ("yaml", "a: 1\n")])
+def test_a_file_that_begins_with_a_byte_order_mark(kind: Kind, text: str) -> None:
+    document = Document(kind, f"\ufeff{text}", "x")
+    document.put(("b",), 2)
+    assert Document(kind, document.text(), "x").data == {"a": 1, "b": 2}
