@@ -198,6 +198,7 @@ def entries(text: str) -> list[Any]:
     """The entries in keys.json, in a bare list, or in the line CLAUDE_API_KEYS=… of an .env file."""
     import json
 
+    text = text.removeprefix("\ufeff")  # a byte order mark, which some editors write
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("export ").partition("=")
         if equals and name.strip() == "CLAUDE_API_KEYS":

@@ -200,6 +200,8 @@ async def test_importing(gateway: SmallGateway, socket: Path, tmp_path: Path) ->
     [
         '[{"name": "a"}]',
         '{"claude_api_keys": [{"name": "a"}]}',
+        '\ufeff{"claude_api_keys": [{"name": "a"}]}',
+        '\ufeffCLAUDE_API_KEYS=[{"name": "a"}]',
         'CLAUDE_API_KEYS=[{"name": "a"}]',
         r'CLAUDE_API_KEYS="[{\"name\": \"a\"}]"',
         '# old\nexport CLAUDE_API_KEYS=\'[{"name": "a"}]\'\nX=1\n',
