@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from claudegwctl.output import note
 from claudegwctl.problems import Misused, Problem, unwritable
 from claudegwd.atomic import FileBusy, FileState, edit_file, put_file, read_state
 
@@ -195,11 +196,15 @@ def keep_beside(file: Path, text: str) -> Path:
 
 
 def check(new: Path, file: Path, state: Path | None = None) -> None:
-    """Raise Problem, in the daemon's words, if it would refuse `file` with the content of `new`."""
+    """Raise Problem, in the daemon's words, if it would refuse `file` with the content of `new`. What it would only
+    note goes to standard error."""
     done = _daemons_own("claudegwd", "--config", str(new), "--check", state=state)
     if done.returncode:
         said = done.stderr.strip().replace(str(new), str(file)).removeprefix("claudegwd: ")
         raise Problem(f"{said or 'cannot check the configuration'} (nothing was changed)")
+    for line in done.stdout.splitlines():
+        if line.startswith("note: "):
+            note(line.removeprefix("note: "))
 
 
 def checked_workspaces(file: Path, state: Path | None = None) -> dict[str, Any]:

@@ -132,10 +132,10 @@ def _check(loaded: Loaded, env: dict[str, str]) -> list[str]:
     keys = load_keys(contract.keys_path(env, loaded.path, setting), env, required=bool(setting))
     read_secrets(loaded, env)
     binary = find_binary(loaded.config.claude, env)
+    # No CLI is started for a check.
     catalogue = read_catalogue(contract.state_directory(env) / CATALOGUE, binary)
-    if catalogue is not None:  # no CLI is started for a check
-        check_models(loaded, catalogue)
-    notes = [f"note: {note}" for note in (*loaded.warnings, *keys.notes)]
+    models = check_models(loaded, catalogue) if catalogue is not None else ()
+    notes = [f"note: {note}" for note in (*loaded.warnings, *models, *keys.notes)]
     count = f"{len(keys.keys)} key{'' if len(keys.keys) == 1 else 's'}"
     return [
         *notes,

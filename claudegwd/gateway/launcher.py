@@ -1,5 +1,6 @@
 """How CLI processes are started: the binary, the environment, the login and the flags."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from claudegwd.config.schema import Config
 from claudegwd.gateway.login import Login
 from claudegwd.gateway.offered_models import check_models
 from claudegwd.keys.ring import KeyRing
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
 from claudegwd.workers.cli.binary import find_binary
 from claudegwd.workers.cli.catalogue_probe import CATALOGUE, Found, keep, probe, read_kept
 from claudegwd.workers.cli.known_cli import KnownCli, learn
@@ -64,11 +67,12 @@ class Launcher:
 
     async def learn(self, binary: Path, loaded: Loaded) -> KnownCli:
         """Ask a CLI what it can do, while the one in use continues. Raises CliError, and ConfigError if the
-        configuration requires what it does not offer."""
+        configuration requires what it does not offer; other models that it does not know are logged."""
         cli = self.cli
         if binary != cli.binary or not cli.version:
             cli = await learn(KnownCli(binary), self.launch, self._probed)
-        check_models(loaded, cli.initialized)
+        for warning in check_models(loaded, cli.initialized):
+            log_event(log, logging.WARNING, "a note on the configuration", problem=warning)
         return cli
 
     async def _probed(self, launch: Launch) -> Found:

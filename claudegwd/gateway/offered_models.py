@@ -123,11 +123,12 @@ class OfferedModels:
         )
 
 
-def check_models(loaded: Loaded, initialized: Initialized) -> None:
-    """Raise ConfigError if the configuration names models that are not in this catalogue of a CLI, or in claude.models.
-    A name that nobody checks would be listed, and fail with every request."""
+def check_models(loaded: Loaded, initialized: Initialized) -> tuple[str, ...]:
+    """What to tell about models that the configuration names and that are neither in this catalogue of a CLI nor in
+    claude.models: they are mistyped, or only the upstream knows them. Raises ConfigError for a fallback, which could
+    never be used."""
     if not initialized.models:
-        return  # this CLI does not say
+        return ()  # this CLI does not say
     config, workspaces = loaded.config.claude, loaded.config.workspaces
     plain = {name: to for name, to in config.aliases.items() if not workspace_of(to, workspaces)}
     listed = offered(initialized.models, (*_FAMILIES, *config.models), {})
@@ -139,11 +140,15 @@ def check_models(loaded: Loaded, initialized: Initialized) -> None:
         *(("claude.fallback", name, models) for name in names_in(config.fallback)),
         *((f"workspaces.{key}.models", name, models) for key, each in workspaces.items() for name in each.models),
     ]
+    warnings = []
     for key, name, known in named:
         if name not in known and long_context(name, known) is None:
             text = no_such_model(name, known).removeprefix("cannot find the model ")
             text = f"names a model that is not offered, {text}; claude.models can list more"
-            raise ConfigError(*loaded.origin(key), text)
+            if key == "claude.fallback":
+                raise ConfigError(*loaded.origin(key), text)
+            warnings.append(f"{key} {text}")
+    return tuple(warnings)
 
 
 def _offered(config: ClaudeConfig, cli: KnownCli, workspaces: Mapping[str, WorkspaceConfig]) -> dict[str, Model]:

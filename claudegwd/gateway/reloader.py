@@ -25,6 +25,7 @@ from claudegwd.logs import LogHandler, log
 from claudegwd.logs import event as log_event
 from claudegwd.redact import know_tokens
 from claudegwd.workers.cli.binary import find_binary
+from claudegwd.workers.cli.known_cli import KnownCli
 
 # How often the ring is checked for a new current key, and with keys.watch the keys file for changes.
 FOLLOW_SECONDS = 1.0
@@ -76,9 +77,9 @@ class Reloader:
         """What `reload` would return, without changing anything. Raises ConfigError, KeysError or NoCliError."""
         async with self._changing:
             read = await trio.to_thread.run_sync(self._read)
-            if read.binary == self.gateway.launcher.cli.binary:  # only a reload asks a new CLI for its models
-                check_models(read.loaded, self.gateway.launcher.cli.initialized)
-            return self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys))
+            # Only a reload asks a new CLI for its models.
+            cli = self.gateway.launcher.cli if read.binary == self.gateway.launcher.cli.binary else None
+            return self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys), cli)
 
     async def reload(self) -> Mapping[str, Any]:
         """Read and apply configuration and keys again; returns what changed. On an error, nothing changes."""
@@ -89,7 +90,7 @@ class Reloader:
             except Exception as error:
                 self.last_reload = {"at": time.time(), "ok": False, "error": str(error)}
                 raise
-            answer = self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys))
+            answer = self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys), cli)
             self._take(read)
             if cli is not self.gateway.launcher.cli:
                 self.gateway.take_cli(cli)
@@ -190,13 +191,14 @@ class Reloader:
         )
         return replace(self.gateway.keys_source, notes=(note,))
 
-    def _answer(self, read: _Read, keys: KeysDiff) -> dict[str, Any]:
+    def _answer(self, read: _Read, keys: KeysDiff, cli: KnownCli | None) -> dict[str, Any]:
+        models = check_models(read.loaded, cli.initialized) if cli is not None else ()
         changes = [change.as_dict() for change in diff(self.gateway.config, read.loaded.config)]
         return {
             "generation": self.generation,
             "changes": changes,
             "keys": {"added": keys.added, "removed": keys.removed, "changed": keys.changed},
-            "warnings": [*read.loaded.warnings, *read.keys.notes],
+            "warnings": [*read.loaded.warnings, *models, *read.keys.notes],
         }
 
     def _take(self, read: _Read) -> None:

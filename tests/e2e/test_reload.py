@@ -47,15 +47,23 @@ async def test_the_size_of_bodies_and_messages_changes_with_a_reload() -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), [("default_model", "sonet"), ("aliases", '{ "gpt-4o" = "sonet" }')])
-async def test_unknown_models_are_neither_written_nor_loaded(key: str, value: str) -> None:
+async def test_unknown_models_are_noted(key: str, value: str) -> None:
+    text = f'claude.{key} names a model that is not offered, "sonet": use sonnet'
+    async with running(echo(), keys=[GOOD_KEY]) as gateway:
+        done = await ctl(gateway.daemon.socket, "config", "set", f"claude.{key}", value)
+        assert (done.status, text in done.err) == (0, True)
+        reloaded = await gateway.control("POST", "/v1/reload")
+        assert any(text in warning for warning in reloaded.json()["warnings"])
+        assert text.replace('"', '\\"') in gateway.log
+
+
+async def test_an_unknown_fallback_is_neither_written_nor_loaded() -> None:
     async with running(echo(), keys=[GOOD_KEY]) as gateway:
         before = gateway.daemon.config_file.read_text()
-        done = await ctl(gateway.daemon.socket, "config", "set", f"claude.{key}", value)
-        assert done.status == 1
-        assert f'claude.{key} names a model that is not offered, "sonet": use sonnet' in done.err
+        done = await ctl(gateway.daemon.socket, "config", "set", "claude.fallback", '{ sonnet = ["opos"] }')
+        assert (done.status, "claude.fallback names a model that is not offered" in done.err) == (1, True)
         assert gateway.daemon.config_file.read_text() == before
-        toml = value if value.startswith("{") else f'"{value}"'
-        gateway.daemon.write_config(f"[claude]\n{key} = {toml}\n")
+        gateway.daemon.write_config('[claude]\nfallback = { sonnet = ["opos"] }\n')
         assert (await gateway.control("POST", "/v1/reload")).status_code == 422
 
 
