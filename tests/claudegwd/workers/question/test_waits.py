@@ -57,6 +57,7 @@ TASKS = {
     "state_lock.StateLock.take",
     "stderr.CliStderr.drain",
     "store.SharedStore._look",
+    "store.SharedStore._open",
     "usage.SharedUsage.read_all",
     "waiters.Waiters.serve",
     "websocket.WebSocketStream._end",
