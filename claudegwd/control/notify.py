@@ -19,5 +19,5 @@ async def test(controls: Controls, request: ControlRequest) -> ControlResponse:
     results = await controls.gateway.notifications.test()
     if not results:
         raise ControlRefusal(409, "not_configured", _NOWHERE)
-    request.changed("test notification sent", count=len(results))
+    request.changed("notifications tested", count=len(results))
     return ControlResponse({"targets": results})

@@ -15,7 +15,7 @@ async def test_what_came_of_it(gateway: SmallGateway, client: httpx.AsyncClient)
     await client.post("/v1/reload")
     (row,) = (await client.post("/v1/notify/test")).json()["targets"]
     assert (row["target"], row["ok"], row["error"]) == ("command", False, "the command exited with status 1")
-    assert [change["what"] for change in await gateway.audit.rows(1)] == ["test notification sent"]
+    assert [change["what"] for change in await gateway.audit.rows(1)] == ["notifications tested"]
 
 
 async def test_it_takes_no_fields(client: httpx.AsyncClient) -> None:
