@@ -156,7 +156,7 @@ async def _answer_stray(connection: EndpointConnection, method: bytes, path: str
             count = b'{"input_tokens":%d}' % (-(-len(body) // _CHARACTERS_PER_TOKEN))
             await connection.send_whole(200, _JSON, count, {})
         else:
-            missing = Fail(404, "not_found_error", "Not found")
+            missing = Fail(404, "not_found_error", "Not found", body=b"" if method == b"HEAD" else None)
             await connection.send_whole(404, _JSON, wire.error_body(missing, "req_none"), {})
     except trio.BrokenResourceError:
         return

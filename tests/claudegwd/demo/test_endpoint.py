@@ -110,9 +110,10 @@ async def test_obeys_the_limits_of_the_request(endpoint: ScriptedEndpoint, clien
 async def test_other_paths(endpoint: ScriptedEndpoint, client: httpx.AsyncClient) -> None:
     assert (await client.head("/")).status_code == 200
     assert (await client.get("/nothing")).status_code == 404
+    assert (await client.head("/nothing")).status_code == 404
     counted = await client.post("/v1/messages/count_tokens", json=question())
     assert counted.json()["input_tokens"] > 0
-    assert list(endpoint.strays) == ["HEAD /", "GET /nothing", "POST /v1/messages/count_tokens"]
+    assert list(endpoint.strays) == ["HEAD /", "GET /nothing", "HEAD /nothing", "POST /v1/messages/count_tokens"]
     assert endpoint.count == 0
 
 
