@@ -55,7 +55,8 @@ class RunningTurn:
     def waits_for_results(self) -> bool:
         """Whether the CLI is waiting for results of the client's tools."""
         finished = self.answer.finished
-        return finished is not None and finished.after is After.PARK and not self.whole
+        parks = finished is not None and finished.after is After.PARK and not self.whole
+        return parks and not self.settled.is_set()
 
     @property
     def leaves_nothing(self) -> bool:

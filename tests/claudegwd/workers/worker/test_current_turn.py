@@ -117,6 +117,25 @@ async def test_what_nobody_wants_is_interrupted_and_cut_back() -> None:
     await asked.turn.until_settled()
 
 
+async def test_a_parked_turn_that_is_given_up_is_over_for_the_next_borrower() -> None:
+    asked = Asked()
+    asked.conversation.transcript.add(b"question", "uuid")
+    asked.says(*CALLED)
+    asked.life.change(WorkerEvent.TAKEN)
+    asked.turn.abandon()
+    asked.says(result(subtype="error_during_execution", is_error=True))
+    written = asked.commands()
+    assert written[-2:] == ["interrupt", "rewind_conversation"]
+    asked.conversation.is_cut(
+        e.CliResponseBody(asked.written[-1]["request_id"], response=msgspec.Raw(b'{"rewound":true}'))
+    )
+    asked.life.change(WorkerEvent.SETTLED)
+    asked.life.change(WorkerEvent.TAKEN)
+    asked.turn.forget()
+    asked.turn.abandon()  # again, before anything was asked
+    assert (asked.life.state, asked.commands()) == (WorkerState.IDLE, written)
+
+
 async def test_where_the_cli_cannot_go_back_it_ends() -> None:
     asked = Asked(goes_back=False)
     asked.turn.abandon()
