@@ -163,6 +163,7 @@ class Pool:
         if self._leases.get(worker) is lease:
             del self._leases[worker]
             if worker.life.state is WorkerState.BUSY:
+                worker.used_at = self._clock()
                 worker.turn.abandon()
 
     async def _until_settled(self, plan: Plan) -> None:

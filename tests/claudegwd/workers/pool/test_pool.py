@@ -452,6 +452,17 @@ async def test_idle_time_ends(tmp_path: Path) -> None:
         await at.until("idle", 0)
 
 
+async def test_it_was_used_until_its_client_left(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True, gap=50, deltas=50) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        await question.first()
+        [worker] = at.pool.roster
+        before = trio.current_time()
+        question.close()
+        await at.until("idle", 1)
+        assert worker.used_at >= before
+
+
 async def test_a_directory_that_cannot_be_made_is_a_failed_start(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"spares": 1, "max": 2}) as at:
         await at.until("spare", 1)
