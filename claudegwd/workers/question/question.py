@@ -177,6 +177,7 @@ class Question:
                 self.close()
 
     async def _until_first_token(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()  # closed before this task ran: nothing may be sent
         again = False
         while True:
             self._begun, self.spoke_at = False, None

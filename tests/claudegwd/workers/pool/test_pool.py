@@ -463,6 +463,16 @@ async def test_it_was_used_until_its_client_left(tmp_path: Path) -> None:
         assert worker.used_at >= before
 
 
+async def test_one_who_goes_at_once_is_not_asked_for(tmp_path: Path) -> None:
+    async with shop(tmp_path, whole=True) as at:
+        question = at.questions.ask(plan("hello"), "req")
+        question.close()
+        with pytest.raises(GatewayError):
+            await question.first()
+        assert list(at.pool.roster) == []
+        assert question.uses == []
+
+
 async def test_a_directory_that_cannot_be_made_is_a_failed_start(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"spares": 1, "max": 2}) as at:
         await at.until("spare", 1)
