@@ -190,6 +190,28 @@ async def test_a_prefilled_answer_leaves_a_worker_that_serves_on(gateway: Runnin
         assert (answer.how, texts(gateway.upstream()[-1])) == (way, [one["content"] for one in asked])
 
 
+@pytest.mark.parametrize("beside", ["", "So?"])
+async def test_results_from_the_history_go_back_with_their_question(
+    gateway: Running, carrier: str, beside: str
+) -> None:
+    gateway.endpoint.script = lambda _: say("found")
+    call = {"id": "toolu_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    messages = then(as_messages(f"results {beside}"), "first", "Look it up.")
+    messages += [{"role": "assistant", "tool_calls": [call]}]
+    messages += [{"role": "tool", "tool_call_id": "toolu_1", "content": "it is 42"}]
+    messages += as_messages(beside) if beside else []
+    await gateway.ask(messages, tools=TOOLS)
+    hows, sizes = [], []
+    for number in range(2):
+        for asked in (messages, then(messages, "found", f"and {number}?")):
+            await gateway.until_workers(busy=0, settling=0)
+            hows.append((await gateway.ask(asked, tools=TOOLS)).how)
+            sizes.append(len(gateway.upstream()[-1].messages))
+    assert hows == (["warm"] * 4 if carrier == "whole" else ["rewound", "continued"] * 2)
+    assert sizes == [5, 7] * 2
+    assert "the CLI refused a command" not in gateway.log
+
+
 async def test_results_of_tools_with_words_beside_them(gateway: Running) -> None:
     gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_1", "look", {"q": "a"}),), stop_reason="tool_use")
     messages = as_messages("Look it up.")

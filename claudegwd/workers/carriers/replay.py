@@ -37,7 +37,7 @@ async def replay(worker: Worker, plan: Plan, held: int) -> bytes:
 def _known(worker: Worker, entry: Entry) -> str:
     """Add a user entry to the transcript; returns the uuid of its line."""
     uuid = str(uuid4())
-    worker.transcript.add(entry.digest, uuid)
+    worker.transcript.add(entry.digest, uuid, results=bool(entry.results))
     return uuid
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 @dataclass(slots=True)
 class Transcript:
     """Pure. Each entry has the digest of the conversation up to it; `uuids` has the uuid of its user line, or None for
-    answers and for mid-turn results, before which the CLI cannot cut (observed). `last_lines`: the same, or the uuid of
-    the line that asked the entry's question again."""
+    answers and for results, before which the CLI cannot cut (observed). `last_lines`: the uuid of its last user line,
+    which may have asked its question again; None for answers and for mid-turn results."""
 
     digests: list[bytes] = field(default_factory=list)
     uuids: list[str | None] = field(default_factory=list)
@@ -16,17 +16,15 @@ class Transcript:
     def __len__(self) -> int:
         return len(self.digests)
 
-    def add(self, digest: bytes, uuid: str | None = None) -> None:
+    def add(self, digest: bytes, uuid: str | None = None, *, results: bool = False) -> None:
+        """`results`: it has results of tools."""
         self.digests.append(digest)
-        self.uuids.append(uuid)
+        self.uuids.append(None if results else uuid)
         self.last_lines.append(uuid)
 
     def ask_again(self, uuid: str) -> None:
         """The last question is asked again, by a line with this uuid, which is no entry of its own."""
-        for index in range(len(self) - 1, -1, -1):
-            if self.uuids[index] is not None:
-                self.last_lines[index] = uuid
-                return
+        self.last_lines[-1] = uuid
 
     def cut_point(self, most: int) -> int:
         """The longest prefix of at most `most` entries that it can be cut back to; 0 is an empty conversation."""

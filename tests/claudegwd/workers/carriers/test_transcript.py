@@ -20,6 +20,19 @@ def test_results_that_came_in_mid_turn_go_with_the_question_before_them() -> Non
     assert [held.cut_point(most) for most in (3, 4, 5)] == [2, 2, 2]
 
 
+def test_results_that_were_replayed_go_with_it_too_but_are_the_last_line() -> None:
+    held = transcript("a", None)
+    held.add(b"results", "r", results=True)
+    assert (held.cut_point(2), held.last_uuid) == (0, "r")
+    held.ask_again("again")
+    assert held.last_uuid == "again"
+    held.add(b"answer")
+    held.add(b"next", "b")
+    assert (held.cut_point(4), held.last_uuid) == (4, "b")
+    held.cut(4)
+    assert held.last_uuid == "again"
+
+
 def test_an_empty_one_is_cut_to_nothing() -> None:
     assert transcript().cut_point(3) == 0
     assert transcript().last_uuid == ""
