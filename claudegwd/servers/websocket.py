@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import trio
-from hypercorn.protocol.events import Event, StreamClosed
-from hypercorn.protocol.ws_stream import FrameTooLargeError, WSStream
+from hypercorn.protocol.events import Data, Event, StreamClosed
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, FrameTooLargeError, WSStream
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 from wsproto.frame_protocol import CloseReason
@@ -19,6 +19,9 @@ PATHS = frozenset((b"/v1/responses", b"/v1/responses/"))
 # slow network, and a busy program may answer late.
 MISSED_PONGS = 3
 
+# The headers that wsproto splits into ASCII words.
+_SPLIT = frozenset((b"connection", b"sec-websocket-extensions", b"sec-websocket-protocol"))
+
 
 def asks_for_websocket(method: bytes, target: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
     """Whether a request head asks for a WebSocket on a path that has one. Header names are lower case."""
@@ -30,6 +33,8 @@ def asks_for_websocket(method: bytes, target: bytes, version: bytes, headers: Se
         and found.get(b"upgrade", b"").strip().lower() == b"websocket"
         and b"upgrade" in (token.strip().lower() for token in found.get(b"connection", b"").split(b","))
         and b"sec-websocket-key" in found
+        and found.get(b"sec-websocket-version") == b"13"
+        and all(value.isascii() for name, value in headers if name in _SPLIT)
         # A body before the first frame would be ambiguous.
         and not {b"content-length", b"transfer-encoding"} & found.keys()
     )
@@ -47,9 +52,20 @@ class WebSocketStream(WSStream):
     async def handle(self, event: Event) -> None:
         """Handle what has arrived."""
         self._heard = True
-        await super().handle(event)
+        if isinstance(event, Data) and not self.handshake.accepted:
+            await self._too_early()
+        else:
+            await super().handle(event)
         if self.closed:
             self._pinging.cancel()
+
+    async def _too_early(self) -> None:
+        """A client must not send frames before it is accepted. Hypercorn would refuse them, but tell neither the
+        application nor the connection that this is the end: both would wait forever. After a refusal they are dropped.
+        """
+        if self.state is ASGIWebsocketState.HANDSHAKE and not self.closed:
+            await self._send_error_response(400)
+            await self.send(StreamClosed(stream_id=self.stream_id))
 
     async def _accept(self, message: object) -> None:
         # A few compressed bytes could expand to gigabytes, and the size is not checked until they have.

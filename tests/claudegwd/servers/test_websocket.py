@@ -15,6 +15,7 @@ from tests.websocket_client import connected
 
 HEADERS = {
     b"host": b"here", b"connection": b"keep-alive, Upgrade", b"upgrade": b"WebSocket", b"sec-websocket-key": b"k",
+    b"sec-websocket-version": b"13",
 }  # fmt: skip
 
 
@@ -40,8 +41,17 @@ def test_whatever_is_not_whole_is_a_request_as_any_other() -> None:
     assert not asks(upgrade=b"")
     assert not asks(connection=b"keep-alive")
     assert not asks(sec_websocket_key=b"")
+    assert not asks(sec_websocket_version=b"8")
+    assert not asks(sec_websocket_version=b"")
     assert not asks(content_length=b"5")
     assert not asks(transfer_encoding=b"chunked")
+
+
+def test_headers_that_wsproto_cannot_split_ask_for_none() -> None:
+    assert not asks(connection=b"Upgrade, \xff")
+    assert not asks(sec_websocket_protocol=b"\xe9")
+    assert not asks(sec_websocket_extensions=b"\xe9")
+    assert asks(x_name=b"\xe9")
 
 
 async def serve(nursery: trio.Nursery, seen: list[str], said: str = "") -> int:
@@ -62,6 +72,24 @@ async def serve(nursery: trio.Nursery, seen: list[str], said: str = "") -> int:
     server = Server(app, [sock])
     await nursery.start(server.serve)
     return int(sock.getsockname()[1])
+
+
+async def test_frames_before_the_handshake_are_refused_and_leave_nothing_behind() -> None:
+    seen: list[str] = []
+    async with trio.open_nursery() as nursery:
+        port = await serve(nursery, seen)
+        head = b"".join(b"%s: %s\r\n" % each for each in HEADERS.items())
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(b"GET /v1/responses HTTP/1.1\r\n" + head + b"\r\n\x81\x82\0\0\0\0{}")
+            answer = b""
+            with trio.fail_after(10):
+                while piece := await stream.receive_some():
+                    answer += piece
+                while not seen:
+                    await trio.sleep(0.01)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert seen == ["websocket.disconnect"]
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_client_that_answers_no_ping_is_let_go_of_within_a_bound(autojump_clock: Clock) -> None:
