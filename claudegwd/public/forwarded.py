@@ -15,8 +15,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # One pair of RFC 7239 and its terminator. Quoted text may contain commas, semicolons and what looks like another pair:
 # proxies put there what a client has sent. Unquoted values are parsed as loosely as proxies write them.
+# "*+": spaces that nothing valid follows are not tried in every split between the two places where they may be.
 _PAIR: Final = re.compile(
-    r'[ \t]*(?:([!#$%&\'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?[ \t]*([,;]|$)', re.ASCII
+    r'[ \t]*+(?:([!#$%&\'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?[ \t]*+([,;]|$)', re.ASCII
 )
 
 

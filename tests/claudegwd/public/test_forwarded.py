@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudegwd.public.forwarded import client_address
+from claudegwd.public.forwarded import MAX_CHARACTERS, client_address
 
 PROXY = "10.0.0.5"
 OURS = ("10.0.0.0/24", "fd00::/8")
@@ -93,3 +95,10 @@ def test_a_proxy_that_connects_by_ipv4_to_an_address_of_both_kinds_is_ours_all_t
 def test_a_list_without_end_costs_no_more_than_its_last_hops() -> None:
     assert client_address(PROXY, ["6.6.6.6, " + ", ".join(["10.0.0.7"] * 1000)], [], OURS) == "10.0.0.7"
     assert client_address(PROXY, [], ["for=6.6.6.6, " * 1000 + "for=192.0.2.1"], OURS) == PROXY
+
+
+def test_spaces_are_read_once() -> None:
+    line = ",".ljust(MAX_CHARACTERS - 1) + '"'
+    began = time.process_time()
+    assert client_address(PROXY, [], [line] * 64, OURS) == PROXY
+    assert time.process_time() - began < 1  # a few milliseconds; read once for each space, seven seconds
