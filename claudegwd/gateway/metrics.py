@@ -45,6 +45,7 @@ LAG_SECONDS = 0.5
 _ASKED = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 _PROVIDER = "anthropic"
 _METHODS = frozenset({"GET", "POST", "DELETE", "OPTIONS", "HEAD"})
+_OTHER_METHOD = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,11 @@ class Asked:
     usage: Usage | None
     own: float | None  # from the body read to the question written, without the wait for a worker
     handed_on: float | None  # from the CLI's first token to its first write to the client
+
+
+def known_method(method: str) -> str:
+    """A request's method as it is counted and logged: any other than ours is whatever its client has made up."""
+    return method if method in _METHODS else _OTHER_METHOD
 
 
 class Metrics:
@@ -111,7 +117,7 @@ class Metrics:
 
     def responded(self, method: str, route: str, status: int) -> None:
         """A request of any kind is over. `route`: as in the route table; status 0: its client had left."""
-        self._responses[method if method in _METHODS else "other", route, status] += 1
+        self._responses[known_method(method), route, status] += 1
 
     def asked(self, asked: Asked) -> None:
         """A request that asked a model is over, however it ended."""

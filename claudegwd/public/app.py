@@ -16,6 +16,7 @@ from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.routing import Map, Rule
 
 from claudegwd.gateway.gateway import Gateway
+from claudegwd.gateway.metrics import known_method
 from claudegwd.logs import event as log_event
 from claudegwd.logs import log
 from claudegwd.messages_api.errors import error_body, status_of
@@ -44,7 +45,7 @@ from claudegwd.public.missing import not_found
 from claudegwd.public.older_gateway import chat as older_chat
 from claudegwd.public.older_gateway import projects, sessions
 from claudegwd.public.protocol import is_anthropic
-from claudegwd.public.requests import Application, request_id
+from claudegwd.public.requests import Application, method_of, request_id
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -180,7 +181,8 @@ async def _begin(gateway: Gateway) -> Response | None:
 def begin(gateway: Gateway) -> Call:
     """Set up what every incoming request has."""
     route = request.url_rule.rule if request.url_rule else "unknown"
-    call = begin_call(gateway, Record(request_id(request.headers), request.method, route, trio.current_time()))
+    method = known_method(request.method)
+    call = begin_call(gateway, Record(request_id(request.headers), method, route, trio.current_time()))
     at_end(partial(over, gateway, call.record))
     at_end(gateway.counts.begin())
     return call
@@ -250,7 +252,7 @@ def _in_our_terms(error: HTTPException) -> GatewayError:
             return not_found()
         case HttpMethodNotAllowed(valid_methods=methods):
             return MethodNotAllowed(
-                f"cannot {request.method} here: GET /openapi.json lists the methods",
+                f"cannot {method_of(request)} here: GET /openapi.json lists the methods",
                 headers={"allow": ", ".join(sorted(methods or ()))},
             )
     return InvalidRequest("cannot read this request") if (error.code or 500) < 500 else InternalError("cannot answer")

@@ -4,7 +4,7 @@ from quart import current_app, request
 
 from claudegwd.openai_api.errors import NotFound
 from claudegwd.public.protocol import ROUTE, is_anthropic
-from claudegwd.public.requests import path_of
+from claudegwd.public.requests import method_of, path_of
 
 # The older gateway had these on TCP. Control routes are never reachable there; say where they went.
 MOVED = {"/v1/keys/status": "claudegwctl keys list", "/v1/keys/rotate": "claudegwctl rotate"}
@@ -16,7 +16,7 @@ def not_found() -> NotFound:
     path = path_of(request)
     if path in MOVED:
         return NotFound(f"cannot serve this over TCP: use `{MOVED[path]}` on the gateway's machine")
-    asked = f"{request.method} {_printable(request.path)}"
+    asked = f"{method_of(request)} {_printable(request.path)}"
     meant = f"{_ROOT}/{path.rpartition(f'{_ROOT}/')[2].lstrip('/')}"
     routes = current_app.url_map.bind("localhost")
     if meant != path and routes.allowed_methods(meant):

@@ -18,6 +18,7 @@ from claudegwd.public.call import ending
 from claudegwd.servers.overriding import overriding
 
 _SLASHES = re.compile("/{2,}")
+METHOD_CHARACTERS = 20  # the longest registered one has 17
 _CLIENTS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -55,6 +56,11 @@ class Application(QuartTrio):
 def path_of(request: BaseRequestWebsocket) -> str:
     """The path by which a request is routed."""
     return _SLASHES.sub("/", request.path)
+
+
+def method_of(request: BaseRequestWebsocket) -> str:
+    """The method for an error: a client's own could be as long as the request head."""
+    return str(request.method)[:METHOD_CHARACTERS]
 
 
 def request_id(headers: Headers) -> str:

@@ -11,6 +11,7 @@ from claudegwd.config import Config
 from claudegwd.gateway.request_counts import RequestCounts
 from claudegwd.limits.clients import ClientBook
 from claudegwd.limits.meter import Limits
+from claudegwd.logs import log
 from claudegwd.openai_api.bounds import Bounds
 from claudegwd.public.app import ROUTES, public_app
 from claudegwd.store.database import Database
@@ -81,3 +82,14 @@ async def test_a_path_that_is_a_route_is_no_id_of_another(slash: str) -> None:
             status, _, headers = await refused(method, path + slash if path != "/" else path)
             assert status == 405, (method, path)
             assert set(headers["allow"].split(", ")) - {"HEAD", "OPTIONS"} == methods, path
+
+
+async def test_a_method_that_its_client_has_made_up_is_neither_logged_nor_repeated(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "propagate", True)
+    for path in ("/livez", "/nothing"):
+        with caplog.at_level("DEBUG", log.name):
+            _, error, _ = await refused("ANY-TEXT" * 1000, path)
+        assert len(error["message"]) < 100
+        assert caplog.records[-1].fields["method"] == "other"  # type: ignore[attr-defined]
