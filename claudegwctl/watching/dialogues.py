@@ -39,6 +39,11 @@ class Box(ModalScreen[bool]):
                            padding: 0 1; }
     Box Static { width: auto; max-width: 100%; height: auto; }
     """
+    # A modal screen hides the application's own bindings.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "app.quit"),
+        Binding("ctrl+z", "app.suspend_process"),
+    ]
 
     def __init__(self, text: str, below: str = "") -> None:
         super().__init__()

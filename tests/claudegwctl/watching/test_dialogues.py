@@ -60,3 +60,15 @@ def test_a_no_counts_at_once() -> None:
             assert app.said is False
 
     asyncio.run(ask())
+
+
+def test_control_c_quits_without_an_answer() -> None:
+    async def ask() -> None:
+        app = Asking()
+        async with app.run_test(size=(60, 24)) as pilot:
+            await pilot.pause()
+            await press(pilot, "ctrl+c")
+            assert not app.is_running
+            assert app.said is None
+
+    asyncio.run(ask())
