@@ -47,7 +47,7 @@ class Rows(Widget, can_focus=True):
     @property
     def chosen(self) -> str | None:
         """The name of the chosen row."""
-        return self._names[self._chosen] if self._names else None
+        return self._names[self._chosen] if self._chosen < len(self._names) else None
 
     def show(self, lines: Sequence[str], names: Sequence[str], styles: Sequence[str]) -> None:
         """Show a head and rows, each row with its name and the style of its text."""
@@ -55,7 +55,8 @@ class Rows(Widget, can_focus=True):
         self._names = list(names)
         parsed = [_HEAD, *map(Style.parse, styles)]
         self._lines = list(zip(lines, parsed, strict=True))
-        if chosen in self._names:
+        # Requests may have the same id, which is the client's choice: then the second one stays chosen, too.
+        if chosen in self._names and self.chosen != chosen:
             self._chosen = self._names.index(chosen)
         self._settle()
 

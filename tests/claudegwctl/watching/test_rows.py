@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 
+from claudegwctl.watching.rows import Rows
 from tests.control_cli import ROOT
 from tests.small_gateway import SmallGateway, running, short_directory
 from tests.terminal import needs_tmux, terminal
@@ -18,6 +19,16 @@ KEYS = [{"name": f"key{number:02}", "token": f"sk-false-{number:04}"} for number
 
 def keys_of(screen: str) -> list[str]:
     return [line.split()[0] for line in screen.splitlines() if line.startswith("key0") or line[:4] in ("key1", "key2")]
+
+
+def test_of_two_rows_of_one_name_the_second_can_be_chosen() -> None:
+    rows = Rows("requests")
+    shown = (["head", "one", "two", "three"], ["req_1", "req_1", "req_2"], [""] * 3)
+    for _ in range(2):
+        rows.show(*shown)
+        rows.action_move(1)
+    rows.show(*shown)
+    assert rows.chosen == "req_2"
 
 
 async def test_the_chosen_row_stays_in_sight_and_chosen() -> None:
