@@ -28,7 +28,7 @@ from claudegwctl.watching.rows import Rows
 NOTE_SECONDS: Final = 8.0
 
 _STATE_STYLES: Final = {"ready": "bold green", "degraded": "bold red"}
-_LABEL_STYLES: Final = {"problem": "red", "drained": "yellow"}
+_LABEL_STYLES: Final = {"problem": "red", "drained": "yellow", "clients": "yellow", "log": "red"}
 _REQUEST_STYLES: Final = {"waiting_for_key": "red", "queued": "yellow", "waiting_first_token": "yellow"}
 _KEY_STYLES: Final = {
     "active": "green", "cooling": "yellow", "exhausted": "yellow", "invalid": "red", "disabled": "dim",

@@ -89,6 +89,10 @@ def head(status: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
         yield "drained", f"for {duration(now - since)}, by the operator; `claudegwctl undrain` ends it"
     if problem := status.get("problem"):
         yield "problem", str(problem)
+    if shuts_out := status.get("shuts_out"):
+        yield "clients", str(shuts_out)
+    if status.get("content_logged"):
+        yield "log", "contains questions and answers (log.content)"
     requests = status.get("requests", {})
     told = f"{requests.get('active', 0)} active, {requests.get('queued', 0)} queued"
     yield "requests", f"{told}; {requests.get('total', 0):,} since start, {requests.get('failed', 0):,} failed"

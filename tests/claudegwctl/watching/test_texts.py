@@ -96,6 +96,9 @@ def test_the_head() -> None:
     drained, problem, *_ = texts.head({**STATUS, "problem": "no key", "drained_since": 940.0}, 1000.0)
     assert drained == ("drained", "for 1 min, by the operator; `claudegwctl undrain` ends it")
     assert problem == ("problem", "no key")
+    shut = dict(texts.head({**STATUS, "shuts_out": "nobody may use it", "content_logged": True}, 0))
+    assert shut["clients"] == "nobody may use it"
+    assert shut["log"] == "contains questions and answers (log.content)"
 
 
 def test_in_windows_from_eight_lines_on_all_parts_have_room() -> None:
