@@ -45,6 +45,7 @@ class Condition:
     problem: str  # why a request could not be answered now; "" if it could
     refuses: bool  # it would be refused, rather than wait
     drained: bool
+    detail: str = ""  # what the CLI said on its stderr: for the operator only, since it may name paths
 
     @property
     def unready(self) -> str:
@@ -60,9 +61,8 @@ def condition(gateway: "Gateway") -> Condition:
         return Condition(state, state, refuses=True, drained=drained)
     now = time.time()
     if gateway.pool.roster.starts.hopeless(trio.current_time()):
-        words = gateway.pool.roster.last_words
-        fault = "the Claude Code CLI does not start" + (f": {words}" if words else "")
-        return Condition("degraded", fault, refuses=True, drained=drained)
+        fault, words = "the Claude Code CLI does not start", gateway.pool.roster.last_words
+        return Condition("degraded", fault, refuses=True, drained=drained, detail=words)
     default = gateway.offered.default()
     lack = gateway.ring.lack(now, default.cli_name if default else None)
     if fault := _fault_of(gateway, lack):
@@ -106,6 +106,7 @@ def shuts_out(gateway: "Gateway") -> str:
 def status(gateway: "Gateway") -> dict[str, Any]:
     """What `claudegwctl status` shows. No token, no content."""
     now, present = time.time(), condition(gateway)
+    problem = f"{present.problem}: {present.detail}" if present.detail else present.problem
     return {
         "version": gateway.life.version,
         "claude_version": gateway.launcher.cli.version,
@@ -113,7 +114,7 @@ def status(gateway: "Gateway") -> dict[str, Any]:
         "pid": os.getpid(),
         "uptime_seconds": round(now - gateway.life.started_at, 1),
         "state": present.state,
-        "problem": present.problem or gateway.database.problem,
+        "problem": problem or gateway.database.problem,
         "drained_since": gateway.life.drained_since,
         "binds": gateway.life.binds,
         "shuts_out": shuts_out(gateway) or None,

@@ -152,6 +152,11 @@ async def test_why_one_does_not_start_stands_in_the_status(tmp_path: Path) -> No
 
         await gateway.until(is_said)
         assert "cannot parse .claude.json" in gateway.log
+        # Everybody may ask for these; what a program writes as it fails may name paths.
+        for path in ("/health", "/readyz"):
+            told = (await gateway.http.get(path)).text
+            assert "does not start" in told
+            assert "cannot parse" not in told
         await until_told(gateway, tmp_path, [("cli_failing", "claude")])
         write_fake_cli(tmp_path, echo=1)
 
