@@ -55,6 +55,7 @@ class ResponsesSocket:
         self._writing = trio.Lock()
         self._streams: dict[str | None, trio.MemorySendChannel[Create]] = {}
         self._busy = 0
+        self._waiting_bytes = 0  # of the requests that wait for earlier ones
         self._rested = trio.Event()
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -121,6 +122,12 @@ class ResponsesSocket:
                 await self._write(error_message(error, stream_id))
 
     def _hand_over(self, create: Create, nursery: trio.Nursery) -> None:
+        most = self._gateway.config.server.max_body_bytes
+        if self._waiting_bytes and self._waiting_bytes + create.size > most:
+            raise RateLimitExceeded(
+                f"cannot accept another request: those that wait on this connection have {self._waiting_bytes} bytes, "
+                f"and may have {most} together with it; wait for an answer"
+            )
         stream = self._streams.get(create.stream_id)
         if stream is None:
             if len(self._streams) >= MAX_STREAMS:
@@ -138,11 +145,13 @@ class ResponsesSocket:
                 f"cannot accept another request: {MAX_WAITING} are waiting on this stream; wait for an answer"
             ) from None
         self._busy += 1
+        self._waiting_bytes += create.size
 
     async def _answer_all(self, stream_id: str | None, requests: trio.MemoryReceiveChannel[Create]) -> None:
         """Answer a stream's requests until none waits: a client may use a new id for each of them."""
         with requests:
             async for create in requests:
+                self._waiting_bytes -= create.size
                 try:
                     await self._answer(create)
                 finally:

@@ -194,6 +194,23 @@ async def test_too_much_at_once_is_refused(gateway: Running) -> None:
         await socket.answer()
 
 
+async def test_what_waits_is_bounded_in_bytes_as_well() -> None:
+    go = trio.Event()
+    async with (
+        running(
+            lambda _: ScriptedReply((Wait(go), Text(("slow",)))), config="[server]\nmax_body_bytes = 100000\n"
+        ) as gateway,
+        connected(gateway.port) as socket,
+    ):
+        for _ in range(3):  # the first is answered, the second waits
+            await socket.create(model=MODEL, input="a" * 60_000, stream_id="s")
+        error = (await socket.answer())[-1]
+        assert (error["status"], error["stream_id"]) == (429, "s")
+        go.set()
+        for _ in range(2):
+            assert (await socket.answer())[-1]["type"] == "response.completed"
+
+
 async def test_who_waits_behind_one_that_hangs_has_its_turn() -> None:
     async with running(
         lambda _: ScriptedReply((Wait(trio.Event()),)), config="[limits]\nrequest_seconds = 1"
