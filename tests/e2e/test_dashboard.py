@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from claudegwd.demo.script import Answer, RecordedRequest, ScriptedReply, Script
 from tests.chromium import Page, chromium, find_chromium, new_page
 from tests.dashboard_process import dashboard
 from tests.e2e.daemon_process import Daemon
-from tests.e2e.harness import Running
+from tests.e2e.harness import Running, running
 
 pytestmark = [
     pytest.mark.cli,
@@ -326,3 +327,20 @@ async def test_a_phone_dark_and_light_and_a_screen_reader(browser: int, gateway:
             await page.press("Tab", 9)
             reached.add(await page.js("document.activeElement.id || document.activeElement.textContent"))
         assert {"reload", "theme", "usage-period", "log-level", "log-text", "log-lines", "Use", "Disable"} <= reached
+
+
+async def test_a_budget_of_millions_and_requests_of_one_id_are_shown(browser: int) -> None:
+    held = trio.Event()
+    async with running(lambda _: ScriptedReply((Text(("one ",)), Wait(held)))) as gateway:
+        budget = "2Mtokens/day, 1.5usd/week"
+        assert (await gateway.control("POST", "/v1/clients", {"name": "alice", "budget": budget})).is_success
+        async with looking(browser, gateway) as page, trio.open_nursery() as nursery:
+            await page.until(f"{text_of('#clients-table')}.includes('0 of 2M a day')")
+            assert "$0.00 of $1.50 a week" in await page.text("#clients-table")
+            for model in ("sonnet", "haiku"):
+                nursery.start_soon(partial(gateway.stream, "Hi.", model=model, extra_headers={"x-request-id": "same"}))
+            rows = "[...document.querySelectorAll('#requests-table tbody tr')]"
+            await page.until(f"{rows}.length === 2 && {rows}.every(row => row.innerText.includes('same'))")
+            models = await page.js(f"{rows}.map(row => row.innerText.includes('haiku'))")
+            assert sorted(models) == [False, True]
+            held.set()

@@ -51,15 +51,16 @@ export class Table {
   }
 
   show(rows) {
-    const names = new Set(rows.map(this.nameOf));
+    const names = this.#names(rows);
+    const there = new Set(names);
     for (const [name, kept] of this.rows) {
-      if (!names.has(name)) {
+      if (!there.has(name)) {
         kept.line.remove();
         this.rows.delete(name);
       }
     }
     rows.forEach((row, place) => {
-      const name = this.nameOf(row);
+      const name = names[place];
       if (!this.rows.has(name)) this.rows.set(name, this.#made(row));
       const kept = this.rows.get(name);
       kept.update(row);
@@ -67,6 +68,16 @@ export class Table {
     });
     this.table.hidden = rows.length === 0;
     this.none.hidden = rows.length > 0;
+  }
+
+  // Each has its own: requests may have the same id, which is the client's choice.
+  #names(rows) {
+    const seen = new Map();
+    return rows.map((row) => {
+      const name = this.nameOf(row);
+      seen.set(name, (seen.get(name) ?? 0) + 1);
+      return `${seen.get(name)} ${name}`;
+    });
   }
 
   #made(row) {

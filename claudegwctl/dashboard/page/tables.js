@@ -118,9 +118,10 @@ function limitWindow(row) {
 }
 
 function budget(row) {
-  const [amount, unit, period] = row.budget.match(/^([0-9.]+)(usd|tokens)\/(.*)$/).slice(1);
+  const [number, millions, unit, period] = row.budget.match(/^([0-9.]+)(M?)(usd|tokens)\/(.*)$/).slice(1);
+  const amount = number * (millions ? 1e6 : 1);
   const shown = unit === "usd" ? dollars : short;
-  return [row.used / amount, `${shown(row.used)} of ${shown(Number(amount))} a ${period}, resets ${clock(row.resets)}`];
+  return [row.used / amount, `${shown(row.used)} of ${shown(amount)} a ${period}, resets ${clock(row.resets)}`];
 }
 
 function limits(row) {
