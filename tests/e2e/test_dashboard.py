@@ -344,3 +344,14 @@ async def test_a_budget_of_millions_and_requests_of_one_id_are_shown(browser: in
             models = await page.js(f"{rows}.map(row => row.innerText.includes('haiku'))")
             assert sorted(models) == [False, True]
             held.set()
+
+
+async def test_nothing_that_is_scrolled_to_lies_under_the_navigation(browser: int, gateway: Running) -> None:
+    below = "document.querySelector('nav').getBoundingClientRect().bottom"
+    async with looking(browser, gateway) as page:
+        for width in (320, 360, 1280):
+            await page.size(width, 600)
+            await page.until(f"innerWidth === {width}")
+            await page.click("nav a[href='#keys']")
+            await page.until(f"Math.abs(document.querySelector('#keys').getBoundingClientRect().top - {below}) < 60")
+            assert await page.js(f"document.querySelector('#keys').getBoundingClientRect().top >= {below}")
