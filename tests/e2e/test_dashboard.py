@@ -199,6 +199,11 @@ async def test_what_is_wrong_is_said_and_goes_again(browser: int, gateway: Runni
         await gateway.control("POST", "/v1/undrain")
         await page.until("!document.querySelector('#trouble').checkVisibility()")
         assert await page.text("#badge") == "ready"
+        shared = {"away_since": 1, "place": "valkey://a", "problem": "gone"}
+        status = {"shuts_out": "nobody may use it", "shared": shared}
+        said = await page.js(f"import('./overview.js').then(({{ problem }}) => problem({json.dumps(status)}))")
+        assert said.startswith("nobody may use it; valkey://a became unavailable at ")
+        assert said.endswith(": gone")
 
 
 async def test_the_link_works_from_a_page_elsewhere_and_only_once(
@@ -355,3 +360,21 @@ async def test_nothing_that_is_scrolled_to_lies_under_the_navigation(browser: in
             await page.click("nav a[href='#keys']")
             await page.until(f"Math.abs(document.querySelector('#keys').getBoundingClientRect().top - {below}) < 60")
             assert await page.js(f"document.querySelector('#keys').getBoundingClientRect().top >= {below}")
+
+
+async def test_times_and_scales_say_what_they_are(browser: int, gateway: Running) -> None:
+    async with looking(browser, gateway) as page:
+        # A time without a date is today's, or tonight's.
+        clock = "import('./format.js').then(({{ clock }}) => clock(Date.now() / 1000 {}))"
+        for shift, dated in (("- 60", False), ("+ 3600", False), ("- 200000", True), ("+ 200000", True)):
+            assert (len(await page.js(clock.format(shift))) > len("23:59")) is dated
+        # There are no halves of requests.
+        scale = (
+            "import('./chart.js').then(({{ chart }}) => [...chart([{{ label: '', parts: [{{ value: {}, style: 's0', "
+            "text: '' }}] }}], 400, {{ written: String, whole: true }}, '').querySelectorAll('text')]"
+            ".slice(0, 5).map((text) => text.textContent))"
+        )
+        for value in (0, 1, 5, 9, 10, 11, 13, 99, 101):
+            marks = [float(mark) for mark in await page.js(scale.format(value))]
+            assert all(mark.is_integer() for mark in marks)
+            assert marks[-1] >= value

@@ -53,7 +53,7 @@ const total = (bar) => bar.parts.reduce((sum, part) => sum + part.value, 0);
 // Round up to a number whose quarters are short to write, and whole if `whole`.
 function round(value, whole) {
   const steps = [1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12];
-  if (whole && value <= 2 * LINES) return value <= LINES ? LINES : 2 * LINES;
+  if (whole && value <= 3 * LINES) return LINES * Math.max(1, Math.ceil(value / LINES));
   if (value <= 0) return 1;
   const size = 10 ** Math.floor(Math.log10(value));
   return steps.map((times) => times * size).find((found) => found >= value);

@@ -32,7 +32,7 @@ export const ago = (moment) => (moment == null ? "never" : `${duration(Date.now(
 
 export function clock(moment) {
   const at = new Date(moment * 1000);
-  const near = moment - Date.now() / 1000 < 43200;
+  const near = Math.abs(moment - Date.now() / 1000) < 43200;
   const time = { hour: "2-digit", minute: "2-digit", hour12: false };
   return at.toLocaleString("en-GB", near ? time : { ...time, weekday: "short", day: "numeric", month: "short" });
 }

@@ -42,9 +42,12 @@ function today(usage) {
 
 // What is wrong with a running gateway; "" if nothing is.
 export function problem(status) {
-  const said = [status.problem, status.state_problem, login(status.login_failure)];
+  const said = [status.problem, status.state_problem, status.shuts_out, login(status.login_failure)];
   if (status.drained_since != null) {
     said.push(`drained by the operator at ${clock(status.drained_since)}; \`claudegwctl undrain\` ends it`);
+  }
+  if (status.shared?.away_since != null) {
+    said.push(`${status.shared.place} became unavailable at ${clock(status.shared.away_since)}: ${status.shared.problem}`);
   }
   if (status.content_logged) said.push("the log contains questions and answers (log.content)");
   if (status.usage_lost) said.push(`the usage of ${count(status.usage_lost)} requests was never recorded; see the log`);
