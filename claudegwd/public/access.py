@@ -25,6 +25,11 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 def check_host(gateway: Gateway, host: str) -> None:
     """Refuse a Host that is not ours: a web page may have pointed its own name at this address (DNS rebinding)."""
     name = name_of(host)
+    if not name:  # HTTP/1.0, as some health checks speak it
+        raise PermissionDenied(
+            "cannot serve a request without a Host: send `Host: localhost`, or a name in server.allowed_hosts",
+            code="host_not_allowed",
+        )
     if name in _LOCAL_NAMES or name in gateway.config.server.allowed_hosts:
         return
     bound = {split_bind(bind)[0].lower() for bind in (*gateway.life.binds, *gateway.config.server.bind)}

@@ -68,6 +68,11 @@ def test_hosts_that_are_ours(host: str) -> None:
     access.check_host(gateway(allowed_hosts=("gateway.lan",)), host)
 
 
+def test_a_request_without_a_host_is_told_so() -> None:
+    with pytest.raises(PermissionDenied, match="without a Host"):
+        access.check_host(gateway(), "")
+
+
 @pytest.mark.parametrize("host", FOREIGN)
 def test_hosts_that_a_web_page_may_have_pointed_here(host: str) -> None:
     refused(PermissionDenied, access.check_host, gateway(allowed_hosts=("gateway.lan",)), host)
