@@ -95,8 +95,13 @@ class ResponsesSocket:
             del self._gateway.counts.sockets[owner]
 
     async def _refuse(self, error: GatewayError) -> None:
+        """Refuse the handshake, as a request would be refused that has no right to ask."""
+        record = Record(request_id(self._headers), METHOD, ROUTE, trio.current_time(), status=error.status)
+        record.code, record.address = error.code, self._address
+        over(self._gateway, record)
         body = error.body()
-        headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers()}
+        headers = {"content-type": "application/json", "content-length": str(len(body)), **told_by(record)}
+        headers |= error.headers()
         await self._send(
             {
                 "type": "websocket.http.response.start",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from typing import Any
 
@@ -233,6 +234,8 @@ async def test_access_checks_are_those_of_http(gateway: Running) -> None:
             async with connected(gateway.port, host=host, headers=headers):
                 pass
         assert caught.value.error["code"] == code
+        # Whoever tries keys can be seen in the log, however it is done.
+        assert re.search(rf"request .*method=WEBSOCKET .*code={code} .*address=127\.0\.0\.1", gateway.log)
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses/resp_1", "/v1/models", "/"])
