@@ -337,11 +337,20 @@ async def test_a_phone_dark_and_light_and_a_screen_reader(browser: int, gateway:
 async def test_a_budget_of_millions_and_requests_of_one_id_are_shown(browser: int) -> None:
     held = trio.Event()
     async with running(lambda _: ScriptedReply((Text(("one ",)), Wait(held)))) as gateway:
-        budget = "2Mtokens/day, 1.5usd/week"
-        assert (await gateway.control("POST", "/v1/clients", {"name": "alice", "budget": budget})).is_success
+        client = {
+            "name": "a-client-with-a-rather-long-name", "budget": "2Mtokens/day, 1.5usd/week",
+            "requests_per_minute": 10, "tokens_per_minute": 100_000, "models": ["sonnet", "haiku", "opus"],
+        }  # fmt: skip
+        assert (await gateway.control("POST", "/v1/clients", client)).is_success
         async with looking(browser, gateway) as page, trio.open_nursery() as nursery:
             await page.until(f"{text_of('#clients-table')}.includes('0 of 2M a day')")
             assert "$0.00 of $1.50 a week" in await page.text("#clients-table")
+            # Short words stay whole beside long cells.
+            lines = (
+                "(() => { const range = document.createRange(), cell = document.querySelector('#clients-table "
+                ".state-active'); range.selectNodeContents(cell); return range.getClientRects().length; })()"
+            )
+            assert await page.js(lines) == 1
             for model in ("sonnet", "haiku"):
                 nursery.start_soon(partial(gateway.stream, "Hi.", model=model, extra_headers={"x-request-id": "same"}))
             rows = "[...document.querySelectorAll('#requests-table tbody tr')]"
