@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import shutil
 import sys
 import sysconfig
@@ -92,6 +93,7 @@ def load(path: Path | None, env: Mapping[str, str]) -> Loaded:
     config = replace(config, workspaces=workspaces)
     check_places(workspaces, str(file), _own_places(config, file, env), errors)
     errors.done()
+    _check_socket(config.control.socket, *_origin("control.socket", file, given))
     _check_group(config.control.group, *_origin("control.group", file, given))
     _check_program(config.notify.command, *_origin("notify.command", file, given))
     if "workers.max" not in sources:
@@ -146,6 +148,16 @@ def _check_home(path: str, file: str, name: str) -> None:
             name,
             f'begins with "{user}", but there is no such user: "~/" is the home directory of the daemon\'s user',
         ) from None
+
+
+def _check_socket(path: str, file: str, name: str) -> None:
+    """Checked here for the same reason as the group."""
+    length = len(os.fsencode(Path(path).expanduser().absolute())) if path else 0
+    if length > contract.MAX_SOCKET_PATH_BYTES:
+        raise ConfigError(
+            file, name, f"is a path of {length} bytes, but that of a socket can have at most "
+            f"{contract.MAX_SOCKET_PATH_BYTES}: choose a shorter one",
+        )  # fmt: skip
 
 
 def _check_group(group: str, file: str, name: str) -> None:

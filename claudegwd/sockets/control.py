@@ -94,7 +94,7 @@ def open_control(path: Path, group: str = "", inherited: Sequence[Inherited] = (
         if len(os.fsencode(each)) > MAX_SOCKET_PATH_BYTES:
             raise SocketError(
                 f"cannot open the control socket {path}: a socket path can have at most {MAX_SOCKET_PATH_BYTES} "
-                "bytes; set control.socket to a shorter one"
+                "bytes; choose a shorter one with CLAUDEGWD_SOCKET or control.socket"
             )
     _prepare_directory(path.parent, group_id)
     with ExitStack() as undo:

@@ -196,6 +196,20 @@ def test_secrets_are_in_no_repr(config_file: Path) -> None:
     assert "sk-false" not in " ".join(loaded.warnings)
 
 
+@pytest.mark.parametrize(("length", "fits"), [(103, True), (104, False)])
+def test_a_socket_path_that_is_too_long(tmp_path: Path, length: int, fits: bool) -> None:
+    file = tmp_path / "config.toml"
+    path = "/" + "x" * (length - 1)
+    file.write_text(f'[control]\nsocket = "{path}"\n')
+    if fits:
+        assert load(file, {}).config.control.socket == path
+        return
+    with pytest.raises(ConfigError, match=r"config\.toml: control\.socket is a path of 104 bytes, but .* at most 103"):
+        load(file, {})
+    with pytest.raises(ConfigError, match=r"CLAUDEGWD_CONTROL__SOCKET is a path of 105 bytes"):
+        load(file, {"CLAUDEGWD_CONTROL__SOCKET": path + "x"})
+
+
 def test_a_group_that_does_not_exist(tmp_path: Path) -> None:
     """It waits for a restart, so a reload that took it would leave a daemon that cannot start."""
     file = tmp_path / "config.toml"

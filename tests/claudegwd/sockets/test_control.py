@@ -143,7 +143,7 @@ def test_a_directory_that_others_may_write(directory: Path, mode: int) -> None:
 
 
 def test_a_path_that_is_too_long(directory: Path) -> None:
-    with pytest.raises(SocketError, match="a socket path can have at most 103 bytes; set"):
+    with pytest.raises(SocketError, match="a socket path can have at most 103 bytes; choose"):
         open_control(directory / ("x" * 100))
 
 
