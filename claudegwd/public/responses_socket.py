@@ -23,7 +23,15 @@ from claudegwd.openai_api.bounds import BOUNDS
 from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import BodyTooLarge, GatewayError, InternalError, RateLimitExceeded
 from claudegwd.openai_api.fields import Fields
-from claudegwd.openai_api.responses.messages import Create, error_message, event_messages, read_create, read_message
+from claudegwd.openai_api.responses.messages import (
+    Create,
+    error_message,
+    event_messages,
+    read_create,
+    read_message,
+    read_steer,
+    steer_failed_message,
+)
 from claudegwd.openai_api.responses.request import read_responses_request
 from claudegwd.public import access
 from claudegwd.public.call import Call, Record, ending, over
@@ -54,6 +62,7 @@ class ResponsesSocket:
         self._send: ASGISendCallable
         self._writing = trio.Lock()
         self._streams: dict[str | None, trio.MemorySendChannel[Create]] = {}
+        self._running: dict[str, str | None] = {}  # responses that are being answered, and their streams
         self._busy = 0
         self._waiting_bytes = 0  # of the requests that wait for earlier ones
         self._rested = trio.Event()
@@ -121,6 +130,9 @@ class ResponsesSocket:
             try:
                 message = read_message(event["text"], BOUNDS)
                 stream_id = message.stream_id  # who waits on this stream has to hear of an error
+                if (steer := read_steer(message, BOUNDS)) is not None:
+                    await self._write(steer_failed_message(steer, self._running.get(steer.target)))
+                    continue
                 self._hand_over(read_create(message, BOUNDS), nursery)
             except GatewayError as error:
                 self._gateway.counts.refused(error)
@@ -216,6 +228,8 @@ class ResponsesSocket:
         with making.told():
             await making.reply.begun()
         headers = told_by(record) | access.limit_headers(gateway, client) | making.headers(making.reply.head)
+        self._running[making.ident] = create.stream_id
+        stack.callback(self._running.pop, making.ident)
         async for written in making.reply.events(*making.opened(making.reply.model)):
             await self._tell(create.stream_id, written, headers)
             headers = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+from openai.types.responses import ResponseSteerFailedEvent
 
 from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import ScriptedReply, Text, ToolUse, Wait
@@ -121,7 +122,7 @@ async def test_streams_run_side_by_side_and_each_in_its_order(gateway: Running) 
         (b"{}", None),
         ({}, "type"),
         ({"type": "response.dream"}, "type"),
-        ({"type": "response.steer", "previous_response_id": "resp_1", "input": "x"}, "type"),
+        ({"type": "response.steer", "previous_response_id": "resp_1"}, "input"),
         ({"type": "response.create"}, "model"),
         ({"type": "response.create", "model": MODEL, "input": "a", "stream_id": 5}, "stream_id"),
         ({"type": "response.create", "model": MODEL, "input": "a", "background": True}, "background"),
@@ -137,6 +138,22 @@ async def test_what_cannot_be_read_is_an_error_and_the_connection_goes_on(
         error = (await socket.answer())[-1]
         assert (error["type"], error["status"], error["error"]["param"]) == ("error", 400, param)
         assert text_of(await socket.ask(model=MODEL, input="a")) == "still here"
+
+
+async def test_a_response_that_cannot_be_steered_goes_on_and_the_input_comes_back(gateway: Running) -> None:
+    go = trio.Event()
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("it ",)), Wait(go), Text(("goes on",))))
+    async with connected(gateway.port) as socket:
+        await socket.create(model=MODEL, input="a", stream_id="s")
+        ident = (await socket.receive())["response"]["id"]
+        await socket.send({"type": "response.steer", "previous_response_id": ident, "input": "b"})
+        while (event := await socket.receive())["type"] != "response.steer.failed":
+            assert event["type"] != "error"
+        failed = ResponseSteerFailedEvent.model_validate(event)
+        assert (failed.steer.input, failed.steer.previous_response_id, failed.stream_id) == ("b", ident, "s")
+        assert failed.error.code == "steering_not_supported"
+        go.set()
+        assert text_of((await socket.answer())[-1]) == "it goes on"
 
 
 async def test_an_upstream_that_refuses_is_an_error_with_its_status(gateway: Running) -> None:

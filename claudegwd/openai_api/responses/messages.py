@@ -13,7 +13,9 @@ from claudegwd.openai_api.encode import encode
 from claudegwd.openai_api.errors import GatewayError, InvalidRequest
 from claudegwd.openai_api.fields import Fields, cannot_honour, refuse
 from claudegwd.openai_api.json_body import read_object
+from claudegwd.openai_api.json_schema import check_depth
 
+STEER = "response.steer"
 # Fields of the message, not of the request in it.
 ENVELOPE = ("type", "stream_id", "stream", "background", "generate")
 
@@ -24,6 +26,13 @@ class ClientMessage(msgspec.Struct, frozen=True):
     fields: Fields
     stream_id: str | None
     size: int
+
+
+class Steer(msgspec.Struct, frozen=True):
+    """Input for a response that is running; as it came, since it goes back to its client."""
+
+    target: str
+    input: Any
 
 
 class Create(msgspec.Struct, frozen=True):
@@ -44,12 +53,24 @@ def read_message(text: str | None, bounds: Bounds) -> ClientMessage:
     return ClientMessage(fields, fields.text("stream_id", longest=bounds.max_id_chars), len(body))
 
 
+def read_steer(message: ClientMessage, bounds: Bounds) -> Steer | None:
+    """Read a message that steers a running response; None for any other. Raises likewise."""
+    fields = message.fields
+    if fields.get("type") != STEER:
+        return None
+    target = fields.needed_text("previous_response_id", longest=bounds.max_id_chars)
+    given = fields.get("input")
+    if not isinstance(given, str | list):
+        refuse("input", "it must be a string or a list of items")
+    if isinstance(given, list):
+        check_depth(given, "input", bounds)  # it must not be too deep to write
+    return Steer(target, given)
+
+
 def read_create(message: ClientMessage, bounds: Bounds) -> Create:
     """Read the request in it; raises likewise."""
     fields = message.fields
     kind = fields.needed_text("type", longest=bounds.max_id_chars)
-    if kind == "response.steer":
-        cannot_honour("type", "a running answer cannot be steered; wait for it to finish and send response.create")
     if kind != "response.create":
         refuse("type", "it must be response.create")
     if fields.flag("background"):
@@ -69,6 +90,22 @@ def event_messages(written: bytes, stream_id: str | None, headers: Mapping[str, 
             more |= {"stream_id": stream_id} if stream_id is not None else {}
             yield b"%b,%b" % (data[:-1], encode(more)[1:]) if more else data
             headers = None
+
+
+def steer_failed_message(steer: Steer, stream_id: str | None) -> bytes:
+    """Steering is not supported. Clients take the input back from this, to send it in their next request: an `error`
+    would seem to be about the response, which continues."""
+    told: dict[str, Any] = {
+        "type": f"{STEER}.failed",
+        "sequence_number": 0,  # it belongs to no response's events
+        "steer": {"previous_response_id": steer.target, "input": steer.input},
+        "error": {
+            "type": "invalid_request_error",
+            "code": "steering_not_supported",
+            "message": "cannot steer a running response: wait for it to finish, and send its input in response.create",
+        },
+    }
+    return encode(told if stream_id is None else {**told, "stream_id": stream_id})
 
 
 def error_message(error: GatewayError, stream_id: str | None, headers: Mapping[str, str] | None = None) -> bytes:

@@ -11,6 +11,8 @@ from claudegwd.openai_api.responses.messages import (
     event_messages,
     read_create,
     read_message,
+    read_steer,
+    steer_failed_message,
 )
 
 
@@ -37,7 +39,6 @@ def test_a_request_is_its_fields_without_the_envelope_and_is_streamed() -> None:
         ("5", None),
         ("{}", "type"),
         ('{"type": "response.dream"}', "type"),
-        ('{"type": "response.steer"}', "type"),
         ('{"type": "response.create", "stream_id": 5}', "stream_id"),
         ('{"type": "response.create", "stream": 5}', "stream"),
         ('{"type": "response.create", "background": true}', "background"),
@@ -48,6 +49,36 @@ def test_what_cannot_be_read_is_refused_with_its_path(text: str | None, param: s
     with pytest.raises(CallerError) as caught:
         read_create(read_message(text, Bounds()), Bounds())
     assert caught.value.param == param
+
+
+def test_what_would_steer_a_response_goes_back_to_its_client() -> None:
+    given = {"type": "response.steer", "previous_response_id": "resp_1", "input": [{"role": "user", "content": "b"}]}
+    steer = read_steer(read_message(json.dumps(given), Bounds()), Bounds())
+    assert steer is not None
+    told = json.loads(steer_failed_message(steer, "s"))
+    assert told["steer"] == {"previous_response_id": "resp_1", "input": given["input"]}
+    assert (told["type"], told["stream_id"], told["sequence_number"]) == ("response.steer.failed", "s", 0)
+    assert (told["error"]["type"], told["error"]["code"]) == ("invalid_request_error", "steering_not_supported")
+    assert "stream_id" not in json.loads(steer_failed_message(steer, None))
+    assert read_steer(read_message('{"type": "response.create"}', Bounds()), Bounds()) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"input": "a"}, "previous_response_id"),
+        ({"previous_response_id": 5, "input": "a"}, "previous_response_id"),
+        ({"previous_response_id": "r"}, "input"),
+        ({"previous_response_id": "r", "input": {}}, "input"),
+        ({"previous_response_id": "r", "input": json.loads("[" * 500 + "]" * 500)}, "input"),
+    ],
+)
+def test_what_steers_nothing_is_refused_with_its_path(fields: dict[str, Any], param: str) -> None:
+    message = read_message(json.dumps({"type": "response.steer", **fields}), Bounds())
+    with pytest.raises(CallerError) as caught:
+        read_steer(message, Bounds())
+    assert caught.value.param is not None
+    assert caught.value.param.startswith(param)
 
 
 def test_each_event_is_a_message_that_may_name_its_stream() -> None:
