@@ -83,8 +83,8 @@ def _check_source(source: Fields) -> None:
 
 
 def blocks_of(content: Any) -> list[dict[str, Any]]:
-    """Content as blocks, however it was written."""
-    if content is None:
+    """Content as blocks, however it was written. An empty text is none: the API refuses it as a block."""
+    if content is None or content == "":
         return []
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 

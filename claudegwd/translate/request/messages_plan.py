@@ -195,6 +195,11 @@ def _for_transcript(request: MessagesRequest, entries: tuple[Entry, ...]) -> tup
     for index, message in enumerate(request.messages):
         if message["role"] == "system":
             cannot_honour(f"messages[{index}].role", _WRITTEN_BY_CLI)
+        blocks = blocks_of(message["content"])
+        opens = not blocks and message["role"] == "assistant" and index == len(request.messages) - 1
+        if not opens and all(map(_is_blank, blocks)):
+            # As in the API. The CLI would put its own words there: "(no content)".
+            refuse(f"messages[{index}].content", "it must contain more than white space")
         _check_blocks(message["content"], f"messages[{index}].content", allowance)
     _check_order(entries)
     return tuple(replace(entry, blocks=tuple(map(_told, entry.blocks))) for entry in entries)
@@ -203,6 +208,10 @@ def _for_transcript(request: MessagesRequest, entries: tuple[Entry, ...]) -> tup
 def _told(block: Block) -> Block:
     """A call under the name of its tool that the CLI is told."""
     return {**block, "name": cli_name(block["name"])} if block["type"] == "tool_use" else block
+
+
+def _is_blank(block: Block) -> bool:
+    return block["type"] == "text" and not block["text"].strip()
 
 
 def _check_blocks(content: Any, path: str, allowance: Allowance) -> None:

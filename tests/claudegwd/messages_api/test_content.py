@@ -85,5 +85,5 @@ def test_content_may_be_left_out_only_where_it_may() -> None:
 
 def test_both_ways_to_write_content() -> None:
     assert blocks_of("a") == [{"type": "text", "text": "a"}]
-    assert blocks_of(None) == []
+    assert blocks_of(None) == blocks_of("") == []
     assert text_of([{"type": "text", "text": "a"}, IMAGE, {"type": "text", "text": "b"}]) == "a\n\nb"

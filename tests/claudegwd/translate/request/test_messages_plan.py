@@ -154,6 +154,9 @@ def test_by_transcript_markers_and_betas_are_named() -> None:
             [{"role": "user", "content": [{"type": "image", "source": {"type": "text", "data": "d"}}]}],
             "messages[0].content[0].source",
         ),
+        ("messages", [{"role": "user", "content": ""}], "messages[0].content"),
+        ("messages", [{"role": "user", "content": [{"type": "text", "text": " \n"}]}], "messages[0].content"),
+        ("messages", [{"role": "assistant", "content": ""}, *ASKED["messages"]], "messages[0].content"),
         ("messages", [{"role": "assistant", "content": "a"}], "messages"),
         ("messages", [{"role": "user", "content": [RESULT]}], "messages"),
         ("messages", [*ASKED["messages"], {"role": "assistant", "content": [CALL]}], "messages"),
@@ -164,6 +167,13 @@ def test_by_transcript_what_has_no_place_is_refused_by_its_path(field: str, valu
     with pytest.raises(CallerError) as raised:
         planned(whole=False, **{field: value})
     assert raised.value.param == path
+
+
+def test_by_transcript_nothing_stays_nothing_where_the_api_takes_it() -> None:
+    called = [*ASKED["messages"], {"role": "assistant", "content": [CALL]}]
+    result = planned(whole=False, messages=[*called, {"role": "user", "content": [{**RESULT, "content": ""}]}])
+    assert result.entries[-1].results[0].blocks == ()
+    assert planned(whole=False, messages=[*called[:1], {"role": "assistant", "content": ""}]).entries[-1].blocks == ()
 
 
 FAULTY = [
