@@ -21,3 +21,13 @@ def test_every_setting_is_in_its_page() -> None:
         assert f".SH [{section}]" in page
         for key in struct.__struct_fields__:
             assert rf"\fB{key}\fP" in page, f"{section}.{key}"
+
+
+def test_the_page_of_settings_says_which_require_a_restart() -> None:
+    from claudegwd.config.diff import NEEDS_RESTART
+
+    page = (ROOT / "packaging" / "man" / "claudegwd.toml.5").read_text()
+    said = page.partition("Only changes of ")[2].partition(" require a restart")[0]
+    names, _, sections = said.partition(" and of the sections ")
+    assert {key for key in NEEDS_RESTART if key.partition(".")[0] not in sections.split(" and ")} == set(names.split(", "))
+    assert {key.partition(".")[0] for key in NEEDS_RESTART} >= set(sections.split(" and "))
