@@ -16,13 +16,12 @@ from claudegwd.keys.ring import KeyRing
 from claudegwd.keys.states import TIMED, KeyState
 from claudegwd.shared.store import Script, SharedStore
 from claudegwd.shared.upkeep import Upkeep
+from claudegwd.store.change_time import next_change
 
 # How long it is remembered that a key was refused or cleared, after the last machine reported it.
 KEEP_SECONDS: Final = 30 * 86_400.0
 # Clocks differ: a mark stays in the store this much longer than it is valid, which does no harm.
 OVERLAP_SECONDS: Final = 60.0
-# Each report on a key is later than the one that it follows, even if that one was made by a clock that is ahead.
-CHANGE_SECONDS: Final = 0.001
 
 _WRITE: Final = Script(
     "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\nreturn redis.call('PUBLISH', ARGV[3], ARGV[1])"
@@ -104,7 +103,7 @@ class SharedKeyStates:
         if mark.at > known.at:
             return mark
         # What changed here was known to be `known`, perhaps by a clock that is ahead.
-        return KeyMark(mark.digest, mark.state, max(now, known.at + CHANGE_SECONDS), mark.until, mark.by)
+        return KeyMark(mark.digest, mark.state, next_change(now, known.at), mark.until, mark.by)
 
     async def _write(self, mark: KeyMark) -> None:
         keep = mark.until - mark.at + OVERLAP_SECONDS if mark.state in TIMED else KEEP_SECONDS

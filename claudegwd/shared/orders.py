@@ -19,12 +19,11 @@ from claudegwd.logs import event, log
 from claudegwd.shared.patience import patiently
 from claudegwd.shared.store import Script, SharedStore
 from claudegwd.shared.upkeep import Upkeep
+from claudegwd.store.change_time import next_change
 from claudegwd.store.sealing import Seal
 
 # Keys with orders; a higher number are not keys of ours.
 ORDERS_MAX: Final = 1000
-# Each order is later than the one before, even if that one was given by a clock that is ahead.
-CHANGE_SECONDS: Final = 0.001
 
 _ACTIVE: Final = "active"  # the `place` of the order that names the active key
 _PURPOSE: Final = b"order\0"
@@ -116,7 +115,7 @@ class SharedOrders:
 
     def _now(self, place: str) -> float:
         known = self._known.get(place)
-        return self._clock() if known is None else max(self._clock(), known.at + CHANGE_SECONDS)
+        return self._clock() if known is None else next_change(self._clock(), known.at)
 
     def _opened(self, sealed: bytes) -> Order | None:
         opened = self._seal.unlock(sealed, _PURPOSE)

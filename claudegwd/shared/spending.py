@@ -20,13 +20,12 @@ from claudegwd.shared.connection import StoreAwayError
 from claudegwd.shared.machines import MACHINES_MAX
 from claudegwd.shared.store import Script, SharedStore
 from claudegwd.shared.upkeep import RETRY_SECONDS
+from claudegwd.store.change_time import next_change
 
 # Three times within the period for which other machines trust a report.
 RENEW_SECONDS: Final = HELD_SECONDS / 3
 # The longest budget period is a month; after that, a machine's report is useless.
 KEEP_SECONDS: Final = 40 * 86_400.0
-# Each report is later than the one before, even if the clock was set back: others would take it for an old one.
-CHANGE_SECONDS: Final = 0.001
 
 _WRITE: Final = Script(
     """
@@ -120,7 +119,7 @@ class SharedSpending:
         self._met.add(client)
 
     async def _write(self, client: str, called: str) -> None:
-        self._told_at = max(self._clock(), self._told_at + CHANGE_SECONDS)
+        self._told_at = next_change(self._clock(), self._told_at)  # else others would ignore it
         said = encode_spent(msgspec.structs.replace(self._spending.said(client, self._clock()), at=self._told_at))
         message = msgspec.msgpack.encode(_Message(called, self._store.name, said))
         keep = int(KEEP_SECONDS * 1000)

@@ -25,6 +25,7 @@ from claudegwd.limits.clients import (
 from claudegwd.limits.meter import Limits
 from claudegwd.limits.records import ClientRecord, client_of, later, record_of
 from claudegwd.logs import event, log
+from claudegwd.store.change_time import next_change
 from claudegwd.store.client_rows import shown_budgets, shown_client
 from claudegwd.store.clients import (
     change_client,
@@ -40,8 +41,6 @@ from claudegwd.store.write_behind import LAST_WRITE_SECONDS
 
 # After a crash, totals that are a few seconds old are good enough; each write flushes the disk.
 TOTALS_SECONDS: Final = 5.0
-# Each change of a client is later than the one before, even if that one was made by a clock that is ahead.
-CHANGE_SECONDS: Final = 0.001
 IDENTITY_BYTES: Final = 8  # two clients with the same name never get the same identity, or only after centuries
 
 
@@ -178,7 +177,7 @@ class ClientKeys:
             self.book.remove(record.name)
 
     def _after(self, client: Client) -> float:
-        return max(self._clock(), client.changed + CHANGE_SECONDS)
+        return next_change(self._clock(), client.changed)
 
     async def _change(self, client: Client) -> None:
         """On disk first: a change that was reported must survive a restart."""
