@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 _encode = msgspec.json.Encoder().encode
-_HALF = re.compile("[\ud800-\udfff]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # The MCP protocol version that CLI 2.1.330 asks for. The CLI ignores a manifest of another version and does the
 # handshake in control requests, which the worker answers too, so a newer CLI only costs a round trip.
@@ -18,13 +18,13 @@ Content = str | Sequence[Mapping[str, Any]]
 
 
 def encode(value: object) -> bytes:
-    """JSON for the upstream. Half of a surrogate pair, which models write and no UTF-8 can hold, becomes U+FFFD: if it
+    """JSON for the upstream. A lone surrogate, which models do write and UTF-8 cannot encode, becomes U+FFFD: if it
     were escaped, the upstream would reject the request as invalid JSON."""
     try:
         return _encode(value)
     except UnicodeEncodeError:
         text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, separators=(",", ":"))
-        return _HALF.sub("\N{REPLACEMENT CHARACTER}", text).encode()
+        return LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text).encode()
 
 
 def _line(value: object) -> bytes:

@@ -5,12 +5,12 @@ process; on another process, the Messages API misses the thinking before a tool 
 thinking off.
 """
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from claudegwd.claude_cli.commands import LONE_SURROGATE
 from claudegwd.translate.answer.outputs import Finished
 from claudegwd.translate.arguments import canonical
 from claudegwd.translate.request.history import Entry
@@ -83,8 +83,8 @@ class Signatures:
 
 
 def _is_broken(said: Sequence[dict[str, Any]]) -> bool:
-    """Whether it contains half of a surrogate pair: what is signed cannot be repaired, and nobody would accept it."""
-    return any(_HALF.search(text) for block in said for text in block.values() if isinstance(text, str))
+    """Whether it contains a lone surrogate: what is signed cannot be repaired, and the upstream would reject it."""
+    return any(LONE_SURROGATE.search(text) for block in said for text in block.values() if isinstance(text, str))
 
 
 def _misses_thinking(entries: Sequence[Entry], held: int) -> bool:
@@ -102,4 +102,3 @@ def _misses_thinking(entries: Sequence[Entry], held: int) -> bool:
 
 
 _THINKING = ("thinking", "redacted_thinking")
-_HALF = re.compile("[\ud800-\udfff]")
