@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Final
 
 import typer
@@ -52,13 +53,13 @@ def rows(ctx: typer.Context, json: AsJson = False) -> None:
         say(_NONE)
         return
     heads = ("name", "directory", "tools", "for", "otherwise", "sandbox", "kept", "problem")
-    strangers = _strangers(ctx, [name for row in found["workspaces"] for name in row["clients"]])
-    for line in table(heads, [_row(row, strangers) for row in found["workspaces"]]):
+    unknown = _unknown_clients(ctx, [name for row in found["workspaces"] for name in row["clients"]])
+    for line in table(heads, [_row(row, unknown) for row in found["workspaces"]]):
         say(line)
 
 
-def _row(row: Mapping[str, Any], strangers: Sequence[str]) -> tuple[object, ...]:
-    users = [f"{name} (no such client)" if name in strangers else name for name in row["clients"]]
+def _row(row: Mapping[str, Any], unknown: Sequence[str]) -> tuple[object, ...]:
+    users = [f"{name} (no such client)" if name in unknown else name for name in row["clients"]]
     users += ["anybody without a key"] if row["anonymous"] else []
     sandbox = row["sandbox"] if row["sandbox"] == "off" else f"{row['sandbox']} ({row['sandbox_effective']})"
     clients = ", ".join(users) or "nobody"
@@ -112,7 +113,7 @@ def add(
     done = {"name": name, "path": str(file), **_took(ctx, file, new)}
     row = next((row for row in _rows(ctx) if row["name"] == name), None)
     done |= {"models": row["models"] if row else [], "problem": row["problem"] if row else ""}
-    done["unknown_clients"] = strangers = _strangers(ctx, settings["clients"])
+    done["unknown_clients"] = unknown = _unknown_clients(ctx, settings["clients"])
     if wants_json(ctx, json):
         say_json(done)
         return
@@ -122,8 +123,8 @@ def add(
         say(f"models: {', '.join(row['models'])}")
     if row and row["problem"]:
         note(f"not usable yet: {row['problem']}")
-    for stranger in strangers:
-        note(_stranger(stranger))
+    for client in unknown:
+        note(_no_such_client(client))
     if not settings["clients"] and not anonymous:
         note("nobody may use it yet: add clients to it (`claudegwctl config edit`), or set anonymous = true")
 
@@ -190,18 +191,18 @@ def _problems(ctx: typer.Context, here: list[dict[str, Any]]) -> Iterator[str]:
     with suppress(NotRunning, Refused):
         there = {row["name"]: row for row in daemon_of(ctx).get("/v1/workspaces")["workspaces"]}
         waiting = {change["key"] for change in daemon_of(ctx).ask("POST", "/v1/config/check")["changes"]}
-    strangers = _strangers(ctx, [name for row in here for name in row["clients"]])
+    unknown = _unknown_clients(ctx, [name for row in here for name in row["clients"]])
     for row in here:
         name = row["name"]
         if there is not None and (name not in there or f"workspaces.{name}" in waiting):
             yield f"cannot use {name} as written: the daemon has not loaded it; run `claudegwctl reload`"
         elif problem := (row if there is None else there[name])["problem"]:
             yield f"cannot use {name}: {problem}"
-        for stranger in sorted({*strangers} & {*row["clients"]}):
-            yield f"cannot use {name} as {stranger}: {_stranger(stranger)}"
+        for client in sorted({*unknown} & {*row["clients"]}):
+            yield f"cannot use {name} as {client}: {_no_such_client(client)}"
 
 
-def _strangers(ctx: typer.Context, names: Sequence[str]) -> list[str]:
+def _unknown_clients(ctx: typer.Context, names: Sequence[str]) -> list[str]:
     """Those that are no client of the running daemon: probably mistyped. [] if none is running."""
     if not names:
         return []
@@ -211,8 +212,10 @@ def _strangers(ctx: typer.Context, names: Sequence[str]) -> list[str]:
     return []
 
 
-def _stranger(name: str) -> str:
-    return f"there is no client {name!r}; correct the name, or create it with `claudegwctl clients create {name}`"
+def _no_such_client(name: str) -> str:
+    return (
+        f"there is no client {name!r}; correct the name, or create it with `claudegwctl clients create {quote(name)}`"
+    )
 
 
 def _names(text: str) -> list[str]:
