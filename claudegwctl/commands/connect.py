@@ -225,7 +225,7 @@ def _check_model(daemon: Daemon, settings: dict[str, Any], name: str) -> None:
     from difflib import get_close_matches
 
     hint = f"did you mean {near[0]!r}? " if (near := get_close_matches(name, known, 1)) else ""
-    raise Problem(f"cannot use the model {name!r}: there is none; {hint}`claudegwctl models` lists them")
+    raise Problem(f"cannot use the model {name!r}: no such model; {hint}`claudegwctl models` lists them")
 
 
 def asks_for_keys(required: object, binds: list[str]) -> bool:
