@@ -70,7 +70,7 @@ def _of_keys(keys: list[Mapping[str, Any]]) -> Iterator[Finding]:
 
 def _of_credential(scene: Scene) -> Iterator[Finding]:
     """The keys that systemd passes to the system service when it starts. Only root can read their file."""
-    if not scene.of_system:
+    if not scene.is_system_service:
         return
     try:
         info = scene.credential.stat()
@@ -120,7 +120,7 @@ def _whose(scene: Scene) -> tuple[str, Path]:
     """The user whose login the daemon uses, for people, and where the CLI keeps it."""
     from claudegwctl.commands.login import name_of, owner
 
-    user = owner(scene.status, os.geteuid(), of_system=scene.of_system)
+    user = owner(scene.status, os.geteuid(), system=scene.is_system_service)
     if user != name_of(os.geteuid()):
         with suppress(KeyError):
             return user, Path(pwd.getpwnam(user).pw_dir) / ".claude"

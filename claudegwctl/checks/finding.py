@@ -43,7 +43,7 @@ class Scene:
     credential: Path = SYSTEM_CREDENTIAL
 
     @property
-    def of_system(self) -> bool:
+    def is_system_service(self) -> bool:
         """Whether this is about the system service, also while it is not running."""
         return self.socket == SYSTEM_SOCKET or self.config_file.parent == SYSTEM_CONFIGURATION
 

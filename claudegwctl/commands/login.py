@@ -38,7 +38,7 @@ def login(
     except NotRunning:
         status = None
     env = places_of(os.environ, os.geteuid())
-    user = owner(status, os.geteuid(), of_system=config_path(env)[0].parent == SYSTEM_CONFIGURATION)
+    user = owner(status, os.geteuid(), system=config_path(env)[0].parent == SYSTEM_CONFIGURATION)
     command = command_line(_binary(ctx, status, env), user, os.geteuid(), token=token)
     if not sys.stdin.isatty():  # the CLI would wait for ever
         raise Problem(
@@ -63,12 +63,12 @@ def login(
         say(used)
 
 
-def owner(status: Mapping[str, Any] | None, uid: int, *, of_system: bool = False) -> str:
+def owner(status: Mapping[str, Any] | None, uid: int, *, system: bool = False) -> str:
     """The name of the user that the daemon runs as. If none is running: the system service's, or the current user."""
     if status is not None:
         with suppress(OSError):  # no /proc, or a process in another namespace: assume the current user
             uid = Path(f"/proc/{status.get('pid')}").stat().st_uid
-    elif of_system:
+    elif system:
         from claudegwctl.service.systemd import USER
 
         with suppress(KeyError):  # not created yet

@@ -61,19 +61,19 @@ class Box(ModalScreen[bool]):
         self.call_after_refresh(self._show_below)
 
     @property
-    def left(self) -> bool:
-        """Whether there is more of the text below."""
+    def has_more(self) -> bool:
+        """Whether some of the text is still below the screen."""
         box = self.query_one(VerticalScroll)
         return box.scroll_target_y < box.max_scroll_y
 
     def _show_below(self) -> None:
-        more = "page down: more    " if self.left else ""
+        more = "page down: more    " if self.has_more else ""
         self.query_one(VerticalScroll).border_subtitle = more + self._below
 
 
 class QuestionScreen(Box):
-    """Returns whether the answer was yes. Enter is not an answer: it may have been meant for something else. Nor is a
-    yes, before all of the question was on the screen."""
+    """Returns whether the answer was yes. Enter is not an answer: it may have been meant for something else. Neither is
+    `y` before the end of the question has been on the screen: it shows more of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)"),
@@ -84,7 +84,7 @@ class QuestionScreen(Box):
         super().__init__(text, "y yes    n no")
 
     def action_answer(self, yes: bool) -> None:
-        if yes and self.left:
+        if yes and self.has_more:
             self.query_one(VerticalScroll).scroll_page_down(animate=False)
         else:
             self.dismiss(yes)

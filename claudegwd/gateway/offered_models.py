@@ -124,9 +124,8 @@ class OfferedModels:
 
 
 def check_models(loaded: Loaded, initialized: Initialized) -> tuple[str, ...]:
-    """What to tell about models that the configuration names and that are neither in this catalogue of a CLI nor in
-    claude.models: they are mistyped, or only the upstream knows them. Raises ConfigError for a fallback, which could
-    never be used."""
+    """Warnings about models in the configuration that are neither in the CLI's catalogue nor in claude.models: they are
+    mistyped, or only the upstream knows them. Raises ConfigError for a fallback, which could never be used."""
     if not initialized.models:
         return ()  # this CLI does not say
     config, workspaces = loaded.config.claude, loaded.config.workspaces

@@ -197,7 +197,7 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
         return _denied("Bash is denied here")
     words = words_of(command) if len(command) <= MAX_COMMAND_CHARACTERS else None
     if words is None:
-        if forbidden := _seen(policy, command, resolved):
+        if forbidden := _visibly_forbidden(policy, command, resolved):
             return _denied(f"{forbidden} is denied here")
         return _otherwise(
             policy,
@@ -222,7 +222,7 @@ def _bash(policy: Policy, command: str, resolved: Mapping[str, str]) -> Decision
     return _otherwise(policy, why)
 
 
-def _seen(policy: Policy, command: str, resolved: Mapping[str, str]) -> str:
+def _visibly_forbidden(policy: Policy, command: str, resolved: Mapping[str, str]) -> str:
     """The rule that denies something that anybody sees in a line that is not understood; "" for none."""
     commands, paths = seen_in(command) if len(command) <= MAX_COMMAND_CHARACTERS else ((), ())
     for rule in policy.deny:

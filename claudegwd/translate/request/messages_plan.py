@@ -202,11 +202,11 @@ def _for_transcript(request: MessagesRequest, entries: tuple[Entry, ...]) -> tup
             refuse(f"messages[{index}].content", "it must contain more than white space")
         _check_blocks(message["content"], f"messages[{index}].content", allowance)
     _check_order(entries)
-    return tuple(replace(entry, blocks=tuple(map(_told, entry.blocks))) for entry in entries)
+    return tuple(replace(entry, blocks=tuple(map(_with_cli_name, entry.blocks))) for entry in entries)
 
 
-def _told(block: Block) -> Block:
-    """A call under the name of its tool that the CLI is told."""
+def _with_cli_name(block: Block) -> Block:
+    """A call of a tool, under the name that the CLI knows the tool by."""
     return {**block, "name": cli_name(block["name"])} if block["type"] == "tool_use" else block
 
 
