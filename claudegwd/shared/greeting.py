@@ -51,7 +51,7 @@ def unfit(error: StoreRefusedError, place: SharedPlace) -> StoreUnfitError | Non
         text = f"does not contain the password{whose} that {place} requires: put it into the file, with nothing else"
         return StoreUnfitError("shared.password_file", text)
     if error.code == "NOPERM" or "user executing the script" in str(error):
-        text = f"names a user without the needed permissions at {place}: grant them by `ACL SETUSER` (docs/scale.md)"
+        text = f"names a user without the needed permissions at {place}: grant them with `ACL SETUSER` (docs/scale.md)"
         return StoreUnfitError("shared.url", text)
     if "DB index is out of range" in str(error):
         return StoreUnfitError(
