@@ -1,16 +1,16 @@
-"""Where the project lives, in the metadata of its packages: said by whoever releases them (docs/releasing.md)."""
+"""The project's URLs in the packages' metadata; whoever makes a release sets the address (docs/releasing.md)."""
 
 import os
 from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-# Such as the address of a repository on a forge; without it the packages name none.
+# The address of a repository on a forge. If it is not set, the packages have no URLs.
 VARIABLE = "PROJECT_URL"
 
 
 class Urls(MetadataHookInterface):
-    """`[project.urls]`, on one address."""
+    """`[project.urls]`, derived from one address."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Called by hatchling for each build."""

@@ -1,4 +1,4 @@
-"""CI's Debian packages are had by root, and by whoever may be root; everybody else goes on without them."""
+"""Root, and whoever may use sudo, gets CI's Debian packages; everybody else continues without them."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def test_they_are_installed(tmp_path: Path, uid: int) -> None:
 
 def test_without_root_the_tests_go_on(tmp_path: Path) -> None:
     said, calls = installed(tmp_path, 1000, sudo="echo 'a password is required' >&2; exit 1")
-    assert (said.startswith("not installed: that takes root"), calls) == (True, [])
+    assert (said.startswith("not installed: this requires root"), calls) == (True, [])
 
 
 def test_what_cannot_be_had_is_named(tmp_path: Path) -> None:
