@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
-from claudegwctl.problems import Misused, NotRunning, Problem, Refused
+from claudegwctl.problems import NotRunning, Problem, Refused, UsageError
 from claudegwd.contract import MAX_SOCKET_PATH_BYTES
 
 # A reload may wait for a busy disk; answers otherwise take milliseconds.
@@ -109,9 +109,9 @@ def _until_it_stops(stream: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def quoted(name: str) -> str:
-    """A name, quoted as one part of a path. Raises Misused if it is empty: that would be a different path."""
+    """A name, quoted as one part of a path. Raises UsageError if it is empty: that would be a different path."""
     if not name:
-        raise Misused("cannot look that up: the name is empty")
+        raise UsageError("cannot look that up: the name is empty")
     from urllib.parse import quote
 
     return quote(name, safe="")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from claudegwctl.output import note
-from claudegwctl.problems import Misused, Problem, unwritable
+from claudegwctl.problems import Problem, UsageError, unwritable
 from claudegwd.atomic import FileBusy, FileState, edit_file, put_file, read_state
 
 # Checking a configuration takes about 0.7 s, most of it Python's start.
@@ -50,7 +50,7 @@ def with_setting(text: str, key: str, value: str) -> str:
 
     section, dot, name = key.partition(".")
     if not dot or not section or not name:
-        raise Misused(f"cannot set {key!r}: write it as SECTION.KEY, such as workers.max")
+        raise UsageError(f"cannot set {key!r}: write it as SECTION.KEY, such as workers.max")
     document = _parsed(text)
     if section not in document:
         document[section] = tomlkit.table()

@@ -23,8 +23,8 @@ class Problem(Exception):  # noqa: N818 - it names what happened
     exit_code = EXIT_FAILED
 
 
-class Misused(Problem):
-    """The command line itself is wrong, whatever the daemon would say."""
+class UsageError(Problem):
+    """The command line is wrong, whatever the daemon would say."""
 
     exit_code = EXIT_USAGE
 

@@ -11,7 +11,7 @@ import typer
 from claudegwctl.commands.version import own_version
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import say, say_json
-from claudegwctl.problems import Misused, NotRunning
+from claudegwctl.problems import NotRunning, UsageError
 
 if TYPE_CHECKING:
     from claudegwctl.archive import Places
@@ -30,7 +30,7 @@ def backup(
     from claudegwctl.archive import back_up
 
     if str(file) == "-":
-        raise Misused("cannot write a backup to standard output: name a file; it is created readable only by you")
+        raise UsageError("cannot write a backup to standard output: name a file; it is created readable only by you")
     names = back_up(places(ctx), file, own_version())
     if wants_json(ctx, json):
         say_json({"file": str(file), "holds": names})

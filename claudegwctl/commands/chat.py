@@ -15,7 +15,7 @@ import typer
 from claudegwctl.client import Daemon, quoted
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, say, say_json, show
-from claudegwctl.problems import Misused, Problem, Refused
+from claudegwctl.problems import Problem, Refused, UsageError
 
 if TYPE_CHECKING:
     from claudegwctl.chatting.asking import ChatAnswer
@@ -66,7 +66,7 @@ def chat(
         elif sys.stdin.isatty():
             _converse(address, talk, key, as_json=as_json)
         else:
-            raise Misused('cannot ask: no question given; give one, as in `claudegwctl chat "Hello!"`')
+            raise UsageError('cannot ask: no question given; give one, as in `claudegwctl chat "Hello!"`')
 
 
 def _default_model(daemon: Daemon) -> str:

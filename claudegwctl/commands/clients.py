@@ -13,7 +13,7 @@ import typer
 from claudegwctl.client import quoted
 from claudegwctl.options import AsJson, daemon_of, names_of_clients, new_app, wants_json
 from claudegwctl.output import ago, duration, note, say, say_json, table
-from claudegwctl.problems import Misused
+from claudegwctl.problems import UsageError
 
 app = new_app("Manage the clients of this gateway, and their keys.", "claudegwctl clients create laptop")
 
@@ -41,7 +41,7 @@ def create(
 ) -> None:
     """Create a client and print its key, once. Anything omitted falls back to [limits] in the configuration."""
     if models is not None and not _names(models):
-        raise Misused(f"cannot create {name}: --models is empty; omit it to allow all models")
+        raise UsageError(f"cannot create {name}: --models is empty; omit it to allow all models")
     body: dict[str, Any] = {
         "name": name,
         "models": _names(models or ""),
@@ -147,7 +147,7 @@ def moment(text: str, now: float) -> float:
     try:
         return datetime.fromisoformat(text.strip()).astimezone().timestamp()
     except (ValueError, OverflowError):
-        raise Misused(f"cannot read the time {text!r}: use for example 30d, 12h, or 2027-01-31") from None
+        raise UsageError(f"cannot read the time {text!r}: use for example 30d, 12h, or 2027-01-31") from None
 
 
 def _row(client: dict[str, Any]) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from claudegwctl.client import COMPLETION_SECONDS, Daemon
 from claudegwctl.commands.reload import changes
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, plain, say, say_json
-from claudegwctl.problems import Misused, NotRunning, Problem
+from claudegwctl.problems import NotRunning, Problem, UsageError
 from claudegwd.contract import config_path, is_there, places_of
 
 
@@ -123,7 +123,7 @@ def put(
     from claudegwctl import editing
 
     if (value is None) is not default:
-        raise Misused(f"cannot set {key}: give a value, or --default to remove it from the file")
+        raise UsageError(f"cannot set {key}: give a value, or --default to remove it from the file")
     file, state = place(ctx)
 
     def edit(text: str) -> str:

@@ -14,7 +14,7 @@ from claudegwctl.client import Daemon
 from claudegwctl.connecting.own_key import ANY_KEY, NO_KEY
 from claudegwctl.options import AsJson, daemon_of, new_app, wants_json
 from claudegwctl.output import coloured, note, say, say_json, table
-from claudegwctl.problems import Misused, Problem
+from claudegwctl.problems import Problem, UsageError
 
 if TYPE_CHECKING:
     from claudegwctl.connecting.clients import ClientProgram, Wanted
@@ -67,7 +67,7 @@ def connect(
         return
     found = _named(client)
     if write and remove:
-        raise Misused("cannot combine --write and --remove: choose one")
+        raise UsageError("cannot combine --write and --remove: choose one")
     if (write or remove) and found.kind is None:
         raise Problem(
             f"cannot edit the settings of {found.title}: enter what `claudegwctl connect {found.name}` prints"
@@ -206,7 +206,7 @@ def _wanted(daemon: Daemon, client: ClientProgram, file: Path, own: OwnKey | Non
 
 
 def _check_url(url: str) -> None:
-    """Raise Misused if no client could call it: nobody else checks what is written into the client's settings."""
+    """Raise UsageError if no client could call it: nobody else checks what is written into the client's settings."""
     from urllib.parse import urlsplit
 
     try:
@@ -214,7 +214,7 @@ def _check_url(url: str) -> None:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.rstrip("/").endswith("/v1"):
-        raise Misused(f"cannot use the address {url!r}: write it as http://HOST:PORT/v1, or https://HOST/v1")
+        raise UsageError(f"cannot use the address {url!r}: write it as http://HOST:PORT/v1, or https://HOST/v1")
 
 
 def _check_model(daemon: Daemon, settings: dict[str, Any], name: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from claudegwctl.client import SLOW_SECONDS, quoted
 from claudegwctl.options import AsJson, daemon_of, names_of_keys, new_app, wants_json
 from claudegwctl.output import ago, duration, note, say, say_json, table
-from claudegwctl.problems import Misused, Problem
+from claudegwctl.problems import Problem, UsageError
 
 app = new_app("Manage the upstream keys: the credentials for requests to Anthropic.", "claudegwctl keys list")
 
@@ -83,7 +83,7 @@ def add(
 ) -> None:
     """Add an upstream key. The token is asked for, or read from standard input; it is never an argument."""
     if not name:
-        raise Misused("cannot add a key: its name is empty")
+        raise UsageError("cannot add a key: its name is empty")
     daemon = daemon_of(ctx)
     taken = any(key["name"] == name for key in daemon.get("/v1/keys")["keys"])  # checked before anybody types a token
     if taken and not replace:
@@ -141,7 +141,7 @@ def rename(
 ) -> None:
     """Give a key another name. Its position, state and counters stay; its usage so far is listed under the old name."""
     if not to:
-        raise Misused(f"cannot rename {name}: its new name is empty")
+        raise UsageError(f"cannot rename {name}: its new name is empty")
     done = daemon_of(ctx).ask("PATCH", f"/v1/keys/{quoted(name)}", {"name": to})
     _tell(ctx, json, done, f"{name} is now {done['name']}")
 

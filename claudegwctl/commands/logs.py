@@ -13,7 +13,7 @@ import typer
 
 from claudegwctl.options import AsJson, daemon_of, names_of_clients, names_of_keys, new_app, wants_json
 from claudegwctl.output import coloured, say, say_json_line
-from claudegwctl.problems import Misused
+from claudegwctl.problems import UsageError
 
 app = new_app()
 
@@ -63,7 +63,7 @@ def seconds_of(text: str) -> int:
     """A duration such as 15m."""
     found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip(), re.ASCII)
     if found is None:
-        raise Misused("cannot use --since: give a number with s, m, h, d or w, such as 15m")
+        raise UsageError("cannot use --since: give a number with s, m, h, d or w, such as 15m")
     return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[found[2]]
 
 

@@ -12,7 +12,7 @@ import typer
 
 from claudegwctl.options import AsJson, daemon_of, names_of_clients, new_app, wants_json
 from claudegwctl.output import say, say_json, table
-from claudegwctl.problems import Misused
+from claudegwctl.problems import UsageError
 
 app = new_app()
 
@@ -52,11 +52,11 @@ def usage(
 
     The cost is what the Claude Code CLI computes from its own price list. Days and hours are in UTC."""
     if as_csv and wants_json(ctx, json):
-        raise Misused("cannot print both JSON and CSV: choose one")
+        raise UsageError("cannot print both JSON and CSV: choose one")
     if as_csv and windows:
-        raise Misused("cannot print limits as CSV: use --json")
+        raise UsageError("cannot print limits as CSV: use --json")
     if client == "":
-        raise Misused("cannot show usage: the client's name is empty")
+        raise UsageError("cannot show usage: the client's name is empty")
     if windows:
         _say_windows(daemon_of(ctx).get("/v1/status").get("windows", []), as_json=wants_json(ctx, json))
         return

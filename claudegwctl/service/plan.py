@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
 
-from claudegwctl.problems import Misused
+from claudegwctl.problems import UsageError
 from claudegwctl.service import launchd, systemd
 from claudegwctl.service.host import Host
 from claudegwctl.service.steps import PutFile, Step
@@ -35,7 +35,7 @@ class Taken:
 def wants_system(host: Host, *, user: bool, system: bool) -> bool:
     """Whether to manage the system service: as requested, otherwise if the caller is root."""
     if user and system:
-        raise Misused("cannot combine --user and --system: choose one")
+        raise UsageError("cannot combine --user and --system: choose one")
     return system or (host.uid == 0 and not user)
 
 
