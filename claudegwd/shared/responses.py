@@ -145,8 +145,7 @@ class SharedResponses:
         self._waiting: dict[tuple[str, str], KeptResponse | None] = {}  # by owner and id; None: to be deleted
         self._size, self._compares = 0, False
         self._failed: Counter[str] = Counter()  # by key: how often the store was lost with it
-        self._upkeep = Upkeep()
-        self._channel = store.channel("responses")
+        self._upkeep, self._channel = Upkeep(), store.channel("responses")
         self._before, responses.on_kept = responses.on_kept, self._kept
         store.on_message[self._channel] = self._hear
         store.on_connected.append(self._connected)
@@ -228,6 +227,7 @@ class SharedResponses:
     async def _compare(self) -> None:
         """The store may have come back empty: write what it lacks again."""
         every = [(owner, kept) for owner, kept in self._responses.every() if self._is_shared(owner, kept)]
+        self._failed &= Counter({self._key(owner, kept.ident): TRIES_MAX for owner, kept in every})  # forget the others
         for start in range(0, len(every), LOOKED_AT_ONCE):
             part = every[start : start + LOOKED_AT_ONCE]
             if await self._store.call("EXISTS", *(self._key(owner, kept.ident) for owner, kept in part)) == len(part):

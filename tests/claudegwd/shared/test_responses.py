@@ -254,3 +254,15 @@ async def test_one_that_does_not_get_through_does_not_hold_up_the_others(server:
         await settled(one, 1, server)
         assert one.has(1)
         assert await one.shared.fetch("ann#1", ident(2))
+
+
+async def test_one_that_did_not_get_through_is_forgotten_with_its_response(server: RedisServer) -> None:
+    server.ask("CONFIG", "SET", "proto-max-bulk-len", str(2**20))
+    one = Machine(server, "one")
+    async with running(one):
+        one.keep(1, words="x" * 2**20)
+        await until(lambda: not one.shared.unsent())
+        one.responses.delete("ann#1", ident(1))
+        one.keep(2, words="x" * 2**20)
+        await until(lambda: not one.shared.unsent())
+        assert set(one.shared._failed) == {one.shared._key("ann#1", ident(2))}
