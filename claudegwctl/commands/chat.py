@@ -28,6 +28,10 @@ app = new_app()
 MAX_PIPED_CHARS: Final = 32 * 2**20
 # If this program is killed, the key that it created still expires.
 TEMPORARY_SECONDS: Final = 86_400.0
+_NOT_FOR_US: Final = (
+    "no such model, or its workspace is for other clients (`claudegwctl workspaces list`); set GATEWAY_KEY to the key "
+    "of one that may use it"
+)
 
 
 @app.command(epilog='Example: git diff | claudegwctl chat -m haiku "Write a commit message."')
@@ -140,7 +144,9 @@ def _asking(work: Callable[[], ChatAnswer], model: str, key: str | None) -> Chat
             raise Problem(_refused_key(str(refused), key)) from None
         if refused.code == "model_not_found":
             why = "no such model; `claudegwctl models` lists them"
-            if key:  # which may not use all of those, so the gateway knows better
+            if "@" in model:  # that list has it, but for other clients it does not exist
+                why = _NOT_FOR_US
+            elif key:  # which may not use all of those, so the gateway knows better
                 why = str(refused).partition(": ")[2] or why
             raise Problem(f"cannot chat with {model!r}: {why}") from None
         raise

@@ -27,7 +27,9 @@ async def test_a_workspace_comes_is_used_and_goes(tmp_path: Path) -> None:
         assert "sonnet@shop" in [model.id async for model in gateway.client.models.list()]
         listed = (await ctl(socket, "models", "--json")).json["models"]
         assert [(row["id"], row["cli_name"]) for row in listed if "@" in row["id"]] == [("sonnet@shop", "sonnet")]
-        assert (await ctl(socket, "clients", "create", "webui", "--models", "sonnet@shop")).status == 0
+        key = (await ctl(socket, "clients", "create", "webui", "--models", "sonnet@shop", "--json")).json["key"]
+        told = await ctl(socket, "chat", "-m", "sonnet@shop", "Read it.", GATEWAY_KEY=key)
+        assert told.err.startswith("cannot chat with 'sonnet@shop': no such model, or its workspace is for other ")
         [row] = (await ctl(socket, "workspaces", "list", "--json")).json["workspaces"]
         assert (row["name"], row["directory"], row["anonymous"], row["problem"]) == ("shop", str(repo), True, "")
         checked = await ctl(socket, "workspaces", "check", "shop")
