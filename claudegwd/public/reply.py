@@ -297,7 +297,8 @@ class Reply:
             return Line(minute, self._client.name, key, model, answered, route, how, self._status)
 
         if not uses and not part_of:
-            ledger.note(line(self._choices[0].question, "", "", ""), whole)
+            asked = self._choices[0].question
+            ledger.note(line(asked, "", asked.how, ""), whole)
         for question in (each for choice in self._choices for each in choice.every):
             for use in question.uses:
                 place = line(question, use.key, question.how, use.answer.model[:MODEL_CHARACTERS])

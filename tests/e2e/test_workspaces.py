@@ -310,6 +310,8 @@ async def test_usage_counts_to_the_client_and_its_budget(repo: Path) -> None:
         assert (row["client"], row["model"], row["route"]) == ("webui", "sonnet@repo", "/v1/chat/completions")
         assert (row["requests"], row["prompt_tokens"], row["completion_tokens"]) == (1, 200, 20)
         assert row["cost_usd"] > 0
+        rows = (await gateway.control("GET", "/v1/usage?by=how")).json()["rows"]
+        assert [row["requests"] for row in rows if row["how"] == "cold"] == [1]
 
 
 async def test_two_clients_do_not_see_each_other(repo: Path) -> None:
