@@ -42,9 +42,15 @@ def _row(change: Mapping[str, Any]) -> Iterator[object]:
     yield change["pid"]
     yield change["what"]
     before, after = fields.pop("before", None), fields.pop("after", None)
-    yield _short(", ".join(f"{name} {value}" for name, value in fields.items()))
+    yield _short(", ".join(_about(name, value) for name, value in fields.items() if value is not False))
     yield _short(before)
     yield _short(after)
+
+
+def _about(name: str, value: object) -> str:
+    if value is True:
+        return name
+    return f"{name} {'(no key)' if (name, value) == ('client', '') else value}"
 
 
 def _short(value: object) -> object:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 
+from claudegwctl.commands.audit import _row
 from tests.control_cli import ctl
 from tests.small_gateway import SmallGateway
 
@@ -29,3 +30,14 @@ async def test_a_long_change_is_cut_for_people_only(socket: Path, gateway: Small
     assert len(shown) < 200
     (only,) = (await ctl(socket, "audit", "--json")).json["changes"]
     assert only["fields"]["after"].startswith('claude.models=["model-0","model-1"')
+
+
+def test_what_an_approval_was_about() -> None:
+    def about(**fields: object) -> object:
+        change = {"at": 0.0, "user": "ann", "uid": 1000, "pid": 7, "what": "approved in a workspace", "fields": fields}
+        return list(_row(change))[4]
+
+    assert about(workspace="shop", client="", always=False) == "workspace shop, client (no key)"
+    assert about(workspace="shop", client="webui", always=True, action="Bash: ls") == (
+        "workspace shop, client webui, always, action Bash: ls"
+    )
