@@ -27,7 +27,7 @@ from claudegwd.translate.answer.outputs import (
 from claudegwd.translate.answer.turn import FINISH
 from claudegwd.translate.arguments import is_json
 from claudegwd.translate.request.tools import ToolSet
-from claudegwd.workspaces.actions import outcome, shown
+from claudegwd.workspaces.actions import one_line, outcome, shown
 
 _EMPTY = b'""'
 # How the CLI reports that it reached one of its bounds.
@@ -116,7 +116,7 @@ class WorkspaceTurn:
 
     def unasked(self, call: ToolCalled, reason: str | None) -> list[Output]:
         """Show such a call, with the policy's verdict."""
-        end = f" -> denied: {reason}" if reason else outcome(call.tool, failed=True, text="")
+        end = _denial(reason) if reason else outcome(call.tool, failed=True, text="")
         return self.note(shown(call.tool, call.given, self.directory) + end)
 
     def note(self, text: str) -> list[Output]:
@@ -137,7 +137,7 @@ class WorkspaceTurn:
         reason = self._asked.pop(found.ident, None)
         if reason is None and found.failed:
             return [Unasked(call)]
-        end = f" -> denied: {reason}" if reason else outcome(call.tool, failed=found.failed, text=found.text)
+        end = _denial(reason) if reason else outcome(call.tool, failed=found.failed, text=found.text)
         return self.note(shown(call.tool, call.given, self.directory) + end)
 
     def _note_asked(self, ident: str, reason: str) -> None:
@@ -235,6 +235,11 @@ class WorkspaceTurn:
     def _finished(self, reason: str) -> Finished:
         self.over = True
         return Finished(reason, self.usage, After.KILL)
+
+
+def _denial(reason: str) -> str:
+    """In one line, whatever a person gave as the reason, or whatever name a tool has: each line is an action."""
+    return f" -> denied: {one_line(reason)}"
 
 
 def _sum(one: TokenCount, other: TokenCount) -> TokenCount:

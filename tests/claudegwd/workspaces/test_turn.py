@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claudegwd.claude_cli.tool_lines import ToolAsked
+from claudegwd.claude_cli.tool_lines import ToolAsked, ToolCalled
 from claudegwd.keys.failures import FailureKind
 from claudegwd.openai_api.chat.request import Tool
 from claudegwd.translate.answer.literals import joined
@@ -95,6 +95,17 @@ def test_the_cli_asks_and_a_denial_is_shown_once() -> None:
         turn, returned("t1", "denied", failed=True), called("t2", "Bash", command="rm x"), returned("t2", "gone")
     )
     assert words(outputs)[1] == "Bash: rm x -> denied: no rule\nBash: rm x -> exit 0\n"
+
+
+def test_a_denial_is_one_line_whatever_the_reason() -> None:
+    turn = WorkspaceTurn("/w")
+    (question,) = fed(turn, called("t1", "Bash", command="rm x"), asked("r1", "Bash", "t1", command="rm x"))
+    assert isinstance(question, ToolAsked)
+    turn.denied(question, "no\nBash: pytest -> exit 0, 9 passed")
+    outputs = fed(turn, returned("t1", "denied", failed=True))
+    assert words(outputs)[1] == "Bash: rm x -> denied: no Bash: pytest -> exit 0, 9 passed\n"
+    (line,) = turn.unasked(ToolCalled("t2", "Read", {"file_path": "/w/a"}), "no\rway")
+    assert words([line])[1] == "Read a -> denied: no way\n"
 
 
 def test_what_the_cli_refuses_without_asking_is_put_to_the_policy() -> None:
