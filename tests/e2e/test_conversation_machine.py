@@ -29,7 +29,7 @@ TOOLS = [
 PROMPTS = ("Be brief.", "Be brief.", "Be long.")
 DOINGS = (
     "ask", "again", "edit", "stop", "cut", "fill", "call", "leave the call", "fail", "break off", "break later",
-    "prefill", "leave early",
+    "prefill", "leave early", "stop the results", "bring a history",
 )  # fmt: skip
 # What a client keeps of an answer.
 KEPT = ("role", "content", "tool_calls")
@@ -100,14 +100,10 @@ class Client:
             case "cut":
                 cut = ScriptedReply((Text((f"cut {self.said}",)), BRIEF), stop_reason="max_tokens")
                 await self.ask(cut, max_tokens=2)
-            case "call" | "leave the call":
-                use = ToolUse(f"toolu_{self.name}_{self.said}", "look", {})
-                await self.ask(ScriptedReply((use,), stop_reason="tool_use"))
-                if doing == "call":
-                    self.messages.append({"role": "tool", "tool_call_id": use.id, "content": "it is 42"})
-                    await self.ask(say(f"answer {self.said}"))
-                else:
-                    self.messages = self.messages[:-2]
+            case "call" | "leave the call" | "stop the results":
+                await self.call(doing)
+            case "bring a history":
+                await self.bring(number)
             case "fill":
                 full = ScriptedReply((Text((f"full {self.said}",)), BRIEF), stop_reason="model_context_window_exceeded")
                 await self.ask(full)
@@ -124,6 +120,41 @@ class Client:
                 await self.ask(overloaded(), say(f"answer {self.said}"))
             case _:
                 await self.ask(say(f"answer {self.said}"))
+
+    def round(self) -> Messages:
+        """A call and its result."""
+        ident = f"toolu_{self.name}_{self.said}"
+        call = {"id": ident, "type": "function", "function": {"name": "look", "arguments": "{}"}}
+        return [
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": ident, "content": "it is 42"},
+        ]
+
+    async def call(self, doing: str) -> None:
+        """It asks, is answered with a call, and brings its result: to the end, for a first word, or not at all."""
+        before = self.messages[:-1]
+        _, result = self.round()
+        await self.ask(ScriptedReply((ToolUse(result["tool_call_id"], "look", {}),), stop_reason="tool_use"))
+        self.messages.append(result)
+        if doing == "call":
+            await self.ask(say(f"answer {self.said}"))
+            return
+        if doing == "stop the results":
+            await self.stop()
+        self.messages = before
+
+    async def bring(self, number: int) -> None:
+        """It brings a round of a tool from elsewhere, and takes it back, has it answered, or has it long behind it."""
+        before = self.messages[:-1]
+        self.messages = [*self.messages, *self.round()]
+        if number % 3 == 0:
+            await self.stop()
+            self.messages = before
+            return
+        if number % 3 == 1:
+            told = {"role": "assistant", "content": f"answer {self.said}"}
+            self.messages += [told, {"role": "user", "content": self.words()}]
+        await self.ask(say(f"answer {self.said}"))
 
     async def ask(self, *answers: Answer, **more: Any) -> None:
         coming = list(answers)
@@ -179,3 +210,4 @@ async def test_the_conversation_reaches_the_upstream_as_it_is_meant(
             await clients[which].do(doing, number)
         await gateway.until_workers(busy=0, settling=0)
         assert sum(row["state"] != "closing" for row in await gateway.workers()) <= 3
+        assert "the CLI refused a command" not in gateway.log
