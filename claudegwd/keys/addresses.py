@@ -19,6 +19,8 @@ _SAYS_NOTHING: Final = frozenset({FailureKind.CLI, FailureKind.UNREAD, FailureKi
 DOWN_AFTER: Final = 2
 # Then one request tries it again; if that fails too, the time doubles. Most overloads are over by then.
 DOWN_SECONDS: Final = 30.0
+# Until that request has an answer, the others go elsewhere; at most for as long as an upstream may take to begin one.
+TRIAL_SECONDS: Final = 120.0
 # Whoever repairs a relay should not have to wait for longer (`claudegwctl keys test` makes it available at once).
 DOWN_MAX_SECONDS: Final = 300.0
 
@@ -27,13 +29,15 @@ DOWN_MAX_SECONDS: Final = 300.0
 class Outage:
     """The failures of one address since its last answer. Times are seconds since the epoch.
 
-    `requests`: how many requests failed in a row, each counted once. `until`: it is avoided until then.
+    `requests`: how many requests failed in a row, each counted once. `until`: it is avoided until then. `trial_until`:
+    the same for all but the request that tries it again.
     """
 
     since: float
     requests: int = 0
     times: int = 0
     until: float = 0.0
+    trial_until: float = 0.0
     last: str = ""  # the request that failed last: its retries do not count again
 
 
@@ -58,9 +62,16 @@ class Addresses:
         if outage.requests < DOWN_AFTER or outage.until > now:
             return  # requests that fail together are one outage
         outage.until = now + min(DOWN_MAX_SECONDS, DOWN_SECONDS * 2.0 ** min(outage.times, 16))
+        outage.trial_until = 0.0
         outage.times += 1
         if outage.times == 1:
             self.on_change(address, outage.since)
+
+    def asked(self, address: str, now: float) -> None:
+        """A request is sent there. If its outage is over by the clock, this one finds out whether it really is."""
+        outage = self._outages.get(address)
+        if outage is not None and outage.times and not self.is_avoided(address, now):
+            outage.trial_until = now + TRIAL_SECONDS
 
     def answered(self, address: str) -> None:
         """It answered a request."""
@@ -69,9 +80,14 @@ class Addresses:
             self.on_change(address, None)
 
     def outage(self, address: str, now: float) -> Outage | None:
-        """Why requests avoid it now; None if they do not."""
+        """Why requests avoid it now; None if they do not, or only while one tries it again."""
         found = self._outages.get(address)
         return found if found is not None and found.until > now else None
+
+    def is_avoided(self, address: str, now: float) -> bool:
+        """Whether requests go elsewhere if they can."""
+        found = self._outages.get(address)
+        return found is not None and max(found.until, found.trial_until) > now
 
     def of_all(self, addresses: Collection[str], now: float) -> Outage | None:
         """The outage that began first, if requests avoid each of these addresses."""

@@ -92,7 +92,7 @@ class KeyRing:
         order = self.rotation.order(prefer)
         able = [e.key for e in order if e.usable and e.key.name not in tried and e.allows(model, now)]
         if able:
-            return min(able, key=lambda k: (k.address in avoid, bool(self.addresses.outage(k.address, now))))
+            return min(able, key=lambda k: (k.address in avoid, self.addresses.is_avoided(k.address, now)))
         return nothing_left(self._entries.values(), now, model)
 
     def lack(self, now: float, model: str | None) -> WaitForKey | Dead | None:

@@ -219,6 +219,7 @@ class Question:
         lease, pool = self._held(), self._questions.pool
         worker = lease.worker
         self.key, self.used = key.name, key
+        self._questions.ring.addresses.asked(key.address, self._questions.clock())
         if not again:
             self._asked = pool.signatures.restored(self.plan, lease.held)
         self._receive = await carry(

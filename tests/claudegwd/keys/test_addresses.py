@@ -2,7 +2,14 @@
 
 import pytest
 
-from claudegwd.keys.addresses import DOWN_AFTER, DOWN_MAX_SECONDS, DOWN_SECONDS, UNANSWERED, Addresses
+from claudegwd.keys.addresses import (
+    DOWN_AFTER,
+    DOWN_MAX_SECONDS,
+    DOWN_SECONDS,
+    TRIAL_SECONDS,
+    UNANSWERED,
+    Addresses,
+)
 from claudegwd.keys.failures import FailureKind
 
 NOW = 1_700_000_000.0
@@ -70,6 +77,27 @@ def test_requests_that_fail_together_are_one_outage() -> None:
     outage = subject.outage(RELAY, NOW)
     assert outage is not None
     assert (outage.since, outage.until) == (NOW, NOW + DOWN_SECONDS)
+
+
+def test_one_request_tries_it_again_while_the_others_go_elsewhere() -> None:
+    subject, over = failing("one", "two"), NOW + DOWN_SECONDS
+    subject.asked(RELAY, over - 1)  # nothing else was left: that is no trial
+    assert (subject.is_avoided(RELAY, over - 1), subject.is_avoided(RELAY, over)) == (True, False)
+    subject.asked(RELAY, over)
+    assert (subject.is_avoided(RELAY, over), subject.outage(RELAY, over)) == (True, None)
+    assert not subject.is_avoided(RELAY, over + TRIAL_SECONDS)
+    subject.failed(RELAY, FailureKind.UNAVAILABLE, over, "three")
+    assert subject.is_avoided(RELAY, over + 2 * DOWN_SECONDS - 1)
+    assert not subject.is_avoided(RELAY, over + 2 * DOWN_SECONDS)
+    subject.asked(RELAY, over + 2 * DOWN_SECONDS)
+    subject.answered(RELAY)
+    assert not subject.is_avoided(RELAY, over + 2 * DOWN_SECONDS)
+
+
+def test_one_that_has_failed_once_is_not_on_trial() -> None:
+    subject = failing("one")
+    subject.asked(RELAY, NOW)
+    assert not subject.is_avoided(RELAY, NOW)
 
 
 def test_both_ends_of_an_outage_are_reported_once() -> None:

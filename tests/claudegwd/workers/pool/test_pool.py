@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from claudegwd.config.schema import LimitsConfig
+from claudegwd.keys.addresses import DOWN_AFTER, DOWN_SECONDS
 from claudegwd.keys.failures import FailureKind
 from claudegwd.keys.key import UpstreamKey
 from claudegwd.openai_api.errors import CliError, GatewayError, Overloaded, ShuttingDown
@@ -275,6 +276,25 @@ async def test_a_silent_upstream_is_not_asked_again_if_there_is_another(tmp_path
     async with shop(tmp_path, timing=timing, keys=keys, hang="ask", once=str(marker)) as at:
         question = await at.ask(plan("hello"))
         assert (question.key, question.attempts.count) == ("b", 2)
+
+
+async def test_one_request_tries_an_upstream_that_did_not_answer(tmp_path: Path) -> None:
+    now = 1000.0
+    keys = [UpstreamKey("a", "sk-false-fail-529", "https://relay.example"), UpstreamKey("b", "sk-false-2")]
+    async with shop(tmp_path, keys=keys, clock=lambda: now, whole=True, gap=20) as at:
+        for number in range(DOWN_AFTER):
+            asked = at.questions.ask(plan("hello"), f"early {number}")
+            await asked.first()
+            asked.close()
+        assert at.questions.failures == {"unavailable": DOWN_AFTER}
+        now += DOWN_SECONDS
+        late = [at.questions.ask(plan("hello"), f"late {number}") for number in range(3)]
+        for question in late:
+            await question.first()
+        assert [question.key for question in late] == ["b"] * 3
+        assert at.questions.failures == {"unavailable": DOWN_AFTER + 1}
+        for question in late:
+            question.close()
 
 
 async def test_an_upstream_that_has_begun_may_think(tmp_path: Path) -> None:
