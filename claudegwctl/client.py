@@ -19,6 +19,8 @@ from claudegwd.contract import MAX_SOCKET_PATH_BYTES
 
 # A reload may wait for a busy disk; answers otherwise take milliseconds.
 ANSWER_SECONDS: Final = 30.0
+# For views that poll: a healthy daemon answers in milliseconds; one that hangs has to be reported soon.
+LOOK_SECONDS: Final = 5.0
 # Testing a key starts a CLI and asks a model.
 SLOW_SECONDS: Final = 120.0
 # Completion must not make the user wait for a daemon that hangs.

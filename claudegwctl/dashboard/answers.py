@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from claudegwctl.client import SLOW_SECONDS, Daemon, quoted
+from claudegwctl.client import LOOK_SECONDS, SLOW_SECONDS, Daemon, quoted
 from claudegwctl.dashboard.exchange import DashboardRequest, Response, json_response, refusal
 from claudegwctl.problems import NotRunning, Problem, Refused
 
@@ -55,7 +55,10 @@ class Answers:
 
     def _state(self, _: Mapping[str, str]) -> dict[str, Any]:
         """Everything that changes every second, in one answer. A stopped daemon is reported in it, not as an error."""
-        ask = self._daemon.get
+
+        def ask(path: str) -> dict[str, Any]:
+            return self._daemon.ask("GET", path, seconds=LOOK_SECONDS)
+
         try:
             return {
                 "read_only": self._read_only,

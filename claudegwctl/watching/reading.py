@@ -6,13 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event, Thread
-from typing import Any, Final
+from typing import Any
 
-from claudegwctl.client import Daemon
+from claudegwctl.client import LOOK_SECONDS, Daemon
 from claudegwctl.problems import Problem
-
-# A healthy daemon answers in milliseconds; one that hangs has to be reported soon.
-LOOK_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)

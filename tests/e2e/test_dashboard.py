@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -288,6 +290,23 @@ async def test_a_restart_of_the_daemon_is_waited_for(browser: int, daemon: Daemo
         # And the dashboard itself, which cannot be waited for.
         await trio.to_thread.run_sync(started.end)
         await page.until("document.querySelector('#trouble').innerText.includes('start it again')")
+
+
+async def test_whoever_hangs_is_reported_soon(browser: int, gateway: Running) -> None:
+    async with dashboard(gateway.daemon.socket) as started, new_page(browser) as page:
+        await page.open(started.link)
+        await page.until(READY)
+        for pid, said in (
+            (gateway.pid, "cannot get an answer from claudegwd within 5 s"),
+            (started.process.pid, "cannot get an answer from the dashboard within 10 s"),
+        ):
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                await page.until(f"document.querySelector('#trouble').innerText.includes('{said}')")
+                assert await page.text("#badge") == "no answer"
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            await page.until(READY)
 
 
 async def test_a_phone_dark_and_light_and_a_screen_reader(browser: int, gateway: Running, tmp_path: Path) -> None:
