@@ -396,6 +396,8 @@ async def test_times_and_scales_say_what_they_are(browser: int, gateway: Running
         clock = "import('./format.js').then(({{ clock }}) => clock(Date.now() / 1000 {}))"
         for shift, dated in (("- 60", False), ("+ 3600", False), ("- 200000", True), ("+ 200000", True)):
             assert (len(await page.js(clock.format(shift))) > len("23:59")) is dated
+        year = await page.js("new Date(Date.now() + 365 * 86400e3).getFullYear()")
+        assert str(year) in await page.js(clock.format("+ 365 * 86400"))
         # There are no halves of requests.
         scale = (
             "import('./chart.js').then(({{ chart }}) => [...chart([{{ label: '', parts: [{{ value: {}, style: 's0', "

@@ -34,7 +34,10 @@ export function clock(moment) {
   const at = new Date(moment * 1000);
   const near = Math.abs(moment - Date.now() / 1000) < 43200;
   const time = { hour: "2-digit", minute: "2-digit", hour12: false };
-  return at.toLocaleString("en-GB", near ? time : { ...time, weekday: "short", day: "numeric", month: "short" });
+  if (near) return at.toLocaleString("en-GB", time);
+  const date = { weekday: "short", day: "numeric", month: "short" };
+  if (at.getFullYear() !== new Date().getFullYear()) date.year = "numeric"; // a key may be valid for years
+  return at.toLocaleString("en-GB", { ...time, ...date });
 }
 
 export const words = (name) => String(name ?? "").replaceAll("_", " ");
