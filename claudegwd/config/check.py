@@ -16,6 +16,8 @@ from claudegwd.config.problems import ConfigError, Errors
 from claudegwd.config.schema import Config
 from claudegwd.config.shared import check_shared
 
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}  # a browser omits them
+
 
 def flatten(data: Mapping[str, Any], file: str, errors: Errors | None = None) -> dict[str, Any]:
     """The tables of a config.toml as {"section.name": value}; an unknown key or section is an error.
@@ -152,7 +154,8 @@ def _unknown_key(section: str, name: str) -> str:
 
 def _check_names(config: Config) -> tuple[str, str] | None:
     for host in config.server.allowed_hosts:
-        if not HOST_NAME.fullmatch(host) or host != host.lower():
+        # DNS does not allow underscores, but the names of containers have them.
+        if not HOST_NAME.fullmatch(host.replace("_", "x")) or host != host.lower():
             return "server.allowed_hosts", (
                 f'cannot contain {shown(host)}: use a bare host name in lower case, such as "gateway.lan"'
             )
@@ -164,8 +167,8 @@ def _check_names(config: Config) -> tuple[str, str] | None:
     for origin in config.server.cors_origins:
         if not _is_origin(origin):
             return "server.cors_origins", (
-                f"cannot contain {shown(origin)}: give each origin as scheme and host in lower case, without a path, "
-                'such as "https://chat.lan"'
+                f"cannot contain {shown(origin)}: give each origin as scheme and host in lower case, without a path "
+                'and without port 80 or 443 where it is the default, such as "https://chat.lan"'
             )
     for alias, model in config.claude.aliases.items():
         if model in config.claude.aliases:
@@ -218,9 +221,10 @@ def _is_origin(text: str) -> bool:
         parts.scheme
         and host
         and text == text.lower()
+        and text.isascii()  # a browser sends the xn-- form
         and "@" not in parts.netloc
         and rebuilt == text
-        and (port is None or port > 0)
+        and port not in (0, _DEFAULT_PORTS.get(parts.scheme, 0))
     )
 
 

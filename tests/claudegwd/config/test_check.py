@@ -87,15 +87,17 @@ def test_a_token_in_the_wrong_place_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["chat.lan", "https://chat.lan/", "https://a@b", "https://", "https://x:0", "*.lan", "*", "https://A.lan"]
-)
+    "origin",
+    ["chat.lan", "https://chat.lan/", "https://a@b", "https://", "https://x:0", "*.lan", "*", "https://A.lan",
+     "https://chat.lan:443", "http://chat.lan:80", "https://b\u00fccher.lan"],
+)  # fmt: skip
 def test_no_origins(origin: str) -> None:
     assert refusal({"server.cors_origins": [origin]}).startswith("server.cors_origins cannot contain ")
 
 
 def test_origins_and_hosts() -> None:
-    made({"server.cors_origins": ["https://chat.lan", "http://localhost:3000", "app://obsidian.md"]})
-    made({"server.allowed_hosts": ["gateway.lan", "10.0.0.1"]})
+    made({"server.cors_origins": ["https://chat.lan", "http://localhost:3000", "http://a:443", "app://obsidian.md"]})
+    made({"server.allowed_hosts": ["gateway.lan", "10.0.0.1", "claude_gateway"]})
     made({"server.trusted_proxies": ["127.0.0.1", "10.0.0.0/24", "fd00::/8"]})
     for wrong in ("proxy.lan", "10.0.0.5/24", "0.0.0.0/0", "::/0", ""):
         assert refusal({"server.trusted_proxies": [wrong]}).startswith("server.trusted_proxies cannot contain ")
