@@ -193,6 +193,16 @@ async def test_the_end_of_one_question_is_no_answer_to_the_next(browser: int, ga
         await page.until(f"document.querySelector('{selector}')")
 
 
+async def test_a_long_question_is_read_from_its_beginning(browser: int, gateway: Running) -> None:
+    async with looking(browser, gateway) as page:
+        row = {"id": "a", "workspace": "w", "directory": "/", "client": "", "shown": "\n".join(map(str, range(300)))}
+        await page.js(f"void import('./actions.js').then(({{ decide }}) => decide({json.dumps(row)}, true))")
+        await page.until("document.querySelector('#question').open && document.activeElement.id === 'question-no'")
+        assert await page.js("document.querySelector('#question').scrollTop") == 0
+        await page.press("Escape", 27)
+        await page.until("!document.querySelector('#question').open")
+
+
 async def test_what_is_wrong_is_said_and_goes_again(browser: int, gateway: Running) -> None:
     async with looking(browser, gateway) as page:
         await gateway.control("POST", "/v1/drain")

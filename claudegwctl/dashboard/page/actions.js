@@ -55,6 +55,7 @@ function sure(text, yes) {
   return new Promise((resolve) => {
     answer = resolve;
     $("question").showModal();
+    $("question").scrollTop = 0; // the focus is on the button below: what is approved is to be read from its beginning
   });
 }
 
