@@ -250,6 +250,10 @@ class Gateway:
         lack = None if len(self.ring) else self.ring.lack(time.time(), None)
         return (self.launcher.login.name, None if isinstance(lack, Dead) else lack.until) if lack else ("", None)
 
+    def lacks_credentials(self) -> bool:
+        """Whether there is neither a key nor a login."""
+        return not len(self.ring) and not self.launcher.login.found
+
     def look_at_login(self) -> None:
         """Check whether the CLI's login has changed: what was known of the last one does not apply to it."""
         before = self.launcher.login.settings

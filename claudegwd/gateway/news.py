@@ -1,16 +1,29 @@
 """Passes events that people are notified of from the parts of the gateway that detect them to the notifications."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import trio
 
+from claudegwd.claude_cli.launch import OWN_LOGIN
 from claudegwd.gateway.key_log import log_key_news
 from claudegwd.keys.news import TOLD, KeyNews
 from claudegwd.keys.ring import KeyRing
 from claudegwd.limits.budget import Budget
 from claudegwd.limits.spending import Spending
-from claudegwd.notify.notice import of_approval, of_budget, of_cli, of_key, of_login, of_outage, of_window
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
+from claudegwd.notify.notice import (
+    of_approval,
+    of_budget,
+    of_cli,
+    of_key,
+    of_login,
+    of_no_credentials,
+    of_outage,
+    of_window,
+)
 from claudegwd.notify.notifications import Notifications
 from claudegwd.workspaces.approvals import WAIT_SECONDS, Approvals
 
@@ -35,6 +48,10 @@ class Watched(Protocol):
 
     def lost_login(self) -> tuple[str, float | None]:
         """Without keys: the login that the upstream rejects, or limits until the time given; "" if it is usable."""
+        ...
+
+    def lacks_credentials(self) -> bool:
+        """Whether there is neither a key nor a login."""
         ...
 
 
@@ -68,16 +85,20 @@ def connect(notifications: Notifications, ring: KeyRing, spending: Spending, app
 
 
 async def watch(gateway: Watched) -> None:
-    """Forever: notify of a CLI that does not start, of a login that cannot be used and of an upstream that does not
-    answer, once per occurrence."""
+    """Forever: notify of a CLI that does not start, of a login that cannot be used, of the last key or login that was
+    removed, and of an upstream that does not answer, once per occurrence."""
     fails, lost, out = False, "", 0.0
+    lacks = gateway.lacks_credentials()  # whoever starts it without any is told there and then
     while True:
         if gateway.cli_fails() and not fails:
             gateway.notifications.tell(of_cli(gateway.notifications.clock()))
         name, until = gateway.lost_login()
         if name and name != lost:
             gateway.notifications.tell(of_login(name, until, gateway.notifications.clock()))
-        fails, lost = gateway.cli_fails(), name
+        if gateway.lacks_credentials() and not lacks:
+            log_event(log, logging.ERROR, "neither a key nor a login is left: see `claudegwctl status`")
+            gateway.notifications.tell(of_no_credentials(OWN_LOGIN, gateway.notifications.clock()))
+        fails, lost, lacks = gateway.cli_fails(), name, gateway.lacks_credentials()
         since, now = gateway.unanswered_since(), gateway.notifications.clock()
         if since is not None and since != out and now - since >= OUTAGE_SECONDS:
             gateway.notifications.tell(of_outage(since, now))

@@ -29,7 +29,7 @@ _LOGIN_DEAD: Final[Mapping[FailureKind, str]] = {
     FailureKind.BILLING: f"no key is configured, and the login is out of credit: add credit, or {_ADD} as another user",
 }
 _AT: Final = "{:%Y-%m-%d %H:%M:%S} UTC"
-_LIMITED: Final = f"no upstream key is usable now: all are rate limited, and the first is back at {_AT}"
+_LIMITED: Final = f"no upstream key is usable now: the first that is rate limited is back at {_AT}"
 _LOGIN_LIMITED: Final = f"no key is configured, and the login is rate limited until {_AT}"
 _NOBODY_MAY_ASK: Final = (
     "nobody may use it: a client key is required, and there is none; create one with `claudegwctl clients create NAME`"
@@ -86,7 +86,7 @@ def _fault_of(gateway: "Gateway", lack: WaitForKey | Dead | None) -> str:
         return (_LIMITED if keys else _LOGIN_LIMITED).format(datetime.fromtimestamp(lack.until, UTC))
     if isinstance(lack, Dead):
         return (_DEAD if keys else _LOGIN_DEAD).get(lack.kind, "")
-    return "" if keys or gateway.launcher.login.found else _NO_LOGIN
+    return _NO_LOGIN if gateway.lacks_credentials() else ""
 
 
 def active_sessions(gateway: "Gateway") -> int:

@@ -96,6 +96,12 @@ def of_login(name: str, until: float | None, now: float) -> Notice:
     return Notice(NoticeEvent.KEYS_GONE, now, name, text, until, once_until=until or 0.0)
 
 
+def of_no_credentials(name: str, now: float) -> Notice:
+    """The last key was removed, and there is no login `name`; or the login was, and there are no keys."""
+    text = "no request can be answered: there is neither a key nor a login any more; see `claudegwctl status`"
+    return Notice(NoticeEvent.KEYS_GONE, now, name, text, part="removed")
+
+
 def of_window(key: str, window: str, used: float, resets: float | None, now: float) -> Notice:
     """Most of an upstream limit is used."""
     whose = "the login" if key == ENVIRONMENT else f"the key {key}"

@@ -13,7 +13,7 @@ import h11
 import pytest
 import trio
 
-from claudegwd.demo.replies import say
+from claudegwd.demo.replies import echo, say
 from claudegwd.demo.script import Answer, RecordedRequest, ScriptedUsage, limited, revoked, spent
 from tests.control_cli import ctl
 from tests.e2e.harness import MODEL, Running, running
@@ -66,6 +66,13 @@ async def test_keys_that_die_one_after_the_other(tmp_path: Path) -> None:
         await gateway.refused("hi")
         assert (await ctl(gateway.daemon.socket, "notify", "test")).status == 0
         await until_told(gateway, tmp_path, [*wanted, ("test", "claudegwd")])
+
+
+async def test_a_last_key_that_is_removed_where_nobody_is_logged_in(tmp_path: Path) -> None:
+    async with running(echo(), config=telling(tmp_path)) as gateway:
+        assert (await ctl(gateway.daemon.socket, "keys", "remove", "k0")).status == 0
+        await until_told(gateway, tmp_path, [("keys_gone", "claude")])
+        assert "neither a key nor a login is left" in gateway.log
 
 
 async def test_a_window_and_a_budget(tmp_path: Path) -> None:

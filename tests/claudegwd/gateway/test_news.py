@@ -69,6 +69,7 @@ class Watched:
     fails: bool = False
     dead: str = ""
     silent_since: float | None = None
+    lacks: bool = False
 
     def cli_fails(self) -> bool:
         return self.fails
@@ -78,6 +79,9 @@ class Watched:
 
     def lost_login(self) -> tuple[str, float | None]:
         return self.dead, None
+
+    def lacks_credentials(self) -> bool:
+        return self.lacks
 
 
 async def test_what_is_looked_at_is_told_once_each_time_it_begins(tmp_path: Path, autojump_clock: object) -> None:
@@ -96,6 +100,28 @@ async def test_what_is_looked_at_is_told_once_each_time_it_begins(tmp_path: Path
             await trio.sleep(2 * WATCH_SECONDS)
         nursery.cancel_scope.cancel()
     assert seen == ["claude", "A", "claude", "B"]
+
+
+async def test_the_last_key_or_login_that_goes_is_told_and_one_that_was_never_there_is_not(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str] = []
+
+    class Seen(Notifications):
+        def tell(self, notice: Notice) -> None:
+            seen.append(f"{notice.event.value} {notice.subject}")
+
+    for lacking, times in (((True, True, False), 0), ((False, True, True, False, True), 2)):
+        watched = Watched(Seen(Database(None), {}, "gateway"), lacks=lacking[0])
+        seen.clear()
+        caplog.clear()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch, watched)
+            for watched.lacks in lacking:
+                await trio.sleep(2 * WATCH_SECONDS)
+            nursery.cancel_scope.cancel()
+        assert seen == ["keys_gone claude"] * times
+        assert [record.levelname for record in caplog.records] == ["ERROR"] * times
 
 
 async def test_an_outage_is_told_once_it_has_lasted(tmp_path: Path, autojump_clock: object) -> None:

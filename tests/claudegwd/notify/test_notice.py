@@ -15,6 +15,7 @@ from claudegwd.notify.notice import (
     of_cli,
     of_key,
     of_login,
+    of_no_credentials,
     of_outage,
     of_test,
     of_watchdog,
@@ -105,6 +106,8 @@ def test_each_says_whom_it_is_about() -> None:
     assert "has not answered since 2027-01-15 07:55 UTC" in told[6].text
     assert "the client laptop has used up its budget of 0.01usd/day; it resets" in told[0].text
     assert "the login" in told[5].text
+    gone = of_no_credentials("claude", NOW)
+    assert (gone.event, gone.subject, gone.until) == (NoticeEvent.KEYS_GONE, "claude", None)
     limited = of_login("claude", NOW + 60, NOW)
     assert (limited.event, limited.until, limited.once_until) == (NoticeEvent.KEYS_GONE, NOW + 60, NOW + 60)
     assert "limits the login until 2027-01-15 08:01 UTC" in limited.text
