@@ -205,6 +205,7 @@ _STATUSES: Final[Mapping[int, FailureKind]] = MappingProxyType(
         402: FailureKind.BILLING,
         403: FailureKind.MODEL_FORBIDDEN,  # the CLI calls this authentication_failed: the status is more precise
         404: FailureKind.MODEL_FORBIDDEN,
+        407: FailureKind.UNAVAILABLE,  # of a proxy
         408: FailureKind.UNAVAILABLE,
         409: FailureKind.UNAVAILABLE,
         413: FailureKind.TOO_LONG,
@@ -250,6 +251,7 @@ _ACCOUNT_TEXTS: Final[Mapping[str, FailureKind]] = MappingProxyType(
         "extra usage": FailureKind.BILLING,
         "usage limit": FailureKind.BILLING,
         "credit balance": FailureKind.BILLING,
+        "organization has been disabled": FailureKind.AUTHENTICATION,
         "client version": FailureKind.CLI,
     }
 )

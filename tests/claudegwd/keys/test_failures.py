@@ -31,6 +31,7 @@ SEEN = [
     (413, "invalid_request", "request_too_large", "image_error", FailureKind.TOO_LONG),
     (400, "unknown", "invalid_request_error", "api_error", FailureKind.BAD_REQUEST),
     (422, "unknown", "zz", "api_error", FailureKind.BAD_REQUEST),
+    (407, "unknown", None, "api_error", FailureKind.UNAVAILABLE),
     (408, "unknown", "x", "api_error", FailureKind.UNAVAILABLE),
     (500, "server_error", "api_error", "api_error", FailureKind.UNAVAILABLE),
     (502, "server_error", "x", "api_error", FailureKind.UNAVAILABLE),
@@ -123,6 +124,7 @@ def test_backoff_grows() -> None:
     [
         ("Third-party apps now draw from your extra usage, not your plan limits.", FailureKind.BILLING),
         ("You have reached your specified API usage limits. You will regain access.", FailureKind.BILLING),
+        ("This organization has been disabled.", FailureKind.AUTHENTICATION),
         ("Your credit balance is too low to access the Anthropic API.", FailureKind.BILLING),
         ("This client version is no longer supported. Please update.", FailureKind.CLI),
         ("messages.0: a usage limit of two images", FailureKind.BAD_REQUEST),
