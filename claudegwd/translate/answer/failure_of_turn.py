@@ -6,8 +6,9 @@ from claudegwd.claude_cli.client_log import Rejection
 from claudegwd.keys.failures import FailureKind, classify
 from claudegwd.translate.answer.outputs import Failed
 
-NOT_FOUND = 404
+FORBIDDEN, NOT_FOUND = 403, 404
 WRONG_ADDRESS = "the server there is not a Messages API: check base_url"
+REFUSED_ON_THE_WAY = "a web page came instead of the API's answer: check for a firewall or proxy on the way"
 
 
 def failure_of(
@@ -25,6 +26,8 @@ def failure_of(
         if status == NOT_FOUND and rejection.is_json:
             kind_of_error = "not_found_error"  # there is an API, probably this one: only the body would tell
     kind = classify(status, error.error, kind_of_error, result.terminal_reason, text)
+    if status == FORBIDDEN and not kind_of_error and rejection is not None and not rejection.is_json:
+        kind, kind_of_error = FailureKind.UNAVAILABLE, REFUSED_ON_THE_WAY  # it says nothing about the model
     if status is None:
         detail = connection_cause(text, error.api_error)
     elif kind is FailureKind.UNAVAILABLE:
