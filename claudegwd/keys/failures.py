@@ -205,11 +205,8 @@ _STATUSES: Final[Mapping[int, FailureKind]] = MappingProxyType(
         402: FailureKind.BILLING,
         403: FailureKind.MODEL_FORBIDDEN,  # the CLI calls this authentication_failed: the status is more precise
         404: FailureKind.MODEL_FORBIDDEN,
-        407: FailureKind.UNAVAILABLE,  # of a proxy
-        408: FailureKind.UNAVAILABLE,
-        409: FailureKind.UNAVAILABLE,
+        **dict.fromkeys((407, 408, 409, 425), FailureKind.UNAVAILABLE),  # 407: of a proxy
         413: FailureKind.TOO_LONG,
-        425: FailureKind.UNAVAILABLE,
         429: FailureKind.RATE_LIMIT,
     }
 )

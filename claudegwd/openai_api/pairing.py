@@ -24,6 +24,22 @@ def pair_calls(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(pairing.take(message, index) for index, message in enumerate(messages))
 
 
+class CallIds:
+    """The ids of the calls so far, and which others may not follow them."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._batches: set[str | None] = set()  # those that would be a batch of a taken one
+
+    def take(self, ident: str) -> bool:
+        """Take an id; False, and nothing is taken, if the CLI would confuse its call with an earlier one."""
+        if ident in self._taken or ident in self._batches or _batch(ident) in self._taken:
+            return False
+        self._taken.add(ident)
+        self._batches.add(_batch(ident))
+        return True
+
+
 def _batch(ident: str) -> str | None:
     """The CLI takes `a_2` for the second call of the batch `a`, and loses the results of either (2.1.330)."""
     found = _IN_BATCH.search(ident)
@@ -32,12 +48,14 @@ def _batch(ident: str) -> str | None:
 
 class _Pairing:
     def __init__(self) -> None:
-        self._taken: set[str] = set()  # all ids assigned so far
-        self._batches: set[str | None] = set()  # those that would be a batch of an assigned one
+        self._ids = CallIds()
         self._times: dict[str, int] = {}  # how often the client used an id
         self._open: dict[str, deque[str]] = {}  # the client's id, or a function's name -> our ids without a result
+        self._fresh: dict[str, deque[str]] = {}  # those of the current turn of the assistant
 
     def take(self, message: Message, index: int) -> Message:
+        if message.role != "assistant":
+            self._fresh = {}
         match message.role:
             case "assistant" if message.tool_calls:
                 return self._with_ids(message, index)
@@ -52,23 +70,21 @@ class _Pairing:
 
     def _with_ids(self, message: Message, index: int) -> Message:
         calls = []
-        fresh: dict[str, deque[str]] = {}
         for call in message.tool_calls:
             # A legacy call has no id: make one from its position, the same for the same history.
             ident = self._own(call.id or f"call_legacy_{index}")
-            fresh.setdefault(f"id {call.id}" if call.id else f"name {call.name}", deque()).append(ident)
+            self._fresh.setdefault(f"id {call.id}" if call.id else f"name {call.name}", deque()).append(ident)
             calls.append(call if ident == call.id else ToolCall(ident, call.name, call.arguments))
-        # A result belongs to the latest calls of its id: earlier ones without a result were abandoned.
-        self._open |= fresh
+        # A result belongs to the latest turn with calls of its id: earlier ones without a result were abandoned. A turn
+        # may be several messages: each call is an item of its own in the Responses API.
+        self._open |= self._fresh
         return msgspec.structs.replace(message, tool_calls=tuple(calls))
 
     def _own(self, ident: str) -> str:
         own = ident
-        while own in self._taken or own in self._batches or _batch(own) in self._taken:
+        while not self._ids.take(own):
             self._times[ident] = number = self._times.get(ident, 1) + 1
             own = f"{ident}-{number}"
-        self._taken.add(own)
-        self._batches.add(_batch(own))
         return own
 
     def _paired(self, message: Message, key: str, path: str, why: str) -> Message:

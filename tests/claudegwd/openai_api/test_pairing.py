@@ -99,8 +99,10 @@ NOTHING = Message(role="user")
         ([calls("a_1", "a_2"), result("a_1")], [calls("a_1", "a_2"), result("a_1")]),
         # A call that was given up: the result is the later one's.
         ([calls("a"), USER, calls("a"), result("a")], [calls("a"), USER, calls("a-2"), result("a-2")]),
+        # In the Responses API, each call of an answer is an item of its own.
+        ([calls("a"), calls("a"), result("a"), result("a")], [calls("a"), calls("a-2"), result("a"), result("a-2")]),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_ids_that_recur(history: list[Message], paired: list[Message]) -> None:
     assert pair_calls(history) == tuple(paired)
