@@ -18,6 +18,7 @@ from claudegwd.openai_api.chat.request import Tool
 from claudegwd.openai_api.errors import InvalidRequest, UnsupportedParameter
 from claudegwd.openai_api.fields import cannot_honour, refuse
 from claudegwd.openai_api.modern_schema import check_tool_schema
+from claudegwd.openai_api.pairing import CallIds
 from claudegwd.translate.request.catalogue import LONG_CONTEXT, Model
 from claudegwd.translate.request.history import Entry, ToolResult, base_digest, canonical_answer, chain, user_entry
 from claudegwd.translate.request.parameters import EXTRA_BODY, MAX_OUTPUT_TOKENS, TurnSettings
@@ -234,6 +235,7 @@ def _check_order(entries: tuple[Entry, ...]) -> None:
     if entries[0].role != "user":
         raise InvalidRequest("cannot start with an assistant message: start with a user message", param="messages")
     waiting: list[str] = []
+    ids = CallIds()
     for entry in entries:
         given = [result.call_id for result in entry.results]
         if sorted(given) != sorted(waiting):
@@ -243,5 +245,12 @@ def _check_order(entries: tuple[Entry, ...]) -> None:
                 param="messages",
             )
         waiting = [block["id"] for block in entry.blocks if block["type"] == "tool_use"]
+        if not all(map(ids.take, waiting)):
+            # As in the API. The CLI would leave out a call or its result, and say so in words of its own.
+            raise InvalidRequest(
+                "cannot tell two calls apart: give each tool_use block an id of its own, and not that of another with "
+                "_ and a number behind it",
+                param="messages",
+            )
     if waiting:
         raise InvalidRequest("cannot continue from a tool call without its result", param="messages")

@@ -30,6 +30,7 @@ MODEL = Model("m", "m", "M", "", ("low", "high"), "adaptive", True, 0)
 MARK = {"type": "ephemeral"}
 ASKED: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "a"}]}
 CALL = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"b": 1, "a": [2]}}
+SOURCE = "messages[0].content[0].source"
 RESULT = {"type": "tool_result", "tool_use_id": "t", "content": "r"}
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -39,6 +40,10 @@ def planned(
 ) -> Plan:
     request = read_messages_request(Fields({**ASKED, **more}), betas, Bounds())
     return messages_plan(request, model, "client", whole=whole, plain_system=plain_system)
+
+
+def turns(*contents: Any) -> list[dict[str, Any]]:
+    return [{"role": ("user", "assistant")[at % 2], "content": content} for at, content in enumerate(contents)]
 
 
 def body(plan: Plan, *, system: bool = True) -> Any:
@@ -144,16 +149,11 @@ def test_by_transcript_markers_and_betas_are_named() -> None:
         ("mcp_servers", [{"type": "url"}], "mcp_servers"),
         ("tools", [{"type": "web_search_20250305", "name": "web_search"}], "tools[0]"),
         ("messages", [{"role": "user", "content": [{"type": "search_result"}]}], "messages[0].content[0]"),
-        (
-            "messages",
-            [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "u"}}]}],
-            "messages[0].content[0].source",
-        ),
-        (
-            "messages",
-            [{"role": "user", "content": [{"type": "image", "source": {"type": "text", "data": "d"}}]}],
-            "messages[0].content[0].source",
-        ),
+        ("messages", turns([{"type": "image", "source": {"type": "url", "url": "u"}}]), SOURCE),
+        ("messages", turns([{"type": "image", "source": {"type": "text"}}]), SOURCE),
+        ("messages", turns("a", [CALL, CALL], [RESULT, RESULT]), "messages"),
+        ("messages", turns("a", [CALL], [RESULT], [CALL], [RESULT]), "messages"),
+        ("messages", turns("a", [CALL, {**CALL, "id": "t_2"}], [RESULT, {**RESULT, "tool_use_id": "t_2"}]), "messages"),
         ("messages", [{"role": "user", "content": ""}], "messages[0].content"),
         ("messages", [{"role": "user", "content": [{"type": "text", "text": " \n"}]}], "messages[0].content"),
         ("messages", [{"role": "assistant", "content": ""}, *ASKED["messages"]], "messages[0].content"),
