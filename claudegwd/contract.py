@@ -1,4 +1,4 @@
-"""What the daemon and its control CLI agree on: exit codes and paths.
+"""What the daemon and claudegwctl have in common: exit codes and paths.
 
 `claudegwctl` imports this and has to start fast: only the standard library at module level, and platformdirs (8 ms)
 inside the functions that need it.
@@ -18,21 +18,21 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_NOT_RUNNING: Final = 3
-# sysexits.h EX_CONFIG; the systemd unit never restarts on it, so nothing but a bad configuration may use it.
+# EX_CONFIG of sysexits.h. The systemd unit does not restart after it, so it is for invalid configurations only.
 EXIT_CONFIG: Final = 78
 
-# Before it, an answer of white space alone was asked for twice upstream. What else the versions do otherwise stands in
-# docs/claude-cli-notes.md. What an older one lacks would show in the middle of an answer.
+# Older versions ask the upstream twice if an answer is only white space. docs/claude-cli-notes.md lists the other
+# differences between versions. What an older one lacks would only be noticed in the middle of an answer.
 OLDEST_CLI: Final = (2, 1, 316)
 
-# claude.version, beside the number of one that was fetched: the one that came with the gateway, and the newest of all.
+# Values of claude.version besides a number: the CLI that came with the gateway, and the newest that was fetched.
 PINNED_CLI: Final = "pinned"
 NEWEST_CLI: Final = "newest"
-# Where `claudegwctl cli` keeps one: VERSION/claude, and beside it what is known of it.
+# `claudegwctl cli` stores a CLI as VERSION/claude, with the result of its check beside it.
 CLI_NAME: Final = "claude"
 CLI_RECORD: Final = "record.json"
 
-# Where there is no CLI, or one that is too old. No other way works for all: the extra's package counts only beside us.
+# Said if there is no CLI, or one that is too old. The extra's package is found only in the gateway's own environment.
 HOW_TO_GET_CLI: Final = (
     "install the gateway with its extra `cli` (in a clone: `pip install '.[cli]'`), put `claude` on PATH, or set "
     "claude.binary"
@@ -43,14 +43,14 @@ KEYS_NAME: Final = "keys.json"
 SHARED_PASSWORD_NAME: Final = "shared-password"  # noqa: S105 - a file name
 SHARED_SECRET_NAME: Final = "shared-secret"  # noqa: S105 - a file name
 STATE_NAME: Final = "state.db"
-# Beside it: the lock of whoever uses the state, and the key under which kept responses are sealed.
+# Beside it: the lock of the process that uses the state, and the key that encrypts kept responses.
 STATE_LOCK_NAME: Final = "state.lock"
 SEAL_NAME: Final = "seal.key"
 SOCKET_NAME: Final = "control.sock"
 SYSTEM_SOCKET: Final = Path("/run/claudegwd/control.sock")
 SYSTEM_CONFIGURATION: Final = Path("/etc/claudegwd")
 SYSTEM_STATE: Final = Path("/var/lib/claudegwd")
-# Where systemd looks for what the unit's LoadCredential= names.
+# Where systemd looks for the credential that the unit's LoadCredential= names.
 SYSTEM_CREDENTIAL: Final = Path("/etc/credstore/claudegwd.keys.json")
 
 # The tools of a workspace that change no file.
@@ -63,28 +63,34 @@ MAX_SOCKET_PATH_BYTES: Final = 103
 
 
 def ensure_home() -> None:
-    """Say HOME=/ where neither HOME nor passwd names a home, as container engines do for a user id without an entry.
+    """Set HOME=/ if neither HOME nor passwd names a home, as container engines do for a user id without an entry.
 
-    Both programs begin with it. What then cannot be written under / is refused by name, like any other place.
+    Both programs call it first. If something then cannot be written under /, the error names the path as usual.
     """
     if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib's raises
         os.environ["HOME"] = "/"
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with "~" replaced. If there is no such user, it stays as it is, and is not found: pathlib raises an
+    error that does not name the path."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - see above
+
+
 def workspace_writes(tools: Iterable[str], allow: Iterable[str]) -> bool:
-    """Whether anything in a workspace could change a file: what servers do is not known. `allow`: its rules' texts."""
+    """Whether anything in a workspace could change a file; MCP servers might. `allow`: its rules, as texts."""
     return not HARMLESS_TOOLS.issuperset(tools) or any(rule.startswith(MCP_PREFIX) for rule in allow)
 
 
 def config_path(env: Mapping[str, str]) -> tuple[Path, bool]:
-    """Where config.toml lies, and whether somebody asked for that very file (then it has to exist)."""
+    """The path of config.toml, and whether it was specified, in which case it has to exist."""
     if named := env.get("CLAUDEGWD_CONFIG"):
-        return Path(named).expanduser().absolute(), True
+        return expanded(named).absolute(), True
     return config_directory(env) / CONFIG_NAME, False
 
 
 def config_directory(env: Mapping[str, str]) -> Path:
-    """Of config.toml and keys.json; systemd's CONFIGURATION_DIRECTORY wins."""
+    """The directory of config.toml and keys.json; systemd's CONFIGURATION_DIRECTORY takes precedence."""
     if given := _systemd_directory(env, "CONFIGURATION_DIRECTORY"):
         return given
     import platformdirs
@@ -93,9 +99,10 @@ def config_directory(env: Mapping[str, str]) -> Path:
 
 
 def places_of(env: Mapping[str, str], uid: int, system: Path = SYSTEM_CONFIGURATION) -> Mapping[str, str]:
-    """Where to look while no daemon runs: `env`, with the service's places where root asks and has no gateway itself.
+    """The environment to use while no daemon runs: `env`, but for root with the system service's directories, unless
+    root has a gateway of its own.
 
-    Else `sudo claudegwctl restore` would put it all into root's home, where no service looks.
+    Otherwise `sudo claudegwctl restore` would restore everything into root's home, where no service looks.
     """
     named = any(env.get(name) for name in ("CLAUDEGWD_CONFIG", "CONFIGURATION_DIRECTORY", "STATE_DIRECTORY"))
     if uid != 0 or named or not system.is_dir() or config_directory(env).is_dir():
@@ -104,7 +111,7 @@ def places_of(env: Mapping[str, str], uid: int, system: Path = SYSTEM_CONFIGURAT
 
 
 def state_directory(env: Mapping[str, str]) -> Path:
-    """Of the SQLite file; systemd's STATE_DIRECTORY wins."""
+    """The directory of the SQLite file; systemd's STATE_DIRECTORY takes precedence."""
     if given := _systemd_directory(env, "STATE_DIRECTORY"):
         return given
     import platformdirs
@@ -113,17 +120,17 @@ def state_directory(env: Mapping[str, str]) -> Path:
 
 
 def cli_directory(env: Mapping[str, str]) -> Path:
-    """Of the Claude Code CLIs that were fetched."""
+    """The directory of the Claude Code CLIs that were fetched."""
     return state_directory(env) / "cli"
 
 
 def keys_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> Path:
-    """Where the upstream keys lie: the setting `keys.file`, else systemd's credential, else beside config.toml.
+    """The file with the upstream keys: the setting `keys.file`, else systemd's credential, else beside config.toml.
 
-    A credential is a read-only copy: whoever writes keys has to refuse with the name of the true file.
+    A credential is a read-only copy: code that writes keys has to refuse, and to name the original file.
     """
     if setting:
-        return config_file.parent / Path(setting).expanduser()
+        return config_file.parent / expanded(setting)
     if directory := env.get("CREDENTIALS_DIRECTORY"):
         credential = Path(directory) / KEYS_NAME
         if is_there(credential):
@@ -132,23 +139,23 @@ def keys_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> P
 
 
 def shared_password_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> Path | None:
-    """Where the password of the shared store lies: `shared.password_file`, else systemd's credential; None: nowhere."""
+    """The file with the shared store's password: `shared.password_file`, else systemd's credential, else None."""
     return _named_or_credential(env, config_file, setting, SHARED_PASSWORD_NAME)
 
 
 def shared_ca_path(config_file: Path, setting: str) -> Path | None:
-    """The certificates of `shared.ca_file`; None: those of the system."""
-    return config_file.parent / Path(setting).expanduser() if setting else None
+    """The file with the CA certificates, `shared.ca_file`; None: those of the system."""
+    return config_file.parent / expanded(setting) if setting else None
 
 
 def shared_secret_path(env: Mapping[str, str], config_file: Path, setting: str = "") -> Path | None:
-    """The same of what the machines alone know: `shared.secret_file`."""
+    """The same for the secret that the machines share: `shared.secret_file`."""
     return _named_or_credential(env, config_file, setting, SHARED_SECRET_NAME)
 
 
 def _named_or_credential(env: Mapping[str, str], config_file: Path, setting: str, name: str) -> Path | None:
     if setting:
-        return config_file.parent / Path(setting).expanduser()
+        return config_file.parent / expanded(setting)
     if directory := env.get("CREDENTIALS_DIRECTORY"):
         credential = Path(directory) / name
         if is_there(credential):
@@ -157,22 +164,22 @@ def _named_or_credential(env: Mapping[str, str], config_file: Path, setting: str
 
 
 def daemon_socket_path(env: Mapping[str, str], setting: str = "") -> Path:
-    """Where the daemon opens its control socket: CLAUDEGWD_SOCKET, `control.socket`, then its runtime directory.
+    """Where the daemon opens its control socket: CLAUDEGWD_SOCKET, else `control.socket`, else its runtime directory.
 
-    OSError when no directory for it can be had.
+    Raises OSError if there is no directory for it.
     """
     if named := env.get("CLAUDEGWD_SOCKET") or setting:
-        return Path(named).expanduser().absolute()
+        return expanded(named).absolute()
     return _runtime_directory(env) / SOCKET_NAME
 
 
 def client_socket_path(env: Mapping[str, str], option: str | None = None) -> Path:
-    """Where the control CLI looks: `--socket`, CLAUDEGWD_SOCKET, the user's own daemon, then the system's.
+    """Where claudegwctl connects: `--socket`, else CLAUDEGWD_SOCKET, else the user's own daemon, else the system's.
 
-    Where neither lies, what this user's configuration says under `control.socket`.
+    If neither of their sockets exists: `control.socket` in this user's configuration.
     """
     if named := option or env.get("CLAUDEGWD_SOCKET"):
-        return Path(named).expanduser().absolute()
+        return expanded(named).absolute()
     try:
         own = _runtime_directory(env) / SOCKET_NAME
     except OSError:
@@ -181,11 +188,11 @@ def client_socket_path(env: Mapping[str, str], option: str | None = None) -> Pat
         if is_there(path):
             return path
     configured = env.get("CLAUDEGWD_CONTROL__SOCKET") or _socket_setting(config_path(env)[0])
-    return Path(configured).expanduser().absolute() if configured else own
+    return expanded(configured).absolute() if configured else own
 
 
 def is_there(path: Path) -> bool:
-    """Whether something lies there, or may lie there: what one may not look into is for whoever opens it to tell of."""
+    """Whether the path exists, or may exist: if we may not look, whoever opens it reports that."""
     try:
         path.stat()
     except PermissionError:
@@ -196,7 +203,7 @@ def is_there(path: Path) -> bool:
 
 
 def _socket_setting(file: Path) -> str:
-    """`control.socket` of a config.toml; "" where it cannot be read, which is the daemon's to complain of."""
+    """`control.socket` in a config.toml; "" if that cannot be read, which the daemon reports."""
     import tomllib
 
     try:
@@ -207,18 +214,18 @@ def _socket_setting(file: Path) -> str:
 
 
 def _runtime_directory(env: Mapping[str, str]) -> Path:
-    """OSError when another user already holds the directory that platformdirs would take."""
+    """Raises OSError if the directory that platformdirs would use belongs to another user."""
     if given := _systemd_directory(env, "RUNTIME_DIRECTORY"):
         return given
     import platformdirs
 
-    # Without XDG_RUNTIME_DIR platformdirs warns that it takes /tmp/runtime-UID: daemon and CLI both do, so it works.
+    # Without XDG_RUNTIME_DIR, platformdirs warns that it uses /tmp/runtime-UID; both programs do, so it works.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return platformdirs.user_runtime_path(APP)
 
 
 def _systemd_directory(env: Mapping[str, str], name: str) -> Path | None:
-    """systemd gives a list with colons when a unit names several; the first is the unit's main one."""
+    """If a unit has several, systemd separates them with colons; the first is the main one."""
     first = env.get(name, "").split(":")[0]
     return Path(first) if first else None

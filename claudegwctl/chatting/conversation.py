@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from claudegwctl.problems import Problem
+from claudegwd.contract import expanded
 
 # Base64 makes it a third larger; with the rest of the request it still fits server.max_body_bytes at its default.
 MAX_IMAGE_BYTES: Final = 20 * 2**20
@@ -58,7 +59,7 @@ class Conversation:
     def attach(self, path: Path) -> str:
         """Attach the image in the file to the next question, and return what to tell the user. Raises Problem."""
         try:
-            with path.expanduser().open("rb") as file:
+            with expanded(path).open("rb") as file:
                 data = file.read(MAX_IMAGE_BYTES + 1)
         except OSError as error:
             raise Problem(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from claudegwctl.checks.finding import OK, PROBLEM, Finding, Scene
-from claudegwd.contract import CLI_NAME, HOW_TO_GET_CLI, NEWEST_CLI, OLDEST_CLI, PINNED_CLI, cli_directory
+from claudegwd.contract import CLI_NAME, HOW_TO_GET_CLI, NEWEST_CLI, OLDEST_CLI, PINNED_CLI, cli_directory, expanded
 
 # It takes half a second; on a machine that swaps, longer.
 VERSION_SECONDS: Final = 20
@@ -43,7 +43,7 @@ def find(scene: Scene) -> Path | None:
         return Path(scene.status["claude_binary"])
     setting = str(scene.settings.get("claude.binary", "auto"))
     if setting != "auto":
-        return Path(setting).expanduser()
+        return expanded(setting)
     version = str(scene.settings.get("claude.version", PINNED_CLI))
     if version not in {PINNED_CLI, NEWEST_CLI}:
         return cli_directory(scene.env) / version / CLI_NAME

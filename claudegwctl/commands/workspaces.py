@@ -16,6 +16,7 @@ from claudegwctl.commands.config import place
 from claudegwctl.options import AsJson, daemon_of, names_of_workspaces, new_app, wants_json
 from claudegwctl.output import conversations, note, say, say_json, table
 from claudegwctl.problems import NotRunning, Problem, Refused
+from claudegwd.contract import expanded
 
 app = new_app(
     "Manage workspaces: directories in which Claude works with its own tools.",
@@ -94,7 +95,7 @@ def add(
 
     file, state = place(ctx)
     settings: dict[str, Any] = {
-        "directory": str(directory.expanduser().resolve()),  # by the caller's home and directory
+        "directory": str(expanded(directory).resolve()),  # by the caller's home and directory
         "tools": _names(tools),
         "allow": allow or [],
         "deny": deny or [],

@@ -52,7 +52,7 @@ def _lines(workspaces: Mapping[str, Mapping[str, Any]], *, system: bool) -> Iter
         return  # a user's own unit sees all that the user sees
     directories: dict[Path, bool] = {}
     for each in workspaces.values():
-        path = Path(str(each.get("directory", ""))).expanduser()
+        path = contract.expanded(str(each.get("directory", "")))
         directories[path] = directories.get(path, False) or writes(each)
     if any(_is_below(path, _HOMES) for path in directories):
         yield "# Home directories stay hidden, except for what is listed below."

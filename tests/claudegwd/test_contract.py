@@ -33,6 +33,19 @@ def test_a_user_without_a_home_meets_no_traceback(program: str) -> None:
     assert "/.config/claudegwd/config.toml" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("words", ["status", "doctor", "config path", "cli list", "workspaces check", "chat hello"])
+def test_the_home_of_an_unknown_user_is_no_traceback(words: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[control]\nsocket = "~nosuch/a.sock"\n[claude]\nbinary = "~nosuch/claude"\n')
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    for config in (str(tmp_path / "config.toml"), "~nosuch/config.toml"):
+        done = subprocess.run(
+            [sys.executable, "-m", "claudegwctl", *words.split()], env=env | {"CLAUDEGWD_CONFIG": config}, cwd=tmp_path,
+            capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        assert done.stdout or done.stderr.startswith("cannot ")
+
+
 def test_the_state(tmp_path: Path) -> None:
     assert contract.state_directory({"STATE_DIRECTORY": str(tmp_path)}) == tmp_path
     assert contract.state_directory({}).name == "claudegwd"

@@ -48,6 +48,11 @@ def test_what_is_no_image(tmp_path: Path, data: bytes | None) -> None:
         Conversation("sonnet").attach(tmp_path / "x.png")
 
 
+def test_an_image_in_the_home_of_an_unknown_user() -> None:
+    with pytest.raises(Problem, match=r"^cannot read ~nosuch/x.png: "):
+        Conversation("sonnet").attach(Path("~nosuch/x.png"))
+
+
 def test_words_with_a_slash() -> None:
     talk = Conversation("sonnet")
     assert talk.command("/model opus") == "the model is opus"
