@@ -13,22 +13,22 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-# Writers hold the lock for milliseconds. One that holds it longer is stopped or hangs, and a person has to be told.
+# Writers hold the lock for milliseconds. One that holds it for longer is stopped or hangs, which the error says.
 LOCK_SECONDS: Final = 5.0
 _LOCK_POLL_SECONDS: Final = 0.02  # flock has no timeout of its own
-# If an editor saves without taking our lock, we start over; one that saves this often is not a person.
+# If an editor saves without taking our lock, we start over. Nobody saves this often by hand.
 EDIT_TRIES: Final = 10
-# What file systems answer that know no locks: some of the network, some of containers. Better unlocked than not at all.
+# Errors of file systems without locks, such as some of networks and containers: there, files are written unlocked.
 NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 class FileBusy(OSError):  # noqa: N818 - it names the fault
-    """Another writer holds the file, or changes it all the time."""
+    """Another writer has locked the file, or keeps changing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file as it was read. ``data`` None: it does not exist."""
+    """A file as it was read. ``data`` is None if it does not exist."""
 
     data: bytes | None
     mode: int
@@ -37,14 +37,14 @@ class FileState:
 
 
 def real_path(path: Path) -> Path:
-    """``path``, symlinks followed. Unlike by Path.resolve, a loop is left to the open that follows: OSError."""
+    """``path`` with symlinks followed. Unlike Path.resolve, it does not raise for a loop; opening the file does."""
     return Path(os.path.realpath(path))
 
 
 def read_state(path: Path, *, limit: int) -> FileState:
-    """Read a regular file of at most ``limit`` bytes. OSError; a missing file is a state, not an error."""
+    """Read a regular file of at most ``limit`` bytes. Raises OSError, but not if the file does not exist."""
     try:
-        # Without O_NONBLOCK a FIFO in its place would hold us until somebody writes to it.
+        # Without O_NONBLOCK, opening a FIFO in its place would block until somebody writes to it.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return FileState(None, 0, -1, -1)
@@ -68,12 +68,12 @@ def edit_file(
     seconds: float = LOCK_SECONDS,
     check: Callable[[Path], None] = lambda _: None,
 ) -> bool:
-    """Read, let ``change`` make the new content (None: leave it), replace; whether it was replaced.
+    """Read the file, and replace it with what ``change`` returns (None: leave it). Returns whether it was replaced.
 
-    Symlinks are followed; mode and owner are kept, ``new_mode`` is for a new file. Two callers lose nothing: they take
-    turns, waiting ``seconds`` at most. Somebody without our lock loses nothing either: if the file is another when it
-    comes to replacing, ``change`` is called again with that. OSError (FileBusy), and whatever ``change`` raises, or
-    ``check``, which gets the new content as a file. ``lock_dir``: where the lock file is, if not beside the file.
+    Symlinks are followed; mode and owner are kept, and ``new_mode`` is that of a new file. No change is lost: callers
+    take turns, waiting for at most ``seconds``, and if somebody changes the file without our lock meanwhile, ``change``
+    is called again with the new content. Raises OSError (FileBusy), and whatever ``change`` raises, or
+    ``check``, which gets the new content as a file. ``lock_dir``: the directory of the lock file, if not the file's.
     """
     target = real_path(path)
 
@@ -101,9 +101,9 @@ def put_file(
     owner: tuple[int, int] | None = None,
     may: Callable[[Path], bool] = lambda _: True,
 ) -> bool:
-    """Have the file hold ``data`` in one step that outlives a power cut; whether it does. OSError.
+    """Write ``data`` to the file, atomically and durably. Returns False if ``may`` forbids it. Raises OSError.
 
-    ``may`` is asked just before, with the file that is to take its place.
+    ``may`` is called just before the file is replaced, with the new one.
     """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -124,7 +124,7 @@ def put_file(
             temporary.unlink()
     directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)  # else a power cut may bring the old name back
+        os.fsync(directory)  # otherwise a power failure could undo the renaming
     finally:
         os.close(directory)
     return True
@@ -132,9 +132,9 @@ def put_file(
 
 @contextmanager
 def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[int]:
-    """Hold ``path`` locked: its descriptor. FileBusy when another holds it for longer than ``seconds``.
+    """Keep ``path`` locked, and yield its descriptor. Raises FileBusy if it is not free after ``seconds``.
 
-    The file stays behind: removing it would let two writers lock two different files.
+    The file is not removed: otherwise two writers could lock two different files.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -154,12 +154,12 @@ def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[int]:
                 break
         yield fd
     finally:
-        os.close(fd)  # gives the lock back
+        os.close(fd)  # releases the lock
 
 
 def _give_to_the_directorys_owner(fd: int, directory: Path) -> None:
-    """What root makes, the service's user has to open later."""
+    """The service's user must be able to open what root has created."""
     owner, made = directory.stat(), os.fstat(fd)
-    # Of one link: that user may have linked a file of root's here.
+    # Only with a single link: that user may have linked a file of root's here.
     if os.geteuid() == 0 and made.st_uid == 0 and made.st_nlink == 1 and owner.st_uid != 0:
         os.fchown(fd, owner.st_uid, owner.st_gid)

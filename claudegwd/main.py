@@ -44,12 +44,12 @@ def main() -> None:
     contract.ensure_home()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a path may have letters that the locale does not know
+            stream.reconfigure(errors="backslashreplace")  # a path may contain characters that the locale cannot encode
     try:
         app(prog_name="claudegwd")
     except OSError as error:
         _say(OSError(f"cannot write the output: {error.strerror or 'refused'}; check where it goes"), 1)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still held back would fail once more at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered would fail again at exit
         sys.exit(contract.EXIT_FAILED)
 
 
@@ -85,12 +85,12 @@ def claudegwd(
 
 
 def _open_closed_streams() -> None:
-    """Give standard streams that were closed (`2>&-`) to /dev/null: else the next socket would be taken for one."""
+    """Connect closed standard streams (`2>&-`) to /dev/null: otherwise the next socket would get their descriptor."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
         except OSError:
-            null = os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+            null = os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor: this one
             os.set_inheritable(null, True)  # noqa: FBT003 - positional only
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
 
@@ -153,7 +153,10 @@ def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bo
             trio.run(run, loaded, DaemonOptions(config, demo), handler, logs, env)
         except KeyboardInterrupt:
             return 130
-        for number in (signal.SIGTERM, signal.SIGINT):  # told again while Python takes itself apart: the status stays 0
+        for number in (
+            signal.SIGTERM,
+            signal.SIGINT,
+        ):  # a further signal while Python exits does not change the status 0
             signal.signal(number, signal.SIG_IGN)
     return contract.EXIT_OK
 

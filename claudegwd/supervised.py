@@ -15,20 +15,20 @@ PAUSE_LAST_SECONDS: Final = 60.0
 
 
 async def supervised(task: Callable[[], Awaitable[None]], name: str) -> None:
-    """Run `task`, and begin it again whenever it raises an Exception that nobody foresaw, after a pause.
+    """Run `task`, and restart it after a pause whenever it raises an unexpected Exception.
 
-    Only for what works for the whole daemon and can begin anew at any time. Cancelling passes; a task that returns is
-    over.
+    Only for tasks of the whole daemon that can be restarted at any time. Cancellation is passed on; a task that returns
+    is not restarted.
     """
     pause = PAUSE_FIRST_SECONDS
     while True:
         began = trio.current_time()
         try:
             return await task()
-        except Exception as error:  # noqa: BLE001 - a boundary: the daemon goes on without
+        except Exception as error:  # noqa: BLE001 - a boundary: the daemon continues without it
             text = "a background task failed unexpectedly; it is restarted"
             event(log, logging.ERROR, text, kind=name, seconds=pause, cause=error)
         if trio.current_time() - began > PAUSE_LAST_SECONDS:
-            pause = PAUSE_FIRST_SECONDS  # it had recovered from what was before
+            pause = PAUSE_FIRST_SECONDS  # it had recovered from earlier failures
         await trio.sleep(pause)
         pause = min(2 * pause, PAUSE_LAST_SECONDS)

@@ -198,9 +198,9 @@ _TEXT_OF = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delt
 
 
 def _with_halves(line: bytes) -> AnyEvent:
-    """A line with half of a surrogate pair, which msgspec rejects: models write them, and pairs come in pieces.
+    """A line with a lone surrogate, which msgspec rejects: models write them, and pairs may be split between deltas.
 
-    A delta's text stays as it came; anywhere else the half becomes a question mark.
+    A delta's text stays as it came; anywhere else the surrogate becomes a question mark.
     """
     try:
         value = json.loads(line)

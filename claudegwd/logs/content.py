@@ -9,9 +9,9 @@ from claudegwd.logs.event import log
 
 
 def log_content(what: str, content: bytes, request_id: str) -> None:
-    """Log the beginning of `content` as a text. The caller has looked at log.content. Tokens are redacted as always.
+    """Log the beginning of `content` as text. The caller has checked log.content. Tokens are redacted as always.
 
-    Not by `event`: its fields can hold nothing of the kind, whatever a setting says.
+    It does not use `event`, whose fields must never contain such text, whatever the settings are.
     """
     shown = content[:MAX_TEXT].decode(errors="replace")
     log.log(logging.INFO, "%s: %s", what, shown, extra={"fields": {"request_id": request_id, "bytes": len(content)}})

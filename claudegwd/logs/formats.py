@@ -35,7 +35,7 @@ def json_line(entry: LogEntry) -> str:
 def journal_datagram(entry: LogEntry, pid: int) -> bytes:
     """systemd's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): our fields are named CLAUDEGWD_…
 
-    They stand in the message as well, which is all that journalctl shows of a record unless it is asked for more.
+    They are repeated in the message, because by default journalctl shows nothing else of a record.
     """
     fields = [
         ("MESSAGE", " ".join([entry.text, *_pairs(entry)])),

@@ -31,7 +31,7 @@ def is_our_stderr(env: Mapping[str, str], descriptor: int) -> bool:
 
 
 class Journal:
-    """A sender of datagrams. `send` answers False if the journal did not take one; it then waits for none of the
+    """Sends datagrams. `send` answers False if the journal did not take one; it then waits for none of the
     following until one goes through again."""
 
     def __init__(self, path: Path = JOURNAL_SOCKET) -> None:

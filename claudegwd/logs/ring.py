@@ -41,7 +41,7 @@ class Follower:
         except trio.WouldBlock:
             self.lost += 1
         except (trio.ClosedResourceError, trio.BrokenResourceError):
-            # It left in this very moment.
+            # It has just left.
             pass
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class LogRing:
             follower.close()
 
     def close(self) -> None:
-        """End every follower once it has read what it has: the daemon stops. Call it on trio's thread."""
+        """End every follower once it has read what is there, because the daemon stops. Call it on trio's thread."""
         with self._lock:
             self._closed = True
             followers = list(self._followers)

@@ -18,7 +18,7 @@ from claudegwd.logs.ring import LogRing
 from claudegwd.logs.stderr import Stderr
 from claudegwd.redact import redact
 
-# What libraries say below a warning is of no use to whoever runs the gateway.
+# Libraries' messages below warnings are of no use to operators.
 LIBRARY_LEVEL: Final = logging.WARNING
 
 
@@ -65,7 +65,7 @@ class LogHandler(logging.Handler):
                 self._tell_lost()
             self._stderr.write(self._form(entry) + "\n")
         except (OSError, ValueError):
-            # stderr is closed, its disk is full, or its reader stands still: nobody can be told now.
+            # stderr is closed, its disk is full, or its reader does not read: there is nowhere to report it.
             self.lost += 1
 
     def _tell_lost(self) -> None:
@@ -100,9 +100,9 @@ def setup(
     stream: TextIO | None = None,
     journal: Callable[[], Journal] = Journal,
 ) -> LogHandler:
-    """Send all logging of this process to stderr and `ring`. Call once; later, `configure` on what it answers.
+    """Send all logging of this process to stderr and `ring`. Call it once, and later `configure` of what it returns.
 
-    The root logger gets the only handler, so nothing is written twice and no library writes past the redaction.
+    The root logger gets the only handler, so nothing is written twice and no library bypasses the redaction.
     """
     handler = LogHandler(ring, stream if stream is not None else sys.stderr, env, journal)
     handler.configure(config)

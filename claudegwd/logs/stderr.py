@@ -13,19 +13,19 @@ from typing import Final, TextIO
 # A writable pipe accepts this much at once; writing no more at a time means that no write blocks.
 CHUNK_BYTES: Final = select.PIPE_BUF
 
-Write = Callable[[bytes], int]  # how much was taken; BlockingIOError: nothing, without waiting
+Write = Callable[[bytes], int]  # returns how much was written; raises BlockingIOError instead of waiting
 
 
 class Stderr:
-    """A stream that loses lines when its reader stands still: a paused terminal, a full pipe, a blocked log driver."""
+    """A stream that drops lines if they are not read, as by a paused terminal, a full pipe or a blocked log driver."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._rest = b""  # of a line that was taken in part: it has to end before another begins
+        self._rest = b""  # the rest of a line that was written in part
         self._write = _writer(stream)
 
     def write(self, text: str) -> None:
-        """Write a line. OSError (BlockingIOError where the reader stands still) or ValueError: it is lost."""
+        """Write a line. If it raises OSError (BlockingIOError if nobody reads) or ValueError, the line is lost."""
         if self._write is None:
             self._stream.write(text)
             self._stream.flush()
@@ -36,7 +36,7 @@ class Stderr:
         try:
             self._finish()
         except OSError:
-            if len(self._rest) == before:  # nothing of it was taken
+            if len(self._rest) == before:  # nothing of it was written
                 self._rest = b""
                 raise
 
@@ -48,7 +48,7 @@ class Stderr:
 
 
 def _writer(stream: TextIO) -> Write | None:
-    """How to write there without waiting; None for what is no file of the system."""
+    """How to write to it without waiting; None if it is not a file of the system."""
     try:
         descriptor = stream.fileno()
         mode = os.fstat(descriptor).st_mode
@@ -58,8 +58,8 @@ def _writer(stream: TextIO) -> Write | None:
         connected = socket.socket(fileno=os.dup(descriptor))
         return lambda data: connected.send(data, socket.MSG_DONTWAIT)
     if stat.S_ISCHR(mode) and os.isatty(descriptor):
-        # O_NONBLOCK belongs to the open file, which the shell shares: so the terminal is opened anew. (That one byte
-        # fits, which is all that poll tells of a terminal, would not be enough.)
+        # O_NONBLOCK would apply to the shell as well, which shares the open file: so the terminal is opened again.
+        # (poll only says whether there is room for one byte, which is not enough.)
         with suppress(OSError):
             own = os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
             return lambda data: os.write(own, data)

@@ -1,4 +1,4 @@
-"""The control socket: never taken from a running daemon, always from a dead one.
+"""The control socket: never taken from a running daemon, always from one that died.
 
 The order is: make the directory writable only by us; take a lock file, which keeps two starting daemons apart; connect,
 to see whether a daemon answers; bind the new socket under a temporary name with its final mode and group, listen, and
@@ -25,7 +25,7 @@ from claudegwd.sockets.problems import SocketError
 
 # People, and a monitor or two.
 BACKLOG: Final = 64
-# In a living daemon, the kernel accepts a connection at once; this is for one whose queue is full.
+# For a running daemon, the kernel accepts a connection at once; this is for one whose queue is full.
 CONNECT_SECONDS: Final = 1.0
 SOCKET_MODE: Final = 0o660
 DIRECTORY_MODE: Final = 0o700
@@ -33,22 +33,22 @@ GROUP_DIRECTORY_MODE: Final = 0o710
 
 
 class ControlSocket:
-    """The open socket. Closing it removes the path if it is still ours, and then lets the lock go."""
+    """The open socket. Closing it removes the path if it is still ours, and then releases the lock."""
 
     def __init__(self, sock: socket.socket, path: Path, lock: int | None, group: str = "") -> None:
         self.socket = sock
         self.path = path
         self._lock = lock
         self._group = group
-        # A socket unit's path is the manager's to remove.
+        # The service manager removes the path of a socket unit.
         self._inode = _inode(path) if lock is not None else None
 
     def is_there(self) -> bool:
-        """Whether whoever connects to the path comes to us. A socket unit's is the manager's to look after."""
+        """Whether connections to the path reach us. For a socket unit, that is up to the service manager."""
         return self._inode is None or _inode(self.path) == self._inode
 
     def open_again(self) -> None:
-        """Put a new `socket` in the place of one that was removed. SocketError, ConfigError: it stays as it is."""
+        """Replace a `socket` whose path was removed. If it raises SocketError or ConfigError, nothing has changed."""
         group_id = _group_id(self._group) if self._group else -1
         _prepare_directory(self.path.parent, group_id)
         with ExitStack() as undo:
@@ -84,7 +84,7 @@ def open_control(path: Path, group: str = "", inherited: Sequence[Inherited] = (
     """Open the control socket at `path` for the members of `group` ("" means the process's own group).
 
     Raises SocketError, also when another daemon answers there, and ConfigError for a group that does not exist.
-    A listening Unix socket in `inherited` is used instead: then a .socket unit says where it lies.
+    A listening Unix socket in `inherited` is used instead: then a .socket unit determines its path.
     """
     given = _from_socket_unit(inherited)
     if given is not None:
@@ -110,7 +110,7 @@ def _prepare_directory(directory: Path, group_id: int) -> None:
         if not directory.is_dir():
             directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
             if group_id != -1:
-                # Its members may go through to the socket, and see nothing else.
+                # Its members may reach the socket, but not list the directory.
                 os.chown(directory, -1, group_id)
                 directory.chmod(GROUP_DIRECTORY_MODE)
         found = directory.stat()
@@ -127,7 +127,7 @@ def _prepare_directory(directory: Path, group_id: int) -> None:
 
 
 def _take_lock(path: Path) -> int:
-    """The lock stays with the process, so it needs no cleaning up; its file stays too, else two could hold a lock."""
+    """Lock a file until the process ends. The file stays: otherwise two processes could lock different ones."""
     name = _lock_path(path)
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -143,7 +143,7 @@ def _take_lock(path: Path) -> int:
         who = f"process {holder}" if holder.isdigit() else "another process"
         raise SocketError(_already_running(path, who)) from None
     with suppress(OSError):
-        # Only for the sentence above; a full disk is no reason not to start.
+        # Only for the message above: on a full disk, the daemon starts nevertheless.
         os.truncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
     return lock
@@ -172,7 +172,7 @@ def _refuse_if_alive(path: Path) -> None:
         except (ConnectionRefusedError, FileNotFoundError):
             return
         except (BlockingIOError, TimeoutError):
-            # Nobody accepts, yet somebody listens: a daemon under load or in its debugger.
+            # It listens, but does not accept: a daemon under load or in a debugger.
             pass
     raise SocketError(_already_running(path, "another claudegwd"))
 
@@ -197,12 +197,12 @@ def _lock_path(path: Path) -> Path:
 
 
 def _bind(temporary: Path, group: str, group_id: int, undo: ExitStack) -> socket.socket:
-    # Only a process of the same number could have left it, and that one is gone.
+    # Only an earlier process with our pid can have left it.
     temporary.unlink(missing_ok=True)
     sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     undo.callback(temporary.unlink, missing_ok=True)
     sock.bind(str(temporary))
-    # Not by the umask, which is the whole process's, with its threads. Before it listens nobody can connect.
+    # Not by the umask, which applies to all threads. Until it listens, nobody can connect.
     if group_id != -1:
         _give_to_group(temporary, group, group_id)
     temporary.chmod(SOCKET_MODE)

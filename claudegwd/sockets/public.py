@@ -17,13 +17,13 @@ from claudegwd.sockets.problems import SocketError
 
 # Connections that wait while all workers are busy; the kernel limits it to net.core.somaxconn (4096).
 BACKLOG: Final = 1024
-# Listeners that we gave to the manager's store bear this; others come from a .socket unit.
+# Marks the listeners that we gave to the manager's store; others come from a .socket unit.
 KEPT_PREFIX: Final = "tcp-"
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A listening socket, not blocking. `bind` is its true address; `name` is what the manager may keep it under."""
+    """A listening socket, not blocking. `bind` is its actual address, `name` its name in the manager's store."""
 
     socket: socket.socket
     bind: str
@@ -33,15 +33,15 @@ class Listener:
 
 @dataclass
 class PublicListeners:
-    """All TCP listeners, closed together. `stale` are names in the manager's store that nothing listens on any more:
-    tell the notifier to forget them."""
+    """All TCP listeners, closed together. `stale`: names in the manager's store that are no longer used, to be removed
+    by the notifier."""
 
     listeners: list[Listener] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
 
     @property
     def binds(self) -> list[str]:
-        """Where we truly listen: after port 0, names, and sockets from outside."""
+        """The addresses that we actually listen on, whatever port 0, a name or a .socket unit stands for."""
         return [listener.bind for listener in self.listeners]
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class PublicListeners:
 
 
 def open_public(binds: Sequence[str], inherited: Sequence[Inherited] = ()) -> PublicListeners:
-    """Listen on every bind ("host:port", checked by the configuration). Raises SocketError, and then none stays open.
+    """Listen on every bind ("host:port", checked by the configuration). If it raises SocketError, none stays open.
 
     A listener in `inherited` that we once kept under the name of a bind is taken instead of a new one. If a .socket
     unit hands over TCP listeners, they are used instead of all binds: its ListenStream= says where to listen.
@@ -117,12 +117,12 @@ def _find(bind: str) -> Iterator[tuple[socket.AddressFamily, Any]]:
         reason = error.strerror or "no answer"
         raise SocketError(f"cannot listen on {bind}: its host is unknown ({reason}); use an address") from None
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in answers))
-    # With port 0 each address would get a port of its own, and nobody could tell which to use.
+    # With port 0, each address would get a different port, and nobody would know which to use.
     yield from addresses if port else addresses[:1]
 
 
 def _add_ipv4(places: Sequence[tuple[str, list[tuple[socket.AddressFamily, Any]]]]) -> None:
-    """Who writes "[::]:8000" means everybody: IPv4 too, on a socket of its own, unless a bind names IPv4."""
+    """ "[::]:8000" means all addresses, so IPv4 is added on a socket of its own, unless another bind has that port."""
     said = {address[1] for _, found in places for family, address in found if family == socket.AF_INET}
     for _, found in places:
         for family, address in tuple(found):
@@ -152,7 +152,7 @@ def _new(bind: str, family: socket.AddressFamily, address: Any) -> Listener | No
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # IPv4 has a socket of its own, so that what each family listens on can be said, kept and taken back.
+            # IPv4 has a socket of its own, so that the listeners of each family can be shown, stored and taken back.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(BACKLOG)
