@@ -63,6 +63,7 @@ TASKS = {
     "websocket.WebSocketStream._end",
     "websocket.WebSocketStream._handle_events",
     "websocket.WebSocketStream._send_pings",
+    "websocket.WebSocketStream._too_early",
     "workspaces.Workspaces.learn",
     "workspaces.Workspaces.rows",
     "write_behind.write_behind",
