@@ -115,9 +115,12 @@ def limit_headers(gateway: Gateway, client: Client, *, anthropic: bool = False) 
 
 
 def token_of(headers: Headers) -> str:
-    """The API key, from either of the two headers."""
+    """The API key, from either of the two headers. Anthropic's SDK sends both if its environment has both variables:
+    then one of our own keys is the one that is meant."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    key = headers.get("x-api-key", "")
+    return key if key.startswith(PREFIX) and not bearer.startswith(PREFIX) else bearer or key
 
 
 def name_of(host: str) -> str:

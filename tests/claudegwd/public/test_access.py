@@ -145,6 +145,10 @@ def test_what_is_no_body_needs_no_type(headers: dict[str, str]) -> None:
         {"authorization": f"BEARER   {KEY} "},
         {"x-api-key": KEY},
         {"authorization": "Basic YTpi", "x-api-key": KEY},
+        {"authorization": "Bearer none", "x-api-key": KEY},
+        {"authorization": "Bearer", "x-api-key": KEY},
+        {"authorization": f"Bearer {KEY}", "x-api-key": f"{KEY}x"},
+        {"authorization": f"Bearer {KEY}", "x-api-key": "none"},
     ],
 )
 def test_a_key_in_either_header_opens(headers: dict[str, str]) -> None:
@@ -188,6 +192,7 @@ def test_without_authentication_everybody_is_the_same_client(token: str) -> None
 def test_a_client_key_holds_also_where_none_is_asked_for() -> None:
     open_door = gateway(needs_key=False)
     assert access.authenticate(open_door, Headers({"x-api-key": KEY})).name == "ann"
+    assert access.authenticate(open_door, Headers({"x-api-key": KEY, "authorization": "Bearer none"})).name == "ann"
     refused(AuthenticationFailed, access.authenticate, open_door, Headers({"x-api-key": f"{KEY}x"}))
     open_door.clients.book.revoke("ann", 1.0)
     refused(AuthenticationFailed, access.authenticate, open_door, Headers({"authorization": f"Bearer {KEY}"}))
