@@ -10,18 +10,18 @@ _BYTES_PER_TOKEN = 4
 
 
 def count_tokens(head: RawUsage, last: RawUsage) -> TokenCount:
-    """The counts of a whole message: those at its end if given, else those at its start."""
+    """The counts of a whole message: those at its end if given, else those at its start. Some upstreams repeat those of
+    the prompt as zeros at the end, which the CLI ignores as well (observed on 2.1.332)."""
 
     def of(name: str) -> int:
-        value = getattr(last, name)
-        return int(value if value is not None else getattr(head, name) or 0)
+        return int(getattr(last, name) or getattr(head, name) or 0)
 
     cached = of("cache_read_input_tokens")
     written = of("cache_creation_input_tokens")
     reasoning = (last.output_tokens_details or {}).get("thinking_tokens")
     return TokenCount(
         prompt=of("input_tokens") + cached + written,
-        completion=of("output_tokens"),
+        completion=(last.output_tokens if last.output_tokens is not None else head.output_tokens) or 0,
         cached=cached,
         reasoning=reasoning if isinstance(reasoning, int) else 0,
         written=written,

@@ -12,9 +12,14 @@ def test_the_prompt_holds_what_the_cache_read_and_wrote() -> None:
     assert count_tokens(HEAD, last) == TokenCount(prompt=130, completion=9, cached=100, reasoning=4, written=20)
 
 
-def test_the_end_wins_over_the_start_also_with_zeros() -> None:
-    last = RawUsage(input_tokens=11, output_tokens=9, cache_read_input_tokens=0)
-    assert count_tokens(HEAD, last) == TokenCount(prompt=31, completion=9, written=20)
+def test_the_end_wins_over_the_start() -> None:
+    last = RawUsage(input_tokens=11, output_tokens=0, cache_read_input_tokens=90)
+    assert count_tokens(HEAD, last) == TokenCount(prompt=121, completion=0, cached=90, written=20)
+
+
+def test_zeros_at_the_end_do_not_undo_the_counts_of_the_prompt() -> None:
+    last = RawUsage(input_tokens=0, output_tokens=9, cache_read_input_tokens=0, cache_creation_input_tokens=0)
+    assert count_tokens(HEAD, last) == TokenCount(prompt=130, completion=9, cached=100, written=20)
 
 
 def test_what_is_missing_or_strange_counts_nothing() -> None:
