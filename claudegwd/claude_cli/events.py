@@ -51,6 +51,13 @@ class AssistantLine(msgspec.Struct, tag="assistant"):
     message: Raw = Raw(b"null")
 
 
+class _ModelUsage(msgspec.Struct):
+    outputTokens: int = 0  # noqa: N815 - the CLI's name
+
+
+_usage = msgspec.json.Decoder(dict[str, _ModelUsage])
+
+
 class Result(msgspec.Struct, tag="result"):
     """The end of a turn, or the acknowledgement of a message appended without a question (`num_turns` 0)."""
 
@@ -62,6 +69,15 @@ class Result(msgspec.Struct, tag="result"):
     api_error_type: str | None = None
     session_id: str = ""
     total_cost_usd: float = 0.0
+    modelUsage: Raw = Raw(b"{}")  # noqa: N815 - the CLI's name; raw, so that changes to it do not lose the end of a turn
+
+    @property
+    def output_tokens(self) -> int:
+        """Of all models, since the conversation began or was cleared; 0 if that is not stated."""
+        try:
+            return sum(each.outputTokens for each in _usage.decode(self.modelUsage).values())
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return 0
 
 
 class System(msgspec.Struct, tag="system"):

@@ -73,6 +73,11 @@ async def cut_short(gateway: Running, dice: random.Random) -> None:
     await gateway.ask("hi", max_tokens=1)
 
 
+async def declined(gateway: Running, dice: random.Random) -> None:
+    gateway.endpoint.script = lambda _: ScriptedReply((Text(("a",)),), stop_reason="refusal", usage=some_usage(dice))
+    await gateway.ask("hi")
+
+
 async def left(gateway: Running, dice: random.Random) -> None:
     """The client goes in mid-stream."""
     never = trio.Event()
@@ -111,7 +116,7 @@ async def failed_first(gateway: Running, dice: random.Random) -> None:
 
 
 WAYS: list[Callable[[Running, random.Random], Awaitable[None]]] = [
-    whole, streamed, cut_short, left, broken, failed_first,
+    whole, streamed, cut_short, declined, left, broken, failed_first,
 ]  # fmt: skip
 
 

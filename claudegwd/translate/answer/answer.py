@@ -1,7 +1,7 @@
 """The collected answer of a turn: for replies that are not streamed, and for the digest of its conversation."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from claudegwd.translate.answer.literals import joined as joined
 from claudegwd.translate.answer.outputs import (
@@ -105,6 +105,12 @@ class Answer:
         """Add the cost that the CLI reported."""
         self.cost = (self.cost or 0.0) + dollars
         self.on_used()
+
+    def recount(self, completion: int) -> None:
+        """Take the count that the CLI reported for an answer whose end had none."""
+        if self.finished is not None and self.finished.usage.estimated and completion > self.counted.completion:
+            self.counted = replace(self.counted, completion=completion)
+            self.on_used()
 
     def _count(self, usage: TokenCount) -> None:
         if not usage.estimated:

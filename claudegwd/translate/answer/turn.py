@@ -158,7 +158,7 @@ class Turn:
                 self._take(TurnEvent.ENDED)
                 return self._stopped(part, delta.stop_reason)
             case e.MessageDelta(delta=delta) if self._refused:
-                # A CLI whose budget is spent reports the refusal earlier, and leaves the reason out here.
+                # A CLI whose budget is spent reports the refusal earlier, and leaves reason and counts out here.
                 self._take(TurnEvent.ENDED)
                 return self._stopped(part, "refusal")
             case e.MessageDelta():
@@ -259,6 +259,8 @@ class Turn:
         if stop == "refusal":
             outputs.append(Refusal())
         usage = count_tokens(self._head, part.usage or e.RawUsage())
+        if part.delta.stop_reason is None:
+            usage = count_cut(self._head, self._text_bytes)
         outputs.append(Finished(self._reason(stop), usage, self._after(stop), said(self._blocks)))
         return outputs
 

@@ -180,6 +180,8 @@ class CurrentTurn:
         now = self.now
         if now is None or now.settled.is_set() or not (now.turn.over or now.abandoned):
             return
+        if self._launch.whole:
+            now.answer.recount(event.output_tokens)
         now.settled.set()
         self._settings.unblock()
         if self._launch.whole:

@@ -216,6 +216,22 @@ def test_broken_lines(broken: bytes) -> None:
         e.decode_event(broken)
 
 
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"m": {"outputTokens": 5}, "n": {"outputTokens": 2}}, 7),
+        ({"m": {}}, 0),
+        ([], 0),
+        ({"m": {"outputTokens": "5"}}, 0),
+    ],
+)
+def test_what_a_result_counts(usage: object, tokens: int) -> None:
+    event = e.decode_event(line({"type": "result", "modelUsage": usage}))
+    assert isinstance(event, e.Result)
+    assert event.output_tokens == tokens
+    assert e.Result().output_tokens == 0
+
+
 def test_a_line_that_is_nested_too_deep_is_passed_over_or_refused() -> None:
     """Python 3.14 reads as deep as its stack allows, older ones 1,000 levels."""
     with suppress(e.EventError):

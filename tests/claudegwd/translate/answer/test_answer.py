@@ -57,3 +57,14 @@ def test_what_is_only_estimated_was_not_counted() -> None:
     head = TokenCount(prompt=10, completion=1)
     answer.add([Started("claude-x", head), Finished("stop", TokenCount(10, 40, estimated=True), After.KILL)])
     assert answer.counted == head
+
+
+def test_the_clis_own_count_replaces_an_estimate_and_nothing_else() -> None:
+    estimated, reported = Answer(), Answer()
+    told: list[int] = []
+    estimated.on_used = lambda: told.append(estimated.counted.completion)
+    for answer, usage in ((estimated, TokenCount(10, 3, estimated=True)), (reported, TokenCount(10, 3))):
+        answer.add([Started("m", TokenCount(10, 1)), Finished("stop", usage, After.KEEP)])
+        answer.recount(5)
+        answer.recount(0)
+    assert (estimated.counted, reported.counted, told) == (TokenCount(10, 5), TokenCount(10, 3), [1, 5])

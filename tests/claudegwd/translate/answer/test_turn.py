@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claudegwd.claude_cli.client_log import Rejection
-from claudegwd.claude_cli.events import AnyEvent, Unknown
+from claudegwd.claude_cli.events import AnyEvent, System, Unknown
 from claudegwd.keys.failures import FailureKind
 from claudegwd.openai_api.chat.response import DONE, ChatStream, Usage
 from claudegwd.transitions import ImpossibleTransition
@@ -141,6 +141,13 @@ def test_a_refusal_keeps_its_words_and_is_told() -> None:
     outputs = run(whole(block(0, "I will not."), stop="refusal"))
     assert outputs[1:3] == [TextPiece(b'"I will not."'), Refusal()]
     assert Refusal() not in run(whole(block(0, "I will.")))
+
+
+def test_a_refusal_whose_counts_the_cli_leaves_out_is_estimated() -> None:
+    declined = System(subtype="model_refusal_no_fallback")
+    finished = run([began(), *block(0, "I will not."), declined, stopped(None)])[-1]
+    assert isinstance(finished, Finished)
+    assert (finished.reason, finished.usage) == ("content_filter", TokenCount(10, 3, estimated=True))
 
 
 def test_a_call_under_the_clis_prefix_is_the_clients_too() -> None:
