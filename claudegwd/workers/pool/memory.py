@@ -1,5 +1,6 @@
 """Free memory, and a worker's memory. Linux only; elsewhere it is unknown, and no worker is ended to free memory."""
 
+import os
 from pathlib import Path
 
 from claudegwd.config.machine import MEMBERSHIP, groups_of
@@ -8,7 +9,7 @@ from claudegwd.config.machine import MEMBERSHIP, groups_of
 SHORT_SHARE = 0.05
 
 _MEMINFO = Path("/proc/meminfo")
-_PAGE_BYTES = 4096
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")  # 16 KiB or more on some ARM machines
 
 
 def rss_bytes(pid: int | None) -> int:
