@@ -75,7 +75,9 @@ def _arguments(text: str) -> Any:
 
 
 def _finish(message: dict[str, Any], event: dict[str, Any]) -> None:
-    usage = {**message.get("usage", {}), **(event.get("usage") or {})}
+    usage, end = message.get("usage") or {}, event.get("usage") or {}
+    # Some upstreams repeat the counts of the prompt as zeros at the end.
+    told = {name: value for name, value in end.items() if value or name == "output_tokens" or not usage.get(name)}
     message.update(event["delta"])
-    message["usage"] = usage
+    message["usage"] = {**usage, **told}
     message.update({name: value for name, value in event.items() if name not in ("type", "delta", "usage")})

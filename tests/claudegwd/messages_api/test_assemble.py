@@ -32,6 +32,16 @@ def test_it_is_the_message_in_one_piece(reply: ScriptedReply) -> None:
     assert json.loads(message_body(events(reply))) == json.loads(whole)
 
 
+@pytest.mark.parametrize("nothing", [0, None])
+def test_counts_of_the_prompt_are_not_undone_at_the_end(nothing: int | None) -> None:
+    begin, *_, end, _ = [json.loads(one) for one in events(ScriptedReply(usage=ScriptedUsage(3, 0, 5, 6)))]
+    end["usage"].update(input_tokens=nothing, cache_read_input_tokens=nothing, cache_creation_input_tokens=nothing)
+    usage = json.loads(message_body([json.dumps(one).encode() for one in (begin, end)]))["usage"]
+    assert usage == {**begin["message"]["usage"], "output_tokens": 0}
+    begin["message"]["usage"] = None
+    assert json.loads(message_body([json.dumps(one).encode() for one in (begin, end)]))["usage"] == end["usage"]
+
+
 def assembled(*blocks: Block) -> Any:
     return json.loads(message_body(events(ScriptedReply(blocks))))["content"]
 
