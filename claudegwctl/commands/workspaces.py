@@ -288,7 +288,7 @@ def lines_of(drop_in: Mapping[str, Any]) -> Iterator[str]:
         yield problem
         yield f"as root, {f'write this to {path}:' if content else f'remove {path}'}"
     elif content:
-        yield f"wrote {path}, which gives the service access to the directories of its workspaces, and nothing else:"
+        yield f"wrote {path}, which permits the service what its workspaces need:"
     else:
         yield f"removed {path}"
     yield from (f"    {line}" for line in content.splitlines())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from tests.systemd.laboratory import Service
+from tests.systemd.laboratory import Lab, Service
 
 PORT = "9317"
 KEYS = json.dumps({"claude_api_keys": [{"name": "k", "token": "sk-false-1", "base_url": f"http://127.0.0.1:{PORT}"}]})
@@ -23,12 +25,23 @@ tried("outside", lambda: open("/srv/other", "w"))
 """
 
 
-def asked(service: Service) -> tuple[int, str]:
+def asked(service: Service, port: str = "8000") -> tuple[int, str]:
     """The status of an answer in the workspace, and its text."""
     body = {"model": "sonnet@shop", "messages": [{"role": "user", "content": "Go."}]}
     command = ("curl", "-s", "-w", "\n%{http_code}", "-H", "content-type: application/json", "-d", json.dumps(body))
-    text, _, status = service.lab.said(*command, "http://127.0.0.1:8000/v1/chat/completions").rpartition("\n")
+    text, _, status = service.lab.said(*command, f"http://127.0.0.1:{port}/v1/chat/completions").rpartition("\n")
     return int(status), text
+
+
+@contextmanager
+def model(lab: Lab) -> Iterator[None]:
+    """The upstream: a model that runs try.py."""
+    command = ("/usr/lib/claudegwd/bin/python3", "/opt/tests/tests/systemd/model.py", PORT, "python3 try.py")
+    lab.run("systemd-run", "--unit=model", *command)
+    try:
+        yield
+    finally:
+        lab.run("systemctl", "stop", "model")
 
 
 @pytest.mark.parametrize("directory", ["/srv/shop", "/home/pat/shop"])
@@ -39,9 +52,7 @@ def test_the_drop_in_grants_a_directory_and_nothing_else(service: Service, direc
     lab.write(f"{directory}/try.py", TRIED)
     lab.write("/etc/claudegwd/keys.json", KEYS, "600")
     lab.run("chown", "claudegwd:", "/etc/claudegwd/keys.json")
-    lab.run("systemd-run", "--unit=model", "/usr/lib/claudegwd/bin/python3", "/opt/tests/tests/systemd/model.py", PORT,
-            "python3 try.py")  # fmt: skip
-    try:
+    with model(lab):
         service.control("start", "claudegwd")
         words = ("--tools", "Bash,Edit", "--allow", "Bash(python3 *)", "--anonymous", "--sandbox", "required")
         added = service.ctl("workspaces", "add", "shop", directory, *words).stdout
@@ -61,5 +72,31 @@ def test_the_drop_in_grants_a_directory_and_nothing_else(service: Service, direc
         assert lab.run("test", "-e", "/srv/other", check=False).returncode == 1
         assert f"removed {DROP_IN}" in service.ctl("workspaces", "remove", "shop").stdout
         assert lab.run("test", "-e", DROP_IN, check=False).returncode == 1
+
+
+def test_a_users_own_unit_has_the_sandbox_too(lab: Lab) -> None:
+    user, number, home = "max", 4343, "/home/max"
+    lab.run("sh", "-c", f"id {user} 2>/dev/null || useradd -m -u {number} {user}")
+    lab.write(f"{home}/.config/claudegwd/config.toml", '[server]\nbind = ["127.0.0.1:8002"]\n')
+    lab.write(f"{home}/.config/claudegwd/keys.json", KEYS, "600")
+    lab.write(f"{home}/shop/try.py", TRIED)
+    lab.run("chown", "-R", f"{user}:", home)
+    lab.run("loginctl", "enable-linger", user)
+    service = Service(lab, user, number)
+    service.until_its_manager_runs()
+    try:
+        with model(lab):
+            service.control("start", "claudegwd")
+            words = ("--tools", "Bash,Edit", "--allow", "Bash(python3 *)", "--anonymous", "--sandbox", "required")
+            added = service.ctl("workspaces", "add", "shop", f"{home}/shop", *words).stdout
+            assert f"wrote {home}/.config/systemd/user/claudegwd.service.d/workspaces.conf" in added
+            assert "files are not confined" not in service.ctl("status", "--json").stdout
+            service.control("daemon-reload")
+            service.control("restart", "claudegwd")
+            [row] = json.loads(service.ctl("workspaces", "list", "--json").stdout)["workspaces"]
+            assert (row["sandbox_effective"], row["problem"]) == ("full", "")
+            status, text = asked(service, "8002")
+            assert (status, text.count(" refused")) == (200, 5)
+            service.ctl("workspaces", "remove", "shop")
     finally:
-        service.control("stop", "model", check=False)
+        service.control("stop", "claudegwd", check=False)

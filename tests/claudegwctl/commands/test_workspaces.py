@@ -105,7 +105,7 @@ def test_without_a_daemon(nowhere: Path, work: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem", "said"),
     [
-        ("[Service]\n", "", ["wrote /d/w.conf, which gives", "    [Service]"]),
+        ("[Service]\n", "", ["wrote /d/w.conf, which permits", "    [Service]"]),
         ("", "", ["removed /d/w.conf"]),
         ("[Service]\n", "cannot write /d/w.conf: refused", ["cannot write", "as root, ", "    [Service]"]),
         ("", "cannot remove /d/w.conf: refused", ["cannot remove", "as root, remove /d/w.conf"]),
