@@ -18,7 +18,7 @@ _HEAD: Final = "# Written by `claudegwctl workspaces`; put your own settings int
 _NAMESPACES: Final = (
     "# The sandbox: namespaces for the processes that Claude starts, for their network, and for their mounts.\n"
     "RestrictNamespaces=user pid net mnt ipc\n"
-    "SystemCallFilter=mount_setattr open_tree move_mount"
+    "SystemCallFilter=mount_setattr open_tree move_mount fsopen fsconfig fsmount"
 )
 
 

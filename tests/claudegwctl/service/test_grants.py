@@ -34,7 +34,8 @@ def settings(workspace: dict[str, object], *, system: bool = True) -> list[str]:
     ],
 )
 def test_a_line_for_each_directory(workspace: dict[str, object], lines: list[str]) -> None:
-    sandbox = ["RestrictNamespaces=user pid net mnt ipc", "SystemCallFilter=mount_setattr open_tree move_mount"]
+    calls = "mount_setattr open_tree move_mount fsopen fsconfig fsmount"
+    sandbox = ["RestrictNamespaces=user pid net mnt ipc", f"SystemCallFilter={calls}"]
     assert settings(workspace) == ["[Service]", *sandbox, *lines]
     assert settings(workspace, system=False) == ["[Service]", *sandbox]
 
