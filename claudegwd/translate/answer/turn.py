@@ -131,7 +131,8 @@ class Turn:
         passed = e.upstream_event(line) if self.verbatim and not self.over else None
         if passed is None or passed.name == "message_stop":
             return ()
-        return verbatim(passed, event, self.tools, refused=self._refused)
+        refused = count_cut(self._head, self._text_bytes).completion if self._refused else None
+        return verbatim(passed, event, self.tools, refused=refused)
 
     def lost(self, kind: FailureKind = FailureKind.CLI) -> Sequence[Output]:
         """The process ended, wrote nonsense (CLI), or fell silent (SILENT)."""

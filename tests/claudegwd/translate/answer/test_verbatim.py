@@ -75,13 +75,15 @@ def test_the_clis_own_end_of_a_broken_answer_is_kept_back() -> None:
     assert passed(START, OPEN, broken) == [START, OPEN]
 
 
-def test_a_refusal_of_which_the_cli_leaves_the_reason_out_gets_it_back() -> None:
+def test_a_refusal_of_which_the_cli_leaves_reason_and_count_out_gets_them_back() -> None:
     turn = Turn(TOOLS, verbatim=True)
     refused = b'{"type":"system","subtype":"model_refusal_no_fallback"}'
     end = {"type": "message_delta", "delta": {"stop_reason": None, "stop_sequence": None}, "usage": {}}
-    found = outputs([line(START), refused, line(end)], turn)
+    said = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "I will not."}}
+    found = outputs([line(START), line(OPEN), line(said), refused, line(end)], turn)
     last = [json.loads(one.raw) for one in found if isinstance(one, Verbatim)][-1]
     assert last["delta"] == {"stop_reason": "refusal", "stop_sequence": None}
+    assert last["usage"] == {"output_tokens": 3}  # estimated
 
 
 @pytest.mark.parametrize(("told", "name"), [("odd_mark", "ToolSearch"), ("mcp__gw__read", "read"), ("read", "read")])
