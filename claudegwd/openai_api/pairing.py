@@ -61,7 +61,7 @@ class _Pairing:
                 return self._with_ids(message, index)
             case "tool":
                 path = f"{message.path(index)}.tool_call_id"
-                why = "no earlier assistant message has a call with this id; send that message too"
+                why = "no earlier call has this id; send that call too"
                 return self._paired(message, f"id {message.tool_call_id}", path, why)
             case "function":
                 why = "no earlier assistant message calls this function; send that too"

@@ -295,6 +295,8 @@ async def test_a_complete_response_cannot_be_cancelled_or_streamed_again(gateway
         ("a", {"text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "array"}}}},
          "text.format.schema", "invalid_value"),
         ("a", {"model": "gpt-5"}, "model", "model_not_found"),
+        ([{"type": "function_call", "call_id": "c", "name": "alpha", "arguments": "{}"}], {}, "input", "invalid_value"),
+        ([{"type": "function_call_output", "call_id": "c", "output": "a"}], {}, "input[0].call_id", "invalid_value"),
     ],
 )  # fmt: skip
 async def test_refusals_speak_of_the_fields_that_were_sent(
@@ -302,6 +304,8 @@ async def test_refusals_speak_of_the_fields_that_were_sent(
 ) -> None:
     error = await refused(gateway, given, **more)
     assert (error.param, error.code) == (param, code)
+    assert "message for each" not in error.message  # nor of a chat's messages
+    assert "assistant message" not in error.message
 
 
 async def test_what_has_no_effect_is_named(gateway: Running) -> None:

@@ -220,7 +220,7 @@ def _prefill(entry: Entry) -> Entry:
     last = entry.blocks[-1]
     if last["type"] == "tool_use":
         raise InvalidRequest(
-            "cannot continue from a tool call without its result: add a tool message for each call", param="messages"
+            "cannot continue from a tool call without its result: add the result of each call", param="messages"
         )
     # The Messages API rejects white space at the end of such a text.
     blocks = (*entry.blocks[:-1], {**last, "text": last["text"].rstrip()})
