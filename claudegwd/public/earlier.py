@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import trio
 
 from claudegwd.gateway.gateway import Gateway
-from claudegwd.openai_api.errors import CallerError
+from claudegwd.openai_api.errors import CallerError, InvalidRequest
 from claudegwd.store.responses import OwnResponses
 
 # A whole conversation needs one; only references to items of several conversations need more.
@@ -25,6 +25,7 @@ async def with_earlier(
         try:
             return read(earlier)
         except CallerError:
+            _check_running(gateway, owner, earlier.missing)
             if not earlier.missing or not await fetched(gateway, owner, earlier.missing):
                 raise
     return read(_earlier(gateway, owner, size, also))
@@ -33,6 +34,17 @@ async def with_earlier(
 async def fetched(gateway: Gateway, owner: str, ident: str) -> bool:
     """Fetch a response that another machine keeps. Returns whether there was one."""
     return gateway.sharing is not None and await gateway.sharing.fetch_response(owner, ident)
+
+
+def _check_running(gateway: Gateway, owner: str, ident: str) -> None:
+    """Raise InvalidRequest for a response that is not kept yet: it will be, so its client must not start over."""
+    running = gateway.responses.running.get(owner, ident)
+    if running is not None and not running.ended:
+        raise InvalidRequest(
+            "cannot continue from this response yet: it is still running in the background; wait until its status is "
+            "completed",
+            param="previous_response_id",
+        ) from None
 
 
 def _earlier(gateway: Gateway, owner: str, size: int, also: str) -> OwnResponses:

@@ -142,6 +142,9 @@ async def test_it_can_be_cancelled_and_its_worker_is_free(gateway: Running) -> N
         async for event in stream:
             if event.type == "response.output_text.delta":
                 break
+    with pytest.raises(openai.BadRequestError, match="still running in the background") as early:
+        await gateway.client.responses.create(model=MODEL, input="Go on.", previous_response_id=made.id)
+    assert (early.value.param, early.value.code) == ("previous_response_id", "invalid_value")
     with trio.fail_after(5):
         cancelled = await gateway.client.responses.cancel(made.id)
     assert cancelled.status == "cancelled"
