@@ -1,5 +1,6 @@
 """One CLI process: started in its own session, pumped, and ended together with everything it started."""
 
+import math
 import os
 import signal
 from collections import deque
@@ -102,6 +103,8 @@ class CliProcess:
                     await self._pump(process.stdout)
                     nursery.cancel_scope.cancel()
             finally:
+                if trio.current_effective_deadline() == -math.inf:  # cancelled: the daemon stops
+                    self._ending.set()
                 with trio.CancelScope(shield=True):
                     await self._reap(process)
 

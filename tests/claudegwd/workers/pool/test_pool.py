@@ -466,6 +466,17 @@ async def test_one_who_goes_before_asking_leaves_no_busy_worker(tmp_path: Path) 
         await at.until("busy", 0)
 
 
+async def test_a_start_that_is_cut_off_by_the_end_of_the_daemon_has_not_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with shop(tmp_path, workers={"spares": 1}, slow=5000) as at:
+        with trio.fail_after(20):
+            while not [row["pid"] for row in at.pool.roster.describe() if row["pid"]]:
+                await trio.sleep(0.005)
+    assert at.pool.roster.exits == {"ended": 1}
+    assert "a CLI process failed" not in caplog.text
+
+
 async def test_idle_time_ends(tmp_path: Path) -> None:
     async with shop(tmp_path, workers={"idle_seconds": 0.1}) as at:
         await at.ask(plan("hello"))
