@@ -212,6 +212,16 @@ async def test_results_from_the_history_go_back_with_their_question(
     assert "the CLI refused a command" not in gateway.log
 
 
+async def test_words_that_the_client_was_not_given_are_not_in_its_conversation(gateway: Running) -> None:
+    gateway.endpoint.script = lambda _: say('Sure: {"a": 1}')
+    messages = then(as_messages("words around JSON"), "first", "As JSON.")
+    asked: dict[str, Any] = {"response_format": {"type": "json_object"}}
+    answer = await gateway.ask(messages, **asked)
+    assert answer.text == '{"a": 1}'
+    await gateway.ask(then(messages, answer.text, "And again."), **asked)
+    assert texts(gateway.upstream()[-1])[-2:] == ['{"a": 1}', "And again."]
+
+
 async def test_results_of_tools_with_words_beside_them(gateway: Running) -> None:
     gateway.endpoint.script = lambda _: ScriptedReply((ToolUse("toolu_1", "look", {"q": "a"}),), stop_reason="tool_use")
     messages = as_messages("Look it up.")

@@ -106,6 +106,11 @@ class Turn:
         head = self._head
         return bool(head.input_tokens or head.cache_read_input_tokens or head.cache_creation_input_tokens)
 
+    @property
+    def text(self) -> str:
+        """All that the model said, before the filter."""
+        return "".join(joined(block.pieces) for block in self._blocks.values() if block.start.type == "text")
+
     def feed(self, event: e.AnyEvent) -> Sequence[Output]:
         """Take one event. Events after the end are the CLI settling, and produce nothing.
 

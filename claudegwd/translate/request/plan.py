@@ -24,7 +24,7 @@ from claudegwd.translate.request.history import (
 from claudegwd.translate.request.parameters import WEB_SEARCH, TurnSettings, turn_settings
 from claudegwd.translate.request.tools import ToolSet, tool_set, tools_of_history
 
-# Replaces an answer without a usable part, when it has to be told to another process.
+# Replaces an answer without a usable part in the conversation in which a better one is asked for.
 NO_OBJECT = "(words without JSON)"
 
 

@@ -208,6 +208,8 @@ class CurrentTurn:
             # Right now: about 10 ms later the CLI would send its next request (observed), and an interrupt would be
             # read too late to stop it.
             self._life.close(now=True)
+        if isinstance(last, Finished) and now.is_altered:
+            now.cut_back = True  # the client's next message follows what it was given
         if self.is_parked:
             self._settings.unblock()
         if not now.abandoned:

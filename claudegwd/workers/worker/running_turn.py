@@ -64,6 +64,11 @@ class RunningTurn:
         finished = self.answer.finished
         return self.cut_back or self.abandoned or finished is None or finished.after is not After.KEEP
 
+    @property
+    def is_altered(self) -> bool:
+        """Whether a filter has given the client another text than the CLI holds."""
+        return self.turn.filter is not None and self.turn.text.strip() != self.answer.text.strip()
+
     def block_is_due_once_sent(self) -> bool:
         """Whether the CLI must be kept from asking upstream again, now that it has sent the question."""
         return not (self.is_blocked or self.whole)
