@@ -106,7 +106,7 @@ async def test_all_limited_is_degraded_until_one_is_back() -> None:
         assert (ready.status_code, health.status_code, health.json()["status"]) == (503, 503, "degraded")
         status = await gateway.status()
         assert (status["state"], status["problem"]) == ("degraded", ready.text.strip())
-        assert "the first is back at 20" in status["problem"]
+        assert "the first that is rate limited is back at 20" in status["problem"]
         assert "claudegwd_ready 0.0" in (await gateway.http.get("/metrics")).text
         doctor = await ctl(gateway.daemon.socket, "doctor")
         assert (doctor.status, "is degraded" in doctor.out) == (1, True)
