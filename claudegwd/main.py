@@ -153,10 +153,8 @@ def _serve(loaded: Loaded, config: Path | None, env: dict[str, str], *, demo: bo
             trio.run(run, loaded, DaemonOptions(config, demo), handler, logs, env)
         except KeyboardInterrupt:
             return 130
-        for number in (
-            signal.SIGTERM,
-            signal.SIGINT,
-        ):  # a further signal while Python exits does not change the status 0
+        # A further signal while Python exits does not change the status 0.
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
     return contract.EXIT_OK
 

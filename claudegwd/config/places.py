@@ -132,7 +132,7 @@ def _forbidden(place: str, own: OwnPlaces, *, whole: bool, written: bool) -> str
 def _of_servers(workspace: WorkspaceConfig, written: Sequence[str]) -> str:
     if not workspace.mcp:
         return ""
-    path = Path(os.path.expanduser(workspace.mcp)).absolute()  # noqa: PTH111 - pathlib's raises if there is no such user
+    path = contract.expanded(workspace.mcp).absolute()
     if not path.is_file():
         return "is not an existing file: create it as for `claude --mcp-config`"
     steps = [*_looked_up(str(path))]

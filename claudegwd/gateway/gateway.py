@@ -20,7 +20,7 @@ from claudegwd.gateway.key_log import log_key_news, log_outage
 from claudegwd.gateway.launcher import Launcher
 from claudegwd.gateway.metrics import Metrics
 from claudegwd.gateway.news import connect, watch
-from claudegwd.gateway.offered_models import OfferedModels
+from claudegwd.gateway.offered_models import OfferedModels, note_models
 from claudegwd.gateway.request_counts import RequestCounts
 from claudegwd.gateway.responses import Responses
 from claudegwd.gateway.sharing import Parts, Sharing, Stores, both, open_stores
@@ -165,10 +165,12 @@ class Gateway:
                 await nursery.start(self.pool.run)
                 await nursery.start(self.questions.run)
                 try:
-                    self.take_cli(await self.launcher.learn(self.launcher.cli.binary, loaded))
+                    cli = await self.launcher.learn(self.launcher.cli.binary)
                 except CliError:
                     self.notifications.tell(of_cli(time.time()))
                     raise
+                note_models(loaded, cli.initialized)
+                self.take_cli(cli)
                 await self.workspaces.learn(self.config.workspaces)
                 await self.workspaces.kept.load()
                 self.life.change(DaemonEvent.STARTED)

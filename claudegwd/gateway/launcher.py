@@ -1,6 +1,5 @@
 """How CLI processes are started: the binary, the environment, the login and the flags."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,13 +7,9 @@ import trio
 
 from claudegwd import contract
 from claudegwd.claude_cli import launch as cli_launch
-from claudegwd.config.load import Loaded
 from claudegwd.config.schema import Config
 from claudegwd.gateway.login import Login
-from claudegwd.gateway.offered_models import check_models
 from claudegwd.keys.ring import KeyRing
-from claudegwd.logs import event as log_event
-from claudegwd.logs import log
 from claudegwd.workers.cli.binary import find_binary
 from claudegwd.workers.cli.catalogue_probe import CATALOGUE, Found, keep, probe, read_kept
 from claudegwd.workers.cli.known_cli import KnownCli, learn
@@ -65,15 +60,11 @@ class Launcher:
         bare = cli_launch.uses_bare(keys_configured=len(self._ring) > 0, env=self._cli_env())
         return bare and (cli or self.cli).whole and self.config.workers.carrier == "auto"
 
-    async def learn(self, binary: Path, loaded: Loaded) -> KnownCli:
-        """Ask a CLI what it can do, while the one in use continues. Raises CliError, and ConfigError if the
-        configuration requires what it does not offer; other models that it does not know are logged."""
-        cli = self.cli
-        if binary != cli.binary or not cli.version:
-            cli = await learn(KnownCli(binary), self.launch, self._probed)
-        for warning in check_models(loaded, cli.initialized):
-            log_event(log, logging.WARNING, "a note on the configuration", problem=warning)
-        return cli
+    async def learn(self, binary: Path) -> KnownCli:
+        """Ask a CLI what it can do, while the one in use continues. Raises CliError."""
+        if binary == self.cli.binary and self.cli.version:
+            return self.cli
+        return await learn(KnownCli(binary), self.launch, self._probed)
 
     async def _probed(self, launch: Launch) -> Found:
         path = contract.state_directory(self.env) / CATALOGUE

@@ -1,5 +1,6 @@
 """The offered models: those of the CLI in use, and the configured ones."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -9,6 +10,8 @@ from claudegwd.config.load import Loaded
 from claudegwd.config.problems import ConfigError
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import Client
+from claudegwd.logs import event as log_event
+from claudegwd.logs import log
 from claudegwd.openai_api.errors import ModelNotFound
 from claudegwd.openai_api.models import ModelInfo
 from claudegwd.translate.request.catalogue import LONG_CONTEXT, Initialized, Model, long_context, offered
@@ -148,6 +151,14 @@ def check_models(loaded: Loaded, initialized: Initialized) -> tuple[str, ...]:
                 raise ConfigError(*loaded.origin(key), text)
             warnings.append(f"{key} {text}")
     return tuple(warnings)
+
+
+def note_models(loaded: Loaded, initialized: Initialized) -> tuple[str, ...]:
+    """The same, which also logs the warnings."""
+    warnings = check_models(loaded, initialized)
+    for warning in warnings:
+        log_event(log, logging.WARNING, "a note on the configuration", problem=warning)
+    return warnings
 
 
 def _offered(config: ClaudeConfig, cli: KnownCli, workspaces: Mapping[str, WorkspaceConfig]) -> dict[str, Model]:

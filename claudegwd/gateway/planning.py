@@ -6,8 +6,6 @@ belongs in the functions that make the plan for a model.
 
 from collections.abc import Callable
 
-import msgspec
-
 from claudegwd.gateway.gateway import Gateway
 from claudegwd.limits.clients import Client
 from claudegwd.messages_api.confined import for_transcript
@@ -44,7 +42,7 @@ def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatR
     if search is None:
         return wanted
     if search.offered and any(tool.name == WEB_SEARCH for tool in wanted.tools):
-        return _without_search(wanted)  # the client's own tool of this name is the one that it runs itself
+        return wanted.without_search()  # the client's own tool of this name is the one that it runs itself
     try:
         check_use(WEB_SEARCH, server_tools(gateway, client), search.param)
         if not gateway.launcher.carries_whole():
@@ -52,12 +50,8 @@ def _with_search(gateway: Gateway, wanted: ChatRequest, client: Client) -> ChatR
     except CallerError:
         if not search.offered:
             raise
-        return _without_search(wanted)
+        return wanted.without_search()
     return wanted
-
-
-def _without_search(wanted: ChatRequest) -> ChatRequest:
-    return msgspec.structs.replace(wanted, web_search=None, left_aside=("tools.web_search",))
 
 
 def plan_messages(gateway: Gateway, wanted: MessagesRequest, client: Client, *, confined: bool = False) -> Plan:

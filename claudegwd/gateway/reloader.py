@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from claudegwd.config.diff import diff, in_effect
 from claudegwd.config.load import Loaded, load
 from claudegwd.gateway.gateway import Gateway, limits_of
 from claudegwd.gateway.key_trial import try_key
-from claudegwd.gateway.offered_models import check_models
+from claudegwd.gateway.offered_models import check_models, note_models
 from claudegwd.gateway.shells import write_shell_files
 from claudegwd.keys.answers import KeysDiff
 from claudegwd.keys.file import KeysEdit, KeysSource, load_keys
@@ -25,7 +25,6 @@ from claudegwd.logs import LogHandler, log
 from claudegwd.logs import event as log_event
 from claudegwd.redact import know_tokens
 from claudegwd.workers.cli.binary import find_binary
-from claudegwd.workers.cli.known_cli import KnownCli
 
 # How often the ring is checked for a new current key, and with keys.watch the keys file for changes.
 FOLLOW_SECONDS = 1.0
@@ -77,20 +76,22 @@ class Reloader:
         """What `reload` would return, without changing anything. Raises ConfigError, KeysError or NoCliError."""
         async with self._changing:
             read = await trio.to_thread.run_sync(self._read)
+            cli = self.gateway.launcher.cli
             # Only a reload asks a new CLI for its models.
-            cli = self.gateway.launcher.cli if read.binary == self.gateway.launcher.cli.binary else None
-            return self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys), cli)
+            models = check_models(read.loaded, cli.initialized) if read.binary == cli.binary else ()
+            return self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys), models)
 
     async def reload(self) -> Mapping[str, Any]:
         """Read and apply configuration and keys again; returns what changed. On an error, nothing changes."""
         async with self._changing:
             try:
                 read = await trio.to_thread.run_sync(self._read)
-                cli = await self.gateway.launcher.learn(read.binary, read.loaded)
+                cli = await self.gateway.launcher.learn(read.binary)
+                models = note_models(read.loaded, cli.initialized)
             except Exception as error:
                 self.last_reload = {"at": time.time(), "ok": False, "error": str(error)}
                 raise
-            answer = self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys), cli)
+            answer = self._answer(read, KeysDiff.between(self.gateway.keys_source.keys, read.keys.keys), models)
             self._take(read)
             if cli is not self.gateway.launcher.cli:
                 self.gateway.take_cli(cli)
@@ -191,8 +192,7 @@ class Reloader:
         )
         return replace(self.gateway.keys_source, notes=(note,))
 
-    def _answer(self, read: _Read, keys: KeysDiff, cli: KnownCli | None) -> dict[str, Any]:
-        models = check_models(read.loaded, cli.initialized) if cli is not None else ()
+    def _answer(self, read: _Read, keys: KeysDiff, models: Sequence[str]) -> dict[str, Any]:
         changes = [change.as_dict() for change in diff(self.gateway.config, read.loaded.config)]
         return {
             "generation": self.generation,

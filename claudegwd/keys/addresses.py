@@ -4,11 +4,12 @@ Keys may belong to different upstreams (`base_url`). While one of them does not 
 another one, and a key's state stays as it is: the upstream's fault is not the key's.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.key import UpstreamKey
 
 # The upstream did not answer, or answered that it cannot.
 UNANSWERED: Final = frozenset({FailureKind.UNAVAILABLE, FailureKind.SILENT})
@@ -88,6 +89,17 @@ class Addresses:
         """Whether requests go elsewhere if they can."""
         found = self._outages.get(address)
         return found is not None and max(found.until, found.trial_until) > now
+
+    def best(self, keys: Iterable[UpstreamKey], avoid: Collection[str], now: float) -> UpstreamKey | None:
+        """The first key whose address is not in `avoid` and answers; if there is none, the first of the next best."""
+        found: tuple[tuple[bool, bool], UpstreamKey] | None = None
+        for key in keys:
+            rank = (key.address in avoid, self.is_avoided(key.address, now))
+            if not any(rank):
+                return key
+            if found is None or rank < found[0]:
+                found = rank, key
+        return found[1] if found is not None else None
 
     def of_all(self, addresses: Collection[str], now: float) -> Outage | None:
         """The outage that began first, if requests avoid each of these addresses."""

@@ -90,9 +90,9 @@ class KeyRing:
             self._tell("headroom")
             self.on_change(RingChange.STATE)
         order = self.rotation.order(prefer)
-        able = [e.key for e in order if e.usable and e.key.name not in tried and e.allows(model, now)]
-        if able:
-            return min(able, key=lambda k: (k.address in avoid, self.addresses.is_avoided(k.address, now)))
+        able = (e.key for e in order if e.usable and e.key.name not in tried and e.allows(model, now))
+        if (best := self.addresses.best(able, avoid, now)) is not None:
+            return best
         return nothing_left(self._entries.values(), now, model)
 
     def lack(self, now: float, model: str | None) -> WaitForKey | Dead | None:

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
-import msgspec
-
 from claudegwd.config.schema import ClaudeConfig, WorkspaceConfig
 from claudegwd.limits.clients import Client
 from claudegwd.messages_api.request import MessagesRequest
@@ -82,7 +80,7 @@ def _without_search(wanted: ChatRequest) -> ChatRequest:
         return wanted
     if not search.offered:
         _refuse(search.param, "a web search here: ask the operator to add WebSearch to the workspace's tools")
-    return msgspec.structs.replace(wanted, web_search=None, left_aside=("tools.web_search",))
+    return wanted.without_search()
 
 
 def workspace_messages_plan(wanted: MessagesRequest, model: Model, client: Client) -> Plan:

@@ -87,6 +87,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     # For the header x-claudegw-ignored: safe there, and bounded in number.
     ignored: tuple[str, ...] = ()
 
+    def without_search(self) -> "ChatRequest":
+        """The same request without its web search, for one that only offers it."""
+        return msgspec.structs.replace(self, web_search=None, left_aside=("tools.web_search",))
+
 
 def parse_chat_request(body: bytes, bounds: Bounds) -> ChatRequest:
     """Read and check the body of one request.

@@ -285,8 +285,7 @@ class Question:
             return False
         if self._begun and not self._went_whole:
             self._let_worker_go()  # its transcript holds what was said: it is rewound first
-        elsewhere = self._questions.has_other_address(self.plan, self.attempts)
-        if rule.retry is RetryRule.OTHER_ADDRESS and not elsewhere:
+        if rule.retry is RetryRule.OTHER_ADDRESS and not self._questions.has_other_address(self.plan, self.attempts):
             await trio.sleep(backoff_seconds(spent, random.random()))  # noqa: S311 - jitter, not a secret
         return self._has_living_worker()
 

@@ -11,6 +11,7 @@ from claudegwd.keys.addresses import (
     Addresses,
 )
 from claudegwd.keys.failures import FailureKind
+from claudegwd.keys.key import UpstreamKey
 
 NOW = 1_700_000_000.0
 RELAY, OTHER = "https://relay.example", "https://other.example"
@@ -129,3 +130,14 @@ def test_what_no_key_uses_any_more_is_forgotten() -> None:
     subject = failing("one", "two")
     subject.keep([OTHER])
     assert subject.outage(RELAY, NOW) is None
+
+
+def test_the_best_key_is_the_first_of_those_least_to_be_avoided() -> None:
+    subject = failing("one", "two")
+    keys = [UpstreamKey(name, f"sk-false-{name}", url) for name, url in (("a", RELAY), ("b", OTHER), ("c", OTHER))]
+
+    def best(*avoid: str, of: list[UpstreamKey] = keys) -> str | None:
+        found = subject.best(iter(of), avoid, NOW)
+        return found.name if found is not None else None
+
+    assert (best(), best(OTHER), best(RELAY, OTHER), best(of=keys[:1]), best(of=[])) == ("b", "a", "b", "a", None)
