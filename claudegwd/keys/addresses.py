@@ -102,9 +102,9 @@ class Addresses:
         return found[1] if found is not None else None
 
     def of_all(self, addresses: Collection[str], now: float) -> Outage | None:
-        """The outage that began first, if requests avoid each of these addresses."""
+        """The outage with which the last of these addresses stopped answering; None if one of them answers."""
         found = [outage for address in addresses if (outage := self.outage(address, now)) is not None]
-        return min(found, key=lambda outage: outage.since) if found and len(found) == len(addresses) else None
+        return max(found, key=lambda outage: outage.since) if found and len(found) == len(addresses) else None
 
     def keep(self, addresses: Collection[str]) -> None:
         """Forget all others: no key has them any more."""

@@ -100,7 +100,7 @@ class KeyRing:
         return lack(self._entries.values(), now, model) if self._entries else self._login.lack(now)
 
     def outage(self, now: float) -> Outage | None:
-        """The outage of the upstream, if there is no usable key with another one that answers."""
+        """The outage since which no upstream of a usable key answers; None if one does."""
         usable = {entry.key.address for entry in self._entries.values() if entry.usable}
         return self.addresses.of_all(usable if self._entries else {ENVIRONMENT}, now)
 
